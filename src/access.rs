@@ -1,0 +1,115 @@
+//! How an outside system may be reached: credentials, certificates, proxies, deadlines. Plain data.
+//!
+//! Configuration fills these in, the edges obey them. No file, environment variable or network is touched here. Whatever
+//! is secret is a [`Secret`]: it does not print, does not compare and is wiped when dropped.
+
+use std::time::Duration;
+
+pub use secrecy::ExposeSecret;
+
+/// A text that must not appear in argv, URLs, logs, errors or commits.
+pub type Secret = secrecy::SecretString;
+
+/// Certificates for one endpoint, all PEM.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// Authorities trusted in addition to the system's.
+    pub ca: Option<String>,
+    /// The client's own certificate chain and private key.
+    pub identity: Option<TlsIdentity>,
+}
+
+/// A client certificate.
+#[derive(Debug, Clone)]
+pub struct TlsIdentity {
+    /// The certificate chain, leaf first.
+    pub certificate: String,
+    /// The private key of the leaf.
+    pub key: Secret,
+}
+
+/// A proxy named in the configuration; it replaces the one of the environment.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    /// `http://`, `https://` or `socks5://`, host and port.
+    pub address: String,
+    /// User name and password for the proxy.
+    pub login: Option<Login>,
+}
+
+/// A user name and a password.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The user name.
+    pub username: String,
+    /// The password, which may be empty.
+    pub password: Secret,
+}
+
+/// What one image repository needs of its registry.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    /// Entries of `kubernetes.io/dockerconfigjson` and `kubernetes.io/dockercfg` secrets. Empty means that nothing was
+    /// configured, and the machine's own Docker configuration is used.
+    pub logins: Vec<RegistryLogin>,
+    /// Certificates.
+    pub tls: Tls,
+    /// The proxy, if one is named.
+    pub proxy: Option<Proxy>,
+    /// Whether plain HTTP is allowed.
+    pub insecure: bool,
+    /// One deadline for everything a poll does: tokens, all pages, retries.
+    pub timeout: Duration,
+}
+
+/// One entry of a Docker configuration.
+#[derive(Debug, Clone)]
+pub struct RegistryLogin {
+    /// The key as written: `ghcr.io`, `https://index.docker.io/v1/`, `quay.io/team`, `*.example.com`.
+    pub key: String,
+    /// User name and password.
+    pub login: Option<Login>,
+    /// A refresh token, exchanged for access tokens.
+    pub identity_token: Option<Secret>,
+    /// A bearer token, sent as it is.
+    pub registry_token: Option<Secret>,
+}
+
+/// What one Git remote needs.
+#[derive(Debug, Clone)]
+pub struct Git {
+    /// How to log in.
+    pub login: GitLogin,
+    /// Certificates, for `https`.
+    pub tls: Tls,
+    /// The proxy, if one is named; for `http` and `https`.
+    pub proxy: Option<Proxy>,
+    /// A deadline for each fetch and for each push.
+    pub timeout: Duration,
+}
+
+/// How to log in to a Git remote.
+#[derive(Debug, Clone, Default)]
+pub enum GitLogin {
+    /// With what the machine has: `TAGWRIGHT_GIT_USERNAME` and `TAGWRIGHT_GIT_TOKEN`, git's credential helpers, the
+    /// ssh agent, default keys and known hosts.
+    #[default]
+    Machine,
+    /// HTTP Basic.
+    Basic(Login),
+    /// HTTP Bearer.
+    Bearer(Secret),
+    /// An ssh key with the host keys to accept.
+    Ssh(SshIdentity),
+}
+
+/// An ssh key with the host keys to accept.
+#[derive(Debug, Clone)]
+pub struct SshIdentity {
+    /// The private key, PEM or OpenSSH.
+    pub key: Secret,
+    /// The passphrase of the key.
+    pub passphrase: Option<Secret>,
+    /// Lines of a `known_hosts` file.
+    pub known_hosts: String,
+}

@@ -1,0 +1,177 @@
+//! The validated description of one job: where the marked files are, which policies apply, how to commit and push.
+//!
+//! Everything here was checked when it was made (`config`): a value of these types can be run. Automations share image
+//! repositories and policies by [`Arc`], so that a repository is polled once however many policies look at it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::access;
+use crate::image::Repository;
+use crate::pattern::Pattern;
+use crate::policy::Policy;
+use crate::template::Template;
+
+/// Namespace and name of a configured object; `namespace/name` when printed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectName {
+    /// The namespace; `default` where none was given.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// An image repository to poll.
+#[derive(Debug)]
+pub struct ImageRepository {
+    /// The object's name.
+    pub id: ObjectName,
+    /// The repository, its name as written.
+    pub image: Repository,
+    /// Tags that match any of these are dropped before a policy sees them.
+    pub exclusions: Vec<Pattern>,
+    /// Credentials, certificates, proxy, deadline.
+    pub access: access::Registry,
+    /// When to poll.
+    pub schedule: Schedule,
+    /// Suspended repositories are not polled, and their policies select nothing.
+    pub suspended: bool,
+}
+
+/// How one tag of an image repository is chosen.
+#[derive(Debug)]
+pub struct ImagePolicy {
+    /// The object's name; its marker is `namespace:name`.
+    pub id: ObjectName,
+    /// Labels, for `policySelector`.
+    pub labels: BTreeMap<String, String>,
+    /// The repository whose tags are looked at.
+    pub repository: Arc<ImageRepository>,
+    /// Filter and order.
+    pub policy: Policy,
+    /// Whether the selection carries a digest.
+    pub digest: DigestReflection,
+    /// Suspended policies select nothing.
+    pub suspended: bool,
+}
+
+/// Whether the selection carries a digest, and when that is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DigestReflection {
+    /// Never.
+    #[default]
+    Never,
+    /// When the field has none, or another tag was selected.
+    IfNotPresent,
+    /// At every run.
+    Always,
+}
+
+/// When something happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Schedule {
+    /// This long after the last time.
+    Every(Duration),
+    /// A five-field cron expression in a time zone (IANA name).
+    Cron {
+        /// The expression, checked.
+        expression: String,
+        /// The zone's name, checked.
+        time_zone: String,
+    },
+}
+
+/// One configured job.
+#[derive(Debug)]
+pub struct Automation {
+    /// The object's name.
+    pub id: ObjectName,
+    /// The Git remote.
+    pub remote: Remote,
+    /// What is checked out.
+    pub checkout: Checkout,
+    /// Files or folders below the root of the repository, cleaned: no `..`, no leading slash; empty is everything.
+    pub paths: Vec<String>,
+    /// The policies in scope.
+    pub policies: Vec<Arc<ImagePolicy>>,
+    /// The commit to write.
+    pub commit: Commit,
+    /// Where it goes.
+    pub push: Push,
+    /// When to run.
+    pub schedule: Schedule,
+    /// Suspended automations do nothing.
+    pub suspended: bool,
+}
+
+/// A Git remote and how to reach it.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    /// The URL without credentials: `https://`, `http://`, `ssh://`, `user@host:path`, `file://` or a local path.
+    pub url: String,
+    /// Credentials, certificates, proxy, deadline.
+    pub access: access::Git,
+}
+
+/// What is checked out. Flux's order of precedence is applied when the configuration is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checkout {
+    /// The remote's default branch.
+    DefaultBranch,
+    /// A branch.
+    Branch(String),
+    /// A tag.
+    Tag(String),
+    /// The highest tag in a range.
+    Semver(crate::version::Range),
+    /// A full reference name such as `refs/pull/1/head`.
+    Reference(String),
+    /// A commit, perhaps on a branch.
+    Commit {
+        /// The full hash.
+        id: String,
+        /// The branch it is on.
+        branch: Option<String>,
+    },
+}
+
+/// Where the commit goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Push {
+    /// The branch; none is the checkout branch.
+    pub branch: Option<String>,
+    /// A second destination, `SOURCE:DESTINATION`.
+    pub refspec: Option<String>,
+    /// Push options, sent as `key=value`.
+    pub options: BTreeMap<String, String>,
+}
+
+/// The commit to write.
+#[derive(Debug)]
+pub struct Commit {
+    /// Author and committer.
+    pub author: Author,
+    /// The message.
+    pub message: Template,
+    /// `.Values` of the message.
+    pub values: BTreeMap<String, String>,
+    /// Whether the message ends with trailers that name the automation and the policies.
+    pub trailers: bool,
+}
+
+/// Who commits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// The name, which may be empty.
+    pub name: String,
+    /// The address.
+    pub email: String,
+}

@@ -1,0 +1,109 @@
+//! What an edit did to one field, and what an observer has to say about a place in a file.
+
+use std::fmt;
+
+/// The Kubernetes identity of a YAML document; fields the document lacks are empty.
+///
+/// The order is that of the fields as declared, which is the order in which templates see objects.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ObjectIdentity {
+    /// `apiVersion`.
+    pub api_version: String,
+    /// `kind`.
+    pub kind: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.namespace`.
+    pub namespace: String,
+}
+
+/// One field that has another value now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The file, relative to the automation's path, with `/` between folders.
+    pub file: String,
+    /// The line of the value in the old text, from 1.
+    pub line: usize,
+    /// The document the field is in, read after the edit.
+    pub object: ObjectIdentity,
+    /// The decoded value before.
+    pub old: String,
+    /// The decoded value after.
+    pub new: String,
+    /// The marker's whole value: `namespace:policy`, perhaps with `:tag`, `:name` or `:digest`.
+    pub setter: String,
+}
+
+/// A kind of finding; its code is stable and documented in the README.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Code {
+    /// TW001: the marker names a policy that is not in scope.
+    UnknownPolicy,
+    /// TW002: the marker ends in something else than `:tag`, `:name` or `:digest`.
+    UnknownField,
+    /// TW003: the comment mentions `$imagepolicy` and is no marker.
+    MalformedMarker,
+    /// TW004: the marker stands where it has no scalar to set.
+    MisplacedMarker,
+    /// TW005: a document with a marker cannot be parsed.
+    UnparsableDocument,
+    /// TW006: a file with a marker is no UTF-8 text.
+    NotText,
+    /// TW007: a file with a marker is larger than the limit.
+    FileTooLarge,
+    /// TW008: the policy has no selection, so the field stays.
+    NoSelection,
+    /// TW009: a `:digest` marker, and the selection has no digest.
+    NoDigest,
+    /// TW010: the edited file did not verify; it was left alone.
+    EditRefused,
+    /// TW011: the automation's path does not exist.
+    PathMissing,
+    /// TW012: a selected reference or a registry's tag is not one that OCI allows.
+    InvalidReference,
+    /// TW013: the file with the marker is a symbolic link, which is not followed.
+    SymbolicLink,
+}
+
+impl Code {
+    /// The stable code.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownPolicy => "TW001",
+            Self::UnknownField => "TW002",
+            Self::MalformedMarker => "TW003",
+            Self::MisplacedMarker => "TW004",
+            Self::UnparsableDocument => "TW005",
+            Self::NotText => "TW006",
+            Self::FileTooLarge => "TW007",
+            Self::NoSelection => "TW008",
+            Self::NoDigest => "TW009",
+            Self::EditRefused => "TW010",
+            Self::PathMissing => "TW011",
+            Self::InvalidReference => "TW012",
+            Self::SymbolicLink => "TW013",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A finding about a place in a file. It never stops a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file, relative to the automation's path; empty when it is about no file.
+    pub file: String,
+    /// The line, from 1; 0 when it is about the whole file.
+    pub line: usize,
+    /// The column in characters, from 1; 0 when it is about the whole line.
+    pub column: usize,
+    /// The kind of finding.
+    pub code: Code,
+    /// One sentence, lower case, no final period.
+    pub message: String,
+}

@@ -1,0 +1,266 @@
+//! Image references, in OCI's terms: repository, tag, digest.
+//!
+//! Two dialects meet here. What a user writes as an image repository is read as Flux reads it (`Repository::parse`: no
+//! scheme, no tag; a registry is the part before the first `/` if it has a `.` or a `:`), and what goes into a file is a
+//! [`Reference`]: the repository **exactly as written**, a tag, and perhaps a digest.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// The longest tag that OCI allows, in bytes.
+pub const MAX_TAG_LENGTH: usize = 128;
+
+/// Docker Hub's host in canonical names.
+pub const DOCKER_HUB: &str = "index.docker.io";
+
+/// Why a text is not an image repository, tag, digest or reference.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Error {
+    /// The text starts with a URL scheme.
+    #[error("image '{text}' should not include URL scheme; remove '{scheme}://'")]
+    Scheme {
+        /// The text as given.
+        text: String,
+        /// What stands before `://`.
+        scheme: String,
+    },
+    /// A repository was asked for, and the text has a tag or digest.
+    #[error("image '{text}' should not include a tag; remove ':{tag}'")]
+    Tagged {
+        /// The text as given.
+        text: String,
+        /// What follows the colon.
+        tag: String,
+    },
+    /// The text is no reference at all.
+    #[error("could not parse reference: {0}")]
+    Malformed(String),
+    /// The text is not a tag that OCI allows.
+    #[error("not a valid tag: {0:?}")]
+    Tag(String),
+    /// The text is not a digest of a known algorithm.
+    #[error("not a valid digest: {0:?}")]
+    Digest(String),
+}
+
+/// A tag that OCI allows: `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`.
+///
+/// ```
+/// use tagwright::image::Tag;
+/// assert!(Tag::parse("v1.2.3").is_ok());
+/// assert!(Tag::parse("{{ .Values }}").is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(String);
+
+impl Tag {
+    /// Checks a text against OCI's grammar.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        if is_tag(text) { Ok(Self(text.to_owned())) } else { Err(Error::Tag(text.to_owned())) }
+    }
+
+    /// The tag's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether OCI allows this text as a tag.
+#[must_use]
+pub fn is_tag(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    !bytes.is_empty()
+        && bytes.len() <= MAX_TAG_LENGTH
+        && !matches!(bytes[0], b'.' | b'-')
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+/// A content digest: `sha256:` and 64, or `sha512:` and 128 lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(String);
+
+impl Digest {
+    /// Checks a text against OCI's grammar for the two registered algorithms.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let valid = match text.split_once(':') {
+            Some(("sha256", hex)) => hex.len() == 64 && is_lower_hex(hex),
+            Some(("sha512", hex)) => hex.len() == 128 && is_lower_hex(hex),
+            _ => false,
+        };
+        if valid { Ok(Self(text.to_owned())) } else { Err(Error::Digest(text.to_owned())) }
+    }
+
+    /// The digest's text, algorithm included.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_lower_hex(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Where tags of one image live: a registry and a path, with the name as the user wrote it.
+///
+/// ```
+/// use tagwright::image::Repository;
+/// let alpine = Repository::parse("alpine")?;
+/// assert_eq!(alpine.name(), "alpine");
+/// assert_eq!(alpine.canonical(), "index.docker.io/library/alpine");
+/// # Ok::<(), tagwright::image::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Repository {
+    name: String,
+    registry: String,
+    path: String,
+}
+
+impl Repository {
+    /// Reads a repository name: no scheme, no tag, no digest.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        if let Some((scheme, _)) = text.split_once("://") {
+            return Err(Error::Scheme { text: text.to_owned(), scheme: scheme.to_owned() });
+        }
+        let reference = Reference::parse(text)?;
+        let rest = match text.split_once('/') {
+            Some((host, rest)) if is_registry(host) => rest,
+            _ => text,
+        };
+        match rest.split_once(':') {
+            Some((_, tag)) => Err(Error::Tagged { text: text.to_owned(), tag: tag.to_owned() }),
+            None => Ok(reference.repository),
+        }
+    }
+
+    /// The name exactly as it was written; this is what goes into files.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The registry's authority, `host[:port]`; Docker Hub is [`DOCKER_HUB`].
+    #[must_use]
+    pub fn registry(&self) -> &str {
+        &self.registry
+    }
+
+    /// The path below the registry, such as `library/alpine`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Registry and path, joined by a slash: the same for every way to write one repository.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        format!("{}/{}", self.registry, self.path)
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// A repository with the tag, and perhaps the digest, to run: `name:tag` or `name:tag@digest`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    /// The repository, its name as written.
+    pub repository: Repository,
+    /// The tag, if the reference has one.
+    pub tag: Option<Tag>,
+    /// The digest, if the reference has one.
+    pub digest: Option<Digest>,
+}
+
+impl Reference {
+    /// Reads `name`, `name:tag`, `name@digest` or `name:tag@digest`.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let malformed = || Error::Malformed(text.to_owned());
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(Digest::parse(digest).map_err(|_| malformed())?)),
+            None => (text, None),
+        };
+        let (name, tag) = match rest.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, Some(Tag::parse(tag).map_err(|_| malformed())?)),
+            _ => (rest, None),
+        };
+        let (registry, path) = match name.split_once('/') {
+            Some((host, path)) if is_registry(host) => (host, path),
+            _ => ("", name),
+        };
+        let repository = locate(name, registry, path).ok_or_else(malformed)?;
+        Ok(Self { repository, tag, digest })
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.repository.name)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+fn is_registry(host: &str) -> bool {
+    host.contains(['.', ':'])
+}
+
+fn locate(name: &str, registry: &str, path: &str) -> Option<Repository> {
+    let path_ok = (2..=255).contains(&path.len())
+        && path.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'/' | b'-'));
+    if !path_ok || !is_authority(registry) {
+        return None;
+    }
+    let registry = match registry {
+        "" | "docker.io" => DOCKER_HUB,
+        other => other,
+    };
+    let path = if registry == DOCKER_HUB && !path.contains('/') { format!("library/{path}") } else { path.to_owned() };
+    Some(Repository { name: name.to_owned(), registry: registry.to_owned(), path })
+}
+
+/// `host`, `host:port` or `[v6]:port`; empty stands for Docker Hub.
+fn is_authority(text: &str) -> bool {
+    if text.is_empty() {
+        return true;
+    }
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((v6, port)) if v6.parse::<std::net::Ipv6Addr>().is_ok() => (None, port),
+            _ => return false,
+        },
+        None => match text.split_once(':') {
+            Some((host, port)) => (Some(host), &text[text.len() - port.len() - 1..]),
+            None => (Some(text), ""),
+        },
+    };
+    let host_ok = host.is_none_or(|host| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+    });
+    let port_ok =
+        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok());
+    host_ok && port_ok
+}

@@ -1,0 +1,3 @@
+//! The `tagwright` binary.
+
+fn main() {}
