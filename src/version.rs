@@ -1,4 +1,352 @@
-//! stub
-/// stub
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Range;
+//! Versions as Masterminds' semver (v3) reads and orders them, which is what Flux's ranges are written for.
+//!
+//! A version is `v?N(.N)?(.N)?(-PRE)?(+META)?`: one lower-case `v` at most, missing numbers are 0, leading zeros are
+//! allowed (`2025.02.03`), each number fits 64 bits. `PRE` and `META` are identifiers of `[0-9A-Za-z-]` joined by dots; an
+//! identifier of `PRE` that is a number has no leading zero.
+//!
+//! Precedence follows SemVer: numbers first, then a release above its pre-releases, then identifier by identifier (numbers
+//! below words, numbers by value, words by bytes, fewer identifiers first). A number that does not fit 64 bits counts as
+//! a word, as it does there. Metadata does not count.
+//!
+//! [`Version`] owns its text; [`VersionRef`] borrows it and is what a policy makes of each of 100,000 tags.
+
+mod range;
+
+use std::cmp::Ordering;
+
+use thiserror::Error;
+
+pub use range::{MAX_RANGE_LENGTH, MAX_RANGE_PARTS, Range};
+
+/// The longest text that is read as a version, in bytes.
+pub const MAX_VERSION_LENGTH: usize = 256;
+
+/// Why a text is not a version or not a range.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Error {
+    /// The text does not have the form of a version.
+    #[error("invalid semantic version")]
+    NotAVersion,
+    /// A number of the version does not fit 64 bits.
+    #[error("error parsing version segment: strconv.ParseUint: parsing \"{0}\": value out of range")]
+    NumberTooLarge(String),
+    /// A numeric identifier of the pre-release has a leading zero.
+    #[error("version segment starts with 0")]
+    LeadingZero,
+    /// The text is longer than [`MAX_VERSION_LENGTH`].
+    #[error("version string is too long (max {MAX_VERSION_LENGTH} bytes)")]
+    VersionTooLong,
+    /// A part of a range (between `||`) is not a list of comparisons; the part is quoted as Go quotes strings.
+    #[error("improper constraint: {0}")]
+    Improper(String),
+    /// A comparison has the form of one, and its version cannot be built.
+    #[error("constraint parser error")]
+    Comparison,
+    /// The range is longer than [`MAX_RANGE_LENGTH`].
+    #[error("constraint string is too long (max {MAX_RANGE_LENGTH} bytes)")]
+    RangeTooLong,
+    /// The range has more parts than [`MAX_RANGE_PARTS`].
+    #[error("too many constraint groups (max {MAX_RANGE_PARTS})")]
+    TooManyParts,
+}
+
+/// A version that owns its text.
+///
+/// ```
+/// use tagwright::version::Version;
+/// let version = Version::parse("v1.2-rc.1+build")?;
+/// assert_eq!((version.major, version.minor, version.patch), (1, 2, 0));
+/// assert_eq!((version.prerelease(), version.metadata()), ("rc.1", "build"));
+/// assert_eq!(version.to_string(), "1.2.0-rc.1+build");
+/// # Ok::<(), tagwright::version::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Version {
+    /// The first number.
+    pub major: u64,
+    /// The second number; 0 where it was not written.
+    pub minor: u64,
+    /// The third number; 0 where it was not written.
+    pub patch: u64,
+    prerelease: String,
+    metadata: String,
+    original: String,
+}
+
+impl Version {
+    /// Reads a version loosely, as Masterminds' `NewVersion` does.
+    ///
+    /// # Errors
+    /// [`Error::NotAVersion`], [`Error::NumberTooLarge`], [`Error::LeadingZero`] or [`Error::VersionTooLong`].
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        VersionRef::parse(text).map(|version| version.to_version(text))
+    }
+
+    /// Reads a tag as Flux does: only texts with at least two dots, anywhere, are looked at.
+    ///
+    /// ```
+    /// use tagwright::version::Version;
+    /// assert!(Version::parse_tag("1.2").is_none());
+    /// assert!(Version::parse_tag("1.2-rc.1").is_some());
+    /// ```
+    #[must_use]
+    pub fn parse_tag(text: &str) -> Option<Self> {
+        VersionRef::parse_tag(text).map(|version| version.to_version(text))
+    }
+
+    /// The identifiers after `-`, without it; empty for a release.
+    #[must_use]
+    pub fn prerelease(&self) -> &str {
+        &self.prerelease
+    }
+
+    /// The identifiers after `+`, without it.
+    #[must_use]
+    pub fn metadata(&self) -> &str {
+        &self.metadata
+    }
+
+    /// The text the version was read from.
+    #[must_use]
+    pub fn original(&self) -> &str {
+        &self.original
+    }
+
+    /// The version, borrowed.
+    #[must_use]
+    pub fn as_ref(&self) -> VersionRef<'_> {
+        VersionRef {
+            major: self.major,
+            minor: self.minor,
+            patch: self.patch,
+            prerelease: &self.prerelease,
+            metadata: &self.metadata,
+        }
+    }
+
+    /// Compares by precedence; metadata does not count.
+    #[must_use]
+    pub fn cmp_precedence(&self, other: &Self) -> Ordering {
+        self.as_ref().cmp_precedence(other.as_ref())
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)?;
+        if !self.prerelease.is_empty() {
+            write!(f, "-{}", self.prerelease)?;
+        }
+        if !self.metadata.is_empty() {
+            write!(f, "+{}", self.metadata)?;
+        }
+        Ok(())
+    }
+}
+
+/// A version that borrows the text of its identifiers; making one allocates nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct VersionRef<'a> {
+    /// The first number.
+    pub major: u64,
+    /// The second number; 0 where it was not written.
+    pub minor: u64,
+    /// The third number; 0 where it was not written.
+    pub patch: u64,
+    /// The identifiers after `-`, without it; empty for a release.
+    pub prerelease: &'a str,
+    /// The identifiers after `+`, without it.
+    pub metadata: &'a str,
+}
+
+impl<'a> VersionRef<'a> {
+    /// Reads a version loosely; see [`Version::parse`].
+    ///
+    /// # Errors
+    /// Those of [`Version::parse`].
+    pub fn parse(text: &'a str) -> Result<Self, Error> {
+        if text.len() > MAX_VERSION_LENGTH {
+            return Err(Error::VersionTooLong);
+        }
+        read(text).map_err(|fault| fault.into_error(text))
+    }
+
+    /// Reads a tag as Flux does; see [`Version::parse_tag`].
+    #[must_use]
+    pub fn parse_tag(text: &'a str) -> Option<Self> {
+        let first = *text.as_bytes().first()?;
+        if !(first == b'v' || first.is_ascii_digit()) || text.len() > MAX_VERSION_LENGTH {
+            return None;
+        }
+        let version = read(text).ok()?;
+        has_two_dots(text.as_bytes()).then_some(version)
+    }
+
+    /// Compares by precedence; metadata does not count.
+    #[must_use]
+    pub fn cmp_precedence(self, other: VersionRef<'_>) -> Ordering {
+        (self.major, self.minor, self.patch)
+            .cmp(&(other.major, other.minor, other.patch))
+            .then_with(|| cmp_prerelease(self.prerelease, other.prerelease))
+    }
+
+    /// Copies the version; `original` is the text it was read from.
+    fn to_version(self, original: &str) -> Version {
+        Version {
+            major: self.major,
+            minor: self.minor,
+            patch: self.patch,
+            prerelease: self.prerelease.to_owned(),
+            metadata: self.metadata.to_owned(),
+            original: original.to_owned(),
+        }
+    }
+}
+
+/// Why [`read`] gave up; made into an [`Error`] only where somebody wants to know.
+enum Fault {
+    Form,
+    Number { start: usize, end: usize },
+    LeadingZero,
+}
+
+impl Fault {
+    fn into_error(self, text: &str) -> Error {
+        match self {
+            Self::Form => Error::NotAVersion,
+            Self::Number { start, end } => Error::NumberTooLarge(text.get(start..end).unwrap_or_default().to_owned()),
+            Self::LeadingZero => Error::LeadingZero,
+        }
+    }
+}
+
+fn read(text: &str) -> Result<VersionRef<'_>, Fault> {
+    let bytes = text.as_bytes();
+    let mut at = usize::from(bytes.first() == Some(&b'v'));
+    let mut numbers = [0_u64; 3];
+    let mut too_large = None;
+    for (index, number) in numbers.iter_mut().enumerate() {
+        if index > 0 {
+            match bytes.get(at) {
+                Some(b'.') => at += 1,
+                _ => break,
+            }
+        }
+        let end = skip(bytes, at, u8::is_ascii_digit);
+        if end == at {
+            return Err(Fault::Form);
+        }
+        match number_at(&bytes[at..end]) {
+            Some(value) => *number = value,
+            None => too_large = too_large.or(Some(Fault::Number { start: at, end })),
+        }
+        at = end;
+    }
+    let prerelease = identifiers(text, &mut at, b'-')?;
+    let metadata = identifiers(text, &mut at, b'+')?;
+    if at != bytes.len() {
+        return Err(Fault::Form);
+    }
+    if let Some(fault) = too_large {
+        return Err(fault);
+    }
+    if has_leading_zero(prerelease) {
+        return Err(Fault::LeadingZero);
+    }
+    let [major, minor, patch] = numbers;
+    Ok(VersionRef { major, minor, patch, prerelease, metadata })
+}
+
+/// The identifiers behind `sign`, or nothing where there is no `sign`.
+fn identifiers<'a>(text: &'a str, at: &mut usize, sign: u8) -> Result<&'a str, Fault> {
+    let bytes = text.as_bytes();
+    if bytes.get(*at) != Some(&sign) {
+        return Ok("");
+    }
+    let start = *at + 1;
+    let end = skip_identifiers(bytes, start);
+    if end == start {
+        return Err(Fault::Form);
+    }
+    *at = end;
+    Ok(&text[start..end])
+}
+
+/// The end of the dot-separated identifiers at `at`; `at` itself where there is none.
+fn skip_identifiers(bytes: &[u8], at: usize) -> usize {
+    let is_identifier = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    let mut end = skip(bytes, at, is_identifier);
+    while end > at && bytes.get(end) == Some(&b'.') {
+        let next = skip(bytes, end + 1, is_identifier);
+        if next == end + 1 {
+            break;
+        }
+        end = next;
+    }
+    end
+}
+
+fn skip(bytes: &[u8], at: usize, wanted: impl Fn(&u8) -> bool) -> usize {
+    let mut end = at;
+    while bytes.get(end).is_some_and(&wanted) {
+        end += 1;
+    }
+    end
+}
+
+/// The value of decimal digits, if it fits.
+fn number_at(digits: &[u8]) -> Option<u64> {
+    if digits.len() < 20 {
+        return Some(digits.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')));
+    }
+    digits.iter().try_fold(0_u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+}
+
+fn has_leading_zero(prerelease: &str) -> bool {
+    prerelease
+        .split('.')
+        .any(|part| part.len() > 1 && part.starts_with('0') && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn has_two_dots(bytes: &[u8]) -> bool {
+    bytes.iter().filter(|byte| **byte == b'.').nth(1).is_some()
+}
+
+/// Compares pre-releases; none is above every other.
+fn cmp_prerelease(left: &str, right: &str) -> Ordering {
+    match (left.is_empty(), right.is_empty()) {
+        (true, true) => return Ordering::Equal,
+        (true, false) => return Ordering::Greater,
+        (false, true) => return Ordering::Less,
+        (false, false) => {}
+    }
+    let (mut left, mut right) = (left.split('.'), right.split('.'));
+    loop {
+        let order = match (left.next(), right.next()) {
+            (None, None) => return Ordering::Equal,
+            (None, Some(_)) => return Ordering::Less,
+            (Some(_), None) => return Ordering::Greater,
+            (Some(left), Some(right)) => cmp_identifier(left, right),
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+}
+
+fn cmp_identifier(left: &str, right: &str) -> Ordering {
+    match (numeric(left), numeric(right)) {
+        (Some(left), Some(right)) => left.cmp(&right),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => left.cmp(right),
+    }
+}
+
+fn numeric(identifier: &str) -> Option<u64> {
+    let bytes = identifier.as_bytes();
+    bytes.iter().all(u8::is_ascii_digit).then(|| number_at(bytes)).flatten()
+}
+
+#[cfg(test)]
+mod tests;
