@@ -71,12 +71,7 @@ fn automation(
         checkout,
         paths: paths?,
         policies,
-        commit: Commit {
-            author: author(&raw.author),
-            message: message?,
-            values: raw.values,
-            trailers: raw.trailers,
-        },
+        commit: Commit { author: author(&raw.author), message: message?, values: raw.values, trailers: raw.trailers },
         push,
         schedule: raw.schedule,
         suspended: raw.suspended,
@@ -119,9 +114,7 @@ fn remote(context: &Context<'_>, source: &GitRepository) -> Checked<Remote> {
     let address = remote::parse(&source.url.value)
         .map_err(|error| report.add(Finding::at(source.url.place, error.to_string()).hint(error.hint())));
     let secret = |name: &Option<Text>| match name {
-        Some(name) => {
-            context.secrets.secret(&in_namespace(&source.meta.id.namespace, name), name.place).map(Some)
-        }
+        Some(name) => context.secrets.secret(&in_namespace(&source.meta.id.namespace, name), name.place).map(Some),
         None => Ok(None),
     };
     let login = secret(&source.secret);

@@ -13,11 +13,7 @@ use super::report::{Checked, Finding, Report};
 use super::value;
 
 /// Applies the rules of this module.
-pub(super) fn resolve(
-    report: &Report,
-    reference: Option<&Reference>,
-    push: &raw::Push,
-) -> Checked<(Checkout, Push)> {
+pub(super) fn resolve(report: &Report, reference: Option<&Reference>, push: &raw::Push) -> Checked<(Checkout, Push)> {
     let reference = reference.cloned().unwrap_or_default();
     let checkout = checkout(report, &reference);
     let branch = reference.branch.as_ref().map(|branch| branch.parsed(report, value::branch)).transpose();
@@ -33,7 +29,9 @@ pub(super) fn resolve(
         (Some(part), None) => {
             let message =
                 "push spec not provided, and cannot be inferred from .spec.git.checkout.ref or GitRepository .spec.ref";
-            return Err(report.add(Finding::at(part.place, message).hint("name the branch to push to in `push.branch`")));
+            return Err(
+                report.add(Finding::at(part.place, message).hint("name the branch to push to in `push.branch`"))
+            );
         }
     };
     Ok((checkout, Push { branch: target, refspec: refspec?, options: options? }))

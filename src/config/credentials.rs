@@ -96,7 +96,8 @@ pub(super) fn proxy(secret: &Secret<'_>) -> Checked<Proxy> {
     };
     if !PROXY_SCHEMES.contains(&url.scheme()) {
         let schemes = PROXY_SCHEMES.join(", ");
-        let message = format!("{noun}: proxy URL must use one of the supported schemes ({schemes}), got '{}'", url.scheme());
+        let message =
+            format!("{noun}: proxy URL must use one of the supported schemes ({schemes}), got '{}'", url.scheme());
         return Err(secret.error(message));
     }
     if url.host_str().is_none_or(str::is_empty) {

@@ -259,7 +259,8 @@ fn metadata(mut fields: Fields<'_>) -> Option<Meta> {
         None => false,
         Some(text) if matches!(text.value.as_str(), "true" | "false") => text.value == "true",
         Some(text) => {
-            let message = format!("annotation `{TRAILERS}` must be \"true\" or \"false\", but is {}", quoted(&text.value));
+            let message =
+                format!("annotation `{TRAILERS}` must be \"true\" or \"false\", but is {}", quoted(&text.value));
             report.error(text.place, message);
             false
         }
@@ -290,7 +291,10 @@ mod tests {
             for kind in FLUX_KINDS {
                 assert!(matches!(classify(&format!("image.toolkit.fluxcd.io/{version}"), kind), Class::Read(_)));
             }
-            assert!(matches!(classify(&format!("source.toolkit.fluxcd.io/{version}"), "GitRepository"), Class::Read(_)));
+            assert!(matches!(
+                classify(&format!("source.toolkit.fluxcd.io/{version}"), "GitRepository"),
+                Class::Read(_)
+            ));
         }
     }
 }

@@ -108,7 +108,8 @@ pub(super) fn repository(
 fn refuse_cloud(spec: &mut Fields<'_>) {
     if let Some(provider) = spec.filled_text("provider").filter(|provider| provider.value != "generic") {
         let message = format!("`{}`: {} is not supported yet", spec.path("provider"), quoted(&provider.value));
-        let hint = "name a secret with a registry login in `secretRef`, or log in with the machine's Docker configuration";
+        let hint =
+            "name a secret with a registry login in `secretRef`, or log in with the machine's Docker configuration";
         spec.report().add(Finding::at(provider.place, message).hint(hint));
     }
 }
@@ -174,11 +175,7 @@ pub(super) fn image_policy(report: &super::Report, object: &Object) -> Read<Imag
 }
 
 /// Reads name and namespace of another object; the namespace is by default the one of the object that refers to it.
-fn object_reference(
-    mut fields: Fields<'_>,
-    meta: &Option<Meta>,
-    others: &[&'static str],
-) -> Option<ObjectName> {
+fn object_reference(mut fields: Fields<'_>, meta: &Option<Meta>, others: &[&'static str]) -> Option<ObjectName> {
     let name = fields.required_text("name");
     let namespace = fields.filled_text("namespace");
     fields.accept(others);
@@ -401,4 +398,3 @@ pub(super) fn checked_interval(
     }
     Some(interval)
 }
-

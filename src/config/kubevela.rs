@@ -156,7 +156,8 @@ impl GitProperties {
 fn git_properties(properties: &mut Fields<'_>) -> Option<GitProperties> {
     let report = properties.report();
     if let Some(kind) = properties.filled_text("repoType").filter(|kind| kind.value != "git") {
-        let message = format!("`{}` is {}, but images are written to Git", properties.path("repoType"), quoted(&kind.value));
+        let message =
+            format!("`{}` is {}, but images are written to Git", properties.path("repoType"), quoted(&kind.value));
         report.add(Finding::at(kind.place, message).hint("use `repoType: git` with `imageRepository`"));
     }
     let source_name = properties.filled_text("sourceName");
@@ -230,9 +231,7 @@ fn images(mut fields: Fields<'_>, meta: &Meta) -> Option<Images> {
 /// The objects that an `imageRepository` stands for.
 fn emitted(images: Images, git: &GitProperties, meta: &Meta) -> Automatic {
     let (source, place) = match &git.source_name {
-        Some(name) => {
-            (ObjectName { namespace: meta.id.namespace.clone(), name: name.value.clone() }, name.place)
-        }
+        Some(name) => (ObjectName { namespace: meta.id.namespace.clone(), name: name.value.clone() }, name.place),
         None => (meta.id.clone(), images.place),
     };
     let text = images.message.unwrap_or(Text { value: String::new(), place: images.place, literal: false });

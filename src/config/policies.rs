@@ -51,11 +51,7 @@ pub(super) fn resolve(
         })
         .collect();
     let policies = policies.into_objects();
-    policies
-        .into_iter()
-        .filter_map(|(_, raw)| policy(context, &known, raw?).ok())
-        .map(Arc::new)
-        .collect()
+    policies.into_iter().filter_map(|(_, raw)| policy(context, &known, raw?).ok()).map(Arc::new).collect()
 }
 
 fn repository(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<ImageRepository> {
@@ -126,11 +122,7 @@ fn logins(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<Vec<Regi
     Ok(logins.into_iter().collect::<Checked<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
-fn policy(
-    context: &Context<'_>,
-    known: &BTreeMap<ObjectName, Known>,
-    raw: raw::ImagePolicy,
-) -> Checked<ImagePolicy> {
+fn policy(context: &Context<'_>, known: &BTreeMap<ObjectName, Known>, raw: raw::ImagePolicy) -> Checked<ImagePolicy> {
     let report = context.report;
     let repository = match &raw.repository {
         RepositoryOf::Own(own) => repository(context, own).map(Arc::new),
@@ -201,14 +193,10 @@ fn allowed(
     let documents = context.namespaces.get(namespace).map_or(&none[..], Vec::as_slice);
     let matches = |labels: &BTreeMap<String, String>| {
         selectors.iter().any(|selector| {
-            selector.iter().all(|(key, value)| {
-                labels.get(key) == Some(value) || key == NAMESPACE_LABEL && value == namespace
-            })
+            selector
+                .iter()
+                .all(|(key, value)| labels.get(key) == Some(value) || key == NAMESPACE_LABEL && value == namespace)
         })
     };
-    if documents.iter().all(matches) {
-        Ok(())
-    } else {
-        Err(format!("ACL labels mismatch on namespace '{namespace}'"))
-    }
+    if documents.iter().all(matches) { Ok(()) } else { Err(format!("ACL labels mismatch on namespace '{namespace}'")) }
 }

@@ -54,7 +54,9 @@ impl Error {
     /// What to write instead.
     pub(super) const fn hint(&self) -> &'static str {
         match self {
-            Self::SshPassword => "put the key into a secret with `identity` and `known_hosts`, and name it in `secretRef`",
+            Self::SshPassword => {
+                "put the key into a secret with `identity` and `known_hosts`, and name it in `secretRef`"
+            }
             _ => {
                 "the forms are https://HOST/PATH, http://HOST/PATH, ssh://USER@HOST/PATH, USER@HOST:PATH, file:///PATH and /PATH"
             }

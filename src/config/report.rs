@@ -145,7 +145,11 @@ impl Report {
         let text = self.sources[place.file].text.get(place.start..place.end)?;
         let inner = text.strip_prefix(['"', '\'']).map_or(text, |text| text.strip_suffix(['"', '\'']).unwrap_or(text));
         let offset = usize::from(inner.len() != text.len());
-        (inner == value).then(|| Place { start: place.start + offset, end: place.start + offset + inner.len(), ..place })
+        (inner == value).then(|| Place {
+            start: place.start + offset,
+            end: place.start + offset + inner.len(),
+            ..place
+        })
     }
 
     /// The notices, and all problems if there are any.

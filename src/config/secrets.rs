@@ -101,7 +101,8 @@ impl<'a> Secrets<'a> {
         match self.objects.get(&(kind, id.clone())).map(Vec::as_slice) {
             Some([object]) => Ok(object),
             Some([first, second, ..]) => {
-                let finding = Finding::at(second.place, format!("{noun} '{id}' is there twice, and something refers to it"));
+                let finding =
+                    Finding::at(second.place, format!("{noun} '{id}' is there twice, and something refers to it"));
                 Err(self.report.add(finding.related(first.place, "the first one")))
             }
             _ => {

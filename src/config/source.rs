@@ -87,7 +87,9 @@ impl Reader<'_> {
             let path = entry.path();
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => self.folder(root, &path, depth + 1),
-                Ok(kind) if is_document(&path) && (kind.is_file() || kind.is_symlink() && leads_inside(root, &path)) => {
+                Ok(kind)
+                    if is_document(&path) && (kind.is_file() || kind.is_symlink() && leads_inside(root, &path)) =>
+                {
                     self.file(&path, Origin::Found);
                 }
                 Ok(_) => {}

@@ -148,8 +148,7 @@ pub(super) fn refspec(text: &str) -> Result<String, Error> {
 }
 
 fn is_reference_path(text: &str) -> bool {
-    let forbidden =
-        |c: char| c.is_control() || matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\');
+    let forbidden = |c: char| c.is_control() || matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\');
     !text.is_empty()
         && text.len() <= 1024
         && text != "@"

@@ -247,9 +247,7 @@ type Entries = Vec<(Rc<Node>, Rc<Node>)>;
 /// Resolves `<<`: adds the fields of the merged mappings that the mapping itself does not have. None when these are
 /// more than the budget, which a few lines of text could otherwise multiply without end.
 fn merged(entries: Entries, budget: &mut usize) -> Option<Entries> {
-    let is_merge = |key: &Node| {
-        matches!(&key.value, Value::Scalar(scalar) if scalar.style == ScalarStyle::Plain && scalar.text == "<<")
-    };
+    let is_merge = |key: &Node| matches!(&key.value, Value::Scalar(scalar) if scalar.style == ScalarStyle::Plain && scalar.text == "<<");
     if !entries.iter().any(|(key, _)| is_merge(key)) {
         return Some(entries);
     }

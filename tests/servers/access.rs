@@ -127,3 +127,15 @@ fn a_key_that_is_none_is_a_configuration_error() {
     assert_eq!(world.run().code, Some(2));
     assert_eq!(remote.commits("main"), 1);
 }
+
+#[test]
+fn git_s_credential_helpers_are_asked() {
+    let world = World::new();
+    let (_registry, image, remote) = parts(&world);
+    let web = Web::start(&world, &Transport::Plain);
+    let helper = format!("!f() {{ echo username={}; echo 'password={}'; }}; f", web::USER, web::PASSWORD);
+    world.succeed("git", ["config", "--global", "credential.helper", &helper]);
+    Native { url: &web.url("config.git"), image: &image, git: &[], images: &["insecure: true"] }.write(&world);
+    world.run().expect(0, "pushed");
+    is_updated(&remote, &image);
+}

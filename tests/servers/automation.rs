@@ -6,7 +6,7 @@ use crate::remote::Remote;
 use crate::ssh::Ssh;
 use crate::tls::Authority;
 use crate::web::{self, Transport, Web};
-use crate::world::{Run, World};
+use crate::world::{Run, World, text};
 
 const TAGS: &[&str] = &["1.0.0", "1.1.0", "1.2.0", "2.0.0", "latest"];
 
@@ -219,4 +219,58 @@ fn a_dry_run_shows_the_diff_and_pushes_nothing() {
 
     world.run().expect(0, "pushed");
     world.run_with(&["--dry-run"]).expect(0, "unchanged");
+}
+
+#[test]
+fn without_a_branch_it_is_the_remote_s_default() {
+    let world = World::new();
+    let registry = Registry::open(&world);
+    registry.push("shop/app", TAGS);
+    let image = format!("{}/shop/app", registry.authority());
+    let files = [(FILE, deployment(&image, "1.0.0"))];
+    let files = files.each_ref().map(|(name, text)| (*name, text.as_bytes()));
+    let remote = Remote::create(&world, "config.git", "trunk", &files);
+    let url = remote.path().display().to_string();
+    Native { url: &url, image: &image, git: &[], images: &["insecure: true"] }.write(&world);
+    let automation = world.run().expect(0, "pushed");
+    assert_eq!(automation["branch"], "trunk");
+    assert_eq!(remote.file("trunk", FILE), deployment(&image, "1.2.0"));
+}
+
+#[test]
+fn an_empty_remote_is_an_error_that_says_so() {
+    let world = World::new();
+    let registry = Registry::open(&world);
+    registry.push("shop/app", TAGS);
+    let image = format!("{}/shop/app", registry.authority());
+    let path = world.path("remotes/empty.git");
+    world.succeed("git", ["init", "--quiet", "--bare", text(&path)]);
+    Native { url: text(&path), image: &image, git: &[], images: &["insecure: true"] }.write(&world);
+    let run = world.run();
+    run.expect(1, "failed");
+    run.fails(1, "empty");
+}
+
+#[test]
+fn one_failing_automation_does_not_stop_another() {
+    let world = World::new();
+    let registry = Registry::open(&world);
+    registry.push("shop/app", TAGS);
+    let image = format!("{}/shop/app", registry.authority());
+    let remote = shop(&world, &image);
+    let nowhere = world.path("remotes/nowhere.git");
+    let images = ["insecure: true"];
+    Native { url: text(&nowhere), image: &image, git: &[], images: &images }.write(&world);
+    let broken = std::fs::read_to_string(world.path("config/shop.yaml")).unwrap();
+    world.write(
+        "config/broken.yaml",
+        broken.replace("name: shop}", "name: broken}").replace("name: app", "name: other"),
+    );
+    Native { url: text(remote.path()), image: &image, git: &[], images: &images }.write(&world);
+
+    let run = world.run();
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let outcomes: Vec<_> = run.automations().iter().map(|it| (it["name"].clone(), it["outcome"].clone())).collect();
+    assert_eq!(outcomes, [("broken".into(), "failed".into()), ("shop".into(), "pushed".into())]);
+    assert_eq!(remote.file("main", FILE), deployment(&image, "1.2.0"));
 }

@@ -1,10 +1,12 @@
 //! Registries: logins, a private authority, digests, tags from skopeo.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use crate::configuration::{FILE, Native, deployment, shop};
 use crate::registry::{PASSWORD, Registry, USER};
 use crate::tls::Authority;
 use crate::web::{Transport, Web};
-use crate::world::World;
+use crate::world::{Run, World};
 
 #[test]
 fn tags_that_skopeo_pushed_are_seen() {
@@ -37,6 +39,26 @@ fn a_wrong_password_fails_and_changes_nothing() {
     run.fails(1, "401");
     assert!(!run.stdout.contains("a wrong guess") && !run.stderr.contains("a wrong guess"), "{run:?}");
     assert_eq!(remote.commits("main"), 1);
+}
+
+#[test]
+fn docker_s_credential_helpers_are_asked() {
+    let world = World::new();
+    let registry = Registry::protected(&world);
+    registry.push("shop/app", &["1.0.0", "1.2.0"]);
+    let image = format!("{}/shop/app", registry.authority());
+    let remote = shop(&world, &image);
+    let url = remote.path().display().to_string();
+    Native { url: &url, image: &image, git: &[], images: &["insecure: true"] }.write(&world);
+    let answer = serde_json::json!({"ServerURL": registry.authority(), "Username": USER, "Secret": PASSWORD});
+    let helper = world.write("bin/docker-credential-test", format!("#!/bin/sh\ncat >/dev/null\necho '{answer}'\n"));
+    std::fs::set_permissions(helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    world.write("home/.docker/config.json", r#"{"credsStore": "test"}"#);
+    let path = format!("{}:{}", world.path("bin").display(), std::env::var("PATH").unwrap());
+
+    let run = Run::of(world.tagwright().args(["--output", "json"]).env("PATH", path));
+    run.expect(0, "pushed");
+    assert_eq!(remote.file("main", FILE), deployment(&image, "1.2.0"));
 }
 
 #[test]

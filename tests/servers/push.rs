@@ -1,6 +1,7 @@
 //! Where the commit goes, and what happens when the remote does not want it or others push as well.
 
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use crate::configuration::{FILE, Native, deployment, shop};
 use crate::registry::Registry;
@@ -113,4 +114,40 @@ fn what_a_person_pushes_meanwhile_stays() {
     assert_eq!(remote.file("main", "README.md"), "by hand\n");
     assert_eq!(remote.file("main", FILE), deployment(&image, "1.3.0"));
     assert_eq!(remote.commits("main"), 4);
+}
+
+#[test]
+fn a_second_destination_gets_the_commit_too() {
+    let world = World::new();
+    let refspec = "push: {refspec: 'refs/heads/main:refs/heads/staging'}";
+    let (_registry, _web, remote, _image) = behind_web(&world, &["branch: main", refspec]);
+    world.run().expect(0, "pushed");
+    assert_eq!(remote.commits("main"), 2);
+    assert_eq!(remote.head("staging"), remote.head("main"));
+    world.run().expect(0, "unchanged");
+}
+
+#[test]
+fn a_run_that_is_killed_while_it_pushes_needs_no_repair() {
+    let world = World::new();
+    let (_registry, _web, remote, image) = behind_web(&world, &[]);
+    let [started, go] = ["started", "go"].map(|name| remote.path().join(name));
+    // Holds the push until the test lets it go, for ten seconds at most.
+    remote.hook("pre-receive", "touch started; for i in $(seq 100); do [ -e go ] && exit 0; sleep 0.1; done");
+    let mut first = world.tagwright().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !started.exists() {
+        assert!(Instant::now() < deadline, "the push did not begin");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    std::fs::write(go, "").unwrap();
+
+    let run = world.run();
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(remote.commits("main"), 2);
+    assert_eq!(remote.file("main", FILE), deployment(&image, "1.2.0"));
+    remote.is_sound();
+    world.run().expect(0, "unchanged");
 }

@@ -92,13 +92,19 @@ impl Run {
         Self::from(command.output().unwrap())
     }
 
+    /// The report's automations.
+    #[track_caller]
+    pub(crate) fn automations(&self) -> Vec<Value> {
+        let report: Value = serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        report["automations"].as_array().unwrap_or_else(|| panic!("no automations: {self:?}")).clone()
+    }
+
     /// The report's only automation.
     #[track_caller]
     pub(crate) fn automation(&self) -> Value {
-        let report: Value = serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"));
-        let automations = report["automations"].as_array().unwrap_or_else(|| panic!("no automations: {self:?}"));
+        let mut automations = self.automations();
         assert_eq!(automations.len(), 1, "{self:?}");
-        automations[0].clone()
+        automations.remove(0)
     }
 
     /// Asserts exit code and outcome, and returns the report on the only automation.
