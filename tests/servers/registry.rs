@@ -71,7 +71,11 @@ impl Registry {
 
     /// Pushes one small image per tag, each another one, and returns the digest of the last.
     pub(crate) fn push(&self, name: &str, tags: &[&str]) -> String {
-        tags.iter().map(|tag| runtime().block_on(self.push_one(name, tag))).last().unwrap()
+        let mut digest = String::new();
+        for tag in tags {
+            digest = runtime().block_on(self.push_one(name, tag));
+        }
+        digest
     }
 
     async fn push_one(&self, name: &str, tag: &str) -> String {
