@@ -26,6 +26,7 @@
 
 mod advertisement;
 mod build;
+mod checkout;
 mod clean;
 mod command;
 mod credential;
@@ -57,6 +58,7 @@ use crate::access;
 
 pub use advertisement::{Advertised, Advertisement};
 pub use build::{Author, CommitTime, Edit, NewCommit};
+pub use checkout::{LocalCommit, read_commit};
 pub use error::{Error, Kind, Problem, RedirectProblem, UrlProblem};
 pub use fetch::{Fetched, Want};
 pub use id::{CommitId, ObjectId};

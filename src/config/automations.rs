@@ -57,11 +57,16 @@ fn automation(
         report.notice(format!("{}: automation {} has no policies", report.line_of(raw.meta.place), raw.meta.id));
     }
     let (checkout, push) = target?;
+    let base = match &raw.scope {
+        Scope::Namespace(_) => raw.paths.first().cloned().unwrap_or_default(),
+        Scope::Own(_) => String::new(),
+    };
     Ok(Automation {
         id: raw.meta.id,
         remote: remote?,
         checkout,
         paths: raw.paths,
+        base,
         policies,
         commit: Commit { author: raw.author, message: raw.message, values: raw.values, trailers: raw.trailers },
         push,

@@ -25,6 +25,16 @@ pub enum Error {
         /// libgit2's words.
         source: git2::Error,
     },
+    /// There is no checkout here, or no such commit in it.
+    #[error("cannot {what} {revision}")]
+    Checkout {
+        /// What was tried.
+        what: &'static str,
+        /// The revision asked for.
+        revision: String,
+        /// libgit2's words.
+        source: git2::Error,
+    },
     /// A certificate, key or proxy of the remote is not usable.
     #[error("the {what} for {remote} is not usable")]
     Tls {
@@ -280,6 +290,7 @@ impl Error {
         match self {
             Self::Url { .. }
             | Self::Rules { .. }
+            | Self::Checkout { .. }
             | Self::Tls { .. }
             | Self::LoginMismatch { .. }
             | Self::Program { .. }
