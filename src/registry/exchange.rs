@@ -14,7 +14,8 @@ use url::Url;
 use crate::access::Registry;
 
 use super::endpoint::{authority, is_loopback, is_private_literal, same_server};
-use super::error::{Error, show};
+use super::error::Error;
+use super::remote::show;
 use super::transport::{Route, Transports, Trust, reason};
 
 /// How many redirects are followed.
