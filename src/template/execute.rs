@@ -255,6 +255,8 @@ impl<'t> Run<'t, '_> {
         let Some((name, block)) = self.tree.templates.get_key_value(name) else {
             return Err(self.wrong(format!("template {} not defined", format::quote(name))));
         };
+        self.enter()?; // So that the error of a recursion points at the call.
+        self.depth -= 1;
         let dot = match argument {
             Some(pipeline) => self.pipeline(pipeline, dot)?,
             None => Operand::default(),
