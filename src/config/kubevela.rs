@@ -9,7 +9,7 @@ use crate::automation::{Author, DigestReflection, ObjectName, Schedule};
 use crate::image::Repository;
 use crate::template::Template;
 
-use super::decode::{Fields, Text, nearest};
+use super::decode::Fields;
 use super::document::{Object, open};
 use super::flux::checked_interval;
 use super::raw::{
@@ -18,6 +18,8 @@ use super::raw::{
 use super::remote::Address;
 use super::report::{Finding, Report, quoted};
 use super::select::Selector;
+use super::suggest::nearest;
+use super::text::Text;
 use super::value::Units;
 use super::yaml::Place;
 use super::{git, image};
