@@ -183,6 +183,25 @@ fn a_path_that_does_not_exist_is_named() {
     assert_eq!(error.to_string(), format!("error: cannot read the folder of secrets: {reason}\n--> fixtures/nowhere"));
 }
 
+/// Texts that grow when they are expanded, and texts with an error in each line.
+#[test]
+fn hostile_texts_are_refused_or_harmless() {
+    let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    let mut merges = String::from("a0: &a0 {k0: x, l0: x}\n");
+    for level in 1..60 {
+        let below = level - 1;
+        let aliases = vec![format!("*a{below}"); 9].join(", ");
+        laughs.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+        merges.push_str(&format!("a{level}: &a{level} {{<<: [{aliases}], k{level}: x, l{level}: x}}\n"));
+    }
+    let unknown: String = (0..20_000).map(|field| format!("  unknown{field}: x\n")).collect();
+    let head = "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {name: a}\n";
+    for text in [laughs, merges, format!("spec:\n{unknown}"), "- ".repeat(5000), "{a: ".repeat(5000)] {
+        let error = config::parse("hostile.yaml", &format!("{head}{text}")).unwrap_err();
+        assert!(error.to_string().len() < 100_000);
+    }
+}
+
 #[test]
 fn colours_change_nothing_but_colours() {
     let error = config::parse("a.yaml", "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomatio\n").unwrap_err();

@@ -14,10 +14,12 @@ pub(super) fn listed(names: &[&str]) -> String {
 /// The known name that a wrong one was probably meant to be.
 pub(super) fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
     let lower = name.to_ascii_lowercase();
+    let allowed = |candidate: &str| (candidate.len().max(name.len()) / 3).max(1);
     known
         .iter()
+        .filter(|candidate| candidate.len().abs_diff(name.len()) <= allowed(candidate))
         .map(|candidate| (distance(&lower, &candidate.to_ascii_lowercase()), *candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.len().max(name.len()) / 3).max(1))
+        .filter(|(distance, candidate)| *distance <= allowed(candidate))
         .min()
         .map(|(_, candidate)| candidate)
 }
