@@ -112,6 +112,16 @@ fn the_application_of_the_kubevela_page_means_what_the_page_says() {
 }
 
 #[test]
+fn a_folder_of_secrets_wins_over_a_document() {
+    for (secrets, expected) in [(None, "replace-me"), (Some("fixtures/config/good/kubevela-page/secrets"), "sesame")] {
+        let sources = Sources { paths: vec!["policies/kubevela.yaml".into()], secrets: secrets.map(PathBuf::from) };
+        let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
+        let GitLogin::Basic(login) = &configuration.automations[0].remote.access.login else { panic!("basic") };
+        assert_eq!(login.password.expose_secret(), expected);
+    }
+}
+
+#[test]
 fn secrets_of_a_mounted_folder_are_read_through_its_links() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("default/token");
