@@ -28,6 +28,7 @@ use crate::marker::placement::{Placement, Target};
 use crate::marker::stream::Lines;
 
 pub(crate) mod document;
+pub(crate) mod fingerprint;
 pub(crate) mod grammar;
 pub(crate) mod object;
 pub(crate) mod placement;
@@ -123,6 +124,8 @@ pub(crate) struct Site {
 #[derive(Debug, Clone)]
 pub(crate) struct MarkedDocument {
     pub(crate) span: Range<usize>,
+    /// What the document says but for its marked scalars.
+    pub(crate) fingerprint: u64,
     pub(crate) objects: Vec<Object>,
 }
 
@@ -231,12 +234,15 @@ impl Reader<'_> {
             return;
         }
         let objects = Objects::of(&document);
+        let mut marked = Vec::with_capacity(hits.len());
         for hit in hits {
             if let Some(marker) = self.marker(&document.nodes[hit.target.node], hit, &objects) {
+                marked.push(marker.site.ordinal);
                 self.scan.markers.push(marker);
             }
         }
-        self.scan.documents.push(MarkedDocument { span: self.span.clone(), objects: objects.objects });
+        let (span, fingerprint, objects) = (self.span.clone(), document.fingerprint(&marked), objects.objects);
+        self.scan.documents.push(MarkedDocument { span, fingerprint, objects });
     }
 
     /// The markers that set something, in the order of their scalars.

@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use crate::edit::quote;
+use crate::edit::verify::TagFate;
 use crate::marker::Marker;
 use crate::marker::document::{Style, TagKind};
 
@@ -21,7 +22,7 @@ pub(crate) struct Patch {
 
 /// Appends the patches that give a marked scalar a new value, in the order of the text.
 pub(crate) fn push(patches: &mut Vec<Patch>, text: &str, marker: &Marker, value: &str) {
-    if let Some(tag) = marker.site.tag.as_ref().filter(|tag| !fits(value, tag.kind)) {
+    if let (Some(tag), TagFate::Removed) = (&marker.site.tag, tag_fate(marker, value)) {
         patches.push(Patch { span: with_blanks(text, tag.span.clone()), text: String::new() });
     }
     match &marker.site.header {
@@ -30,9 +31,19 @@ pub(crate) fn push(patches: &mut Vec<Patch>, text: &str, marker: &Marker, value:
     }
 }
 
-/// Whether [`push`] removes the tag of a marked scalar.
-pub(crate) fn removes_tag(marker: &Marker, value: &str) -> bool {
-    marker.site.tag.as_ref().is_some_and(|tag| !fits(value, tag.kind))
+/// What [`push`] makes of the explicit tag of a marked scalar.
+pub(crate) fn tag_fate(marker: &Marker, value: &str) -> TagFate {
+    match &marker.site.tag {
+        None => TagFate::Absent,
+        Some(tag) if fits(value, tag.kind) => TagFate::Kept,
+        Some(_) => TagFate::Removed,
+    }
+}
+
+/// Whether a new value takes the place of the old within its line, so that no comment can come to stand differently.
+pub(crate) fn stays_in_line(text: &str, marker: &Marker, value: &str) -> bool {
+    let one_line = !text[marker.span.clone()].contains(['\n', '\r']);
+    one_line && marker.site.header.is_none() && tag_fate(marker, value) != TagFate::Removed
 }
 
 /// The old text with the patches applied.
