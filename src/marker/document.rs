@@ -100,13 +100,13 @@ pub(crate) struct TagSite {
 /// What an explicit tag says about the values it may stand before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TagKind {
-    /// `!!str` and every tag that is not YAML's own.
+    /// `!!str`, and every tag that YAML has no values for.
     Text,
     /// `!!int`
     Integer,
     /// `!!float`
     Float,
-    /// Another of YAML's own, which no image, tag or digest satisfies.
+    /// `!!bool`, `!!null`, `!!timestamp` or `!!binary`, which no image, tag or digest satisfies.
     Other,
 }
 
@@ -265,9 +265,9 @@ fn style_of(style: ScalarStyle) -> Style {
 
 fn tag_kind(tag: &Tag) -> TagKind {
     match tag.suffix_in_namespace(CORE_NAMESPACE).as_deref() {
-        None | Some("str") => TagKind::Text,
         Some("int") => TagKind::Integer,
         Some("float") => TagKind::Float,
-        Some(_) => TagKind::Other,
+        Some("bool" | "null" | "timestamp" | "binary") => TagKind::Other,
+        _ => TagKind::Text,
     }
 }
