@@ -102,6 +102,29 @@ fn nesting_is_bounded() {
 }
 
 #[test]
+fn templates_can_go_between_threads() {
+    fn check<T: Send + Sync>() {}
+    check::<Template>();
+}
+
+#[test]
+fn work_is_bounded() {
+    let endless = [
+        "{{ $l := until 100000 }}{{ range 100000 }}{{ $x := compact $l }}{{ end }}",
+        "{{ $l := until 100000 }}{{ range 100000 }}{{ $x := has -1 $l }}{{ end }}",
+        "{{ $l := until 100000 }}{{ $x := uniq $l }}",
+        "{{ $d := dict }}{{ range 40000 }}{{ $_ := set $d (print .) . }}{{ end }}{{ range 100000 }}{{ $x := pick $d }}{{ end }}",
+        "{{ $s := repeat 100000 \"ab\" }}{{ range 100000 }}{{ $x := contains \"ba b\" $s }}{{ end }}",
+        "{{ $s := repeat 100000 \"ab\" }}{{ range 100000 }}{{ $x := regexMatch \"b+c\" $s }}{{ end }}",
+        "{{ range 100000 }}{{ $x := regexMatch (printf \"x%d\" .) \"y\" }}{{ end }}",
+        "{{ range 100000 }}{{ $x := repeat 1000 \"abcdefgh\" }}{{ end }}",
+    ];
+    for template in endless {
+        assert!(run(template).unwrap_err().contains("units of work"), "{template}");
+    }
+}
+
+#[test]
 fn output_is_bounded() {
     let loud = "{{ range 100000 }}0123456789012345678901234567890123456789{{ end }}";
     assert!(run(loud).unwrap_err().contains("the output is longer than 1048576 bytes"));
