@@ -125,6 +125,25 @@ fn work_is_bounded() {
 }
 
 #[test]
+fn deepest_templates_need_little_stack() {
+    // Blocks that call themselves, and in the innermost the deepest parentheses; values and text as deep as they get.
+    let parentheses = format!("{}1{}", "(print ".repeat(60), ")".repeat(60));
+    let recursive = format!(
+        "{{{{ define \"x\" }}}}{{{{ if gt . 0 }}}}{{{{ template \"x\" (sub . 1 | int) }}}}{{{{ else }}}}\
+         {{{{ {parentheses} }}}}{{{{ end }}}}{{{{ end }}}}{{{{ template \"x\" 44 }}}}"
+    );
+    let blocks = format!("{}x{}", "{{ with 1 }}".repeat(62), "{{ end }}".repeat(62));
+    let value = "{{ $d := dict }}{{ range 60 }}{{ $d = dict \"d\" (list $d) }}{{ end }}{{ $c := deepCopy $d }}\
+                 {{ deepEqual $c $d }}{{ $d | len }}{{ toString $d | len }}";
+    let work = move || {
+        assert_eq!(run(&recursive), Ok("1".to_owned()));
+        assert_eq!(run(&blocks), Ok("x".to_owned()));
+        run(value).unwrap_err();
+    };
+    std::thread::Builder::new().stack_size(1024 * 1024).spawn(work).unwrap().join().unwrap();
+}
+
+#[test]
 fn output_is_bounded() {
     let loud = "{{ range 100000 }}0123456789012345678901234567890123456789{{ end }}";
     assert!(run(loud).unwrap_err().contains("the output is longer than 1048576 bytes"));
