@@ -324,7 +324,7 @@ fn summary(configuration: &Configuration) -> String {
 }
 
 fn automation_summary(text: &mut String, automation: &Automation) {
-    let Automation { id, remote, checkout, paths, policies, commit, push, schedule, suspended } = automation;
+    let Automation { id, remote, checkout, paths, base, policies, commit, push, schedule, suspended } = automation;
     writeln!(text, "automation {id} {}{}", schedule_summary(schedule), if *suspended { " suspended" } else { "" })
         .unwrap();
     writeln!(text, "  remote {} timeout {:?}", remote.url, remote.access.timeout).unwrap();
