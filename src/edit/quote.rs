@@ -64,12 +64,9 @@ fn is_plain_text(text: &str, in_flow: bool) -> bool {
         }
         Some(first) => !is_flow_indicator(first) && !"#&*!|>'\"%@`".contains(first),
     };
-    starts_well
-        && is_printable(text)
-        && !text.contains(char::is_whitespace)
-        && !text.ends_with(':')
-        && !matches!(text, "---" | "...")
-        && !(in_flow && text.contains(is_flow_indicator))
+    let breaks_off = text.contains(char::is_whitespace) || text.ends_with(':') || !is_printable(text);
+    let leaves_flow = in_flow && text.contains(is_flow_indicator);
+    starts_well && !breaks_off && !leaves_flow && !matches!(text, "---" | "...")
 }
 
 fn is_flow_indicator(character: char) -> bool {
