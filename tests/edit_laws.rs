@@ -286,6 +286,15 @@ fn check_counts(text: &str, changes: usize, diagnostics: usize) {
 }
 
 #[test]
+fn a_scan_of_another_text_changes_nothing() {
+    let scan = marker::scan(format!("a: old {MARKER}\nb: old {MARKER}\n").as_bytes());
+    for other in ["", "日本日本日本日本", "a: [", "a: 日本 # ".repeat(20).as_str()] {
+        let edited = edit::apply(other.as_bytes(), &scan, &selections());
+        assert_eq!((edited.bytes, edited.changes.len(), edited.diagnostics.len()), (None, 0, 1));
+    }
+}
+
+#[test]
 fn a_large_file() {
     let filler = "- {a: b, c: \"d\"} # note\n- |\n  text\n".repeat(300_000);
     check_counts(&format!("- old {MARKER}\n{filler}- old {MARKER}\n"), 2, 0);

@@ -50,6 +50,8 @@ pub(crate) enum Refusal {
     Value { expected: String, found: String },
     #[error("a marked value was not found again after the edit")]
     Lost,
+    #[error("the markers were found in another text")]
+    OtherText,
 }
 
 /// Checks a document before and after an edit.
