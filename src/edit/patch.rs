@@ -1,10 +1,10 @@
 //! The bytes that one new value replaces.
 //!
-//! A plain or quoted scalar is replaced as a whole, on one line; anchors and tags before it stay. An explicit
-//! `!!int`, `!!float`, `!!bool`, `!!null`, `!!timestamp` or `!!binary` that the new value does not satisfy is removed: a
-//! wrong tag would be worse. Of a block scalar the content is replaced by one line and the header is made to strip the final line
-//! break (`|` becomes `|-`), because the value is the reference and nothing else; an empty block scalar becomes a plain
-//! or quoted one.
+//! A plain or quoted scalar is replaced as a whole, on one line; anchors and tags before it stay. An explicit `!!int`,
+//! `!!float`, `!!bool`, `!!null`, `!!timestamp` or `!!binary` that the new value does not satisfy is removed: a wrong tag
+//! would be worse. Of a block scalar the content is replaced by one line and the header is made to strip the final line
+//! break (`|` becomes `|-`), because the value is the reference and nothing else; an empty block scalar becomes a plain or
+//! quoted one.
 
 use std::ops::Range;
 
