@@ -81,15 +81,16 @@ pub struct Edited {
     pub bytes: Option<Vec<u8>>,
     /// The fields that have another value now, in the order of the text; `file` is empty.
     pub changes: Vec<Change>,
-    /// The markers that were passed over, in the order of the text; `file` is empty. Those of the scan are not repeated.
+    /// The markers that were passed over, in the order of the text; `file` is empty. Those of the scan are not
+    /// repeated.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 /// Gives the marked fields of a file the values that the selections ask for.
 ///
-/// `scan` must be of these very bytes, otherwise nothing changes. A field changes if and only if its decoded value differs. The result is verified
-/// with a second parser and by scanning it again; if anything but the marked values would change, the file is left alone
-/// and a diagnostic says why.
+/// `scan` must be of these very bytes, otherwise nothing changes. A field changes if and only if its decoded value
+/// differs. The result is verified with a second parser and, where lines were joined or a tag was removed, by scanning
+/// it again; if anything but the marked values would change, the file is left alone and a diagnostic says why.
 #[must_use]
 pub fn apply(bytes: &[u8], scan: &Scan, selections: &Selections) -> Edited {
     let mut edited = Edited::default();

@@ -1,5 +1,5 @@
-//! Laws of the editor, held against generated YAML: only marked scalars change, twice is once, without a selection nothing
-//! happens, and nothing that a file contains makes it panic or take long.
+//! Laws of the editor, held against generated YAML: only marked scalars change, twice is once, without a selection
+//! nothing happens, and nothing that a file contains makes it panic or take long.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -25,7 +25,8 @@ fn selections() -> Selections {
     selections
 }
 
-/// Writes YAML as a list of choices says; when the list ends, every further choice is the first, which is the simplest.
+/// Writes YAML as a list of choices says; when the list ends, every further choice is the first, which is the
+/// simplest.
 struct Writer<'c> {
     choices: std::slice::Iter<'c, u8>,
     text: String,

@@ -1,11 +1,11 @@
 //! The second opinion on an edit: nothing but the marked scalars may have changed.
 //!
 //! Every edited document is parsed by yaml-rust2, which shares no code with the parser that found the spans. What it
-//! reads must be, but for the marked scalars, what the first parser read before the edit, and each marked scalar must read
-//! exactly as asked. Where the two parsers see a document differently in the first place, the second reads it before and
-//! after, and the two streams of events may differ in the marked scalars alone. It is stricter about indentation within flow
-//! collections; a document that it cannot read even before the edit is read again by the first parser, which must find
-//! the same and the new values.
+//! reads must be, but for the marked scalars, what the first parser read before the edit, and each marked scalar must
+//! read exactly as asked. Where the two parsers see a document differently in the first place, the second reads it
+//! before and after, and the two streams of events may differ in the marked scalars alone. It is stricter about
+//! indentation within flow collections; a document that it cannot read even before the edit is read again by the
+//! first parser, which must find the same and the new values.
 
 use thiserror::Error;
 use yaml_rust2::Event;

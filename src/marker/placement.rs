@@ -1,9 +1,10 @@
 //! Which scalar a marker comment sets.
 //!
-//! A comment after something on its line is a **line comment** and counts for the scalar it follows, commas passed over:
-//! the last line of a multi-line scalar, the header of a block scalar, an entry of a multi-line flow collection, or, when
-//! only a tag, an anchor or a flow `key:` stands before it, the scalar that follows. After a flow collection of one line
-//! it counts for the only value therein. After a block `key:` it belongs to the key and sets nothing.
+//! A comment after something on its line is a **line comment** and counts for the scalar it follows, commas passed
+//! over: the last line of a multi-line scalar, the header of a block scalar, an entry of a multi-line flow
+//! collection, or, when only a tag, an anchor or a flow `key:` stands before it, the scalar that follows. After a
+//! flow collection of one line it counts for the only value therein. After a block `key:` it belongs to the key and
+//! sets nothing.
 //!
 //! A comment on its own line, or after a lone `- `, is a **head comment** and counts for the scalar that comes next,
 //! when that is a sequence item, a value below its key, or a whole document, and not a key or a collection. It must be
@@ -210,7 +211,8 @@ impl<'d> Placement<'d> {
         Ok(Target { node, header })
     }
 
-    /// Checks that nothing but one indicator, tags and anchors lies between an offset and a node, and finds the node's header.
+    /// Checks that nothing but one indicator, tags and anchors lies between an offset and a node, and finds the
+    /// node's header.
     fn walk_to(&self, node: usize, from: usize) -> Result<Option<Range<usize>>, Misplaced> {
         let is_block = self.node(node).is_block_scalar();
         let end = self.node(node).span.start;
