@@ -25,7 +25,7 @@ use crate::marker::{self, Marker, Scan};
 
 mod advice;
 #[cfg(test)]
-mod cases;
+mod tests;
 mod patch;
 mod quote;
 mod value;
