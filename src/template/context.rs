@@ -66,6 +66,19 @@ impl Context {
         self.spend(1 + bytes / 16)
     }
 
+    /// Spends what reading the texts among the arguments of a call costs.
+    pub(crate) fn spend_texts(&self, arguments: &[Value]) -> Result<(), Failure> {
+        arguments.iter().filter_map(Value::as_str).try_for_each(|text| self.spend_bytes(text.len()))
+    }
+
+    /// A value that was made elsewhere, if it is within the limits.
+    pub(crate) fn checked(&self, value: Value) -> Result<Value, Failure> {
+        if let Some(text) = value.as_str() {
+            self.check_length(text.len())?;
+        }
+        Ok(value)
+    }
+
     /// A compiled pattern; compiling one costs as much as a lot of other work.
     pub(crate) fn pattern(&self, expression: &str) -> Result<Rc<Pattern>, Failure> {
         if let Some(known) = self.patterns.borrow().get(expression) {
