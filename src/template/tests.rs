@@ -118,6 +118,7 @@ fn work_is_bounded() {
         "{{ $s := repeat 100000 \"ab\" }}{{ range 100000 }}{{ $x := regexMatch \"b+c\" $s }}{{ end }}",
         "{{ range 100000 }}{{ $x := regexMatch (printf \"x%d\" .) \"y\" }}{{ end }}",
         "{{ range 100000 }}{{ $x := repeat 1000 \"abcdefgh\" }}{{ end }}",
+        "{{ range 100 }}{{ $x := regexMatch (printf \"[a%d]{1000}[b-z]{1000}[é]{1000}\" .) \"y\" }}{{ end }}",
         "{{ $t := toDate \"2006\" \"2024\" }}{{ $s := repeat 100000 \"a\" }}{{ range 100000 }}{{ $x := $t.Format $s }}{{ end }}",
         "{{ $l := list (repeat 1000000 \"a\") }}{{ range 12 }}{{ $l = concat $l $l }}{{ end }}{{ join \"\" $l }}",
         "{{ $l := list (repeat 1000000 \"a\") }}{{ range 12 }}{{ $l = concat $l $l }}{{ end }}{{ $x := sortAlpha $l }}",
@@ -173,6 +174,7 @@ fn output_is_bounded() {
     let shared = "{{ $l := list 1 }}{{ range 60 }}{{ $l = list $l $l }}{{ end }}{{ $l }}";
     run(shared).unwrap_err();
     assert!(run("{{ printf \"%1000000d%1000000d\" 1 2 }}").is_err());
+    assert!(run("{{ fail (repeat 1000000 \"é\") }}").unwrap_err().len() < 5_000);
 }
 
 fn fragment() -> impl Strategy<Value = String> {
