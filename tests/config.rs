@@ -206,7 +206,9 @@ fn hostile_texts_are_refused_or_harmless() {
     }
     let unknown: String = (0..20_000).map(|field| format!("  unknown{field}: x\n")).collect();
     let head = "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {name: a}\n";
-    for text in [laughs, merges, format!("spec:\n{unknown}"), "- ".repeat(5000), "{a: ".repeat(5000)] {
+    for text in
+        [laughs, merges, format!("spec:\n{unknown}"), "- ".repeat(5000), "{a: ".repeat(5000), "\"\r\r".to_owned()]
+    {
         let error = config::parse("hostile.yaml", &format!("{head}{text}")).unwrap_err();
         assert!(error.to_string().len() < 100_000);
     }

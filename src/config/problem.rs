@@ -135,9 +135,12 @@ impl Error {
         if end - start > MAX_LINE {
             return None;
         }
-        let stop = span.end.clamp(span.start, end.max(span.start));
-        let stop = span.start + text[span.start..stop].trim_end().len();
-        Some(Excerpt { text: text[start..end].trim_end_matches('\r'), line, span: span.start - start..stop - start })
+        let line_text = text[start..end].trim_end_matches('\r');
+        // What is wrong may be the line's end itself, which is not shown.
+        let from = (span.start - start).min(line_text.len());
+        let to = (span.end.max(span.start) - start).min(line_text.len());
+        let to = from + line_text[from..to].trim_end().len();
+        Some(Excerpt { text: line_text, line, span: from..to })
     }
 }
 
