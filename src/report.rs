@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use thiserror::Error;
 
-use crate::change::{Change, Diagnostic};
+use crate::change::{Change, Code, Diagnostic};
 use crate::run::{self, AutomationReport, Kind, Outcome, PolicyReport, Report};
 use crate::{config, git, registry, template};
 
@@ -105,7 +105,8 @@ pub fn diagnostics(findings: &[Diagnostic]) -> String {
             (false, 0) => format!("{file}: "),
             (false, _) => format!("{file}:{line}:{column}: "),
         };
-        let _ = writeln!(text, "warning: {place}{code} {message}");
+        let level = if *code == Code::EmbeddedOff { "note" } else { "warning" };
+        let _ = writeln!(text, "{level}: {place}{code} {message}");
     }
     text
 }

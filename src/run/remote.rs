@@ -17,7 +17,7 @@ use crate::change::Code;
 use crate::edit::{Selection, Selections};
 use crate::git::{self, CommitId, Mirror, SkipReason};
 use crate::image::{Reference, Tag};
-use crate::marker;
+use crate::marker::{self, Embedded};
 use crate::plan::{self, MarkedFile};
 
 /// How often a push is tried when the branch keeps moving.
@@ -196,7 +196,9 @@ impl Remote<'_> {
         let snapshot = mirror.snapshot(base).await.map_err(failed)?;
         let found = snapshot.search(&automation.paths, MARKED_FILES).await.map_err(failed)?;
         job.report.diagnostics = found_diagnostics(&found);
-        let files: Vec<_> = found.files.into_iter().map(|file| MarkedFile::new(file.path, file.bytes)).collect();
+        let embedded = Embedded::everywhere(automation.embedded);
+        let files: Vec<_> =
+            found.files.into_iter().map(|file| MarkedFile::with(file.path, file.bytes, embedded)).collect();
         let selections = self.selections(automation, &files, done).await;
         let mut plan = plan::edits(&files, &selections);
         drop(files);
