@@ -18,15 +18,15 @@ use std::collections::BTreeMap;
 
 use crate::change::{Change, Code, Diagnostic};
 use crate::edit::patch::Patch;
-use crate::edit::value::Absent;
 use crate::edit::piece::{EmbeddedEdit, Piece};
+use crate::edit::value::Absent;
 use crate::edit::verify::{Expected, Refusal};
 use crate::image::Reference;
 use crate::marker::{self, Marker, Scan};
 
 mod advice;
-mod piece;
 mod patch;
+mod piece;
 mod quote;
 #[cfg(test)]
 mod tests;
@@ -181,7 +181,9 @@ fn rewrite(old: &str, scan: &Scan, fields: &[MarkedField<'_>]) -> Result<(Vec<Pa
     let mut patches = Vec::with_capacity(fields.len());
     let mut in_line = true;
     let mut pieces = Vec::with_capacity(fields.len());
-    for chunk in fields.chunk_by(|a, b| a.marker.site.embedded.is_some() && a.marker.site.embedded == b.marker.site.embedded) {
+    for chunk in
+        fields.chunk_by(|a, b| a.marker.site.embedded.is_some() && a.marker.site.embedded == b.marker.site.embedded)
+    {
         let piece = match chunk[0].marker.site.embedded {
             Some(block) => Piece::Block(EmbeddedEdit::of(&scan.blocks[block], chunk)?),
             None => Piece::Field(&chunk[0]),

@@ -354,7 +354,9 @@ impl Reader<'_> {
             let place = node.span.start;
             match permission {
                 _ if found == 0 => {}
-                Permission::Granted => self.report(place, Code::EmbeddedUnsupported, embedded::unsupported(scalar, level)),
+                Permission::Granted => {
+                    self.report(place, Code::EmbeddedUnsupported, embedded::unsupported(scalar, level))
+                }
                 _ => self.report(place, Code::EmbeddedOff, embedded::not_asked(found)),
             }
             return None;

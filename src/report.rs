@@ -1,7 +1,9 @@
 //! What people outside read: failures with hints, findings, diffs, the summary of a run.
 
 pub mod diff;
+pub mod explain;
 pub mod json;
+pub mod tags;
 
 use std::fmt::Write;
 

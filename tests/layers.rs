@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("message", &["change", "image", "template"]),
     ("automation", &["access", "image", "pattern", "policy", "template", "version"]),
     ("plan", &["automation", "change", "edit", "image", "marker", "message", "template"]),
+    ("explain", &["change", "edit", "image", "marker", "pattern", "plan", "policy"]),
     ("registry", &["access", "dockerconfig", "image"]),
     ("git", &["access"]),
     ("files", &[]),
@@ -44,7 +45,24 @@ const ARROWS: &[(&str, &[&str])] = &[
         "config",
         &["access", "automation", "dockerconfig", "image", "message", "pattern", "policy", "template", "version"],
     ),
-    ("report", &["change", "config", "git", "image", "pattern", "plan", "registry", "run", "template", "version"]),
+    (
+        "report",
+        &[
+            "automation",
+            "change",
+            "config",
+            "explain",
+            "git",
+            "image",
+            "pattern",
+            "plan",
+            "policy",
+            "registry",
+            "run",
+            "template",
+            "version",
+        ],
+    ),
     (
         "cli",
         &[
@@ -53,6 +71,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "change",
             "config",
             "edit",
+            "explain",
             "files",
             "git",
             "image",
@@ -85,6 +104,7 @@ const CORE: &[&str] = &[
     "message",
     "automation",
     "plan",
+    "explain",
 ];
 
 /// What the core must not mention outside its tests.

@@ -1,5 +1,6 @@
 //! One Git remote: fetch, plan every automation on the freshly fetched head, commit, push.
 
+mod inspect;
 mod push;
 mod target;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
+pub use self::inspect::{Inspected, inspect, reflected};
 use super::outcome::{AutomationReport, Error, Outcome};
 use super::poll::Digests;
 use super::{Batch, Edges, Mode};
