@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Ending, Output, streams};
 use crate::access;
+use crate::config::DEFAULT_EXCLUSION;
 use crate::image::Repository;
 use crate::pattern::Pattern;
 use crate::policy::{Direction, Evaluation, Filter, Order, Policy};
@@ -14,9 +15,6 @@ use crate::version::Range;
 
 /// How long listing the tags of `--image` may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Tags that a registry listing never offers to a policy: signatures, as in Flux.
-pub(super) const DEFAULT_EXCLUSION: &str = r"^.*\.sig$";
 
 /// Try a policy: print the tag it selects, or exit with 1 when it selects none.
 #[derive(Debug, clap::Args)]
