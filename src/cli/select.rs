@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     /// Only tags that match this pattern (Go's dialect, matches anywhere in the tag)
     #[arg(long, value_name = "PATTERN")]
     filter_pattern: Option<String>,
-    /// What to order by instead of the tag, such as $ts for a group (?P<ts>…)
+    /// What to order by instead of the tag, such as $1, or $ts for a group named ts
     #[arg(long, value_name = "TEMPLATE", requires = "filter_pattern")]
     filter_extract: Option<String>,
     /// Print all tags the policy can order, best first, one a line
