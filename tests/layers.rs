@@ -44,7 +44,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         "config",
         &["access", "automation", "dockerconfig", "image", "message", "pattern", "policy", "template", "version"],
     ),
-    ("report", &["change", "config", "git", "image", "pattern", "plan", "registry", "run", "template", "version"]),
+    (
+        "report",
+        &["change", "config", "files", "git", "image", "pattern", "plan", "registry", "run", "template", "version"],
+    ),
     (
         "cli",
         &[
