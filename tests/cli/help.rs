@@ -69,7 +69,7 @@ Options:
           [default: policies]
 
       --secrets <DIR>
-          Folder with secrets as files: <namespace>/<name>/<key>
+          Folder with secrets as files: NAMESPACE/NAME/KEY
           
           [env: TAGWRIGHT_SECRETS]
 
