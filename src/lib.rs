@@ -17,6 +17,7 @@ pub mod policy;
 pub mod registry;
 pub mod report;
 pub mod run;
+pub mod suggest;
 pub mod telemetry;
 pub mod template;
 pub mod version;
