@@ -1,1 +1,305 @@
-//! stub
+//! Finds the fields of YAML files that carry a marker such as `# {"$imagepolicy": "default:podinfo:tag"}`.
+//!
+//! A file is looked at when [`is_candidate_path`] and [`contains_token`] say so. [`scan`] then cuts it into documents,
+//! reads those that contain the token, and gives the byte span of every marked scalar with its policy, the field to set
+//! and the object it belongs to. It never fails: what cannot be read or used is a [`Diagnostic`], and one broken document
+//! does not stop the others. What a marker looks like is in `marker::grammar`, where it may stand in `marker::placement`.
+//!
+//! ```
+//! use tagwright::marker::{self, Field};
+//!
+//! let text = "spec:\n  image: ghcr.io/org/app:1.0 # {\"$imagepolicy\": \"default:app\"}\n";
+//! let scan = marker::scan(text.as_bytes());
+//! let marker = &scan.markers[0];
+//! assert_eq!((marker.policy(), marker.field), ("default:app", Field::Image));
+//! assert_eq!(&text[marker.span.clone()], "ghcr.io/org/app:1.0");
+//! assert_eq!((marker.line, marker.column), (2, 10));
+//! ```
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use crate::change::{Code, Diagnostic};
+use crate::marker::document::{Kind, Node, Role, Scalar, Style, TagSite};
+use crate::marker::grammar::{Reading, Setter};
+use crate::marker::object::{Object, Objects};
+use crate::marker::placement::{Placement, Target};
+use crate::marker::stream::Lines;
+
+pub(crate) mod document;
+pub(crate) mod grammar;
+pub(crate) mod object;
+pub(crate) mod placement;
+pub(crate) mod stream;
+
+/// What a file must contain to be looked at, both quotes included.
+pub const TOKEN: &str = "\"$imagepolicy\"";
+
+/// The largest file that is read, in bytes.
+pub const MAX_FILE_BYTES: usize = 16 << 20;
+
+/// The part of an image reference that a marker sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// `namespace:policy`: `name:tag`, or `name:tag@digest`.
+    Image,
+    /// `namespace:policy:name`: the repository as its user wrote it.
+    Name,
+    /// `namespace:policy:tag`.
+    Tag,
+    /// `namespace:policy:digest`.
+    Digest,
+}
+
+/// What [`scan`] found in one file.
+#[derive(Debug, Clone, Default)]
+pub struct Scan {
+    /// The marked fields, in the order of the text.
+    pub markers: Vec<Marker>,
+    /// What could not be read or used, in the order of the text; `file` is empty.
+    pub diagnostics: Vec<Diagnostic>,
+    pub(crate) documents: Vec<MarkedDocument>,
+}
+
+/// One marked field.
+#[derive(Debug, Clone)]
+pub struct Marker {
+    /// The marker's whole value, decoded: `namespace:policy`, perhaps with `:tag`, `:name` or `:digest`.
+    pub setter: String,
+    /// The part of the reference that it sets.
+    pub field: Field,
+    /// The bytes of the scalar: quotes included; of a block scalar the content, its header excluded.
+    pub span: Range<usize>,
+    /// The line of the scalar, from 1.
+    pub line: usize,
+    /// The column of the scalar in characters, from 1.
+    pub column: usize,
+    /// The decoded value.
+    pub value: String,
+    pub(crate) site: Site,
+}
+
+impl Marker {
+    /// `namespace:policy`, without the field.
+    #[must_use]
+    pub fn policy(&self) -> &str {
+        &self.setter[..self.site.policy_length]
+    }
+
+    /// The namespace of the policy.
+    #[must_use]
+    pub fn policy_namespace(&self) -> &str {
+        &self.setter[..self.site.namespace_length]
+    }
+
+    /// The name of the policy.
+    #[must_use]
+    pub fn policy_name(&self) -> &str {
+        &self.setter[self.site.namespace_length + 1..self.site.policy_length]
+    }
+}
+
+/// How a marked scalar is written; all spans are bytes of the file.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    pub(crate) style: Style,
+    pub(crate) in_flow: bool,
+    pub(crate) is_item: bool,
+    pub(crate) tag: Option<TagSite>,
+    /// Of a block scalar.
+    pub(crate) header: Option<Range<usize>>,
+    /// The index in [`Scan::documents`].
+    pub(crate) document: usize,
+    /// The number of the scalar in its document.
+    pub(crate) ordinal: usize,
+    /// The index in [`MarkedDocument::objects`].
+    pub(crate) object: usize,
+    namespace_length: usize,
+    policy_length: usize,
+}
+
+/// A document that has markers.
+#[derive(Debug, Clone)]
+pub(crate) struct MarkedDocument {
+    pub(crate) span: Range<usize>,
+    pub(crate) objects: Vec<Object>,
+}
+
+/// Whether bytes contain the [`TOKEN`]; UTF-16 text with a byte order mark is searched too, so that it can be reported.
+#[must_use]
+pub fn contains_token(bytes: &[u8]) -> bool {
+    memmem::find(bytes, TOKEN.as_bytes()).is_some() || is_utf16_with_token(bytes)
+}
+
+fn is_utf16_with_token(bytes: &[u8]) -> bool {
+    let encode = |unit: fn(u16) -> [u8; 2]| TOKEN.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+    match bytes {
+        [0xFF, 0xFE, text @ ..] => memmem::find(text, &encode(u16::to_le_bytes)).is_some(),
+        [0xFE, 0xFF, text @ ..] => memmem::find(text, &encode(u16::to_be_bytes)).is_some(),
+        _ => false,
+    }
+}
+
+/// Whether a path, with `/` between folders, names a file that may carry markers.
+///
+/// The extension must be exactly `.yaml` or `.yml`, or the name exactly `Kustomization`.
+///
+/// ```
+/// use tagwright::marker::is_candidate_path;
+/// assert!(is_candidate_path("apps/web.yaml") && is_candidate_path("apps/Kustomization"));
+/// assert!(!is_candidate_path("apps/web.YAML") && !is_candidate_path("web.yaml.tpl"));
+/// ```
+#[must_use]
+pub fn is_candidate_path(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.ends_with(".yaml") || name.ends_with(".yml") || name == "Kustomization"
+}
+
+/// Finds every marked field of a file.
+///
+/// The time is linear in the size of the file. Anchors are not expanded, nesting is limited to 255 collections, and a
+/// file larger than [`MAX_FILE_BYTES`] is only reported.
+#[must_use]
+pub fn scan(bytes: &[u8]) -> Scan {
+    let mut scan = Scan::default();
+    if !contains_token(bytes) {
+        return scan;
+    }
+    match readable(bytes) {
+        Ok(text) => {
+            let lines = Lines::of(text);
+            for span in stream::documents(text, &lines) {
+                if memmem::find(&bytes[span.clone()], TOKEN.as_bytes()).is_some() {
+                    Reader { text, lines: &lines, span, scan: &mut scan }.read();
+                }
+            }
+        }
+        Err(diagnostic) => scan.diagnostics.push(diagnostic),
+    }
+    scan.diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+    scan
+}
+
+fn readable(bytes: &[u8]) -> Result<&str, Diagnostic> {
+    let whole_file = |code, message| Diagnostic { file: String::new(), line: 0, column: 0, code, message };
+    if bytes.len() > MAX_FILE_BYTES {
+        let message = format!("the file has markers and is larger than {MAX_FILE_BYTES} bytes; it is left alone");
+        return Err(whole_file(Code::FileTooLarge, message));
+    }
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        return Err(whole_file(Code::NotText, "the file has markers and is UTF-16; only UTF-8 is edited".to_owned()));
+    }
+    if let Some(offset) = memchr::memchr(0, bytes) {
+        let message = format!("the file has markers and a NUL at byte {offset}; only text is edited");
+        return Err(whole_file(Code::NotText, message));
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let message = format!("the file has markers and is no UTF-8 from byte {} on", error.valid_up_to());
+        whole_file(Code::NotText, message)
+    })
+}
+
+/// Reads one document of a file.
+struct Reader<'s> {
+    text: &'s str,
+    lines: &'s Lines,
+    span: Range<usize>,
+    scan: &'s mut Scan,
+}
+
+/// A marker comment and the scalar it counts for.
+struct Hit {
+    comment: usize,
+    setter: Setter,
+    target: Target,
+}
+
+impl Reader<'_> {
+    fn read(&mut self) {
+        let text = &self.text[self.span.clone()];
+        let document = match document::parse(text) {
+            Ok(document) => document,
+            Err(broken) => {
+                let hint = if text.contains("{{") { " (templates that are no YAML cannot be edited)" } else { "" };
+                let message = format!("the document has markers and cannot be parsed: {}{hint}", broken.reason);
+                return self.report(broken.offset, Code::UnparsableDocument, message);
+            }
+        };
+        let hits = self.hits(&document, text);
+        if hits.is_empty() {
+            return;
+        }
+        let objects = Objects::of(&document);
+        for hit in hits {
+            if let Some(marker) = self.marker(&document.nodes[hit.target.node], hit, &objects) {
+                self.scan.markers.push(marker);
+            }
+        }
+        self.scan.documents.push(MarkedDocument { span: self.span.clone(), objects: objects.objects });
+    }
+
+    /// The markers that set something, in the order of their scalars.
+    fn hits(&mut self, document: &document::Document<'_>, text: &str) -> Vec<Hit> {
+        let placement = Placement::of(document, text, self.lines, self.span.start);
+        let mut hits: Vec<Hit> = Vec::new();
+        for (index, comment) in document.comments.iter().enumerate() {
+            match grammar::read(&text[comment.clone()]) {
+                Reading::Unrelated => {}
+                Reading::Malformed(reason) => {
+                    self.report(comment.start, Code::MalformedMarker, format!("the comment is no marker: {reason}"));
+                }
+                Reading::UnknownField(setter) => {
+                    let message =
+                        format!("the marker {setter:?} must end in :tag, :name, :digest or the policy's name");
+                    self.report(comment.start, Code::UnknownField, message);
+                }
+                Reading::Marker(setter) => match placement.target(index) {
+                    Ok(target) => hits.push(Hit { comment: comment.start, setter, target }),
+                    Err(reason) => self.misplaced(comment.start, reason),
+                },
+            }
+        }
+        hits.sort_by_key(|hit| hit.target.node);
+        hits.dedup_by(|later, first| {
+            let same = later.target.node == first.target.node;
+            if same {
+                self.misplaced(later.comment, "the value has another marker");
+            }
+            same
+        });
+        hits
+    }
+
+    fn marker(&self, node: &Node<'_>, hit: Hit, objects: &Objects) -> Option<Marker> {
+        let Kind::Scalar(Scalar { value, style, in_flow, tag, ordinal }) = &node.kind else { return None };
+        let base = self.span.start;
+        let shift = |span: &Range<usize>| base + span.start..base + span.end;
+        let span = shift(&node.span);
+        let place = self.lines.place(self.text, span.start);
+        let site = Site {
+            style: *style,
+            in_flow: *in_flow,
+            is_item: node.role == Role::Item,
+            tag: tag.as_ref().map(|tag| TagSite { span: shift(&tag.span), kind: tag.kind }),
+            header: hit.target.header.as_ref().map(shift),
+            document: self.scan.documents.len(),
+            ordinal: *ordinal,
+            object: objects.owner(hit.target.node),
+            namespace_length: hit.setter.namespace,
+            policy_length: hit.setter.policy,
+        };
+        let (value, setter, field) = (value.clone().into_owned(), hit.setter.text, hit.setter.field);
+        Some(Marker { setter, field, span, line: place.line, column: place.column, value, site })
+    }
+
+    fn misplaced(&mut self, offset: usize, reason: &str) {
+        self.report(offset, Code::MisplacedMarker, format!("the marker sets nothing: {reason}"));
+    }
+
+    fn report(&mut self, offset: usize, code: Code, message: String) {
+        let place = self.lines.place(self.text, self.span.start + offset);
+        let (line, column) = (place.line, place.column);
+        self.scan.diagnostics.push(Diagnostic { file: String::new(), line, column, code, message });
+    }
+}

@@ -1,0 +1,69 @@
+//! What to tell about a marker whose policy is not in scope.
+
+use std::collections::BTreeMap;
+
+use crate::edit::Selections;
+use crate::marker::Marker;
+
+/// How many different unknown policies of a file are compared with all known ones.
+const MAX_COMPARED: usize = 32;
+
+/// The longest name that is compared, in bytes.
+const MAX_LENGTH: usize = 128;
+
+/// Messages about unknown policies, each composed once.
+#[derive(Debug)]
+pub(crate) struct Advice<'s> {
+    selections: &'s Selections,
+    messages: BTreeMap<String, String>,
+}
+
+impl<'s> Advice<'s> {
+    pub(crate) fn new(selections: &'s Selections) -> Self {
+        Self { selections, messages: BTreeMap::new() }
+    }
+
+    /// The message for a marker whose policy is not in scope.
+    pub(crate) fn unknown(&mut self, marker: &Marker) -> &str {
+        let compared = self.messages.len() < MAX_COMPARED;
+        let policy = marker.policy();
+        self.messages.entry(policy.to_owned()).or_insert_with(|| {
+            let hint = if compared { hint(self.selections, marker) } else { String::new() };
+            format!("no policy {policy:?} is in scope{hint}")
+        })
+    }
+}
+
+fn hint(selections: &Selections, marker: &Marker) -> String {
+    let known = || selections.iter().map(|(policy, _)| policy);
+    let same_name = known().find(|policy| policy.split_once(':').is_some_and(|(_, name)| name == marker.policy_name()));
+    if let Some(policy) = same_name {
+        let namespace = policy.split(':').next().unwrap_or_default();
+        return format!("; one of that name is in namespace {namespace:?}");
+    }
+    let wanted = marker.policy();
+    let nearest = known().map(|policy| (distance(policy, wanted), policy)).min();
+    match nearest {
+        Some((distance, policy)) if distance <= wanted.len() / 3 => format!("; did you mean {policy:?}?"),
+        _ => String::new(),
+    }
+}
+
+/// The number of bytes to insert, remove or replace (Levenshtein); long texts are infinitely far.
+fn distance(left: &str, right: &str) -> usize {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    if left.len().max(right.len()) > MAX_LENGTH {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in right.iter().enumerate() {
+            let replace = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[right.len()]
+}

@@ -1,0 +1,116 @@
+//! The bytes that one new value replaces.
+//!
+//! A plain or quoted scalar is replaced as a whole, on one line; anchors and tags before it stay. An explicit tag of
+//! YAML's own that the new value does not satisfy (`!!int`, `!!float`, `!!bool`, `!!null`, …) is removed: a wrong tag
+//! would be worse. Of a block scalar the content is replaced by one line and the header is made to strip the final line
+//! break (`|` becomes `|-`), because the value is the reference and nothing else; an empty block scalar becomes a plain
+//! or quoted one.
+
+use std::ops::Range;
+
+use crate::edit::quote;
+use crate::marker::Marker;
+use crate::marker::document::{Style, TagKind};
+
+/// Bytes of the old text and what takes their place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Patch {
+    pub(crate) span: Range<usize>,
+    pub(crate) text: String,
+}
+
+/// Appends the patches that give a marked scalar a new value, in the order of the text.
+pub(crate) fn push(patches: &mut Vec<Patch>, text: &str, marker: &Marker, value: &str) {
+    if let Some(tag) = marker.site.tag.as_ref().filter(|tag| !fits(value, tag.kind)) {
+        patches.push(Patch { span: with_blanks(text, tag.span.clone()), text: String::new() });
+    }
+    match &marker.site.header {
+        Some(header) => push_block(patches, text, marker, header.clone(), value),
+        None => patches.push(Patch { span: marker.span.clone(), text: flow_text(marker, value) }),
+    }
+}
+
+/// Whether [`push`] removes the tag of a marked scalar.
+pub(crate) fn removes_tag(marker: &Marker, value: &str) -> bool {
+    marker.site.tag.as_ref().is_some_and(|tag| !fits(value, tag.kind))
+}
+
+/// The old text with the patches applied.
+pub(crate) fn apply(text: &str, patches: &[Patch]) -> String {
+    let growth: usize = patches.iter().map(|patch| patch.text.len()).sum();
+    let mut out = String::with_capacity(text.len() + growth);
+    let mut from = 0;
+    for Patch { span, text: new } in patches {
+        out.push_str(&text[from..span.start]);
+        out.push_str(new);
+        from = span.end;
+    }
+    out.push_str(&text[from..]);
+    out
+}
+
+fn fits(value: &str, kind: TagKind) -> bool {
+    match kind {
+        TagKind::Text => true,
+        TagKind::Integer => quote::is_decimal(value),
+        TagKind::Float => quote::is_decimal_float(value),
+        TagKind::Other => false,
+    }
+}
+
+/// A tag with the blanks that separate it from what follows.
+fn with_blanks(text: &str, span: Range<usize>) -> Range<usize> {
+    let rest = &text[span.end..];
+    span.start..span.end + (rest.len() - rest.trim_start_matches([' ', '\t']).len())
+}
+
+fn flow_text(marker: &Marker, value: &str) -> String {
+    let is_number = |kind| matches!(kind, TagKind::Integer | TagKind::Float) && fits(value, kind);
+    let site = &marker.site;
+    if site.style == Style::Plain && site.tag.as_ref().is_some_and(|tag| is_number(tag.kind)) {
+        return value.to_owned();
+    }
+    quote::write(value, site.style, site.in_flow).into_owned()
+}
+
+fn push_block(patches: &mut Vec<Patch>, text: &str, marker: &Marker, header: Range<usize>, value: &str) {
+    let Some((span, indentation)) = content(text, marker, header.end) else {
+        patches.push(Patch { span: header, text: flow_text(marker, value) });
+        return;
+    };
+    let indicators = &text[header.clone()];
+    if !indicators.contains('-') {
+        patches.push(Patch { text: format!("{}-", indicators.replace('+', "")), span: header });
+    }
+    patches.push(Patch { span, text: format!("{indentation}{value}") });
+}
+
+/// From the start of a block scalar's first line of text to the end of its last, and the indentation if it must be written.
+/// `None` for a block scalar without text.
+fn content<'t>(text: &'t str, marker: &Marker, header_end: usize) -> Option<(Range<usize>, &'t str)> {
+    let leading = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let extra = marker.value.split(['\n', '\r']).find(|line| !line.trim().is_empty()).map(leading)?;
+    let start =
+        header_end + text[header_end..].find(['\n', '\r']).map(|at| at + line_break(&text[header_end + at..]))?;
+    let (mut from, mut indentation, mut end) = (None, "", start);
+    // The span may reach into the indentation of the next node, never beyond.
+    let text = &text[..marker.span.end];
+    let mut at = start;
+    while at < text.len() {
+        let line = text[at..].split(['\n', '\r']).next().unwrap_or_default();
+        if from.is_none() && !line.trim().is_empty() {
+            indentation = &line[..leading(line).checked_sub(extra)?];
+            from = Some(if at == start { start + indentation.len() } else { start });
+        }
+        if from.is_some() && line.len() > indentation.len() {
+            end = at + line.len();
+        }
+        let next = at + line.len();
+        at = next + line_break(&text[next..]).max(1);
+    }
+    from.map(|from| (from..end, if from == start { indentation } else { "" }))
+}
+
+fn line_break(text: &str) -> usize {
+    if text.starts_with("\r\n") { 2 } else { usize::from(text.starts_with(['\n', '\r'])) }
+}

@@ -1,0 +1,234 @@
+//! One document as a flat list of nodes and comments with byte spans; the only module that knows the parser.
+//!
+//! The parser is granit-parser: it alone gives exact byte ranges of every scalar and reports comments. Its placement
+//! hints are not used; where a comment belongs is decided in `marker::placement` from the bytes.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag, options};
+
+/// How many collections may be open at once; deeper documents are refused.
+pub(crate) const MAX_DEPTH: usize = 255;
+
+/// How many comments may precede one collection entry. The parser's own default of 96 is less than some licence texts.
+const MAX_COMMENTS: usize = 1 << 20;
+
+const CORE_NAMESPACE: &str = "tag:yaml.org,2002:";
+
+/// A parsed document. All spans are bytes of the document's own text.
+#[derive(Debug, Default)]
+pub(crate) struct Document<'a> {
+    /// In the order of the text.
+    pub(crate) nodes: Vec<Node<'a>>,
+    /// In the order of the text, `#` included, line break excluded.
+    pub(crate) comments: Vec<Range<usize>>,
+}
+
+/// A token of the document that is or bounds a node.
+#[derive(Debug)]
+pub(crate) struct Node<'a> {
+    /// Empty where the text has nothing for it: block collections, absent values.
+    pub(crate) span: Range<usize>,
+    pub(crate) role: Role,
+    /// Whether it is a mapping key, or lies within one.
+    pub(crate) in_key: bool,
+    pub(crate) kind: Kind<'a>,
+}
+
+/// What a node is to its parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Root,
+    Key,
+    Value,
+    Item,
+}
+
+/// What a node is.
+#[derive(Debug)]
+pub(crate) enum Kind<'a> {
+    /// An explicit `---`.
+    Start,
+    Scalar(Scalar<'a>),
+    Alias,
+    Open {
+        mapping: bool,
+    },
+    /// `open` is the index of the node it closes.
+    Close {
+        flow: bool,
+        open: usize,
+    },
+}
+
+/// A scalar, decoded.
+#[derive(Debug)]
+pub(crate) struct Scalar<'a> {
+    pub(crate) value: Cow<'a, str>,
+    pub(crate) style: Style,
+    /// Whether the innermost collection around it is a flow collection.
+    pub(crate) in_flow: bool,
+    pub(crate) tag: Option<TagSite>,
+    /// Its number among the scalars of the document, absent values included; the second parser counts the same.
+    pub(crate) ordinal: usize,
+}
+
+/// How a scalar is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Plain,
+    Single,
+    Double,
+    Block,
+}
+
+/// An explicit tag before a scalar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TagSite {
+    pub(crate) span: Range<usize>,
+    pub(crate) kind: TagKind,
+}
+
+/// What an explicit tag says about the values it may stand before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TagKind {
+    /// `!!str` and every tag that is not YAML's own.
+    Text,
+    /// `!!int`
+    Integer,
+    /// `!!float`
+    Float,
+    /// Another of YAML's own, which no image, tag or digest satisfies.
+    Other,
+}
+
+/// Why a document cannot be read, and at which byte of it.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) offset: usize,
+    pub(crate) reason: String,
+}
+
+impl Node<'_> {
+    /// The scalar that is there in the text and is neither a key nor within one.
+    pub(crate) fn settable(&self) -> bool {
+        matches!(self.kind, Kind::Scalar(_)) && !self.in_key && (!self.span.is_empty() || self.is_block_scalar())
+    }
+
+    pub(crate) fn is_block_scalar(&self) -> bool {
+        matches!(&self.kind, Kind::Scalar(scalar) if scalar.style == Style::Block)
+    }
+}
+
+/// Parses the text of one document.
+pub(crate) fn parse(text: &str) -> Result<Document<'_>, Broken> {
+    let options = options! {
+        max_buffered_comment_events: MAX_COMMENTS,
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
+    };
+    let mut builder = Builder::default();
+    for next in Parser::new_from_str_with_options(text, options) {
+        let (event, span) = next.map_err(|error| Broken {
+            offset: floor_boundary(text, error.marker().byte_offset().unwrap_or_default()),
+            reason: error.info(),
+        })?;
+        let bytes = span.byte_range().unwrap_or_default();
+        let tag = span.tag_span().and_then(|tag| tag.byte_range());
+        builder.push(event, bytes, tag);
+    }
+    builder.document.comments.sort_by_key(|comment| comment.start);
+    Ok(builder.document)
+}
+
+fn floor_boundary(text: &str, offset: usize) -> usize {
+    (0..=offset.min(text.len())).rev().find(|&index| text.is_char_boundary(index)).unwrap_or_default()
+}
+
+#[derive(Default)]
+struct Builder<'a> {
+    document: Document<'a>,
+    frames: Vec<Frame>,
+    scalars: usize,
+}
+
+struct Frame {
+    open: usize,
+    flow: bool,
+    in_key: bool,
+    /// `None` in a sequence; in a mapping, the role of the next node.
+    next: Option<Role>,
+}
+
+impl<'a> Builder<'a> {
+    fn push(&mut self, event: Event<'a>, span: Range<usize>, tag: Option<Range<usize>>) {
+        match event {
+            Event::Comment(..) => self.document.comments.push(span),
+            Event::DocumentStart(true, _) => self.add(Role::Root, false, span, Kind::Start),
+            Event::Alias(_) => {
+                let (role, in_key) = self.child();
+                self.add(role, in_key, span, Kind::Alias);
+            }
+            Event::Scalar(value, style, _, resolved) => {
+                let (role, in_key) = self.child();
+                let in_flow = self.frames.last().is_some_and(|frame| frame.flow);
+                let tag = tag.zip(resolved).map(|(span, tag)| TagSite { span, kind: tag_kind(&tag) });
+                let scalar = Scalar { value, style: style_of(style), in_flow, tag, ordinal: self.scalars };
+                self.scalars += 1;
+                self.add(role, in_key, span, Kind::Scalar(scalar));
+            }
+            Event::SequenceStart(style, ..) => self.open(span, style == StructureStyle::Flow, None),
+            Event::MappingStart(style, ..) => self.open(span, style == StructureStyle::Flow, Some(Role::Key)),
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some(frame) = self.frames.pop() {
+                    let Frame { open, flow, .. } = frame;
+                    let (role, in_key) = (self.document.nodes[open].role, self.document.nodes[open].in_key);
+                    self.add(role, in_key, span, Kind::Close { flow, open });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, span: Range<usize>, flow: bool, next: Option<Role>) {
+        let (role, in_key) = self.child();
+        self.frames.push(Frame { open: self.document.nodes.len(), flow, in_key, next });
+        self.add(role, in_key, span, Kind::Open { mapping: next.is_some() });
+    }
+
+    fn add(&mut self, role: Role, in_key: bool, span: Range<usize>, kind: Kind<'a>) {
+        self.document.nodes.push(Node { span, role, in_key, kind });
+    }
+
+    /// The role of the next child of the innermost collection, and whether it is part of a key.
+    fn child(&mut self) -> (Role, bool) {
+        let Some(frame) = self.frames.last_mut() else { return (Role::Root, false) };
+        let role = match frame.next {
+            None => Role::Item,
+            Some(role) => {
+                frame.next = Some(if role == Role::Key { Role::Value } else { Role::Key });
+                role
+            }
+        };
+        (role, frame.in_key || role == Role::Key)
+    }
+}
+
+fn style_of(style: ScalarStyle) -> Style {
+    match style {
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted => Style::Single,
+        ScalarStyle::DoubleQuoted => Style::Double,
+        ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+    }
+}
+
+fn tag_kind(tag: &Tag) -> TagKind {
+    match tag.suffix_in_namespace(CORE_NAMESPACE).as_deref() {
+        None | Some("str") => TagKind::Text,
+        Some("int") => TagKind::Integer,
+        Some("float") => TagKind::Float,
+        Some(_) => TagKind::Other,
+    }
+}

@@ -1,0 +1,178 @@
+//! The grammar of a marker comment.
+//!
+//! All leading `#` are dropped; the rest must be one JSON object whose values are strings or null. Its key
+//! `$imagepolicy` names the policy and the field: `namespace:policy`, and perhaps `:tag`, `:name` or `:digest`. Of
+//! duplicate keys the last wins, JSON escapes and percent-encoding in the value are decoded, white space between JSON
+//! tokens is free. Whatever else mentions `$imagepolicy` is an ordinary comment that deserves a word of warning.
+
+use std::collections::BTreeMap;
+
+use memchr::memmem;
+
+use crate::marker::Field;
+
+/// What makes a comment worth reading; an escaped key such as `"\u0024imagepolicy"` never counts.
+const MENTION: &str = "$imagepolicy";
+
+/// What a comment turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// It does not mention `$imagepolicy`.
+    Unrelated,
+    /// A marker.
+    Marker(Setter),
+    /// It mentions `$imagepolicy` and is no marker; the reason completes "no marker: …".
+    Malformed(String),
+    /// A marker, but for its last part.
+    UnknownField(String),
+}
+
+/// The decoded value of a marker.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Setter {
+    /// The whole value.
+    pub(crate) text: String,
+    /// How long the namespace is.
+    pub(crate) namespace: usize,
+    /// How long `namespace:policy` is.
+    pub(crate) policy: usize,
+    pub(crate) field: Field,
+}
+
+/// Reads a comment, `#` included.
+pub(crate) fn read(comment: &str) -> Reading {
+    if memmem::find(comment.as_bytes(), MENTION.as_bytes()).is_none() {
+        return Reading::Unrelated;
+    }
+    let body = comment.trim_start_matches('#');
+    let mut object: BTreeMap<String, Option<String>> = match serde_json::from_str(body) {
+        Ok(object) => object,
+        Err(error) => return Reading::Malformed(describe(body, &error)),
+    };
+    match object.remove(MENTION) {
+        Some(Some(value)) if !value.is_empty() => setter(&value),
+        Some(_) => Reading::Malformed("its value is empty".to_owned()),
+        None => Reading::Malformed("the object has no key \"$imagepolicy\"".to_owned()),
+    }
+}
+
+fn describe(body: &str, error: &serde_json::Error) -> String {
+    match body.trim_start_matches([' ', '\t']).chars().next() {
+        Some('{') if error.is_data() => "a value in the object is not a string".to_owned(),
+        Some('{') => format!("it is not one JSON object and nothing else ({error})"),
+        _ => "something stands before the JSON object".to_owned(),
+    }
+}
+
+fn setter(raw: &str) -> Reading {
+    let Some(text) = percent_decode(raw) else {
+        return Reading::Malformed(format!("{raw:?} has a broken percent escape"));
+    };
+    let parts: Vec<&str> = text.split(':').collect();
+    let (namespace, name) = match parts[..] {
+        [namespace, name] | [namespace, name, _] if is_name(namespace) && is_name(name) => (namespace, name),
+        _ => return Reading::Malformed(format!("{text:?} is not namespace:policy or namespace:policy:field")),
+    };
+    let field = match parts.get(2).copied() {
+        None => Field::Image,
+        Some("name") => Field::Name,
+        Some("tag") => Field::Tag,
+        Some("digest") => Field::Digest,
+        Some(_) => return Reading::UnknownField(text),
+    };
+    let (namespace, policy) = (namespace.len(), namespace.len() + 1 + name.len());
+    Reading::Marker(Setter { text, namespace, policy, field })
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c != '/' && !c.is_whitespace() && !c.is_control())
+}
+
+fn percent_decode(text: &str) -> Option<String> {
+    if !text.contains('%') {
+        return Some(text.to_owned());
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => hex(rest.next()?)? << 4 | hex(rest.next()?)?,
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(comment: &str, expect: &str) {
+        let found = match read(comment) {
+            Reading::Unrelated => "unrelated".to_owned(),
+            Reading::Malformed(_) => "malformed".to_owned(),
+            Reading::UnknownField(text) => format!("unknown field {text}"),
+            Reading::Marker(setter) => {
+                format!("{} {} {:?}", &setter.text[..setter.namespace], &setter.text[..setter.policy], setter.field)
+            }
+        };
+        assert_eq!(found, expect, "{comment:?}");
+    }
+
+    #[test]
+    fn markers() {
+        check(r#"# {"$imagepolicy": "ns:p"}"#, "ns ns:p Image");
+        check(r#"#{"$imagepolicy":"ns:p:tag"}"#, "ns ns:p Tag");
+        check("#\t{ \"$imagepolicy\"\t:  \"ns:p:name\" }  \t", "ns ns:p Name");
+        check(r#"### {"$imagepolicy": "ns:p:digest"}"#, "ns ns:p Digest");
+        check(r#"# {"$imagepolicy": "ns:my.app-1", "note": "x", "other": null}"#, "ns ns:my.app-1 Image");
+        check(r#"# {"$imagepolicy": "a:b", "$imagepolicy": "ns:p"}"#, "ns ns:p Image");
+        check(r#"# {"$imagepolicy": "\u006es:p"}"#, "ns ns:p Image");
+        check(r#"# {"$imagepolicy": "ns%3Ap%3atag"}"#, "ns ns:p Tag");
+    }
+
+    #[test]
+    fn ordinary_comments() {
+        check("# tag of the image", "unrelated");
+        check(r#"# {"\u0024imagepolicy": "ns:p"}"#, "unrelated");
+        check(r#"# {"$ImagePolicy": "ns:p"}"#, "unrelated");
+        check(r##"# {"$ref": "#/definitions/io.k8s.cli.setters.ns:p"}"##, "unrelated");
+    }
+
+    #[test]
+    fn almost_markers() {
+        for comment in [
+            r#"# flux {"$imagepolicy": "ns:p"}"#,
+            r#"# {"$imagepolicy": "ns:p"} keep"#,
+            r#"# {"$imagepolicy": "ns:p"}{}"#,
+            r##"# # {"$imagepolicy": "ns:p"}"##,
+            r#"# {'$imagepolicy': 'ns:p'}"#,
+            r#"# {"$imagepolicy": "ns:p",}"#,
+            r#"# {"$imagepolicy": "ns:p", "n": 1}"#,
+            r#"# {"$imagepolicy": {"a": "ns:p"}}"#,
+            r#"# ["$imagepolicy"]"#,
+            r#"# {"$imagepolicy": ""}"#,
+            r#"# {"$imagepolicy": null}"#,
+            r#"# {"$imagepolicy": " ns:p"}"#,
+            r#"# {"$imagepolicy": "ns:p q"}"#,
+            r#"# {"$imagepolicy": "ns/p"}"#,
+            r#"# {"$imagepolicy": "p"}"#,
+            r#"# {"$imagepolicy": ":p"}"#,
+            r#"# {"$imagepolicy": "ns:"}"#,
+            r#"# {"$imagepolicy": "ns:p:tag:x"}"#,
+            r#"# {"$imagepolicy": "ns%3"}"#,
+            "# {\u{a0}\"$imagepolicy\": \"ns:p\"}",
+            r#"# {"x": "$imagepolicy"}"#,
+        ] {
+            check(comment, "malformed");
+        }
+        check(r#"# {"$imagepolicy": "ns:p:tags"}"#, "unknown field ns:p:tags");
+        check(r#"# {"$imagepolicy": "ns:p:Tag"}"#, "unknown field ns:p:Tag");
+        check(r#"# {"$imagepolicy": "ns:p:"}"#, "unknown field ns:p:");
+    }
+}

@@ -1,0 +1,150 @@
+//! Lines and documents of a YAML stream, found without parsing.
+//!
+//! YAML forbids `---` and `...` at the start of a line inside every scalar (YAML 1.2.2, `c-forbidden`), so a line that
+//! starts with one of them, followed by white space or nothing, is always a boundary. That lets a document be read on
+//! its own, whatever is wrong with its neighbours.
+
+use std::ops::Range;
+
+use memchr::memchr2_iter;
+
+/// A byte order mark, which may open a stream and every document of it.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{FEFF}';
+
+/// Where each line of a text starts: after `\n`, `\r\n` or a lone `\r`.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    starts: Vec<usize>,
+}
+
+/// A place for people: line and column, both from 1, the column in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+impl Lines {
+    pub(crate) fn of(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let mut starts = vec![0];
+        for index in memchr2_iter(b'\n', b'\r', bytes) {
+            let within_crlf = bytes[index] == b'\r' && bytes.get(index + 1) == Some(&b'\n');
+            if !within_crlf && index + 1 < bytes.len() {
+                starts.push(index + 1);
+            }
+        }
+        Self { starts }
+    }
+
+    /// The start of the line that holds the byte at `offset`.
+    pub(crate) fn start_of(&self, offset: usize) -> usize {
+        self.starts[self.index_of(offset)]
+    }
+
+    /// The line and column of a byte offset, which must lie on a character boundary.
+    pub(crate) fn place(&self, text: &str, offset: usize) -> Place {
+        let index = self.index_of(offset);
+        let before = &text[self.starts[index]..offset];
+        let before = if index == 0 { before.trim_start_matches(BYTE_ORDER_MARK) } else { before };
+        Place { line: index + 1, column: before.chars().count() + 1 }
+    }
+
+    fn index_of(&self, offset: usize) -> usize {
+        self.starts.partition_point(|&start| start <= offset).saturating_sub(1)
+    }
+}
+
+/// The byte ranges of the documents, in order; together they cover the text.
+///
+/// Directives, comments and blank lines before a `---` belong to the document they introduce, a `...` to the one it ends.
+pub(crate) fn documents(text: &str, lines: &Lines) -> Vec<Range<usize>> {
+    let mut documents = Vec::new();
+    let (mut start, mut has_content) = (0, false);
+    for (index, &line_start) in lines.starts.iter().enumerate() {
+        let line_end = lines.starts.get(index + 1).copied().unwrap_or(text.len());
+        match classify(&text.as_bytes()[line_start..line_end]) {
+            Line::Start => {
+                if has_content {
+                    documents.push(start..line_start);
+                    start = line_start;
+                }
+                has_content = true;
+            }
+            Line::End => {
+                documents.push(start..line_end);
+                (start, has_content) = (line_end, false);
+            }
+            Line::Prefix => {}
+            Line::Content => has_content = true,
+        }
+    }
+    if start < text.len() {
+        documents.push(start..text.len());
+    }
+    documents
+}
+
+enum Line {
+    /// `---`
+    Start,
+    /// `...`
+    End,
+    /// Blank, comment or directive: says nothing about where a document starts.
+    Prefix,
+    Content,
+}
+
+fn classify(line: &[u8]) -> Line {
+    let line = line.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(line);
+    match line {
+        [b'-', b'-', b'-', rest @ ..] if ends_token(rest) => Line::Start,
+        [b'.', b'.', b'.', rest @ ..] if ends_token(rest) => Line::End,
+        [b'%', ..] => Line::Prefix,
+        _ => match line.iter().find(|byte| !matches!(byte, b' ' | b'\t')) {
+            None | Some(b'#' | b'\r' | b'\n') => Line::Prefix,
+            Some(_) => Line::Content,
+        },
+    }
+}
+
+fn ends_token(rest: &[u8]) -> bool {
+    matches!(rest.first(), None | Some(b' ' | b'\t' | b'\r' | b'\n'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expect: &[&str]) {
+        let lines = Lines::of(text);
+        let found: Vec<&str> = documents(text, &lines).into_iter().map(|range| &text[range]).collect();
+        assert_eq!(found, expect, "{text:?}");
+    }
+
+    #[test]
+    fn documents_are_cut_at_their_markers() {
+        check("a: b\n", &["a: b\n"]);
+        check("---\na: b\n---\nc: d\n", &["---\na: b\n", "---\nc: d\n"]);
+        check("# note\n%YAML 1.2\n---\na: b\n", &["# note\n%YAML 1.2\n---\na: b\n"]);
+        check("a: b\n...\n%YAML 1.2\n---\nc: d", &["a: b\n...\n", "%YAML 1.2\n---\nc: d"]);
+        check("a: |\n  ---\nb: ----\n--- # x\n", &["a: |\n  ---\nb: ----\n", "--- # x\n"]);
+        check(
+            "\u{FEFF}---\r\na: b\r\n\u{FEFF}---\r\nc: d\r\n",
+            &["\u{FEFF}---\r\na: b\r\n", "\u{FEFF}---\r\nc: d\r\n"],
+        );
+        check("---\n---\n", &["---\n", "---\n"]);
+        check("a: b\r---\rc: d", &["a: b\r", "---\rc: d"]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn places_count_characters() {
+        let text = "\u{FEFF}a\r\né😀x\ry\n";
+        let lines = Lines::of(text);
+        let at = |needle: &str| lines.place(text, text.find(needle).unwrap_or_default());
+        assert_eq!(at("a"), Place { line: 1, column: 1 });
+        assert_eq!(at("x"), Place { line: 2, column: 3 });
+        assert_eq!(at("y"), Place { line: 3, column: 1 });
+    }
+}
