@@ -59,6 +59,8 @@ pub struct ImagePolicy {
     pub policy: Policy,
     /// Whether the selection carries a digest.
     pub digest: DigestReflection,
+    /// How often an [`DigestReflection::Always`] digest is looked up again between runs.
+    pub refresh: Option<Duration>,
     /// Suspended policies select nothing.
     pub suspended: bool,
 }

@@ -1,1 +1,158 @@
-//! stub
+//! Reads configuration: YAML documents become checked [`Automation`]s.
+//!
+//! There are three ways of writing, and one model:
+//! - **native**: `tagwright.dev/v1alpha1 ImageAutomation`, one document that says it all;
+//! - **Flux**: `GitRepository`, `ImageRepository`, `ImagePolicy`, `ImageUpdateAutomation` (v1, v1beta2, v1beta1);
+//! - **KubeVela**: `core.oam.dev/v1beta1 Application` with components of type `kustomize` that have an `imageRepository`.
+//!
+//! `Secret`, `ServiceAccount` and `Namespace` documents help these. Documents of other kinds are passed over with a notice.
+//!
+//! # From text to automations
+//! `source` finds and reads files, `yaml` makes trees whose nodes know their place, `document` sorts them by kind, the
+//! three faces read fields into `raw` objects, `policies` and `automations` resolve what these refer to and check it.
+//! Reading never stops at the first problem: an [`Error`] holds all of them, each with file, line, column, the line
+//! itself and a hint. Problems of one step hide those of later steps that they may have caused.
+//!
+//! # Rules
+//! - A namespace that is not given is `default`. Policies are named `namespace:name` in markers, however they are
+//!   written, and no two may have one name.
+//! - An automation of Flux or KubeVela applies the policies of its namespace (that its selector matches), however these
+//!   are written. A native automation applies those of its own images alone.
+//! - An unknown field is an error. Fields that only concern other controllers are accepted; where a user may expect an
+//!   effect there is a notice.
+//! - A field that is null counts as absent. A single value is good for a text whatever its look: `range: 1.10` is `1.10`.
+//! - A timeout is at least a second; that of a poll is by default its interval, that of a Git remote a minute.
+//! - What refers to a secret that does not exist is an error; a Git repository that nothing uses is not looked at.
+//!
+//! ```
+//! let configuration = tagwright::config::parse("shop.yaml", "
+//! apiVersion: tagwright.dev/v1alpha1
+//! kind: ImageAutomation
+//! metadata: {name: shop}
+//! spec:
+//!   git: {url: https://git.example.com/acme/config.git}
+//!   images:
+//!     - name: podinfo
+//!       image: ghcr.io/stefanprodan/podinfo
+//!       policy: {semver: {range: 6.x}}
+//! ")?;
+//! assert_eq!(configuration.automations[0].policies[0].id.to_string(), "default/podinfo");
+//! # Ok::<(), tagwright::config::Error>(())
+//! ```
+
+mod automations;
+mod checkout;
+mod credentials;
+mod decode;
+mod document;
+mod flux;
+mod gather;
+mod kubevela;
+mod native;
+mod policies;
+mod problem;
+mod raw;
+mod remote;
+mod report;
+mod secrets;
+mod select;
+mod source;
+mod value;
+mod yaml;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::automation::{Automation, ImagePolicy};
+
+pub use self::native::{DEFAULT_AUTHOR, DEFAULT_INTERVAL};
+pub use self::problem::{Error, Problem, Related, Style};
+pub use self::secrets::MAX_VALUE_BYTES;
+pub use self::source::{MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_DEPTH, MAX_TOTAL_BYTES};
+
+use self::report::Report;
+use self::secrets::Secrets;
+use self::source::{Origin, Source};
+
+/// The commit message where none is given.
+pub const DEFAULT_MESSAGE: &str = "Update from image update automation";
+
+/// Tags that are dropped where `exclusionList` is absent or empty: those of signatures.
+pub const DEFAULT_EXCLUSION: &str = r"^.*\.sig$";
+
+/// How many patterns an `exclusionList` may have.
+pub const MAX_EXCLUSIONS: usize = 25;
+
+/// The shortest interval.
+pub const MIN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The shortest timeout; shorter ones are raised to it.
+pub const MIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The timeout of a Git remote where none is given.
+pub const DEFAULT_GIT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The timeout of a poll that has a cron expression instead of an interval.
+pub const DEFAULT_CRON_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// Files, and folders whose `*.yaml`, `*.yml` and `*.json` files are read.
+    pub paths: Vec<PathBuf>,
+    /// A folder of `NAMESPACE/NAME/KEY` files with secrets, which win over `Secret` documents.
+    pub secrets: Option<PathBuf>,
+}
+
+/// A configuration that can be run.
+#[derive(Debug, Clone, Default)]
+pub struct Configuration {
+    /// The automations, in the order they were written.
+    pub automations: Vec<Arc<Automation>>,
+    /// All policies, also those that no automation applies, in the order they were written.
+    pub policies: Vec<Arc<ImagePolicy>>,
+    /// What is worth knowing: documents passed over, fields without effect. One line each.
+    pub notices: Vec<String>,
+}
+
+/// Reads and checks a configuration.
+///
+/// # Errors
+/// All problems that were found; see [`Error`].
+pub fn load(sources: &Sources) -> Result<Configuration, Error> {
+    let mut report = Report::default();
+    source::read(&mut report, &sources.paths);
+    configure(report, sources.secrets.clone())
+}
+
+/// Reads and checks the configuration in one text, which problems name by the given name. Touches no file.
+///
+/// # Errors
+/// All problems that were found; see [`Error`].
+pub fn parse(name: &str, text: &str) -> Result<Configuration, Error> {
+    let mut report = Report::default();
+    report.source(Source { path: name.to_owned(), text: text.to_owned(), origin: Origin::Named });
+    configure(report, None)
+}
+
+fn configure(report: Report, secrets: Option<PathBuf>) -> Result<Configuration, Error> {
+    let objects = document::objects(&report);
+    let unreadable = report.has_problems();
+    let gathered = gather::gather(&report, &objects);
+    let secrets = Secrets::new(&report, &objects, secrets);
+    let context = policies::Context { report: &report, secrets: &secrets, namespaces: gathered.namespaces };
+    // What a file that cannot be read would have defined must not be reported as missing.
+    let (policies, automations) = if unreadable {
+        Default::default()
+    } else {
+        let policies = policies::resolve(&context, gathered.repositories, gathered.policies);
+        let automations = automations::resolve(&context, &gathered.git, &policies, gathered.automations);
+        (policies, automations)
+    };
+    if automations.is_empty() && !report.has_problems() {
+        report.notice("the configuration has no automation");
+    }
+    let notices = report.finish()?;
+    Ok(Configuration { automations, policies, notices })
+}

@@ -5,6 +5,7 @@ pub mod automation;
 pub mod change;
 pub mod cli;
 pub mod config;
+pub mod dockerconfig;
 pub mod edit;
 pub mod files;
 pub mod git;

@@ -1,0 +1,31 @@
+# syntax=docker/dockerfile:1
+
+# The toolchain of `rust-version` in Cargo.toml, on the Debian release of the image below.
+FROM docker.io/library/rust:1.95.0-slim-bookworm AS build
+WORKDIR /src
+COPY . .
+# The caches stay with the builder, so that only what changed is compiled again; the binary leaves them by copy.
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,target=/src/target,sharing=locked \
+    cargo build --locked --release --bin tagwright \
+    && install -D target/release/tagwright /out/tagwright
+
+FROM docker.io/library/debian:bookworm-slim
+# ca-certificates: registries and forges; git: credential helpers, local remotes; openssh-client: ssh remotes; tzdata:
+# time zones of schedules and of commits.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates git openssh-client tzdata \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 65532 --user-group --create-home --shell /usr/sbin/nologin tagwright \
+    && install -d -o tagwright -g tagwright /var/lib/tagwright
+COPY --from=build /out/tagwright /usr/local/bin/tagwright
+COPY LICENSE NOTICE /usr/share/doc/tagwright/
+LABEL org.opencontainers.image.title="tagwright" \
+      org.opencontainers.image.description="Polls container registries and commits tag updates to a Git configuration repository" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="docker.io/library/debian:bookworm-slim"
+# By number, so that Kubernetes can tell that it is not root.
+USER 65532:65532
+WORKDIR /home/tagwright
+ENTRYPOINT ["/usr/local/bin/tagwright"]
+CMD ["--help"]

@@ -1,0 +1,300 @@
+//! Sorts documents by `apiVersion` and `kind`: what is for us, what helps us, what is passed over.
+//!
+//! Configuration often lies among other manifests. Whatever is of a kind that is not ours is passed over with one line
+//! for each kind. A group of ours with a version or kind that does not exist is an error, because it is a mistake.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::automation::ObjectName;
+
+use super::decode::{Fields, listed, nearest};
+use super::raw::Meta;
+use super::report::{Finding, Report, quoted};
+use super::source::Origin;
+use super::value;
+use super::yaml::{self, Node, Place, SyntaxError, Value};
+
+/// The annotation that turns trailers on for objects that have no field for it.
+pub(super) const TRAILERS: &str = "tagwright.dev/trailers";
+
+/// How many documents are read in all, items of lists included.
+const MAX_DOCUMENTS: usize = 100_000;
+
+/// How many lists may stand within lists.
+const MAX_LISTS: usize = 4;
+
+/// Groups whose mention makes a file ours, even if it cannot be read.
+const GROUPS: [&str; 4] =
+    ["tagwright.dev/", "image.toolkit.fluxcd.io/", "source.toolkit.fluxcd.io/", "core.oam.dev/v1beta1"];
+
+/// A kind of document that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    ImageAutomation,
+    GitRepository,
+    ImageRepository,
+    ImagePolicy,
+    ImageUpdateAutomation,
+    Application,
+    Secret,
+    ServiceAccount,
+    Namespace,
+}
+
+/// A document of a kind that is read.
+#[derive(Debug, Clone)]
+pub(super) struct Object {
+    pub(super) kind: Kind,
+    pub(super) node: Rc<Node>,
+    /// Where `kind`'s value stands.
+    pub(super) place: Place,
+}
+
+/// What `apiVersion` and `kind` say.
+enum Class {
+    Read(Kind),
+    List,
+    Other,
+    WrongVersion(&'static [&'static str]),
+    WrongKind(&'static [&'static str]),
+}
+
+const FLUX_VERSIONS: [&str; 3] = ["v1", "v1beta2", "v1beta1"];
+const FLUX_KINDS: [&str; 3] = ["ImageRepository", "ImagePolicy", "ImageUpdateAutomation"];
+
+/// All objects of all files that were read.
+pub(super) fn objects(report: &Report) -> Vec<Object> {
+    let mut sorter = Sorter { report, objects: Vec::new(), others: BTreeMap::new(), documents: 0 };
+    for (file, source) in report.sources().iter().enumerate() {
+        for document in yaml::parse(file, &source.text) {
+            match document {
+                Ok(node) => sorter.sort(&node, 0),
+                Err(error) => unreadable(report, file, error),
+            }
+        }
+    }
+    for (name, count) in &sorter.others {
+        let documents = if *count == 1 { "document" } else { "documents" };
+        report.notice(format!("passed over {count} {documents} {name}"));
+    }
+    sorter.objects
+}
+
+/// A file found in a folder that cannot be read and does not mention any group of ours is for somebody else.
+fn unreadable(report: &Report, file: usize, error: SyntaxError) {
+    let source = &report.sources()[file];
+    if source.origin == Origin::Found && !GROUPS.iter().any(|group| source.text.contains(group)) {
+        report.notice(format!("passed over {}: not YAML: {}", report.line_of(error.place), error.message));
+        return;
+    }
+    let message = format!("not YAML: {}", error.message);
+    let may_hold_secrets = source.text.contains("Secret");
+    report.add(match may_hold_secrets {
+        true => Finding::hidden(error.place, message),
+        false => Finding::at(error.place, message),
+    });
+}
+
+struct Sorter<'a> {
+    report: &'a Report,
+    objects: Vec<Object>,
+    /// What was passed over, by its description.
+    others: BTreeMap<String, usize>,
+    documents: usize,
+}
+
+impl Sorter<'_> {
+    fn sort(&mut self, node: &Rc<Node>, lists: usize) {
+        self.documents += 1;
+        if self.documents > MAX_DOCUMENTS {
+            if self.documents == MAX_DOCUMENTS + 1 {
+                self.report.error(node.place, format!("more than {MAX_DOCUMENTS} documents"));
+            }
+            return;
+        }
+        let (Some(version), Some(kind)) = (node.get("apiVersion"), node.get("kind")) else {
+            return self.pass_over("without `apiVersion` and `kind`".to_owned());
+        };
+        let (Some(version_text), Some(kind_text)) = (version.text(), kind.text()) else {
+            return self.pass_over("whose `apiVersion` or `kind` is no text".to_owned());
+        };
+        match classify(version_text, kind_text) {
+            Class::Read(read) => {
+                if read == Kind::Secret {
+                    mask(self.report, node);
+                }
+                self.objects.push(Object { kind: read, node: Rc::clone(node), place: kind.place });
+            }
+            Class::List if lists < MAX_LISTS => self.items(node, lists),
+            Class::List => {
+                self.report.error(kind.place, format!("more than {MAX_LISTS} lists within lists"));
+            }
+            Class::Other => self.pass_over(format!("of {} {}", bounded(version_text), bounded(kind_text))),
+            Class::WrongVersion(versions) => {
+                let message = format!("unknown version {} of {kind_text}", quoted(version_text));
+                let hint = format!("the versions that are read are {}", listed(versions));
+                self.report.add(Finding::at(version.place, message).hint(hint));
+            }
+            Class::WrongKind(kinds) => {
+                let message = format!("unknown kind {} of {version_text}", quoted(kind_text));
+                let hint = match nearest(kind_text, kinds) {
+                    Some(known) => format!("a kind with a similar name exists: `{known}`"),
+                    None => format!("the kinds that are read are {}", listed(kinds)),
+                };
+                self.report.add(Finding::at(kind.place, message).hint(hint));
+            }
+        }
+    }
+
+    fn items(&mut self, list: &Rc<Node>, lists: usize) {
+        match list.get("items").map(|items| (&items.value, items)) {
+            Some((Value::Sequence(items), _)) => items.iter().for_each(|item| self.sort(item, lists + 1)),
+            Some((_, items)) => {
+                self.report.error(items.place, format!("`items` must be a list, but is {}", items.noun()));
+            }
+            None => {}
+        }
+    }
+
+    fn pass_over(&mut self, name: String) {
+        *self.others.entry(name).or_default() += 1;
+    }
+}
+
+fn bounded(text: &str) -> String {
+    quoted(text).trim_matches('`').to_owned()
+}
+
+fn classify(api_version: &str, kind: &str) -> Class {
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    match (group, kind) {
+        ("tagwright.dev", "ImageAutomation") if version == "v1alpha1" => Class::Read(Kind::ImageAutomation),
+        ("tagwright.dev", "ImageAutomation") => Class::WrongVersion(&["tagwright.dev/v1alpha1"]),
+        ("tagwright.dev", _) => Class::WrongKind(&["ImageAutomation"]),
+        ("image.toolkit.fluxcd.io", _) => match FLUX_KINDS.iter().position(|known| *known == kind) {
+            None => Class::WrongKind(&FLUX_KINDS),
+            Some(_) if !FLUX_VERSIONS.contains(&version) => Class::WrongVersion(&FLUX_VERSIONS),
+            Some(0) => Class::Read(Kind::ImageRepository),
+            Some(1) => Class::Read(Kind::ImagePolicy),
+            Some(_) => Class::Read(Kind::ImageUpdateAutomation),
+        },
+        ("source.toolkit.fluxcd.io", "GitRepository") if FLUX_VERSIONS.contains(&version) => {
+            Class::Read(Kind::GitRepository)
+        }
+        ("source.toolkit.fluxcd.io", "GitRepository") => Class::WrongVersion(&FLUX_VERSIONS),
+        ("core.oam.dev", "Application") if version == "v1beta1" => Class::Read(Kind::Application),
+        ("", "List") => Class::List,
+        ("", "Secret") if version == "v1" => Class::Read(Kind::Secret),
+        ("", "ServiceAccount") if version == "v1" => Class::Read(Kind::ServiceAccount),
+        ("", "Namespace") if version == "v1" => Class::Read(Kind::Namespace),
+        _ => Class::Other,
+    }
+}
+
+/// Keeps whatever a `Secret` holds from being shown: everything but its name, namespace and type. Annotations are
+/// hidden too, because `kubectl apply` keeps a copy of the whole object there.
+fn mask(report: &Report, secret: &Node) {
+    let Value::Mapping(entries) = &secret.value else { return };
+    for (key, value) in entries {
+        match (key.text(), &value.value) {
+            (Some("apiVersion" | "kind" | "type" | "immutable"), _) => {}
+            (Some("metadata"), Value::Mapping(metadata)) => metadata
+                .iter()
+                .filter(|(key, _)| !matches!(key.text(), Some("name" | "namespace" | "labels")))
+                .for_each(|(_, value)| mask_values(report, value)),
+            _ => mask_values(report, value),
+        }
+    }
+}
+
+/// Masks values and leaves the names of fields, so that a wrong one can be shown.
+fn mask_values(report: &Report, node: &Node) {
+    match &node.value {
+        Value::Mapping(entries) => {
+            for (_, value) in entries {
+                report.mask(value.place);
+            }
+        }
+        _ => report.mask(node.place),
+    }
+}
+
+/// Reads the frame of an object that is ours: `metadata`, and `spec` for the caller.
+pub(super) fn open<'a>(report: &'a Report, object: &'a Object) -> (Option<Meta>, Option<Fields<'a>>) {
+    let Some(mut root) = Fields::of(report, &object.node, "", object.place) else { return (None, None) };
+    root.accept(&["apiVersion", "kind", "status"]);
+    let meta = root.required_fields("metadata").and_then(metadata);
+    let spec = root.required_fields("spec");
+    root.finish();
+    (meta, spec)
+}
+
+fn metadata(mut fields: Fields<'_>) -> Option<Meta> {
+    let report = fields.report();
+    let name = fields.required_text("name");
+    let namespace = fields.filled_text("namespace");
+    let labels = fields.map("labels").into_iter().map(|(key, text)| (key, text.value)).collect();
+    let annotations = fields.map("annotations");
+    fields.accept(&[
+        "generateName",
+        "selfLink",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "ownerReferences",
+        "finalizers",
+        "managedFields",
+    ]);
+    let name = name.and_then(|name| fields.object_name(&name, "name"));
+    let namespace = match namespace {
+        Some(namespace) => fields.object_name(&namespace, "namespace").map(|namespace| namespace.value),
+        None => Some(DEFAULT_NAMESPACE.to_owned()),
+    };
+    fields.finish();
+    let trailers = match annotations.get(TRAILERS) {
+        None => false,
+        Some(text) if matches!(text.value.as_str(), "true" | "false") => text.value == "true",
+        Some(text) => {
+            let message =
+                format!("annotation `{TRAILERS}` must be \"true\" or \"false\", but is {}", quoted(&text.value));
+            report.error(text.place, message);
+            false
+        }
+    };
+    let name = name?;
+    Some(Meta { id: ObjectName { namespace: namespace?, name: name.value }, place: name.place, labels, trailers })
+}
+
+/// The namespace of objects that name none.
+pub(super) const DEFAULT_NAMESPACE: &str = "default";
+
+/// Name and namespace of an object that is only looked up; none when it has no usable name.
+pub(super) fn name_of(object: &Object) -> Option<ObjectName> {
+    let metadata = object.node.get("metadata")?;
+    let name = metadata.get("name")?.text().filter(|name| value::is_object_name(name))?;
+    let namespace = metadata.get("namespace").and_then(|namespace| namespace.text()).filter(|text| !text.is_empty());
+    Some(ObjectName { namespace: namespace.unwrap_or(DEFAULT_NAMESPACE).to_owned(), name: name.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The hints name versions without the group, so the constant must be what the classes accept.
+    #[test]
+    fn every_listed_kind_and_version_is_read() {
+        for version in FLUX_VERSIONS {
+            for kind in FLUX_KINDS {
+                assert!(matches!(classify(&format!("image.toolkit.fluxcd.io/{version}"), kind), Class::Read(_)));
+            }
+            assert!(matches!(
+                classify(&format!("source.toolkit.fluxcd.io/{version}"), "GitRepository"),
+                Class::Read(_)
+            ));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Collects the raw objects of all documents under their names.
+
+use std::collections::BTreeMap;
+
+use crate::automation::ObjectName;
+
+use super::document::{Kind, Object, name_of};
+use super::raw::{Automation, GitRepository, ImagePolicy, ImageRepository, Meta};
+use super::report::{Finding, Report};
+use super::yaml::{Place, Value};
+use super::{flux, kubevela, native};
+
+/// Everything that was written, in the order of files and documents. A name whose object could not be read stands for
+/// nothing, so that what refers to it is not reported too.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// Several can have one name, which matters only when it is used.
+    pub(super) git: BTreeMap<ObjectName, Vec<(Place, Option<GitRepository>)>>,
+    pub(super) repositories: Pool<ImageRepository>,
+    pub(super) policies: Pool<ImagePolicy>,
+    pub(super) automations: Pool<Automation>,
+    /// Labels of namespaces, one set for each document.
+    pub(super) namespaces: BTreeMap<String, Vec<BTreeMap<String, String>>>,
+}
+
+/// Objects of one kind with distinct names.
+#[derive(Debug)]
+pub(super) struct Pool<T> {
+    names: BTreeMap<ObjectName, Place>,
+    objects: Vec<(ObjectName, Option<T>)>,
+}
+
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Self { names: BTreeMap::new(), objects: Vec::new() }
+    }
+}
+
+impl<T> Pool<T> {
+    /// Adds an object; false, and reported, when its name is taken.
+    fn add(&mut self, report: &Report, noun: &str, meta: Option<&Meta>, object: Option<T>) -> bool {
+        let Some(meta) = meta else { return true };
+        if let Some(first) = self.names.get(&meta.id) {
+            let finding = Finding::at(meta.place, format!("two {noun} have the name '{}'", meta.id));
+            report.add(finding.related(*first, "the first one"));
+            return false;
+        }
+        self.names.insert(meta.id.clone(), meta.place);
+        self.objects.push((meta.id.clone(), object));
+        true
+    }
+
+    /// The objects in the order they were written.
+    pub(super) fn into_objects(self) -> Vec<(ObjectName, Option<T>)> {
+        self.objects
+    }
+}
+
+const REPOSITORIES: &str = "image repositories";
+const POLICIES: &str = "policies";
+const AUTOMATIONS: &str = "automations";
+
+/// Reads all objects.
+pub(super) fn gather(report: &Report, objects: &[Object]) -> Gathered {
+    let mut all = Gathered::default();
+    for object in objects {
+        match object.kind {
+            Kind::ImageAutomation => add_native(report, &mut all, object),
+            Kind::GitRepository => {
+                let (meta, content) = flux::git_repository(report, object);
+                add_git(&mut all, meta.as_ref(), content);
+            }
+            Kind::ImageRepository => {
+                let (meta, content) = flux::image_repository(report, object);
+                all.repositories.add(report, REPOSITORIES, meta.as_ref(), content);
+            }
+            Kind::ImagePolicy => {
+                let (meta, content) = flux::image_policy(report, object);
+                all.policies.add(report, POLICIES, meta.as_ref(), content);
+            }
+            Kind::ImageUpdateAutomation => {
+                let (meta, content) = flux::automation(report, object);
+                all.automations.add(report, AUTOMATIONS, meta.as_ref(), content);
+            }
+            Kind::Application => add_components(report, &mut all, object),
+            Kind::Namespace => add_namespace(&mut all, object),
+            Kind::Secret | Kind::ServiceAccount => {}
+        }
+    }
+    all
+}
+
+fn add_native(report: &Report, all: &mut Gathered, object: &Object) {
+    let ((meta, content), images) = native::automation(report, object);
+    all.automations.add(report, AUTOMATIONS, meta.as_ref(), content);
+    for (meta, content) in images {
+        all.policies.add(report, POLICIES, meta.as_ref(), content);
+    }
+}
+
+fn add_git(all: &mut Gathered, meta: Option<&Meta>, content: Option<GitRepository>) {
+    if let Some(meta) = meta {
+        all.git.entry(meta.id.clone()).or_default().push((meta.place, content));
+    }
+}
+
+fn add_components(report: &Report, all: &mut Gathered, object: &Object) {
+    for component in kubevela::components(report, object) {
+        let meta = Some(&component.meta);
+        if component.has_git {
+            add_git(all, meta, component.git);
+        }
+        let Some(automatic) = component.automatic else { continue };
+        // A component whose name is taken is one mistake, not three.
+        if all.policies.add(report, POLICIES, meta, automatic.policy) {
+            all.repositories.add(report, REPOSITORIES, meta, automatic.repository);
+            all.automations.add(report, AUTOMATIONS, meta, automatic.automation);
+        }
+    }
+}
+
+/// Labels only decide about access across namespaces, so what cannot be read grants nothing.
+fn add_namespace(all: &mut Gathered, object: &Object) {
+    let Some(id) = name_of(object) else { return };
+    let mut labels = BTreeMap::new();
+    if let Some(Value::Mapping(entries)) =
+        object.node.get("metadata").and_then(|metadata| metadata.get("labels")).map(|labels| &labels.value)
+    {
+        for (key, value) in entries {
+            if let (Some(key), Some(value)) = (key.text(), value.text()) {
+                labels.insert(key.to_owned(), value.to_owned());
+            }
+        }
+    }
+    all.namespaces.entry(id.name).or_default().push(labels);
+}

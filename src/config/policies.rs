@@ -1,0 +1,202 @@
+//! From raw image repositories and policies to checked ones.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::access::{self, RegistryLogin, Tls};
+use crate::automation::{ImagePolicy, ImageRepository, ObjectName, Schedule};
+use crate::image::Repository;
+use crate::pattern::Pattern;
+use crate::policy::{Direction, Filter, Order, Policy};
+use crate::version::Range;
+
+use super::credentials;
+use super::decode::{Text, nearest};
+use super::gather::Pool;
+use super::raw::{self, Choice, RepositoryOf};
+use super::report::{Checked, Finding, Report, Reported};
+use super::secrets::Secrets;
+use super::yaml::Place;
+use super::{DEFAULT_CRON_TIMEOUT, DEFAULT_EXCLUSION, MIN_TIMEOUT};
+
+/// The label that every namespace has in a cluster.
+const NAMESPACE_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// An image repository with who may use it; none when something is wrong with it.
+type Known = Option<(Arc<ImageRepository>, Option<Vec<BTreeMap<String, String>>>)>;
+
+/// What policies are resolved against.
+pub(super) struct Context<'a> {
+    pub(super) report: &'a Report,
+    pub(super) secrets: &'a Secrets<'a>,
+    pub(super) namespaces: BTreeMap<String, Vec<BTreeMap<String, String>>>,
+}
+
+/// Checks all policies; what is wrong is reported and left out.
+pub(super) fn resolve(
+    context: &Context<'_>,
+    repositories: Pool<raw::ImageRepository>,
+    policies: Pool<raw::ImagePolicy>,
+) -> Vec<Arc<ImagePolicy>> {
+    let known: BTreeMap<ObjectName, Known> = repositories
+        .into_objects()
+        .into_iter()
+        .map(|(id, raw)| {
+            let known = raw.and_then(|raw| {
+                let repository = repository(context, &raw).ok()?;
+                Some((Arc::new(repository), raw.access_from))
+            });
+            (id, known)
+        })
+        .collect();
+    let policies = policies.into_objects();
+    policies.into_iter().filter_map(|(_, raw)| policy(context, &known, raw?).ok()).map(Arc::new).collect()
+}
+
+fn repository(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<ImageRepository> {
+    let report = context.report;
+    let image = raw.image.parsed(report, Repository::parse);
+    let exclusions = exclusions(report, raw.exclusions.as_deref());
+    let logins = logins(context, raw);
+    let namespace = &raw.meta.id.namespace;
+    let secret = |name: &Option<Text>| match name {
+        Some(name) => context.secrets.secret(&in_namespace(namespace, name), name.place).map(Some),
+        None => Ok(None),
+    };
+    let tls = secret(&raw.cert_secret).and_then(|secret| secret.as_ref().map(credentials::tls).transpose());
+    let proxy = secret(&raw.proxy_secret).and_then(|secret| secret.as_ref().map(credentials::proxy).transpose());
+    let timeout = raw.timeout.unwrap_or(match raw.schedule {
+        Schedule::Every(interval) => interval,
+        Schedule::Cron { .. } => DEFAULT_CRON_TIMEOUT,
+    });
+    Ok(ImageRepository {
+        id: raw.meta.id.clone(),
+        image: image?,
+        exclusions: exclusions?,
+        access: access::Registry {
+            logins: logins?,
+            tls: tls?.unwrap_or_else(Tls::default),
+            proxy: proxy?,
+            insecure: raw.insecure,
+            timeout: floor(timeout),
+        },
+        schedule: raw.schedule.clone(),
+        suspended: raw.suspended,
+    })
+}
+
+/// No timeout is shorter than a second.
+pub(super) fn floor(timeout: Duration) -> Duration {
+    timeout.max(MIN_TIMEOUT)
+}
+
+pub(super) fn in_namespace(namespace: &str, name: &Text) -> ObjectName {
+    ObjectName { namespace: namespace.to_owned(), name: name.value.clone() }
+}
+
+/// An empty list means the default, as in Flux.
+fn exclusions(report: &Report, list: Option<&[Text]>) -> Checked<Vec<Pattern>> {
+    match list {
+        None | Some([]) => Pattern::parse(DEFAULT_EXCLUSION).map(|pattern| vec![pattern]).map_err(|_| Reported),
+        Some(list) => {
+            let patterns: Vec<_> = list.iter().map(|text| text.parsed(report, Pattern::parse)).collect();
+            patterns.into_iter().collect()
+        }
+    }
+}
+
+fn logins(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<Vec<RegistryLogin>> {
+    let namespace = &raw.meta.id.namespace;
+    let mut names = Vec::new();
+    if let Some(name) = &raw.secret {
+        names.push((in_namespace(namespace, name), name.place));
+    }
+    if let Some(account) = &raw.service_account {
+        names.extend(context.secrets.pull_secrets(&in_namespace(namespace, account), account.place)?);
+    }
+    let logins: Vec<_> = names
+        .iter()
+        .map(|(id, place)| context.secrets.secret(id, *place).and_then(|secret| credentials::registry(&secret)))
+        .collect();
+    Ok(logins.into_iter().collect::<Checked<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+fn policy(context: &Context<'_>, known: &BTreeMap<ObjectName, Known>, raw: raw::ImagePolicy) -> Checked<ImagePolicy> {
+    let report = context.report;
+    let repository = match &raw.repository {
+        RepositoryOf::Own(own) => repository(context, own).map(Arc::new),
+        RepositoryOf::Named(id, place) => named(context, known, &raw.meta.id.namespace, id, *place),
+    };
+    let filter = raw.filter.map(|filter| {
+        let pattern = filter.pattern.parsed(report, Pattern::parse)?;
+        Ok(Filter { pattern, extract: filter.extract })
+    });
+    let order = order(report, &raw.choice);
+    Ok(ImagePolicy {
+        id: raw.meta.id,
+        labels: raw.meta.labels,
+        policy: Policy { filter: filter.transpose()?, order: order? },
+        repository: repository?,
+        digest: raw.digest,
+        refresh: raw.refresh,
+        suspended: raw.suspended,
+    })
+}
+
+fn order(report: &Report, choice: &Choice) -> Checked<Order> {
+    let direction = |order: &Option<Text>| match order {
+        Some(text) => text.parsed(report, Direction::parse),
+        None => Ok(Direction::Ascending),
+    };
+    match choice {
+        Choice::Semver(range) => range.parsed(report, Range::parse).map(Order::Semver),
+        Choice::Alphabetical(order) => direction(order).map(Order::Alphabetical),
+        Choice::Numerical(order) => direction(order).map(Order::Numerical),
+    }
+}
+
+/// The repository that a policy names, if the policy may use it.
+fn named(
+    context: &Context<'_>,
+    known: &BTreeMap<ObjectName, Known>,
+    namespace: &str,
+    id: &ObjectName,
+    place: Place,
+) -> Checked<Arc<ImageRepository>> {
+    let Some(found) = known.get(id) else {
+        let finding = Finding::at(place, format!("image repository '{id}' does not exist"));
+        let names: Vec<&str> =
+            known.keys().filter(|known| known.namespace == id.namespace).map(|known| known.name.as_str()).collect();
+        return Err(context.report.add(match nearest(&id.name, &names) {
+            Some(name) => finding.hint(format!("an image repository with a similar name exists: `{name}`")),
+            None => finding.hint(format!("add an `ImageRepository` of this name in namespace `{}`", id.namespace)),
+        }));
+    };
+    let (repository, access_from) = found.as_ref().ok_or(Reported)?;
+    if id.namespace != namespace {
+        allowed(context, access_from.as_deref(), namespace).map_err(|reason| {
+            context.report.error(place, format!("access denied: '{id}' can't be accessed due to {reason}"))
+        })?;
+    }
+    Ok(Arc::clone(repository))
+}
+
+/// Whether one of the selectors matches the labels of a namespace; of several documents for one namespace, all must match.
+fn allowed(
+    context: &Context<'_>,
+    selectors: Option<&[BTreeMap<String, String>]>,
+    namespace: &str,
+) -> Result<(), String> {
+    let selectors = selectors.ok_or("missing ACL labels on 'accessFrom'")?;
+    let none = [BTreeMap::new()];
+    let documents = context.namespaces.get(namespace).map_or(&none[..], Vec::as_slice);
+    let matches = |labels: &BTreeMap<String, String>| {
+        selectors.iter().any(|selector| {
+            selector
+                .iter()
+                .all(|(key, value)| labels.get(key) == Some(value) || key == NAMESPACE_LABEL && value == namespace)
+        })
+    };
+    if documents.iter().all(matches) { Ok(()) } else { Err(format!("ACL labels mismatch on namespace '{namespace}'")) }
+}

@@ -1,0 +1,159 @@
+//! The URL of a Git remote: which schemes there are, and the login that some people write into it.
+
+use thiserror::Error;
+use url::Url;
+
+/// The longest URL.
+const MAX_URL: usize = 2048;
+
+/// A remote's URL, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    /// The URL without a password, and for `http` and `https` without a user name.
+    pub(super) url: String,
+    pub(super) transport: Transport,
+    /// User name and password of an `http` or `https` URL, decoded.
+    pub(super) login: Option<(String, String)>,
+}
+
+/// How a remote is talked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    Http,
+    Https,
+    Ssh,
+    Local,
+}
+
+/// Why a text is not the URL of a remote. The text itself is not repeated, because it may hold a password.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(super) enum Error {
+    #[error("the URL is empty")]
+    Empty,
+    #[error("the URL is longer than {MAX_URL} bytes")]
+    TooLong,
+    #[error("the URL has white space or control characters")]
+    White,
+    #[error("the URL cannot be parsed: {0}")]
+    Malformed(url::ParseError),
+    #[error("the URL scheme `{0}` is not supported")]
+    Scheme(String),
+    #[error("the URL is a relative path")]
+    Relative,
+    #[error("an ssh URL cannot carry a password")]
+    SshPassword,
+    #[error("the URL has a host or user that begins with `-`")]
+    Option,
+    #[error("the URL has no repository path")]
+    NoPath,
+    #[error("a file URL cannot name a host")]
+    FileHost,
+}
+
+impl Error {
+    /// What to write instead.
+    pub(super) const fn hint(&self) -> &'static str {
+        match self {
+            Self::SshPassword => {
+                "put the key into a secret with `identity` and `known_hosts`, and name it in `secretRef`"
+            }
+            _ => {
+                "the forms are https://HOST/PATH, http://HOST/PATH, ssh://USER@HOST/PATH, USER@HOST:PATH, file:///PATH and /PATH"
+            }
+        }
+    }
+}
+
+/// Reads a URL, a path, or `user@host:path`.
+pub(super) fn parse(text: &str) -> Result<Address, Error> {
+    if text.is_empty() {
+        return Err(Error::Empty);
+    }
+    if text.len() > MAX_URL {
+        return Err(Error::TooLong);
+    }
+    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(Error::White);
+    }
+    match text.split_once("://") {
+        Some((scheme, _)) => by_scheme(text, &scheme.to_ascii_lowercase()),
+        None if text.starts_with('/') => Ok(plain(text, Transport::Local)),
+        None => scp_like(text),
+    }
+}
+
+fn plain(text: &str, transport: Transport) -> Address {
+    Address { url: text.to_owned(), transport, login: None }
+}
+
+fn by_scheme(text: &str, scheme: &str) -> Result<Address, Error> {
+    let url = match scheme {
+        "http" | "https" | "ssh" | "file" => Url::parse(text).map_err(Error::Malformed)?,
+        _ => return Err(Error::Scheme(scheme.to_owned())),
+    };
+    if scheme == "file" {
+        let local = url.host_str().is_none_or(|host| host == "localhost");
+        return if local { Ok(plain(text, Transport::Local)) } else { Err(Error::FileHost) };
+    }
+    if url.path().trim_matches('/').is_empty() {
+        return Err(Error::NoPath);
+    }
+    match scheme {
+        "ssh" if url.password().is_some() => Err(Error::SshPassword),
+        "ssh" if url.username().starts_with('-') || url.host_str().is_none_or(|host| host.starts_with('-')) => {
+            Err(Error::Option)
+        }
+        "ssh" => Ok(plain(text, Transport::Ssh)),
+        _ => Ok(http(text, url)),
+    }
+}
+
+/// Takes the login out of the URL; without one the text stays as it was written.
+fn http(text: &str, mut url: Url) -> Address {
+    let transport = if url.scheme() == "https" { Transport::Https } else { Transport::Http };
+    if url.username().is_empty() && url.password().is_none() {
+        return plain(text, transport);
+    }
+    let login = Some((decoded(url.username()), decoded(url.password().unwrap_or(""))));
+    // Both only fail for URLs without a host, which http and https URLs have.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    Address { url: url.into(), transport, login }
+}
+
+/// Decodes `%XX`.
+pub(super) fn decoded(text: &str) -> String {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push(u8::try_from(high * 16 + low).unwrap_or(b'%'));
+                at += 3;
+            }
+            _ => {
+                decoded.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// `host:path` or `user@host:path`; a slash before the colon makes it a path, as in Git.
+fn scp_like(text: &str) -> Result<Address, Error> {
+    let (authority, path) = text.split_once(':').ok_or(Error::Relative)?;
+    if authority.contains('/') || authority.is_empty() {
+        return Err(Error::Relative);
+    }
+    if path.is_empty() {
+        return Err(Error::NoPath);
+    }
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    if authority.starts_with('-') || host.starts_with('-') || host.is_empty() {
+        return Err(Error::Option);
+    }
+    Ok(plain(text, Transport::Ssh))
+}

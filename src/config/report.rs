@@ -1,0 +1,244 @@
+//! What was read, and what was found wrong with it while reading.
+//!
+//! Reading goes on after a problem, so that a user sees all of them. The report is shared by reference and collects.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use super::problem::{Error, Problem, Related};
+use super::source::Source;
+use super::yaml::Place;
+
+/// The longest part of a value that a message repeats, in characters.
+const MAX_QUOTED: usize = 100;
+
+/// Problems and notices of one configuration, with the texts they are about.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    sources: Vec<Source>,
+    findings: RefCell<Vec<Finding>>,
+    notices: RefCell<Vec<String>>,
+    /// Values that must not be shown.
+    masks: RefCell<Vec<Place>>,
+}
+
+/// A problem before its file and line are looked up.
+#[derive(Debug)]
+pub(super) struct Finding {
+    place: Spot,
+    message: String,
+    hint: Option<String>,
+    related: Option<(Place, String)>,
+}
+
+#[derive(Debug)]
+enum Spot {
+    /// Somewhere in a file.
+    Place(Place),
+    /// Somewhere in a file that must not be shown.
+    Hidden(Place),
+    /// A file that could not be read, or nothing when empty.
+    File(String),
+}
+
+/// Says that a problem was put into the report.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reported;
+
+/// A value, or the knowledge that the reason for its absence is in the report.
+pub(super) type Checked<T> = Result<T, Reported>;
+
+impl Finding {
+    pub(super) fn at(place: Place, message: impl Into<String>) -> Self {
+        Self { place: Spot::Place(place), message: message.into(), hint: None, related: None }
+    }
+
+    /// A problem whose line may hold a secret.
+    pub(super) fn hidden(place: Place, message: impl Into<String>) -> Self {
+        Self { place: Spot::Hidden(place), message: message.into(), hint: None, related: None }
+    }
+
+    /// A problem with a file, not with a place in it.
+    pub(super) fn file(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { place: Spot::File(path.into()), message: message.into(), hint: None, related: None }
+    }
+
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    pub(super) fn related(self, place: Place, label: impl Into<String>) -> Self {
+        Self { related: Some((place, label.into())), ..self }
+    }
+}
+
+impl Report {
+    /// Adds a text that was read and returns its index.
+    pub(super) fn source(&mut self, source: Source) -> usize {
+        self.sources.push(source);
+        self.sources.len() - 1
+    }
+
+    pub(super) fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// Records a problem.
+    pub(super) fn add(&self, finding: Finding) -> Reported {
+        self.findings.borrow_mut().push(finding);
+        Reported
+    }
+
+    /// Records a problem that needs neither hint nor second place.
+    pub(super) fn error(&self, place: Place, message: impl Into<String>) -> Reported {
+        self.add(Finding::at(place, message))
+    }
+
+    /// Records why a value at this place cannot be used.
+    pub(super) fn checked<T, E: Display>(&self, place: Place, result: Result<T, E>) -> Checked<T> {
+        result.map_err(|error| self.error(place, error.to_string()))
+    }
+
+    /// Records something worth knowing that is no problem; twice the same is once.
+    pub(super) fn notice(&self, text: impl Into<String>) {
+        let text = text.into();
+        let mut notices = self.notices.borrow_mut();
+        if !notices.contains(&text) {
+            notices.push(text);
+        }
+    }
+
+    /// Keeps the bytes at a place from ever being shown.
+    pub(super) fn mask(&self, place: Place) {
+        self.masks.borrow_mut().push(place);
+    }
+
+    pub(super) fn has_problems(&self) -> bool {
+        !self.findings.borrow().is_empty()
+    }
+
+    /// File and line of a place, for notices.
+    pub(super) fn line_of(&self, place: Place) -> String {
+        let (line, _) = position(&self.sources[place.file].text, place.start);
+        format!("{}:{line}", self.sources[place.file].path)
+    }
+
+    /// The place of a line within a value that is written line by line; lines count from 1.
+    pub(super) fn line_within(&self, place: Place, line: usize) -> Option<Place> {
+        let text = self.sources[place.file].text.get(place.start..place.end)?;
+        let mut start = 0;
+        for (number, content) in (1..).zip(text.split_inclusive('\n')) {
+            if number == line {
+                let indent = if number == 1 { 0 } else { content.len() - content.trim_start_matches(' ').len() };
+                let length = content.trim_end().len().max(indent);
+                let start = place.start + start;
+                return Some(Place { file: place.file, start: start + indent, end: start + length });
+            }
+            start += content.len();
+        }
+        None
+    }
+
+    /// The place of a text itself, without quotes, if the source has it without escapes and on one line.
+    pub(super) fn verbatim(&self, place: Place, value: &str) -> Option<Place> {
+        let text = self.sources[place.file].text.get(place.start..place.end)?;
+        let inner = text.strip_prefix(['"', '\'']).map_or(text, |text| text.strip_suffix(['"', '\'']).unwrap_or(text));
+        let offset = usize::from(inner.len() != text.len());
+        (inner == value).then(|| Place {
+            start: place.start + offset,
+            end: place.start + offset + inner.len(),
+            ..place
+        })
+    }
+
+    /// The notices, and all problems if there are any.
+    pub(super) fn finish(self) -> Result<Vec<String>, Error> {
+        let mut findings = self.findings.into_inner();
+        if findings.is_empty() {
+            return Ok(self.notices.into_inner());
+        }
+        findings.sort_by_key(|finding| match &finding.place {
+            Spot::File(_) => (0, None),
+            Spot::Place(place) | Spot::Hidden(place) => (1, Some(*place)),
+        });
+        let mut shown = BTreeSet::new();
+        let problems: Vec<Problem> =
+            findings.into_iter().map(|finding| problem(&self.sources, finding, &mut shown)).collect();
+        let masks = self.masks.into_inner();
+        let texts = shown.into_iter().map(|file| masked(&self.sources, file, &masks)).collect();
+        Err(Error::new(problems, texts))
+    }
+}
+
+/// A value as a message repeats it: bounded, without control characters.
+pub(super) fn quoted(text: &str) -> String {
+    let mut quoted: String = text.chars().take(MAX_QUOTED).flat_map(char::escape_debug).collect();
+    quoted = quoted.replace("\\'", "'").replace("\\\"", "\"");
+    if text.chars().nth(MAX_QUOTED).is_some() {
+        quoted.push('…');
+    }
+    format!("`{quoted}`")
+}
+
+fn problem(sources: &[Source], finding: Finding, shown: &mut BTreeSet<usize>) -> Problem {
+    let related = finding.related.map(|(place, label)| {
+        shown.insert(place.file);
+        let (line, column) = position(&sources[place.file].text, place.start);
+        Related { file: sources[place.file].path.clone(), line, column, span: place.start..place.end, label }
+    });
+    let located = |place: Place| {
+        let source = &sources[place.file];
+        let (line, column) = position(&source.text, place.start);
+        (source.path.clone(), line, column, place.start..place.end)
+    };
+    let (file, line, column, span) = match finding.place {
+        Spot::File(path) => (path, 0, 0, 0..0),
+        Spot::Hidden(place) => located(place),
+        Spot::Place(place) => {
+            shown.insert(place.file);
+            located(place)
+        }
+    };
+    Problem { file, line, column, span, message: finding.message, hint: finding.hint, related }
+}
+
+/// Line and column of a byte, both from 1; columns count characters.
+fn position(text: &str, byte: usize) -> (usize, usize) {
+    let before = &text[..text.floor_char_boundary(byte)];
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[start..].chars().filter(|c| *c != '\u{feff}').count() + 1)
+}
+
+/// The text of a file with everything secret replaced by `*`, byte for byte, so that places stay right.
+fn masked(sources: &[Source], file: usize, masks: &[Place]) -> (String, String) {
+    let source = &sources[file];
+    let mut bytes = source.text.clone().into_bytes();
+    for mask in masks.iter().filter(|mask| mask.file == file) {
+        hide(&mut bytes[mask.start..mask.end]);
+    }
+    for (start, end) in logins_in_urls(&source.text) {
+        hide(&mut bytes[start..end]);
+    }
+    (source.path.clone(), String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn hide(bytes: &mut [u8]) {
+    for byte in bytes.iter_mut().filter(|byte| !byte.is_ascii_whitespace()) {
+        *byte = b'*';
+    }
+}
+
+/// The ranges between `://` and `@` within one authority. The user name of an ssh URL is no secret.
+fn logins_in_urls(text: &str) -> Vec<(usize, usize)> {
+    text.match_indices("://")
+        .filter_map(|(at, _)| {
+            let start = at + 3;
+            let rest = &text[start..];
+            let authority = rest.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(rest.len());
+            let end = rest[..authority].rfind('@')?;
+            let public = text[..at].ends_with("ssh") && !rest[..end].contains(':');
+            (!public).then_some((start, start + end))
+        })
+        .collect()
+}

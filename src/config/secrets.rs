@@ -1,0 +1,234 @@
+//! Secrets: `Secret` documents, and a folder of `NAMESPACE/NAME/KEY` files as clusters mount them.
+//!
+//! A secret in the folder wins over a document of the same name, so that a mounted secret can replace a placeholder.
+//! Nothing is looked at before something refers to it: what lies around for others may be encrypted or incomplete.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::automation::ObjectName;
+
+use super::decode::Fields;
+use super::document::{Kind, Object, name_of};
+use super::report::{Checked, Finding, Report, Reported, quoted};
+use super::yaml::Place;
+
+/// The largest value of a secret; a cluster allows no more for all values of one together.
+pub const MAX_VALUE_BYTES: u64 = 1 << 20;
+
+/// Values whose final newline is dropped when they come from a file, because editors and `echo` put it there.
+const LINE_KEYS: [&str; 4] = ["username", "password", "bearerToken", "address"];
+
+/// Where secrets and service accounts are looked for.
+#[derive(Debug)]
+pub(super) struct Secrets<'a> {
+    report: &'a Report,
+    objects: BTreeMap<(Kind, ObjectName), Vec<&'a Object>>,
+    folder: Option<PathBuf>,
+}
+
+/// One secret that something refers to.
+pub(super) struct Secret<'a> {
+    report: &'a Report,
+    pub(super) id: ObjectName,
+    /// Where it is referred to.
+    pub(super) place: Place,
+    /// `type`, where it is known.
+    pub(super) kind: Option<String>,
+    values: Values,
+    /// Where the document's `kind` stands.
+    definition: Option<Place>,
+}
+
+enum Values {
+    Document(BTreeMap<String, String>),
+    Folder(PathBuf),
+}
+
+impl<'a> Secrets<'a> {
+    pub(super) fn new(report: &'a Report, objects: &'a [Object], folder: Option<PathBuf>) -> Self {
+        let mut found: BTreeMap<(Kind, ObjectName), Vec<&Object>> = BTreeMap::new();
+        for object in objects.iter().filter(|object| matches!(object.kind, Kind::Secret | Kind::ServiceAccount)) {
+            if let Some(id) = name_of(object) {
+                found.entry((object.kind, id)).or_default().push(object);
+            }
+        }
+        Self { report, objects: found, folder }
+    }
+
+    /// Looks up a secret that is referred to at a place.
+    pub(super) fn secret(&self, id: &ObjectName, place: Place) -> Checked<Secret<'a>> {
+        if let Some(folder) = &self.folder {
+            let folder = folder.join(&id.namespace).join(&id.name);
+            match fs::read_dir(&folder) {
+                Ok(_) => {
+                    let (kind, values, definition) = (None, Values::Folder(folder), None);
+                    return Ok(Secret { report: self.report, id: id.clone(), place, kind, values, definition });
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    let message = format!("secret '{id}': cannot read {}: {error}", folder.display());
+                    return Err(self.report.error(place, message));
+                }
+            }
+        }
+        let object = self.only(Kind::Secret, id, place)?;
+        let (kind, values) = document(self.report, object)?;
+        let (values, definition) = (Values::Document(values), Some(object.place));
+        Ok(Secret { report: self.report, id: id.clone(), place, kind, values, definition })
+    }
+
+    /// The names in `imagePullSecrets` of a service account that is referred to at a place.
+    pub(super) fn pull_secrets(&self, id: &ObjectName, place: Place) -> Checked<Vec<(ObjectName, Place)>> {
+        let object = self.only(Kind::ServiceAccount, id, place)?;
+        let Some(mut fields) = Fields::of(self.report, &object.node, "", object.place) else { return Err(Reported) };
+        let mut names = Vec::new();
+        for mut item in fields.items("imagePullSecrets").unwrap_or_default() {
+            let name = item.required_text("name").and_then(|name| item.object_name(&name, "name"));
+            let name = name.ok_or(Reported)?;
+            names.push((ObjectName { namespace: id.namespace.clone(), name: name.value }, name.place));
+        }
+        Ok(names)
+    }
+
+    fn only(&self, kind: Kind, id: &ObjectName, place: Place) -> Checked<&'a Object> {
+        let noun = if kind == Kind::Secret { "secret" } else { "service account" };
+        match self.objects.get(&(kind, id.clone())).map(Vec::as_slice) {
+            Some([object]) => Ok(object),
+            Some([first, second, ..]) => {
+                let finding =
+                    Finding::at(second.place, format!("{noun} '{id}' is there twice, and something refers to it"));
+                Err(self.report.add(finding.related(first.place, "the first one")))
+            }
+            _ => {
+                let finding = Finding::at(place, format!("{noun} '{id}' does not exist"));
+                Err(self.report.add(finding.hint(self.missing_hint(kind, id))))
+            }
+        }
+    }
+
+    fn missing_hint(&self, kind: Kind, id: &ObjectName) -> String {
+        match (kind, &self.folder) {
+            (Kind::Secret, Some(folder)) => {
+                let folder = folder.join(&id.namespace).join(&id.name);
+                format!("put its values into files in {}, or add a `Secret` document", folder.display())
+            }
+            (Kind::Secret, None) => {
+                "add a `Secret` document, or give a folder of NAMESPACE/NAME/KEY files with `--secrets`".to_owned()
+            }
+            _ => "add a `ServiceAccount` document".to_owned(),
+        }
+    }
+}
+
+/// Type and decoded values of a `Secret` document.
+fn document(report: &Report, object: &Object) -> Checked<(Option<String>, BTreeMap<String, String>)> {
+    let Some(mut fields) = Fields::of(report, &object.node, "", object.place) else { return Err(Reported) };
+    if let Some(place) = fields.key("sops") {
+        let finding = Finding::at(place, "the secret is encrypted with SOPS, which is not read");
+        return Err(report.add(finding.hint("give the decrypted values with `--secrets`")));
+    }
+    fields.accept(&["apiVersion", "kind", "metadata", "immutable"]);
+    let kind = fields.filled_text("type").map(|text| text.value);
+    let mut values = BTreeMap::new();
+    let mut wrong = false;
+    for (key, text) in fields.map("data") {
+        let compact: String = text.value.chars().filter(|c| !c.is_whitespace()).collect();
+        match STANDARD.decode(compact).map(String::from_utf8) {
+            Ok(Ok(value)) => drop(values.insert(key, value)),
+            Ok(Err(_)) => {} // A value that is no text is none of those that are asked for.
+            Err(_) => {
+                let finding = Finding::at(text.place, format!("`data` of the secret: {} is not base64", quoted(&key)));
+                report.add(finding.hint("plain values belong into `stringData`"));
+                wrong = true;
+            }
+        }
+    }
+    values.extend(fields.map("stringData").into_iter().map(|(key, text)| (key, text.value)));
+    wrong |= fields.unknown().next().is_some();
+    fields.finish();
+    if wrong { Err(Reported) } else { Ok((kind, values)) }
+}
+
+impl Secret<'_> {
+    /// The value of a key, if the secret has it.
+    pub(super) fn get(&self, key: &str) -> Checked<Option<String>> {
+        match &self.values {
+            Values::Document(values) => Ok(values.get(key).cloned()),
+            Values::Folder(folder) => {
+                let path = folder.join(key);
+                match read(&path) {
+                    Ok(value) if LINE_KEYS.contains(&key) => Ok(Some(without_newline(value))),
+                    Ok(value) => Ok(Some(value)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(self.error(format!("{}: cannot read {}: {error}", self.noun(), path.display()))),
+                }
+            }
+        }
+    }
+
+    /// Whether the secret has a key with something in it.
+    pub(super) fn has(&self, key: &str) -> Checked<bool> {
+        Ok(self.filled(key)?.is_some())
+    }
+
+    /// The value of a key; an empty one counts as absent.
+    pub(super) fn filled(&self, key: &str) -> Checked<Option<String>> {
+        Ok(self.get(key)?.filter(|value| !value.is_empty()))
+    }
+
+    /// The value of the first of several keys that the secret has.
+    pub(super) fn first(&self, keys: &[&str]) -> Checked<Option<String>> {
+        for key in keys {
+            if let Some(value) = self.filled(key)? {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    /// `secret 'namespace/name'`, as Flux says it.
+    pub(super) fn noun(&self) -> String {
+        format!("secret '{}'", self.id)
+    }
+
+    /// Reports a problem where the secret is referred to, and shows where it is defined.
+    pub(super) fn error(&self, message: impl Into<String>) -> Reported {
+        self.add(Finding::at(self.place, message))
+    }
+
+    pub(super) fn add(&self, finding: Finding) -> Reported {
+        self.report.add(match self.definition {
+            Some(place) => finding.related(place, "the secret"),
+            None => finding,
+        })
+    }
+
+    pub(super) fn notice(&self, message: &str) {
+        self.report.notice(format!("{}: {} {message}", self.report.line_of(self.place), self.noun()));
+    }
+}
+
+fn read(path: &std::path::Path) -> io::Result<String> {
+    let mut text = String::new();
+    fs::File::open(path)?.take(MAX_VALUE_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_VALUE_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("larger than {MAX_VALUE_BYTES} bytes")));
+    }
+    Ok(text)
+}
+
+fn without_newline(mut value: String) -> String {
+    if value.ends_with('\n') {
+        value.pop();
+        if value.ends_with('\r') {
+            value.pop();
+        }
+    }
+    value
+}

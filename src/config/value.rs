@@ -1,0 +1,195 @@
+//! Texts with a grammar: durations, names, branches, refspecs, paths, schedules.
+
+use std::time::Duration;
+
+use croner::parser::{CronParser, Seconds, Year};
+use jiff::civil::date;
+use jiff::tz::TimeZone;
+use thiserror::Error;
+
+/// The longest duration, which is Go's: 2^63 - 1 nanoseconds.
+const MAX_NANOSECONDS: u128 = i64::MAX as u128;
+
+/// The longest name of an object, as in Kubernetes.
+const MAX_OBJECT_NAME: usize = 253;
+
+/// Which units a duration may have; Kubernetes objects allow no hours in timeouts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Units {
+    /// `ms`, `s`, `m`, `h`.
+    UpToHours,
+    /// `ms`, `s`, `m`.
+    UpToMinutes,
+}
+
+impl Units {
+    /// What to write instead of something that is no duration.
+    pub(super) const fn hint(self) -> &'static str {
+        match self {
+            Self::UpToHours => "write numbers with a unit, as in `5m` or `1h30m`; the units are ms, s, m, h",
+            Self::UpToMinutes => "write numbers with a unit, as in `30s` or `1m30s`; the units are ms, s, m",
+        }
+    }
+}
+
+/// Why a text cannot be used.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(super) enum Error {
+    #[error("is no duration")]
+    Duration,
+    #[error("is a duration longer than 292 years")]
+    TooLong,
+    #[error("not a branch name that Git allows")]
+    Branch,
+    #[error("not a tag name that Git allows")]
+    Tag,
+    #[error("not a full reference name, such as `refs/heads/main` or `refs/pull/1/head`")]
+    Reference,
+    #[error("not a commit: 40 or 64 hexadecimal digits are needed")]
+    Commit,
+    #[error("not a refspec of two full reference names, such as `refs/heads/main:refs/heads/staging`")]
+    Refspec,
+    #[error("a forced or deleting refspec is not supported")]
+    Force,
+    #[error("not a path: it has control characters")]
+    Path,
+    #[error("not a cron expression: {0}")]
+    Cron(String),
+    #[error("a cron expression that is never due")]
+    Never,
+    #[error("not a time zone that this machine knows")]
+    TimeZone,
+}
+
+/// Reads Go's durations as Kubernetes objects allow them: `([0-9]+(\.[0-9]+)?(ms|s|m|h))+`.
+pub(super) fn duration(text: &str, units: Units) -> Result<Duration, Error> {
+    let mut rest = text;
+    let mut total: u128 = 0;
+    while !rest.is_empty() || text.is_empty() {
+        let (whole, after) = digits(rest).ok_or(Error::Duration)?;
+        let (fraction, after) = match after.strip_prefix('.') {
+            Some(after) => digits(after).ok_or(Error::Duration)?,
+            None => ("", after),
+        };
+        let (unit, after) = unit(after, units).ok_or(Error::Duration)?;
+        total = nanoseconds(whole, fraction, unit).and_then(|part| total.checked_add(part)).ok_or(Error::TooLong)?;
+        rest = after;
+    }
+    let total = u64::try_from(total).ok().filter(|_| total <= MAX_NANOSECONDS).ok_or(Error::TooLong)?;
+    Ok(Duration::from_nanos(total))
+}
+
+fn digits(text: &str) -> Option<(&str, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    (end > 0).then(|| text.split_at(end))
+}
+
+/// The nanoseconds of the unit a text begins with, and the text after it.
+fn unit(text: &str, units: Units) -> Option<(u128, &str)> {
+    let all = [("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000)];
+    let known = if units == Units::UpToHours { &all[..] } else { &all[..3] };
+    known.iter().find_map(|(name, nanoseconds)| Some((*nanoseconds, text.strip_prefix(name)?)))
+}
+
+/// Digits of a fraction beyond the nanosecond are cut off, as Go does.
+fn nanoseconds(whole: &str, fraction: &str, unit: u128) -> Option<u128> {
+    let whole = whole.parse::<u64>().ok()?;
+    let fraction: String = fraction.chars().take(18).collect();
+    let parts = if fraction.is_empty() { 0 } else { fraction.parse::<u128>().ok()? * unit };
+    let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
+    Some(u128::from(whole) * unit + parts / scale)
+}
+
+/// Whether Kubernetes allows a text as the name of an object (RFC 1123 subdomain).
+pub(super) fn is_object_name(text: &str) -> bool {
+    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    text.len() <= MAX_OBJECT_NAME
+        && edge(text.as_bytes().first())
+        && edge(text.as_bytes().last())
+        && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'))
+        && !text.contains("..")
+}
+
+/// Checks a branch name by the rules of `git check-ref-format`.
+pub(super) fn branch(text: &str) -> Result<String, Error> {
+    if is_reference_path(text) && !text.starts_with('-') && text != "HEAD" {
+        Ok(text.to_owned())
+    } else {
+        Err(Error::Branch)
+    }
+}
+
+/// Checks a tag name by the rules of `git check-ref-format`.
+pub(super) fn tag(text: &str) -> Result<String, Error> {
+    if is_reference_path(text) && !text.starts_with('-') { Ok(text.to_owned()) } else { Err(Error::Tag) }
+}
+
+/// Checks a full reference name. The suffix `^{}` of a peeled tag is dropped.
+pub(super) fn reference(text: &str) -> Result<String, Error> {
+    let name = text.strip_suffix("^{}").unwrap_or(text);
+    let full = name == "HEAD" || name.starts_with("refs/") && is_reference_path(name);
+    if full { Ok(name.to_owned()) } else { Err(Error::Reference) }
+}
+
+/// Checks the hash of a commit.
+pub(super) fn commit(text: &str) -> Result<String, Error> {
+    let hexadecimal = text.bytes().all(|b| b.is_ascii_hexdigit());
+    if hexadecimal && matches!(text.len(), 40 | 64) { Ok(text.to_ascii_lowercase()) } else { Err(Error::Commit) }
+}
+
+/// Checks `SOURCE:DESTINATION`, both full reference names. Nothing is ever forced or deleted.
+pub(super) fn refspec(text: &str) -> Result<String, Error> {
+    let (source, destination) = text.split_once(':').ok_or(Error::Refspec)?;
+    if source.is_empty() || source.starts_with('+') {
+        return Err(Error::Force);
+    }
+    let is_full = |name: &str| name.starts_with("refs/") && is_reference_path(name);
+    if is_full(source) && is_full(destination) { Ok(text.to_owned()) } else { Err(Error::Refspec) }
+}
+
+fn is_reference_path(text: &str) -> bool {
+    let forbidden = |c: char| c.is_control() || matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\');
+    !text.is_empty()
+        && text.len() <= 1024
+        && text != "@"
+        && !text.contains(forbidden)
+        && !text.contains("..")
+        && !text.contains("@{")
+        && !text.ends_with('.')
+        && text.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock"))
+}
+
+/// Cleans a path below the root of a repository: `..` cannot leave it, a leading slash means nothing.
+pub(super) fn path(text: &str) -> Result<String, Error> {
+    if text.chars().any(char::is_control) {
+        return Err(Error::Path);
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in text.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    Ok(parts.join("/"))
+}
+
+/// Checks a cron expression of five fields (or a nickname such as `@hourly`) that is due at some time.
+pub(super) fn cron(text: &str) -> Result<String, Error> {
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+    let cron = parser.parse(text).map_err(|error| Error::Cron(error.to_string().trim_end_matches('.').to_owned()))?;
+    let start = date(2024, 1, 1).to_zoned(TimeZone::UTC).map_err(|_| Error::Never)?;
+    cron.find_next_occurrence(&start, true).map_err(|_| Error::Never)?;
+    Ok(text.trim().to_owned())
+}
+
+/// Checks an IANA time zone name.
+pub(super) fn time_zone(text: &str) -> Result<String, Error> {
+    match TimeZone::get(text) {
+        Ok(_) if !text.is_empty() => Ok(text.to_owned()),
+        _ => Err(Error::TimeZone),
+    }
+}

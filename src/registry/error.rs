@@ -1,0 +1,377 @@
+//! Why a registry could not be asked, and what may help.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+use thiserror::Error;
+use url::Url;
+
+/// The longest text of a registry that a message repeats, in characters.
+const MAX_REMOTE_TEXT: usize = 200;
+/// The most errors of one answer that a message repeats.
+const MAX_REMOTE_ERRORS: usize = 3;
+/// The longest address that a message shows, in characters.
+const MAX_URL: usize = 300;
+
+/// What a failure calls for. Only [`Error::kind`] decides it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What is configured cannot work; trying again is pointless until it changes.
+    Config,
+    /// The registry, or our own rules, say no; worth another look at the next interval.
+    Denied,
+    /// It may work in a while.
+    Transient,
+    /// A broken invariant of this program.
+    Internal,
+}
+
+/// Whether a request that was denied carried credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// Credentials were sent, and are wrong or insufficient.
+    Credentials,
+    /// None were sent, since none are configured for this repository.
+    Nothing,
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Credentials => "the credentials sent were not accepted",
+            Self::Nothing => "no credentials were sent, since none are configured for it",
+        })
+    }
+}
+
+/// Why a registry gave no answer that can be used.
+///
+/// Addresses are without query, user and password; remote texts are short and escaped; no message holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A registry mirror is not written as `HOST=URL`.
+    #[error("registry mirror {text:?}: {reason}")]
+    Mirror {
+        /// The text as given, without a password.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A reference that cannot be part of a request.
+    #[error("no registry can have a repository named '{name}'")]
+    Name {
+        /// The name as written.
+        name: String,
+    },
+    /// The certificates configured for a registry cannot be used.
+    #[error("the {what} for '{registry}' cannot be used: {reason}")]
+    Certificate {
+        /// The registry's authority.
+        registry: String,
+        /// `certificate authority`, or `client certificate and key`.
+        what: &'static str,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The proxy configured for a registry cannot be used.
+    #[error("the proxy for '{registry}' cannot be used: {reason}")]
+    Proxy {
+        /// The registry's authority.
+        registry: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Neither this machine nor the configuration has a certificate authority.
+    #[error("cannot trust {url}: this machine has no certificate authorities, and none is configured")]
+    NoAuthorities {
+        /// The address.
+        url: String,
+    },
+    /// A Docker configuration of this machine cannot be read.
+    #[error("cannot use the Docker configuration '{path}': {reason}")]
+    DockerConfig {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A credential helper gave no credentials.
+    #[error("credential helper '{helper}' {reason} (asked about '{server}')")]
+    Helper {
+        /// The program.
+        helper: String,
+        /// The registry it was asked about.
+        server: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The registry, or the server that gives out its tokens, denied access.
+    #[error("'{host}' denied access: {url} answered {status}{}; {sent}", detail(.message))]
+    Denied {
+        /// Who denied, an authority.
+        host: String,
+        /// The address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// What it said, in the registry's error format.
+        message: Option<String>,
+        /// Whether credentials were sent.
+        sent: Sent,
+    },
+    /// The registry does not have the repository or the tag.
+    #[error("{what} does not exist: {url} answered 404{}", detail(.message))]
+    NotFound {
+        /// `repository 'NAME'`, or `tag 'NAME:TAG'`.
+        what: String,
+        /// The address.
+        url: String,
+        /// What it said, in the registry's error format.
+        message: Option<String>,
+    },
+    /// The registry asks for a wait, and it is past the deadline, or we have waited often enough.
+    #[error("{url} answered {status}{}; it asks to wait {}", detail(.message), seconds(.retry_after))]
+    Throttled {
+        /// The address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// What it said, in the registry's error format.
+        message: Option<String>,
+        /// How long it asks to wait.
+        retry_after: Duration,
+    },
+    /// Any other answer that is no success.
+    #[error("{url} answered {status}{}", detail(.message))]
+    Status {
+        /// The address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// What it said, in the registry's error format.
+        message: Option<String>,
+    },
+    /// No answer, or half of one.
+    #[error("cannot reach {url}: {reason}")]
+    Network {
+        /// The address.
+        url: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// The two sides do not agree on TLS, most often since the certificate is not trusted.
+    #[error("cannot trust {url}: {reason}")]
+    Tls {
+        /// The address.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The deadline of the poll passed.
+    #[error("'{name}' was not answered within {}", seconds(.after))]
+    Timeout {
+        /// The repository.
+        name: String,
+        /// The deadline, counted from the start of the poll.
+        after: Duration,
+    },
+    /// A redirect that is not followed.
+    #[error("{url} redirects to {target}, which {reason}")]
+    Redirect {
+        /// The address.
+        url: String,
+        /// Where it points.
+        target: String,
+        /// Why it is not followed.
+        reason: &'static str,
+    },
+    /// A link to the next page that is not followed.
+    #[error("the link to the next page of {url} {reason}")]
+    Link {
+        /// The address of the page.
+        url: String,
+        /// Why it is not followed.
+        reason: String,
+    },
+    /// The registry wants proof, but does not say in a usable way how to get it.
+    #[error("{url} wants credentials, but {reason}")]
+    Challenge {
+        /// The address.
+        url: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// The server that gives out tokens is one to which no credentials may go.
+    #[error("'{registry}' names {realm} for tokens, which {reason}")]
+    Realm {
+        /// The registry's authority.
+        registry: String,
+        /// The address it names.
+        realm: String,
+        /// Why it is not asked.
+        reason: &'static str,
+    },
+    /// The body is not what the protocol says.
+    #[error("{url} answered with {reason}")]
+    Malformed {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// More than we are willing to read.
+    #[error("{url} answered with more than {limit} {what}")]
+    TooLarge {
+        /// The address.
+        url: String,
+        /// How many are read.
+        limit: usize,
+        /// What is counted.
+        what: &'static str,
+    },
+    /// Neither the mirror nor the registry itself answered.
+    #[error("{mirror}; and behind the mirror, {upstream}")]
+    Behind {
+        /// What the mirror did.
+        mirror: Box<Error>,
+        /// What the registry itself did.
+        upstream: Box<Error>,
+    },
+}
+
+impl Error {
+    /// Tells what this failure calls for.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Mirror { .. }
+            | Self::Name { .. }
+            | Self::Certificate { .. }
+            | Self::Proxy { .. }
+            | Self::NoAuthorities { .. }
+            | Self::DockerConfig { .. }
+            | Self::Helper { .. } => Kind::Config,
+            Self::Denied { .. } | Self::NotFound { .. } | Self::Tls { .. } | Self::Realm { .. } => Kind::Denied,
+            Self::Redirect { .. } | Self::Link { .. } | Self::Challenge { .. } | Self::TooLarge { .. } => Kind::Denied,
+            Self::Throttled { .. } | Self::Network { .. } | Self::Timeout { .. } | Self::Malformed { .. } => {
+                Kind::Transient
+            }
+            Self::Status { status, .. } if *status >= 500 || matches!(status, 408 | 429 | 499) => Kind::Transient,
+            Self::Status { .. } => Kind::Denied,
+            Self::Behind { mirror, upstream } => match mirror.kind() {
+                Kind::Transient => Kind::Transient,
+                _ => upstream.kind(),
+            },
+        }
+    }
+
+    /// Returns how long the registry asks to wait before the next attempt, where it says so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after, .. } => Some(*retry_after),
+            Self::Behind { mirror, upstream } => mirror.retry_after().max(upstream.retry_after()),
+            _ => None,
+        }
+    }
+}
+
+/// Shows an address without what may be secret in it.
+pub(crate) fn show(url: &Url) -> String {
+    let mut plain = url.clone();
+    // These fail only for addresses without a host, which have no user either.
+    let _ = plain.set_username("");
+    let _ = plain.set_password(None);
+    plain.set_query(None);
+    plain.set_fragment(None);
+    shorten(plain.as_str(), MAX_URL)
+}
+
+/// Makes a remote text fit for a message: one line, escaped, short.
+pub(crate) fn shorten(text: &str, limit: usize) -> String {
+    let mut short: String = text.chars().take(limit).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"")
+}
+
+/// Reads the registry's own error format, `{"errors": [{"code", "message"}]}`, and what token servers use in its place.
+/// Nothing else of a body gets into a message.
+pub(crate) fn envelope(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        #[serde(default)]
+        errors: Vec<Entry>,
+        details: Option<String>,
+        error: Option<String>,
+        error_description: Option<String>,
+    }
+    #[derive(Deserialize)]
+    struct Entry {
+        code: Option<String>,
+        message: Option<String>,
+    }
+    let join = |code: Option<String>, message: Option<String>| {
+        let parts: Vec<String> = [code, message].into_iter().flatten().filter(|text| !text.is_empty()).collect();
+        parts.join(": ")
+    };
+    let envelope: Envelope = serde_json::from_slice(body).ok()?;
+    let mut texts: Vec<String> =
+        envelope.errors.into_iter().take(MAX_REMOTE_ERRORS).map(|entry| join(entry.code, entry.message)).collect();
+    if texts.is_empty() {
+        texts.push(join(envelope.error, envelope.error_description.or(envelope.details)));
+    }
+    texts.retain(|text| !text.is_empty());
+    (!texts.is_empty()).then(|| shorten(&texts.join("; "), MAX_REMOTE_TEXT))
+}
+
+fn detail(message: &Option<String>) -> String {
+    message.as_ref().map_or(String::new(), |message| format!(" ({message})"))
+}
+
+fn seconds(duration: &Duration) -> String {
+    match duration.subsec_millis() {
+        0 => format!("{} s", duration.as_secs()),
+        _ => format!("{:.1} s", duration.as_secs_f64()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn envelopes() {
+        let cases = [
+            (
+                r#"{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known","detail":{}}]}"#,
+                "NAME_UNKNOWN: repository name not known",
+            ),
+            (r#"{"errors":[{"code":"A","message":""},{"message":"b"},{"code":"C"},{"code":"D"}]}"#, "A; b; C"),
+            (r#"{"details":"incorrect username or password"}"#, "incorrect username or password"),
+            (r#"{"error":"invalid_grant","error_description":"expired"}"#, "invalid_grant: expired"),
+            (
+                r#"{"errors":[{"code":"X","message":"a\nb\u001b[31m\u202e\"q\" it's"}]}"#,
+                r#"X: a\nb\u{1b}[31m\u{202e}"q" it's"#,
+            ),
+        ];
+        for (body, expect) in cases {
+            assert_eq!(envelope(body.as_bytes()).as_deref(), Some(expect), "{body}");
+        }
+        for body in ["", "<html>secret</html>", "{}", "[]", r#"{"errors":[]}"#, r#"{"errors":"x"}"#, "null"] {
+            assert_eq!(envelope(body.as_bytes()), None, "{body}");
+        }
+        let long = format!(r#"{{"errors":[{{"code":"{}"}}]}}"#, "x".repeat(5000));
+        assert_eq!(envelope(long.as_bytes()).unwrap().chars().count(), MAX_REMOTE_TEXT + 1);
+    }
+
+    #[test]
+    fn addresses_lose_their_secrets() {
+        let url = Url::parse("https://user:hunter2@r.example.com:8443/v2/a/tags/list?token=abc#frag").unwrap();
+        assert_eq!(show(&url), "https://r.example.com:8443/v2/a/tags/list");
+    }
+}

@@ -1,0 +1,201 @@
+//! One request and its answer: connections, bounds, redirects.
+//!
+//! Nothing here knows of logins or tokens but as a header value that must not reach another server.
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode};
+use tokio::sync::Semaphore;
+use url::Url;
+
+use crate::access::Registry;
+
+use super::endpoint::{authority, is_loopback, is_private_literal, same_server};
+use super::error::{Error, show};
+use super::transport::{Route, Transports, Trust, reason};
+
+/// How many redirects are followed.
+const MAX_REDIRECTS: usize = 5;
+/// How many bytes of a failure's body are read; the rest is dropped with the connection.
+const MAX_FAILURE_BODY: usize = 64 * 1024;
+/// How many hosts are known before those without a request are forgotten.
+const MAX_HOSTS: usize = 1024;
+
+/// A request.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    /// The media types wanted.
+    pub(crate) accept: HeaderValue,
+    /// How many bytes of a good answer are read; more is an error.
+    pub(crate) limit: usize,
+    /// An encoded form, for POST.
+    pub(crate) form: Option<Vec<(&'static str, String)>>,
+}
+
+impl Request {
+    pub(crate) fn get(url: Url, accept: HeaderValue, limit: usize) -> Self {
+        Self { method: Method::GET, url, accept, limit, form: None }
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// The address that answered, after redirects.
+    pub(crate) url: Url,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    /// Returns all values of a header that are text.
+    pub(crate) fn texts(&self, name: header::HeaderName) -> impl Iterator<Item = &str> {
+        self.headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
+    }
+}
+
+/// Sends requests, only so many at once to each host.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) transports: Transports,
+    per_host: usize,
+    gates: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+impl Exchange {
+    pub(crate) fn new(transports: Transports, per_host: usize) -> Self {
+        Self { transports, per_host: per_host.max(1), gates: Mutex::default() }
+    }
+
+    /// Sends a request and follows redirects. The authorization goes to the request's own server alone.
+    pub(crate) async fn follow(
+        &self,
+        access: &Registry,
+        request: &Request,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Reply, Error> {
+        let mut authorization = authorization;
+        let mut url = request.url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let reply = self.send(access, request, &url, authorization).await?;
+            let Some(target) = redirect(request, &reply)? else { return Ok(reply) };
+            // Once gone it does not come back, whatever the other server points to.
+            authorization = authorization.filter(|_| same_server(&request.url, &target));
+            url = target;
+        }
+        Err(Error::Redirect { url: show(&request.url), target: show(&url), reason: "is one redirect too many" })
+    }
+
+    /// Sends one request and reads the answer.
+    pub(crate) async fn send(
+        &self,
+        access: &Registry,
+        request: &Request,
+        url: &Url,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Reply, Error> {
+        let route = if is_loopback(url) { Route::Direct } else { Route::Environment };
+        let transport = self.transports.get(access, &authority(url), route)?;
+        if url.scheme() == "https" && transport.trust == Trust::Nobody {
+            return Err(Error::NoAuthorities { url: show(url) });
+        }
+        let mut builder = transport.http.request(request.method.clone(), url.clone());
+        builder = builder.header(header::ACCEPT, request.accept.clone());
+        if let Some(authorization) = authorization {
+            builder = builder.header(header::AUTHORIZATION, authorization.clone());
+        }
+        if let Some(form) = &request.form {
+            builder = builder.form(form);
+        }
+        let gate = self.gate(&authority(url));
+        // The gate is never closed, so that a failure to enter cannot happen.
+        let _entered = gate.acquire().await;
+        let response = builder.send().await.map_err(|error| failure(url, error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = read(response, url, request.limit).await?;
+        Ok(Reply { status, headers, url: url.clone(), body })
+    }
+
+    fn gate(&self, authority: &str) -> Arc<Semaphore> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if gates.len() >= MAX_HOSTS {
+            gates.retain(|_, gate| Arc::strong_count(gate) > 1);
+        }
+        let gate = gates.entry(authority.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(self.per_host)));
+        Arc::clone(gate)
+    }
+}
+
+/// Reads a body to its end, or as much of a failure's as a message needs.
+async fn read(mut response: reqwest::Response, url: &Url, limit: usize) -> Result<Vec<u8>, Error> {
+    let success = response.status().is_success();
+    let limit = if success { limit } else { MAX_FAILURE_BODY };
+    let too_large = || Error::TooLarge { url: show(url), limit, what: "bytes" };
+    let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+    if success && announced > limit && limit > 0 {
+        return Err(too_large());
+    }
+    let mut body = Vec::with_capacity(announced.min(limit));
+    while let Some(chunk) = response.chunk().await.map_err(|error| failure(url, error))? {
+        if body.len() + chunk.len() > limit {
+            return if success { Err(too_large()) } else { Ok(body) };
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Returns where an answer redirects to, if it does.
+fn redirect(request: &Request, reply: &Reply) -> Result<Option<Url>, Error> {
+    if !matches!(reply.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let Some(location) = reply.headers.get(header::LOCATION) else { return Ok(None) };
+    let target = location.to_str().ok().and_then(|location| reply.url.join(location).ok());
+    let refuse = |target: String, reason| Error::Redirect { url: show(&reply.url), target, reason };
+    let Some(target) = target else { return Err(refuse("nowhere".to_owned(), "is not an address")) };
+    let reason = if !matches!(target.scheme(), "http" | "https") {
+        "is not an address of the web"
+    } else if reply.url.scheme() == "https" && target.scheme() == "http" {
+        "is plain HTTP"
+    } else if request.form.is_some() {
+        "may not have the token that is asked with"
+    } else if is_private_literal(&target) && target.host() != request.url.host() {
+        "is a private address"
+    } else {
+        return Ok(Some(target));
+    };
+    Err(refuse(show(&target), reason))
+}
+
+/// Says what kept a request from being answered.
+fn failure(url: &Url, error: reqwest::Error) -> Error {
+    let tls = tls_error(&error);
+    let url = show(url);
+    match tls {
+        Some(tls) => Error::Tls { url, reason: tls.to_string() },
+        None if error.is_timeout() => Error::Network { url, reason: "it took too long to answer".to_owned() },
+        None => Error::Network { url, reason: reason(&error.without_url()) },
+    }
+}
+
+/// Finds TLS's own reason, unless it is that the other side does not speak TLS at all.
+fn tls_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let inner = wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match inner.or_else(|| error.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::InvalidMessage(_)) => return None,
+            Some(tls) => return Some(tls),
+            None => next = wrapped.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| error.source()),
+        }
+    }
+    None
+}

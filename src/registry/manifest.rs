@@ -1,0 +1,68 @@
+//! The digest to which a tag points: of the index, where an image has several platforms.
+
+use oci_client::manifest::{
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
+};
+use reqwest::Method;
+use reqwest::header::{HeaderName, HeaderValue};
+use sha2::{Digest as _, Sha256};
+
+use crate::image::{Digest, Tag};
+
+use super::error::{Error, show};
+use super::exchange::{Reply, Request};
+use super::session::Session;
+
+/// The most bytes that are read of a manifest; what registries themselves accept.
+const MAX_MANIFEST: usize = 4 * 1024 * 1024;
+/// The header that says what a tag points to.
+const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// Asks with HEAD; where that is not answered, or does not say, with GET, whose body is the manifest.
+pub(crate) async fn digest(session: &Session<'_>, tag: &Tag) -> Result<Digest, Error> {
+    let url = session.address(&format!("manifests/{tag}"));
+    let get = Request::get(url, accept(), MAX_MANIFEST);
+    let head = Request { method: Method::HEAD, ..get.clone() };
+    match session.fetch(&[head]).await {
+        Ok(reply) => {
+            if let Some(digest) = announced(&reply)? {
+                return Ok(digest);
+            }
+        }
+        // A registry may answer 400, 404, 405 or 501 to HEAD alone. GET tells, and says why in its body.
+        Err(Error::NotFound { .. } | Error::Status { status: 400 | 405 | 501, .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let reply = session.fetch(&[get]).await?;
+    let computed = format!("sha256:{}", hex(&Sha256::digest(&reply.body)));
+    match announced(&reply)? {
+        Some(digest) if digest.as_str().starts_with("sha256:") && digest.as_str() != computed => {
+            Err(Error::Malformed { url: show(&reply.url), reason: "a manifest that has another digest".to_owned() })
+        }
+        Some(digest) => Ok(digest),
+        None => Digest::parse(&computed).map_err(|_| malformed(&reply)),
+    }
+}
+
+fn announced(reply: &Reply) -> Result<Option<Digest>, Error> {
+    let header = reply.texts(DIGEST_HEADER).next().map(str::trim).filter(|text| !text.is_empty());
+    header.map(Digest::parse).transpose().map_err(|_| malformed(reply))
+}
+
+fn malformed(reply: &Reply) -> Error {
+    Error::Malformed { url: show(&reply.url), reason: "a digest that is none".to_owned() }
+}
+
+fn accept() -> HeaderValue {
+    let types =
+        [OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE];
+    HeaderValue::try_from(types.join(", ")).unwrap_or_else(|_| HeaderValue::from_static("*/*"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

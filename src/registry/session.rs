@@ -1,0 +1,315 @@
+//! One poll's conversation with one endpoint: what is shown to it, and what its answers mean.
+//!
+//! Requests go out directly; there is no ping. Where a registry answers 401, its challenge is met once, and what it wants
+//! is remembered for the host and the credential, so that later requests bring it along. A token that is rejected is
+//! dropped and fetched anew, once. A registry that answers 403 or 404 without any challenge may be hiding something from
+//! strangers; it is asked again with the login, if there is one.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{self, HeaderValue};
+use reqwest::{Method, StatusCode};
+use url::Url;
+
+use crate::access::{Login, Registry, Secret};
+
+use super::challenge::Challenge;
+use super::endpoint::{Endpoint, authority, same_server};
+use super::error::{Error, Sent, envelope, show};
+use super::exchange::{Exchange, Reply, Request};
+use super::login::{Credential, Fingerprint};
+use super::retry::{Patience, is_passing_status, retry_after};
+use super::token::{self, Token, TokenKey, Tokens};
+
+/// What is asked of a repository unless its registry wants another word for it.
+const PULL: &str = "pull";
+/// Actions that no token of ours may allow.
+const WRITING: [&str; 3] = ["push", "delete", "*"];
+/// How often one request is sent with different proof: without, with a known token, with a new one.
+const MAX_PROOFS: usize = 3;
+/// How many hosts' habits are remembered before all are forgotten.
+const MAX_HABITS: usize = 10_000;
+
+/// What all polls of a client share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) exchange: Exchange,
+    pub(crate) tokens: Tokens,
+    pub(crate) habits: Habits,
+}
+
+/// What registries are known to want, by their address and the credential.
+#[derive(Debug, Default)]
+pub(crate) struct Habits(Mutex<HashMap<(Url, Fingerprint), Habit>>);
+
+#[derive(Debug, Clone)]
+enum Habit {
+    Basic,
+    Bearer { realm: Url, service: Option<String>, actions: String },
+}
+
+impl Habits {
+    fn get(&self, key: &(Url, Fingerprint)) -> Option<Habit> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn set(&self, key: (Url, Fingerprint), habit: Option<Habit>) {
+        let mut habits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if habits.len() >= MAX_HABITS {
+            habits.clear();
+        }
+        match habit {
+            Some(habit) => habits.insert(key, habit),
+            None => habits.remove(&key),
+        };
+    }
+}
+
+/// What goes with one request.
+#[derive(Debug)]
+enum Proof {
+    Nothing,
+    Basic(HeaderValue),
+    /// A bearer token of the configuration.
+    Fixed(HeaderValue),
+    Token(Token),
+}
+
+impl Proof {
+    fn header(&self) -> Option<&HeaderValue> {
+        match self {
+            Self::Nothing => None,
+            Self::Basic(header) | Self::Fixed(header) => Some(header),
+            Self::Token(token) => Some(&token.header),
+        }
+    }
+}
+
+/// The conversation.
+#[derive(Debug)]
+pub(crate) struct Session<'p> {
+    pub(crate) shared: &'p Shared,
+    pub(crate) access: &'p Registry,
+    /// Where, with the scheme that is really spoken.
+    pub(crate) endpoint: &'p Endpoint,
+    pub(crate) credential: &'p Credential,
+    pub(crate) patience: Patience,
+    /// What a 404 is about.
+    pub(crate) subject: String,
+}
+
+impl Session<'_> {
+    /// Returns an address below the repository, such as `tags/list`.
+    pub(crate) fn address(&self, below: &str) -> Url {
+        let mut url = self.endpoint.root.clone();
+        let path = format!("{}{}/{below}", url.path(), self.endpoint.name);
+        url.set_path(&path);
+        url
+    }
+
+    /// Sends a request until it succeeds or patience ends. Each attempt may use another address of those given; the last
+    /// one serves for all further attempts.
+    pub(crate) async fn fetch(&self, requests: &[Request]) -> Result<Reply, Error> {
+        let last = requests.len().saturating_sub(1);
+        self.patience.retry(|number| self.attempt(&requests[number.min(last)])).await
+    }
+
+    async fn attempt(&self, request: &Request) -> Result<Reply, Error> {
+        let (reply, sent) = self.authorized(request).await?;
+        if reply.status.is_success() { Ok(reply) } else { Err(self.judge(&reply, sent)) }
+    }
+
+    /// Sends a request with what the registry wants to see.
+    async fn authorized(&self, request: &Request) -> Result<(Reply, Sent), Error> {
+        let mut proof = self.usual_proof().await?;
+        for _ in 0..MAX_PROOFS {
+            let reply = self.shared.exchange.follow(self.access, request, proof.header()).await?;
+            match self.better_proof(&reply, &proof).await? {
+                Some(better) => proof = better,
+                None => return Ok((reply, self.sent(&proof))),
+            }
+        }
+        let reply = self.shared.exchange.follow(self.access, request, proof.header()).await?;
+        Ok((reply, self.sent(&proof)))
+    }
+
+    fn sent(&self, proof: &Proof) -> Sent {
+        match proof {
+            Proof::Nothing => Sent::Nothing,
+            Proof::Token(_) if self.credential.is_anonymous() => Sent::Nothing,
+            _ => Sent::Credentials,
+        }
+    }
+
+    /// Returns what this registry wanted the last time.
+    async fn usual_proof(&self) -> Result<Proof, Error> {
+        if let Credential::Bearer(secret) = self.credential {
+            return self.fixed(secret);
+        }
+        match self.shared.habits.get(&self.habit_key()) {
+            None => Ok(Proof::Nothing),
+            Some(Habit::Basic) => Ok(self.basic().unwrap_or(Proof::Nothing)),
+            Some(Habit::Bearer { realm, service, actions }) => {
+                let token = self.token(realm, service, &actions, None).await;
+                // The realm may have moved; then the registry says where to.
+                token.inspect_err(|_| self.shared.habits.set(self.habit_key(), None)).map(Proof::Token)
+            }
+        }
+    }
+
+    /// Returns what to send in place of a proof that did not do. `None` means that the answer stands.
+    async fn better_proof(&self, reply: &Reply, proof: &Proof) -> Result<Option<Proof>, Error> {
+        let is_ours = same_server(&self.endpoint.root, &reply.url);
+        match (reply.status, proof) {
+            (StatusCode::UNAUTHORIZED, _) if is_ours => self.meet(reply, proof).await,
+            (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, Proof::Nothing)
+                if is_ours && !reply.headers.contains_key(header::WWW_AUTHENTICATE) =>
+            {
+                Ok(self.basic())
+            }
+            (status, Proof::Basic(_)) if status.is_success() => {
+                self.shared.habits.set(self.habit_key(), Some(Habit::Basic));
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Meets the challenge of a 401.
+    async fn meet(&self, reply: &Reply, proof: &Proof) -> Result<Option<Proof>, Error> {
+        let challenge = Challenge::first(reply.texts(header::WWW_AUTHENTICATE));
+        let (rejected, bearer) = match (proof, challenge) {
+            (Proof::Fixed(_), _) => return Ok(None),
+            (Proof::Basic(_), Some(Challenge::Basic) | None) => return Ok(None),
+            (_, Some(Challenge::Basic) | None) => return Ok(self.basic()),
+            (Proof::Token(token), Some(bearer)) => (Some(token.serial()), bearer),
+            (Proof::Nothing | Proof::Basic(_), Some(bearer)) => (None, bearer),
+        };
+        let Challenge::Bearer { realm, service, scope } = bearer else { return Ok(None) };
+        if realm.is_empty() {
+            return Err(Error::Challenge { url: show(&reply.url), reason: "does not say where to get a token" });
+        }
+        let realm = token::check_realm(&realm, self.endpoint)?;
+        let actions = self.actions(scope.as_deref());
+        let habit = Habit::Bearer { realm: realm.clone(), service: service.clone(), actions: actions.clone() };
+        let token = self.token(realm, service, &actions, rejected).await?;
+        self.shared.habits.set(self.habit_key(), Some(habit));
+        Ok(Some(Proof::Token(token)))
+    }
+
+    /// Returns the actions to ask for. A challenge may want other words than `pull`, as Azure's does, but it only counts
+    /// if it speaks of this repository and of nothing that writes.
+    fn actions(&self, scope: Option<&str>) -> String {
+        let wanted = scope
+            .and_then(|scope| scope.strip_prefix("repository:"))
+            .and_then(|scope| scope.strip_prefix(self.endpoint.scope_name.as_str()))
+            .and_then(|actions| actions.strip_prefix(':'))
+            .filter(|actions| !actions.contains([' ', ':']) && !actions.is_empty())
+            .filter(|actions| !actions.split(',').any(|action| WRITING.contains(&action)));
+        wanted.unwrap_or(PULL).to_owned()
+    }
+
+    async fn token(
+        &self,
+        realm: Url,
+        service: Option<String>,
+        actions: &str,
+        rejected: Option<u64>,
+    ) -> Result<Token, Error> {
+        let scope = format!("repository:{}:{actions}", self.endpoint.scope_name);
+        let key = TokenKey { realm, service, scope, credential: self.credential.fingerprint() };
+        self.shared.tokens.get(&key, rejected, self.fetch_token(&key)).await
+    }
+
+    async fn fetch_token(&self, key: &TokenKey) -> Result<Token, Error> {
+        let (login, refresh) = match self.credential {
+            Credential::Login(login) => (Some(login.clone()), None),
+            Credential::Refresh(refresh, login) => (Some(refresh_login(refresh, login.as_ref())), Some(refresh)),
+            Credential::Anonymous | Credential::Bearer(_) => (None, None),
+        };
+        let accept = HeaderValue::from_static("application/json");
+        if let Some(refresh) = refresh {
+            let get = Request::get(key.realm.clone(), accept.clone(), token::MAX_ANSWER);
+            let post = Request { method: Method::POST, form: Some(token::form(key, refresh)), ..get };
+            let reply = self.shared.exchange.follow(self.access, &post, None).await?;
+            // Older token servers only know the other way.
+            if !matches!(reply.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+                return self.read_token(&reply, Sent::Credentials);
+            }
+        }
+        let get = Request::get(token::address(key), accept, token::MAX_ANSWER);
+        let authorization = login.as_ref().map(token::basic);
+        let reply = self.shared.exchange.follow(self.access, &get, authorization.as_ref()).await?;
+        self.read_token(&reply, if login.is_some() { Sent::Credentials } else { Sent::Nothing })
+    }
+
+    fn read_token(&self, reply: &Reply, sent: Sent) -> Result<Token, Error> {
+        match reply.status {
+            status if status.is_success() => token::read(&reply.url, &reply.body),
+            // Some servers answer 400 to a refresh token that has ended.
+            StatusCode::BAD_REQUEST if sent == Sent::Credentials => Err(denied(reply, sent)),
+            StatusCode::NOT_FOUND => Err(status_error(reply)),
+            _ => Err(self.judge(reply, sent)),
+        }
+    }
+
+    fn basic(&self) -> Option<Proof> {
+        match self.credential {
+            Credential::Login(login) | Credential::Refresh(_, Some(login)) => Some(Proof::Basic(token::basic(login))),
+            _ => None,
+        }
+    }
+
+    fn fixed(&self, secret: &Secret) -> Result<Proof, Error> {
+        let reason = "the token configured for it has characters that no header can hold";
+        let header = token::bearer(secret);
+        header.map(Proof::Fixed).ok_or_else(|| Error::Challenge { url: show(&self.endpoint.root), reason })
+    }
+
+    fn habit_key(&self) -> (Url, Fingerprint) {
+        (self.endpoint.root.clone(), self.credential.fingerprint())
+    }
+
+    /// Says what an answer that is no success means.
+    fn judge(&self, reply: &Reply, sent: Sent) -> Error {
+        match reply.status.as_u16() {
+            401 | 403 => denied(reply, sent),
+            404 => {
+                Error::NotFound { what: self.subject.clone(), url: show(&reply.url), message: envelope(&reply.body) }
+            }
+            _ => status_error(reply),
+        }
+    }
+}
+
+/// What a token server that takes no refresh tokens may take in their place.
+fn refresh_login(refresh: &Secret, login: Option<&Login>) -> Login {
+    use secrecy::ExposeSecret as _;
+    let username = login.map_or("<token>", |login| login.username.as_str()).to_owned();
+    let own = login.filter(|login| !login.password.expose_secret().is_empty());
+    Login { username, password: own.map_or(refresh, |login| &login.password).clone() }
+}
+
+fn denied(reply: &Reply, sent: Sent) -> Error {
+    Error::Denied {
+        host: authority(&reply.url),
+        url: show(&reply.url),
+        status: reply.status.as_u16(),
+        message: envelope(&reply.body),
+        sent,
+    }
+}
+
+fn status_error(reply: &Reply) -> Error {
+    let (url, status, message) = (show(&reply.url), reply.status.as_u16(), envelope(&reply.body));
+    match retry_after_of(reply).filter(|_| is_passing_status(status)) {
+        Some(retry_after) => Error::Throttled { url, status, message, retry_after },
+        None => Error::Status { url, status, message },
+    }
+}
+
+fn retry_after_of(reply: &Reply) -> Option<Duration> {
+    reply.texts(header::RETRY_AFTER).next().and_then(|text| retry_after(text, SystemTime::now()))
+}

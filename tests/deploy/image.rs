@@ -1,0 +1,51 @@
+//! The image, and the scripts that build and test.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use regex::Regex;
+
+use crate::tree::{File, files, root};
+
+#[test]
+fn the_image_has_pinned_bases_and_does_not_run_as_root() {
+    let dockerfile = File::read("Dockerfile").text;
+    let bases: Vec<&str> = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
+    assert_eq!(bases.len(), 2);
+    assert!(bases[0].contains(&format!("/rust:{}.0-", env!("CARGO_PKG_RUST_VERSION"))), "{}", bases[0]);
+    let tagged = Regex::new(r"^docker\.io/\S+:[^\s:]+( AS \w+)?$").unwrap();
+    for base in bases {
+        assert!(tagged.is_match(base), "{base}");
+        assert!(!base.contains(":latest"), "{base}");
+    }
+    let user = dockerfile.lines().rfind(|line| line.starts_with("USER ")).unwrap();
+    assert!(Regex::new(r"^USER [1-9]\d*:[1-9]\d*$").unwrap().is_match(user), "{user}");
+    assert!(dockerfile.contains("\nENTRYPOINT [\"/usr/local/bin/tagwright\"]\n"));
+    for package in ["ca-certificates", "git", "openssh-client", "tzdata"] {
+        assert!(dockerfile.contains(&format!(" {package}")), "{package}");
+    }
+}
+
+#[test]
+fn every_mention_of_the_image_has_the_crate_s_version() {
+    let mention = Regex::new(r"ghcr\.io/tagwright/tagwright(\S*)").unwrap();
+    let mut mentions = 0;
+    for file in files("deploy") {
+        for found in mention.captures_iter(&file.text) {
+            assert_eq!(&found[1], concat!(":", env!("CARGO_PKG_VERSION")), "{}", file.name);
+            mentions += 1;
+        }
+    }
+    assert!(mentions > 0);
+}
+
+#[test]
+fn the_scripts_can_be_run() {
+    for name in [".ci/run", "tests/run"] {
+        let path = root().join(name);
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o111, 0o111, "{name} is not executable");
+        let parsed = Command::new("bash").arg("-n").arg(&path).output().unwrap();
+        assert!(parsed.status.success(), "{name}: {}", String::from_utf8_lossy(&parsed.stderr));
+    }
+}

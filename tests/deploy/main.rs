@@ -1,0 +1,12 @@
+//! What people apply or copy is right: files in `deploy/`, the image, the workflows.
+//!
+//! Nothing here runs a cluster or a forge. Each file is parsed, the promises it makes are read out of it, and where it
+//! holds an expression (a filter), the expression is tried on messages.
+
+#![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
+mod filters;
+mod image;
+mod manifests;
+mod tree;
+mod workflows;

@@ -1,0 +1,114 @@
+//! The workflows, ours and those to copy: no more rights than needed, actions pinned, nothing expanded into a shell.
+
+use regex::Regex;
+use yaml_rust2::Yaml;
+
+use crate::tree::{File, entries, files, items};
+
+/// The forge's workflows, and the files to copy that are such workflows.
+fn workflows() -> Vec<File> {
+    let copies = files("deploy").into_iter().filter(|file| file.name.ends_with("github-actions.yml"));
+    let found: Vec<File> = files(".github/workflows").into_iter().chain(copies).collect();
+    assert!(found.len() >= 4);
+    found
+}
+
+/// Every job of every workflow, with a name for messages.
+fn each_job(mut look: impl FnMut(&str, &Yaml)) {
+    for file in workflows() {
+        let workflow = file.document();
+        for (name, job) in entries(&workflow["jobs"]) {
+            look(&format!("{}: {name}", file.name), job);
+        }
+    }
+}
+
+#[test]
+fn every_yaml_file_parses() {
+    for file in files("deploy").iter().chain(&files(".github")) {
+        if file.name.ends_with(".yaml") || file.name.ends_with(".yml") {
+            assert!(!file.documents().is_empty(), "{}", file.name);
+        }
+    }
+}
+
+#[test]
+fn a_workflow_begins_without_rights_and_every_job_names_its_own() {
+    for file in workflows() {
+        let permissions = &file.document()["permissions"];
+        assert_eq!(permissions.as_hash().map(|it| it.len()), Some(0), "{}", file.name);
+    }
+    each_job(|name, job| assert!(job["permissions"].as_hash().is_some(), "{name} names no permissions"));
+}
+
+#[test]
+fn every_action_is_pinned_to_a_commit_with_its_version() {
+    let pinned = Regex::new(r"^\s*(- )?uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+(\.\d+)*$").unwrap();
+    let mut versions = std::collections::BTreeMap::new();
+    for file in files("deploy").iter().chain(&files(".github")) {
+        for line in file.text.lines().filter(|line| line.contains("uses:")) {
+            assert!(pinned.is_match(line), "{}: {line}", file.name);
+            let (action, version) = line.split_once('@').unwrap();
+            let action = action.trim_start().trim_start_matches("- ").to_owned();
+            let known = versions.entry(action).or_insert_with(|| version.to_owned());
+            assert_eq!(known, version, "{}: another version than elsewhere", file.name);
+        }
+    }
+    assert!(!versions.is_empty());
+}
+
+#[test]
+fn a_checkout_leaves_no_token_behind() {
+    each_job(|name, job| {
+        for step in items(&job["steps"]) {
+            if step["uses"].as_str().is_some_and(|action| action.starts_with("actions/checkout@")) {
+                assert_eq!(step["with"]["persist-credentials"].as_bool(), Some(false), "{name}");
+            }
+        }
+    });
+}
+
+#[test]
+fn nothing_is_expanded_into_a_script() {
+    each_job(|name, job| {
+        for step in items(&job["steps"]) {
+            let script = step["run"].as_str().unwrap_or_default();
+            assert!(!script.contains("${{"), "{name}: pass it by `env`: {script}");
+        }
+    });
+}
+
+#[test]
+fn one_job_waits_for_all_others() {
+    let workflow = File::read(".github/workflows/ci.yml").document();
+    let gate = &workflow["jobs"]["all-green"];
+    assert_eq!(gate["if"].as_str(), Some("always()"));
+    let mut waits: Vec<&str> = items(&gate["needs"]).iter().map(|job| job.as_str().unwrap()).collect();
+    let mut jobs: Vec<&str> = entries(&workflow["jobs"]).into_iter().map(|(name, _)| name).collect();
+    jobs.retain(|job| *job != "all-green");
+    waits.sort_unstable();
+    jobs.sort_unstable();
+    assert_eq!(waits, jobs);
+}
+
+#[test]
+fn the_toolchain_is_the_manifest_s() {
+    let toolchain = Regex::new(r"toolchain install (\S+)").unwrap();
+    for file in files(".github/workflows") {
+        for found in toolchain.captures_iter(&file.text) {
+            assert_eq!(found[1], format!("{}.0", env!("CARGO_PKG_RUST_VERSION")), "{}", file.name);
+        }
+    }
+}
+
+#[test]
+fn the_scheduled_jobs_run_once_and_take_credentials_from_the_environment() {
+    let by_value = Regex::new(r"--env TAGWRIGHT_GIT_\w+=").unwrap();
+    for file in files("deploy/scheduled") {
+        assert!(file.text.contains("run --once --config"), "{}", file.name);
+        for variable in ["TAGWRIGHT_GIT_USERNAME", "TAGWRIGHT_GIT_TOKEN"] {
+            assert!(file.text.contains(variable), "{}: {variable}", file.name);
+        }
+        assert!(!by_value.is_match(&file.text), "{}: a secret in argv", file.name);
+    }
+}

@@ -1,0 +1,77 @@
+//! Child processes that end with the value that holds them, and the wait until a server answers.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a server may take until it answers.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long to wait between two attempts to connect.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(10);
+
+/// How often another port is tried when somebody else was faster.
+const PORT_ATTEMPTS: usize = 5;
+
+/// A running child process, killed on drop.
+pub(crate) struct Server(Child);
+
+impl Server {
+    /// Starts a program; both its streams go to `log`.
+    pub(crate) fn start(command: &mut Command, log: &Path) -> Self {
+        let log = File::options().create(true).append(true).open(log).unwrap();
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        let child = command.spawn().unwrap_or_else(|error| {
+            panic!("cannot start {}: {error}; tests/run installs it", command.get_program().display())
+        });
+        Self(child)
+    }
+
+    fn is_running(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl From<Child> for Server {
+    fn from(child: Child) -> Self {
+        Self(child)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing left to do.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts a server that has to be told its port, and waits until it answers there.
+///
+/// The port was free a moment ago. When another process took it since, the server ends and the next port is tried.
+pub(crate) fn listen(log: &Path, mut command: impl FnMut(u16) -> Command) -> (Server, u16) {
+    for _ in 0..PORT_ATTEMPTS {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let mut server = Server::start(command(port).stdin(Stdio::null()), log);
+        if answers(&mut server, port) {
+            return (server, port);
+        }
+    }
+    panic!("no server answered: {}", std::fs::read_to_string(log).unwrap_or_default());
+}
+
+fn answers(server: &mut Server, port: u16) -> bool {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let deadline = Instant::now() + READY_WITHIN;
+    while Instant::now() < deadline && server.is_running() {
+        if TcpStream::connect_timeout(&address, BETWEEN_ATTEMPTS).is_ok() {
+            // Whoever answered is ours only if ours did not fail to bind.
+            std::thread::sleep(BETWEEN_ATTEMPTS);
+            return server.is_running();
+        }
+        std::thread::sleep(BETWEEN_ATTEMPTS);
+    }
+    false
+}
