@@ -10,6 +10,7 @@ pub mod edit;
 pub mod files;
 pub mod git;
 pub mod image;
+pub mod inventory;
 pub mod marker;
 pub mod message;
 pub mod pattern;

@@ -134,7 +134,8 @@ impl<'t> Reader<'t> {
         let is_number =
             behind.len() > rest.len() - atom.len() && atom[letters.len()..].bytes().all(|b| b.is_ascii_digit());
         let counted = is_number && is_one_of(COUNTED, letters);
-        if counted || letters.len() == atom.len() || (!self.has_version && version(behind).is_some()) {
+        let starts_count = moment::read(behind).is_some() || (!self.has_version && version(behind).is_some());
+        if counted || letters.len() == atom.len() || starts_count {
             self.pieces.push(Piece::Literal(letters));
             self.word = letters;
             return letters.len();
