@@ -11,6 +11,7 @@ pub mod files;
 pub mod git;
 pub mod image;
 pub mod inventory;
+pub mod mark;
 pub mod marker;
 pub mod message;
 pub mod pattern;
