@@ -102,6 +102,8 @@ pub struct Automation {
     pub checkout: Checkout,
     /// Files or folders below the root of the repository, cleaned: no `..`, no leading slash; empty is everything.
     pub paths: Vec<String>,
+    /// The folder that templates see file names relative to; empty is the root. Flux's `update.path`.
+    pub base: String,
     /// The policies in scope.
     pub policies: Vec<Arc<ImagePolicy>>,
     /// The commit to write.

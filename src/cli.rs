@@ -1,1 +1,136 @@
-//! stub
+//! The command line: what is asked for, which code answers, and with which exit code.
+//!
+//! stdout is data, stderr is talk. Exit codes: 0 done or nothing to do; 1 failed, or "no" (`select`, `skip`); 2 wrong usage
+//! or configuration; 3 something would change (`--check`, `--dry-run`); 70 a broken invariant.
+
+mod completions;
+mod demo;
+mod message;
+mod run;
+mod select;
+mod set;
+mod skip;
+mod streams;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{report, telemetry};
+
+/// Polls container registries, picks one tag per policy, and commits it to the marked fields of a Git repository.
+#[derive(Debug, Parser)]
+#[command(name = "tagwright", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Arguments {
+    /// Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+    /// How log lines on stderr look
+    #[arg(long, value_enum, default_value_t, global = true, env = "TAGWRIGHT_LOG_FORMAT")]
+    log_format: telemetry::Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Poll, plan, commit and push
+    Run(run::Arguments),
+    /// Try a policy: print the tag it selects
+    Select(select::Arguments),
+    /// Rewrite the marked fields of a directory; no registry, no Git
+    Set(set::Arguments),
+    /// Render a commit message
+    Message(message::Arguments),
+    /// Tell whether a commit is the bot's own (exit 0) or not (exit 1)
+    Skip(skip::Arguments),
+    /// Do the whole job on an embedded registry and Git remote
+    Demo(demo::Arguments),
+    /// Print a shell's completion script
+    Completions(completions::Arguments),
+}
+
+/// How a command ended, when nothing failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Done, or nothing to do.
+    Done,
+    /// The answer is no: no tag matches, not the bot's commit.
+    No,
+    /// Something would change.
+    WouldChange,
+    /// Something failed, and was reported where it happened.
+    Failed(crate::run::Kind),
+}
+
+impl Ending {
+    fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::No => 1,
+            Self::WouldChange => 3,
+            Self::Failed(kind) => kind.exit_code(),
+        }
+    }
+}
+
+/// Parses, runs, reports; returns the exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    telemetry::start(arguments.log_format, arguments.verbose);
+    match dispatch(arguments.command) {
+        Ok(ending) => ExitCode::from(ending.code()),
+        Err(error) if streams::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            streams::talk(&report::failure(&error));
+            ExitCode::from(report::exit_code(&error))
+        }
+    }
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    // Help and version go to stdout and are no failure; clap knows which is which.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+fn dispatch(command: Command) -> anyhow::Result<Ending> {
+    match command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Select(arguments) => select::run(&arguments),
+        Command::Set(arguments) => set::run(&arguments),
+        Command::Message(arguments) => message::run(&arguments),
+        Command::Skip(arguments) => skip::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}
+
+/// Builds the runtime for commands that talk to the network.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// What a command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Output {
+    /// Text for people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

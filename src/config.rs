@@ -47,6 +47,8 @@ mod decode;
 mod document;
 mod flux;
 mod gather;
+mod git;
+mod image;
 mod kubevela;
 mod native;
 mod policies;

@@ -1,1 +1,185 @@
-//! stub
+//! A plain directory as source and target of edits.
+//!
+//! Nothing but regular files below the root is read or written: no symbolic link is followed, `.git` is left alone, and a
+//! file is replaced in one step (written beside, then renamed), so that a reader sees the old or the new file, never half.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Folders may nest this deep.
+pub const MAX_DEPTH: usize = 256;
+
+/// Larger files are not read; [`Found::oversized`] names them.
+pub const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A file system operation that failed.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A file or folder could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Folders nest deeper than [`MAX_DEPTH`].
+    #[error("{} nests more than {MAX_DEPTH} folders deep", path.display())]
+    TooDeep {
+        /// Where.
+        path: PathBuf,
+    },
+}
+
+/// Which files are looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Search {
+    /// By the path below the root, with `/` between folders.
+    pub is_candidate: fn(&str) -> bool,
+    /// By content.
+    pub contains: fn(&[u8]) -> bool,
+}
+
+/// What a search found, in lexical order.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Paths below the root with the files' bytes.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Candidates larger than [`MAX_FILE_BYTES`].
+    pub oversized: Vec<String>,
+}
+
+/// Finds the files below `root` that a search asks for; `root` may be a file itself.
+///
+/// # Errors
+/// The root or a folder below it cannot be read, or folders nest too deep.
+pub fn search(root: &Path, search: Search) -> Result<Found, Error> {
+    let metadata = fs::metadata(root).map_err(|source| Error::Read { path: root.to_owned(), source })?;
+    let mut found = Found::default();
+    if metadata.is_dir() {
+        walk(root, "", 0, search, &mut found)?;
+    } else {
+        let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        look(root, name, metadata.len(), search, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn walk(folder: &Path, prefix: &str, depth: usize, search: Search, found: &mut Found) -> Result<(), Error> {
+    if depth > MAX_DEPTH {
+        return Err(Error::TooDeep { path: folder.to_owned() });
+    }
+    let failed = |source| Error::Read { path: folder.to_owned(), source };
+    let mut entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        // A name that is no UTF-8 cannot be one of a commit's paths either, so it is passed over.
+        let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+        let kind = entry.file_type().map_err(|source| Error::Read { path: entry.path(), source })?;
+        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
+        if kind.is_dir() && name != ".git" {
+            walk(&entry.path(), &path, depth + 1, search, found)?;
+        } else if kind.is_file() && (search.is_candidate)(&path) {
+            let size = entry.metadata().map_err(|source| Error::Read { path: entry.path(), source })?.len();
+            look(&entry.path(), path, size, search, found)?;
+        }
+    }
+    Ok(())
+}
+
+fn look(file: &Path, path: String, size: u64, search: Search, found: &mut Found) -> Result<(), Error> {
+    if !(search.is_candidate)(&path) {
+        return Ok(());
+    }
+    if size > MAX_FILE_BYTES {
+        found.oversized.push(path);
+        return Ok(());
+    }
+    let bytes = fs::read(file).map_err(|source| Error::Read { path: file.to_owned(), source })?;
+    if (search.contains)(&bytes) {
+        found.files.push((path, bytes));
+    }
+    Ok(())
+}
+
+/// Replaces a file below `root` (or `root` itself, if that is a file) in one step, keeping its permissions.
+///
+/// # Errors
+/// The file's folder is not writable, or the disk is full; the old file is then as it was.
+pub fn replace(root: &Path, path: &str, bytes: &[u8]) -> Result<(), Error> {
+    let target = if root.is_dir() { root.join(path) } else { root.to_owned() };
+    let failed = |source| Error::Write { path: target.clone(), source };
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    temporary.write_all(bytes).map_err(failed)?;
+    let permissions = fs::metadata(&target).map_err(failed)?.permissions();
+    temporary.as_file().set_permissions(permissions).map_err(failed)?;
+    temporary.persist(&target).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const YAML: Search = Search { is_candidate: |path| path.ends_with(".yaml"), contains: |bytes| !bytes.is_empty() };
+
+    fn paths(found: &Found) -> Vec<&str> {
+        found.files.iter().map(|(path, _)| path.as_str()).collect()
+    }
+
+    #[test]
+    fn finds_regular_files_in_lexical_order_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        for path in ["b/x.yaml", "a.yaml", "b/.hidden/y.yaml", ".git/config.yaml", "c/.git/z.yaml", "no.txt"] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "a: 1\n").unwrap();
+        }
+        fs::write(root.path().join("empty.yaml"), "").unwrap();
+        std::os::unix::fs::symlink(root.path().join("a.yaml"), root.path().join("link.yaml")).unwrap();
+        std::os::unix::fs::symlink(root.path().join("b"), root.path().join("folder")).unwrap();
+        let found = search(root.path(), YAML).unwrap();
+        assert_eq!(paths(&found), ["a.yaml", "b/.hidden/y.yaml", "b/x.yaml"]);
+    }
+
+    #[test]
+    fn a_file_is_a_root_too() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("a.yaml");
+        fs::write(&file, "a: 1\n").unwrap();
+        assert_eq!(paths(&search(&file, YAML).unwrap()), ["a.yaml"]);
+        replace(&file, "a.yaml", b"a: 2\n").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"a: 2\n");
+    }
+
+    #[test]
+    fn replacing_keeps_permissions_and_leaves_nothing_behind() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("a.yaml");
+        fs::write(&file, "a: 1\n").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        replace(root.path(), "a.yaml", b"a: 2\n").unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_missing_root_is_named() {
+        let error = search(Path::new("/nonexistent/tagwright"), YAML).unwrap_err();
+        assert_eq!(error.to_string(), "cannot read /nonexistent/tagwright");
+    }
+}

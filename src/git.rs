@@ -1,1 +1,257 @@
-//! stub
+//! Git remotes, their mirrors, and commits made without a work tree.
+//!
+//! A [`Git`] is shared by the whole process. [`Git::open`] gives a [`Mirror`] of one remote, which asks for references
+//! ([`Mirror::advertise`]), fetches ([`Mirror::fetch`]), reads ([`Mirror::snapshot`]) and pushes ([`Mirror::push`]).
+//!
+//! # The wire
+//!
+//! The pack protocol is spoken here, in its version 0: one request gives all references, which is all that a run with nothing
+//! to do costs. Smart HTTP goes over reqwest; ssh and local folders go through a child process, `ssh` or `git`. libgit2 is
+//! the object database alone: it stores and builds packs and never opens a connection. It cannot push from a shallow
+//! repository, and its transports know neither authorities of one remote nor atomic pushes.
+//!
+//! Pushes compare and swap: each names the id that the reference must still have, which the remote checks itself.
+//!
+//! # The disk
+//!
+//! `<data_dir>/mirrors/<hash of the URL>` is a bare, shallow repository. A [`Mirror`] takes its lock when it first needs the
+//! disk and keeps it until dropped, so a mirror should live as long as one run. New blobs, trees and commits stay in memory
+//! until they were pushed.
+//!
+//! # What the machine contributes
+//!
+//! [`Settings::environment`] is the only source: git's configuration (see the list in `rules`), `TAGWRIGHT_GIT_USERNAME` and
+//! `TAGWRIGHT_GIT_TOKEN`, git's credential helpers, the ssh agent, keys and known hosts. Credentials never appear in
+//! arguments, URLs, errors or logs, and go to the host they are for.
+
+mod advertisement;
+mod build;
+mod checkout;
+mod clean;
+mod command;
+mod credential;
+mod error;
+mod fetch;
+mod id;
+mod pack;
+mod packet;
+mod push;
+mod rules;
+mod search;
+mod settings;
+mod snapshot;
+mod ssh;
+mod store;
+mod transport;
+mod tree;
+mod url;
+mod words;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+use crate::access;
+
+pub use advertisement::{Advertised, Advertisement};
+pub use build::{Author, CommitTime, Edit, NewCommit};
+pub use checkout::{LocalCommit, read_commit};
+pub use error::{Error, Kind, Problem, RedirectProblem, UrlProblem};
+pub use fetch::{Fetched, Want};
+pub use id::{CommitId, ObjectId};
+pub use push::{Expected, Outcome, Pushed, RefUpdate, UpdateResult};
+pub use search::{Criteria, Found, FoundFile, SkipReason, Skipped};
+pub use settings::{MAX_PACK_BYTES, Settings};
+pub use snapshot::{CommitFacts, Snapshot};
+pub use url::Url;
+
+use command::Service;
+use store::{Lease, Store};
+use transport::{Clients, Connection, Logins};
+
+/// How long a connection to a child process is kept between the references and the fetch.
+const CONNECTION_LIFE: Duration = Duration::from_secs(30);
+
+/// What all remotes share: HTTP clients, git's configuration, the folder of the mirrors. Cheap to clone.
+#[derive(Clone)]
+pub struct Git {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    rules: rules::Rules,
+    clients: Clients,
+    logins: Logins,
+}
+
+impl Git {
+    /// Reads git's configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rules`] when it cannot be read.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        let rules = rules::Rules::read(&settings)?;
+        Ok(Self {
+            shared: Arc::new(Shared { settings, rules, clients: Clients::default(), logins: Logins::default() }),
+        })
+    }
+
+    /// Returns the mirror of a remote. Nothing is connected, locked or written yet.
+    ///
+    /// `insteadOf` and `pushInsteadOf` of git's configuration are applied to `url`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`].
+    pub fn open(&self, url: &str, access: &access::Git) -> Result<Mirror, Error> {
+        let shared = Arc::clone(&self.shared);
+        let fetch = Url::parse(&shared.rules.fetch_url(url))?;
+        let push = Url::parse(&shared.rules.push_url(url))?;
+        let folder = shared.settings.mirrors().join(folder_name(&fetch));
+        let state = Arc::new(Mutex::new(None));
+        let idle = tokio::sync::Mutex::new(None);
+        Ok(Mirror { inner: Arc::new(Inner { git: shared, fetch, push, access: access.clone(), folder, state, idle }) })
+    }
+}
+
+/// The local copy of one remote. Cheap to clone; all clones share the lock and what was built.
+#[derive(Clone)]
+pub struct Mirror {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    git: Arc<Shared>,
+    fetch: Url,
+    push: Url,
+    access: access::Git,
+    folder: PathBuf,
+    /// Opened when first needed. libgit2's repositories must not be used by two threads at once.
+    state: Arc<Mutex<Option<Store>>>,
+    /// A connection whose references were read and that can still be used for a fetch.
+    idle: tokio::sync::Mutex<Option<(Connection, Instant)>>,
+}
+
+impl Mirror {
+    /// Returns the remote without secrets, after `insteadOf`.
+    #[must_use]
+    pub fn remote(&self) -> String {
+        self.inner.remote()
+    }
+
+    /// Returns the mirror's folder, which may not exist yet.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        &self.inner.folder
+    }
+
+    /// Asks the remote for its references: one request, no disk.
+    ///
+    /// # Errors
+    ///
+    /// Of the connection and the login.
+    pub async fn advertise(&self) -> Result<Advertisement, Error> {
+        let inner = &self.inner;
+        inner
+            .within("ref advertisement", async {
+                let (connection, advertisement) = inner.connect(Service::Upload).await?;
+                inner.keep_connection(Some(connection)).await;
+                Ok(advertisement)
+            })
+            .await
+    }
+
+    /// Brings what is wanted into the mirror, in the order asked for. What is there already costs no request.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmptyRemote`], [`Error::ReferenceMissing`], [`Error::CommitMissing`], [`Error::NotACommit`], and those of the
+    /// connection and the disk. A damaged mirror is built anew once before it is an error.
+    pub async fn fetch(&self, advertisement: &Advertisement, wants: &[Want]) -> Result<Vec<Fetched>, Error> {
+        self.inner.within("fetch", fetch::fetch(&self.inner, advertisement, wants)).await
+    }
+
+    /// Opens a commit that was fetched or built.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mirror`] when it is not there.
+    pub async fn snapshot(&self, commit: CommitId) -> Result<Snapshot, Error> {
+        snapshot::open(Arc::clone(&self.inner), commit).await
+    }
+
+    /// Pushes commits that were fetched or built, with `options` as `key=value` push options (`key` alone where the value is
+    /// empty). Several updates are atomic where the remote can do that.
+    ///
+    /// That the remote says no to an update is a result, not an error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] when there are options and the remote takes none, and those of the connection. After
+    /// [`Error::Deadline`] or a broken connection it is not known whether the push has happened.
+    pub async fn push(&self, updates: &[RefUpdate], options: &[(String, String)]) -> Result<Pushed, Error> {
+        self.inner.within("push", push::push(&self.inner, updates, options)).await
+    }
+}
+
+impl Inner {
+    fn remote(&self) -> String {
+        self.fetch.to_string()
+    }
+
+    async fn within<T>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let after = self.access.timeout;
+        match tokio::time::timeout(after, work).await {
+            Ok(done) => done,
+            Err(_) => Err(Error::Deadline { remote: self.remote(), operation, after }),
+        }
+    }
+
+    async fn connect(&self, service: Service) -> Result<(Connection, Advertisement), Error> {
+        let url = match service {
+            Service::Upload => &self.fetch,
+            Service::Receive => &self.push,
+        };
+        transport::connect(&self.git, &self.access, url, service).await
+    }
+
+    async fn keep_connection(&self, connection: Option<Connection>) {
+        *self.idle.lock().await = connection.map(|connection| (connection, Instant::now()));
+    }
+
+    async fn take_connection(&self) -> Option<Connection> {
+        let (connection, since) = self.idle.lock().await.take()?;
+        (since.elapsed() < CONNECTION_LIFE).then_some(connection)
+    }
+
+    /// Runs `work` with the store, opened and locked when it is not yet, on a thread that may block.
+    async fn with_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Store) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (state, folder, patience) = (Arc::clone(&self.state), self.folder.clone(), self.access.timeout);
+        let task = tokio::task::spawn_blocking(move || {
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            let store = match state.take() {
+                Some(store) => store,
+                None => Store::open(&folder, Lease::acquire(&folder, patience)?)?,
+            };
+            work(state.insert(store))
+        });
+        task.await.map_err(|_| Error::Task)?
+    }
+}
+
+/// The first half of the hash of the URL without login.
+fn folder_name(url: &Url) -> String {
+    Sha256::digest(url.to_string()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

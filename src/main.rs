@@ -1,3 +1,7 @@
 //! The `tagwright` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tagwright::cli::main(std::env::args_os())
+}

@@ -1,1 +1,174 @@
-//! stub
+//! What one automation would do, as a value: the edits, the changes and the message of one commit.
+//!
+//! Pure: markers and selections go in, a [`Plan`] comes out. A plan with no edits means that nothing is to be done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::automation::Automation;
+use crate::change::{Change, Code, Diagnostic};
+use crate::edit::{self, Selection, Selections};
+use crate::image::{Digest, Reference};
+use crate::marker::{self, Field, Scan};
+use crate::message::{self, Facts};
+use crate::template;
+
+/// A file of the repository that mentions the marker's token.
+#[derive(Debug)]
+pub struct MarkedFile {
+    /// The path from the root of the repository, with `/` between folders.
+    pub path: String,
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+    /// What [`marker::scan`] found in them.
+    pub scan: Scan,
+}
+
+impl MarkedFile {
+    /// Scans the bytes of a file.
+    #[must_use]
+    pub fn new(path: String, bytes: Vec<u8>) -> Self {
+        let scan = marker::scan(&bytes);
+        Self { path, bytes, scan }
+    }
+}
+
+/// One file with its new content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileEdit {
+    /// The path from the root of the repository.
+    pub path: String,
+    /// The whole file as it was.
+    pub old: Vec<u8>,
+    /// The whole file as it will be.
+    pub new: Vec<u8>,
+    /// The changes in this file; `file` is the path from the root.
+    pub changes: Vec<Change>,
+}
+
+/// What is to be done, and what was noticed on the way.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The files to write, by path.
+    pub edits: Vec<FileEdit>,
+    /// Findings in files that mention a marker, by path.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Plan {
+    /// Every change, in the order of files and documents.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.edits.iter().flat_map(|edit| &edit.changes)
+    }
+}
+
+/// Plans the edits of marked files; their order in the plan is that of their paths.
+#[must_use]
+pub fn edits<'f>(files: impl IntoIterator<Item = &'f MarkedFile>, selections: &Selections) -> Plan {
+    let mut files: Vec<&MarkedFile> = files.into_iter().collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut plan = Plan::default();
+    for file in files {
+        let edited = edit::apply(&file.bytes, &file.scan, selections);
+        let named = |mut diagnostic: Diagnostic| {
+            diagnostic.file.clone_from(&file.path);
+            diagnostic
+        };
+        plan.diagnostics.extend(file.scan.diagnostics.iter().cloned().chain(edited.diagnostics).map(named));
+        if let Some(new) = edited.bytes {
+            let changes =
+                edited.changes.into_iter().map(|change| Change { file: file.path.clone(), ..change }).collect();
+            plan.edits.push(FileEdit { path: file.path.clone(), old: file.bytes.clone(), new, changes });
+        }
+    }
+    plan.diagnostics.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    plan
+}
+
+/// Renders the commit message of a plan with at least one change.
+///
+/// Templates see file names relative to the automation's base folder, as Flux shows them relative to `update.path`.
+///
+/// # Errors
+/// The template failed on this plan's changes.
+pub fn message(automation: &Automation, plan: &Plan, selections: &Selections) -> Result<String, template::RenderError> {
+    let changes: Vec<Change> = plan
+        .changes()
+        .map(|change| Change { file: relative(&automation.base, &change.file), ..change.clone() })
+        .collect();
+    let images = selected_images(selections);
+    let facts = Facts {
+        automation_namespace: &automation.id.namespace,
+        automation_name: &automation.id.name,
+        values: &automation.commit.values,
+        changes: &changes,
+        images: &images,
+    };
+    let text = message::render(&automation.commit.message, &facts)?;
+    Ok(if automation.commit.trailers { message::with_trailers(&text, &facts) } else { text })
+}
+
+/// Returns `namespace:policy` with the full reference selected, for policies that selected one.
+fn selected_images(selections: &Selections) -> BTreeMap<String, String> {
+    let selected = |(name, selection): (&str, &Selection)| match selection {
+        Selection::Selected(reference) => Some((name.to_owned(), reference.to_string())),
+        Selection::NoSelection(_) => None,
+    };
+    selections.iter().filter_map(selected).collect()
+}
+
+/// The path below `base`; a path that **is** the base gives its last part.
+fn relative(base: &str, path: &str) -> String {
+    if base.is_empty() {
+        return path.to_owned();
+    }
+    match path.strip_prefix(base) {
+        Some("") => path.rsplit('/').next().unwrap_or(path).to_owned(),
+        Some(rest) => rest.strip_prefix('/').unwrap_or(path).to_owned(),
+        None => path.to_owned(),
+    }
+}
+
+/// Returns the digest that marked fields already hold for a selected tag, if they agree on one.
+///
+/// This is what `digestReflectionPolicy: IfNotPresent` keeps without a store: a field `name:tag@digest` with the selected
+/// tag, or fields `tag` and `digest` of one policy in one file where every tag is the selected one.
+#[must_use]
+pub fn held_digest<'f>(
+    files: impl IntoIterator<Item = &'f MarkedFile>,
+    policy: &str,
+    selected: &Reference,
+) -> Option<Digest> {
+    let mut digests = BTreeSet::new();
+    for file in files {
+        let mut tags_agree = true;
+        let mut separate = BTreeSet::new();
+        for marker in file.scan.markers.iter().filter(|marker| marker.policy() == policy) {
+            match marker.field {
+                Field::Image => match Reference::parse(&marker.value) {
+                    Ok(held) if held.tag == selected.tag && held.repository == selected.repository => {
+                        digests.insert(held.digest?);
+                    }
+                    _ => return None,
+                },
+                Field::Digest => {
+                    separate.insert(Digest::parse(&marker.value).ok()?);
+                }
+                Field::Tag => tags_agree &= selected.tag.as_ref().is_some_and(|tag| tag.as_str() == marker.value),
+                Field::Name => {}
+            }
+        }
+        if !separate.is_empty() {
+            if !tags_agree {
+                return None;
+            }
+            digests.extend(separate);
+        }
+    }
+    if digests.len() == 1 { digests.into_iter().next() } else { None }
+}
+
+/// A finding about a path of the automation, not about a place in a file.
+#[must_use]
+pub fn about_path(path: &str, code: Code, message: &str) -> Diagnostic {
+    Diagnostic { file: path.to_owned(), line: 0, column: 0, code, message: message.to_owned() }
+}

@@ -1,1 +1,174 @@
-//! stub
+//! What people outside read: failures with hints, findings, diffs, the summary of a run.
+
+pub mod diff;
+pub mod json;
+
+use std::fmt::Write;
+
+use thiserror::Error;
+
+use crate::change::{Change, Diagnostic};
+use crate::run::{self, AutomationReport, Kind, Outcome, PolicyReport, Report};
+use crate::{config, git, registry, template};
+
+/// The command line, or a file it names, cannot be used as it is.
+#[derive(Debug, Error)]
+#[error("{message}")]
+pub struct Usage {
+    message: String,
+    hint: String,
+}
+
+impl Usage {
+    /// Says what is wrong and what to do.
+    #[must_use]
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into() }
+    }
+
+    /// A JSON document that has another shape than it should.
+    #[must_use]
+    pub fn from_json(error: serde_json::Error) -> Self {
+        Self::new(error.to_string(), "the README shows the shape of every JSON document under \"Commands\"")
+    }
+}
+
+/// Writes an error with its causes and, where one is known, what to do.
+#[must_use]
+pub fn failure(error: &anyhow::Error) -> String {
+    if let Some(error) = error.downcast_ref::<config::Error>() {
+        return error.render(style());
+    }
+    let mut text = format!("error: {error}\n");
+    for cause in error.chain().skip(1) {
+        let _ = writeln!(text, "  caused by: {cause}");
+    }
+    if let Some(hint) = hint(error) {
+        let _ = writeln!(text, "  hint: {hint}");
+    }
+    text
+}
+
+/// Colours for a terminal, unless the user does not want them (<https://no-color.org>).
+fn style() -> config::Style {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if wanted && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        config::Style::Colored
+    } else {
+        config::Style::Plain
+    }
+}
+
+fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        cause.downcast_ref::<Usage>().map(|usage| usage.hint.clone()).filter(|hint| !hint.is_empty()).or_else(|| {
+            let io = cause.downcast_ref::<std::io::Error>()?;
+            (io.kind() == std::io::ErrorKind::NotFound).then(|| "check the path".to_owned())
+        })
+    })
+}
+
+/// Returns the exit code for an error that reached the top.
+#[must_use]
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    let kind = error.chain().find_map(|cause| {
+        if cause.is::<Usage>()
+            || cause.is::<config::Error>()
+            || cause.is::<template::ParseError>()
+            || cause.is::<template::RenderError>()
+            || cause.is::<crate::pattern::Error>()
+            || cause.is::<crate::version::Error>()
+            || cause.is::<crate::image::Error>()
+        {
+            return Some(Kind::Config);
+        }
+        cause
+            .downcast_ref::<run::Error>()
+            .map(run::Error::kind)
+            .or_else(|| cause.downcast_ref::<registry::Error>().map(|error| error.kind().into()))
+            .or_else(|| cause.downcast_ref::<git::Error>().map(|error| error.kind().into()))
+    });
+    kind.map_or(1, Kind::exit_code)
+}
+
+/// Writes findings, one a line: `file:line:column: CODE message`.
+#[must_use]
+pub fn diagnostics(findings: &[Diagnostic]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let Diagnostic { file, line, column, code, message } = finding;
+        let place = match (file.is_empty(), line) {
+            (true, _) => String::new(),
+            (false, 0) => format!("{file}: "),
+            (false, _) => format!("{file}:{line}:{column}: "),
+        };
+        let _ = writeln!(text, "warning: {place}{code} {message}");
+    }
+    text
+}
+
+/// Writes what the policies selected, one a line.
+#[must_use]
+pub fn policies(policies: &[PolicyReport]) -> String {
+    let mut text = String::new();
+    for policy in policies {
+        let tags = policy.tags.map_or_else(|| "no tags".to_owned(), |tags| plural(tags, "tag"));
+        let _ = match &policy.selection {
+            Ok(reference) => writeln!(text, "{}: {} has {tags}, selected {reference}", policy.id, policy.image),
+            Err(reason) => writeln!(text, "{}: {} has {tags}, selected none: {reason}", policy.id, policy.image),
+        };
+        for refused in &policy.refused {
+            let _ = writeln!(text, "warning: {} lists a tag that OCI does not allow, ignored: {refused}", policy.image);
+        }
+    }
+    text
+}
+
+/// Writes what happened to each automation: a line, then the changes.
+#[must_use]
+pub fn automations(report: &Report) -> String {
+    report.automations.iter().map(automation).collect()
+}
+
+fn automation(report: &AutomationReport) -> String {
+    let AutomationReport { id, url, branch, outcome, edits, .. } = report;
+    let changes: Vec<_> = edits.iter().flat_map(|edit| &edit.changes).collect();
+    let count = plural(changes.len(), "change");
+    let mut text = match outcome {
+        Outcome::Pushed { commit } => format!("{id}: pushed {} to {branch} of {url}, {count}\n", short(commit)),
+        Outcome::WouldPush => format!("{id}: would push to {branch} of {url}, {count}\n"),
+        Outcome::Unchanged => format!("{id}: nothing to do on {branch} of {url}\n"),
+        Outcome::Held { reason } => format!("{id}: held, {reason}\n"),
+        Outcome::Failed(error) => format!("{id}: failed, {}\n", error.chain()),
+    };
+    for line in self::changes(changes).lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+    text
+}
+
+/// Writes changes, one a line: `file:line: old -> new (policy)`.
+#[must_use]
+pub fn changes<'c>(changes: impl IntoIterator<Item = &'c Change>) -> String {
+    let mut text = String::new();
+    for Change { file, line, old, new, setter, .. } in changes {
+        let _ = writeln!(text, "{file}:{line}: {} -> {} ({setter})", quoted(old), quoted(new));
+    }
+    text
+}
+
+/// A value as one word: quoted and escaped where it is empty or has white space or control characters.
+fn quoted(value: &str) -> String {
+    let plain = !value.is_empty() && !value.chars().any(|c| c.is_whitespace() || c.is_control());
+    if plain { value.to_owned() } else { format!("\"{}\"", value.escape_debug()) }
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// The first seven digits of a hash.
+#[must_use]
+pub fn short(commit: &str) -> &str {
+    commit.get(..7).unwrap_or(commit)
+}

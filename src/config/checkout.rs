@@ -5,60 +5,54 @@
 //! the remote's default branch, where Flux takes `master` and then does not know where to push.
 
 use crate::automation::{Checkout, Push};
-use crate::version::Range;
 
-use super::decode::Text;
 use super::raw::{self, Reference};
 use super::report::{Checked, Finding, Report};
-use super::value;
+use super::yaml::Place;
 
-/// Applies the rules of this module.
-pub(super) fn resolve(report: &Report, reference: Option<&Reference>, push: &raw::Push) -> Checked<(Checkout, Push)> {
-    let reference = reference.cloned().unwrap_or_default();
-    let checkout = checkout(report, &reference);
-    let branch = reference.branch.as_ref().map(|branch| branch.parsed(report, value::branch)).transpose();
-    let given = push.branch.as_ref().map(|branch| branch.parsed(report, value::branch)).transpose();
-    let refspec = push.refspec.as_ref().map(|refspec| refspec.parsed(report, value::refspec)).transpose();
-    let options = options(report, push);
-    let (checkout, place) = checkout?;
-    let (branch, given) = (branch?, given?);
-    let target = match (&place, given.or(branch)) {
+/// Applies the rules of this module. `place` is where the automation stands.
+pub(super) fn resolve(
+    report: &Report,
+    reference: &Reference,
+    push: raw::Push,
+    place: Place,
+) -> Checked<(Checkout, Push)> {
+    let checkout = checkout(report, reference, place);
+    let is_branch = matches!(checkout, Checkout::Branch(_) | Checkout::DefaultBranch) && reference.name.is_none();
+    let target = match push.branch.or_else(|| reference.branch.clone()) {
         // Onto the branch that is checked out: nothing to name.
-        (None, target) => target.filter(|target| !matches!(&checkout, Checkout::Branch(branch) if branch == target)),
-        (Some(_), Some(target)) => Some(target),
-        (Some(part), None) => {
+        Some(target) if matches!(&checkout, Checkout::Branch(branch) if *branch == target) => None,
+        Some(target) => Some(target),
+        None if is_branch => None,
+        None => {
             let message =
                 "push spec not provided, and cannot be inferred from .spec.git.checkout.ref or GitRepository .spec.ref";
-            return Err(
-                report.add(Finding::at(part.place, message).hint("name the branch to push to in `push.branch`"))
-            );
+            let finding = Finding::at(reference.place.unwrap_or(place), message);
+            return Err(report.add(finding.hint("name the branch to push to in `push.branch`")));
         }
     };
-    Ok((checkout, Push { branch: target, refspec: refspec?, options: options? }))
+    Ok((checkout, Push { branch: target, refspec: push.refspec, options: push.options }))
 }
 
-/// What is checked out, and the part that says so unless it is a branch or nothing.
-fn checkout<'r>(report: &Report, reference: &'r Reference) -> Checked<(Checkout, Option<&'r Text>)> {
-    let Reference { branch, tag, semver, name, commit } = reference;
-    let parts = [("commit", commit), ("name", name), ("semver", semver), ("tag", tag)];
-    let mut given = parts.into_iter().filter_map(|(field, text)| text.as_ref().map(|text| (field, text)));
-    let Some((field, text)) = given.next() else {
-        let branch = branch.as_ref().map(|branch| branch.parsed(report, value::branch).map(Checkout::Branch));
-        return Ok((branch.transpose()?.unwrap_or(Checkout::DefaultBranch), None));
-    };
-    for (other, text) in given {
-        report.notice(format!("{}: `{other}` has no effect beside `{field}`", report.line_of(text.place)));
-    }
-    let checkout = match field {
-        "commit" => {
-            let branch = branch.as_ref().map(|branch| branch.value.clone());
-            text.parsed(report, value::commit).map(|id| Checkout::Commit { id, branch })
+fn checkout(report: &Report, reference: &Reference, place: Place) -> Checkout {
+    let Reference { branch, tag, semver, name, commit, .. } = reference.clone();
+    let given =
+        [("commit", commit.is_some()), ("name", name.is_some()), ("semver", semver.is_some()), ("tag", tag.is_some())];
+    let mut given = given.iter().filter(|(_, given)| *given).map(|(field, _)| field);
+    if let Some(first) = given.next() {
+        for other in given {
+            let line = report.line_of(reference.place.unwrap_or(place));
+            report.notice(format!("{line}: `{other}` has no effect beside `{first}`"));
         }
-        "name" => text.parsed(report, value::reference).map(by_name),
-        "semver" => text.parsed(report, Range::parse).map(Checkout::Semver),
-        _ => text.parsed(report, value::tag).map(Checkout::Tag),
-    };
-    Ok((checkout?, Some(text)))
+    }
+    match (commit, name, semver, tag, branch) {
+        (Some(id), _, _, _, branch) => Checkout::Commit { id, branch },
+        (None, Some(name), ..) => by_name(name),
+        (None, None, Some(range), ..) => Checkout::Semver(range),
+        (None, None, None, Some(tag), _) => Checkout::Tag(tag),
+        (None, None, None, None, Some(branch)) => Checkout::Branch(branch),
+        (None, None, None, None, None) => Checkout::DefaultBranch,
+    }
 }
 
 /// A full name of a branch or tag is that branch or tag.
@@ -69,16 +63,4 @@ fn by_name(name: String) -> Checkout {
         (None, None) if name == "HEAD" => Checkout::DefaultBranch,
         (None, None) => Checkout::Reference(name),
     }
-}
-
-/// Push options are lines of the protocol, so they have no line breaks.
-fn options(report: &Report, push: &raw::Push) -> Checked<std::collections::BTreeMap<String, String>> {
-    let option = |(key, text): (&String, &Text)| {
-        if key.chars().chain(text.value.chars()).any(char::is_control) {
-            return Err(report.error(text.place, "a push option cannot have control characters"));
-        }
-        Ok((key.clone(), text.value.clone()))
-    };
-    let options: Vec<_> = push.options.iter().map(option).collect();
-    options.into_iter().collect()
 }

@@ -157,12 +157,13 @@ fn http(address: &Address, secret: &Secret<'_>) -> Checked<(access::GitLogin, Tl
             access::GitLogin::Basic(Login { username, password: password.unwrap_or_default().into() })
         }
         (None, Some(_)) => {
-            let message = format!("invalid '{scheme}' auth option: 'password' requires 'username' to be set");
+            let message =
+                format!("{}: invalid '{scheme}' auth option: 'password' requires 'username' to be set", secret.noun());
             return Err(secret.error(message));
         }
         (None, None) if tls.ca.is_some() || tls.identity.is_some() => access::GitLogin::Machine,
         (None, None) => {
-            let message = format!("{} has nothing for a {scheme} remote", secret.noun());
+            let message = format!("{} has nothing that a remote with {scheme} needs", secret.noun());
             let hint = match secret.has("identity")? {
                 true => "`identity` is for ssh URLs; https needs `username` and `password`, or `bearerToken`",
                 false => "the keys are `username` and `password`, `bearerToken`, `ca.crt`, `tls.crt` and `tls.key`",

@@ -4,12 +4,13 @@
 //! of the source: `range: 1.10` is `1.10`.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Duration;
 
 use granit_parser::ScalarStyle;
 
-use super::report::{Checked, Finding, Report, quoted};
+use super::report::{Finding, Report, quoted};
 use super::value::{self, Units};
 use super::yaml::{Node, Place, Value};
 
@@ -21,6 +22,8 @@ const MAX_ITEMS: usize = 10_000;
 pub(super) struct Text {
     pub(super) value: String,
     pub(super) place: Place,
+    /// How messages name the field: `spec.git.branch`.
+    pub(super) path: String,
     /// Whether the source has the text line by line, as after `|`.
     pub(super) literal: bool,
 }
@@ -32,12 +35,37 @@ impl Text {
     }
 
     /// Parses the text; an error is reported at its place.
-    pub(super) fn parsed<T, E: std::fmt::Display>(
+    pub(super) fn parsed<T, E: Display>(&self, report: &Report, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        parse(&self.value).map_err(|error| self.error(report, &error, None)).ok()
+    }
+
+    /// As [`Text::parsed`], with something to say about what to write instead.
+    pub(super) fn parsed_or<T, E: Display>(
         &self,
         report: &Report,
+        hint: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Checked<T> {
-        report.checked(self.place, parse(&self.value))
+    ) -> Option<T> {
+        parse(&self.value).map_err(|error| self.error(report, &error, Some(hint))).ok()
+    }
+
+    fn error(&self, report: &Report, error: &dyn Display, hint: Option<&str>) {
+        let finding = Finding::at(self.place, format!("`{}`: {error}", self.path));
+        report.add(match hint {
+            Some(hint) => finding.hint(hint),
+            None => finding,
+        });
+    }
+
+    /// The text, if it can be the name of an object.
+    pub(super) fn object_name(self, report: &Report) -> Option<Self> {
+        if value::is_object_name(&self.value) {
+            return Some(self);
+        }
+        let message = format!("`{}` is no name that Kubernetes allows: {}", self.path, quoted(&self.value));
+        let hint = "use lower-case letters, digits, `-` and `.`, with a letter or digit first and last";
+        report.add(Finding::at(self.place, message).hint(hint));
+        None
     }
 }
 
@@ -102,6 +130,11 @@ impl<'a> Fields<'a> {
         self.report
     }
 
+    /// The full name of the mapping itself.
+    pub(super) fn own_path(&self) -> &str {
+        &self.path
+    }
+
     /// The full name of a field.
     pub(super) fn path(&self, name: &str) -> String {
         join(&self.path, name)
@@ -154,6 +187,7 @@ impl<'a> Fields<'a> {
             Value::Scalar(scalar) => Some(Text {
                 value: scalar.text.clone(),
                 place: node.place,
+                path: path.to_owned(),
                 literal: scalar.style == ScalarStyle::Literal,
             }),
             _ => {
@@ -177,11 +211,17 @@ impl<'a> Fields<'a> {
                 _ => {}
             }
         }
-        let found = node.text().map_or_else(|| node.noun().to_owned(), quoted);
+        let (found, hint) = match node.text() {
+            Some(text @ ("true" | "false")) => (format!("the text \"{text}\""), Some("write it without quotes")),
+            Some(text) => (quoted(text), None),
+            None => (node.noun().to_owned(), None),
+        };
         let message = format!("`{}` must be `true` or `false`, but is {found}", self.path(name));
         let finding = Finding::at(node.place, message);
-        let is_quoted = matches!(node.text(), Some("true" | "false"));
-        self.report.add(if is_quoted { finding.hint("write it without quotes") } else { finding });
+        self.report.add(match hint {
+            Some(hint) => finding.hint(hint),
+            None => finding,
+        });
         None
     }
 
@@ -279,19 +319,49 @@ impl<'a> Fields<'a> {
         let mut fields = self.fields(name)?;
         let text = fields.required_text("name");
         fields.finish();
-        let text = text?;
-        self.object_name(&text, &format!("{name}.name"))
+        text?.object_name(self.report)
     }
 
-    /// Checks that a text can be the name of an object.
-    pub(super) fn object_name(&self, text: &Text, field: &str) -> Option<Text> {
-        if value::is_object_name(&text.value) {
-            return Some(text.clone());
+    /// The name of an object.
+    pub(super) fn name(&mut self, name: &'static str) -> Option<Text> {
+        self.required_text(name)?.object_name(self.report)
+    }
+
+    /// The name of an object that may be absent: `Some(None)` when it is, `None` when it is wrong.
+    pub(super) fn optional_name(&mut self, name: &'static str) -> Option<Option<Text>> {
+        match self.filled_text(name) {
+            Some(text) => text.object_name(self.report).map(Some),
+            None => Some(None),
         }
-        let message = format!("`{}` is no name that Kubernetes allows: {}", self.path(field), quoted(&text.value));
-        let hint = "use lower-case letters, digits, `-` and `.`, with a letter or digit first and last";
-        self.report.add(Finding::at(text.place, message).hint(hint));
-        None
+    }
+
+    /// A text with a grammar that may be absent: `Some(None)` when it is, `None` when it is wrong.
+    pub(super) fn optional<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Option<T>> {
+        if self.key(name).is_none() {
+            self.accept(&[name]);
+            return Some(None);
+        }
+        match self.text(name)? {
+            text if text.is_empty() => Some(None),
+            text => text.parsed(self.report, parse).map(Some),
+        }
+    }
+
+    /// A mapping that may be absent: `Some(None)` when it is, `None` when it is wrong.
+    pub(super) fn optional_fields<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Fields<'a>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        if self.key(name).is_none() {
+            self.accept(&[name]);
+            return Some(None);
+        }
+        read(self.fields(name)?).map(Some)
     }
 
     /// Reports that a field is there, which is not supported.

@@ -232,8 +232,8 @@ pub(super) fn open<'a>(report: &'a Report, object: &'a Object) -> (Option<Meta>,
 
 fn metadata(mut fields: Fields<'_>) -> Option<Meta> {
     let report = fields.report();
-    let name = fields.required_text("name");
-    let namespace = fields.filled_text("namespace");
+    let name = fields.name("name");
+    let namespace = fields.optional_name("namespace");
     let labels = fields.map("labels").into_iter().map(|(key, text)| (key, text.value)).collect();
     let annotations = fields.map("annotations");
     fields.accept(&[
@@ -249,11 +249,6 @@ fn metadata(mut fields: Fields<'_>) -> Option<Meta> {
         "finalizers",
         "managedFields",
     ]);
-    let name = name.and_then(|name| fields.object_name(&name, "name"));
-    let namespace = match namespace {
-        Some(namespace) => fields.object_name(&namespace, "namespace").map(|namespace| namespace.value),
-        None => Some(DEFAULT_NAMESPACE.to_owned()),
-    };
     fields.finish();
     let trailers = match annotations.get(TRAILERS) {
         None => false,
@@ -266,7 +261,8 @@ fn metadata(mut fields: Fields<'_>) -> Option<Meta> {
         }
     };
     let name = name?;
-    Some(Meta { id: ObjectName { namespace: namespace?, name: name.value }, place: name.place, labels, trailers })
+    let namespace = namespace?.map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |namespace| namespace.value);
+    Some(Meta { id: ObjectName { namespace, name: name.value }, place: name.place, labels, trailers })
 }
 
 /// The namespace of objects that name none.

@@ -107,12 +107,17 @@ fn add_git(all: &mut Gathered, meta: Option<&Meta>, content: Option<GitRepositor
 fn add_components(report: &Report, all: &mut Gathered, object: &Object) {
     for component in kubevela::components(report, object) {
         let meta = Some(&component.meta);
-        if component.has_git {
-            add_git(all, meta, component.git);
-        }
-        let Some(automatic) = component.automatic else { continue };
-        // A component whose name is taken is one mistake, not three.
+        let Some(automatic) = component.automatic else {
+            if component.has_git {
+                add_git(all, meta, component.git);
+            }
+            continue;
+        };
+        // A component whose name is taken is one mistake, not four.
         if all.policies.add(report, POLICIES, meta, automatic.policy) {
+            if component.has_git {
+                add_git(all, meta, component.git);
+            }
             all.repositories.add(report, REPOSITORIES, meta, automatic.repository);
             all.automations.add(report, AUTOMATIONS, meta, automatic.automation);
         }

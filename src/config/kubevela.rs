@@ -2,20 +2,25 @@
 //! `imageRepository` also for an `ImageRepository`, an `ImagePolicy` and an `ImageUpdateAutomation`, all of them named
 //! like the component, in the namespace of the Application. This is what KubeVela's fluxcd addon makes of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::automation::{DigestReflection, ObjectName, Schedule};
+use crate::automation::{Author, DigestReflection, ObjectName, Schedule};
+use crate::image::Repository;
+use crate::template::Template;
 
 use super::decode::{Fields, Text, nearest};
 use super::document::{Object, open};
-use super::flux;
+use super::flux::checked_interval;
 use super::raw::{
-    Automation, Dialect, GitRepository, ImagePolicy, ImageRepository, Message, Meta, Push, Reference, RepositoryOf,
-    Scope, SourceOf,
+    Automation, GitRepository, ImagePolicy, ImageRepository, Meta, Push, Reference, RepositoryOf, Scope, SourceOf,
 };
+use super::remote::Address;
 use super::report::{Finding, Report, quoted};
 use super::select::Selector;
 use super::value::Units;
+use super::yaml::Place;
+use super::{git, image};
 
 /// Who commits.
 const AUTHOR: (&str, &str) = ("kubevelabot", "kubevelabot@users.noreply.github.com");
@@ -77,25 +82,31 @@ fn read(mut component: Fields<'_>, application: &Meta) -> Option<Component> {
         return None;
     }
     let report = component.report();
-    let name = component.required_text("name").and_then(|name| component.object_name(&name, "name"));
+    let name = component.name("name");
     let properties = component.required_fields("properties");
     component.accept(&["traits", "dependsOn", "inputs", "outputs", "scopes", "externalRevision", "replicaKey"]);
     component.finish();
     let (name, mut properties) = name.zip(properties)?;
     let id = ObjectName { namespace: application.id.namespace.clone(), name: name.value };
-    let meta = Meta { id, place: name.place, labels: Default::default(), trailers: application.trailers };
+    let meta = Meta { id, place: name.place, labels: BTreeMap::new(), trailers: application.trailers };
     if properties.key("imageRepository").is_none() {
         let git = source_alone(report, properties, &meta);
         return Some(Component { has_git: git.is_some(), git, meta, automatic: None });
     }
-    let git = git_properties(&mut properties);
-    let images = properties.fields("imageRepository").and_then(|fields| images(fields, &meta));
+    let git = git_properties(&mut properties, &meta);
+    let images = properties.fields("imageRepository").map(|fields| images(fields, &meta));
     properties.accept(&["pullInterval", "prune", "force", "targetNamespace", "decryption", "healthCheck", "oss"]);
     properties.idle(&["suspend"]);
     properties.finish();
-    let automatic = images.zip(git.as_ref()).map(|(images, git)| emitted(images, git, &meta));
-    let has_git = git.as_ref().is_none_or(|git| git.source_name.is_none());
-    let git = git.filter(|_| has_git).and_then(|git| git.repository(&meta));
+    let (has_git, git, source) = match git {
+        Some(GitProperties { repository, source }) => (repository.is_some(), repository, Some(source)),
+        None => (true, None, None),
+    };
+    let automatic = images.map(|images| Automatic {
+        automation: source.and_then(|source| automation(source, images.message, images.interval, &meta)),
+        repository: images.repository,
+        policy: images.policy,
+    });
     Some(Component { has_git, git, meta, automatic: Some(automatic.unwrap_or_default()) })
 }
 
@@ -117,138 +128,141 @@ fn source_alone(report: &Report, mut properties: Fields<'_>, meta: &Meta) -> Opt
     if has_source || kind.is_some_and(|kind| kind.value != "git") {
         return None;
     }
-    Some(GitRepository {
-        meta: meta.clone(),
-        url: url?,
-        secret,
-        proxy_secret: None,
-        reference: None,
-        timeout: None,
-        unsupported: Vec::new(),
-    })
+    let address = git::address(report, &url?)?;
+    Some(repository(meta, address, secret, Reference::default(), None))
+}
+
+fn repository(
+    meta: &Meta,
+    address: Address,
+    secret: Option<Text>,
+    reference: Reference,
+    timeout: Option<Duration>,
+) -> GitRepository {
+    let namespace = meta.id.namespace.clone();
+    GitRepository { namespace, address, secret, proxy_secret: None, reference, timeout, unsupported: Vec::new() }
 }
 
 /// What the properties say about Git.
 struct GitProperties {
-    url: Option<Text>,
-    secret: Option<Text>,
-    timeout: Option<Duration>,
-    source_name: Option<Text>,
-    reference: Reference,
-    branch: Text,
-    path: Option<Text>,
+    /// None when the component uses the source of another one.
+    repository: Option<GitRepository>,
+    source: Source,
 }
 
-impl GitProperties {
-    fn repository(self, meta: &Meta) -> Option<GitRepository> {
-        Some(GitRepository {
-            meta: meta.clone(),
-            url: self.url?,
-            secret: self.secret,
-            proxy_secret: None,
-            reference: Some(self.reference),
-            timeout: self.timeout,
-            unsupported: Vec::new(),
-        })
-    }
+/// What the automation takes from it.
+struct Source {
+    id: ObjectName,
+    place: Place,
+    branch: String,
+    paths: Vec<String>,
 }
 
-fn git_properties(properties: &mut Fields<'_>) -> Option<GitProperties> {
+fn git_properties(properties: &mut Fields<'_>, meta: &Meta) -> Option<GitProperties> {
     let report = properties.report();
     if let Some(kind) = properties.filled_text("repoType").filter(|kind| kind.value != "git") {
-        let message =
-            format!("`{}` is {}, but images are written to Git", properties.path("repoType"), quoted(&kind.value));
+        let message = format!("`{}` is {}, but images are written to Git", kind.path, quoted(&kind.value));
         report.add(Finding::at(kind.place, message).hint("use `repoType: git` with `imageRepository`"));
     }
-    let source_name = properties.filled_text("sourceName");
-    let source_name = source_name.and_then(|name| properties.object_name(&name, "sourceName"));
-    let url = if source_name.is_some() { properties.text("url") } else { properties.required_text("url") };
-    let path = properties.required_text("path");
-    let secret = properties.filled_text("secretRef");
-    let secret = secret.and_then(|name| properties.object_name(&name, "secretRef"));
+    let other = properties.optional_name("sourceName");
+    let uses_other = matches!(other, Some(Some(_)));
+    let url = if uses_other { properties.text("url") } else { properties.required_text("url") };
+    let address = url.and_then(|url| git::address(report, &url));
+    let path = properties.required_text("path").and_then(|path| git::paths(report, &[path]));
+    let secret = properties.optional_name("secretRef");
     let timeout = properties.duration("timeout", Units::UpToMinutes).map(|(timeout, _)| timeout);
     let place = properties.key("git").unwrap_or(properties.place);
-    let reference = properties.fields("git").and_then(flux::reference).unwrap_or_default();
+    let reference = properties.optional_fields("git", git::reference)?.unwrap_or_default();
     let branch = reference.branch.clone().unwrap_or_else(|| {
         let line = report.line_of(place);
         report.notice(format!("{line}: `{}` is not given, so it is `{DEFAULT_BRANCH}`", properties.path("git.branch")));
-        Text { value: DEFAULT_BRANCH.to_owned(), place, literal: false }
+        DEFAULT_BRANCH.to_owned()
     });
-    Some(GitProperties { url, secret, timeout, source_name, reference, branch, path })
+    let (id, place) = match other? {
+        Some(name) => (ObjectName { name: name.value, ..meta.id.clone() }, name.place),
+        None => (meta.id.clone(), meta.place),
+    };
+    let secret = secret?;
+    let repository = match uses_other {
+        true => None,
+        false => Some(repository(meta, address?, secret, reference, timeout)),
+    };
+    Some(GitProperties { repository, source: Source { id, place, branch, paths: path? } })
 }
 
 /// What `imageRepository` says.
 struct Images {
     repository: Option<ImageRepository>,
     policy: Option<ImagePolicy>,
-    message: Option<Text>,
+    message: Option<Template>,
     interval: Option<Duration>,
-    place: super::yaml::Place,
 }
 
-fn images(mut fields: Fields<'_>, meta: &Meta) -> Option<Images> {
-    let image = fields.required_text("image");
-    let secret = fields.filled_text("secretRef");
-    let secret = secret.and_then(|name| fields.object_name(&name, "secretRef"));
+fn images(mut fields: Fields<'_>, meta: &Meta) -> Images {
+    let report = fields.report();
+    let image = fields.required_text("image").and_then(|image| image.parsed(report, Repository::parse));
+    let secret = fields.optional_name("secretRef");
     let message = fields.filled_text("commitMessage");
+    let message = git::message_after(report, MESSAGE, message.as_ref());
     let interval = match fields.key("interval") {
         Some(_) => {
             let interval = fields.duration("interval", Units::UpToHours);
-            flux::checked_interval(&fields, interval)
+            checked_interval(&fields, interval)
         }
-        None => Some(DEFAULT_INTERVAL),
+        None => {
+            fields.accept(&["interval"]);
+            Some(DEFAULT_INTERVAL)
+        }
     };
-    let choice = flux::choice(&mut fields, Dialect::Flux);
-    let filter = flux::filter(&mut fields);
+    let policy = image::policy(&mut fields, image::Dialect::Flux);
     let place = fields.place;
     fields.finish();
-    let repository = image.zip(interval).map(|(image, interval)| ImageRepository {
-        meta: meta.clone(),
-        image,
-        schedule: Schedule::Every(interval),
-        timeout: None,
-        secret,
-        cert_secret: None,
-        proxy_secret: None,
-        service_account: None,
-        insecure: false,
-        exclusions: None,
-        access_from: None,
-        suspended: false,
+    let repository = image.zip(interval).zip(secret).and_then(|((image, interval), secret)| {
+        Some(ImageRepository {
+            id: meta.id.clone(),
+            namespace: meta.id.namespace.clone(),
+            image,
+            schedule: Schedule::Every(interval),
+            timeout: None,
+            secret,
+            cert_secret: None,
+            proxy_secret: None,
+            service_account: None,
+            insecure: false,
+            exclusions: image::default_exclusions()?,
+            access_from: None,
+            suspended: false,
+        })
     });
-    let policy = choice.map(|choice| ImagePolicy {
+    let policy = policy.map(|policy| ImagePolicy {
         meta: meta.clone(),
         repository: RepositoryOf::Named(meta.id.clone(), place),
-        choice,
-        filter,
+        policy,
         digest: DigestReflection::Never,
         refresh: None,
         suspended: false,
     });
-    Some(Images { repository, policy, message, interval, place })
+    Images { repository, policy, message, interval }
 }
 
-/// The objects that an `imageRepository` stands for.
-fn emitted(images: Images, git: &GitProperties, meta: &Meta) -> Automatic {
-    let (source, place) = match &git.source_name {
-        Some(name) => (ObjectName { namespace: meta.id.namespace.clone(), name: name.value.clone() }, name.place),
-        None => (meta.id.clone(), images.place),
-    };
-    let text = images.message.unwrap_or(Text { value: String::new(), place: images.place, literal: false });
-    let branch = Reference { branch: Some(git.branch.clone()), ..Reference::default() };
-    let automation = images.interval.map(|interval| Automation {
+fn automation(
+    source: Source,
+    message: Option<Template>,
+    interval: Option<Duration>,
+    meta: &Meta,
+) -> Option<Automation> {
+    Some(Automation {
         meta: meta.clone(),
-        source: SourceOf::Named(source, place),
-        checkout: Some(branch),
-        paths: git.path.clone().into_iter().collect(),
+        source: SourceOf::Named(source.id, source.place),
+        checkout: Some(Reference { branch: Some(source.branch), ..Reference::default() }),
+        paths: source.paths,
         scope: Scope::Namespace(Selector::default()),
-        author: (AUTHOR.0.to_owned(), AUTHOR.1.to_owned()),
-        message: Some(Message { text, prefix: Some(MESSAGE) }),
-        values: Default::default(),
+        author: Author { name: AUTHOR.0.to_owned(), email: AUTHOR.1.to_owned() },
+        message: message?,
+        values: BTreeMap::new(),
         trailers: meta.trailers,
         push: Push::default(),
-        schedule: Schedule::Every(interval),
+        schedule: Schedule::Every(interval?),
         suspended: false,
-    });
-    Automatic { repository: images.repository, policy: images.policy, automation }
+    })
 }

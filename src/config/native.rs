@@ -3,23 +3,24 @@
 //! Each image becomes a policy `namespace:name` with a repository of its own. An image can have a `namespace` for its
 //! marker; secrets are always looked for in the namespace of the automation.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::automation::{DigestReflection, ObjectName, Schedule};
+use crate::automation::{Author, DigestReflection, ObjectName, Schedule};
+use crate::template::Template;
 
-use super::decode::{Fields, Text};
+use super::decode::Fields;
 use super::document::{Object, open};
-use super::flux::{self, Read};
-use super::raw::{
-    Automation, Dialect, GitRepository, ImagePolicy, Message, Meta, Reference, RepositoryOf, Scope, SourceOf,
-};
-use super::report::{Finding, Report, quoted};
+use super::flux::{Read, checked_interval};
+use super::raw::{Automation, GitRepository, ImagePolicy, Meta, Push, Reference, RepositoryOf, Scope, SourceOf};
+use super::report::{Finding, Report};
 use super::value::{self, Units};
+use super::{git, image};
 
 /// The interval of an automation that gives neither interval nor schedule.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
 
-/// The author of commits where none is given.
+/// The author of commits where none is given: name and address.
 pub const DEFAULT_AUTHOR: (&str, &str) = ("tagwright", "tagwright@localhost");
 
 /// The zone of a cron expression where none is given.
@@ -29,13 +30,9 @@ const DEFAULT_TIME_ZONE: &str = "UTC";
 pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>, Vec<Read<ImagePolicy>>) {
     let (meta, spec) = open(report, object);
     let Some(mut spec) = spec else { return ((meta, None), Vec::new()) };
-    let schedule = match schedule(&mut spec) {
-        Given::Absent => Some(Schedule::Every(DEFAULT_INTERVAL)),
-        Given::Wrong => None,
-        Given::Valid(schedule) => Some(schedule),
-    };
+    let schedule = schedule(&mut spec).map(|given| given.unwrap_or(Schedule::Every(DEFAULT_INTERVAL)));
     let suspended = spec.flag("suspend");
-    let git = spec.required_fields("git").and_then(|fields| git(fields, &meta));
+    let git = spec.required_fields("git").and_then(|fields| git_fields(fields, meta.as_ref()));
     if spec.key("images").is_none() {
         spec.missing("images");
     }
@@ -43,18 +40,18 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
         .items("images")
         .unwrap_or_default()
         .into_iter()
-        .map(|fields| image(fields, meta.as_ref(), schedule.as_ref()))
+        .map(|fields| image_fields(fields, meta.as_ref(), schedule.as_ref()))
         .collect();
     spec.finish();
     let own = images.iter().filter_map(|(meta, _)| meta.as_ref().map(|meta| meta.id.clone())).collect();
     let content = git.and_then(|git| {
         Some(Automation {
             meta: meta.clone()?,
-            source: SourceOf::Own(Box::new(git.repository?)),
+            source: SourceOf::Own(Box::new(git.repository)),
             checkout: None,
             paths: git.paths,
             scope: Scope::Own(own),
-            author: git.commit.author?,
+            author: git.commit.author,
             message: git.commit.message,
             values: git.commit.values,
             trailers: git.commit.trailers,
@@ -66,163 +63,144 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
     ((meta, content), images)
 }
 
-/// What an optional group of fields turned out to be.
-enum Given<T> {
-    Absent,
-    Wrong,
-    Valid(T),
-}
-
-/// Reads `interval`, or `schedule` with `timeZone`.
-fn schedule(spec: &mut Fields<'_>) -> Given<Schedule> {
-    let report = spec.report();
-    let (has_interval, has_schedule) = (spec.key("interval"), spec.key("schedule"));
-    let interval = spec.duration("interval", Units::UpToHours);
-    let expression = spec.text("schedule");
-    let zone = spec.text("timeZone");
-    match (has_interval, has_schedule) {
-        (Some(_), Some(place)) => {
-            let message = format!("`{}` and `{}` exclude each other", spec.path("interval"), spec.path("schedule"));
+/// Reads `interval`, or `schedule` with `timeZone`: `Some(None)` when none is given, `None` when something is wrong.
+fn schedule(fields: &mut Fields<'_>) -> Option<Option<Schedule>> {
+    let report = fields.report();
+    let (has_interval, has_schedule) = (fields.key("interval"), fields.key("schedule"));
+    let interval = fields.duration("interval", Units::UpToHours);
+    let expression = fields.optional("schedule", value::cron);
+    let zone_key = fields.key("timeZone");
+    let zone = fields.optional("timeZone", value::time_zone);
+    match (has_interval, has_schedule, zone_key) {
+        (Some(_), Some(place), _) => {
+            let message = format!("`{}` and `{}` exclude each other", fields.path("interval"), fields.path("schedule"));
             report.error(place, message);
-            return Given::Wrong;
-        }
-        (None, Some(_)) => {
-            let expression = expression.and_then(|text| parsed(report, &text, value::cron));
-            let zone = match zone {
-                Some(text) => parsed(report, &text, value::time_zone),
-                None => Some(DEFAULT_TIME_ZONE.to_owned()),
-            };
-            return match (expression, zone) {
-                (Some(expression), Some(time_zone)) => Given::Valid(Schedule::Cron { expression, time_zone }),
-                _ => Given::Wrong,
-            };
-        }
-        _ => {}
-    }
-    if let Some(zone) = zone {
-        let finding = Finding::at(zone.place, format!("`{}` has no `schedule` to belong to", spec.path("timeZone")));
-        report.add(finding.hint("an interval has no time zone; write `schedule` with a cron expression"));
-        return Given::Wrong;
-    }
-    match has_interval {
-        None => Given::Absent,
-        Some(_) => match flux::checked_interval(spec, interval) {
-            Some(interval) => Given::Valid(Schedule::Every(interval)),
-            None => Given::Wrong,
-        },
-    }
-}
-
-fn parsed<T>(report: &Report, text: &Text, parse: fn(&str) -> Result<T, value::Error>) -> Option<T> {
-    match parse(&text.value) {
-        Ok(value) => Some(value),
-        Err(error) => {
-            report.error(text.place, format!("{}: {error}", quoted(&text.value)));
             None
         }
+        (None, Some(place), _) => {
+            let (expression, zone) = (expression?, zone?);
+            let Some(expression) = expression else {
+                report.error(place, format!("`{}` is empty", fields.path("schedule")));
+                return None;
+            };
+            let time_zone = zone.unwrap_or_else(|| DEFAULT_TIME_ZONE.to_owned());
+            Some(Some(Schedule::Cron { expression, time_zone }))
+        }
+        (_, None, Some(place)) => {
+            let message = format!("`{}` has no `schedule` to belong to", fields.path("timeZone"));
+            let hint = "an interval has no time zone; write `schedule` with a cron expression";
+            report.add(Finding::at(place, message).hint(hint));
+            None
+        }
+        (Some(_), None, None) => checked_interval(fields, interval).map(|interval| Some(Schedule::Every(interval))),
+        (None, None, None) => Some(None),
     }
 }
 
 /// `spec.git`.
 struct Git {
-    repository: Option<GitRepository>,
-    paths: Vec<Text>,
-    push: super::raw::Push,
+    repository: GitRepository,
+    paths: Vec<String>,
+    push: Push,
     commit: Commit,
 }
 
 struct Commit {
-    author: Option<(String, String)>,
-    message: Option<Message>,
-    values: std::collections::BTreeMap<String, String>,
+    author: Author,
+    message: Template,
+    values: BTreeMap<String, String>,
     trailers: bool,
 }
 
-fn git(mut fields: Fields<'_>, meta: &Option<Meta>) -> Option<Git> {
-    let url = fields.required_text("url");
+fn git_fields(mut fields: Fields<'_>, meta: Option<&Meta>) -> Option<Git> {
+    let report = fields.report();
+    let address = fields.required_text("url").and_then(|url| git::address(report, &url));
     let reference = checkout(&mut fields);
     let paths = fields.texts("paths").unwrap_or_default();
+    let paths = git::paths(report, &paths);
     let secret = fields.reference("secretRef");
     let proxy_secret = fields.reference("proxySecretRef");
     let timeout = fields.duration("timeout", Units::UpToMinutes).map(|(timeout, _)| timeout);
-    let push = fields.fields("push").map(flux::push).unwrap_or_default();
-    let commit = match fields.fields("commit") {
-        Some(fields) => commit(fields),
-        None => Commit { author: Some(default_author()), message: None, values: Default::default(), trailers: true },
+    let push = fields.optional_fields("push", git::push);
+    let commit = match fields.optional_fields("commit", commit) {
+        Some(None) => default_commit(report),
+        given => given.flatten(),
     };
     fields.finish();
-    let repository = url.and_then(|url| {
-        let meta = meta.clone()?;
-        Some(GitRepository { meta, url, secret, proxy_secret, reference, timeout, unsupported: Vec::new() })
-    });
-    Some(Git { repository, paths, push, commit })
+    let repository = GitRepository {
+        namespace: meta?.id.namespace.clone(),
+        address: address?,
+        secret,
+        proxy_secret,
+        reference: reference?,
+        timeout,
+        unsupported: Vec::new(),
+    };
+    Some(Git { repository, paths: paths?, push: push?.unwrap_or_default(), commit: commit? })
 }
 
 /// Reads `branch`, which is short for `ref.branch`, or `ref`.
 fn checkout(fields: &mut Fields<'_>) -> Option<Reference> {
     let has_branch = fields.key("branch").is_some();
-    let branch = fields.filled_text("branch");
+    let branch = fields.optional("branch", value::branch);
     let key = fields.key("ref");
-    let reference = fields.fields("ref").and_then(flux::reference);
+    let reference = fields.optional_fields("ref", git::reference);
     match key {
         Some(place) if has_branch => {
             let message = format!("`{}` and `{}` exclude each other", fields.path("branch"), fields.path("ref"));
             fields.report().error(place, message);
             None
         }
-        Some(_) => reference,
-        None => branch.map(|branch| Reference { branch: Some(branch), ..Reference::default() }),
+        Some(_) => reference?,
+        None => Some(Reference { branch: branch?, ..Reference::default() }),
     }
 }
 
-fn commit(mut fields: Fields<'_>) -> Commit {
-    let author = match fields.key("author") {
-        Some(_) => fields.fields("author").and_then(flux::author),
-        None => Some(default_author()),
-    };
-    let message = fields.filled_text("message").map(|text| Message { text, prefix: None });
-    let values = fields.map("values").into_iter().map(|(key, text)| (key, text.value)).collect();
+fn commit(mut fields: Fields<'_>) -> Option<Commit> {
+    let report = fields.report();
+    let author = fields.optional_fields("author", git::author);
+    let message = fields.filled_text("message");
+    let message = git::message(report, message.as_ref());
+    let values = git::values(fields.map("values"));
     let trailers = fields.optional_flag("trailers").unwrap_or(true);
     fields.refuse("signingKey", "commit signing is not supported yet");
     fields.finish();
-    Commit { author, message, values, trailers }
+    Some(Commit { author: author?.unwrap_or_else(default_author), message: message?, values, trailers })
 }
 
-fn default_author() -> (String, String) {
-    (DEFAULT_AUTHOR.0.to_owned(), DEFAULT_AUTHOR.1.to_owned())
+fn default_commit(report: &Report) -> Option<Commit> {
+    let message = git::message(report, None)?;
+    Some(Commit { author: default_author(), message, values: BTreeMap::new(), trailers: true })
+}
+
+fn default_author() -> Author {
+    Author { name: DEFAULT_AUTHOR.0.to_owned(), email: DEFAULT_AUTHOR.1.to_owned() }
 }
 
 /// Reads an item of `spec.images`.
-fn image(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Option<&Schedule>) -> Read<ImagePolicy> {
-    let name = fields.required_text("name");
-    let namespace = fields.filled_text("namespace");
-    let schedule = match schedule(&mut fields) {
-        Given::Absent => inherited.cloned(),
-        Given::Wrong => None,
-        Given::Valid(schedule) => Some(schedule),
+fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Option<&Schedule>) -> Read<ImagePolicy> {
+    let name = fields.name("name");
+    let owner = automation.map(|automation| automation.id.namespace.as_str());
+    let namespace = match fields.optional_name("namespace") {
+        Some(None) => owner.map(str::to_owned),
+        given => given.flatten().map(|namespace| namespace.value),
     };
-    let name = name.and_then(|name| fields.object_name(&name, "name"));
-    let namespace = match namespace {
-        Some(namespace) => fields.object_name(&namespace, "namespace").map(|namespace| namespace.value),
-        None => automation.map(|automation| automation.id.namespace.clone()),
-    };
-    let repository = flux::repository(&mut fields, automation, schedule);
-    let choice = flux::choice(&mut fields, Dialect::Native);
-    let filter = flux::filter(&mut fields);
-    let (digest, _) = flux::digest(&mut fields);
+    let schedule = schedule(&mut fields).and_then(|given| given.or_else(|| inherited.cloned()));
+    let id = name.as_ref().zip(namespace).map(|(name, namespace)| ObjectName { namespace, name: name.value.clone() });
+    let repository = image::repository(&mut fields, id.clone(), owner, schedule);
+    let policy = image::policy(&mut fields, image::Dialect::Native);
+    let (digest, _) = image::digest(&mut fields);
     fields.finish();
-    let Some((name, namespace)) = name.zip(namespace) else { return (None, None) };
-    let id = ObjectName { namespace, name: name.value };
-    let meta = Meta { id: id.clone(), place: name.place, labels: Default::default(), trailers: false };
-    let content = repository.zip(choice).map(|(mut repository, choice)| {
+    let Some((name, id)) = name.zip(id) else { return (None, None) };
+    let meta = Meta { id, place: name.place, labels: BTreeMap::new(), trailers: false };
+    let content = repository.zip(policy).map(|(repository, policy)| {
         let suspended = repository.suspended;
         let refresh = match (&repository.schedule, digest) {
             (Schedule::Every(interval), DigestReflection::Always) => Some(*interval),
             _ => None,
         };
-        repository.access_from = None;
         let repository = RepositoryOf::Own(Box::new(repository));
-        ImagePolicy { meta: meta.clone(), repository, choice, filter, digest, refresh, suspended }
+        ImagePolicy { meta: meta.clone(), repository, policy, digest, refresh, suspended }
     });
     (Some(meta), content)
 }

@@ -6,19 +6,15 @@ use std::time::Duration;
 
 use crate::access::{self, RegistryLogin, Tls};
 use crate::automation::{ImagePolicy, ImageRepository, ObjectName, Schedule};
-use crate::image::Repository;
-use crate::pattern::Pattern;
-use crate::policy::{Direction, Filter, Order, Policy};
-use crate::version::Range;
 
 use super::credentials;
 use super::decode::{Text, nearest};
 use super::gather::Pool;
-use super::raw::{self, Choice, RepositoryOf};
+use super::raw::{self, RepositoryOf};
 use super::report::{Checked, Finding, Report, Reported};
 use super::secrets::Secrets;
 use super::yaml::Place;
-use super::{DEFAULT_CRON_TIMEOUT, DEFAULT_EXCLUSION, MIN_TIMEOUT};
+use super::{DEFAULT_CRON_TIMEOUT, MIN_TIMEOUT};
 
 /// The label that every namespace has in a cluster.
 const NAMESPACE_LABEL: &str = "kubernetes.io/metadata.name";
@@ -55,11 +51,8 @@ pub(super) fn resolve(
 }
 
 fn repository(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<ImageRepository> {
-    let report = context.report;
-    let image = raw.image.parsed(report, Repository::parse);
-    let exclusions = exclusions(report, raw.exclusions.as_deref());
     let logins = logins(context, raw);
-    let namespace = &raw.meta.id.namespace;
+    let namespace = &raw.namespace;
     let secret = |name: &Option<Text>| match name {
         Some(name) => context.secrets.secret(&in_namespace(namespace, name), name.place).map(Some),
         None => Ok(None),
@@ -71,9 +64,9 @@ fn repository(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<Imag
         Schedule::Cron { .. } => DEFAULT_CRON_TIMEOUT,
     });
     Ok(ImageRepository {
-        id: raw.meta.id.clone(),
-        image: image?,
-        exclusions: exclusions?,
+        id: raw.id.clone(),
+        image: raw.image.clone(),
+        exclusions: raw.exclusions.clone(),
         access: access::Registry {
             logins: logins?,
             tls: tls?.unwrap_or_else(Tls::default),
@@ -95,19 +88,8 @@ pub(super) fn in_namespace(namespace: &str, name: &Text) -> ObjectName {
     ObjectName { namespace: namespace.to_owned(), name: name.value.clone() }
 }
 
-/// An empty list means the default, as in Flux.
-fn exclusions(report: &Report, list: Option<&[Text]>) -> Checked<Vec<Pattern>> {
-    match list {
-        None | Some([]) => Pattern::parse(DEFAULT_EXCLUSION).map(|pattern| vec![pattern]).map_err(|_| Reported),
-        Some(list) => {
-            let patterns: Vec<_> = list.iter().map(|text| text.parsed(report, Pattern::parse)).collect();
-            patterns.into_iter().collect()
-        }
-    }
-}
-
 fn logins(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<Vec<RegistryLogin>> {
-    let namespace = &raw.meta.id.namespace;
+    let namespace = &raw.namespace;
     let mut names = Vec::new();
     if let Some(name) = &raw.secret {
         names.push((in_namespace(namespace, name), name.place));
@@ -123,37 +105,19 @@ fn logins(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<Vec<Regi
 }
 
 fn policy(context: &Context<'_>, known: &BTreeMap<ObjectName, Known>, raw: raw::ImagePolicy) -> Checked<ImagePolicy> {
-    let report = context.report;
     let repository = match &raw.repository {
         RepositoryOf::Own(own) => repository(context, own).map(Arc::new),
         RepositoryOf::Named(id, place) => named(context, known, &raw.meta.id.namespace, id, *place),
     };
-    let filter = raw.filter.map(|filter| {
-        let pattern = filter.pattern.parsed(report, Pattern::parse)?;
-        Ok(Filter { pattern, extract: filter.extract })
-    });
-    let order = order(report, &raw.choice);
     Ok(ImagePolicy {
         id: raw.meta.id,
         labels: raw.meta.labels,
-        policy: Policy { filter: filter.transpose()?, order: order? },
+        policy: raw.policy,
         repository: repository?,
         digest: raw.digest,
         refresh: raw.refresh,
         suspended: raw.suspended,
     })
-}
-
-fn order(report: &Report, choice: &Choice) -> Checked<Order> {
-    let direction = |order: &Option<Text>| match order {
-        Some(text) => text.parsed(report, Direction::parse),
-        None => Ok(Direction::Ascending),
-    };
-    match choice {
-        Choice::Semver(range) => range.parsed(report, Range::parse).map(Order::Semver),
-        Choice::Alphabetical(order) => direction(order).map(Order::Alphabetical),
-        Choice::Numerical(order) => direction(order).map(Order::Numerical),
-    }
 }
 
 /// The repository that a policy names, if the policy may use it.

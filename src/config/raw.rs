@@ -1,12 +1,18 @@
-//! What the documents say, whichever way they are written: fields are read and typed, nothing is resolved or checked
-//! against anything else. Flux's objects are the common form; native and KubeVela documents are put into it.
+//! What the documents say, whichever way they are written: each value is checked, nothing that refers to something else
+//! is resolved. Flux's objects are the common form; native and KubeVela documents are put into it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::automation::{DigestReflection, ObjectName, Schedule};
+use crate::automation::{Author, DigestReflection, ObjectName, Schedule};
+use crate::image::Repository;
+use crate::pattern::Pattern;
+use crate::policy::Policy;
+use crate::template::Template;
+use crate::version::Range;
 
 use super::decode::Text;
+use super::remote::Address;
 use super::select::Selector;
 use super::yaml::Place;
 
@@ -21,23 +27,15 @@ pub(super) struct Meta {
     pub(super) trailers: bool,
 }
 
-/// How strictly several orders in one policy are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
-    /// One order, or it is an error.
-    Native,
-    /// The first of semver, alphabetical, numerical counts; the rest is ignored with a notice.
-    Flux,
-}
-
 /// Flux's `GitRepository`, or `spec.git` of a native automation.
 #[derive(Debug)]
 pub(super) struct GitRepository {
-    pub(super) meta: Meta,
-    pub(super) url: Text,
+    /// The namespace of its secrets.
+    pub(super) namespace: String,
+    pub(super) address: Address,
     pub(super) secret: Option<Text>,
     pub(super) proxy_secret: Option<Text>,
-    pub(super) reference: Option<Reference>,
+    pub(super) reference: Reference,
     pub(super) timeout: Option<Duration>,
     /// Fields that only matter, and are only refused, when an automation uses this repository.
     pub(super) unsupported: Vec<(Place, String)>,
@@ -46,18 +44,22 @@ pub(super) struct GitRepository {
 /// What to check out; all parts can be there at once.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reference {
-    pub(super) branch: Option<Text>,
-    pub(super) tag: Option<Text>,
-    pub(super) semver: Option<Text>,
-    pub(super) name: Option<Text>,
-    pub(super) commit: Option<Text>,
+    pub(super) branch: Option<String>,
+    pub(super) tag: Option<String>,
+    pub(super) semver: Option<Range>,
+    pub(super) name: Option<String>,
+    pub(super) commit: Option<String>,
+    /// Where it is written.
+    pub(super) place: Option<Place>,
 }
 
 /// Flux's `ImageRepository`.
 #[derive(Debug)]
 pub(super) struct ImageRepository {
-    pub(super) meta: Meta,
-    pub(super) image: Text,
+    pub(super) id: ObjectName,
+    /// The namespace of secrets and service accounts.
+    pub(super) namespace: String,
+    pub(super) image: Repository,
     pub(super) schedule: Schedule,
     pub(super) timeout: Option<Duration>,
     pub(super) secret: Option<Text>,
@@ -65,7 +67,7 @@ pub(super) struct ImageRepository {
     pub(super) proxy_secret: Option<Text>,
     pub(super) service_account: Option<Text>,
     pub(super) insecure: bool,
-    pub(super) exclusions: Option<Vec<Text>>,
+    pub(super) exclusions: Vec<Pattern>,
     /// `matchLabels` of each selector; none when nothing is said about other namespaces.
     pub(super) access_from: Option<Vec<BTreeMap<String, String>>>,
     pub(super) suspended: bool,
@@ -76,8 +78,7 @@ pub(super) struct ImageRepository {
 pub(super) struct ImagePolicy {
     pub(super) meta: Meta,
     pub(super) repository: RepositoryOf,
-    pub(super) choice: Choice,
-    pub(super) filter: Option<Filter>,
+    pub(super) policy: Policy,
     pub(super) digest: DigestReflection,
     pub(super) refresh: Option<Duration>,
     pub(super) suspended: bool,
@@ -92,23 +93,6 @@ pub(super) enum RepositoryOf {
     Own(Box<ImageRepository>),
 }
 
-/// The order that chooses.
-#[derive(Debug)]
-pub(super) enum Choice {
-    Semver(Text),
-    /// Ascending when none.
-    Alphabetical(Option<Text>),
-    /// Ascending when none.
-    Numerical(Option<Text>),
-}
-
-/// `filterTags`.
-#[derive(Debug)]
-pub(super) struct Filter {
-    pub(super) pattern: Text,
-    pub(super) extract: String,
-}
-
 /// Flux's `ImageUpdateAutomation`.
 #[derive(Debug)]
 pub(super) struct Automation {
@@ -116,10 +100,10 @@ pub(super) struct Automation {
     pub(super) source: SourceOf,
     /// Replaces the reference of the Git repository as a whole.
     pub(super) checkout: Option<Reference>,
-    pub(super) paths: Vec<Text>,
+    pub(super) paths: Vec<String>,
     pub(super) scope: Scope,
-    pub(super) author: (String, String),
-    pub(super) message: Option<Message>,
+    pub(super) author: Author,
+    pub(super) message: Template,
     pub(super) values: BTreeMap<String, String>,
     pub(super) trailers: bool,
     pub(super) push: Push,
@@ -145,18 +129,10 @@ pub(super) enum Scope {
     Own(Vec<ObjectName>),
 }
 
-/// The source of a commit message.
-#[derive(Debug)]
-pub(super) struct Message {
-    pub(super) text: Text,
-    /// What stands before it on a line of its own.
-    pub(super) prefix: Option<&'static str>,
-}
-
-/// Where the commit goes.
-#[derive(Debug, Default)]
+/// Where the commit goes, as far as it is given.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Push {
-    pub(super) branch: Option<Text>,
-    pub(super) refspec: Option<Text>,
-    pub(super) options: BTreeMap<String, Text>,
+    pub(super) branch: Option<String>,
+    pub(super) refspec: Option<String>,
+    pub(super) options: BTreeMap<String, String>,
 }

@@ -7,7 +7,7 @@ use url::Url;
 const MAX_URL: usize = 2048;
 
 /// A remote's URL, taken apart.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
     /// The URL without a password, and for `http` and `https` without a user name.
     pub(super) url: String,

@@ -4,7 +4,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fmt::Display;
 
 use super::problem::{Error, Problem, Related};
 use super::source::Source;
@@ -95,11 +94,6 @@ impl Report {
         self.add(Finding::at(place, message))
     }
 
-    /// Records why a value at this place cannot be used.
-    pub(super) fn checked<T, E: Display>(&self, place: Place, result: Result<T, E>) -> Checked<T> {
-        result.map_err(|error| self.error(place, error.to_string()))
-    }
-
     /// Records something worth knowing that is no problem; twice the same is once.
     pub(super) fn notice(&self, text: impl Into<String>) {
         let text = text.into();
@@ -163,8 +157,9 @@ impl Report {
             Spot::Place(place) | Spot::Hidden(place) => (1, Some(*place)),
         });
         let mut shown = BTreeSet::new();
-        let problems: Vec<Problem> =
+        let mut problems: Vec<Problem> =
             findings.into_iter().map(|finding| problem(&self.sources, finding, &mut shown)).collect();
+        problems.dedup();
         let masks = self.masks.into_inner();
         let texts = shown.into_iter().map(|file| masked(&self.sources, file, &masks)).collect();
         Err(Error::new(problems, texts))

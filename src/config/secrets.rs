@@ -78,7 +78,7 @@ impl<'a> Secrets<'a> {
             }
         }
         let object = self.only(Kind::Secret, id, place)?;
-        let (kind, values) = document(self.report, object)?;
+        let (kind, values) = document(self.report, id, object)?;
         let (values, definition) = (Values::Document(values), Some(object.place));
         Ok(Secret { report: self.report, id: id.clone(), place, kind, values, definition })
     }
@@ -89,8 +89,7 @@ impl<'a> Secrets<'a> {
         let Some(mut fields) = Fields::of(self.report, &object.node, "", object.place) else { return Err(Reported) };
         let mut names = Vec::new();
         for mut item in fields.items("imagePullSecrets").unwrap_or_default() {
-            let name = item.required_text("name").and_then(|name| item.object_name(&name, "name"));
-            let name = name.ok_or(Reported)?;
+            let name = item.name("name").ok_or(Reported)?;
             names.push((ObjectName { namespace: id.namespace.clone(), name: name.value }, name.place));
         }
         Ok(names)
@@ -127,10 +126,10 @@ impl<'a> Secrets<'a> {
 }
 
 /// Type and decoded values of a `Secret` document.
-fn document(report: &Report, object: &Object) -> Checked<(Option<String>, BTreeMap<String, String>)> {
+fn document(report: &Report, id: &ObjectName, object: &Object) -> Checked<(Option<String>, BTreeMap<String, String>)> {
     let Some(mut fields) = Fields::of(report, &object.node, "", object.place) else { return Err(Reported) };
     if let Some(place) = fields.key("sops") {
-        let finding = Finding::at(place, "the secret is encrypted with SOPS, which is not read");
+        let finding = Finding::at(place, format!("secret '{id}' is encrypted with SOPS, which is not read"));
         return Err(report.add(finding.hint("give the decrypted values with `--secrets`")));
     }
     fields.accept(&["apiVersion", "kind", "metadata", "immutable"]);
@@ -143,7 +142,8 @@ fn document(report: &Report, object: &Object) -> Checked<(Option<String>, BTreeM
             Ok(Ok(value)) => drop(values.insert(key, value)),
             Ok(Err(_)) => {} // A value that is no text is none of those that are asked for.
             Err(_) => {
-                let finding = Finding::at(text.place, format!("`data` of the secret: {} is not base64", quoted(&key)));
+                let finding =
+                    Finding::at(text.place, format!("secret '{id}': {} in `data` is not base64", quoted(&key)));
                 report.add(finding.hint("plain values belong into `stringData`"));
                 wrong = true;
             }

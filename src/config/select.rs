@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::decode::{Fields, listed, nearest};
-use super::report::{Finding, quoted};
+use super::decode::{Fields, Text, listed, nearest};
+use super::report::{Finding, Report, quoted};
 
 /// Selects objects by their labels; without requirements, all of them.
 #[derive(Debug, Clone, Default)]
@@ -60,10 +60,24 @@ impl Requirement {
     }
 }
 
+fn is_operator(report: &Report, operator: &Text) -> bool {
+    let known = OPERATORS.contains(&operator.value.as_str());
+    if !known {
+        let hint = match nearest(&operator.value, &OPERATORS) {
+            Some(known) => format!("an operator with a similar name exists: `{known}`"),
+            None => format!("the operators are {}", listed(&OPERATORS)),
+        };
+        let message = format!("unknown operator {}", quoted(&operator.value));
+        report.add(Finding::at(operator.place, message).hint(hint));
+    }
+    known
+}
+
 fn expression(mut fields: Fields<'_>) -> Option<Requirement> {
     let key = fields.required_text("key");
     let operator = fields.required_text("operator");
     let has_values = fields.key("values");
+    let operator = operator.filter(|operator| is_operator(fields.report(), operator));
     let values: Vec<String> = fields.texts("values").unwrap_or_default().into_iter().map(|text| text.value).collect();
     let (report, place, path) = (fields.report(), fields.place, fields.path("values"));
     fields.finish();
@@ -82,16 +96,7 @@ fn expression(mut fields: Fields<'_>) -> Option<Requirement> {
                 "In" => Operator::In(values),
                 "NotIn" => Operator::NotIn(values),
                 "Exists" => Operator::Exists,
-                "DoesNotExist" => Operator::DoesNotExist,
-                other => {
-                    let hint = match nearest(other, &OPERATORS) {
-                        Some(known) => format!("an operator with a similar name exists: `{known}`"),
-                        None => format!("the operators are {}", listed(&OPERATORS)),
-                    };
-                    let message = format!("unknown operator {}", quoted(other));
-                    report.add(Finding::at(operator.place, message).hint(hint));
-                    return None;
-                }
+                _ => Operator::DoesNotExist,
             };
             return Some(Requirement { key: key?.value, operator });
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::civil::date;
 use jiff::tz::TimeZone;
@@ -180,10 +181,21 @@ pub(super) fn path(text: &str) -> Result<String, Error> {
 /// Checks a cron expression of five fields (or a nickname such as `@hourly`) that is due at some time.
 pub(super) fn cron(text: &str) -> Result<String, Error> {
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-    let cron = parser.parse(text).map_err(|error| Error::Cron(error.to_string().trim_end_matches('.').to_owned()))?;
+    let cron = parser.parse(text).map_err(|error| Error::Cron(reason(error)))?;
     let start = date(2024, 1, 1).to_zoned(TimeZone::UTC).map_err(|_| Error::Never)?;
     cron.find_next_occurrence(&start, true).map_err(|_| Error::Never)?;
     Ok(text.trim().to_owned())
+}
+
+/// Says what is wrong with a cron expression, as part of a sentence.
+fn reason(error: CronError) -> String {
+    let text = match error {
+        CronError::InvalidPattern(text) | CronError::IllegalCharacters(text) | CronError::ComponentError(text) => text,
+        CronError::EmptyPattern => "it is empty".to_owned(),
+        other => other.to_string(),
+    };
+    let mut chars = text.trim_end_matches('.').chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 /// Checks an IANA time zone name.

@@ -1,14 +1,15 @@
 //! What a backslash begins, outside and inside of classes.
 
+use super::Reason;
+use super::class::{self, Class};
 use super::syntax::{Fault, Flags};
-use super::{Reason, class, unicode};
 
 /// What a backslash and what follows it stand for; `length` counts the bytes of the pattern.
 pub(super) enum Escape<'p> {
     /// One character; a number, because Go also takes surrogates.
     Char { code: u32, length: usize },
-    /// A class, written as an item.
-    Class { text: String, length: usize },
+    /// A class.
+    Class(Class),
     /// A position.
     Assertion { text: &'static str, length: usize },
     /// `\Q…\E`.
@@ -29,8 +30,8 @@ pub(super) fn read<'p>(text: &'p str, flags: Flags) -> Result<Escape<'p>, Fault<
     if !assertion.is_empty() {
         return Ok(Escape::Assertion { text: assertion, length: 2 });
     }
-    if let Some((set, length)) = set(text)? {
-        return Ok(Escape::Class { text: class::single(&set, flags), length });
+    if let Some(class) = class::named(text, flags)? {
+        return Ok(Escape::Class(class));
     }
     let (code, length) = character(text)?;
     Ok(Escape::Char { code, length })
@@ -41,38 +42,6 @@ fn quoted(text: &str) -> Escape<'_> {
     match body.find(r"\E") {
         Some(end) => Escape::Quoted { literal: &body[..end], length: end + 4 },
         None => Escape::Quoted { literal: body, length: text.len() },
-    }
-}
-
-/// Reads `\d`, `\pL`, `\p{Greek}` and the like, as text for the inside of a class.
-pub(super) fn set(text: &str) -> Result<Option<(String, usize)>, Fault<'_>> {
-    let set = match text.as_bytes().get(1) {
-        Some(b'd') => "[0-9]",
-        Some(b'D') => "[^0-9]",
-        Some(b's') => r"[\t\n\x0c\r ]",
-        Some(b'S') => r"[^\t\n\x0c\r ]",
-        Some(b'w') => "[0-9A-Za-z_]",
-        Some(b'W') => "[^0-9A-Za-z_]",
-        Some(b'p' | b'P') => return unicode_set(text).map(Some),
-        _ => return Ok(None),
-    };
-    Ok(Some((set.to_owned(), 2)))
-}
-
-fn unicode_set(text: &str) -> Result<(String, usize), Fault<'_>> {
-    let mut negated = text.as_bytes().get(1) == Some(&b'P');
-    let (name, length) = match text[2..].chars().next() {
-        Some('{') => match text.find('}') {
-            Some(end) => (&text[3..end], end + 1),
-            None => return Err(Fault::new(Reason::CharacterRange, text)),
-        },
-        Some(char) => (&text[2..2 + char.len_utf8()], 2 + char.len_utf8()),
-        None => ("", 2),
-    };
-    let name = name.strip_prefix('^').inspect(|_| negated = !negated).unwrap_or(name);
-    match unicode::set(name, negated) {
-        Some(set) => Ok((set, length)),
-        None => Err(Fault::new(Reason::CharacterRange, &text[..length])),
     }
 }
 

@@ -3,14 +3,18 @@
 //! One pass, no tree: what is written so far, the open groups, and the last item, which is what a repetition takes. Flags
 //! (`i m s U`) are resolved here and never written, except around the one item they concern.
 
+use super::class::{self, Class};
 use super::escape::{self, Escape};
-use super::{MAX_DEPTH, Reason, class};
+use super::{MAX_DEPTH, Reason};
 
 /// The largest repeat count, also as a product of nested ones.
 const MAX_REPEAT: u32 = 1000;
 
 /// The largest number that is read as a repeat count at all.
 const MAX_REPEAT_TEXT: u32 = 100_000_000;
+
+/// The most characters of classes beyond ASCII that are matched in any case: four times all of Unicode.
+const MAX_FOLDED: u32 = 4 * 0x11_0000;
 
 /// What is wrong, and the part of the pattern that is.
 #[derive(Debug)]
@@ -42,6 +46,7 @@ pub(super) fn translate(pattern: &str) -> Result<Translation, Fault<'_>> {
         concatenation: Concatenation::default(),
         names: vec![None],
         repetition: None,
+        folded: 0,
     };
     while translator.at < pattern.len() {
         let repetition = translator.step()?;
@@ -127,6 +132,8 @@ struct Translator<'p> {
     names: Vec<Option<String>>,
     /// Where the repetition operator starts that was read just before.
     repetition: Option<usize>,
+    /// How many characters the compiler will look at to match classes in any case.
+    folded: u32,
 }
 
 impl<'p> Translator<'p> {
@@ -150,8 +157,8 @@ impl<'p> Translator<'p> {
             '$' => self.item(1, if self.flags.multi_line { "(?m:$)" } else { r"\z" }),
             '.' => self.item(1, if self.flags.dot_matches_newline { "(?s:.)" } else { "." }),
             '[' => {
-                let (class, after) = class::translate(rest, self.flags)?;
-                self.item(rest.len() - after.len(), &class);
+                let class = class::translate(rest, self.flags)?;
+                self.class(&class)?;
             }
             '*' | '+' | '?' => return self.repeat(Repetition { length: 1, min: 0, max: None, symbol: Some(char) }),
             '{' => match counted(rest) {
@@ -180,6 +187,15 @@ impl<'p> Translator<'p> {
         self.at += length;
     }
 
+    fn class(&mut self, class: &Class) -> Result<(), Fault<'p>> {
+        self.folded = self.folded.saturating_add(class.folded);
+        if self.folded > MAX_FOLDED {
+            return Err(Fault::new(Reason::TooLarge, self.pattern));
+        }
+        self.item(class.length, &class.text);
+        Ok(())
+    }
+
     fn literal(&mut self, length: usize, code: u32) {
         let mut text = String::new();
         push_literal(&mut text, code, self.flags);
@@ -190,7 +206,7 @@ impl<'p> Translator<'p> {
         let rest = self.rest();
         match escape::read(rest, self.flags)? {
             Escape::Char { code, length } => self.literal(length, code),
-            Escape::Class { text, length } => self.item(length, &text),
+            Escape::Class(class) => self.class(&class)?,
             Escape::Assertion { text, length } => self.item(length, text),
             Escape::Quoted { literal, length } => {
                 for char in literal.chars() {

@@ -69,6 +69,7 @@ pub(crate) fn is_passing(error: &Error) -> bool {
     match error {
         Error::Network { .. } | Error::Throttled { .. } => true,
         Error::Status { status, .. } => is_passing_status(*status),
+        Error::Behind { mirror, upstream } => is_passing(mirror) || is_passing(upstream),
         _ => false,
     }
 }

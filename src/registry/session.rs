@@ -6,6 +6,7 @@
 //! strangers; it is asked again with the login, if there is one.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -21,7 +22,7 @@ use super::error::{Error, Sent, envelope, show};
 use super::exchange::{Exchange, Reply, Request};
 use super::login::{Credential, Fingerprint};
 use super::retry::{Patience, is_passing_status, retry_after};
-use super::token::{self, Token, TokenKey, Tokens};
+use super::token::{self, Source, Token, TokenKey, Tokens};
 
 /// What is asked of a repository unless its registry wants another word for it.
 const PULL: &str = "pull";
@@ -74,7 +75,16 @@ enum Proof {
     Basic(HeaderValue),
     /// A bearer token of the configuration.
     Fixed(HeaderValue),
-    Token(Token),
+    Token(Token, Rejection),
+}
+
+/// What it means if the registry rejects a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rejection {
+    /// The token is from earlier, and may have ended; another one may do.
+    Passing,
+    /// The token is new, and another one would do no better.
+    Final,
 }
 
 impl Proof {
@@ -82,7 +92,7 @@ impl Proof {
         match self {
             Self::Nothing => None,
             Self::Basic(header) | Self::Fixed(header) => Some(header),
-            Self::Token(token) => Some(&token.header),
+            Self::Token(token, _) => Some(&token.header),
         }
     }
 }
@@ -109,11 +119,20 @@ impl Session<'_> {
         url
     }
 
-    /// Sends a request until it succeeds or patience ends. Each attempt may use another address of those given; the last
-    /// one serves for all further attempts.
+    /// Sends a request until it succeeds or patience ends. Each server error moves on to the next of the requests given,
+    /// which should be easier to answer; the last one serves for all further attempts.
     pub(crate) async fn fetch(&self, requests: &[Request]) -> Result<Reply, Error> {
         let last = requests.len().saturating_sub(1);
-        self.patience.retry(|number| self.attempt(&requests[number.min(last)])).await
+        let current = AtomicUsize::new(0);
+        let attempt = async |_: usize| {
+            let at = current.load(Ordering::Relaxed).min(last);
+            let result = self.attempt(&requests[at]).await;
+            if let Err(Error::Status { status: 500.., .. }) = result {
+                current.store(at + 1, Ordering::Relaxed);
+            }
+            result
+        };
+        self.patience.retry(attempt).await
     }
 
     async fn attempt(&self, request: &Request) -> Result<Reply, Error> {
@@ -138,7 +157,7 @@ impl Session<'_> {
     fn sent(&self, proof: &Proof) -> Sent {
         match proof {
             Proof::Nothing => Sent::Nothing,
-            Proof::Token(_) if self.credential.is_anonymous() => Sent::Nothing,
+            Proof::Token(..) if self.credential.is_anonymous() => Sent::Nothing,
             _ => Sent::Credentials,
         }
     }
@@ -154,7 +173,7 @@ impl Session<'_> {
             Some(Habit::Bearer { realm, service, actions }) => {
                 let token = self.token(realm, service, &actions, None).await;
                 // The realm may have moved; then the registry says where to.
-                token.inspect_err(|_| self.shared.habits.set(self.habit_key(), None)).map(Proof::Token)
+                token.inspect_err(|_| self.shared.habits.set(self.habit_key(), None))
             }
         }
     }
@@ -181,10 +200,10 @@ impl Session<'_> {
     async fn meet(&self, reply: &Reply, proof: &Proof) -> Result<Option<Proof>, Error> {
         let challenge = Challenge::first(reply.texts(header::WWW_AUTHENTICATE));
         let (rejected, bearer) = match (proof, challenge) {
-            (Proof::Fixed(_), _) => return Ok(None),
+            (Proof::Fixed(_) | Proof::Token(_, Rejection::Final), _) => return Ok(None),
             (Proof::Basic(_), Some(Challenge::Basic) | None) => return Ok(None),
             (_, Some(Challenge::Basic) | None) => return Ok(self.basic()),
-            (Proof::Token(token), Some(bearer)) => (Some(token.serial()), bearer),
+            (Proof::Token(token, Rejection::Passing), Some(bearer)) => (Some(token.serial()), bearer),
             (Proof::Nothing | Proof::Basic(_), Some(bearer)) => (None, bearer),
         };
         let Challenge::Bearer { realm, service, scope } = bearer else { return Ok(None) };
@@ -194,9 +213,9 @@ impl Session<'_> {
         let realm = token::check_realm(&realm, self.endpoint)?;
         let actions = self.actions(scope.as_deref());
         let habit = Habit::Bearer { realm: realm.clone(), service: service.clone(), actions: actions.clone() };
-        let token = self.token(realm, service, &actions, rejected).await?;
+        let proof = self.token(realm, service, &actions, rejected).await?;
         self.shared.habits.set(self.habit_key(), Some(habit));
-        Ok(Some(Proof::Token(token)))
+        Ok(Some(proof))
     }
 
     /// Returns the actions to ask for. A challenge may want other words than `pull`, as Azure's does, but it only counts
@@ -217,10 +236,12 @@ impl Session<'_> {
         service: Option<String>,
         actions: &str,
         rejected: Option<u64>,
-    ) -> Result<Token, Error> {
+    ) -> Result<Proof, Error> {
         let scope = format!("repository:{}:{actions}", self.endpoint.scope_name);
         let key = TokenKey { realm, service, scope, credential: self.credential.fingerprint() };
-        self.shared.tokens.get(&key, rejected, self.fetch_token(&key)).await
+        let (token, source) = self.shared.tokens.get(&key, rejected, self.fetch_token(&key)).await?;
+        let is_new = source == Source::Server || rejected.is_some();
+        Ok(Proof::Token(token, if is_new { Rejection::Final } else { Rejection::Passing }))
     }
 
     async fn fetch_token(&self, key: &TokenKey) -> Result<Token, Error> {
@@ -287,7 +308,8 @@ impl Session<'_> {
 /// What a token server that takes no refresh tokens may take in their place.
 fn refresh_login(refresh: &Secret, login: Option<&Login>) -> Login {
     use secrecy::ExposeSecret as _;
-    let username = login.map_or("<token>", |login| login.username.as_str()).to_owned();
+    let name = login.map(|login| login.username.as_str()).filter(|name| !name.is_empty());
+    let username = name.unwrap_or("<token>").to_owned();
     let own = login.filter(|login| !login.password.expose_secret().is_empty());
     Login { username, password: own.map_or(refresh, |login| &login.password).clone() }
 }

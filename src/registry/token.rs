@@ -59,6 +59,15 @@ impl Token {
     }
 }
 
+/// Where a token was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Among those fetched before, or for another poll.
+    Cache,
+    /// Its server was just asked.
+    Server,
+}
+
 /// All tokens in use.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
@@ -78,7 +87,7 @@ impl Tokens {
         key: &TokenKey,
         rejected: Option<u64>,
         fetch: impl Future<Output = Result<Token, Error>>,
-    ) -> Result<Token, Error> {
+    ) -> Result<(Token, Source), Error> {
         let asked = Instant::now();
         let cell = self.cell(key);
         let mut cell = cell.lock().await;
@@ -86,7 +95,7 @@ impl Tokens {
             && token.expires > Instant::now()
             && Some(token.serial) != rejected
         {
-            return Ok(token.clone());
+            return Ok((token.clone(), Source::Cache));
         }
         if let Some((when, error)) = &cell.failure
             && *when >= asked
@@ -96,7 +105,7 @@ impl Tokens {
         match fetch.await {
             Ok(token) => {
                 *cell = Cell { token: Some(token.clone()), failure: None };
-                Ok(token)
+                Ok((token, Source::Server))
             }
             Err(error) => {
                 *cell = Cell { token: None, failure: Some((Instant::now(), error.clone())) };

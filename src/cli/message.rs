@@ -1,0 +1,81 @@
+//! `tagwright message`: renders a commit message from a template and recorded changes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde::Deserialize;
+
+use super::{Ending, streams};
+use crate::change::Change;
+use crate::message::{self, Facts};
+use crate::report::json;
+use crate::template::Template;
+
+/// Render a commit message from a Go template and a list of changes; the text is printed as it is.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// File with the template; `-` reads stdin [default: the default message]
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
+    /// File with the changes: {"automation": {"namespace", "name"}, "values": {…}, "images": [{"policy", "image"}], "changes": […]}
+    #[arg(long, value_name = "FILE.json")]
+    changes: PathBuf,
+    /// End the message with the trailers that name the automation and its policies
+    #[arg(long)]
+    trailers: bool,
+}
+
+/// What `--changes` holds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    #[serde(default)]
+    automation: AutomationName,
+    #[serde(default)]
+    values: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    images: Vec<Image>,
+    #[serde(default)]
+    changes: Vec<json::Change>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AutomationName {
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Image {
+    policy: String,
+    image: String,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+    let source = match &arguments.template {
+        Some(path) => streams::read(path)?,
+        None => message::DEFAULT_MESSAGE.to_owned(),
+    };
+    let template = Template::parse("commit message", &source)?;
+    let name = arguments.changes.display().to_string();
+    let input: Input = serde_json::from_str(&streams::read(&arguments.changes)?)
+        .map_err(crate::report::Usage::from_json)
+        .with_context(|| format!("cannot read the changes in {name}"))?;
+    let changes: Vec<Change> = input.changes.into_iter().map(Change::from).collect();
+    let images = input.images.into_iter().map(|image| (image.policy, image.image)).collect();
+    let facts = Facts {
+        automation_namespace: &input.automation.namespace,
+        automation_name: &input.automation.name,
+        values: &input.values.unwrap_or_default(),
+        changes: &changes,
+        images: &images,
+    };
+    let text = message::render(&template, &facts)?;
+    streams::data(&if arguments.trailers { message::with_trailers(&text, &facts) } else { text })?;
+    Ok(Ending::Done)
+}

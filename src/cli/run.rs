@@ -1,0 +1,133 @@
+//! `tagwright run`: polls, plans, commits and pushes.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use super::{Ending, Output, streams};
+use crate::report::{self, Usage, diff, json};
+use crate::run::{self, Edges, Mode, Report};
+use crate::{config, git, registry};
+
+/// Poll the registries, plan the edits, commit and push.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Run every automation once, then exit
+    #[arg(long, required = true)]
+    once: bool,
+    /// Change nothing: print the unified diff, exit with 3 when there would be a commit
+    #[arg(long)]
+    dry_run: bool,
+    /// Configuration: a file or a folder; may be repeated
+    #[arg(long, value_name = "PATH", default_value = "policies", env = "TAGWRIGHT_CONFIG", value_delimiter = None)]
+    config: Vec<PathBuf>,
+    /// Folder with secrets as files: <namespace>/<name>/<key>
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS")]
+    secrets: Option<PathBuf>,
+    /// Folder for the Git mirrors, kept for the next run [default: a temporary folder]
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Ask this mirror in place of a registry: ghcr.io=https://mirror.example.com; may be repeated
+    #[arg(long, value_name = "HOST=URL")]
+    registry_mirror: Vec<String>,
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// What a run is made of.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// Where the configuration is.
+    pub(super) sources: config::Sources,
+    /// `HOST=URL` for each registry mirror.
+    pub(super) mirrors: Vec<String>,
+    /// Where mirrors are kept; none is a temporary folder.
+    pub(super) data_dir: Option<PathBuf>,
+    /// A git configuration to read in place of the machine's.
+    pub(super) git_configuration: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+    let settings = Settings {
+        sources: config::Sources { paths: arguments.config.clone(), secrets: arguments.secrets.clone() },
+        mirrors: arguments.registry_mirror.clone(),
+        data_dir: arguments.data_dir.clone(),
+        git_configuration: None,
+    };
+    let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Push };
+    let report = super::runtime()?.block_on(execute(&settings, mode))?;
+    print(arguments, &report)?;
+    Ok(ending(&report))
+}
+
+/// Loads the configuration and runs every automation once.
+pub(super) async fn execute(settings: &Settings, mode: Mode) -> anyhow::Result<Report> {
+    let configuration = config::load(&settings.sources)?;
+    for notice in &configuration.notices {
+        streams::talk(&format!("note: {notice}"));
+    }
+    if configuration.automations.is_empty() {
+        let paths: Vec<String> = settings.sources.paths.iter().map(|path| path.display().to_string()).collect();
+        let message = format!("no automation is configured in {}", paths.join(", "));
+        return Err(Usage::new(message, "write an ImageAutomation, an ImageUpdateAutomation or an Application").into());
+    }
+    let registry = registry::Client::new(registry_settings(&settings.mirrors)?)?;
+    let temporary;
+    let data_dir = match &settings.data_dir {
+        Some(directory) => directory.clone(),
+        None => {
+            temporary = tempfile::tempdir().context("cannot make a temporary directory")?;
+            temporary.path().to_owned()
+        }
+    };
+    let git = git::Git::new(git_settings(data_dir, settings.git_configuration.clone()))?;
+    Ok(run::once(&Edges { registry, git }, &configuration.automations, mode).await)
+}
+
+/// The machine's registry settings, with mirrors as given on the command line.
+pub(super) fn registry_settings(mirrors: &[String]) -> anyhow::Result<registry::Settings> {
+    let mirrors = mirrors.iter().map(|text| registry::Mirror::parse(text)).collect::<Result<_, _>>()?;
+    Ok(registry::Settings { mirrors, ..registry::Settings::default() })
+}
+
+/// The machine's Git settings, perhaps with another git configuration than the user's.
+fn git_settings(data_dir: PathBuf, configuration: Option<PathBuf>) -> git::Settings {
+    let mut settings = git::Settings::of_machine(data_dir);
+    if let Some(path) = configuration {
+        settings.environment.insert("GIT_CONFIG_GLOBAL".into(), path.into());
+    }
+    settings
+}
+
+fn print(arguments: &Arguments, report: &Report) -> anyhow::Result<()> {
+    for failure in &report.failures {
+        streams::talk(&format!("error: {}", failure.chain()));
+    }
+    if arguments.output == Output::Json {
+        return streams::json(&json::Run::from(report));
+    }
+    for automation in &report.automations {
+        if !automation.diagnostics.is_empty() {
+            streams::talk(&report::diagnostics(&automation.diagnostics));
+        }
+    }
+    if arguments.dry_run {
+        let edits = report.automations.iter().map(|automation| diff::unified(&automation.edits));
+        streams::data(&edits.collect::<String>())?;
+        streams::talk(&report::automations(report));
+        return Ok(());
+    }
+    streams::talk(&report::policies(&report.policies));
+    streams::data(&report::automations(report))
+}
+
+/// Failures come first: a dry run that failed for one automation says so, whatever it found for the others.
+fn ending(report: &Report) -> Ending {
+    let would_push = |it: &run::AutomationReport| matches!(it.outcome, run::Outcome::WouldPush);
+    match report.worst() {
+        Some(kind) => Ending::Failed(kind),
+        None if report.automations.iter().any(would_push) => Ending::WouldChange,
+        None => Ending::Done,
+    }
+}

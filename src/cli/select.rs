@@ -1,0 +1,188 @@
+//! `tagwright select`: tries a policy on tags from arguments, stdin or a registry.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use super::{Ending, Output, streams};
+use crate::access;
+use crate::image::Repository;
+use crate::pattern::Pattern;
+use crate::policy::{Direction, Evaluation, Filter, Order, Policy};
+use crate::registry;
+use crate::report::{Usage, json};
+use crate::version::Range;
+
+/// How long listing the tags of `--image` may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Tags that a registry listing never offers to a policy: signatures, as in Flux.
+pub(super) const DEFAULT_EXCLUSION: &str = r"^.*\.sig$";
+
+/// Try a policy: print the tag it selects, or exit with 1 when it selects none.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    order: OrderArguments,
+    /// Only tags that match this pattern (Go's dialect, matches anywhere in the tag)
+    #[arg(long, value_name = "PATTERN")]
+    filter_pattern: Option<String>,
+    /// What to order by instead of the tag, such as $ts for a group (?P<ts>…)
+    #[arg(long, value_name = "TEMPLATE", requires = "filter_pattern")]
+    filter_extract: Option<String>,
+    /// Print all tags the policy can order, best first, one a line
+    #[arg(long)]
+    list: bool,
+    /// Print what became of every tag
+    #[arg(long, conflicts_with = "list")]
+    explain: bool,
+    /// Take the tags of this image repository from its registry
+    #[arg(long, value_name = "REPOSITORY", conflicts_with = "tags")]
+    image: Option<String>,
+    /// With --image: drop tags that match; may be repeated [default: ^.*\.sig$]
+    #[arg(long, value_name = "PATTERN", requires = "image")]
+    exclude: Vec<String>,
+    /// With --image: allow plain HTTP
+    #[arg(long, requires = "image")]
+    insecure: bool,
+    /// With --image: ask this mirror in place of a registry; may be repeated
+    #[arg(long, value_name = "HOST=URL", requires = "image")]
+    registry_mirror: Vec<String>,
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+    /// The tags; none reads stdin, one a line
+    tags: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct OrderArguments {
+    /// The highest version in this range, such as ^1.4 or ">=1.0.0-0 <2"
+    #[arg(long, value_name = "RANGE")]
+    semver: Option<String>,
+    /// The greatest (asc) or smallest (desc) number
+    #[arg(long, value_name = "asc|desc")]
+    numerical: Option<String>,
+    /// The last (asc) or first (desc) in the order of bytes
+    #[arg(long, value_name = "asc|desc")]
+    alphabetical: Option<String>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+    let policy = policy(arguments)?;
+    let tags = tags(arguments)?;
+    let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+    if !arguments.list && !arguments.explain && arguments.output == Output::Text {
+        return print_selected(&policy, &tags);
+    }
+    let evaluation = policy.evaluate(&tags);
+    match arguments.output {
+        Output::Json => streams::json(&shape(&evaluation))?,
+        Output::Text if arguments.list => {
+            streams::data(&evaluation.candidates.iter().map(|it| format!("{}\n", it.tag)).collect::<String>())?;
+        }
+        Output::Text => streams::data(&explanation(&evaluation, tags.len()))?,
+    }
+    Ok(if evaluation.selected.is_some() { Ending::Done } else { Ending::No })
+}
+
+fn print_selected(policy: &Policy, tags: &[&str]) -> anyhow::Result<Ending> {
+    if let Some(tag) = policy.select(tags) {
+        streams::data(&format!("{tag}\n"))?;
+        return Ok(Ending::Done);
+    }
+    streams::talk(&format!("no tag selected: {}", crate::run::no_match(&policy.evaluate(tags), tags.len())));
+    Ok(Ending::No)
+}
+
+fn policy(arguments: &Arguments) -> anyhow::Result<Policy> {
+    let order = match &arguments.order {
+        OrderArguments { semver: Some(range), .. } => Order::Semver(Range::parse(range)?),
+        OrderArguments { alphabetical: Some(order), .. } => Order::Alphabetical(direction(order)?),
+        OrderArguments { numerical, .. } => Order::Numerical(direction(numerical.as_deref().unwrap_or_default())?),
+    };
+    let filter = match &arguments.filter_pattern {
+        Some(pattern) => Some(Filter {
+            pattern: Pattern::parse(pattern)?,
+            extract: arguments.filter_extract.clone().unwrap_or_default(),
+        }),
+        None => None,
+    };
+    Ok(Policy { filter, order })
+}
+
+fn direction(text: &str) -> Result<Direction, Usage> {
+    Direction::parse(text).map_err(|error| Usage::new(error.to_string(), "write asc or desc"))
+}
+
+fn tags(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
+    if let Some(image) = &arguments.image {
+        return super::runtime()?.block_on(listed(arguments, image));
+    }
+    if !arguments.tags.is_empty() {
+        return Ok(arguments.tags.clone());
+    }
+    if std::io::stdin().is_terminal() {
+        return Err(
+            Usage::new("no tags given", "pass tags as arguments, one a line on stdin, or --image REPOSITORY").into()
+        );
+    }
+    Ok(streams::input()?.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+async fn listed(arguments: &Arguments, image: &str) -> anyhow::Result<Vec<String>> {
+    let repository = Repository::parse(image)?;
+    let exclusions = match arguments.exclude.as_slice() {
+        [] => vec![Pattern::parse(DEFAULT_EXCLUSION)?],
+        patterns => patterns.iter().map(|pattern| Pattern::parse(pattern)).collect::<Result<_, _>>()?,
+    };
+    let client = registry::Client::new(super::run::registry_settings(&arguments.registry_mirror)?)?;
+    let access = access::Registry {
+        logins: Vec::new(),
+        tls: access::Tls::default(),
+        proxy: None,
+        insecure: arguments.insecure,
+        timeout: TIMEOUT,
+    };
+    let mut listing = client.tags(&repository, &access).await?;
+    for refused in &listing.refused_sample {
+        streams::talk(&format!("warning: {image} lists a tag that OCI does not allow, ignored: {refused}"));
+    }
+    listing.tags.retain(|tag| !exclusions.iter().any(|pattern: &Pattern| pattern.is_match(tag)));
+    Ok(listing.tags)
+}
+
+fn shape(evaluation: &Evaluation<'_>) -> json::Select {
+    let rejected =
+        |it: &crate::policy::Rejection<'_>| json::Rejected { tag: it.tag.to_owned(), reason: it.reason.to_string() };
+    json::Select {
+        selected: evaluation.selected.map(str::to_owned),
+        candidates: evaluation.candidates.iter().map(|candidate| candidate.tag.to_owned()).collect(),
+        rejected: evaluation.rejected.iter().map(rejected).collect(),
+    }
+}
+
+/// A table of every tag: candidates best first, then the rejected ones with their reasons.
+fn explanation(evaluation: &Evaluation<'_>, listed: usize) -> String {
+    use std::fmt::Write;
+    let width = evaluation
+        .candidates
+        .iter()
+        .map(|it| it.tag.len())
+        .chain(evaluation.rejected.iter().map(|it| it.tag.len()))
+        .max()
+        .unwrap_or_default();
+    let mut text =
+        format!("{listed} tags, {} candidates, {} rejected\n", evaluation.candidates.len(), evaluation.rejected.len());
+    for candidate in &evaluation.candidates {
+        let mark = if evaluation.selected == Some(candidate.tag) { "* " } else { "  " };
+        let verdict = if evaluation.selected == Some(candidate.tag) { "selected" } else { "candidate" };
+        let value =
+            if candidate.value == candidate.tag { String::new() } else { format!(", ordered by {}", candidate.value) };
+        let _ = writeln!(text, "{mark}{:width$}  {verdict}{value}", candidate.tag);
+    }
+    for rejection in &evaluation.rejected {
+        let _ = writeln!(text, "  {:width$}  rejected: {}", rejection.tag, rejection.reason);
+    }
+    text
+}

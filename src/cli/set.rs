@@ -1,0 +1,139 @@
+//! `tagwright set`: rewrites the marked fields of a directory, without registry or Git.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde::Deserialize;
+
+use super::{Ending, Output, streams};
+use crate::change::{Code, Diagnostic};
+use crate::edit::{Selection, Selections};
+use crate::image::{Digest, Reference, Repository, Tag};
+use crate::plan::{self, MarkedFile, Plan};
+use crate::report::{Usage, diff, json};
+use crate::{files, marker, report};
+
+/// Rewrite the marked fields of a directory; no registry, no Git.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The directory, or one file
+    directory: PathBuf,
+    /// What a policy selects, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0
+    #[arg(long, value_name = "NS:NAME=REF")]
+    image: Vec<String>,
+    /// File with selections: [{"namespace", "name", "image", "tag", "digest"}]; `-` reads stdin
+    #[arg(long, value_name = "FILE.json")]
+    images: Option<PathBuf>,
+    /// Write nothing; exit with 3 when something would change
+    #[arg(long)]
+    check: bool,
+    /// Write nothing; print the unified diff
+    #[arg(long, conflicts_with = "output")]
+    diff: bool,
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// One entry of `--images`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Image {
+    namespace: String,
+    name: String,
+    image: String,
+    #[serde(default)]
+    tag: String,
+    #[serde(default)]
+    digest: String,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+    let (selections, mut findings) = selections(arguments)?;
+    let search = files::Search { is_candidate: marker::is_candidate_path, contains: marker::contains_token };
+    let found = files::search(&arguments.directory, search)?;
+    findings.extend(found.oversized.iter().map(|path| {
+        let limit = files::MAX_FILE_BYTES;
+        plan::about_path(path, Code::FileTooLarge, &format!("the file is larger than {limit} bytes and was not read"))
+    }));
+    let marked: Vec<_> = found.files.into_iter().map(|(path, bytes)| MarkedFile::new(path, bytes)).collect();
+    let mut plan = plan::edits(&marked, &selections);
+    findings.append(&mut plan.diagnostics);
+    if !arguments.check && !arguments.diff {
+        for edit in &plan.edits {
+            files::replace(&arguments.directory, &edit.path, &edit.new)?;
+        }
+    }
+    print(arguments, &plan, &findings)?;
+    Ok(if arguments.check && !plan.edits.is_empty() { Ending::WouldChange } else { Ending::Done })
+}
+
+fn print(arguments: &Arguments, plan: &Plan, findings: &[Diagnostic]) -> anyhow::Result<()> {
+    if arguments.output == Output::Json {
+        let changes = plan.changes().map(json::Change::from).collect();
+        return streams::json(&json::Set { changes, diagnostics: findings.iter().map(Into::into).collect() });
+    }
+    if !findings.is_empty() {
+        streams::talk(&report::diagnostics(findings));
+    }
+    if arguments.diff {
+        return streams::data(&diff::unified(&plan.edits));
+    }
+    streams::data(&report::changes(plan.changes()))
+}
+
+fn selections(arguments: &Arguments) -> anyhow::Result<(Selections, Vec<Diagnostic>)> {
+    let mut selections = Selections::new();
+    let mut findings = Vec::new();
+    if let Some(path) = &arguments.images {
+        let images: Vec<Image> = serde_json::from_str(&streams::read(path)?)
+            .map_err(Usage::from_json)
+            .with_context(|| format!("cannot read the selections in {}", path.display()))?;
+        for image in images {
+            let name = format!("{}:{}", image.namespace, image.name);
+            let selection = match reference(&image) {
+                Ok(reference) => Selection::Selected(reference),
+                Err(error) => {
+                    let message = format!("the selection of {name} was ignored: {error}");
+                    findings.push(plan::about_path("", Code::InvalidReference, &message));
+                    Selection::NoSelection("its selection is no valid reference".to_owned())
+                }
+            };
+            selections.insert(name, selection);
+        }
+    }
+    for text in &arguments.image {
+        let (name, reference) = argument(text)?;
+        selections.insert(name, Selection::Selected(reference));
+    }
+    Ok((selections, findings))
+}
+
+fn reference(image: &Image) -> Result<Reference, crate::image::Error> {
+    Ok(Reference {
+        repository: Repository::parse(&image.image)?,
+        tag: Some(Tag::parse(&image.tag)?),
+        digest: if image.digest.is_empty() { None } else { Some(Digest::parse(&image.digest)?) },
+    })
+}
+
+fn argument(text: &str) -> anyhow::Result<(String, Reference)> {
+    let usage = |message: String| {
+        Usage::new(
+            message,
+            "write --image NAMESPACE:POLICY=IMAGE:TAG, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0",
+        )
+    };
+    let (name, reference) = text.split_once('=').ok_or_else(|| usage(format!("--image {text}: no '=' in it")))?;
+    let named = name
+        .split_once(':')
+        .is_some_and(|(namespace, policy)| !namespace.is_empty() && !policy.is_empty() && !policy.contains(':'));
+    if !named {
+        return Err(usage(format!("--image {text}: {name:?} is not NAMESPACE:POLICY")).into());
+    }
+    let reference = Reference::parse(reference).map_err(|error| usage(format!("--image {text}: {error}")))?;
+    if reference.tag.is_none() {
+        return Err(usage(format!("--image {text}: the reference has no tag")).into());
+    }
+    Ok((name.to_owned(), reference))
+}

@@ -1,0 +1,133 @@
+//! Fields about Git that all ways of writing share: references, push, author, message.
+
+use std::collections::BTreeMap;
+
+use crate::automation::Author;
+use crate::template::Template;
+use crate::version::Range;
+
+use super::DEFAULT_MESSAGE;
+use super::decode::{Fields, Text};
+use super::raw::{Push, Reference};
+use super::remote::{self, Address};
+use super::report::{Finding, Report};
+use super::value;
+use super::yaml::Place;
+
+/// The name of message templates in errors, as in Flux.
+const TEMPLATE_NAME: &str = "commit message";
+
+/// Reads a URL.
+pub(super) fn address(report: &Report, url: &Text) -> Option<Address> {
+    match remote::parse(&url.value) {
+        Ok(address) => Some(address),
+        Err(error) => {
+            let message = format!("`{}`: {error}", url.path);
+            report.add(Finding::at(url.place, message).hint(error.hint()));
+            None
+        }
+    }
+}
+
+/// Reads `ref`.
+pub(super) fn reference(mut fields: Fields<'_>) -> Option<Reference> {
+    let branch = fields.optional("branch", value::branch);
+    let tag = fields.optional("tag", value::tag);
+    let semver = fields.optional("semver", Range::parse);
+    let name = fields.optional("name", value::reference);
+    let commit = fields.optional("commit", value::commit);
+    let place = Some(fields.place);
+    fields.finish();
+    Some(Reference { branch: branch?, tag: tag?, semver: semver?, name: name?, commit: commit?, place })
+}
+
+/// Reads `push`.
+pub(super) fn push(mut fields: Fields<'_>) -> Option<Push> {
+    let report = fields.report();
+    let branch = fields.optional("branch", value::branch);
+    let refspec = fields.optional("refspec", value::refspec);
+    let options = fields.map("options");
+    fields.finish();
+    let mut valid = true;
+    for (key, text) in &options {
+        // Options are lines of Git's protocol.
+        if key.chars().chain(text.value.chars()).any(char::is_control) {
+            report.error(text.place, format!("`{}`: a push option cannot have control characters", text.path));
+            valid = false;
+        }
+    }
+    let options = values(options);
+    valid.then_some(Push { branch: branch?, refspec: refspec?, options })
+}
+
+/// Reads `author`. What Git does not allow in a name or address is left out, as Flux does it.
+pub(super) fn author(mut fields: Fields<'_>) -> Option<Author> {
+    let name = fields.text("name").map(|name| name.value).unwrap_or_default();
+    let email = fields.required_text("email");
+    fields.finish();
+    let clean = |text: &str| text.chars().filter(|c| !matches!(c, '<' | '>') && !c.is_control()).collect();
+    Some(Author { name: clean(&name), email: clean(&email?.value) })
+}
+
+/// Texts without their places.
+pub(super) fn values(map: BTreeMap<String, Text>) -> BTreeMap<String, String> {
+    map.into_iter().map(|(key, text)| (key, text.value)).collect()
+}
+
+/// Cleans paths. If one of them is the root, everything is meant.
+pub(super) fn paths(report: &Report, paths: &[Text]) -> Option<Vec<String>> {
+    let cleaned: Vec<_> = paths.iter().map(|path| path.parsed(report, value::path)).collect();
+    let cleaned: Vec<String> = cleaned.into_iter().collect::<Option<_>>()?;
+    Some(if cleaned.iter().any(String::is_empty) { Vec::new() } else { cleaned })
+}
+
+/// Parses a message; without a text it is the default one.
+pub(super) fn message(report: &Report, text: Option<&Text>) -> Option<Template> {
+    match text {
+        Some(text) => template(report, text, None),
+        None => Template::parse(TEMPLATE_NAME, DEFAULT_MESSAGE).ok(),
+    }
+}
+
+/// Parses a message that begins with a line of its own.
+pub(super) fn message_after(report: &Report, first: &str, text: Option<&Text>) -> Option<Template> {
+    match text {
+        Some(text) => template(report, text, Some(first)),
+        None => Template::parse(TEMPLATE_NAME, first).ok(),
+    }
+}
+
+fn template(report: &Report, text: &Text, first: Option<&str>) -> Option<Template> {
+    let parsed = match first {
+        Some(first) => Template::parse(TEMPLATE_NAME, &format!("{first}\n{}", text.value)),
+        None => Template::parse(TEMPLATE_NAME, &text.value),
+    };
+    let error = match parsed {
+        Ok(template) => return Some(template),
+        Err(error) => error,
+    };
+    let line = error.line.saturating_sub(usize::from(first.is_some()));
+    let place = within(report, text, line, error.column);
+    let finding = Finding::at(place, format!("`{}`: {error}", text.path));
+    report.add(match error.hint() {
+        Some(hint) => finding.hint(hint),
+        None => finding,
+    });
+    None
+}
+
+/// The place of a position in a text, if the source has the text as it is; otherwise that of the whole text.
+fn within(report: &Report, text: &Text, line: usize, column: usize) -> Place {
+    let found = if text.literal {
+        report.line_within(text.place, line)
+    } else {
+        report.verbatim(text.place, &text.value).filter(|_| line == 1)
+    };
+    match found {
+        Some(place) if column > 1 && place.start + column <= place.end => {
+            Place { start: place.start + column - 1, ..place }
+        }
+        Some(place) => place,
+        None => text.place,
+    }
+}

@@ -1,0 +1,263 @@
+//! New blobs, trees and commits, in memory.
+//!
+//! Trees are rewritten entry by entry: what an edit does not name keeps its bytes, its order and its mode. libgit2's own
+//! signatures refuse an empty name, which Git does not, so the text of a commit is put together here.
+
+use std::collections::BTreeMap;
+
+use git2::{ObjectType, Odb, Oid};
+
+use super::error::Error;
+use super::id::{CommitId, ObjectId};
+use super::store::Store;
+use super::tree::{self, Class, Entry, MAX_DEPTH};
+
+/// One file's new content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// From the root of the tree, with `/` between folders. A file that exists keeps its mode; another is made as a plain
+    /// file, with its folders.
+    pub path: String,
+    /// The whole content.
+    pub bytes: Vec<u8>,
+}
+
+/// What a new commit says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCommit {
+    /// The parents; the commit of the snapshot, as a rule.
+    pub parents: Vec<CommitId>,
+    /// The author, who is the committer as well.
+    pub author: Author,
+    /// The time.
+    pub time: CommitTime,
+    /// The message, kept as it is but for NUL, which Git does not allow.
+    pub message: String,
+}
+
+/// Who makes a commit. `<`, `>`, line ends and control characters are left out, and so is white space around.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// The name, which may be empty.
+    pub name: String,
+    /// The mail address, which may be empty.
+    pub email: String,
+}
+
+/// When a commit is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitTime {
+    /// Seconds since 1970 in UTC.
+    pub seconds: i64,
+    /// How many minutes the clock on the wall is ahead of UTC.
+    pub offset_minutes: i32,
+}
+
+/// Files and folders to write.
+enum Node {
+    File(Vec<u8>),
+    Folder(Folder),
+}
+
+type Folder = BTreeMap<String, Node>;
+
+pub(super) fn commit(
+    store: &mut Store,
+    base: ObjectId,
+    edits: Vec<Edit>,
+    details: &NewCommit,
+) -> Result<Option<CommitId>, Error> {
+    let folder = arrange(edits)?;
+    let odb = store.repository.odb().map_err(|source| store.damaged(source))?;
+    let mut writer = Writer { odb, built: Vec::new() };
+    let written = writer.folder(Some(base), &folder, "").and_then(|tree| match tree == base {
+        true => Ok(None),
+        false => writer.write(ObjectType::Commit, text(tree, details).as_bytes()).map(Some),
+    });
+    let Writer { built, odb } = writer;
+    drop(odb);
+    match written {
+        Ok(commit) => {
+            store.built.extend(built);
+            Ok(commit.map(CommitId))
+        }
+        Err(Failure::Git(source)) => Err(store.damaged(source)),
+        Err(Failure::Edit(error)) => Err(error),
+    }
+}
+
+/// Sorts edits into folders.
+fn arrange(edits: Vec<Edit>) -> Result<Folder, Error> {
+    let mut root = Folder::new();
+    for Edit { path, bytes } in edits {
+        let refused = |problem| Error::Edit { path: path.escape_debug().to_string(), problem };
+        let components: Vec<&str> = path.split('/').collect();
+        let bad = |name: &&str| tree::is_reserved(name.as_bytes()) || name.contains('\0');
+        if components.iter().any(bad) || components.len() > MAX_DEPTH {
+            return Err(refused("the path is not allowed"));
+        }
+        let (name, folders) = components.split_last().ok_or_else(|| refused("the path is empty"))?;
+        let mut folder = &mut root;
+        for component in folders {
+            match folder.entry((*component).to_owned()).or_insert_with(|| Node::Folder(Folder::new())) {
+                Node::Folder(inner) => folder = inner,
+                Node::File(_) => return Err(refused("another edit makes a file of one of its folders")),
+            }
+        }
+        if folder.insert((*name).to_owned(), Node::File(bytes)).is_some() {
+            return Err(refused("it is edited twice"));
+        }
+    }
+    Ok(root)
+}
+
+enum Failure {
+    Git(git2::Error),
+    Edit(Error),
+}
+
+impl From<git2::Error> for Failure {
+    fn from(error: git2::Error) -> Self {
+        Self::Git(error)
+    }
+}
+
+struct Writer<'a> {
+    odb: Odb<'a>,
+    built: Vec<Oid>,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, kind: ObjectType, bytes: &[u8]) -> Result<ObjectId, Failure> {
+        let oid = self.odb.write(kind, bytes)?;
+        self.built.push(oid);
+        Ok(ObjectId::of(oid))
+    }
+
+    /// Writes the tree `base` with what `folder` says. The depth is that of the edits' paths, which is bounded.
+    fn folder(&mut self, base: Option<ObjectId>, folder: &Folder, path: &str) -> Result<ObjectId, Failure> {
+        let old = base
+            .map(|id| self.odb.read(id.oid()).map(|object| object.data().to_vec()))
+            .transpose()?
+            .unwrap_or_default();
+        let entries: Option<Vec<Entry<'_>>> = tree::entries(&old).collect();
+        let mut entries = entries.ok_or_else(|| git2::Error::from_str("a tree that cannot be read"))?;
+        for (name, node) in folder {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+            let at = entries.iter().position(|entry| entry.name == name.as_bytes());
+            let class = at.map(|at| entries[at].class());
+            let (mode, id): (&[u8], _) = match (node, class) {
+                (Node::File(bytes), None | Some(Class::File)) => (b"100644", self.write(ObjectType::Blob, bytes)?),
+                (Node::Folder(inner), None) => (b"40000", self.folder(None, inner, &path)?),
+                (Node::Folder(inner), Some(Class::Folder)) => {
+                    (b"40000", self.folder(at.map(|at| entries[at].id), inner, &path)?)
+                }
+                _ => return Err(Failure::Edit(Error::Edit { path, problem: "it is no plain file in plain folders" })),
+            };
+            match at {
+                Some(at) => entries[at].id = id,
+                None => insert(&mut entries, Entry { mode, name: name.as_bytes(), id }),
+            }
+        }
+        let bytes = serialise(&entries);
+        match base {
+            Some(base) if bytes == old => Ok(base),
+            _ => self.write(ObjectType::Tree, &bytes),
+        }
+    }
+}
+
+/// Git sorts the entries of a tree as if the names of folders ended in a slash.
+fn insert<'a>(entries: &mut Vec<Entry<'a>>, new: Entry<'a>) {
+    let key = |entry: &Entry<'_>| {
+        let mut key = entry.name.to_vec();
+        if entry.class() == Class::Folder {
+            key.push(b'/');
+        }
+        key
+    };
+    let at = entries.partition_point(|entry| key(entry) < key(&new));
+    entries.insert(at, new);
+}
+
+fn serialise(entries: &[Entry<'_>]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(entries.iter().map(|entry| entry.mode.len() + entry.name.len() + 22).sum());
+    for entry in entries {
+        bytes.extend_from_slice(entry.mode);
+        bytes.push(b' ');
+        bytes.extend_from_slice(entry.name);
+        bytes.push(0);
+        bytes.extend_from_slice(&entry.id.0);
+    }
+    bytes
+}
+
+/// The commit object's text.
+fn text(tree: ObjectId, details: &NewCommit) -> String {
+    let parents: String = details.parents.iter().map(|parent| format!("parent {parent}\n")).collect();
+    let who = format!("{} <{}> {}", plain(&details.author.name), plain(&details.author.email), stamp(details.time));
+    let message = details.message.replace('\0', "");
+    format!("tree {tree}\n{parents}author {who}\ncommitter {who}\n\n{message}")
+}
+
+fn plain(text: &str) -> String {
+    let plain: String = text.chars().filter(|c| !c.is_control() && !matches!(c, '<' | '>')).collect();
+    plain.trim().to_owned()
+}
+
+/// Seconds and offset as Git writes them; offsets of more than a day do not exist.
+fn stamp(time: CommitTime) -> String {
+    let offset = time.offset_minutes.clamp(-24 * 60 + 1, 24 * 60 - 1);
+    let sign = if offset < 0 { '-' } else { '+' };
+    let minutes = offset.unsigned_abs();
+    format!("{} {sign}{:02}{:02}", time.seconds.max(0), minutes / 60, minutes % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn details(name: &str, email: &str, offset_minutes: i32) -> NewCommit {
+        NewCommit {
+            parents: vec![CommitId(ObjectId([0xab; 20]))],
+            author: Author { name: name.to_owned(), email: email.to_owned() },
+            time: CommitTime { seconds: 1_700_000_000, offset_minutes },
+            message: "one\n\ntwo\0 \n".to_owned(),
+        }
+    }
+
+    #[test]
+    fn commits_are_written_as_git_reads_them() {
+        let check = |name: &str, email: &str, offset, who: &str| {
+            let text = text(ObjectId([1; 20]), &details(name, email, offset));
+            let (tree, parent) = ("01".repeat(20), "ab".repeat(20));
+            assert_eq!(text, format!("tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n\none\n\ntwo \n"));
+        };
+        check("Flux Bot", "bot@example.com", 0, "Flux Bot <bot@example.com> 1700000000 +0000");
+        check("", "bot@example.com", 120, " <bot@example.com> 1700000000 +0200");
+        check(" a<b>\nauthor evil ", "x>\n\u{7}y", -210, "abauthor evil <xy> 1700000000 -0330");
+        check("n", "", 100_000, "n <> 1700000000 +2359");
+    }
+
+    #[test]
+    fn entries_are_put_where_git_looks_for_them() {
+        let entry = |mode: &'static [u8], name: &'static str| Entry { mode, name: name.as_bytes(), id: ObjectId::ZERO };
+        let mut entries = Vec::new();
+        for (mode, name) in [(&b"40000"[..], "a"), (b"100644", "a.b"), (b"100644", "a0"), (b"100644", "B")] {
+            insert(&mut entries, entry(mode, name));
+        }
+        let names: Vec<_> = entries.iter().map(|entry| String::from_utf8_lossy(entry.name)).collect();
+        assert_eq!(names, ["B", "a.b", "a", "a0"]);
+    }
+
+    #[test]
+    fn paths_that_must_not_be_are_refused() {
+        for path in ["", "/a", "a/", "a//b", "../a", "a/./b", ".git/hooks/x", "a/.GIT/x", "a\0b"] {
+            assert!(arrange(vec![Edit { path: path.to_owned(), bytes: vec![] }]).is_err(), "{path:?}");
+        }
+        let edit = |path: &str| Edit { path: path.to_owned(), bytes: vec![] };
+        assert!(arrange(vec![edit("a"), edit("a/b")]).is_err());
+        assert!(arrange(vec![edit("a/b"), edit("a")]).is_err());
+        assert!(arrange(vec![edit("a/b"), edit("a/c")]).is_ok());
+    }
+}

@@ -1,0 +1,246 @@
+//! A mirror on disk: a bare repository that one process at a time may use.
+//!
+//! Beside the folder lies a lock file; the operating system frees the lock when its holder dies, so that no lock is ever
+//! stale. Everything is written in an order that leaves a usable mirror behind when the process is killed: objects first,
+//! then `shallow`, then references. A mirror that cannot be read is thrown away; it holds nothing that the remote lacks.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use git2::{Oid, Repository, RepositoryInitOptions};
+
+use super::clean::CleanSet;
+use super::error::Error;
+use super::id::ObjectId;
+
+/// How often a lock that another process holds is tried again.
+const LOCK_INTERVAL: Duration = Duration::from_millis(25);
+
+/// The most packs before the mirror is thrown away and fetched as one: every pack is looked into for every object.
+const MAX_PACKS: usize = 100;
+
+/// The most tips told to the remote in a fetch.
+const MAX_HAVES: usize = 256;
+
+/// In front of all other backends of the object database.
+const MEMORY_FIRST: i32 = 1_000;
+
+/// The file that condemns a mirror whose damage was found while reading.
+const BROKEN: &str = "tagwright-broken";
+
+/// The right to use a mirror's folder, until dropped.
+pub(super) struct Lease {
+    _file: File,
+}
+
+impl Lease {
+    /// Takes the lock beside `folder`, waiting for at most `patience`. Blocks.
+    pub(super) fn acquire(folder: &Path, patience: Duration) -> Result<Self, Error> {
+        let path = folder.with_extension("lock");
+        let failed = |source| Error::File { what: "lock", path: path.clone(), source };
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(failed)?;
+        }
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        let start = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
+                Err(TryLockError::WouldBlock) if start.elapsed() >= patience => {
+                    return Err(Error::Locked { path, waited: patience });
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_INTERVAL),
+            }
+        }
+    }
+}
+
+/// An open mirror.
+pub(super) struct Store {
+    folder: PathBuf,
+    pub(super) repository: Repository,
+    /// Objects that were built here and that no remote is known to have.
+    pub(super) built: HashSet<Oid>,
+    clean: Option<CleanSet>,
+    _lease: Lease,
+}
+
+impl Store {
+    /// Opens the mirror, made anew where it is missing or cannot be used.
+    pub(super) fn open(folder: &Path, lease: Lease) -> Result<Self, Error> {
+        let repository = match open_existing(folder) {
+            Some(repository) => repository,
+            None => create(folder)?,
+        };
+        Ok(Self { folder: folder.to_owned(), repository, built: HashSet::new(), clean: None, _lease: lease })
+    }
+
+    /// Throws everything away. What was built and not pushed goes with it.
+    pub(super) fn rebuild(&mut self) -> Result<(), Error> {
+        self.repository = create(&self.folder)?;
+        self.built.clear();
+        self.clean = None;
+        Ok(())
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Takes the set of what is known to hold no match out, so that the store can be used beside it.
+    pub(super) fn take_clean(&mut self, rule: &str) -> CleanSet {
+        let kept = self.clean.take().filter(|clean| clean.is_for(rule));
+        kept.unwrap_or_else(|| CleanSet::load(&self.folder.join("tagwright-clean"), rule))
+    }
+
+    /// Puts the set back, and onto the disk where it has changed. That it cannot be written costs time, nothing else.
+    pub(super) fn put_clean(&mut self, mut clean: CleanSet) {
+        let _unsaved = clean.save(&self.folder.join("tagwright-clean"));
+        self.clean = Some(clean);
+    }
+
+    /// Wraps a failure of libgit2 as damage of the mirror, and has it built anew the next time it is opened.
+    pub(super) fn damaged(&self, source: git2::Error) -> Error {
+        let _unmarked = File::create(self.folder.join(BROKEN));
+        Error::Mirror { path: self.folder.clone(), source }
+    }
+
+    /// Returns what the mirror has been given by name.
+    pub(super) fn tips(&self) -> Result<Vec<(String, ObjectId)>, Error> {
+        let read = || {
+            let mut tips = Vec::new();
+            for reference in self.repository.references()? {
+                let reference = reference?;
+                if let (Ok(name), Some(id)) = (reference.name(), reference.target()) {
+                    tips.push((name.to_owned(), ObjectId::of(id)));
+                }
+            }
+            Ok(tips)
+        };
+        read().map_err(|source| self.damaged(source))
+    }
+
+    /// Returns the commits to tell a remote about.
+    pub(super) fn haves(&self) -> Result<Vec<ObjectId>, Error> {
+        let commit = |id: ObjectId| {
+            Some(ObjectId::of(self.repository.find_object(id.oid(), None).ok()?.peel_to_commit().ok()?.id()))
+        };
+        let haves: BTreeSet<_> = self.tips()?.into_iter().take(MAX_HAVES).filter_map(|(_, id)| commit(id)).collect();
+        Ok(haves.into_iter().collect())
+    }
+
+    /// Makes `name` stand for `id`.
+    pub(super) fn set_tip(&self, name: &str, id: ObjectId) -> Result<(), Error> {
+        let set = || self.repository.reference(name, id.oid(), true, "fetched");
+        if set().is_ok() {
+            return Ok(());
+        }
+        // A branch `a` that was deleted stands in the way of `a/b`, and the other way round.
+        let beneath = |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('/'));
+        self.drop_tips(|tip| beneath(tip, name) || beneath(name, tip))?;
+        set().map(drop).map_err(|source| self.damaged(source))
+    }
+
+    /// Forgets the names for which `unwanted` holds.
+    pub(super) fn drop_tips(&self, unwanted: impl Fn(&str) -> bool) -> Result<(), Error> {
+        for (name, _) in self.tips()?.iter().filter(|(name, _)| unwanted(name)) {
+            let gone = self.repository.find_reference(name).and_then(|mut reference| reference.delete());
+            gone.map_err(|source| self.damaged(source))?;
+        }
+        Ok(())
+    }
+
+    /// Returns the commits whose parents the mirror does not have.
+    pub(super) fn shallow(&self) -> BTreeSet<ObjectId> {
+        let text = fs::read_to_string(self.folder.join("shallow")).unwrap_or_default();
+        text.lines().filter_map(ObjectId::parse).collect()
+    }
+
+    /// Replaces the list of commits whose parents the mirror does not have.
+    pub(super) fn set_shallow(&self, shallow: &BTreeSet<ObjectId>) -> Result<(), Error> {
+        let text: String = shallow.iter().map(|id| format!("{id}\n")).collect();
+        let path = self.folder.join("shallow");
+        match text.is_empty() {
+            true => fs::remove_file(&path).or_else(absent_is_fine),
+            false => replace(&path, text.as_bytes()),
+        }
+        .map_err(|source| Error::File { what: "write", path, source })
+    }
+}
+
+/// Writes a file so that it is there whole or not at all.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix("tagwright-tmp-").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+fn open_existing(folder: &Path) -> Option<Repository> {
+    if folder.join(BROKEN).exists() || sweep(folder).is_err() {
+        return None;
+    }
+    let repository = Repository::open_bare(folder).ok()?;
+    prepare(&repository).ok()?;
+    Some(repository)
+}
+
+/// Makes an empty mirror beside the old one and puts it in its place.
+fn create(folder: &Path) -> Result<Repository, Error> {
+    let failed = |source| Error::File { what: "create", path: folder.to_owned(), source };
+    let damaged = |source| Error::Mirror { path: folder.to_owned(), source };
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(failed)?;
+    let fresh = tempfile::Builder::new().prefix("new-").tempdir_in(parent).map_err(failed)?;
+    let mut options = RepositoryInitOptions::new();
+    options.bare(true).external_template(false).no_reinit(true);
+    Repository::init_opts(fresh.path(), &options).map_err(damaged)?;
+    if folder.exists() {
+        // Renamed first, so that a kill while deleting leaves no half mirror behind.
+        let old = tempfile::Builder::new().prefix("old-").tempdir_in(parent).map_err(failed)?;
+        fs::rename(folder, old.path().join("mirror")).map_err(failed)?;
+    }
+    fs::rename(fresh.path(), folder).map_err(failed)?;
+    let _moved = fresh.keep();
+    let repository = Repository::open_bare(folder).map_err(damaged)?;
+    prepare(&repository).map_err(damaged)?;
+    Ok(repository)
+}
+
+/// Puts the memory for new objects in front of the files.
+fn prepare(repository: &Repository) -> Result<(), git2::Error> {
+    repository.odb()?.add_new_mempack_backend(MEMORY_FIRST).map(drop)
+}
+
+/// Removes what a killed process left among the packs, and counts them. Fails where the mirror should be thrown away.
+fn sweep(folder: &Path) -> io::Result<()> {
+    let packs = folder.join("objects/pack");
+    let mut count = 0;
+    for entry in fs::read_dir(&packs)? {
+        let name = entry?.file_name();
+        let path = packs.join(&name);
+        let name = name.to_string_lossy();
+        let whole = |other: &str| path.with_extension(other).exists();
+        let keep = name.starts_with("pack-")
+            && ((name.ends_with(".pack") && whole("idx")) || (name.ends_with(".idx") && whole("pack")));
+        match keep {
+            true => count += usize::from(name.ends_with(".pack")),
+            false => fs::remove_file(&path)?,
+        }
+    }
+    match count > MAX_PACKS {
+        true => Err(io::Error::other("too many packs")),
+        false => Ok(()),
+    }
+}
+
+fn absent_is_fine(error: io::Error) -> io::Result<()> {
+    match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    }
+}

@@ -1,0 +1,98 @@
+//! Tree objects read without copying: `<mode> <name>\0<20 bytes>`, again and again.
+
+use super::id::ObjectId;
+
+/// How deep folders may be nested.
+pub(super) const MAX_DEPTH: usize = 128;
+
+/// One entry of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry<'a> {
+    /// The mode's octal digits as written.
+    pub(super) mode: &'a [u8],
+    /// Neither empty nor with a slash or a NUL.
+    pub(super) name: &'a [u8],
+    pub(super) id: ObjectId,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    File,
+    Folder,
+    Link,
+    /// A commit of another repository, or something unknown.
+    Other,
+}
+
+impl Entry<'_> {
+    pub(super) fn class(&self) -> Class {
+        match self.mode {
+            b"40000" | b"040000" => Class::Folder,
+            b"120000" => Class::Link,
+            mode if mode.starts_with(b"100") && mode.len() == 6 => Class::File,
+            _ => Class::Other,
+        }
+    }
+
+    /// Whether the name is one that no work tree may have: `.git` in any case, `.` and `..`.
+    pub(super) fn is_reserved(&self) -> bool {
+        is_reserved(self.name)
+    }
+}
+
+/// Whether no file or folder may have this name.
+pub(super) fn is_reserved(name: &[u8]) -> bool {
+    name.is_empty() || name == b"." || name == b".." || name.eq_ignore_ascii_case(b".git")
+}
+
+/// Iterates over a tree; None stands for bytes that are no tree, and is the last item.
+pub(super) fn entries(mut bytes: &[u8]) -> impl Iterator<Item = Option<Entry<'_>>> {
+    std::iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
+        }
+        match split(bytes) {
+            Some((entry, rest)) => {
+                bytes = rest;
+                Some(Some(entry))
+            }
+            None => {
+                bytes = &[];
+                Some(None)
+            }
+        }
+    })
+}
+
+fn split(bytes: &[u8]) -> Option<(Entry<'_>, &[u8])> {
+    let space = memchr::memchr(b' ', bytes)?;
+    let nul = space + memchr::memchr(0, &bytes[space..])?;
+    let id = ObjectId::from_slice(bytes.get(nul + 1..nul + 21)?)?;
+    let (mode, name) = (&bytes[..space], &bytes[space + 1..nul]);
+    (!name.is_empty() && !name.contains(&b'/')).then_some((Entry { mode, name, id }, &bytes[nul + 21..]))
+}
+
+/// Finds the entry with this name.
+pub(super) fn find<'a>(bytes: &'a [u8], name: &[u8]) -> Option<Entry<'a>> {
+    entries(bytes).flatten().find(|entry| entry.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trees_are_read_and_broken_ones_end() {
+        let mut bytes = b"100644 a.yaml\0".to_vec();
+        bytes.extend_from_slice(&[1; 20]);
+        bytes.extend_from_slice(b"40000 dir\0");
+        bytes.extend_from_slice(&[2; 20]);
+        let classes = |bytes: &[u8]| entries(bytes).map(|entry| entry.map(|entry| entry.class())).collect::<Vec<_>>();
+        assert_eq!(classes(&bytes), [Some(Class::File), Some(Class::Folder)]);
+        assert_eq!(find(&bytes, b"dir").map(|entry| entry.id), Some(ObjectId([2; 20])));
+        assert_eq!(classes(&bytes[..bytes.len() - 1]), [Some(Class::File), None]);
+        assert_eq!(classes(b"garbage"), [None]);
+        assert!(is_reserved(b".Git") && !is_reserved(b".gitignore"));
+    }
+}

@@ -1,0 +1,159 @@
+//! The JSON shapes that `--output json` prints and `message --changes` reads. They are documented in the README.
+
+use serde::{Deserialize, Serialize};
+
+use crate::change;
+use crate::run::{AutomationReport, Outcome, Report};
+
+/// One field that has, or would have, another value.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Change {
+    /// The file.
+    #[serde(default)]
+    pub file: String,
+    /// The line in the old text, from 1.
+    #[serde(default)]
+    pub line: usize,
+    /// `apiVersion` of the document.
+    #[serde(default, rename = "apiVersion")]
+    pub api_version: String,
+    /// `kind` of the document.
+    #[serde(default)]
+    pub kind: String,
+    /// `metadata.namespace` of the document.
+    #[serde(default)]
+    pub namespace: String,
+    /// `metadata.name` of the document.
+    #[serde(default)]
+    pub name: String,
+    /// The value before.
+    #[serde(default)]
+    pub old: String,
+    /// The value after.
+    #[serde(default)]
+    pub new: String,
+    /// The marker's whole value.
+    #[serde(default)]
+    pub policy: String,
+}
+
+impl From<&change::Change> for Change {
+    fn from(change: &change::Change) -> Self {
+        let change::ObjectIdentity { api_version, kind, name, namespace } = change.object.clone();
+        Self {
+            file: change.file.clone(),
+            line: change.line,
+            api_version,
+            kind,
+            namespace,
+            name,
+            old: change.old.clone(),
+            new: change.new.clone(),
+            policy: change.setter.clone(),
+        }
+    }
+}
+
+impl From<Change> for change::Change {
+    fn from(change: Change) -> Self {
+        let Change { file, line, api_version, kind, namespace, name, old, new, policy } = change;
+        let object = change::ObjectIdentity { api_version, kind, name, namespace };
+        Self { file, line, object, old, new, setter: policy }
+    }
+}
+
+/// A finding about a place in a file.
+#[derive(Debug, Clone, Serialize)]
+pub struct Diagnostic {
+    file: String,
+    line: usize,
+    column: usize,
+    code: &'static str,
+    message: String,
+}
+
+impl From<&change::Diagnostic> for Diagnostic {
+    fn from(diagnostic: &change::Diagnostic) -> Self {
+        Self {
+            file: diagnostic.file.clone(),
+            line: diagnostic.line,
+            column: diagnostic.column,
+            code: diagnostic.code.as_str(),
+            message: diagnostic.message.clone(),
+        }
+    }
+}
+
+/// What `set` did.
+#[derive(Debug, Serialize)]
+pub struct Set {
+    /// The fields changed, or to change with `--check`.
+    pub changes: Vec<Change>,
+    /// What was noticed.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What `select` found.
+#[derive(Debug, Serialize)]
+pub struct Select {
+    /// The selected tag.
+    pub selected: Option<String>,
+    /// The tags that the policy can order, best first.
+    pub candidates: Vec<String>,
+    /// The others.
+    pub rejected: Vec<Rejected>,
+}
+
+/// A tag that is no candidate.
+#[derive(Debug, Serialize)]
+pub struct Rejected {
+    /// The tag.
+    pub tag: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What `run --once` did.
+#[derive(Debug, Serialize)]
+pub struct Run {
+    automations: Vec<Automation>,
+}
+
+#[derive(Debug, Serialize)]
+struct Automation {
+    namespace: String,
+    name: String,
+    outcome: &'static str,
+    commit: String,
+    branch: String,
+    changes: Vec<Change>,
+    diagnostics: Vec<Diagnostic>,
+    error: String,
+}
+
+impl From<&Report> for Run {
+    fn from(report: &Report) -> Self {
+        Self { automations: report.automations.iter().map(Automation::from).collect() }
+    }
+}
+
+impl From<&AutomationReport> for Automation {
+    fn from(report: &AutomationReport) -> Self {
+        let (commit, error) = match &report.outcome {
+            Outcome::Pushed { commit } => (commit.clone(), String::new()),
+            Outcome::Failed(error) => (String::new(), error.chain()),
+            Outcome::Held { reason } => (String::new(), reason.clone()),
+            Outcome::Unchanged | Outcome::WouldPush => (String::new(), String::new()),
+        };
+        Self {
+            namespace: report.id.namespace.clone(),
+            name: report.id.name.clone(),
+            outcome: report.outcome.as_str(),
+            commit,
+            branch: report.branch.clone(),
+            changes: report.edits.iter().flat_map(|edit| &edit.changes).map(Change::from).collect(),
+            diagnostics: report.diagnostics.iter().map(Diagnostic::from).collect(),
+            error,
+        }
+    }
+}

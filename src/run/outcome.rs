@@ -1,0 +1,259 @@
+//! How a run ended, for each automation and each policy.
+
+use std::error::Error as _;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::automation::ObjectName;
+use crate::change::Diagnostic;
+use crate::image::Reference;
+use crate::plan::FileEdit;
+use crate::{git, registry, template};
+
+/// What a failure calls for. It alone decides retries and the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A timeout, a 5xx, a push race lost too often: worth trying again.
+    Transient,
+    /// Not permitted.
+    Denied,
+    /// The configuration has to change.
+    Config,
+    /// A broken invariant.
+    Internal,
+}
+
+impl Kind {
+    /// The process's exit code for a failure of this kind.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Transient | Self::Denied => 1,
+            Self::Config => 2,
+            Self::Internal => 70,
+        }
+    }
+}
+
+/// Why an automation or a poll failed.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The registry did not give what was asked for.
+    #[error("cannot poll {image}")]
+    Registry {
+        /// The image repository's name.
+        image: String,
+        /// Why.
+        source: registry::Error,
+    },
+    /// The Git remote could not be read or written.
+    #[error("cannot {doing} {url}")]
+    Git {
+        /// What was being done: `fetch from`, `push to`.
+        doing: &'static str,
+        /// The remote, without credentials.
+        url: String,
+        /// Why; shared by the automations of one remote.
+        source: Arc<git::Error>,
+    },
+    /// The message template failed on the changes at hand.
+    #[error("cannot render the commit message")]
+    Message(#[source] template::RenderError),
+    /// The checkout is no branch, and no push branch is given.
+    #[error("no push branch is given, and none can be inferred from the checkout reference")]
+    NoPushBranch,
+    /// No tag of the remote is in the checkout range.
+    #[error("no tag of {url} is in the range {range}")]
+    NoTagInRange {
+        /// The remote.
+        url: String,
+        /// The range as written.
+        range: String,
+    },
+    /// The remote refused the push.
+    #[error("{url} refused the push to {reference}: {reason}{}", quoted(words))]
+    Declined {
+        /// The remote.
+        url: String,
+        /// The reference that was not updated.
+        reference: String,
+        /// The remote's reason.
+        reason: String,
+        /// What the remote wrote for the user, safe to print.
+        words: String,
+    },
+    /// The checkout commit is no full hash.
+    #[error("{text:?} is no commit id; it has forty hexadecimal digits")]
+    NotACommitId {
+        /// As configured.
+        text: String,
+    },
+    /// The second destination has commits that ours does not build on.
+    #[error("{destination} of {url} has moved on its own; a refspec that starts with '+' would overwrite it")]
+    Diverged {
+        /// The remote.
+        url: String,
+        /// The destination of the refspec.
+        destination: String,
+    },
+    /// The branch moved during every attempt.
+    #[error("{reference} of {url} moved during each of {attempts} attempts to push")]
+    RaceLost {
+        /// The remote.
+        url: String,
+        /// The branch.
+        reference: String,
+        /// How many pushes were tried.
+        attempts: usize,
+    },
+}
+
+impl Error {
+    /// What this failure calls for.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Registry { source, .. } => source.kind().into(),
+            Self::Git { source, .. } => source.kind().into(),
+            Self::Message(_)
+            | Self::NoPushBranch
+            | Self::NoTagInRange { .. }
+            | Self::NotACommitId { .. }
+            | Self::Diverged { .. } => Kind::Config,
+            Self::Declined { .. } => Kind::Denied,
+            Self::RaceLost { .. } => Kind::Transient,
+        }
+    }
+
+    /// The whole story on one line: this error and what caused it.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = self.source();
+        while let Some(error) = source {
+            text = format!("{text}: {error}");
+            source = error.source();
+        }
+        text
+    }
+}
+
+/// The remote's words, each line marked as git marks them.
+fn quoted(words: &str) -> String {
+    words.lines().map(|line| format!("\nremote: {line}")).collect()
+}
+
+impl From<registry::Kind> for Kind {
+    fn from(kind: registry::Kind) -> Self {
+        match kind {
+            registry::Kind::Config => Self::Config,
+            registry::Kind::Denied => Self::Denied,
+            registry::Kind::Transient => Self::Transient,
+            registry::Kind::Internal => Self::Internal,
+        }
+    }
+}
+
+impl From<git::Kind> for Kind {
+    fn from(kind: git::Kind) -> Self {
+        match kind {
+            git::Kind::Config => Self::Config,
+            git::Kind::Denied => Self::Denied,
+            git::Kind::Transient => Self::Transient,
+            git::Kind::Internal => Self::Internal,
+        }
+    }
+}
+
+/// How one automation ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A commit was pushed.
+    Pushed {
+        /// Its full hash.
+        commit: String,
+    },
+    /// Every marked field has its value already.
+    Unchanged,
+    /// Nothing was tried, on purpose.
+    Held {
+        /// Why.
+        reason: String,
+    },
+    /// A dry run that found something to commit.
+    WouldPush,
+    /// It failed.
+    Failed(Error),
+}
+
+impl Outcome {
+    /// The word for this outcome in JSON and logs.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pushed { .. } => "pushed",
+            Self::Unchanged => "unchanged",
+            Self::Held { .. } => "held",
+            Self::WouldPush => "would-push",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// What happened to one automation.
+#[derive(Debug)]
+pub struct AutomationReport {
+    /// The automation.
+    pub id: ObjectName,
+    /// The Git remote, without credentials.
+    pub url: String,
+    /// The push branch; empty when it could not be told.
+    pub branch: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The files edited, or to edit in a dry run.
+    pub edits: Vec<FileEdit>,
+    /// The commit message, if there is a commit.
+    pub message: String,
+    /// What was noticed in the files.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What one policy made of its repository's tags.
+#[derive(Debug)]
+pub struct PolicyReport {
+    /// The policy.
+    pub id: ObjectName,
+    /// The image repository's name.
+    pub image: String,
+    /// How many tags were listed, after exclusions; none when the poll failed.
+    pub tags: Option<usize>,
+    /// How many listed tags were dropped because OCI does not allow them, with a sample that is safe to print.
+    pub refused: Vec<String>,
+    /// The selection, or in one sentence why there is none.
+    pub selection: Result<Reference, String>,
+}
+
+/// What a run did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The policies that were evaluated, in the configuration's order.
+    pub policies: Vec<PolicyReport>,
+    /// Polls and digest look-ups that failed.
+    pub failures: Vec<Error>,
+    /// The automations, in the configuration's order.
+    pub automations: Vec<AutomationReport>,
+}
+
+impl Report {
+    /// The gravest failure, if anything failed.
+    #[must_use]
+    pub fn worst(&self) -> Option<Kind> {
+        let automations = self.automations.iter().filter_map(|automation| match &automation.outcome {
+            Outcome::Failed(error) => Some(error.kind()),
+            _ => None,
+        });
+        self.failures.iter().map(Error::kind).chain(automations).max()
+    }
+}

@@ -1,0 +1,168 @@
+//! Observing registries: each image repository is polled once, each policy evaluated once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+
+use super::outcome::{Error, PolicyReport};
+use crate::automation::{Automation, ImagePolicy, ImageRepository, ObjectName};
+use crate::image::{Digest, Reference, Tag};
+use crate::policy::Evaluation;
+use crate::registry;
+
+/// Polls under way at once; the registry client bounds them further for each host.
+pub(super) const CONCURRENT_POLLS: usize = 32;
+
+/// What the registries said: a selection for each policy that has one, and why not for the others.
+#[derive(Debug, Default)]
+pub(super) struct Observed {
+    /// By policy.
+    pub(super) selections: BTreeMap<ObjectName, Result<Reference, String>>,
+    /// For the report, in the configuration's order.
+    pub(super) policies: Vec<PolicyReport>,
+    /// Polls that failed.
+    pub(super) failures: Vec<Error>,
+}
+
+/// Polls the repositories of every policy of these automations, and evaluates the policies.
+pub(super) async fn observe(client: &registry::Client, automations: &[Arc<Automation>]) -> Observed {
+    let policies = policies_in_use(automations);
+    let repositories = distinct(policies.iter().filter(|policy| !policy.suspended).map(|policy| &policy.repository));
+    let listings: HashMap<*const ImageRepository, Result<registry::Listing, Error>> =
+        futures_util::stream::iter(repositories.into_iter().filter(|repository| !repository.suspended))
+            .map(|repository| async move { (Arc::as_ptr(repository), list(client, repository).await) })
+            .buffer_unordered(CONCURRENT_POLLS)
+            .collect()
+            .await;
+    let mut observed = Observed::default();
+    for policy in policies {
+        let report = evaluate(policy, listings.get(&Arc::as_ptr(&policy.repository)));
+        observed.selections.insert(policy.id.clone(), report.selection.clone());
+        observed.policies.push(report);
+    }
+    observed.failures = listings.into_values().filter_map(Result::err).collect();
+    observed.failures.sort_by_cached_key(Error::chain);
+    observed
+}
+
+fn policies_in_use(automations: &[Arc<Automation>]) -> Vec<&Arc<ImagePolicy>> {
+    distinct(automations.iter().filter(|automation| !automation.suspended).flat_map(|automation| &automation.policies))
+}
+
+/// Drops repeated pointers, keeping the order.
+fn distinct<'a, T>(items: impl Iterator<Item = &'a Arc<T>>) -> Vec<&'a Arc<T>> {
+    let mut seen = std::collections::HashSet::new();
+    items.filter(|item| seen.insert(Arc::as_ptr(item))).collect()
+}
+
+async fn list(client: &registry::Client, repository: &ImageRepository) -> Result<registry::Listing, Error> {
+    let started = std::time::Instant::now();
+    let listing = client.tags(&repository.image, &repository.access).await;
+    let duration_ms = started.elapsed().as_millis();
+    match listing {
+        Ok(listing) => {
+            let tags = listing.tags.len();
+            tracing::debug!(image.repository = repository.image.name(), tags, duration_ms, "polled");
+            Ok(listing)
+        }
+        Err(source) => Err(Error::Registry { image: repository.image.name().to_owned(), source }),
+    }
+}
+
+fn evaluate(policy: &ImagePolicy, listing: Option<&Result<registry::Listing, Error>>) -> PolicyReport {
+    let mut report = PolicyReport {
+        id: policy.id.clone(),
+        image: policy.repository.image.name().to_owned(),
+        tags: None,
+        refused: Vec::new(),
+        selection: Err(String::new()),
+    };
+    report.selection = match listing {
+        _ if policy.suspended => Err("the policy is suspended".to_owned()),
+        None => Err(format!("the image repository {} is suspended", policy.repository.id)),
+        Some(Err(error)) => Err(error.chain()),
+        Some(Ok(listing)) => {
+            report.refused.clone_from(&listing.refused_sample);
+            let tags: Vec<&str> =
+                listing.tags.iter().map(String::as_str).filter(|tag| !excluded(policy, tag)).collect();
+            report.tags = Some(tags.len());
+            select(policy, &tags)
+        }
+    };
+    report
+}
+
+fn excluded(policy: &ImagePolicy, tag: &str) -> bool {
+    policy.repository.exclusions.iter().any(|pattern| pattern.is_match(tag))
+}
+
+fn select(policy: &ImagePolicy, tags: &[&str]) -> Result<Reference, String> {
+    match policy.policy.select(tags) {
+        Some(tag) => {
+            let tag = Tag::parse(tag).map_err(|error| error.to_string())?;
+            Ok(Reference { repository: policy.repository.image.clone(), tag: Some(tag), digest: None })
+        }
+        None => Err(no_match(&policy.policy.evaluate(tags), tags.len())),
+    }
+}
+
+/// Says in one sentence what became of the tags when none was selected.
+#[must_use]
+pub fn no_match(evaluation: &Evaluation<'_>, listed: usize) -> String {
+    if listed == 0 {
+        return "the repository has no tags".to_owned();
+    }
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for rejection in &evaluation.rejected {
+        let reason = rejection.reason.to_string();
+        match counts.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((reason, 1)),
+        }
+    }
+    let reasons: Vec<String> = counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    format!("none of {listed} tags can be selected: {}", reasons.join(", "))
+}
+
+/// Digests looked up during one run, so that each tag is asked for once.
+#[derive(Debug, Default)]
+pub(super) struct Digests(HashMap<(ObjectName, Tag), Result<Digest, String>>);
+
+impl Digests {
+    /// Looks up the digests of tags that are not known yet; returns what failed.
+    pub(super) async fn look_up(&mut self, client: &registry::Client, wanted: Vec<(&ImageRepository, &Tag)>) -> Vec<Error> {
+        let unknown: BTreeMap<_, _> = wanted
+            .into_iter()
+            .map(|(repository, tag)| ((repository.id.clone(), tag.clone()), repository))
+            .filter(|(key, _)| !self.0.contains_key(key))
+            .collect();
+        let answers: Vec<_> = futures_util::stream::iter(unknown)
+            .map(|(key, repository)| async move {
+                let answer = client.digest(&repository.image, &key.1, &repository.access).await;
+                let image = format!("{}:{}", repository.image, key.1);
+                (key, answer.map_err(|source| Error::Registry { image, source }))
+            })
+            .buffer_unordered(CONCURRENT_POLLS)
+            .collect()
+            .await;
+        let mut failures = Vec::new();
+        for (key, answer) in answers {
+            let known = answer.map_err(|error| {
+                let text = error.chain();
+                failures.push(error);
+                text
+            });
+            self.0.insert(key, known);
+        }
+        failures
+    }
+
+    /// Returns the digest of a tag that was looked up, or in one sentence why it is not known.
+    pub(super) fn digest(&self, repository: &ImageRepository, tag: &Tag) -> Result<Digest, String> {
+        match self.0.get(&(repository.id.clone(), tag.clone())) {
+            Some(answer) => answer.clone(),
+            None => Err(format!("the digest of {}:{tag} was not looked up", repository.image)),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Where an automation reads from and commits to.
+
+use super::super::outcome::Error;
+use crate::automation::{Automation, Checkout};
+use crate::git::{self, Advertisement, CommitId, Mirror, Want};
+use crate::version::{Range, Version};
+
+/// Where an automation reads from and commits to.
+pub(super) struct Target {
+    /// The commit to plan on. When the push branch exists, it is that branch's head, so that earlier commits stay.
+    pub(super) base: CommitId,
+    /// The push branch, without `refs/heads/`.
+    pub(super) branch: String,
+    /// What the push branch is on the remote; none when it does not exist yet.
+    pub(super) old: Option<CommitId>,
+}
+
+/// Finds the target of an automation and fetches what it reads.
+pub(super) async fn resolve(
+    mirror: &Mirror,
+    advertisement: &Advertisement,
+    automation: &Automation,
+) -> Result<Target, Error> {
+    let url = &automation.remote.url;
+    let failed = |source| Error::git("fetch from", url, source);
+    let checkout = checkout_branch(advertisement, &automation.checkout);
+    let branch = automation.push.branch.clone().or(checkout);
+    let branch = match (branch, &automation.checkout) {
+        (Some(branch), _) => branch,
+        // An empty remote has no default branch; fetching says so better than we could.
+        (None, Checkout::DefaultBranch) => {
+            mirror.fetch(advertisement, &[Want::DefaultBranch]).await.map_err(failed)?;
+            return Err(Error::NoPushBranch);
+        }
+        (None, _) => return Err(Error::NoPushBranch),
+    };
+    let old = advertisement.branch(&branch);
+    let want = match old {
+        Some(_) => Want::Branch(branch.clone()),
+        None => want(advertisement, &automation.checkout, url)?,
+    };
+    let fetched = mirror.fetch(advertisement, std::slice::from_ref(&want)).await.map_err(failed)?;
+    match fetched.first() {
+        Some(fetched) => Ok(Target { base: fetched.commit, branch, old }),
+        None => Err(Error::NoPushBranch),
+    }
+}
+
+/// The branch that is checked out, if the checkout is one.
+fn checkout_branch(advertisement: &Advertisement, checkout: &Checkout) -> Option<String> {
+    match checkout {
+        Checkout::DefaultBranch => advertisement.default_branch().map(str::to_owned),
+        Checkout::Branch(branch) | Checkout::Commit { branch: Some(branch), .. } => Some(branch.clone()),
+        Checkout::Tag(_) | Checkout::Semver(_) | Checkout::Reference(_) | Checkout::Commit { branch: None, .. } => None,
+    }
+}
+
+fn want(advertisement: &Advertisement, checkout: &Checkout, url: &str) -> Result<Want, Error> {
+    Ok(match checkout {
+        Checkout::DefaultBranch => Want::DefaultBranch,
+        Checkout::Branch(branch) => Want::Branch(branch.clone()),
+        Checkout::Tag(tag) => Want::Tag(tag.clone()),
+        Checkout::Reference(name) => Want::Reference(name.clone()),
+        Checkout::Semver(range) => match highest(advertisement, range) {
+            Some(tag) => Want::Tag(tag.to_owned()),
+            None => return Err(Error::NoTagInRange { url: url.to_owned(), range: range.as_str().to_owned() }),
+        },
+        Checkout::Commit { id, branch } => {
+            let id = CommitId::parse(id).ok_or_else(|| Error::NotACommitId { text: id.clone() })?;
+            Want::Commit { id, branch: branch.clone() }
+        }
+    })
+}
+
+/// The highest tag in a range; of equal versions the last by name.
+fn highest<'a>(advertisement: &'a Advertisement, range: &Range) -> Option<&'a str> {
+    advertisement
+        .tags()
+        .filter_map(|(name, _)| Some((name, Version::parse_tag(name)?)))
+        .filter(|(_, version)| range.matches(version))
+        .max_by(|(_, left), (_, right)| left.cmp_precedence(right))
+        .map(|(name, _)| name)
+}
+
+impl Error {
+    /// A failure of the Git edge, with what was being done.
+    pub(super) fn git(doing: &'static str, url: &str, source: git::Error) -> Self {
+        Self::Git { doing, url: url.to_owned(), source: source.into() }
+    }
+}

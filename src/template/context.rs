@@ -1,0 +1,120 @@
+//! What all functions of one rendering share: its budget and its dictionaries.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use crate::template::value::{Dict, Entries, LIST, List, MethodError, STRINGS, Value};
+use crate::template::{MAX_OUTPUT, MAX_VALUE_DEPTH, MAX_WORK};
+
+/// Why a function has no result.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It failed, and says why.
+    Call(String),
+    /// A limit of the rendering was exceeded.
+    Limit(String),
+    /// What was asked for exists no longer.
+    Removed(String),
+}
+
+impl Failure {
+    pub(crate) fn call(message: impl Into<String>) -> Self {
+        Self::Call(message.into())
+    }
+
+    /// What Go says when a nil interface's type is asked for.
+    pub(crate) fn nil_dereference() -> Self {
+        Self::call("runtime error: invalid memory address or nil pointer dereference")
+    }
+}
+
+impl From<MethodError> for Failure {
+    fn from(error: MethodError) -> Self {
+        match error {
+            MethodError::Failed(message) => Self::Call(message),
+            MethodError::Removed(message) => Self::Removed(message),
+        }
+    }
+}
+
+/// The budget and the dictionaries of one rendering.
+#[derive(Default)]
+pub(crate) struct Context {
+    spent: Cell<u64>,
+    dicts: RefCell<Vec<Dict>>,
+}
+
+impl Context {
+    /// Spends work, or fails when the budget is used up.
+    pub(crate) fn spend(&self, work: usize) -> Result<(), Failure> {
+        let spent = self.spent.get().saturating_add(u64::try_from(work).unwrap_or(u64::MAX));
+        self.spent.set(spent);
+        if spent > MAX_WORK {
+            return Err(Failure::Limit(format!("the template does more than {MAX_WORK} units of work")));
+        }
+        Ok(())
+    }
+
+    /// Spends what reading or writing this many bytes costs.
+    pub(crate) fn spend_bytes(&self, bytes: usize) -> Result<(), Failure> {
+        self.spend(1 + bytes / 16)
+    }
+
+    /// Fails early for a text that would be too long to make.
+    pub(crate) fn check_length(&self, bytes: usize) -> Result<(), Failure> {
+        if bytes > MAX_OUTPUT {
+            return Err(Failure::Limit(format!("a text of more than {MAX_OUTPUT} bytes")));
+        }
+        self.spend_bytes(bytes)
+    }
+
+    /// A string, within the limits.
+    pub(crate) fn string(&self, text: impl Into<Rc<str>>) -> Result<Value, Failure> {
+        let text = text.into();
+        self.check_length(text.len())?;
+        Ok(Value::String(text))
+    }
+
+    /// A `[]interface {}`, within the limits.
+    pub(crate) fn list(&self, items: Vec<Value>) -> Result<Value, Failure> {
+        self.typed_list(LIST, items)
+    }
+
+    /// A `[]string`, within the limits.
+    pub(crate) fn strings<S: Into<Rc<str>>>(&self, texts: impl IntoIterator<Item = S>) -> Result<Value, Failure> {
+        let items: Result<Vec<_>, _> = texts.into_iter().map(|text| self.string(text)).collect();
+        self.typed_list(STRINGS, items?)
+    }
+
+    /// A list of the given type, within the limits.
+    pub(crate) fn typed_list(&self, type_name: &'static str, items: Vec<Value>) -> Result<Value, Failure> {
+        self.spend(1 + 2 * items.len())?;
+        let list = List::new(type_name, items);
+        if list.depth() > MAX_VALUE_DEPTH {
+            return Err(too_deep());
+        }
+        Ok(Value::List(Rc::new(list)))
+    }
+
+    /// A dictionary, within the limits.
+    pub(crate) fn dict(&self, entries: Entries) -> Result<Value, Failure> {
+        self.spend(8 * (1 + entries.len()))?;
+        let dict = Dict::new(entries);
+        self.dicts.borrow_mut().push(dict.clone());
+        Ok(Value::Dict(dict))
+    }
+}
+
+impl Drop for Context {
+    /// Empties every dictionary, so that those that contain themselves are freed, and long chains without recursion.
+    fn drop(&mut self) {
+        for dict in self.dicts.take() {
+            drop(dict.take());
+        }
+    }
+}
+
+/// The failure of what looks into values that are nested too deeply, or contain themselves.
+pub(crate) fn too_deep() -> Failure {
+    Failure::Limit(format!("a value is nested more than {MAX_VALUE_DEPTH} deep"))
+}

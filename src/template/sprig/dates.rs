@@ -1,0 +1,229 @@
+//! Functions on times and durations that do not look at the clock.
+
+use std::rc::Rc;
+
+use crate::template::context::{Context, Failure};
+use crate::template::format::quote;
+use crate::template::function::{Function, text};
+use crate::template::sprig::layout::{PRINTED, ParseTimeError, RFC3339, Time, ZERO};
+use crate::template::value::{IntKind, Method, MethodError, Parameter, Struct, StructType, Value};
+
+const ANY: Parameter = Parameter::Any;
+const STRING: Parameter = Parameter::String;
+const TIME: Parameter = Parameter::Struct("time.Time");
+
+/// The functions of this file.
+pub(crate) const TABLE: &[Function] = &[
+    Function::new("duration", &[ANY], |context, a| {
+        let seconds = match &a[0] {
+            Value::String(text) => text.parse().unwrap_or(0),
+            Value::Int(IntKind::Int64, seconds) => *seconds,
+            _ => 0i64,
+        };
+        context.string(show_duration(seconds.wrapping_mul(1_000_000_000)))
+    }),
+    Function::new("durationRound", &[ANY], |context, a| {
+        let nanoseconds = match &a[0] {
+            Value::String(text) => parse_duration(text).unwrap_or(0),
+            Value::Int(IntKind::Int64, nanoseconds) => *nanoseconds,
+            Value::Struct(value) if value.kind.name == TYPE.name => {
+                return Err(Failure::call("the time since a date is left out: it would change with every run"));
+            }
+            _ => 0,
+        };
+        context.string(round_duration(nanoseconds))
+    }),
+    Function::new("toDate", &[STRING, STRING], |_, a| Ok(value(Time::parse(text(a, 0), text(a, 1)).unwrap_or(ZERO)))),
+    Function::new("mustToDate", &[STRING, STRING], must_to_date),
+    Function::new("mustDateModify", &[STRING, TIME], must_modify),
+    Function::new("must_date_modify", &[STRING, TIME], must_modify),
+    Function::new("unixEpoch", &[TIME], |context, a| context.string(time(&a[0]).seconds.to_string())),
+];
+
+/// Go's `time.Time`. Its time is hidden: seconds, nanoseconds, offset behind the text that JSON shows.
+pub(crate) static TYPE: StructType = StructType {
+    name: "time.Time",
+    fields: &[],
+    methods: &[
+        Method { name: "Format", parameters: &[STRING], call: |this, a| Ok(Value::from(of(this).format(text(a, 0)))) },
+        Method { name: "String", parameters: &[], call: |this, _| Ok(Value::from(of(this).format(PRINTED))) },
+        Method { name: "Unix", parameters: &[], call: |this, _| Ok(Value::int64(of(this).seconds)) },
+        Method { name: "Year", parameters: &[], call: |this, _| Ok(Value::int(of(this).calendar().year)) },
+        Method { name: "Month", parameters: &[], call: |this, _| Ok(Value::string(of(this).calendar().month_name())) },
+        Method { name: "Day", parameters: &[], call: |this, _| Ok(Value::int(of(this).calendar().day)) },
+        Method { name: "YearDay", parameters: &[], call: |this, _| Ok(Value::int(of(this).calendar().day_of_year)) },
+        Method {
+            name: "Weekday",
+            parameters: &[],
+            call: |this, _| Ok(Value::string(of(this).calendar().weekday_name())),
+        },
+        Method { name: "Hour", parameters: &[], call: |this, _| Ok(Value::int(of(this).calendar().hour)) },
+        Method { name: "Minute", parameters: &[], call: |this, _| Ok(Value::int(of(this).calendar().minute)) },
+        Method { name: "Second", parameters: &[], call: |this, _| Ok(Value::int(of(this).calendar().second)) },
+        Method { name: "Nanosecond", parameters: &[], call: |this, _| Ok(Value::int(of(this).nanoseconds.into())) },
+        Method { name: "IsZero", parameters: &[], call: |this, _| Ok(Value::Bool(of(this) == ZERO)) },
+        Method { name: "UTC", parameters: &[], call: |this, _| Ok(value(Time { offset: 0, ..of(this) })) },
+        Method { name: "After", parameters: &[TIME], call: |this, a| compared(this, a, |this, other| this > other) },
+        Method { name: "Before", parameters: &[TIME], call: |this, a| compared(this, a, |this, other| this < other) },
+        Method { name: "Equal", parameters: &[TIME], call: |this, a| compared(this, a, |this, other| this == other) },
+    ],
+    text: Some(|this| of(this).format(PRINTED)),
+};
+
+fn value(time: Time) -> Value {
+    let hidden = vec![
+        Value::from(time.format(RFC3339)),
+        Value::int64(time.seconds),
+        Value::int64(time.nanoseconds.into()),
+        Value::int64(time.offset.into()),
+    ];
+    Value::Struct(Rc::new(Struct { kind: &TYPE, fields: Vec::new(), hidden }))
+}
+
+fn of(value: &Struct) -> Time {
+    let number = |index: usize| match value.hidden.get(index) {
+        Some(Value::Int(_, number)) => *number,
+        _ => 0,
+    };
+    Time {
+        seconds: number(1),
+        nanoseconds: u32::try_from(number(2)).unwrap_or(0),
+        offset: i32::try_from(number(3)).unwrap_or(0),
+    }
+}
+
+fn time(value: &Value) -> Time {
+    match value {
+        Value::Struct(inner) => of(inner),
+        _ => ZERO,
+    }
+}
+
+fn compared(
+    this: &Struct,
+    arguments: &[Value],
+    compare: fn((i64, u32), (i64, u32)) -> bool,
+) -> Result<Value, MethodError> {
+    let key = |time: Time| (time.seconds, time.nanoseconds);
+    Ok(Value::Bool(compare(key(of(this)), key(arguments.first().map_or(ZERO, time)))))
+}
+
+fn must_to_date(_: &Context, arguments: &[Value]) -> Result<Value, Failure> {
+    let (layout, given) = (text(arguments, 0), text(arguments, 1));
+    Time::parse(layout, given).map(value).map_err(|error| {
+        let (given, layout) = (quote(given), quote(layout));
+        Failure::Call(match error {
+            ParseTimeError::Mismatch(part, element) => {
+                format!("parsing time {given} as {layout}: cannot parse {} as {}", quote(&part), quote(&element))
+            }
+            ParseTimeError::Extra(extra) => format!("parsing time {given}: extra text: {}", quote(&extra)),
+            ParseTimeError::Range(what) => format!("parsing time {given}: {what} out of range"),
+        })
+    })
+}
+
+fn must_modify(_: &Context, arguments: &[Value]) -> Result<Value, Failure> {
+    let nanoseconds = parse_duration(text(arguments, 0)).map_err(Failure::Call)?;
+    Ok(value(time(&arguments[1]).plus(nanoseconds)))
+}
+
+/// Go's `time.ParseDuration`, in nanoseconds.
+fn parse_duration(text: &str) -> Result<i64, String> {
+    let invalid = || format!("time: invalid duration {}", quote(text));
+    let (negative, mut rest) = match text.as_bytes().first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
+    };
+    if rest == "0" {
+        return Ok(0);
+    }
+    if rest.is_empty() {
+        return Err(invalid());
+    }
+    let mut total = 0i128;
+    while !rest.is_empty() {
+        let length = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, after) = rest.split_at(length);
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
+            return Err(invalid());
+        }
+        let length = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let (unit, after) = after.split_at(length);
+        if unit.is_empty() {
+            return Err(format!("time: missing unit in duration {}", quote(text)));
+        }
+        let Some(scale) = unit_scale(unit) else {
+            return Err(format!("time: unknown unit {} in duration {}", quote(unit), quote(text)));
+        };
+        let whole: i128 = if whole.is_empty() { 0 } else { whole.parse::<u64>().map_err(|_| invalid())?.into() };
+        let fraction: f64 = if fraction.is_empty() { 0.0 } else { format!("0.{fraction}").parse().unwrap_or(0.0) };
+        total += whole * i128::from(scale) + (fraction * scale as f64) as i128;
+        if total > i128::from(i64::MAX) {
+            return Err(invalid());
+        }
+        rest = after;
+    }
+    i64::try_from(if negative { -total } else { total }).map_err(|_| invalid())
+}
+
+fn unit_scale(unit: &str) -> Option<i64> {
+    Some(match unit {
+        "ns" => 1,
+        "us" | "µs" | "μs" => 1_000,
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
+        _ => return None,
+    })
+}
+
+/// Go's text of a duration: `1h0m0s`, `1.5s`, `20ms`.
+fn show_duration(nanoseconds: i64) -> String {
+    let size = nanoseconds.unsigned_abs();
+    let sign = if nanoseconds < 0 { "-" } else { "" };
+    if size == 0 {
+        return "0s".to_owned();
+    }
+    if size < 1_000_000_000 {
+        let (scale, unit) = match size {
+            0..1_000 => (1, "ns"),
+            1_000..1_000_000 => (1_000, "µs"),
+            _ => (1_000_000, "ms"),
+        };
+        return format!("{sign}{}{unit}", with_fraction(size, scale));
+    }
+    let seconds = with_fraction(size % 60_000_000_000, 1_000_000_000);
+    let minutes = size / 60_000_000_000;
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => format!("{sign}{seconds}s"),
+        (0, minutes) => format!("{sign}{minutes}m{seconds}s"),
+        (hours, minutes) => format!("{sign}{hours}h{minutes}m{seconds}s"),
+    }
+}
+
+fn with_fraction(size: u64, scale: u64) -> String {
+    let digits = scale.to_string().len() - 1;
+    let fraction = format!("{:0digits$}", size % scale);
+    let fraction = fraction.trim_end_matches('0');
+    let whole = size / scale;
+    if fraction.is_empty() { whole.to_string() } else { format!("{whole}.{fraction}") }
+}
+
+/// The largest unit of a duration, rounded down.
+fn round_duration(nanoseconds: i64) -> String {
+    const HOUR: u64 = 3_600_000_000_000;
+    const UNITS: [(u64, &str); 6] = [
+        (HOUR * 24 * 365, "y"),
+        (HOUR * 24 * 30, "mo"),
+        (HOUR * 24, "d"),
+        (HOUR, "h"),
+        (HOUR / 60, "m"),
+        (HOUR / 3_600, "s"),
+    ];
+    let size = nanoseconds.unsigned_abs();
+    let unit = UNITS.iter().find(|(length, _)| size > *length);
+    unit.map_or_else(|| "0s".to_owned(), |(length, unit)| format!("{}{unit}", size / length))
+}

@@ -1,0 +1,377 @@
+//! Configuration files in, automations or errors out.
+//!
+//! A case is a file, or a folder with `config/` and perhaps `secrets/`, below `fixtures/config/good` (beside it the summary
+//! `CASE.txt`) or `fixtures/config/bad` (beside it the error `CASE.err`). With `UPDATE_FIXTURES=1` in the environment the
+//! expected texts are written anew.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use tagwright::access::{self, ExposeSecret as _, GitLogin};
+use tagwright::automation::{Automation, Checkout, ImagePolicy, Schedule};
+use tagwright::config::{self, Configuration, Sources, Style};
+use tagwright::policy::Order;
+
+#[test]
+fn good_configurations_load() {
+    let cases = cases("good");
+    assert!(cases.len() >= 20, "{} cases", cases.len());
+    for case in cases {
+        let configuration = config::load(&sources(&case)).unwrap_or_else(|error| panic!("{}\n{error}", case.display()));
+        expect(&case.with_extension("txt"), &summary(&configuration));
+    }
+}
+
+#[test]
+fn bad_configurations_are_explained() {
+    let cases = cases("bad");
+    assert!(cases.len() >= 50, "{} cases", cases.len());
+    let mut loaded = Vec::new();
+    for case in &cases {
+        match config::load(&sources(case)) {
+            Err(error) => {
+                let text = error.to_string();
+                assert!(!text.contains("hunter2"), "{} shows a secret:\n{text}", case.display());
+                expect(&case.with_extension("err"), &format!("{text}\n"));
+            }
+            Ok(configuration) => loaded.push(format!("{} loads:\n{}", case.display(), summary(&configuration))),
+        }
+    }
+    assert!(loaded.is_empty(), "{}", loaded.join("\n"));
+}
+
+#[test]
+fn the_default_configuration_loads_without_anything_else() {
+    let sources = Sources { paths: vec!["policies".into()], secrets: None };
+    let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
+    let names: Vec<String> = configuration.automations.iter().map(|automation| automation.id.to_string()).collect();
+    assert_eq!(names, ["flux-system/clusters", "default/image-gitops", "shop/shop"]);
+    assert!(configuration.automations.iter().all(|automation| !automation.policies.is_empty()));
+    assert_eq!(configuration.notices, Vec::<String>::new());
+    for file in ["policies/native.yaml", "policies/flux.yaml", "policies/kubevela.yaml"] {
+        let sources = Sources { paths: vec![file.into()], secrets: None };
+        assert_eq!(config::load(&sources).unwrap().automations.len(), 1, "{file} alone");
+    }
+}
+
+/// The Application of KubeVela's documentation, in the fixtures and in the default configuration, value by value.
+#[test]
+fn the_application_of_the_kubevela_page_means_what_the_page_says() {
+    let page = "fixtures/config/good/kubevela-page/config/image-gitops.yaml";
+    let application = fs::read_to_string(page).unwrap();
+    assert!(fs::read_to_string("policies/kubevela.yaml").unwrap().contains(&application));
+    let sources =
+        Sources { paths: vec![page.into()], secrets: Some("fixtures/config/good/kubevela-page/secrets".into()) };
+    let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
+    let [automation] = &configuration.automations[..] else { panic!("one automation") };
+    assert_eq!(automation.id.to_string(), "default/image-gitops");
+    assert_eq!(automation.remote.url, "https://github.com/FogDong/KubeVela-GitOps-Infra-Demo");
+    let GitLogin::Basic(login) = &automation.remote.access.login else { panic!("basic") };
+    assert_eq!((login.username.as_str(), login.password.expose_secret()), ("kubevela", "sesame"));
+    assert_eq!(automation.checkout, Checkout::Branch("image".to_owned()));
+    assert_eq!(automation.push.branch, None);
+    assert_eq!(automation.paths, ["application"]);
+    assert_eq!(automation.commit.author.name, "kubevelabot");
+    assert_eq!(automation.commit.author.email, "kubevelabot@users.noreply.github.com");
+    assert_eq!(
+        automation.commit.message.source(),
+        "Update image automatically.\nImage: {{range .Updated.Images}}{{println .}}{{end}}"
+    );
+    assert!(!automation.commit.trailers);
+    assert_eq!(automation.schedule, Schedule::Every(std::time::Duration::from_secs(300)));
+    let [policy] = &automation.policies[..] else { panic!("one policy") };
+    assert_eq!(policy.id.to_string(), "default/image-gitops");
+    assert_eq!(policy.repository.image.name(), "ghcr.io/fogdong/test-fog");
+    let tags = ["latest", "master-6e9b0f9-1656569910", "master-fffffff-1556569910", "master-0000000-9"];
+    assert_eq!(policy.policy.select(&tags), Some("master-6e9b0f9-1656569910"));
+}
+
+#[test]
+fn secrets_of_a_mounted_folder_are_read_through_its_links() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("default/token");
+    fs::create_dir_all(secret.join("..2026_01_01")).unwrap();
+    fs::write(secret.join("..2026_01_01/username"), "me\n").unwrap();
+    fs::write(secret.join("..2026_01_01/password"), "line\r\n").unwrap();
+    std::os::unix::fs::symlink("..2026_01_01", secret.join("..data")).unwrap();
+    for key in ["username", "password"] {
+        std::os::unix::fs::symlink(format!("..data/{key}"), secret.join(key)).unwrap();
+    }
+    let sources =
+        Sources { paths: vec![write_native(folder.path(), "token")], secrets: Some(folder.path().to_owned()) };
+    let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
+    let GitLogin::Basic(login) = &configuration.automations[0].remote.access.login else { panic!("basic") };
+    assert_eq!((login.username.as_str(), login.password.expose_secret()), ("me", "line"));
+}
+
+#[test]
+fn a_secret_file_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("default/token");
+    fs::create_dir_all(secret.join("bearerToken")).unwrap(); // A folder cannot be read as a file, whoever asks.
+    let sources =
+        Sources { paths: vec![write_native(folder.path(), "token")], secrets: Some(folder.path().to_owned()) };
+    let error = config::load(&sources).unwrap_err();
+    let path = secret.join("bearerToken");
+    assert!(error.problems()[0].message.contains(&format!("cannot read {}", path.display())), "{error}");
+
+    fs::remove_dir(&path).unwrap();
+    fs::write(&path, vec![b'x'; 2 << 20]).unwrap();
+    let error = config::load(&sources).unwrap_err();
+    assert!(error.problems()[0].message.ends_with("larger than 1048576 bytes"), "{error}");
+}
+
+fn write_native(folder: &Path, secret: &str) -> PathBuf {
+    let path = folder.join("native.yaml");
+    let text = format!(
+        "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {{name: a}}\nspec:\n  git: {{url: https://example.com/a, secretRef: {{name: {secret}}}}}\n  images: []\n"
+    );
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn links_are_followed_only_inside_of_a_folder() {
+    let outside = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string("fixtures/config/good/native-shortest.yaml").unwrap();
+    fs::write(outside.path().join("far.yaml"), text.replace("shop", "far").replace("podinfo", "far")).unwrap();
+    fs::create_dir(folder.path().join("..data")).unwrap();
+    fs::write(folder.path().join("..data/near.yaml"), text).unwrap();
+    std::os::unix::fs::symlink("..data/near.yaml", folder.path().join("near.yaml")).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("far.yaml"), folder.path().join("far.yaml")).unwrap();
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
+    let sources = Sources { paths: vec![folder.path().to_owned(), folder.path().join("near.yaml")], secrets: None };
+    let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(configuration.automations.len(), 1);
+    assert_eq!(configuration.automations[0].id.name, "shop");
+}
+
+#[test]
+fn a_path_that_does_not_exist_is_named() {
+    let sources = Sources { paths: vec!["fixtures/nowhere.yaml".into()], secrets: None };
+    let error = config::load(&sources).unwrap_err();
+    assert_same(
+        &error.to_string(),
+        "error: cannot read the configuration: No such file or directory (os error 2)\n--> fixtures/nowhere.yaml",
+    );
+}
+
+fn assert_same(found: &str, expected: &str) {
+    assert_eq!(found.trim(), expected.trim());
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    let error = config::parse("a.yaml", "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomatio\n").unwrap_err();
+    let colored = error.render(Style::Colored);
+    assert!(colored.contains('\u{1b}'));
+    let mut plain = String::new();
+    let mut rest = colored.as_str();
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        plain.push_str(before);
+        rest = after.split_once('m').unwrap().1;
+    }
+    plain.push_str(rest);
+    assert_eq!(plain, error.to_string());
+}
+
+#[test]
+fn problems_carry_positions() {
+    let text = "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {name: a}\nspec:\n  ärger: 1\n  git: {url: x}\n";
+    let error = config::parse("a.yaml", text).unwrap_err();
+    let found: Vec<_> =
+        error.problems().iter().map(|problem| (problem.line, problem.column, &text[problem.span.clone()])).collect();
+    assert_eq!(found, [(4, 1, "spec"), (5, 3, "ärger"), (6, 14, "x")]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is cut out of, put into or exchanged in real configuration: no panic, and every error can be shown.
+    #[test]
+    fn damaged_documents_never_panic(edits in proptest::collection::vec((any::<u32>(), any::<u32>(), snippet()), 1..6), which in any::<proptest::sample::Index>()) {
+        let files = ["policies/native.yaml", "policies/flux.yaml", "policies/kubevela.yaml", "fixtures/config/good/native-everything.yaml"];
+        let mut text = fs::read_to_string(files[which.index(files.len())]).unwrap();
+        for (at, length, insert) in edits {
+            let start = text.floor_char_boundary(at as usize % (text.len() + 1));
+            let end = text.ceil_char_boundary((start + length as usize % 40).min(text.len()));
+            text.replace_range(start..end, &insert);
+        }
+        if let Err(error) = config::parse("damaged.yaml", &text) {
+            prop_assert!(!error.render(Style::Colored).is_empty());
+        }
+    }
+
+    #[test]
+    fn random_texts_never_panic(text in "(?s).{0,200}") {
+        let text = format!("apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {{name: a}}\nspec: {text}");
+        if let Err(error) = config::parse("random.yaml", &text) {
+            prop_assert!(error.to_string().starts_with("error: "));
+        }
+    }
+}
+
+fn snippet() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(String::new()),
+        "[a-z:{}\\[\\],'\"|>&*#\n \u{e4}\u{1f600}\t-]{1,8}",
+        prop::sample::select(vec![
+            "\n---\n",
+            ": ",
+            "{a: [",
+            "*x",
+            "&x ",
+            "<<: *x\n",
+            "null",
+            "|\n",
+            "\r\n",
+            "\u{feff}",
+            "{{ end }}"
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
+fn cases(kind: &str) -> Vec<PathBuf> {
+    let folder = Path::new("fixtures/config").join(kind);
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let is_case = |path: &PathBuf| path.extension().is_none_or(|extension| extension != "txt" && extension != "err");
+    let mut cases: Vec<PathBuf> = entries.filter(is_case).collect();
+    cases.sort();
+    cases
+}
+
+fn sources(case: &Path) -> Sources {
+    if case.is_file() {
+        return Sources { paths: vec![case.to_owned()], secrets: None };
+    }
+    let secrets = case.join("secrets");
+    Sources { paths: vec![case.join("config")], secrets: secrets.is_dir().then_some(secrets) }
+}
+
+fn expect(path: &Path, found: &str) {
+    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+        fs::write(path, found).unwrap();
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(found, expected, "{}", path.display());
+}
+
+fn summary(configuration: &Configuration) -> String {
+    let mut text = String::new();
+    for automation in &configuration.automations {
+        automation_summary(&mut text, automation);
+    }
+    for policy in &configuration.policies {
+        policy_summary(&mut text, policy);
+    }
+    for notice in &configuration.notices {
+        writeln!(text, "notice {notice}").unwrap();
+    }
+    text
+}
+
+fn automation_summary(text: &mut String, automation: &Automation) {
+    let Automation { id, remote, checkout, paths, policies, commit, push, schedule, suspended } = automation;
+    writeln!(text, "automation {id} {}{}", schedule_summary(schedule), if *suspended { " suspended" } else { "" })
+        .unwrap();
+    writeln!(text, "  remote {} timeout {:?}", remote.url, remote.access.timeout).unwrap();
+    let login = match &remote.access.login {
+        GitLogin::Machine => "machine".to_owned(),
+        GitLogin::Basic(login) => format!("basic {}:{}", login.username, login.password.expose_secret()),
+        GitLogin::Bearer(token) => format!("bearer {}", token.expose_secret()),
+        GitLogin::Ssh(ssh) => format!("ssh {} passphrase {}", ssh.known_hosts, ssh.passphrase.is_some()),
+    };
+    writeln!(text, "  login {login}{}", edge_summary(&remote.access.tls, remote.access.proxy.as_ref())).unwrap();
+    writeln!(
+        text,
+        "  checkout {} push {:?} refspec {:?} options {:?}",
+        checkout_summary(checkout),
+        push.branch,
+        push.refspec,
+        push.options
+    )
+    .unwrap();
+    writeln!(text, "  paths {paths:?}").unwrap();
+    let names: Vec<String> = policies.iter().map(|policy| policy.id.to_string()).collect();
+    writeln!(text, "  policies {}", names.join(" ")).unwrap();
+    writeln!(text, "  author {} <{}> trailers {}", commit.author.name, commit.author.email, commit.trailers).unwrap();
+    writeln!(text, "  values {:?} message", commit.values).unwrap();
+    for line in commit.message.source().lines() {
+        writeln!(text, "{}", format!("    | {line}").trim_end()).unwrap();
+    }
+}
+
+fn checkout_summary(checkout: &Checkout) -> String {
+    match checkout {
+        Checkout::DefaultBranch => "default branch".to_owned(),
+        Checkout::Branch(branch) => format!("branch {branch}"),
+        Checkout::Tag(tag) => format!("tag {tag}"),
+        Checkout::Semver(range) => format!("semver {}", range.as_str()),
+        Checkout::Reference(name) => format!("reference {name}"),
+        Checkout::Commit { id, branch } => format!("commit {id} of {branch:?}"),
+    }
+}
+
+fn schedule_summary(schedule: &Schedule) -> String {
+    match schedule {
+        Schedule::Every(interval) => format!("every {interval:?}"),
+        Schedule::Cron { expression, time_zone } => format!("at {expression} ({time_zone})"),
+    }
+}
+
+fn edge_summary(tls: &access::Tls, proxy: Option<&access::Proxy>) -> String {
+    let mut text = String::new();
+    if tls.ca.is_some() {
+        text.push_str(" ca");
+    }
+    if tls.identity.is_some() {
+        text.push_str(" identity");
+    }
+    if let Some(proxy) = proxy {
+        let login = proxy.login.as_ref().map(|login| login.username.as_str());
+        write!(text, " proxy {} as {login:?}", proxy.address).unwrap();
+    }
+    text
+}
+
+fn policy_summary(text: &mut String, policy: &ImagePolicy) {
+    let suspended = if policy.suspended { " suspended" } else { "" };
+    let order = match &policy.policy.order {
+        Order::Semver(range) => format!("semver {}", range.as_str()),
+        Order::Numerical(direction) => format!("numerical {direction:?}"),
+        Order::Alphabetical(direction) => format!("alphabetical {direction:?}"),
+    };
+    writeln!(text, "policy {}{suspended} {order} digest {:?} refresh {:?}", policy.id, policy.digest, policy.refresh)
+        .unwrap();
+    if !policy.labels.is_empty() {
+        writeln!(text, "  labels {:?}", policy.labels).unwrap();
+    }
+    if let Some(filter) = &policy.policy.filter {
+        writeln!(text, "  filter {} extract {:?}", filter.pattern.as_str(), filter.extract).unwrap();
+    }
+    let repository = &policy.repository;
+    let suspended = if repository.suspended { " suspended" } else { "" };
+    writeln!(
+        text,
+        "  image {} of {}{suspended} {}",
+        repository.image,
+        repository.id,
+        schedule_summary(&repository.schedule)
+    )
+    .unwrap();
+    let exclusions: Vec<&str> = repository.exclusions.iter().map(|pattern| pattern.as_str()).collect();
+    let logins: Vec<&str> = repository.access.logins.iter().map(|login| login.key.as_str()).collect();
+    let access = &repository.access;
+    let edges = edge_summary(&access.tls, access.proxy.as_ref());
+    writeln!(
+        text,
+        "  exclusions {exclusions:?} timeout {:?} insecure {} logins {logins:?}{edges}",
+        access.timeout, access.insecure
+    )
+    .unwrap();
+}

@@ -1,0 +1,222 @@
+//! The architecture, held against the source: who may use whom, and what the core must not touch.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// For each module of the crate, the modules it may name. A new arrow is a decision: change it here and in `lib.rs`.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("image", &[]),
+    ("access", &[]),
+    ("dockerconfig", &["access"]),
+    ("change", &[]),
+    ("pattern", &[]),
+    ("version", &[]),
+    ("policy", &["image", "pattern", "version"]),
+    ("marker", &["change", "image"]),
+    ("edit", &["change", "image", "marker"]),
+    ("template", &["pattern", "version"]),
+    ("message", &["change", "image", "template"]),
+    ("automation", &["access", "image", "pattern", "policy", "template", "version"]),
+    ("plan", &["automation", "change", "edit", "image", "marker", "message", "template"]),
+    ("registry", &["access", "dockerconfig", "image"]),
+    ("git", &["access"]),
+    ("files", &[]),
+    ("telemetry", &[]),
+    (
+        "run",
+        &[
+            "access",
+            "automation",
+            "change",
+            "edit",
+            "git",
+            "image",
+            "marker",
+            "plan",
+            "policy",
+            "registry",
+            "template",
+            "version",
+        ],
+    ),
+    (
+        "config",
+        &["access", "automation", "dockerconfig", "image", "message", "pattern", "policy", "template", "version"],
+    ),
+    ("report", &["change", "config", "git", "image", "pattern", "plan", "registry", "run", "template", "version"]),
+    (
+        "cli",
+        &[
+            "access",
+            "automation",
+            "change",
+            "config",
+            "edit",
+            "files",
+            "git",
+            "image",
+            "marker",
+            "message",
+            "pattern",
+            "plan",
+            "policy",
+            "registry",
+            "report",
+            "run",
+            "telemetry",
+            "template",
+            "version",
+        ],
+    ),
+];
+
+const CORE: &[&str] = &[
+    "image",
+    "access",
+    "dockerconfig",
+    "change",
+    "pattern",
+    "version",
+    "policy",
+    "marker",
+    "edit",
+    "template",
+    "message",
+    "automation",
+    "plan",
+];
+
+/// What the core must not mention outside its tests.
+const IMPURE: &[&str] = &[
+    "tokio",
+    "reqwest",
+    "git2",
+    "async fn",
+    ".await",
+    "std::fs",
+    "std::net::Tcp",
+    "std::process",
+    "std::env",
+    "tracing::",
+    "SystemTime::now",
+    "Instant::now",
+    "Timestamp::now",
+    "Zoned::now",
+    "println!",
+    "eprintln!",
+];
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("src is readable") {
+            let path = entry.expect("src is readable").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("source is text");
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(found.len() > ARROWS.len(), "every module has at least a file");
+    found
+}
+
+/// The top-level module a file belongs to; none for `lib.rs` and `main.rs`.
+fn module(path: &Path) -> Option<String> {
+    let below = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect("below src");
+    let first = below.components().next()?.as_os_str().to_str()?.trim_end_matches(".rs").to_owned();
+    (first != "lib" && first != "main").then_some(first)
+}
+
+/// A file's lines of code before its test module, without comments.
+fn production(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let end = text.find("#[cfg(test)]").unwrap_or(text.len());
+    text[..end].lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+/// The modules named by `crate::x` and by `use crate::{x, y::…}`.
+fn named(text: &str) -> Vec<String> {
+    let code: String = production(text).map(|(_, line)| format!("{line}\n")).collect();
+    let mut names = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => {
+                let mut depth = 0;
+                let mut item = String::new();
+                for c in group.chars() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => names.push(std::mem::take(&mut item)),
+                        _ if depth == 0 => item.push(c),
+                        _ => {}
+                    }
+                }
+                names.push(item);
+            }
+            None => names.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()),
+        }
+    }
+    let first = |name: &String| name.trim().split("::").next().unwrap_or_default().to_owned();
+    names.iter().map(first).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn imports_go_one_way() {
+    let allowed: BTreeMap<_, _> = ARROWS.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let Some(module) = module(&path) else { continue };
+        let arrows = allowed.get(module.as_str()).unwrap_or_else(|| panic!("{module} has no row in ARROWS"));
+        for name in named(&text) {
+            if name != module && allowed.contains_key(name.as_str()) && !arrows.contains(&name.as_str()) {
+                wrong.push(format!("{}: {module} -> {name}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "arrows that are not in the table:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_core_is_pure() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        if !module(&path).is_some_and(|module| CORE.contains(&module.as_str())) || path.ends_with("tests.rs") {
+            continue;
+        }
+        for (number, line) in production(&text) {
+            if let Some(word) = IMPURE.iter().find(|word| line.contains(**word)) {
+                wrong.push(format!("{}:{}: {word}", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "the core does I/O:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        if !text.starts_with("//! ") {
+            wrong.push(format!("{}: no module documentation", path.display()));
+        }
+        if path.ends_with("mod.rs") {
+            wrong.push(format!("{}: write foo.rs beside foo/", path.display()));
+        }
+        for (number, line) in text.lines().enumerate() {
+            if line.contains(concat!("super", "::super")) {
+                wrong.push(format!("{}:{}: write the path from crate", path.display(), number + 1));
+            }
+            if line.ends_with([' ', '\t']) {
+                wrong.push(format!("{}:{}: trailing white space", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,149 @@
+//! Pages, links, and what is in them.
+
+use futures_util::StreamExt as _;
+
+use crate::simulated::{Fault, Links, Registry, World};
+use crate::{access, client, list, message, repository, settings};
+use tagwright::registry::{Client, Kind, Limits, Settings};
+
+fn numbered(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("v1.0.{number}")).collect()
+}
+
+#[tokio::test]
+async fn every_kind_of_link_leads_to_all_tags() {
+    for links in [Links::Relative, Links::Absolute, Links::Opaque] {
+        let registry = Registry::start(World::with("team/app", numbered(7)).paged(3, links.clone())).await;
+        let listing = list(&registry, "team/app", &access()).await.unwrap();
+        assert_eq!(listing.tags, numbered(7), "{links:?}");
+        assert_eq!(registry.count("/v2/team/app/tags/list"), 3, "{links:?}");
+        assert_eq!(registry.seen()[0].query, "n=1000");
+    }
+}
+
+#[tokio::test]
+async fn one_page_without_a_link_is_all() {
+    let world = World::with("team/app", ["1.0"]).and("team/none", [] as [&str; 0]);
+    let registry = Registry::start(world.failing("/v2/team/app/tags/list", Fault::body("{}"))).await;
+    assert!(list(&registry, "team/app", &access()).await.unwrap().tags.is_empty(), "no \"tags\" at all");
+    assert_eq!(list(&registry, "team/app", &access()).await.unwrap().tags, ["1.0"]);
+    assert!(list(&registry, "team/none", &access()).await.unwrap().tags.is_empty(), "\"tags\": null");
+    assert!(registry.seen().iter().all(|seen| seen.authorization.is_none()));
+}
+
+/// A registry that is refused with this message.
+async fn refused(world: World, expect: &str) {
+    let registry = Registry::start(world).await;
+    let error = list(&registry, "team/app", &access()).await.unwrap_err();
+    assert_eq!(message(&error, &registry), expect);
+    assert_eq!(error.kind(), Kind::Denied);
+    assert!(registry.seen().len() < 20, "it gave up early");
+}
+
+#[tokio::test]
+async fn links_that_lead_nowhere_are_refused() {
+    let page = "http://REGISTRY/v2/team/app/tags/list";
+    let world = |links| World::with("team/app", numbered(9)).paged(2, links);
+    let say = |what: &str| format!("the link to the next page of {page} {what}");
+    refused(world(Links::Loop), &say("leads back to an earlier page")).await;
+    refused(world(Links::Endless), &say("leads on and on to pages with nothing new")).await;
+    let fixed = |link: &str| world(Links::Fixed(link.to_owned()));
+    let other = "leads to another server, https://evil.example.com/v2/x";
+    refused(fixed("<https://evil.example.com/v2/x?n=2>; rel=next"), &say(other)).await;
+    let other = "leads to another server, http://127.0.0.1:1/v2/x";
+    refused(fixed("<//127.0.0.1:1/v2/x>; rel=\"next\""), &say(other)).await;
+    refused(fixed("</v2/x; rel=\"next\""), &say("has no '>'")).await;
+    refused(fixed("next page"), &say("does not start with '<'")).await;
+    refused(fixed("<http://[>"), &say("is not an address")).await;
+}
+
+#[tokio::test]
+async fn a_link_to_another_relation_ends_the_list() {
+    let world = World::with("team/app", ["1", "2"]).paged(2, Links::Fixed("</v2/x>; rel=\"prev\"".to_owned()));
+    let registry = Registry::start(world).await;
+    assert_eq!(list(&registry, "team/app", &access()).await.unwrap().tags, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_tags_in_pages_of_a_thousand() {
+    let tags: Vec<String> = (0..100_000).map(|number| format!("main-{number:x}-{}", 1_600_000_000 + number)).collect();
+    // The simulated registry finds opaque positions at once, where `last` makes it search.
+    let registry = Registry::start(World::with("team/app", tags.clone()).paged(1000, Links::Opaque)).await;
+    let listing = list(&registry, "team/app", &access()).await.unwrap();
+    assert_eq!(listing.tags, tags);
+    assert_eq!(registry.count("tags/list"), 100);
+}
+
+#[tokio::test]
+async fn only_tags_that_oci_allows_come_out_and_each_once() {
+    let long = "a".repeat(128);
+    let hostile: Vec<String> =
+        ["1.0", "{{ .Values.x }}", "a\nb", "a\u{1b}[31m", "-x", ".y", "", "é", "a b", "a:b", "1.0"]
+            .iter()
+            .map(|tag| (*tag).to_owned())
+            .chain([long.clone(), format!("{long}a"), "\u{202e}0.1".to_owned(), "_ok".to_owned()])
+            .collect();
+    let registry = Registry::start(World::with("team/app", hostile)).await;
+    let listing = list(&registry, "team/app", &access()).await.unwrap();
+    assert_eq!(listing.tags, ["1.0".to_owned(), long, "_ok".to_owned()]);
+    assert_eq!(listing.refused, 11);
+    assert_eq!(listing.refused_sample, ["", "-x", ".y", "a\\nb", "a\\u{1b}[31m"], "sorted, escaped, and only some");
+}
+
+#[tokio::test]
+async fn more_than_the_bounds_is_an_error() {
+    let bounded = |limits| Client::new(Settings { limits, ..settings() }).unwrap();
+    let world = || World::with("team/app", numbered(100)).paged(10, Links::Relative);
+    let cases = [
+        (
+            Limits { pages: 9, ..Limits::default() },
+            "http://REGISTRY/v2/team/app/tags/list answered with more than 9 pages",
+        ),
+        (
+            Limits { tags: 99, ..Limits::default() },
+            "http://REGISTRY/v2/team/app/tags/list answered with more than 99 tags",
+        ),
+        (
+            Limits { page_bytes: 50, ..Limits::default() },
+            "http://REGISTRY/v2/team/app/tags/list answered with more than 50 bytes",
+        ),
+    ];
+    for (limits, expect) in cases {
+        let registry = Registry::start(world()).await;
+        let error = bounded(limits).tags(&repository(&registry.host(), "team/app"), &access()).await.unwrap_err();
+        assert_eq!(message(&error, &registry), expect);
+    }
+    let registry = Registry::start(world()).await;
+    let enough = bounded(Limits { pages: 10, tags: 100, ..Limits::default() });
+    assert_eq!(enough.tags(&repository(&registry.host(), "team/app"), &access()).await.unwrap().tags.len(), 100);
+}
+
+#[tokio::test]
+async fn a_registry_that_cannot_send_large_pages_is_asked_for_small_ones() {
+    for status in [400, 500, 502, 504] {
+        let world = World::with("team/app", numbered(250)).failing("tags/list", Fault::status(status));
+        let registry = Registry::start(world.paged(100, Links::Relative)).await;
+        assert_eq!(list(&registry, "team/app", &access()).await.unwrap().tags.len(), 250, "{status}");
+        let queries: Vec<String> = registry.seen().into_iter().map(|seen| seen.query).collect();
+        assert_eq!(queries[..2], ["n=1000", "n=100"], "{status}");
+        assert_eq!(queries.len(), 4, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn many_repositories_share_few_connections_and_nobody_pings() {
+    let world = (0..200).fold(World::default(), |world, n| world.and(&format!("team/app{n}"), ["1", "2"]));
+    let registry = Registry::start(world).await;
+    let client = client();
+    let slots = futures_util::stream::iter(0..200).map(|n| {
+        let repository = repository(&registry.host(), &format!("team/app{n}"));
+        let client = &client;
+        async move { client.tags(&repository, &access()).await.unwrap().tags.len() }
+    });
+    let counts: Vec<usize> = slots.buffer_unordered(8).collect().await;
+    assert_eq!(counts, vec![2; 200]);
+    assert_eq!(registry.seen().len(), 200);
+    // One for each slot, those by which it was found that no TLS is spoken, and a few more, since a connection is free a
+    // moment after its answer.
+    assert!(registry.connections() <= 40, "{}", registry.connections());
+}

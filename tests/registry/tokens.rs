@@ -1,0 +1,202 @@
+//! The token flow.
+
+use futures_util::future::join_all;
+
+use crate::simulated::{Account, Auth, Bearer, Fault, Registry, World};
+use crate::{access, client, list, message, repository, with_logins};
+use tagwright::access::Registry as Access;
+use tagwright::registry::{Client, Kind};
+
+fn world(bearer: Bearer) -> World {
+    World::with("team/app", ["1.0"]).and("other/app", ["2.0"]).guarded(Auth::Bearer(bearer))
+}
+
+fn one_account() -> Bearer {
+    Bearer::of(vec![Account::new("me", "right")])
+}
+
+async fn with_account(bearer: Bearer) -> (Registry, Access) {
+    let registry = Registry::start(world(bearer)).await;
+    let access = with_logins(&[(&registry.host(), "me", "right")]);
+    (registry, access)
+}
+
+async fn ask(client: &Client, registry: &Registry, path: &str, access: &Access) {
+    assert_eq!(client.tags(&repository(&registry.host(), path), access).await.unwrap().tags.len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_used_and_kept() {
+    for answer in [
+        r#"{"token": "TOKEN"}"#,
+        r#"{"access_token": "TOKEN", "expires_in": 300}"#,
+        r#"{"token": "", "access_token": "TOKEN"}"#,
+    ] {
+        let (registry, access) = with_account(Bearer { answer, ..one_account() }).await;
+        let client = client();
+        ask(&client, &registry, "team/app", &access).await;
+        ask(&client, &registry, "team/app", &access).await;
+        ask(&client, &registry, "other/app", &access).await;
+        let seen = registry.seen();
+        let asked = &seen[1];
+        assert_eq!(asked.query, "kept=1&service=simulated&scope=repository%3Ateam%2Fapp%3Apull");
+        assert_eq!(asked.authorization.as_deref(), Some("Basic bWU6cmlnaHQ="));
+        assert_eq!(seen[2].authorization.as_deref(), Some("Bearer token-1-team.app"));
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(registry.take_lines().join("\n"), @"
+            GET /v2/team/app/tags/list
+            GET /token
+            GET /v2/team/app/tags/list
+            GET /v2/team/app/tags/list
+            GET /token
+            GET /v2/other/app/tags/list
+            ");
+        }
+    }
+}
+
+#[tokio::test]
+async fn strangers_get_tokens_where_a_registry_gives_them() {
+    let registry = Registry::start(world(Bearer { strangers: true, ..Bearer::of(Vec::new()) })).await;
+    assert_eq!(list(&registry, "team/app", &access()).await.unwrap().tags, ["1.0"]);
+    assert_eq!(registry.seen()[1].authorization, None);
+}
+
+#[tokio::test]
+async fn many_who_want_one_token_cause_one_request() {
+    let (registry, access) = with_account(one_account()).await;
+    let client = client();
+    join_all((0..50).map(|_| ask(&client, &registry, "team/app", &access))).await;
+    assert_eq!(registry.count("/token"), 1);
+    registry.revoke();
+    join_all((0..50).map(|_| ask(&client, &registry, "team/app", &access))).await;
+    assert_eq!(registry.count("/token"), 2, "one more for all whose token was rejected");
+}
+
+#[tokio::test]
+async fn many_who_are_denied_a_token_cause_one_request() {
+    let registry = Registry::start(world(one_account())).await;
+    let access = with_logins(&[(&registry.host(), "me", "wr0ng")]);
+    let client = client();
+    let repository = repository(&registry.host(), "team/app");
+    let errors = join_all((0..50).map(async |_| client.tags(&repository, &access).await.unwrap_err())).await;
+    insta::assert_snapshot!(message(&errors[0], &registry), @"'REGISTRY' denied access: http://REGISTRY/token answered 401 (incorrect username or password); the credentials sent were not accepted");
+    assert!(errors.iter().all(|error| error.kind() == Kind::Denied && !format!("{error:?}").contains("wr0ng")));
+    assert!(registry.count("/token") < 10, "{}", registry.count("/token"));
+}
+
+#[tokio::test]
+async fn a_token_that_has_ended_is_replaced() {
+    let (registry, access) =
+        with_account(Bearer { answer: r#"{"token": "TOKEN", "expires_in": 0}"#, ..one_account() }).await;
+    let client = client();
+    ask(&client, &registry, "team/app", &access).await;
+    ask(&client, &registry, "team/app", &access).await;
+    assert_eq!(registry.count("/token"), 2);
+    assert_eq!(registry.count("tags/list"), 3, "a token known to have ended is not tried");
+}
+
+#[tokio::test]
+async fn a_rejected_token_is_fetched_anew_once() {
+    let (registry, access) = with_account(one_account()).await;
+    let client = client();
+    ask(&client, &registry, "team/app", &access).await;
+    registry.revoke();
+    registry.take_lines();
+    ask(&client, &registry, "team/app", &access).await;
+    insta::assert_snapshot!(registry.take_lines().join("\n"), @"
+    GET /v2/team/app/tags/list
+    GET /token
+    GET /v2/team/app/tags/list
+    ");
+}
+
+#[tokio::test]
+async fn a_registry_that_rejects_its_own_tokens_is_left_alone() {
+    let issuer = Registry::start(world(one_account())).await;
+    let bearer = Bearer { realm: Some(format!("{}/token", issuer.url())), ..one_account() };
+    let (registry, access) = with_account(bearer).await;
+    let error = list(&registry, "team/app", &access).await.unwrap_err();
+    insta::assert_snapshot!(message(&error, &registry), @"'REGISTRY' denied access: http://REGISTRY/v2/team/app/tags/list answered 401 (UNAUTHORIZED: authentication required); the credentials sent were not accepted");
+    assert_eq!((registry.count("tags/list"), issuer.count("/token")), (2, 1));
+}
+
+#[tokio::test]
+async fn two_logins_of_one_registry_get_tokens_of_their_own() {
+    let first = Account { username: "a", password: "1", repositories: "team/" };
+    let second = Account { username: "b", password: "2", repositories: "other/" };
+    let registry = Registry::start(world(Bearer::of(vec![first, second]))).await;
+    let client = client();
+    for _ in 0..2 {
+        ask(&client, &registry, "team/app", &with_logins(&[(&registry.host(), "a", "1")])).await;
+        ask(&client, &registry, "other/app", &with_logins(&[(&registry.host(), "b", "2")])).await;
+    }
+    let sent: Vec<Option<String>> =
+        registry.seen().into_iter().filter(|seen| seen.path == "/token").map(|seen| seen.authorization).collect();
+    assert_eq!(sent, [Some("Basic YTox".to_owned()), Some("Basic Yjoy".to_owned())]);
+    let (image, first) = (repository(&registry.host(), "other/app"), with_logins(&[(&registry.host(), "a", "1")]));
+    let error = client.tags(&image, &first).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied, "the other's token is not lent");
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_exchanged() {
+    for oauth in [true, false] {
+        let accounts = vec![Account::new("<token>", "refresh")];
+        let registry = Registry::start(world(Bearer { oauth, ..Bearer::of(accounts) })).await;
+        let mut access = with_logins(&[(&registry.host(), "", "")]);
+        access.logins[0].identity_token = Some("refresh".into());
+        assert_eq!(list(&registry, "team/app", &access).await.unwrap().tags, ["1.0"], "{oauth}");
+        let lines = registry.take_lines();
+        let expect: &[&str] = if oauth { &["POST /token"] } else { &["POST /token", "GET /token"] };
+        assert_eq!(lines[1..lines.len() - 1], *expect, "older token servers are asked the old way");
+    }
+}
+
+#[tokio::test]
+async fn a_failing_token_server_is_tried_again() {
+    let bearer = Bearer { strangers: true, ..Bearer::of(Vec::new()) };
+    let faults =
+        world(bearer).failing("/token", Fault::status(500)).failing("/token", Fault::header(429, "retry-after", "0"));
+    let registry = Registry::start(faults).await;
+    assert_eq!(list(&registry, "team/app", &access()).await.unwrap().tags, ["1.0"]);
+    assert_eq!(registry.count("/token"), 3);
+}
+
+#[tokio::test]
+async fn realms_to_which_no_credentials_go() {
+    let other = Registry::start(world(one_account())).await;
+    let aside = other.url().replace("127.0.0.1", "127.0.0.2");
+    let bearer = Bearer { realm: Some(format!("{aside}/token")), ..one_account() };
+    let (registry, access) = with_account(bearer).await;
+    let error = list(&registry, "team/app", &access).await.unwrap_err();
+    let text = message(&error, &registry).replace(&aside, "ASIDE");
+    insta::assert_snapshot!(text, @"'REGISTRY' names ASIDE/token for tokens, which is a private address and not the registry's own");
+    assert_eq!(other.seen(), []);
+}
+
+#[tokio::test]
+async fn challenges_without_a_realm() {
+    let fault = Fault::header(401, "www-authenticate", "Bearer service=\"x\"");
+    let registry = Registry::start(World::with("team/app", ["1.0"]).failing("tags/list", fault)).await;
+    let error = list(&registry, "team/app", &access()).await.unwrap_err();
+    insta::assert_snapshot!(message(&error, &registry), @"http://REGISTRY/v2/team/app/tags/list wants credentials, but does not say where to get a token");
+}
+
+/// A scope for another repository, or for writing, is not asked for.
+#[tokio::test]
+async fn a_challenge_cannot_widen_the_scope() {
+    let bearer = Bearer { strangers: true, ..Bearer::of(Vec::new()) };
+    let registry = Registry::start(world(bearer)).await;
+    for scope in
+        ["repository:other/app:pull", "repository:team/app:pull,push", "registry:catalog:*", "repository:team/app:*"]
+    {
+        let challenge = format!("Bearer realm=\"{}/token\",service=\"simulated\",scope=\"{scope}\"", registry.url());
+        registry.change(|world| {
+            world.faults.push_back(("tags/list".to_owned(), Fault::header(401, "www-authenticate", challenge)))
+        });
+        list(&registry, "team/app", &access()).await.unwrap();
+        assert_eq!(registry.seen()[1].query, "service=simulated&scope=repository%3Ateam%2Fapp%3Apull", "{scope}");
+        registry.take_lines();
+    }
+}

@@ -1,0 +1,111 @@
+//! How connections get into the simulated registry: counted, and over TLS where it has certificates.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+/// Either side of a connection.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+/// Accepts connections.
+pub(super) struct Door {
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    count: Arc<AtomicUsize>,
+}
+
+impl Door {
+    pub(super) fn new(listener: TcpListener, acceptor: Option<TlsAcceptor>, count: Arc<AtomicUsize>) -> Self {
+        Self { listener, acceptor, count }
+    }
+}
+
+impl axum::serve::Listener for Door {
+    type Io = Box<dyn Stream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            let Ok((stream, address)) = self.listener.accept().await else { continue };
+            self.count.fetch_add(1, Ordering::SeqCst);
+            match &self.acceptor {
+                None => return (Box::new(stream), address),
+                Some(acceptor) => {
+                    // Whoever does not get through the handshake is the client's business.
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        return (Box::new(stream), address);
+                    }
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// A certificate authority made for one test, and what it issued.
+pub struct Certificates {
+    /// The authority, PEM.
+    pub ca: String,
+    /// A client's certificate, PEM.
+    pub client_certificate: String,
+    /// Its key, PEM.
+    pub client_key: String,
+    server_certificate: String,
+    server_key: String,
+    clients: Clients,
+}
+
+/// Whether clients must show a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clients {
+    Anybody,
+    Certified,
+}
+
+impl Certificates {
+    /// Makes an authority, a server certificate for 127.0.0.1 and localhost, and a client certificate.
+    pub fn new(clients: Clients) -> Self {
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+        let issue = |names: &[&str]| {
+            let key = KeyPair::generate().unwrap();
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+            (certificate.pem(), key.serialize_pem())
+        };
+        let (server_certificate, server_key) = issue(&["127.0.0.1", "localhost"]);
+        let (client_certificate, client_key) = issue(&["client.example.com"]);
+        let ca = issuer.pem();
+        Self { ca, client_certificate, client_key, server_certificate, server_key, clients }
+    }
+
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        let builder = ServerConfig::builder();
+        let builder = match self.clients {
+            Clients::Anybody => builder.with_no_client_auth(),
+            Clients::Certified => {
+                let mut roots = RootCertStore::empty();
+                roots.add(CertificateDer::from_pem_slice(self.ca.as_bytes()).unwrap()).unwrap();
+                builder.with_client_cert_verifier(WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap())
+            }
+        };
+        let certificate = CertificateDer::from_pem_slice(self.server_certificate.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(self.server_key.as_bytes()).unwrap();
+        TlsAcceptor::from(Arc::new(builder.with_single_cert(vec![certificate], key).unwrap()))
+    }
+}
