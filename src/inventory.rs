@@ -96,6 +96,11 @@ impl Image {
         self.sites.iter().find(|site| site.field == field)
     }
 
+    /// The fields that a marker can be put on.
+    pub fn free_sites(&self) -> impl Iterator<Item = &Site> {
+        self.sites.iter().filter(|site| matches!(site.place, Place::Free(_)))
+    }
+
     /// The policy, as `namespace:name`, of the first marker that the image has.
     #[must_use]
     pub fn marked(&self) -> Option<&str> {
@@ -196,6 +201,8 @@ pub fn find(bytes: &[u8]) -> Inventory {
     inventory
 }
 
-fn may_name_images(bytes: &[u8]) -> bool {
+/// Whether bytes hold any of the words that images are found by.
+#[must_use]
+pub fn may_name_images(bytes: &[u8]) -> bool {
     ["mage", "MAGE", "newTag", "tag", "newName"].iter().any(|word| memmem::find(bytes, word.as_bytes()).is_some())
 }

@@ -25,8 +25,10 @@ use crate::automation::DigestReflection;
 use crate::image::Repository;
 use crate::inventory::{Image, Inventory, Obstacle, Place, Taken};
 use crate::marker::Field;
-use crate::policy::Policy;
+use crate::policy::{Order, Policy};
 use crate::suggest::{self, Derived, Reason, Suggestion};
+
+pub use name::{automation_name, is_label};
 
 use insert::Insertion;
 
@@ -111,6 +113,8 @@ pub struct Group {
     pub explanation: String,
     /// Where the policy comes from.
     pub origin: Origin,
+    /// What the policy would select now.
+    pub outlook: Outlook,
     /// The images to mark.
     pub members: Vec<Member>,
 }
@@ -124,6 +128,24 @@ pub enum Origin {
     Known,
 }
 
+/// What a policy would select now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outlook {
+    /// A tag, of so many.
+    Selects {
+        /// The tag.
+        tag: String,
+        /// How many tags the repository has.
+        tags: usize,
+    },
+    /// Nothing, and why.
+    SelectsNone(String),
+    /// The registry could not be asked, and why.
+    Unknown(String),
+    /// The registry was not asked.
+    NotAsked,
+}
+
 /// An image, by its place in the files given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
@@ -131,6 +153,17 @@ pub struct Member {
     pub file: usize,
     /// Which image of the file's inventory.
     pub image: usize,
+}
+
+impl Group {
+    /// Narrows a plain range to tags spelled as the one in use, when `tags` have both spellings, `1.4.2` and `v1.4.2`.
+    pub fn keep_spelling(&mut self, tags: &[&str]) {
+        let plain = self.policy.filter.is_none() && matches!(self.policy.order, Order::Semver(_));
+        let other = |tag: &str| tag.starts_with('v') != self.tag.starts_with('v');
+        if plain && self.policy.select(tags).is_some_and(other) {
+            self.policy.filter = suggest::spelled_alike(&self.tag);
+        }
+    }
 }
 
 /// An image that stays unmarked.
@@ -257,7 +290,8 @@ impl Draft {
             None => (Origin::Derived, settings.namespace.clone(), names.choose(&repository, &derived)),
         };
         let Derived { policy, explanation, .. } = derived;
-        Group { namespace, name, repository, tag, policy, digest, explanation, origin, members }
+        let outlook = Outlook::NotAsked;
+        Group { namespace, name, repository, tag, policy, digest, explanation, origin, outlook, members }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub mod json;
+pub mod mark;
 
 use std::fmt::Write;
 

@@ -139,3 +139,18 @@ pub fn tracking(tag: &str) -> Option<Policy> {
     let filter = Some(Filter { pattern, extract: String::new() });
     Some(Policy { filter, order: Order::Alphabetical(Direction::Ascending) })
 }
+
+/// Returns the filter for tags spelled like a plain version in use: with the `v`, or without.
+///
+/// A range alone admits both spellings, and of `v1.5.0` and `1.5.0` it prefers the first. Repositories that have both need this.
+///
+/// ```
+/// use tagwright::suggest::spelled_alike;
+/// assert!(spelled_alike("1.4.2").is_some_and(|filter| !filter.pattern.is_match("v1.5.0")));
+/// ```
+#[must_use]
+pub fn spelled_alike(tag: &str) -> Option<Filter> {
+    let v = if tag.starts_with('v') { "v" } else { "" };
+    let pattern = Pattern::parse(&format!(r"^{v}[0-9]+\.[0-9]+\.[0-9]+$")).ok()?;
+    Some(Filter { pattern, extract: String::new() })
+}

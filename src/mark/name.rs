@@ -62,3 +62,22 @@ pub(super) fn label(text: &str) -> String {
     label.truncate(MAX_PART);
     label.trim_matches('-').to_owned()
 }
+
+/// Whether Kubernetes takes a text as the name of a namespace or object: a DNS label.
+#[must_use]
+pub fn is_label(text: &str) -> bool {
+    let within = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(within) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+/// A name for the automation of a Git remote: the last part of its URL.
+///
+/// ```
+/// assert_eq!(tagwright::mark::automation_name("ssh://git@git.example.com/acme/Config.git"), "config");
+/// ```
+#[must_use]
+pub fn automation_name(url: &str) -> String {
+    let last = url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
+    let name = label(last.strip_suffix(".git").unwrap_or(last));
+    if name.is_empty() { "images".to_owned() } else { name }
+}

@@ -26,3 +26,11 @@ pub fn file(path: &str, old: &[u8], new: &[u8]) -> String {
         .to_string();
     format!("diff --git a/{path} b/{path}\n{hunks}")
 }
+
+/// Writes the diff of a file that is new.
+#[must_use]
+pub fn new_file(path: &str, new: &[u8]) -> String {
+    let hunks = file(path, b"", new);
+    let hunks = hunks.split_once("\n+++ ").map_or("", |(_, hunks)| hunks);
+    format!("diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ {hunks}")
+}
