@@ -10,7 +10,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tagwright::pattern::Pattern;
 use tagwright::policy::{Direction, Filter, Order, Policy};
 use tagwright::version::Range;
 
@@ -19,9 +18,7 @@ const ROUNDS: usize = 15;
 
 fn main() {
     let semver = |range: &str| Order::Semver(Range::parse(range).unwrap());
-    let filter = |pattern: &str, extract: &str| {
-        Some(Filter { pattern: Pattern::parse(pattern).unwrap(), extract: extract.to_owned() })
-    };
+    let filter = |pattern: &str, extract: &str| Some(Filter::parse(pattern, extract).unwrap());
     let master = r"^master-[a-f0-9]+-(?P<ts>[0-9]+)";
     println!("{:<34} {:>10} {:>10} {:>7}  selected", "policy", "select", "sort", "ratio");
     row("semver >=1.0.0", Policy { filter: None, order: semver(">=1.0.0") }, versions());

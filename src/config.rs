@@ -8,10 +8,10 @@
 //! `Secret`, `ServiceAccount` and `Namespace` documents help these. Documents of other kinds are passed over with a notice.
 //!
 //! # From text to automations
-//! `source` finds and reads files, `yaml` makes trees whose nodes know their place, `document` sorts them by kind, the
-//! three faces read fields into `raw` objects, `policies` and `automations` resolve what these refer to and check it.
-//! Reading never stops at the first problem: an [`Error`] holds all of them, each with file, line, column, the line
-//! itself and a hint. Problems of one step hide those of later steps that they may have caused.
+//! `source` finds and reads files, `yaml` makes trees whose nodes know their place, `document` sorts them by kind. The
+//! three faces (`native`, `flux`, `kubevela`) check each value where it stands and put all into `raw` objects; `policies`
+//! and `automations` resolve what these refer to. Reading never stops at the first problem: an [`Error`] holds all of
+//! them, each with file, line, column, the line itself and a hint.
 //!
 //! # Rules
 //! - A namespace that is not given is `default`. Policies are named `namespace:name` in markers, however they are
@@ -59,6 +59,8 @@ mod report;
 mod secrets;
 mod select;
 mod source;
+mod suggest;
+mod text;
 mod value;
 mod yaml;
 
@@ -125,6 +127,9 @@ pub struct Configuration {
 pub fn load(sources: &Sources) -> Result<Configuration, Error> {
     let mut report = Report::default();
     source::read(&mut report, &sources.paths);
+    if let Some(folder) = &sources.secrets {
+        secrets::check_folder(&report, folder);
+    }
     configure(report, sources.secrets.clone())
 }
 

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use crate::change::{Change, Code, Diagnostic};
 use crate::edit::patch::Patch;
 use crate::edit::value::Absent;
-use crate::edit::verify::{Expected, Refusal};
+use crate::edit::verify::{Expected, Refusal, TagFate};
 use crate::image::Reference;
 use crate::marker::{self, Marker, Scan};
 
@@ -81,140 +81,183 @@ pub struct Edited {
     pub bytes: Option<Vec<u8>>,
     /// The fields that have another value now, in the order of the text; `file` is empty.
     pub changes: Vec<Change>,
-    /// The markers that were passed over, in the order of the text; `file` is empty. Those of the scan are not repeated.
+    /// The markers that were passed over, in the order of the text; `file` is empty. Those of the scan are not
+    /// repeated.
     pub diagnostics: Vec<Diagnostic>,
-}
-
-/// One field that is to have another value.
-struct Edit<'s> {
-    marker: &'s Marker,
-    value: String,
 }
 
 /// Gives the marked fields of a file the values that the selections ask for.
 ///
-/// `scan` must be of these very bytes. A field changes if and only if its decoded value differs. The result is verified
-/// with a second parser and by scanning it again; if anything but the marked values would change, the file is left alone
-/// and a diagnostic says why.
+/// `scan` must be of these very bytes, otherwise nothing changes. A field changes if and only if its decoded value
+/// differs. The result is verified with a second parser and, where lines were joined or a tag was removed, by scanning
+/// it again; if anything but the marked values would change, the file is left alone and a diagnostic says why.
 #[must_use]
 pub fn apply(bytes: &[u8], scan: &Scan, selections: &Selections) -> Edited {
     let mut edited = Edited::default();
-    let edits = edits(scan, selections, &mut edited.diagnostics);
-    if edits.is_empty() {
-        return edited;
-    }
-    match write(bytes, scan, &edits) {
+    let fields = fields(scan, selections, &mut edited.diagnostics);
+    let Some(first) = fields.iter().find(|field| field.new.is_some()) else { return edited };
+    match write(bytes, scan, &fields) {
         Ok(text) => {
             edited.bytes = Some(text.into_bytes());
-            edited.changes = changes(scan, &edits);
+            edited.changes = changes(scan, &fields);
         }
         Err(refusal) => {
             let message = format!("the file is left alone, because its edit could not be verified: {refusal}");
-            edited.diagnostics.push(diagnostic(edits[0].marker, Code::EditRefused, message));
+            edited.diagnostics.push(diagnostic(first.marker, Code::EditRefused, message));
         }
     }
     edited
 }
 
-/// The fields to change; what stands in the way of the others goes to `diagnostics`.
-fn edits<'s>(scan: &'s Scan, selections: &Selections, diagnostics: &mut Vec<Diagnostic>) -> Vec<Edit<'s>> {
-    let mut advice = advice::Advice::new(selections);
-    let mut edits = Vec::new();
-    for marker in &scan.markers {
-        let (code, message) = match selections.get(marker.policy()) {
-            None => (Code::UnknownPolicy, advice.unknown(marker).to_owned()),
-            Some(Selection::NoSelection(reason)) => {
-                (Code::NoSelection, format!("policy {:?} has no selection: {reason}", marker.policy()))
-            }
-            Some(Selection::Selected(reference)) => match value::of(marker, reference) {
-                Ok(value) => {
-                    if value != marker.value {
-                        edits.push(Edit { marker, value });
-                    }
-                    continue;
-                }
-                Err(Absent::Tag) => (Code::NoSelection, format!("policy {:?} has no tag", marker.policy())),
-                Err(Absent::Digest) => {
-                    let message =
-                        format!("the selection of policy {:?} has no digest; the field stays", marker.policy());
-                    (Code::NoDigest, message)
-                }
-            },
-        };
-        diagnostics.push(diagnostic(marker, code, message));
+/// A marked field and the value it is to have, if that is another one.
+struct MarkedField<'s> {
+    marker: &'s Marker,
+    new: Option<String>,
+}
+
+impl MarkedField<'_> {
+    fn value(&self) -> &str {
+        self.new.as_deref().unwrap_or(&self.marker.value)
     }
-    edits
+}
+
+/// All marked fields; why some are passed over goes to `diagnostics`.
+fn fields<'s>(scan: &'s Scan, selections: &Selections, diagnostics: &mut Vec<Diagnostic>) -> Vec<MarkedField<'s>> {
+    let mut advice = advice::Advice::new(selections);
+    let mut field = |marker: &'s Marker| {
+        let new = match new_value(marker, selections, &mut advice) {
+            Ok(value) => Some(value).filter(|value| *value != marker.value),
+            Err((code, message)) => {
+                diagnostics.push(diagnostic(marker, code, message));
+                None
+            }
+        };
+        MarkedField { marker, new }
+    };
+    scan.markers.iter().map(&mut field).collect()
+}
+
+fn new_value(
+    marker: &Marker,
+    selections: &Selections,
+    advice: &mut advice::Advice<'_>,
+) -> Result<String, (Code, String)> {
+    let policy = marker.policy();
+    match selections.get(policy) {
+        None => Err((Code::UnknownPolicy, advice.unknown(marker).to_owned())),
+        Some(Selection::NoSelection(reason)) => {
+            Err((Code::NoSelection, format!("policy {policy:?} has no selection: {reason}")))
+        }
+        Some(Selection::Selected(reference)) => value::of(marker, reference).map_err(|absent| match absent {
+            Absent::Tag => {
+                (Code::NoSelection, format!("the selection of policy {policy:?} has no tag; the field stays"))
+            }
+            Absent::Digest => {
+                (Code::NoDigest, format!("the selection of policy {policy:?} has no digest; the field stays"))
+            }
+        }),
+    }
 }
 
 fn diagnostic(marker: &Marker, code: Code, message: String) -> Diagnostic {
     Diagnostic { file: String::new(), line: marker.line, column: marker.column, code, message }
 }
 
-fn write(bytes: &[u8], scan: &Scan, edits: &[Edit<'_>]) -> Result<String, Refusal> {
-    let old = std::str::from_utf8(bytes).map_err(|_| Refusal::Lost)?;
-    let mut patches = Vec::with_capacity(edits.len());
-    for edit in edits {
-        patch::push(&mut patches, old, edit.marker, &edit.value);
+/// The new text, verified.
+fn write(bytes: &[u8], scan: &Scan, fields: &[MarkedField<'_>]) -> Result<String, Refusal> {
+    let old = std::str::from_utf8(bytes).ok().filter(|old| is_of(scan, old)).ok_or(Refusal::OtherText)?;
+    let mut patches = Vec::with_capacity(fields.len());
+    let mut in_line = true;
+    for MarkedField { marker, new } in fields {
+        if let Some(value) = new {
+            in_line &= patch::stays_in_line(old, marker, value);
+            patch::push(&mut patches, old, marker, value);
+        }
     }
     let new = patch::apply(old, &patches);
-    verify_documents(old, &new, scan, edits, &patches)?;
-    verify_markers(&new, scan, edits)?;
+    verify_documents(old, &new, scan, fields, &patches)?;
+    if !in_line {
+        verify_markers(&new, fields)?;
+    }
     Ok(new)
 }
 
+/// Whether a scan can be of a text: all its spans are slices of it.
+fn is_of(scan: &Scan, text: &str) -> bool {
+    let of_marker = |marker: &Marker| {
+        let tag = marker.site.tag.as_ref().map(|tag| &tag.span);
+        let mut spans = [Some(&marker.span), marker.site.header.as_ref(), tag].into_iter().flatten();
+        spans.all(|span| text.get(span.clone()).is_some())
+    };
+    scan.documents.iter().all(|document| text.get(document.span.clone()).is_some())
+        && scan.markers.iter().all(of_marker)
+}
+
 /// Lets the second parser look at each edited document.
-fn verify_documents(old: &str, new: &str, scan: &Scan, edits: &[Edit<'_>], patches: &[Patch]) -> Result<(), Refusal> {
+fn verify_documents(
+    old: &str,
+    new: &str,
+    scan: &Scan,
+    fields: &[MarkedField<'_>],
+    patches: &[Patch],
+) -> Result<(), Refusal> {
     let mut patches = patches.iter().peekable();
     let mut growth = 0_isize;
-    for edits in edits.chunk_by(|a, b| a.marker.site.document == b.marker.site.document) {
-        let span = &scan.documents[edits[0].marker.site.document].span;
-        let start = span.start.saturating_add_signed(growth);
-        while let Some(patch) = patches.next_if(|patch| patch.span.start < span.end) {
+    for fields in by_document(fields) {
+        let document = &scan.documents[fields[0].marker.site.document];
+        let start = document.span.start.saturating_add_signed(growth);
+        while let Some(patch) = patches.next_if(|patch| patch.span.start < document.span.end) {
             growth += patch.text.len().cast_signed() - patch.span.len().cast_signed();
         }
-        let end = span.end.saturating_add_signed(growth);
-        let expected: Vec<Expected<'_>> = edits.iter().map(expected).collect();
-        verify::verify(&old[span.clone()], new.get(start..end).ok_or(Refusal::Lost)?, &expected)?;
+        let end = document.span.end.saturating_add_signed(growth);
+        if fields.iter().any(|field| field.new.is_some()) {
+            let (old, new) = (&old[document.span.clone()], new.get(start..end).ok_or(Refusal::Lost)?);
+            let expected: Vec<Expected<'_>> = fields.iter().map(expected).collect();
+            verify::verify(old, new, document.fingerprint, &expected)?;
+        }
     }
     Ok(())
 }
 
-fn expected<'e>(edit: &'e Edit<'_>) -> Expected<'e> {
-    let Edit { marker, value } = edit;
-    let untagged = patch::removes_tag(marker, value);
-    Expected { ordinal: marker.site.ordinal, old: &marker.value, new: value, untagged }
+fn by_document<'f, 's>(fields: &'f [MarkedField<'s>]) -> impl Iterator<Item = &'f [MarkedField<'s>]> {
+    fields.chunk_by(|a, b| a.marker.site.document == b.marker.site.document)
+}
+
+fn expected<'e>(field: &'e MarkedField<'_>) -> Expected<'e> {
+    let (marker, new) = (field.marker, field.value());
+    let tag = match (&field.new, &marker.site.tag) {
+        (Some(value), _) => patch::tag_fate(marker, value),
+        (None, Some(_)) => TagFate::Kept,
+        (None, None) => TagFate::Absent,
+    };
+    Expected { ordinal: marker.site.ordinal, old: &marker.value, new, tag }
 }
 
 /// Checks that the new text has the same markers, with the new values: editing twice is editing once.
-fn verify_markers(new: &str, scan: &Scan, edits: &[Edit<'_>]) -> Result<(), Refusal> {
-    let again = marker::scan(new.as_bytes());
-    if again.markers.len() != scan.markers.len() {
-        return Err(Refusal::Lost);
-    }
-    let mut edits = edits.iter().peekable();
-    for (old, new) in scan.markers.iter().zip(&again.markers) {
-        let edit = edits.next_if(|edit| std::ptr::eq(edit.marker, old));
-        let value = edit.map_or(&old.value, |edit| &edit.value);
-        if new.setter != old.setter || new.value != *value {
-            return Err(Refusal::Lost);
-        }
-    }
-    Ok(())
+///
+/// Only an edit that joins lines or removes a tag can move a comment from one scalar to another.
+fn verify_markers(new: &str, fields: &[MarkedField<'_>]) -> Result<(), Refusal> {
+    let again = marker::scan(new.as_bytes()).markers;
+    let same = |(field, marker): (&MarkedField<'_>, &Marker)| {
+        marker.setter == field.marker.setter && marker.value == field.value()
+    };
+    if again.len() == fields.len() && fields.iter().zip(&again).all(same) { Ok(()) } else { Err(Refusal::Lost) }
 }
 
-fn changes(scan: &Scan, edits: &[Edit<'_>]) -> Vec<Change> {
-    let mut changes = Vec::with_capacity(edits.len());
-    for edits in edits.chunk_by(|a, b| a.marker.site.document == b.marker.site.document) {
-        let edited: BTreeMap<usize, &str> =
-            edits.iter().map(|edit| (edit.marker.site.ordinal, edit.value.as_str())).collect();
-        for Edit { marker, value } in edits {
+fn changes(scan: &Scan, fields: &[MarkedField<'_>]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for fields in by_document(fields) {
+        let values: BTreeMap<usize, &str> =
+            fields.iter().map(|field| (field.marker.site.ordinal, field.value())).collect();
+        for MarkedField { marker, new } in fields {
+            let Some(new) = new else { continue };
             let object = &scan.documents[marker.site.document].objects[marker.site.object];
             changes.push(Change {
                 file: String::new(),
                 line: marker.line,
-                object: object.identity(|ordinal| edited.get(&ordinal).copied()),
+                object: object.identity(|ordinal| values.get(&ordinal).copied()),
                 old: marker.value.clone(),
-                new: value.clone(),
+                new: new.clone(),
                 setter: marker.setter.clone(),
             });
         }

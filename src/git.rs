@@ -238,7 +238,9 @@ impl Inner {
         &self,
         work: impl FnOnce(&mut Store) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (state, folder, patience) = (Arc::clone(&self.state), self.folder.clone(), self.access.timeout);
+        let (state, folder) = (Arc::clone(&self.state), self.folder.clone());
+        // Less than the deadline of the whole, so that the answer names the lock.
+        let patience = self.access.timeout * 3 / 4;
         let task = tokio::task::spawn_blocking(move || {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             let store = match state.take() {

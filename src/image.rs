@@ -80,7 +80,11 @@ pub fn is_tag(text: &str) -> bool {
     !bytes.is_empty()
         && bytes.len() <= MAX_TAG_LENGTH
         && !matches!(bytes[0], b'.' | b'-')
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+        && bytes.iter().copied().all(is_tag_byte)
+}
+
+fn is_tag_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
 }
 
 /// A content digest: `sha256:` and 64, or `sha512:` and 128 lower-case hexadecimal digits.
@@ -133,18 +137,24 @@ pub struct Repository {
 
 impl Repository {
     /// Reads a repository name: no scheme, no tag, no digest.
+    ///
+    /// # Errors
+    /// [`Error::Scheme`] with what to remove, [`Error::Tagged`] where a good name is followed by a tag (even an empty one, or
+    /// one that OCI does not allow) or a digest, [`Error::Malformed`] for everything else.
     pub fn parse(text: &str) -> Result<Self, Error> {
         if let Some((scheme, _)) = text.split_once("://") {
             return Err(Error::Scheme { text: text.to_owned(), scheme: scheme.to_owned() });
         }
-        let reference = Reference::parse(text)?;
-        let rest = match text.split_once('/') {
-            Some((host, rest)) if is_registry(host) => rest,
-            _ => text,
-        };
-        match rest.split_once(':') {
-            Some((_, tag)) => Err(Error::Tagged { text: text.to_owned(), tag: tag.to_owned() }),
-            None => Ok(reference.repository),
+        let malformed = || Error::Malformed(text.to_owned());
+        let (registry, rest) = split_registry(text);
+        let path = rest.split([':', '@']).next().unwrap_or(rest);
+        let name = &text[..text.len() - rest.len() + path.len()];
+        let repository = locate(name, registry, path).ok_or_else(malformed)?;
+        let suffix = &rest[path.len()..];
+        match suffix.split_once(':') {
+            None if suffix.is_empty() => Ok(repository),
+            Some((_, tag)) if is_suffix(suffix) => Err(Error::Tagged { text: text.to_owned(), tag: tag.to_owned() }),
+            _ => Err(malformed()),
         }
     }
 
@@ -202,10 +212,7 @@ impl Reference {
             Some((name, tag)) if !tag.contains('/') => (name, Some(Tag::parse(tag).map_err(|_| malformed())?)),
             _ => (rest, None),
         };
-        let (registry, path) = match name.split_once('/') {
-            Some((host, path)) if is_registry(host) => (host, path),
-            _ => ("", name),
-        };
+        let (registry, path) = split_registry(name);
         let repository = locate(name, registry, path).ok_or_else(malformed)?;
         Ok(Self { repository, tag, digest })
     }
@@ -224,8 +231,19 @@ impl fmt::Display for Reference {
     }
 }
 
-fn is_registry(host: &str) -> bool {
-    host.contains(['.', ':'])
+/// What stands before the first `/` is a registry if it has a `.` or a `:`; otherwise there is none, which is Docker Hub.
+fn split_registry(name: &str) -> (&str, &str) {
+    match name.split_once('/') {
+        Some((host, path)) if host.contains(['.', ':']) => (host, path),
+        _ => ("", name),
+    }
+}
+
+/// Whether a text is what may follow a repository in a reference: `:tag`, `@digest` or both.
+fn is_suffix(text: &str) -> bool {
+    let (tag, digest) = text.split_once('@').map_or((text, None), |(tag, digest)| (tag, Some(digest)));
+    let tag_ok = tag.strip_prefix(':').is_none_or(|tag| tag.len() <= MAX_TAG_LENGTH && tag.bytes().all(is_tag_byte));
+    tag_ok && digest.is_none_or(|digest| Digest::parse(digest).is_ok())
 }
 
 fn locate(name: &str, registry: &str, path: &str) -> Option<Repository> {
@@ -264,3 +282,6 @@ fn is_authority(text: &str) -> bool {
         port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok());
     host_ok && port_ok
 }
+
+#[cfg(test)]
+mod tests;

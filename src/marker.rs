@@ -1,9 +1,10 @@
 //! Finds the fields of YAML files that carry a marker such as `# {"$imagepolicy": "default:podinfo:tag"}`.
 //!
-//! A file is looked at when [`is_candidate_path`] and [`contains_token`] say so. [`scan`] then cuts it into documents,
-//! reads those that contain the token, and gives the byte span of every marked scalar with its policy, the field to set
-//! and the object it belongs to. It never fails: what cannot be read or used is a [`Diagnostic`], and one broken document
-//! does not stop the others. What a marker looks like is in `marker::grammar`, where it may stand in `marker::placement`.
+//! A file is looked at when [`is_candidate_path`] and [`contains_token`] say so. [`scan`] then cuts it into
+//! documents, reads those that contain the token, and gives the byte span of every marked scalar with its policy, the
+//! field to set and the object it belongs to. It never fails: what cannot be read or used is a [`Diagnostic`], and
+//! one broken document does not stop the others. What a marker looks like is in `marker::grammar`, where it may stand
+//! in `marker::placement`.
 //!
 //! ```
 //! use tagwright::marker::{self, Field};
@@ -28,6 +29,7 @@ use crate::marker::placement::{Placement, Target};
 use crate::marker::stream::Lines;
 
 pub(crate) mod document;
+pub(crate) mod fingerprint;
 pub(crate) mod grammar;
 pub(crate) mod object;
 pub(crate) mod placement;
@@ -123,10 +125,13 @@ pub(crate) struct Site {
 #[derive(Debug, Clone)]
 pub(crate) struct MarkedDocument {
     pub(crate) span: Range<usize>,
+    /// What the document says but for its marked scalars.
+    pub(crate) fingerprint: u64,
     pub(crate) objects: Vec<Object>,
 }
 
-/// Whether bytes contain the [`TOKEN`]; UTF-16 text with a byte order mark is searched too, so that it can be reported.
+/// Whether bytes contain the [`TOKEN`]; UTF-16 text with a byte order mark is searched too, so that it can be
+/// reported.
 #[must_use]
 pub fn contains_token(bytes: &[u8]) -> bool {
     memmem::find(bytes, TOKEN.as_bytes()).is_some() || is_utf16_with_token(bytes)
@@ -231,12 +236,15 @@ impl Reader<'_> {
             return;
         }
         let objects = Objects::of(&document);
+        let mut marked = Vec::with_capacity(hits.len());
         for hit in hits {
             if let Some(marker) = self.marker(&document.nodes[hit.target.node], hit, &objects) {
+                marked.push(marker.site.ordinal);
                 self.scan.markers.push(marker);
             }
         }
-        self.scan.documents.push(MarkedDocument { span: self.span.clone(), objects: objects.objects });
+        let (span, fingerprint, objects) = (self.span.clone(), document.fingerprint(&marked), objects.objects);
+        self.scan.documents.push(MarkedDocument { span, fingerprint, objects });
     }
 
     /// The markers that set something, in the order of their scalars.

@@ -14,6 +14,7 @@
 mod class;
 mod escape;
 mod expand;
+mod repetition;
 mod syntax;
 mod unicode;
 

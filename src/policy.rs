@@ -33,7 +33,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::pattern::Pattern;
+use crate::pattern::{self, Pattern};
 use crate::version::Range;
 
 use rank::{ByNumber, ByText, ByVersion, Rank};
@@ -77,9 +77,18 @@ pub enum Direction {
     Descending,
 }
 
-/// Why a part of a policy is invalid. Ranges and patterns have errors of their own.
+/// The longest template for the value of a tag, in bytes.
+pub const MAX_EXTRACT_LENGTH: usize = 1024;
+
+/// Why a part of a policy is invalid. A range has an error of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
+    /// The filter's pattern is none.
+    #[error("failed to filter tags: {0}")]
+    Pattern(#[from] pattern::Error),
+    /// The filter's template is longer than [`MAX_EXTRACT_LENGTH`].
+    #[error("failed to filter tags: the extract template is longer than {MAX_EXTRACT_LENGTH} bytes")]
+    ExtractTooLong,
     /// The direction is none; its text in upper case.
     #[error("invalid order argument provided: '{0}', must be one of: ASC, DESC")]
     Direction(String),

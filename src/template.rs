@@ -37,8 +37,10 @@ mod literal;
 mod operand;
 mod parse;
 mod print;
+mod quote;
 mod sprig;
 mod syntax;
+mod token;
 mod value;
 
 use std::fmt;
@@ -128,6 +130,15 @@ impl ParseError {
 /// `template: NAME:LINE:COLUMN: executing "NAME" at <CONTEXT>: REASON`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub struct RenderError {
+    /// Where in the template.
+    pub place: Box<Place>,
+    /// What went wrong.
+    pub reason: Reason,
+}
+
+/// A place in a template that was running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
     /// The name of the whole template.
     pub name: String,
     /// The line, from 1.
@@ -138,8 +149,6 @@ pub struct RenderError {
     pub executing: String,
     /// The piece of the template that failed.
     pub context: String,
-    /// What went wrong.
-    pub reason: Reason,
 }
 
 /// What went wrong while a template ran.
@@ -169,8 +178,8 @@ impl fmt::Display for RenderError {
         if let Reason::Removed(message) = &self.reason {
             return f.write_str(message);
         }
-        let Self { name, line, column, executing, context, reason } = self;
-        let executing = format::quote(executing);
+        let Place { name, line, column, executing, context } = &*self.place;
+        let (executing, reason) = (quote::quote(executing), &self.reason);
         write!(f, "template: {name}:{line}:{column}: executing {executing} at <{context}>: {reason}")
     }
 }

@@ -10,11 +10,15 @@
 //!
 //! [`Version`] owns its text; [`VersionRef`] borrows it and is what a policy makes of each of 100,000 tags.
 
+mod precedence;
 mod range;
+mod scan;
 
 use std::cmp::Ordering;
 
 use thiserror::Error;
+
+use precedence::cmp_prerelease;
 
 pub use range::{MAX_RANGE_LENGTH, MAX_RANGE_PARTS, Range};
 
@@ -168,7 +172,7 @@ impl<'a> VersionRef<'a> {
         if text.len() > MAX_VERSION_LENGTH {
             return Err(Error::VersionTooLong);
         }
-        read(text).map_err(|fault| fault.into_error(text))
+        scan::read(text).map_err(|fault| fault.into_error(text))
     }
 
     /// Reads a tag as Flux does; see [`Version::parse_tag`].
@@ -178,7 +182,7 @@ impl<'a> VersionRef<'a> {
         if !(first == b'v' || first.is_ascii_digit()) || text.len() > MAX_VERSION_LENGTH {
             return None;
         }
-        let version = read(text).ok()?;
+        let version = scan::read(text).ok()?;
         has_two_dots(text.as_bytes()).then_some(version)
     }
 
@@ -203,149 +207,8 @@ impl<'a> VersionRef<'a> {
     }
 }
 
-/// Why [`read`] gave up; made into an [`Error`] only where somebody wants to know.
-enum Fault {
-    Form,
-    Number { start: usize, end: usize },
-    LeadingZero,
-}
-
-impl Fault {
-    fn into_error(self, text: &str) -> Error {
-        match self {
-            Self::Form => Error::NotAVersion,
-            Self::Number { start, end } => Error::NumberTooLarge(text.get(start..end).unwrap_or_default().to_owned()),
-            Self::LeadingZero => Error::LeadingZero,
-        }
-    }
-}
-
-fn read(text: &str) -> Result<VersionRef<'_>, Fault> {
-    let bytes = text.as_bytes();
-    let mut at = usize::from(bytes.first() == Some(&b'v'));
-    let mut numbers = [0_u64; 3];
-    let mut too_large = None;
-    for (index, number) in numbers.iter_mut().enumerate() {
-        if index > 0 {
-            match bytes.get(at) {
-                Some(b'.') => at += 1,
-                _ => break,
-            }
-        }
-        let end = skip(bytes, at, u8::is_ascii_digit);
-        if end == at {
-            return Err(Fault::Form);
-        }
-        match number_at(&bytes[at..end]) {
-            Some(value) => *number = value,
-            None => too_large = too_large.or(Some(Fault::Number { start: at, end })),
-        }
-        at = end;
-    }
-    let prerelease = identifiers(text, &mut at, b'-')?;
-    let metadata = identifiers(text, &mut at, b'+')?;
-    if at != bytes.len() {
-        return Err(Fault::Form);
-    }
-    if let Some(fault) = too_large {
-        return Err(fault);
-    }
-    if has_leading_zero(prerelease) {
-        return Err(Fault::LeadingZero);
-    }
-    let [major, minor, patch] = numbers;
-    Ok(VersionRef { major, minor, patch, prerelease, metadata })
-}
-
-/// The identifiers behind `sign`, or nothing where there is no `sign`.
-fn identifiers<'a>(text: &'a str, at: &mut usize, sign: u8) -> Result<&'a str, Fault> {
-    let bytes = text.as_bytes();
-    if bytes.get(*at) != Some(&sign) {
-        return Ok("");
-    }
-    let start = *at + 1;
-    let end = skip_identifiers(bytes, start);
-    if end == start {
-        return Err(Fault::Form);
-    }
-    *at = end;
-    Ok(&text[start..end])
-}
-
-/// The end of the dot-separated identifiers at `at`; `at` itself where there is none.
-fn skip_identifiers(bytes: &[u8], at: usize) -> usize {
-    let is_identifier = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
-    let mut end = skip(bytes, at, is_identifier);
-    while end > at && bytes.get(end) == Some(&b'.') {
-        let next = skip(bytes, end + 1, is_identifier);
-        if next == end + 1 {
-            break;
-        }
-        end = next;
-    }
-    end
-}
-
-fn skip(bytes: &[u8], at: usize, wanted: impl Fn(&u8) -> bool) -> usize {
-    let mut end = at;
-    while bytes.get(end).is_some_and(&wanted) {
-        end += 1;
-    }
-    end
-}
-
-/// The value of decimal digits, if it fits.
-fn number_at(digits: &[u8]) -> Option<u64> {
-    if digits.len() < 20 {
-        return Some(digits.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')));
-    }
-    digits.iter().try_fold(0_u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
-}
-
-fn has_leading_zero(prerelease: &str) -> bool {
-    prerelease
-        .split('.')
-        .any(|part| part.len() > 1 && part.starts_with('0') && part.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
 fn has_two_dots(bytes: &[u8]) -> bool {
     bytes.iter().filter(|byte| **byte == b'.').nth(1).is_some()
-}
-
-/// Compares pre-releases; none is above every other.
-fn cmp_prerelease(left: &str, right: &str) -> Ordering {
-    match (left.is_empty(), right.is_empty()) {
-        (true, true) => return Ordering::Equal,
-        (true, false) => return Ordering::Greater,
-        (false, true) => return Ordering::Less,
-        (false, false) => {}
-    }
-    let (mut left, mut right) = (left.split('.'), right.split('.'));
-    loop {
-        let order = match (left.next(), right.next()) {
-            (None, None) => return Ordering::Equal,
-            (None, Some(_)) => return Ordering::Less,
-            (Some(_), None) => return Ordering::Greater,
-            (Some(left), Some(right)) => cmp_identifier(left, right),
-        };
-        if order != Ordering::Equal {
-            return order;
-        }
-    }
-}
-
-fn cmp_identifier(left: &str, right: &str) -> Ordering {
-    match (numeric(left), numeric(right)) {
-        (Some(left), Some(right)) => left.cmp(&right),
-        (Some(_), None) => Ordering::Less,
-        (None, Some(_)) => Ordering::Greater,
-        (None, None) => left.cmp(right),
-    }
-}
-
-fn numeric(identifier: &str) -> Option<u64> {
-    let bytes = identifier.as_bytes();
-    bytes.iter().all(u8::is_ascii_digit).then(|| number_at(bytes)).flatten()
 }
 
 #[cfg(test)]

@@ -51,11 +51,33 @@ fn the_default_configuration_loads_without_anything_else() {
     assert_eq!(names, ["flux-system/clusters", "default/image-gitops", "shop/shop"]);
     assert!(configuration.automations.iter().all(|automation| !automation.policies.is_empty()));
     assert_eq!(configuration.notices, Vec::<String>::new());
+    let selected: Vec<(String, Option<&str>)> =
+        configuration.policies.iter().map(|policy| (policy.id.to_string(), policy.policy.select(&TAGS))).collect();
+    let expected = [
+        ("flux-system/podinfo", "6.2.10"),
+        ("default/image-gitops", "master-6e9b0f9-1656569910"),
+        ("shop/web", "1.4.1"),
+        ("shop/worker", "main-3f2a9c1-1718000000"),
+    ];
+    assert_eq!(selected, expected.map(|(name, tag)| (name.to_owned(), Some(tag))));
     for file in ["policies/native.yaml", "policies/flux.yaml", "policies/kubevela.yaml"] {
         let sources = Sources { paths: vec![file.into()], secrets: None };
         assert_eq!(config::load(&sources).unwrap().automations.len(), 1, "{file} alone");
     }
 }
+
+/// Tags for each policy of the default configuration, with some that none of them may choose.
+const TAGS: [&str; 9] = [
+    "latest",
+    "1.4.0",
+    "1.4.1",
+    "1.5.0-rc.1",
+    "6.2.9",
+    "6.2.10",
+    "master-6e9b0f9-1656569910",
+    "main-aaaaaaa-1717000000",
+    "main-3f2a9c1-1718000000",
+];
 
 /// The Application of KubeVela's documentation, in the fixtures and in the default configuration, value by value.
 #[test]
@@ -87,6 +109,16 @@ fn the_application_of_the_kubevela_page_means_what_the_page_says() {
     assert_eq!(policy.repository.image.name(), "ghcr.io/fogdong/test-fog");
     let tags = ["latest", "master-6e9b0f9-1656569910", "master-fffffff-1556569910", "master-0000000-9"];
     assert_eq!(policy.policy.select(&tags), Some("master-6e9b0f9-1656569910"));
+}
+
+#[test]
+fn a_folder_of_secrets_wins_over_a_document() {
+    for (secrets, expected) in [(None, "replace-me"), (Some("fixtures/config/good/kubevela-page/secrets"), "sesame")] {
+        let sources = Sources { paths: vec!["policies/kubevela.yaml".into()], secrets: secrets.map(PathBuf::from) };
+        let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
+        let GitLogin::Basic(login) = &configuration.automations[0].remote.access.login else { panic!("basic") };
+        assert_eq!(login.password.expose_secret(), expected);
+    }
 }
 
 #[test]
@@ -154,14 +186,30 @@ fn links_are_followed_only_inside_of_a_folder() {
 fn a_path_that_does_not_exist_is_named() {
     let sources = Sources { paths: vec!["fixtures/nowhere.yaml".into()], secrets: None };
     let error = config::load(&sources).unwrap_err();
-    assert_same(
-        &error.to_string(),
-        "error: cannot read the configuration: No such file or directory (os error 2)\n--> fixtures/nowhere.yaml",
-    );
+    let reason = "No such file or directory (os error 2)";
+    assert_eq!(error.to_string(), format!("error: cannot read the configuration: {reason}\n--> fixtures/nowhere.yaml"));
+    let sources = Sources { paths: vec!["policies".into()], secrets: Some("fixtures/nowhere".into()) };
+    let error = config::load(&sources).unwrap_err();
+    assert_eq!(error.to_string(), format!("error: cannot read the folder of secrets: {reason}\n--> fixtures/nowhere"));
 }
 
-fn assert_same(found: &str, expected: &str) {
-    assert_eq!(found.trim(), expected.trim());
+/// Texts that grow when they are expanded, and texts with an error in each line.
+#[test]
+fn hostile_texts_are_refused_or_harmless() {
+    let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    let mut merges = String::from("a0: &a0 {k0: x, l0: x}\n");
+    for level in 1..60 {
+        let below = level - 1;
+        let aliases = vec![format!("*a{below}"); 9].join(", ");
+        laughs.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+        merges.push_str(&format!("a{level}: &a{level} {{<<: [{aliases}], k{level}: x, l{level}: x}}\n"));
+    }
+    let unknown: String = (0..20_000).map(|field| format!("  unknown{field}: x\n")).collect();
+    let head = "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {name: a}\n";
+    for text in [laughs, merges, format!("spec:\n{unknown}"), "- ".repeat(5000), "{a: ".repeat(5000)] {
+        let error = config::parse("hostile.yaml", &format!("{head}{text}")).unwrap_err();
+        assert!(error.to_string().len() < 100_000);
+    }
 }
 
 #[test]
@@ -189,7 +237,7 @@ fn problems_carry_positions() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever is cut out of, put into or exchanged in real configuration: no panic, and every error can be shown.
     #[test]
@@ -276,7 +324,7 @@ fn summary(configuration: &Configuration) -> String {
 }
 
 fn automation_summary(text: &mut String, automation: &Automation) {
-    let Automation { id, remote, checkout, paths, policies, commit, push, schedule, suspended } = automation;
+    let Automation { id, remote, checkout, paths, base, policies, commit, push, schedule, suspended } = automation;
     writeln!(text, "automation {id} {}{}", schedule_summary(schedule), if *suspended { " suspended" } else { "" })
         .unwrap();
     writeln!(text, "  remote {} timeout {:?}", remote.url, remote.access.timeout).unwrap();

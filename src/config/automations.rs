@@ -9,11 +9,13 @@ use crate::automation::{Automation, Commit, ImagePolicy, ObjectName, Remote};
 use super::DEFAULT_GIT_TIMEOUT;
 use super::checkout;
 use super::credentials;
-use super::decode::{Text, nearest};
 use super::gather::Pool;
 use super::policies::{Context, floor, in_namespace};
 use super::raw::{self, GitRepository, Scope, SourceOf};
+use super::remote::Transport;
 use super::report::{Checked, Finding, Report, Reported};
+use super::suggest::nearest;
+use super::text::Text;
 use super::yaml::Place;
 
 /// The Git repositories by name.
@@ -115,6 +117,12 @@ fn remote(context: &Context<'_>, source: &GitRepository) -> Checked<Remote> {
     let login = secret(&source.secret);
     let proxy = secret(&source.proxy_secret).and_then(|secret| secret.as_ref().map(credentials::proxy).transpose());
     let (login, tls) = credentials::git(&source.address, login?.as_ref())?;
+    if let Some(name) = &source.proxy_secret
+        && !matches!(source.address.transport, Transport::Http | Transport::Https)
+    {
+        let line = report.line_of(name.place);
+        report.notice(format!("{line}: `{}` has no effect, because the remote is not reached by HTTP", name.path));
+    }
     let timeout = floor(source.timeout.unwrap_or(DEFAULT_GIT_TIMEOUT));
     if source.unsupported.is_empty() {
         Ok(Remote { url: source.address.url.clone(), access: access::Git { login, tls, proxy: proxy?, timeout } })

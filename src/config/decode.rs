@@ -11,63 +11,13 @@ use std::time::Duration;
 use granit_parser::ScalarStyle;
 
 use super::report::{Finding, Report, quoted};
+use super::suggest::{listed, nearest};
+use super::text::Text;
 use super::value::{self, Units};
 use super::yaml::{Node, Place, Value};
 
 /// How many items a list, and how many fields a mapping may have.
 const MAX_ITEMS: usize = 10_000;
-
-/// A text with its place.
-#[derive(Debug, Clone)]
-pub(super) struct Text {
-    pub(super) value: String,
-    pub(super) place: Place,
-    /// How messages name the field: `spec.git.branch`.
-    pub(super) path: String,
-    /// Whether the source has the text line by line, as after `|`.
-    pub(super) literal: bool,
-}
-
-impl Text {
-    /// Whether there is nothing in it; Kubernetes objects often carry empty texts for absent ones.
-    pub(super) fn is_empty(&self) -> bool {
-        self.value.is_empty()
-    }
-
-    /// Parses the text; an error is reported at its place.
-    pub(super) fn parsed<T, E: Display>(&self, report: &Report, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
-        parse(&self.value).map_err(|error| self.error(report, &error, None)).ok()
-    }
-
-    /// As [`Text::parsed`], with something to say about what to write instead.
-    pub(super) fn parsed_or<T, E: Display>(
-        &self,
-        report: &Report,
-        hint: &str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
-        parse(&self.value).map_err(|error| self.error(report, &error, Some(hint))).ok()
-    }
-
-    fn error(&self, report: &Report, error: &dyn Display, hint: Option<&str>) {
-        let finding = Finding::at(self.place, format!("`{}`: {error}", self.path));
-        report.add(match hint {
-            Some(hint) => finding.hint(hint),
-            None => finding,
-        });
-    }
-
-    /// The text, if it can be the name of an object.
-    pub(super) fn object_name(self, report: &Report) -> Option<Self> {
-        if value::is_object_name(&self.value) {
-            return Some(self);
-        }
-        let message = format!("`{}` is no name that Kubernetes allows: {}", self.path, quoted(&self.value));
-        let hint = "use lower-case letters, digits, `-` and `.`, with a letter or digit first and last";
-        report.add(Finding::at(self.place, message).hint(hint));
-        None
-    }
-}
 
 /// The fields of one mapping.
 pub(super) struct Fields<'a> {
@@ -410,43 +360,4 @@ impl<'a> Fields<'a> {
 
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
-}
-
-/// Names in the order of the alphabet, as part of a sentence.
-pub(super) fn listed(names: &[&str]) -> String {
-    let mut names: Vec<&str> = names.to_vec();
-    names.sort_unstable();
-    names.dedup();
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// The known name that a wrong one was probably meant to be.
-pub(super) fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
-    let lower = name.to_ascii_lowercase();
-    known
-        .iter()
-        .map(|candidate| (distance(&lower, &candidate.to_ascii_lowercase()), *candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.len().max(name.len()) / 3).max(1))
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// How many letters must be put in, left out, replaced or swapped with their neighbour.
-fn distance(from: &str, to: &str) -> usize {
-    const MAX_NAME: usize = 64;
-    let from: Vec<char> = from.chars().take(MAX_NAME).collect();
-    let to: Vec<char> = to.chars().take(MAX_NAME).collect();
-    let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
-    for (i, a) in from.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in to.iter().enumerate() {
-            let mut cost = (rows[i][j] + usize::from(a != b)).min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *a == to[j - 1] && from[i - 1] == *b {
-                cost = cost.min(rows[i - 1][j - 1] + 1);
-            }
-            row.push(cost);
-        }
-        rows.push(row);
-    }
-    rows[from.len()][to.len()]
 }

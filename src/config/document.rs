@@ -8,10 +8,11 @@ use std::rc::Rc;
 
 use crate::automation::ObjectName;
 
-use super::decode::{Fields, listed, nearest};
+use super::decode::Fields;
 use super::raw::Meta;
 use super::report::{Finding, Report, quoted};
 use super::source::Origin;
+use super::suggest::{listed, nearest};
 use super::value;
 use super::yaml::{self, Node, Place, SyntaxError, Value};
 

@@ -7,10 +7,11 @@ use crate::template::Template;
 use crate::version::Range;
 
 use super::DEFAULT_MESSAGE;
-use super::decode::{Fields, Text};
+use super::decode::Fields;
 use super::raw::{Push, Reference};
 use super::remote::{self, Address};
 use super::report::{Finding, Report};
+use super::text::Text;
 use super::value;
 use super::yaml::Place;
 

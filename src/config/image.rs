@@ -6,9 +6,11 @@ use crate::pattern::Pattern;
 use crate::policy::{Direction, Filter, Order, Policy};
 use crate::version::Range;
 
-use super::decode::{Fields, Text, listed, nearest};
+use super::decode::Fields;
 use super::raw::ImageRepository;
 use super::report::{Finding, Report, quoted};
+use super::suggest::{listed, nearest};
+use super::text::Text;
 use super::value::Units;
 use super::yaml::Place;
 use super::{DEFAULT_EXCLUSION, MAX_EXCLUSIONS};

@@ -9,7 +9,7 @@ use crate::automation::{Author, DigestReflection, ObjectName, Schedule};
 use crate::image::Repository;
 use crate::template::Template;
 
-use super::decode::{Fields, Text, nearest};
+use super::decode::Fields;
 use super::document::{Object, open};
 use super::flux::checked_interval;
 use super::raw::{
@@ -18,6 +18,8 @@ use super::raw::{
 use super::remote::Address;
 use super::report::{Finding, Report, quoted};
 use super::select::Selector;
+use super::suggest::nearest;
+use super::text::Text;
 use super::value::Units;
 use super::yaml::Place;
 use super::{git, image};
@@ -30,6 +32,19 @@ const MESSAGE: &str = "Update image automatically.";
 
 /// The branch where none is given.
 const DEFAULT_BRANCH: &str = "main";
+
+/// What only concerns how files get into the cluster.
+const OTHERS: [&str; 9] = [
+    "pullInterval",
+    "retryInterval",
+    "prune",
+    "force",
+    "targetNamespace",
+    "decryption",
+    "healthCheck",
+    "healthChecks",
+    "oss",
+];
 
 /// How often images are polled where nothing is said.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
@@ -95,7 +110,7 @@ fn read(mut component: Fields<'_>, application: &Meta) -> Option<Component> {
     }
     let git = git_properties(&mut properties, &meta);
     let images = properties.fields("imageRepository").map(|fields| images(fields, &meta));
-    properties.accept(&["pullInterval", "prune", "force", "targetNamespace", "decryption", "healthCheck", "oss"]);
+    properties.accept(&OTHERS);
     properties.idle(&["suspend"]);
     properties.finish();
     let (has_git, git, source) = match git {

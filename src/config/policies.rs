@@ -8,11 +8,12 @@ use crate::access::{self, RegistryLogin, Tls};
 use crate::automation::{ImagePolicy, ImageRepository, ObjectName, Schedule};
 
 use super::credentials;
-use super::decode::{Text, nearest};
 use super::gather::Pool;
 use super::raw::{self, RepositoryOf};
 use super::report::{Checked, Finding, Report, Reported};
 use super::secrets::Secrets;
+use super::suggest::nearest;
+use super::text::Text;
 use super::yaml::Place;
 use super::{DEFAULT_CRON_TIMEOUT, MIN_TIMEOUT};
 

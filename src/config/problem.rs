@@ -10,8 +10,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Snippet, normalize
 /// How many problems are written out; the rest is counted.
 const MAX_RENDERED: usize = 100;
 
-/// The longest line that is shown whole, in bytes; of longer ones the part around the problem is shown.
-const MAX_LINE: usize = 400;
+/// The longest line that is shown, in bytes.
+const MAX_LINE: usize = 16 * 1024;
 
 /// Everything that is wrong with a configuration, in the order of files and lines. Never empty.
 ///
@@ -130,11 +130,10 @@ impl Error {
         if line == 0 || span.start > text.len() {
             return None;
         }
-        let mut start = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
-        let mut end = text[span.start..].find('\n').map_or(text.len(), |length| span.start + length);
+        let start = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = text[span.start..].find('\n').map_or(text.len(), |length| span.start + length);
         if end - start > MAX_LINE {
-            start = text.floor_char_boundary(start.max(span.start.saturating_sub(MAX_LINE / 4)));
-            end = text.floor_char_boundary(end.min(start + MAX_LINE));
+            return None;
         }
         let stop = span.end.clamp(span.start, end.max(span.start));
         let stop = span.start + text[span.start..stop].trim_end().len();

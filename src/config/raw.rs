@@ -11,9 +11,9 @@ use crate::policy::Policy;
 use crate::template::Template;
 use crate::version::Range;
 
-use super::decode::Text;
 use super::remote::Address;
 use super::select::Selector;
+use super::text::Text;
 use super::yaml::Place;
 
 /// Name and labels of an object.

@@ -157,3 +157,59 @@ fn scp_like(text: &str) -> Result<Address, Error> {
     }
     Ok(plain(text, Transport::Ssh))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let cases = [
+            ("https://example.com/a.git", Transport::Https, "https://example.com/a.git", None),
+            ("http://example.com:8080/a", Transport::Http, "http://example.com:8080/a", None),
+            ("HTTPS://Example.com/A", Transport::Https, "HTTPS://Example.com/A", None),
+            ("https://me:p%40ss@example.com/a", Transport::Https, "https://example.com/a", Some(("me", "p@ss"))),
+            ("https://token@example.com/a", Transport::Https, "https://example.com/a", Some(("token", ""))),
+            ("ssh://git@example.com:22/a", Transport::Ssh, "ssh://git@example.com:22/a", None),
+            ("git@example.com:a/b.git", Transport::Ssh, "git@example.com:a/b.git", None),
+            ("example.com:a", Transport::Ssh, "example.com:a", None),
+            ("file:///srv/a", Transport::Local, "file:///srv/a", None),
+            ("/srv/a", Transport::Local, "/srv/a", None),
+        ];
+        for (text, transport, url, login) in cases {
+            let login = login.map(|(username, password): (&str, &str)| (username.to_owned(), password.to_owned()));
+            assert_eq!(parse(text).unwrap(), Address { url: url.to_owned(), transport, login }, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_remote_is_refused() {
+        let cases = [
+            "",
+            "a",
+            "./a",
+            "../a",
+            "a/b:c",
+            "git://example.com/a",
+            "ext::sh -c x",
+            "ftp://example.com/a",
+            "https://",
+            "https://example.com",
+            "https://example.com/",
+            "https:///a",
+            "ssh://git:secret@example.com/a",
+            "ssh://-oProxyCommand=x/a",
+            "-x:a",
+            "git@-x:a",
+            "@:a",
+            "git@example.com:",
+            "https://example.com/a b",
+            "https://example.com/a\n",
+            "file://other.example.com/a",
+        ];
+        for text in cases {
+            assert!(parse(text).is_err(), "{text:?} is {:?}", parse(text));
+        }
+    }
+}

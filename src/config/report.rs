@@ -12,6 +12,12 @@ use super::yaml::Place;
 /// The longest part of a value that a message repeats, in characters.
 const MAX_QUOTED: usize = 100;
 
+/// How many problems are kept.
+const MAX_FINDINGS: usize = 500;
+
+/// How many notices are kept.
+const MAX_NOTICES: usize = 500;
+
 /// Problems and notices of one configuration, with the texts they are about.
 #[derive(Debug, Default)]
 pub(super) struct Report {
@@ -85,7 +91,10 @@ impl Report {
 
     /// Records a problem.
     pub(super) fn add(&self, finding: Finding) -> Reported {
-        self.findings.borrow_mut().push(finding);
+        let mut findings = self.findings.borrow_mut();
+        if findings.len() < MAX_FINDINGS {
+            findings.push(finding);
+        }
         Reported
     }
 
@@ -98,7 +107,7 @@ impl Report {
     pub(super) fn notice(&self, text: impl Into<String>) {
         let text = text.into();
         let mut notices = self.notices.borrow_mut();
-        if !notices.contains(&text) {
+        if notices.len() < MAX_NOTICES && !notices.contains(&text) {
             notices.push(text);
         }
     }

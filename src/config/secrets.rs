@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -125,6 +125,13 @@ impl<'a> Secrets<'a> {
     }
 }
 
+/// Reports a folder of secrets that is not there.
+pub(super) fn check_folder(report: &Report, folder: &Path) {
+    if let Err(error) = fs::read_dir(folder) {
+        report.add(Finding::file(folder.display().to_string(), format!("cannot read the folder of secrets: {error}")));
+    }
+}
+
 /// Type and decoded values of a `Secret` document.
 fn document(report: &Report, id: &ObjectName, object: &Object) -> Checked<(Option<String>, BTreeMap<String, String>)> {
     let Some(mut fields) = Fields::of(report, &object.node, "", object.place) else { return Err(Reported) };
@@ -214,7 +221,7 @@ impl Secret<'_> {
     }
 }
 
-fn read(path: &std::path::Path) -> io::Result<String> {
+fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     fs::File::open(path)?.take(MAX_VALUE_BYTES + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MAX_VALUE_BYTES {

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::decode::{Fields, Text, listed, nearest};
+use super::decode::Fields;
 use super::report::{Finding, Report, quoted};
+use super::suggest::{listed, nearest};
+use super::text::Text;
 
 /// Selects objects by their labels; without requirements, all of them.
 #[derive(Debug, Clone, Default)]

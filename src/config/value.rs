@@ -205,3 +205,68 @@ pub(super) fn time_zone(text: &str) -> Result<String, Error> {
         _ => Err(Error::TimeZone),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check<T: PartialEq + std::fmt::Debug>(parse: fn(&str) -> Result<T, Error>, good: &[(&str, T)], bad: &[&str]) {
+        for (text, expect) in good {
+            assert_eq!(parse(text).as_ref(), Ok(expect), "{text:?}");
+        }
+        for text in bad {
+            assert!(parse(text).is_err(), "{text:?} is {:?}", parse(text));
+        }
+    }
+
+    #[test]
+    fn durations() {
+        let good = [
+            ("5m", Duration::from_secs(300)),
+            ("1h30m", Duration::from_secs(5400)),
+            ("1.5h", Duration::from_secs(5400)),
+            ("90s", Duration::from_secs(90)),
+            ("1m1m", Duration::from_secs(120)),
+            ("100ms", Duration::from_millis(100)),
+            ("0.0000000019s", Duration::from_nanos(1)),
+            ("0s", Duration::ZERO),
+            ("2562047h", Duration::from_secs(2_562_047 * 3600)),
+        ];
+        let bad = ["", " ", "5", "m", "5 m", "-5m", "+5m", "5d", "5us", "1.h", ".5h", "5M", "5m ", "2562048h", "9e9s"];
+        check(|text| duration(text, Units::UpToHours), &good, &bad);
+        check(|text| duration(text, Units::UpToMinutes), &[("1m30s", Duration::from_secs(90))], &["1h", "1h30m"]);
+    }
+
+    #[test]
+    fn paths_cannot_leave_the_repository() {
+        let good =
+            [("", ""), ("/", ""), ("./", ""), ("./a//b/", "a/b"), ("/a", "a"), ("../../a", "a"), ("a/../..", "")];
+        check(path, &good.map(|(text, expect)| (text, expect.to_owned())), &["a\nb", "a\0"]);
+    }
+
+    #[test]
+    fn names_that_git_allows() {
+        let good = ["main", "a/b", "feature/x.y", "@a", "ä"].map(|name| (name, name.to_owned()));
+        let bad = [
+            "", "@", "HEAD", "-a", "a..b", "a b", "a~1", "a^", "a:b", "a?", "a*", "a[", "a\\b", "/a", "a/", "a//b",
+            ".a", "a/.b", "a.", "a.lock", "a.lock/b", "a@{1}", "a\u{7f}",
+        ];
+        check(branch, &good, &bad);
+        let good = [
+            ("refs/heads/main", "refs/heads/main".to_owned()),
+            ("refs/tags/v1^{}", "refs/tags/v1".to_owned()),
+            ("HEAD", "HEAD".to_owned()),
+        ];
+        check(reference, &good, &["main", "refs/", "refs", "refs/a b"]);
+        let refspecs = ["refs/heads/a:refs/heads/b", "refs/heads/a:refs/for/main"].map(|text| (text, text.to_owned()));
+        let bad = ["", ":", ":refs/heads/b", "refs/heads/a", "HEAD:refs/heads/b", "+refs/heads/a:refs/heads/b"];
+        check(refspec, &refspecs, &bad);
+    }
+
+    #[test]
+    fn schedules() {
+        let good = ["*/10 8-18 * * 1-5", "0 0 29 2 *", "@daily", "0 9 * * MON"].map(|text| (text, text.to_owned()));
+        check(cron, &good, &["", "* * * *", "* * * * * *", "60 * * * *", "0 0 31 4 *", "a b c d e"]);
+        check(time_zone, &[("UTC", "UTC".to_owned())], &["", "Mars/Olympus"]);
+    }
+}

@@ -1,14 +1,15 @@
 //! The bytes that one new value replaces.
 //!
-//! A plain or quoted scalar is replaced as a whole, on one line; anchors and tags before it stay. An explicit tag of
-//! YAML's own that the new value does not satisfy (`!!int`, `!!float`, `!!bool`, `!!null`, …) is removed: a wrong tag
-//! would be worse. Of a block scalar the content is replaced by one line and the header is made to strip the final line
-//! break (`|` becomes `|-`), because the value is the reference and nothing else; an empty block scalar becomes a plain
-//! or quoted one.
+//! A plain or quoted scalar is replaced as a whole, on one line; anchors and tags before it stay. An explicit
+//! `!!int`, `!!float`, `!!bool`, `!!null`, `!!timestamp` or `!!binary` that the new value does not satisfy is
+//! removed: a wrong tag would be worse. Of a block scalar the content is replaced by one line and the header is made
+//! to strip the final line break (`|` becomes `|-`), because the value is the reference and nothing else; an empty
+//! block scalar becomes a plain or quoted one.
 
 use std::ops::Range;
 
 use crate::edit::quote;
+use crate::edit::verify::TagFate;
 use crate::marker::Marker;
 use crate::marker::document::{Style, TagKind};
 
@@ -21,7 +22,7 @@ pub(crate) struct Patch {
 
 /// Appends the patches that give a marked scalar a new value, in the order of the text.
 pub(crate) fn push(patches: &mut Vec<Patch>, text: &str, marker: &Marker, value: &str) {
-    if let Some(tag) = marker.site.tag.as_ref().filter(|tag| !fits(value, tag.kind)) {
+    if let (Some(tag), TagFate::Removed) = (&marker.site.tag, tag_fate(marker, value)) {
         patches.push(Patch { span: with_blanks(text, tag.span.clone()), text: String::new() });
     }
     match &marker.site.header {
@@ -30,9 +31,19 @@ pub(crate) fn push(patches: &mut Vec<Patch>, text: &str, marker: &Marker, value:
     }
 }
 
-/// Whether [`push`] removes the tag of a marked scalar.
-pub(crate) fn removes_tag(marker: &Marker, value: &str) -> bool {
-    marker.site.tag.as_ref().is_some_and(|tag| !fits(value, tag.kind))
+/// What [`push`] makes of the explicit tag of a marked scalar.
+pub(crate) fn tag_fate(marker: &Marker, value: &str) -> TagFate {
+    match &marker.site.tag {
+        None => TagFate::Absent,
+        Some(tag) if fits(value, tag.kind) => TagFate::Kept,
+        Some(_) => TagFate::Removed,
+    }
+}
+
+/// Whether a new value takes the place of the old within its line, so that no comment can come to stand differently.
+pub(crate) fn stays_in_line(text: &str, marker: &Marker, value: &str) -> bool {
+    let one_line = !text[marker.span.clone()].contains(['\n', '\r']);
+    one_line && marker.site.header.is_none() && tag_fate(marker, value) != TagFate::Removed
 }
 
 /// The old text with the patches applied.
@@ -85,8 +96,8 @@ fn push_block(patches: &mut Vec<Patch>, text: &str, marker: &Marker, header: Ran
     patches.push(Patch { span, text: format!("{indentation}{value}") });
 }
 
-/// From the start of a block scalar's first line of text to the end of its last, and the indentation if it must be written.
-/// `None` for a block scalar without text.
+/// From the start of a block scalar's first line of text to the end of its last, and the indentation if it must be
+/// written. `None` for a block scalar without text.
 fn content<'t>(text: &'t str, marker: &Marker, header_end: usize) -> Option<(Range<usize>, &'t str)> {
     let leading = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let extra = marker.value.split(['\n', '\r']).find(|line| !line.trim().is_empty()).map(leading)?;

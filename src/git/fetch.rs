@@ -4,6 +4,7 @@
 //! what is new alone. When the remote can neither name a commit by its id nor has it at the tip of a reference, the whole
 //! history of a branch is fetched and the commit looked up in it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use tokio::sync::mpsc;
@@ -77,6 +78,7 @@ enum Depth {
 
 /// Brings everything wanted into the mirror.
 pub(super) async fn fetch(inner: &Inner, advertisement: &Advertisement, wants: &[Want]) -> Result<Vec<Fetched>, Error> {
+    inner.with_store(Store::rebuild_if_broken).await?;
     match attempt(inner, advertisement, wants).await {
         // A damaged mirror is thrown away once. A pack that does not fit may lean on objects that got lost.
         Err(Error::Mirror { .. } | Error::Protocol { problem: Problem::Pack, .. }) => {
@@ -88,14 +90,19 @@ pub(super) async fn fetch(inner: &Inner, advertisement: &Advertisement, wants: &
 }
 
 async fn attempt(inner: &Inner, advertisement: &Advertisement, wants: &[Want]) -> Result<Vec<Fetched>, Error> {
-    let mut targets = resolve(inner, advertisement, wants)?;
+    let mut advertisement = Cow::Borrowed(advertisement);
+    let mut targets = resolve(inner, &advertisement, wants)?;
     for depth in [Depth::One, Depth::All] {
         if missing(inner, &targets, depth).await?.is_empty() {
             continue;
         }
-        let (connection, advertisement) = match inner.take_connection().await {
-            Some(connection) => (connection, advertisement.clone()),
-            None => inner.connect(Service::Upload).await?,
+        let connection = match inner.take_connection().await {
+            Some(connection) => connection,
+            None => {
+                let (connection, fresh) = inner.connect(Service::Upload).await?;
+                advertisement = Cow::Owned(fresh);
+                connection
+            }
         };
         targets = resolve(inner, &advertisement, wants)?;
         let missing = missing(inner, &targets, depth).await?;

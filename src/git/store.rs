@@ -20,7 +20,7 @@ use super::id::ObjectId;
 const LOCK_INTERVAL: Duration = Duration::from_millis(25);
 
 /// The most packs before the mirror is thrown away and fetched as one: every pack is looked into for every object.
-const MAX_PACKS: usize = 100;
+const MAX_PACKS: usize = 50;
 
 /// The most tips told to the remote in a fetch.
 const MAX_HAVES: usize = 256;
@@ -53,7 +53,9 @@ impl Lease {
                 Err(TryLockError::WouldBlock) if start.elapsed() >= patience => {
                     return Err(Error::Locked { path, waited: patience });
                 }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_INTERVAL),
+                Err(TryLockError::WouldBlock) => {
+                    std::thread::sleep(LOCK_INTERVAL.min(patience.saturating_sub(start.elapsed())))
+                }
             }
         }
     }
@@ -85,6 +87,14 @@ impl Store {
         self.built.clear();
         self.clean = None;
         Ok(())
+    }
+
+    /// Throws everything away when damage was found since it was opened.
+    pub(super) fn rebuild_if_broken(&mut self) -> Result<(), Error> {
+        match self.folder.join(BROKEN).exists() {
+            true => self.rebuild(),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn folder(&self) -> &Path {

@@ -21,13 +21,13 @@ pub(super) const MAX_ANSWER: u64 = 16 << 20;
 
 /// A connection whose references were read.
 pub(super) enum Connection {
-    Http(http::Session),
+    Http(Box<http::Session>),
     Process(Box<process::Session>),
 }
 
 /// Where an answer comes from.
 pub(super) enum Source {
-    Http(http::Body),
+    Http(Box<http::Body>),
     Process(Box<process::Session>),
 }
 
@@ -41,10 +41,10 @@ pub(super) async fn connect(
     match url.location() {
         Location::Http(base) => {
             let (session, body) = http::connect(shared, access, url, base, service).await?;
-            let mut reader = Reader::new(Source::Http(body), advertisement::MAX_BYTES);
+            let mut reader = Reader::new(Source::Http(Box::new(body)), advertisement::MAX_BYTES);
             http::skip_service_line(&mut reader).await?;
             let advertisement = Advertisement::read(&mut reader, session.remote()).await?;
-            Ok((Connection::Http(session), advertisement))
+            Ok((Connection::Http(Box::new(session)), advertisement))
         }
         Location::Ssh(_) | Location::Local(_) => {
             let session = process::start(&shared.settings, access, url, service).await?;
@@ -63,7 +63,7 @@ impl Connection {
     /// Sends `request` and returns the answer as it comes.
     pub(super) async fn exchange(self, service: Service, request: Vec<u8>) -> Result<Source, Error> {
         match self {
-            Self::Http(session) => Ok(Source::Http(session.post(service, request).await?)),
+            Self::Http(session) => Ok(Source::Http(Box::new(session.post(service, request).await?))),
             Self::Process(mut session) => {
                 session.send(request);
                 Ok(Source::Process(session))

@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag, options};
 
+use crate::marker::fingerprint::{Fingerprint, Properties};
+
 /// How many collections may be open at once; deeper documents are refused.
 pub(crate) const MAX_DEPTH: usize = 255;
 
@@ -34,6 +36,10 @@ pub(crate) struct Node<'a> {
     /// Whether it is a mapping key, or lies within one.
     pub(crate) in_key: bool,
     pub(crate) kind: Kind<'a>,
+    /// The number of its anchor, or of the anchor it repeats, or 0.
+    anchor: usize,
+    /// Its resolved tag.
+    tag: Option<Cow<'a, Tag>>,
 }
 
 /// What a node is to its parent.
@@ -76,6 +82,7 @@ pub(crate) struct Scalar<'a> {
 
 /// How a scalar is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Style {
     Plain,
     Single,
@@ -93,13 +100,13 @@ pub(crate) struct TagSite {
 /// What an explicit tag says about the values it may stand before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TagKind {
-    /// `!!str` and every tag that is not YAML's own.
+    /// `!!str`, and every tag that YAML has no values for.
     Text,
     /// `!!int`
     Integer,
     /// `!!float`
     Float,
-    /// Another of YAML's own, which no image, tag or digest satisfies.
+    /// `!!bool`, `!!null`, `!!timestamp` or `!!binary`, which no image, tag or digest satisfies.
     Other,
 }
 
@@ -118,6 +125,30 @@ impl Node<'_> {
 
     pub(crate) fn is_block_scalar(&self) -> bool {
         matches!(&self.kind, Kind::Scalar(scalar) if scalar.style == Style::Block)
+    }
+}
+
+impl Document<'_> {
+    /// What the document says but for the marked scalars, which are given by their numbers in ascending order.
+    pub(crate) fn fingerprint(&self, marked: &[usize]) -> u64 {
+        let mut fingerprint = Fingerprint::default();
+        let mut marked = marked.iter().copied().peekable();
+        for node in &self.nodes {
+            let tag = node.tag.as_ref().map(|tag| (tag.handle(), tag.suffix()));
+            let properties = Properties { tag, anchor: node.anchor };
+            match &node.kind {
+                Kind::Start => {}
+                Kind::Alias => fingerprint.alias(node.anchor),
+                Kind::Open { mapping } => fingerprint.open(*mapping, &properties),
+                Kind::Close { .. } => fingerprint.close(),
+                Kind::Scalar(scalar) if marked.next_if_eq(&scalar.ordinal).is_some() => fingerprint.marked(node.anchor),
+                Kind::Scalar(scalar) => {
+                    let absent = scalar.style == Style::Plain && node.span.is_empty();
+                    fingerprint.scalar(if absent { "" } else { &scalar.value }, scalar.style, &properties);
+                }
+            }
+        }
+        fingerprint.finish()
     }
 }
 
@@ -162,43 +193,51 @@ struct Frame {
 }
 
 impl<'a> Builder<'a> {
-    fn push(&mut self, event: Event<'a>, span: Range<usize>, tag: Option<Range<usize>>) {
+    fn push(&mut self, event: Event<'a>, span: Range<usize>, tag_span: Option<Range<usize>>) {
         match event {
             Event::Comment(..) => self.document.comments.push(span),
-            Event::DocumentStart(true, _) => self.add(Role::Root, false, span, Kind::Start),
-            Event::Alias(_) => {
-                let (role, in_key) = self.child();
-                self.add(role, in_key, span, Kind::Alias);
+            Event::DocumentStart(true, _) => {
+                let (role, in_key) = (Role::Root, false);
+                self.document.nodes.push(Node { span, role, in_key, kind: Kind::Start, anchor: 0, tag: None });
             }
-            Event::Scalar(value, style, _, resolved) => {
-                let (role, in_key) = self.child();
+            Event::Alias(anchor) => self.add(span, Kind::Alias, anchor, None),
+            Event::Scalar(value, style, anchor, tag) => {
                 let in_flow = self.frames.last().is_some_and(|frame| frame.flow);
-                let tag = tag.zip(resolved).map(|(span, tag)| TagSite { span, kind: tag_kind(&tag) });
-                let scalar = Scalar { value, style: style_of(style), in_flow, tag, ordinal: self.scalars };
+                let site = tag_span.zip(tag.as_ref()).map(|(span, tag)| TagSite { span, kind: tag_kind(tag) });
+                let scalar = Scalar { value, style: style_of(style), in_flow, tag: site, ordinal: self.scalars };
                 self.scalars += 1;
-                self.add(role, in_key, span, Kind::Scalar(scalar));
+                self.add(span, Kind::Scalar(scalar), anchor, tag);
             }
-            Event::SequenceStart(style, ..) => self.open(span, style == StructureStyle::Flow, None),
-            Event::MappingStart(style, ..) => self.open(span, style == StructureStyle::Flow, Some(Role::Key)),
+            Event::SequenceStart(style, anchor, tag) => self.open(span, style, None, anchor, tag),
+            Event::MappingStart(style, anchor, tag) => self.open(span, style, Some(Role::Key), anchor, tag),
             Event::SequenceEnd | Event::MappingEnd => {
-                if let Some(frame) = self.frames.pop() {
-                    let Frame { open, flow, .. } = frame;
-                    let (role, in_key) = (self.document.nodes[open].role, self.document.nodes[open].in_key);
-                    self.add(role, in_key, span, Kind::Close { flow, open });
+                if let Some(Frame { open, flow, .. }) = self.frames.pop() {
+                    let Node { role, in_key, .. } = self.document.nodes[open];
+                    let kind = Kind::Close { flow, open };
+                    self.document.nodes.push(Node { span, role, in_key, kind, anchor: 0, tag: None });
                 }
             }
             _ => {}
         }
     }
 
-    fn open(&mut self, span: Range<usize>, flow: bool, next: Option<Role>) {
-        let (role, in_key) = self.child();
-        self.frames.push(Frame { open: self.document.nodes.len(), flow, in_key, next });
-        self.add(role, in_key, span, Kind::Open { mapping: next.is_some() });
+    fn open(
+        &mut self,
+        span: Range<usize>,
+        style: StructureStyle,
+        next: Option<Role>,
+        anchor: usize,
+        tag: Option<Cow<'a, Tag>>,
+    ) {
+        let open = self.document.nodes.len();
+        self.add(span, Kind::Open { mapping: next.is_some() }, anchor, tag);
+        let in_key = self.document.nodes[open].in_key;
+        self.frames.push(Frame { open, flow: style == StructureStyle::Flow, in_key, next });
     }
 
-    fn add(&mut self, role: Role, in_key: bool, span: Range<usize>, kind: Kind<'a>) {
-        self.document.nodes.push(Node { span, role, in_key, kind });
+    fn add(&mut self, span: Range<usize>, kind: Kind<'a>, anchor: usize, tag: Option<Cow<'a, Tag>>) {
+        let (role, in_key) = self.child();
+        self.document.nodes.push(Node { span, role, in_key, kind, anchor, tag });
     }
 
     /// The role of the next child of the innermost collection, and whether it is part of a key.
@@ -226,9 +265,9 @@ fn style_of(style: ScalarStyle) -> Style {
 
 fn tag_kind(tag: &Tag) -> TagKind {
     match tag.suffix_in_namespace(CORE_NAMESPACE).as_deref() {
-        None | Some("str") => TagKind::Text,
         Some("int") => TagKind::Integer,
         Some("float") => TagKind::Float,
-        Some(_) => TagKind::Other,
+        Some("bool" | "null" | "timestamp" | "binary") => TagKind::Other,
+        _ => TagKind::Text,
     }
 }

@@ -1,6 +1,6 @@
 //! `.Updated`: the images of a commit, as Flux offered them before version 1 and KubeVela's templates use them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::change::{Change, ObjectIdentity};
@@ -93,15 +93,15 @@ fn by_object(changes: &[&Change], images: &BTreeMap<String, String>) -> Value {
 /// The distinct images of some changes, in their order.
 fn image_list(changes: &[&Change], images: &BTreeMap<String, String>) -> Value {
     let mut seen: Vec<(&str, &str)> = Vec::new();
-    let mut known = std::collections::BTreeSet::new();
+    let mut known = BTreeSet::new();
     for change in changes {
         let policy = policy_of(&change.setter);
         // Without a selection at hand, the new value is the whole image where the marker has no suffix.
         let fallback = (policy == change.setter).then_some(&change.new);
-        if let Some(image) = images.get(policy).or(fallback) {
-            if known.insert((policy, image.as_str())) {
-                seen.push((policy, image));
-            }
+        if let Some(image) = images.get(policy).or(fallback)
+            && known.insert((policy, image.as_str()))
+        {
+            seen.push((policy, image));
         }
     }
     if seen.is_empty() {

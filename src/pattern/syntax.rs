@@ -5,13 +5,8 @@
 
 use super::class::{self, Class};
 use super::escape::{self, Escape};
+use super::repetition::{MAX_REPEAT, Repetition, counted};
 use super::{MAX_DEPTH, Reason};
-
-/// The largest repeat count, also as a product of nested ones.
-const MAX_REPEAT: u32 = 1000;
-
-/// The largest number that is read as a repeat count at all.
-const MAX_REPEAT_TEXT: u32 = 100_000_000;
 
 /// The most characters of classes beyond ASCII that are matched in any case: four times all of Unicode.
 const MAX_FOLDED: u32 = 4 * 0x11_0000;
@@ -338,59 +333,6 @@ impl<'p> Translator<'p> {
     fn check_depth(&self, size: Size) -> Result<(), Fault<'p>> {
         if size.depth > MAX_DEPTH { Err(Fault::new(Reason::TooDeep, self.pattern)) } else { Ok(()) }
     }
-}
-
-/// A repetition operator: one of `*+?`, or counts.
-struct Repetition {
-    length: usize,
-    min: u32,
-    max: Option<u32>,
-    symbol: Option<char>,
-}
-
-impl Repetition {
-    fn write(&self, out: &mut String) {
-        match (self.symbol, self.max) {
-            (Some(symbol), _) => out.push(symbol),
-            (None, Some(max)) if max == self.min => out.push_str(&format!("{{{max}}}")),
-            (None, Some(max)) => out.push_str(&format!("{{{},{max}}}", self.min)),
-            (None, None) => out.push_str(&format!("{{{},}}", self.min)),
-        }
-    }
-
-    /// How often the innermost thing is there when it was there `inside` times. Only counts multiply, as in Go.
-    fn copies(&self, inside: u32) -> u32 {
-        match (self.symbol, self.max) {
-            (None, Some(0)) => 1,
-            (None, max) => inside.saturating_mul(max.unwrap_or(self.min).max(1)),
-            (Some(_), _) => inside,
-        }
-    }
-}
-
-/// Reads `{n}`, `{n,}` or `{n,m}`. Anything else that starts with a brace is literal.
-fn counted(text: &str) -> Option<Repetition> {
-    let (min, rest) = count(text.strip_prefix('{')?)?;
-    let (max, rest) = match rest.strip_prefix(',') {
-        None => (Some(min), rest),
-        Some(rest) if rest.starts_with('}') => (None, rest),
-        Some(rest) => {
-            let (max, rest) = count(rest)?;
-            (Some(max), rest)
-        }
-    };
-    let rest = rest.strip_prefix('}')?;
-    Some(Repetition { length: text.len() - rest.len(), min, max, symbol: None })
-}
-
-/// A decimal number without leading zeros; what is too large to matter is [`MAX_REPEAT_TEXT`].
-fn count(text: &str) -> Option<(u32, &str)> {
-    let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, rest) = text.split_at(end);
-    if digits.is_empty() || (digits.len() > 1 && digits.starts_with('0')) {
-        return None;
-    }
-    Some((digits.parse().unwrap_or(MAX_REPEAT_TEXT).min(MAX_REPEAT_TEXT), rest))
 }
 
 /// Writes one character so that it stands for itself.

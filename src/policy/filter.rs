@@ -5,8 +5,11 @@ use std::borrow::Cow;
 use regex::CaptureLocations;
 
 use super::rank::{self, Rank};
-use super::{Filter, Reason, Rejection};
-use crate::pattern::Replacement;
+use super::{Error, Filter, MAX_EXTRACT_LENGTH, Reason, Rejection};
+use crate::pattern::{Pattern, Replacement};
+
+/// The longest value that is made from a template, in bytes; a longer one is cut here.
+const MAX_VALUE_LENGTH: usize = 1024;
 
 /// What is taken from a tag that matches.
 enum Extract {
@@ -19,16 +22,23 @@ enum Extract {
 }
 
 impl Filter {
+    /// Reads a filter as a user writes it.
+    ///
+    /// # Errors
+    /// [`Error::Pattern`] or [`Error::ExtractTooLong`].
+    pub fn parse(pattern: &str, extract: &str) -> Result<Self, Error> {
+        if extract.len() > MAX_EXTRACT_LENGTH {
+            return Err(Error::ExtractTooLong);
+        }
+        Ok(Self { pattern: Pattern::parse(pattern)?, extract: extract.to_owned() })
+    }
+
     /// The tag that ranks first among those the filter keeps.
     pub(super) fn best<'t>(&self, rank: &impl Rank, tags: &[&'t str]) -> Option<&'t str> {
         let mut locations = self.pattern.regex().capture_locations();
         match self.extract() {
             Extract::Template(replacement) => {
-                let values: Vec<(&str, String)> = tags
-                    .iter()
-                    .filter_map(|tag| Some((*tag, self.expanded(&replacement, tag, &mut locations)?)))
-                    .collect();
-                rank::best(rank, values.iter().map(|(tag, value)| (*tag, value.as_str())))
+                rank::best_made(rank, tags, |tag, value| self.expand(&replacement, tag, &mut locations, value))
             }
             Extract::Group(group) => {
                 rank::best(rank, tags.iter().filter_map(|tag| Some((*tag, self.group(group, tag, &mut locations)?))))
@@ -68,7 +78,11 @@ impl Filter {
         match extract {
             Extract::Tag => self.pattern.is_match(tag).then_some(Cow::Borrowed(tag)),
             Extract::Group(group) => self.group(*group, tag, locations).map(Cow::Borrowed),
-            Extract::Template(replacement) => self.expanded(replacement, tag, locations).map(Cow::Owned),
+            Extract::Template(replacement) => {
+                let mut value = String::new();
+                self.expand(replacement, tag, locations, &mut value)?;
+                Some(Cow::Owned(value))
+            }
         }
     }
 
@@ -77,10 +91,16 @@ impl Filter {
         Some(locations.get(group).map_or("", |(start, end)| &tag[start..end]))
     }
 
-    fn expanded(&self, replacement: &Replacement, tag: &str, locations: &mut CaptureLocations) -> Option<String> {
+    fn expand(
+        &self,
+        replacement: &Replacement,
+        tag: &str,
+        locations: &mut CaptureLocations,
+        value: &mut String,
+    ) -> Option<()> {
         self.pattern.regex().captures_read(locations, tag)?;
-        let mut value = String::new();
-        replacement.expand_locations(tag, locations, &mut value);
-        Some(value)
+        replacement.expand_locations(tag, locations, value);
+        value.truncate(value.floor_char_boundary(MAX_VALUE_LENGTH));
+        Some(())
     }
 }

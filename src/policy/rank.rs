@@ -100,6 +100,7 @@ impl Rank for ByText {
         true
     }
 
+    /// Never asked for: every text has its place.
     fn reason(&self, _value: &str) -> Reason {
         Reason::NotMatched
     }
@@ -147,6 +148,36 @@ pub(super) fn best<'t, 'v, R: Rank>(rank: &R, tags: impl Iterator<Item = (&'t st
     best.map(|entry| entry.tag)
 }
 
+/// The same as [`best`] for values that have to be made: `expand` writes the value of a tag, or says that it has none. Only
+/// the best value is kept, and read again for each comparison, which is cheaper than keeping all of them.
+pub(super) fn best_made<'t, R: Rank>(
+    rank: &R,
+    tags: &[&'t str],
+    mut expand: impl FnMut(&str, &mut String) -> Option<()>,
+) -> Option<&'t str> {
+    let mut best: Option<&'t str> = None;
+    let (mut best_value, mut value) = (String::new(), String::new());
+    for tag in tags {
+        value.clear();
+        if expand(tag, &mut value).is_none() {
+            continue;
+        }
+        if replaces(rank, (tag, &value), best.map(|tag| (tag, best_value.as_str()))) {
+            best = Some(tag);
+            std::mem::swap(&mut best_value, &mut value);
+        }
+    }
+    best
+}
+
+/// Whether a tag may be selected, and ranks above the best so far.
+fn replaces<R: Rank>(rank: &R, (tag, value): (&str, &str), best: Option<(&str, &str)>) -> bool {
+    let Some(key) = rank.key(value) else { return false };
+    let entry = Entry { tag, value, key };
+    let best = best.and_then(|(tag, value)| Some(Entry { tag, value, key: rank.key(value)? }));
+    best.is_none_or(|best| entry.compare(&best, rank).is_gt()) && rank.admits(&entry.key)
+}
+
 /// The tags that may be selected, best first; the others are added to `rejected`.
 pub(super) fn sorted<'t, R: Rank>(
     rank: &R,
@@ -156,7 +187,7 @@ pub(super) fn sorted<'t, R: Rank>(
     let mut entries = Vec::new();
     for (tag, value) in tags {
         match rank.key(value).filter(|key| rank.admits(key)) {
-            Some(key) => entries.push(Entry { tag: *tag, value: value.as_str(), key }),
+            Some(key) => entries.push(Entry { tag, value: value.as_str(), key }),
             None => rejected.push(Rejection { tag, reason: rank.reason(value) }),
         }
     }

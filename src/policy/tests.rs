@@ -6,7 +6,6 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::{Direction, Filter, Order, Policy, Reason};
-use crate::pattern::Pattern;
 use crate::version::Range;
 
 /// The rules by which this project differs from Flux on purpose. A case that differs names its rule.
@@ -22,9 +21,8 @@ fn policy(case: &Value) -> Result<Policy, String> {
     let filter = match case.get("filterTags") {
         None => None,
         Some(filter) => {
-            let pattern = Pattern::parse(filter["pattern"].as_str().unwrap_or_default())
-                .map_err(|error| format!("failed to filter tags: {error}"))?;
-            Some(Filter { pattern, extract: filter["extract"].as_str().unwrap_or_default().to_owned() })
+            let text = |field: &str| filter[field].as_str().unwrap_or_default();
+            Some(Filter::parse(text("pattern"), text("extract")).map_err(|error| error.to_string())?)
         }
     };
     let direction = || Direction::parse(argument).map_err(|error| error.to_string());
@@ -111,6 +109,17 @@ fn a_direction_is_read_in_any_case() {
     assert_eq!(error.to_string(), "invalid order argument provided: 'UP', must be one of: ASC, DESC");
 }
 
+#[test]
+fn a_value_that_would_grow_without_bound_is_cut() {
+    assert!(Filter::parse("", &"$".repeat(super::MAX_EXTRACT_LENGTH + 1)).is_err());
+    let filter = Filter::parse("^.*$", &"${0}é".repeat(170)).unwrap();
+    let policy = Policy { filter: Some(filter), order: Order::Alphabetical(Direction::Ascending) };
+    let tag = "a".repeat(128);
+    let evaluation = policy.evaluate(&[&tag]);
+    assert!((1020..=1024).contains(&evaluation.candidates[0].value.len()));
+    assert_eq!(policy.select(&[&tag]), Some(tag.as_str()));
+}
+
 /// Tags that collide, tie and fail in all the ways there are.
 fn some_tag() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -146,10 +155,7 @@ fn some_policy() -> impl Strategy<Value = Policy> {
         Just(Order::Alphabetical(Direction::Descending)),
     ];
     (filter, order).prop_map(|(filter, order)| Policy {
-        filter: filter.map(|(pattern, extract)| Filter {
-            pattern: Pattern::parse(pattern).unwrap(),
-            extract: extract.to_owned(),
-        }),
+        filter: filter.map(|(pattern, extract)| Filter::parse(pattern, extract).unwrap()),
         order,
     })
 }

@@ -3,16 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
 use thiserror::Error;
-use url::Url;
-
-/// The longest text of a registry that a message repeats, in characters.
-const MAX_REMOTE_TEXT: usize = 200;
-/// The most errors of one answer that a message repeats.
-const MAX_REMOTE_ERRORS: usize = 3;
-/// The longest address that a message shows, in characters.
-const MAX_URL: usize = 300;
 
 /// What a failure calls for. Only [`Error::kind`] decides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -278,56 +269,6 @@ impl Error {
     }
 }
 
-/// Shows an address without what may be secret in it.
-pub(crate) fn show(url: &Url) -> String {
-    let mut plain = url.clone();
-    // These fail only for addresses without a host, which have no user either.
-    let _ = plain.set_username("");
-    let _ = plain.set_password(None);
-    plain.set_query(None);
-    plain.set_fragment(None);
-    shorten(plain.as_str(), MAX_URL)
-}
-
-/// Makes a remote text fit for a message: one line, escaped, short.
-pub(crate) fn shorten(text: &str, limit: usize) -> String {
-    let mut short: String = text.chars().take(limit).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"")
-}
-
-/// Reads the registry's own error format, `{"errors": [{"code", "message"}]}`, and what token servers use in its place.
-/// Nothing else of a body gets into a message.
-pub(crate) fn envelope(body: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Envelope {
-        #[serde(default)]
-        errors: Vec<Entry>,
-        details: Option<String>,
-        error: Option<String>,
-        error_description: Option<String>,
-    }
-    #[derive(Deserialize)]
-    struct Entry {
-        code: Option<String>,
-        message: Option<String>,
-    }
-    let join = |code: Option<String>, message: Option<String>| {
-        let parts: Vec<String> = [code, message].into_iter().flatten().filter(|text| !text.is_empty()).collect();
-        parts.join(": ")
-    };
-    let envelope: Envelope = serde_json::from_slice(body).ok()?;
-    let mut texts: Vec<String> =
-        envelope.errors.into_iter().take(MAX_REMOTE_ERRORS).map(|entry| join(entry.code, entry.message)).collect();
-    if texts.is_empty() {
-        texts.push(join(envelope.error, envelope.error_description.or(envelope.details)));
-    }
-    texts.retain(|text| !text.is_empty());
-    (!texts.is_empty()).then(|| shorten(&texts.join("; "), MAX_REMOTE_TEXT))
-}
-
 fn detail(message: &Option<String>) -> String {
     message.as_ref().map_or(String::new(), |message| format!(" ({message})"))
 }
@@ -336,42 +277,5 @@ fn seconds(duration: &Duration) -> String {
     match duration.subsec_millis() {
         0 => format!("{} s", duration.as_secs()),
         _ => format!("{:.1} s", duration.as_secs_f64()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn envelopes() {
-        let cases = [
-            (
-                r#"{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known","detail":{}}]}"#,
-                "NAME_UNKNOWN: repository name not known",
-            ),
-            (r#"{"errors":[{"code":"A","message":""},{"message":"b"},{"code":"C"},{"code":"D"}]}"#, "A; b; C"),
-            (r#"{"details":"incorrect username or password"}"#, "incorrect username or password"),
-            (r#"{"error":"invalid_grant","error_description":"expired"}"#, "invalid_grant: expired"),
-            (
-                r#"{"errors":[{"code":"X","message":"a\nb\u001b[31m\u202e\"q\" it's"}]}"#,
-                r#"X: a\nb\u{1b}[31m\u{202e}"q" it's"#,
-            ),
-        ];
-        for (body, expect) in cases {
-            assert_eq!(envelope(body.as_bytes()).as_deref(), Some(expect), "{body}");
-        }
-        for body in ["", "<html>secret</html>", "{}", "[]", r#"{"errors":[]}"#, r#"{"errors":"x"}"#, "null"] {
-            assert_eq!(envelope(body.as_bytes()), None, "{body}");
-        }
-        let long = format!(r#"{{"errors":[{{"code":"{}"}}]}}"#, "x".repeat(5000));
-        assert_eq!(envelope(long.as_bytes()).unwrap().chars().count(), MAX_REMOTE_TEXT + 1);
-    }
-
-    #[test]
-    fn addresses_lose_their_secrets() {
-        let url = Url::parse("https://user:hunter2@r.example.com:8443/v2/a/tags/list?token=abc#frag").unwrap();
-        assert_eq!(show(&url), "https://r.example.com:8443/v2/a/tags/list");
     }
 }

@@ -14,7 +14,8 @@ use url::Url;
 use crate::access::Registry;
 
 use super::endpoint::{authority, is_loopback, is_private_literal, same_server};
-use super::error::{Error, show};
+use super::error::Error;
+use super::remote::show;
 use super::transport::{Route, Transports, Trust, reason};
 
 /// How many redirects are followed.
@@ -24,8 +25,8 @@ const MAX_FAILURE_BODY: usize = 64 * 1024;
 /// How many hosts are known before those without a request are forgotten.
 const MAX_HOSTS: usize = 1024;
 
-/// A request.
-#[derive(Debug, Clone)]
+/// A request. It has no `Debug`, since a form may hold a secret.
+#[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) url: Url,
@@ -43,8 +44,7 @@ impl Request {
     }
 }
 
-/// An answer, read to its end.
-#[derive(Debug)]
+/// An answer, read to its end. It has no `Debug`, since a body may hold a token.
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,

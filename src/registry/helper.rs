@@ -13,7 +13,8 @@ use tokio::process::{Child, Command};
 
 use crate::access::{Login, RegistryLogin, Secret};
 
-use super::error::{Error, shorten};
+use super::error::Error;
+use super::remote::shorten;
 
 /// The most bytes that are read of a helper's answer.
 const MAX_ANSWER: u64 = 64 * 1024;

@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn table() {
-        let cases: &[(&[&str], Result<Option<&str>, &str>)] = &[
+        type Found<'t> = Result<Option<&'t str>, &'t str>;
+        let cases: &[(&[&str], Found<'_>)] = &[
             (&[], Ok(None)),
             (&[""], Ok(None)),
             (&[r#"</v2/a/tags/list?n=2&last=b>; rel="next""#], Ok(Some("/v2/a/tags/list?n=2&last=b"))),

@@ -9,12 +9,14 @@ use url::Url;
 
 use crate::image::is_tag;
 
+use super::Listing;
 use super::endpoint::same_server;
-use super::error::{Error, shorten, show};
+use super::error::Error;
 use super::exchange::{Reply, Request};
 use super::link;
+use super::remote::{shorten, show};
 use super::session::Session;
-use super::{Limits, Listing};
+use super::settings::Limits;
 
 /// How many tags are asked for in one page; if a registry cannot (400, 5xx), how many then.
 const PAGE_SIZES: [&str; 2] = ["1000", "100"];

@@ -9,8 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::image::{Digest, Tag};
 
-use super::error::{Error, show};
+use super::error::Error;
 use super::exchange::{Reply, Request};
+use super::remote::show;
 use super::session::Session;
 
 /// The most bytes that are read of a manifest; what registries themselves accept.

@@ -18,6 +18,7 @@ use crate::access::Registry;
 use super::endpoint::{Endpoint, PlainHttp, Role};
 use super::error::Error;
 use super::exchange::{Exchange, Request};
+use super::remote::show;
 
 /// The most bytes that are read of the answer, which does not matter.
 const MAX_ANSWER: usize = 1024 * 1024;
@@ -89,9 +90,8 @@ async fn ask(exchange: &Exchange, access: &Registry, root: &Url, patience: Durat
     match answer {
         Ok(Ok(_) | Err(Error::TooLarge { .. })) => Ok(()),
         Ok(Err(error)) => Err(error),
-        Err(_) => Err(Error::Network {
-            url: super::error::show(root),
-            reason: format!("no answer within {} s", patience.as_secs_f32()),
-        }),
+        Err(_) => {
+            Err(Error::Network { url: show(root), reason: format!("no answer within {} s", patience.as_secs_f32()) })
+        }
     }
 }

@@ -5,9 +5,7 @@
 //! dropped and fetched anew, once. A registry that answers 403 or 404 without any challenge may be hiding something from
 //! strangers; it is asked again with the login, if there is one.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{self, HeaderValue};
@@ -18,11 +16,14 @@ use crate::access::{Login, Registry, Secret};
 
 use super::challenge::Challenge;
 use super::endpoint::{Endpoint, authority, same_server};
-use super::error::{Error, Sent, envelope, show};
+use super::error::{Error, Sent};
 use super::exchange::{Exchange, Reply, Request};
-use super::login::{Credential, Fingerprint};
+use super::grant;
+use super::habit::{Habit, HabitKey, Habits};
+use super::login::Credential;
+use super::remote::{envelope, show};
 use super::retry::{Patience, is_passing_status, retry_after};
-use super::token::{self, Source, Token, TokenKey, Tokens};
+use super::token::{Source, Token, TokenKey, Tokens};
 
 /// What is asked of a repository unless its registry wants another word for it.
 const PULL: &str = "pull";
@@ -30,8 +31,6 @@ const PULL: &str = "pull";
 const WRITING: [&str; 3] = ["push", "delete", "*"];
 /// How often one request is sent with different proof: without, with a known token, with a new one.
 const MAX_PROOFS: usize = 3;
-/// How many hosts' habits are remembered before all are forgotten.
-const MAX_HABITS: usize = 10_000;
 
 /// What all polls of a client share.
 #[derive(Debug)]
@@ -39,33 +38,6 @@ pub(crate) struct Shared {
     pub(crate) exchange: Exchange,
     pub(crate) tokens: Tokens,
     pub(crate) habits: Habits,
-}
-
-/// What registries are known to want, by their address and the credential.
-#[derive(Debug, Default)]
-pub(crate) struct Habits(Mutex<HashMap<(Url, Fingerprint), Habit>>);
-
-#[derive(Debug, Clone)]
-enum Habit {
-    Basic,
-    Bearer { realm: Url, service: Option<String>, actions: String },
-}
-
-impl Habits {
-    fn get(&self, key: &(Url, Fingerprint)) -> Option<Habit> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
-    }
-
-    fn set(&self, key: (Url, Fingerprint), habit: Option<Habit>) {
-        let mut habits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if habits.len() >= MAX_HABITS {
-            habits.clear();
-        }
-        match habit {
-            Some(habit) => habits.insert(key, habit),
-            None => habits.remove(&key),
-        };
-    }
 }
 
 /// What goes with one request.
@@ -210,7 +182,7 @@ impl Session<'_> {
         if realm.is_empty() {
             return Err(Error::Challenge { url: show(&reply.url), reason: "does not say where to get a token" });
         }
-        let realm = token::check_realm(&realm, self.endpoint)?;
+        let realm = grant::check_realm(&realm, self.endpoint)?;
         let actions = self.actions(scope.as_deref());
         let habit = Habit::Bearer { realm: realm.clone(), service: service.clone(), actions: actions.clone() };
         let proof = self.token(realm, service, &actions, rejected).await?;
@@ -252,23 +224,23 @@ impl Session<'_> {
         };
         let accept = HeaderValue::from_static("application/json");
         if let Some(refresh) = refresh {
-            let get = Request::get(key.realm.clone(), accept.clone(), token::MAX_ANSWER);
-            let post = Request { method: Method::POST, form: Some(token::form(key, refresh)), ..get };
+            let get = Request::get(key.realm.clone(), accept.clone(), grant::MAX_ANSWER);
+            let post = Request { method: Method::POST, form: Some(grant::form(key, refresh)), ..get };
             let reply = self.shared.exchange.follow(self.access, &post, None).await?;
             // Older token servers only know the other way.
             if !matches!(reply.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
                 return self.read_token(&reply, Sent::Credentials);
             }
         }
-        let get = Request::get(token::address(key), accept, token::MAX_ANSWER);
-        let authorization = login.as_ref().map(token::basic);
+        let get = Request::get(grant::address(key), accept, grant::MAX_ANSWER);
+        let authorization = login.as_ref().map(grant::basic);
         let reply = self.shared.exchange.follow(self.access, &get, authorization.as_ref()).await?;
         self.read_token(&reply, if login.is_some() { Sent::Credentials } else { Sent::Nothing })
     }
 
     fn read_token(&self, reply: &Reply, sent: Sent) -> Result<Token, Error> {
         match reply.status {
-            status if status.is_success() => token::read(&reply.url, &reply.body),
+            status if status.is_success() => grant::read(&reply.url, &reply.body),
             // Some servers answer 400 to a refresh token that has ended.
             StatusCode::BAD_REQUEST if sent == Sent::Credentials => Err(denied(reply, sent)),
             StatusCode::NOT_FOUND => Err(status_error(reply)),
@@ -278,18 +250,18 @@ impl Session<'_> {
 
     fn basic(&self) -> Option<Proof> {
         match self.credential {
-            Credential::Login(login) | Credential::Refresh(_, Some(login)) => Some(Proof::Basic(token::basic(login))),
+            Credential::Login(login) | Credential::Refresh(_, Some(login)) => Some(Proof::Basic(grant::basic(login))),
             _ => None,
         }
     }
 
     fn fixed(&self, secret: &Secret) -> Result<Proof, Error> {
         let reason = "the token configured for it has characters that no header can hold";
-        let header = token::bearer(secret);
+        let header = grant::bearer(secret);
         header.map(Proof::Fixed).ok_or_else(|| Error::Challenge { url: show(&self.endpoint.root), reason })
     }
 
-    fn habit_key(&self) -> (Url, Fingerprint) {
+    fn habit_key(&self) -> HabitKey {
         (self.endpoint.root.clone(), self.credential.fingerprint())
     }
 

@@ -162,9 +162,11 @@ fn deep(context: &Context, a: &Value, b: &Value, depth: usize) -> Result<bool, F
             all(&mut keys.chain(values))
         }
         (Value::Dict(a), Value::Dict(b)) if a.is(b) => Ok(true),
+        (Value::Dict(a), Value::Dict(b)) if a.len() != b.len() => Ok(false),
         (Value::Dict(a), Value::Dict(b)) => {
+            context.spend(a.len())?;
             let (a, b) = (a.entries(), b.entries());
-            if a.len() == b.len() && a.keys().eq(b.keys()) { all(&mut a.values().zip(b.values())) } else { Ok(false) }
+            if a.keys().eq(b.keys()) { all(&mut a.values().zip(b.values())) } else { Ok(false) }
         }
         (Value::Struct(a), Value::Struct(b)) if a.kind.name == b.kind.name => {
             let hidden = a.hidden.iter().zip(&b.hidden);

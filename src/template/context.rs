@@ -1,8 +1,10 @@
 //! What all functions of one rendering share: its budget and its dictionaries.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::pattern::Pattern;
 use crate::template::value::{Dict, Entries, LIST, List, MethodError, STRINGS, Value};
 use crate::template::{MAX_OUTPUT, MAX_VALUE_DEPTH, MAX_WORK};
 
@@ -37,11 +39,15 @@ impl From<MethodError> for Failure {
     }
 }
 
-/// The budget and the dictionaries of one rendering.
+/// What compiling a pattern costs at least.
+const PATTERN_WORK: usize = 10_000;
+
+/// The budget, the dictionaries and the compiled patterns of one rendering.
 #[derive(Default)]
 pub(crate) struct Context {
     spent: Cell<u64>,
     dicts: RefCell<Vec<Dict>>,
+    patterns: RefCell<BTreeMap<String, Rc<Pattern>>>,
 }
 
 impl Context {
@@ -58,6 +64,18 @@ impl Context {
     /// Spends what reading or writing this many bytes costs.
     pub(crate) fn spend_bytes(&self, bytes: usize) -> Result<(), Failure> {
         self.spend(1 + bytes / 16)
+    }
+
+    /// A compiled pattern; compiling one costs as much as a lot of other work.
+    pub(crate) fn pattern(&self, expression: &str) -> Result<Rc<Pattern>, Failure> {
+        if let Some(known) = self.patterns.borrow().get(expression) {
+            return Ok(known.clone());
+        }
+        self.spend(PATTERN_WORK + 8 * expression.len())?;
+        let pattern = Pattern::parse(expression).map_err(|error| Failure::Call(error.detail()))?;
+        let pattern = Rc::new(pattern);
+        self.patterns.borrow_mut().insert(expression.to_owned(), pattern.clone());
+        Ok(pattern)
     }
 
     /// Fails early for a text that would be too long to make.

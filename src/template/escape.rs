@@ -1,6 +1,6 @@
 //! Escaping for HTML, JavaScript and URL queries, as the built-in functions do it.
 
-use crate::template::format::is_printable;
+use crate::template::quote::is_printable;
 
 /// Go's `HTMLEscapeString`.
 pub(crate) fn html(text: &str) -> String {

@@ -1,6 +1,6 @@
 //! Go's string, character and number literals.
 
-use crate::template::format::quote;
+use crate::template::quote::quote;
 
 /// The value of a quoted, raw or character literal, quotes included; nothing when it is malformed.
 pub(crate) fn unquote(literal: &str) -> Option<String> {

@@ -1,7 +1,8 @@
 //! How Go prints a value under one verb.
 
 use crate::template::context::{Context, Failure, too_deep};
-use crate::template::format::{quote, quote_ascii, quote_char, quote_char_ascii, rune};
+use crate::template::format::rune;
+use crate::template::quote::{is_printable, quote, quote_ascii, quote_char, quote_char_ascii};
 use crate::template::value::{DICT, IntKind, Struct, Value};
 use crate::template::{MAX_VALUE_DEPTH, float};
 
@@ -152,10 +153,9 @@ impl<'c> Printer<'c> {
     }
 
     fn object(&mut self, value: &Value, inner: &Struct, verb: char, depth: usize) -> Result<(), Failure> {
-        if !self.plain && !self.flags.sharp_v && matches!(verb, 'v' | 's' | 'x' | 'X' | 'q') {
-            if let Some(text) = inner.text() {
-                return self.text(value, &text, verb, depth);
-            }
+        let has_text = !self.plain && !self.flags.sharp_v && matches!(verb, 'v' | 's' | 'x' | 'X' | 'q');
+        if let Some(text) = inner.text().filter(|_| has_text) {
+            return self.text(value, &text, verb, depth);
         }
         let sharp = self.flags.sharp_v;
         if sharp {
@@ -285,7 +285,7 @@ impl<'c> Printer<'c> {
         self.context.check_length(wanted)?;
         let mut text = format!("U+{:0wanted$X}", kind.widen(bits));
         let c = rune(kind, bits);
-        if self.flags.sharp && crate::template::format::is_printable(c) {
+        if self.flags.sharp && is_printable(c) {
             text.push_str(&format!(" '{c}'"));
         }
         let zero = std::mem::take(&mut self.flags.zero);

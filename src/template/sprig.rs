@@ -108,6 +108,7 @@ pub(crate) fn strings_of(context: &Context, value: &Value) -> Result<Vec<String>
     match value {
         Value::Nil => Ok(Vec::new()),
         Value::List(list) => {
+            context.spend(1 + list.items.len() / 8)?;
             let items = list.items.iter().filter(|item| !matches!(item, Value::Nil));
             items.map(|item| string_of(context, item)).collect()
         }

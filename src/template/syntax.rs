@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::template::format::quote;
 use crate::template::function::Function;
 use crate::template::literal::Number;
+use crate::template::quote::quote;
 
 /// A whole template with everything it defines.
 #[derive(Debug)]

@@ -12,9 +12,14 @@
 //! is written at the operator below. A pre-release is admitted to the comparisons of a part only when at least one of them
 //! names a pre-release; then every pre-release is.
 
+mod grammar;
+
 use std::cmp::Ordering;
 
-use super::{Error, MAX_VERSION_LENGTH, Version, VersionRef, cmp_prerelease, has_leading_zero, number_at, skip};
+use super::precedence::cmp_prerelease;
+use super::scan::{has_leading_zero, number_at};
+use super::{Error, MAX_VERSION_LENGTH, Version, VersionRef};
+use grammar::{Operator, Piece, quote, rewrite_hyphens, split};
 
 /// The longest range that is read, in bytes (Masterminds' limit).
 pub const MAX_RANGE_LENGTH: usize = 512;
@@ -52,18 +57,6 @@ struct Comparison {
     patch: u64,
     prerelease: String,
     open: Open,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
-    Equal,
-    NotEqual,
-    Greater,
-    GreaterOrEqual,
-    Less,
-    LessOrEqual,
-    Tilde,
-    Caret,
 }
 
 /// From which number on a version stands for its series.
@@ -227,19 +220,6 @@ impl Comparison {
     }
 }
 
-/// One comparison as it stands in the text.
-struct Piece<'a> {
-    operator: Operator,
-    version: Written<'a>,
-}
-
-/// A version as it stands in a range: numbers may be missing, wildcards or nonsense such as `1x`.
-struct Written<'a> {
-    text: &'a str,
-    numbers: [Option<&'a str>; 3],
-    prerelease: &'a str,
-}
-
 impl Piece<'_> {
     fn build(self) -> Result<Comparison, Error> {
         let [major, minor, patch] = self.version.numbers;
@@ -274,172 +254,4 @@ fn is_open(number: Option<&str>) -> bool {
 
 fn read_number(digits: &str) -> Option<u64> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| number_at(digits.as_bytes())).flatten()
-}
-
-/// Cuts a part into its comparisons; nothing where it is not a list of them.
-fn split(part: &str) -> Option<Vec<Piece<'_>>> {
-    let bytes = part.as_bytes();
-    let mut pieces = Vec::new();
-    let mut at = skip(bytes, 0, is_space);
-    loop {
-        let (operator, end) = operator_at(bytes, at);
-        let (version, end) = version_at(part, skip(bytes, end, is_space))?;
-        pieces.push(Piece { operator, version });
-        at = skip(bytes, end, is_space);
-        if at == bytes.len() {
-            return Some(pieces);
-        }
-        if bytes[at] == b',' {
-            at = skip(bytes, at + 1, is_space);
-        } else if at == end {
-            return None;
-        }
-    }
-}
-
-/// Go's `\s`.
-fn is_space(byte: &u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c')
-}
-
-fn operator_at(bytes: &[u8], at: usize) -> (Operator, usize) {
-    let rest = &bytes[at..];
-    let two = match rest.get(..2) {
-        Some(b"!=") => Some(Operator::NotEqual),
-        Some(b">=" | b"=>") => Some(Operator::GreaterOrEqual),
-        Some(b"<=" | b"=<") => Some(Operator::LessOrEqual),
-        Some(b"~>") => Some(Operator::Tilde),
-        _ => None,
-    };
-    if let Some(operator) = two {
-        return (operator, at + 2);
-    }
-    let one = match rest.first() {
-        Some(b'=') => Operator::Equal,
-        Some(b'>') => Operator::Greater,
-        Some(b'<') => Operator::Less,
-        Some(b'~') => Operator::Tilde,
-        Some(b'^') => Operator::Caret,
-        _ => return (Operator::Equal, at),
-    };
-    (one, at + 1)
-}
-
-/// The longest version that starts at `at`, and its end.
-fn version_at(text: &str, at: usize) -> Option<(Written<'_>, usize)> {
-    let bytes = text.as_bytes();
-    let mut end = at + usize::from(bytes.get(at) == Some(&b'v'));
-    let mut numbers = [None; 3];
-    for (index, number) in numbers.iter_mut().enumerate() {
-        let start = match (index, bytes.get(end)) {
-            (0, _) => end,
-            (_, Some(b'.')) => end + 1,
-            _ => break,
-        };
-        let stop = skip(bytes, start, is_number);
-        if stop == start {
-            break;
-        }
-        *number = Some(&text[start..stop]);
-        end = stop;
-    }
-    numbers[0]?;
-    let prerelease = suffix(text, &mut end, b'-');
-    suffix(text, &mut end, b'+');
-    Some((Written { text: &text[at..end], numbers, prerelease }, end))
-}
-
-/// What Masterminds takes for a number before it looks closer. The bar is a slip of its grammar that decides which of the
-/// two errors `1|2` gets.
-fn is_number(byte: &u8) -> bool {
-    byte.is_ascii_digit() || matches!(byte, b'x' | b'X' | b'*' | b'|')
-}
-
-fn suffix<'a>(text: &'a str, end: &mut usize, sign: u8) -> &'a str {
-    let start = *end + 1;
-    if text.as_bytes().get(*end) != Some(&sign) {
-        return "";
-    }
-    let stop = super::skip_identifiers(text.as_bytes(), start);
-    if stop == start {
-        return "";
-    }
-    *end = stop;
-    &text[start..stop]
-}
-
-/// Replaces each `A - B` by `>= A, <= B `, as text, before anything else is looked at.
-///
-/// The white space around it goes too. A replacement takes the place of the **first** text that is equal to the one found.
-fn rewrite_hyphens(text: &str) -> String {
-    let mut out = text.to_owned();
-    let mut at = 0;
-    while let Some(hyphen) = next_hyphen(text, at) {
-        let replacement = format!(">= {}, <= {} ", hyphen.from, hyphen.to);
-        out = out.replacen(&text[hyphen.start..hyphen.end], &replacement, 1);
-        at = hyphen.end;
-    }
-    out
-}
-
-struct Hyphen<'a> {
-    start: usize,
-    end: usize,
-    from: &'a str,
-    to: &'a str,
-}
-
-fn next_hyphen(text: &str, from: usize) -> Option<Hyphen<'_>> {
-    let bytes = text.as_bytes();
-    let mut start = from;
-    for at in from..bytes.len() {
-        if is_space(&bytes[at]) {
-            continue;
-        }
-        if let Some((low, high, end)) = hyphen_at(text, at) {
-            return Some(Hyphen { start, end: skip(bytes, end, is_space), from: low, to: high });
-        }
-        start = at + 1;
-    }
-    None
-}
-
-fn hyphen_at(text: &str, at: usize) -> Option<(&str, &str, usize)> {
-    let bytes = text.as_bytes();
-    if !text.is_char_boundary(at) {
-        return None;
-    }
-    let (low, end) = version_at(text, at)?;
-    let dash = skip(bytes, end, is_space);
-    if dash == end || bytes.get(dash) != Some(&b'-') {
-        return None;
-    }
-    let start = skip(bytes, dash + 1, is_space);
-    if start == dash + 1 {
-        return None;
-    }
-    let (high, end) = version_at(text, start)?;
-    Some((low.text, high.text, end))
-}
-
-/// Quotes a text as Go's `%q` does.
-fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for char in text.chars() {
-        match char {
-            '"' | '\\' => out.extend(['\\', char]),
-            '\x07' => out.push_str("\\a"),
-            '\x08' => out.push_str("\\b"),
-            '\x0c' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\x0b' => out.push_str("\\v"),
-            '\0'..='\x1f' | '\x7f' => out.push_str(&format!("\\x{:02x}", char as u32)),
-            _ => out.push(char),
-        }
-    }
-    out.push('"');
-    out
 }

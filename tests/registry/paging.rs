@@ -1,9 +1,12 @@
 //! Pages, links, and what is in them.
 
+use std::sync::Arc;
+
 use futures_util::StreamExt as _;
 
-use crate::simulated::{Fault, Links, Registry, World};
+use crate::simulated::{Fault, Links, Registry, World, digest};
 use crate::{access, client, list, message, repository, settings};
+use tagwright::image::Tag;
 use tagwright::registry::{Client, Kind, Limits, Settings};
 
 fn numbered(count: usize) -> Vec<String> {
@@ -19,6 +22,22 @@ async fn every_kind_of_link_leads_to_all_tags() {
         assert_eq!(registry.count("/v2/team/app/tags/list"), 3, "{links:?}");
         assert_eq!(registry.seen()[0].query, "n=1000");
     }
+}
+
+/// Callers run polls as tasks of their own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn polls_run_as_tasks() {
+    let registry = Registry::start(World::with("team/app", numbered(5)).paged(2, Links::Relative)).await;
+    let (client, image) = (Arc::new(client()), repository(&registry.host(), "team/app"));
+    let one = |_| {
+        let (client, image) = (Arc::clone(&client), image.clone());
+        tokio::spawn(async move {
+            let digest = client.digest(&image, &Tag::parse("v1.0.1").unwrap(), &access()).await.unwrap();
+            (client.tags(&image, &access()).await.unwrap().tags.len(), digest.as_str().to_owned())
+        })
+    };
+    let all = futures_util::future::join_all((0..20).map(one)).await;
+    assert!(all.into_iter().all(|result| result.unwrap() == (5, digest("team/app", "v1.0.1"))));
 }
 
 #[tokio::test]

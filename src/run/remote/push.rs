@@ -1,6 +1,6 @@
 //! One push branch: the commits made for it, and what becomes of them.
 
-use super::super::outcome::{Error, Outcome};
+use crate::run::outcome::{Error, Outcome};
 use super::target::Target;
 use super::{Done, Job};
 use crate::automation::Push;

@@ -1,6 +1,6 @@
 //! Where an automation reads from and commits to.
 
-use super::super::outcome::Error;
+use crate::run::outcome::Error;
 use crate::automation::{Automation, Checkout};
 use crate::git::{self, Advertisement, CommitId, Mirror, Want};
 use crate::version::{Range, Version};

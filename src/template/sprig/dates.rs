@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use crate::template::context::{Context, Failure};
-use crate::template::format::quote;
 use crate::template::function::{Function, text};
+use crate::template::quote::quote;
 use crate::template::sprig::layout::{PRINTED, ParseTimeError, RFC3339, Time, ZERO};
 use crate::template::value::{IntKind, Method, MethodError, Parameter, Struct, StructType, Value};
 

@@ -32,14 +32,15 @@ pub(crate) const TABLE: &[Function] = &[
         context.list(a[1..].iter().filter_map(|dict| entry(dict, text(a, 0))).collect())
     }),
     Function::variadic("keys", &[], DICTIONARY, |context, a| {
-        context.strings(a.iter().flat_map(|dict| entries(dict).into_keys()))
+        let dicts: Result<Vec<_>, _> = a.iter().map(|dict| entries(context, dict)).collect();
+        context.strings(dicts?.into_iter().flat_map(Entries::into_keys))
     }),
-    Function::new("values", &[DICTIONARY], |context, a| context.list(entries(&a[0]).into_values().collect())),
+    Function::new("values", &[DICTIONARY], |context, a| context.list(entries(context, &a[0])?.into_values().collect())),
     Function::variadic("pick", &[DICTIONARY], STRING, |context, a| {
-        context.dict(entries(&a[0]).into_iter().filter(|(key, _)| names(&a[1..], key)).collect())
+        context.dict(entries(context, &a[0])?.into_iter().filter(|(key, _)| names(&a[1..], key)).collect())
     }),
     Function::variadic("omit", &[DICTIONARY], STRING, |context, a| {
-        context.dict(entries(&a[0]).into_iter().filter(|(key, _)| !names(&a[1..], key)).collect())
+        context.dict(entries(context, &a[0])?.into_iter().filter(|(key, _)| !names(&a[1..], key)).collect())
     }),
     Function::variadic("merge", &[DICTIONARY], DICTIONARY, |context, a| merge_all(context, a, Existing::Stays)),
     Function::variadic("mustMerge", &[DICTIONARY], DICTIONARY, |context, a| merge_all(context, a, Existing::Stays)),
@@ -52,10 +53,13 @@ pub(crate) const TABLE: &[Function] = &[
     Function::new("mustDeepCopy", &[ANY], |context, a| deep_copy(context, &a[0], 0)),
 ];
 
-fn entries(dict: &Value) -> Entries {
+fn entries(context: &Context, dict: &Value) -> Result<Entries, Failure> {
     match dict {
-        Value::Dict(dict) => dict.entries(),
-        _ => Entries::new(),
+        Value::Dict(dict) => {
+            context.spend(1 + dict.len())?;
+            Ok(dict.entries())
+        }
+        _ => Ok(Entries::new()),
     }
 }
 
@@ -117,8 +121,8 @@ fn merge(context: &Context, target: &Dict, source: &Dict, existing: Existing, de
     if depth > MAX_VALUE_DEPTH {
         return Err(too_deep());
     }
+    context.spend(8 * (1 + source.len()))?;
     for (key, value) in source.entries() {
-        context.spend(8)?;
         let known = target.get(&key);
         match (&known, &value) {
             (Some(Value::Dict(known)), Value::Dict(value)) => {

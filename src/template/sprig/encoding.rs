@@ -73,7 +73,10 @@ fn decode_base32(text: &str) -> Result<Vec<u8>, usize> {
     let clean: Vec<u8> = text.bytes().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
     let length = clean.iter().position(|b| *b == b'=').unwrap_or(clean.len());
     let padding = clean.len() - length;
-    if clean.len() % 8 != 0 || clean[length..].iter().any(|b| *b != b'=') || !matches!(padding, 0 | 1 | 3 | 4 | 6) {
+    if !clean.len().is_multiple_of(8)
+        || clean[length..].iter().any(|b| *b != b'=')
+        || !matches!(padding, 0 | 1 | 3 | 4 | 6)
+    {
         return Err(length);
     }
     let mut out = Vec::with_capacity(clean.len() / 8 * 5);

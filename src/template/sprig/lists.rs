@@ -55,8 +55,15 @@ pub(crate) const TABLE: &[Function] = &[
     }),
 ];
 
+/// The elements of a list that will all be looked at.
+fn items<'v>(context: &Context, value: &'v Value, complaint: &str) -> Result<&'v [Value], Failure> {
+    let items = elements(value, complaint)?;
+    context.spend(1 + items.len() / 8)?;
+    Ok(items)
+}
+
 /// The elements of a list, or sprig's complaint about what is none.
-fn items<'v>(value: &'v Value, complaint: &str) -> Result<&'v [Value], Failure> {
+fn elements<'v>(value: &'v Value, complaint: &str) -> Result<&'v [Value], Failure> {
     match value {
         Value::List(list) => Ok(&list.items),
         Value::Nil => Err(Failure::nil_dereference()),
@@ -65,40 +72,40 @@ fn items<'v>(value: &'v Value, complaint: &str) -> Result<&'v [Value], Failure> 
 }
 
 fn push(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    let mut items = items(&arguments[0], "Cannot push on type")?.to_vec();
+    let mut items = items(context, &arguments[0], "Cannot push on type")?.to_vec();
     items.push(arguments[1].clone());
     context.list(items)
 }
 
 fn prepend(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    let items = items(&arguments[0], "Cannot prepend on type")?;
+    let items = items(context, &arguments[0], "Cannot prepend on type")?;
     context.list(std::iter::once(&arguments[1]).chain(items).cloned().collect())
 }
 
 fn first(_: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    Ok(items(&arguments[0], "Cannot find first on type")?.first().cloned().unwrap_or_default())
+    Ok(elements(&arguments[0], "Cannot find first on type")?.first().cloned().unwrap_or_default())
 }
 
 fn last(_: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    Ok(items(&arguments[0], "Cannot find last on type")?.last().cloned().unwrap_or_default())
+    Ok(elements(&arguments[0], "Cannot find last on type")?.last().cloned().unwrap_or_default())
 }
 
 fn rest(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    match items(&arguments[0], "Cannot find rest on type")? {
+    match items(context, &arguments[0], "Cannot find rest on type")? {
         [] => Ok(Value::List(Rc::new(List::nil(LIST)))),
         [_, rest @ ..] => context.list(rest.to_vec()),
     }
 }
 
 fn initial(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    match items(&arguments[0], "Cannot find initial on type")? {
+    match items(context, &arguments[0], "Cannot find initial on type")? {
         [] => Ok(Value::List(Rc::new(List::nil(LIST)))),
         [initial @ .., _] => context.list(initial.to_vec()),
     }
 }
 
 fn reverse(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    let items = items(&arguments[0], "Cannot find reverse on type")?;
+    let items = items(context, &arguments[0], "Cannot find reverse on type")?;
     context.list(items.iter().rev().cloned().collect())
 }
 
@@ -113,7 +120,7 @@ fn contains(context: &Context, items: &[Value], wanted: &Value) -> Result<bool, 
 
 fn uniq(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
     let mut kept = Vec::new();
-    for item in items(&arguments[0], "Cannot find uniq on type")? {
+    for item in items(context, &arguments[0], "Cannot find uniq on type")? {
         if !contains(context, &kept, item)? {
             kept.push(item.clone());
         }
@@ -122,13 +129,13 @@ fn uniq(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
 }
 
 fn compact(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    let items = items(&arguments[0], "Cannot compact on type")?;
+    let items = items(context, &arguments[0], "Cannot compact on type")?;
     context.list(items.iter().filter(|item| !is_empty(item)).cloned().collect())
 }
 
 fn without(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
     let mut kept = Vec::new();
-    for item in items(&arguments[0], "Cannot find without on type")? {
+    for item in items(context, &arguments[0], "Cannot find without on type")? {
         if !contains(context, &arguments[1..], item)? {
             kept.push(item.clone());
         }
@@ -140,12 +147,12 @@ fn has(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
     if matches!(arguments[1], Value::Nil) {
         return Ok(Value::Bool(false));
     }
-    let items = items(&arguments[1], "Cannot find has on type")?;
+    let items = items(context, &arguments[1], "Cannot find has on type")?;
     contains(context, items, &arguments[0]).map(Value::Bool)
 }
 
 fn slice(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    let items = items(&arguments[0], "list should be type of slice or array but")?;
+    let items = items(context, &arguments[0], "list should be type of slice or array but")?;
     if items.is_empty() {
         return Ok(Value::Nil);
     }
@@ -170,7 +177,7 @@ fn concat(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
 }
 
 fn chunk(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    let items = items(&arguments[1], "Cannot chunk type")?;
+    let items = items(context, &arguments[1], "Cannot chunk type")?;
     let Some(size) = usize::try_from(int(arguments, 0)).ok().filter(|size| *size > 0) else {
         return Err(Failure::call("runtime error: makeslice: len out of range"));
     };

@@ -6,8 +6,8 @@ use regex::Match;
 
 use crate::pattern::Pattern;
 use crate::template::context::{Context, Failure};
-use crate::template::format::quote;
 use crate::template::function::{Function, int, text};
+use crate::template::quote::quote;
 use crate::template::value::{List, Parameter, STRINGS, Value};
 
 const INT: Parameter = Parameter::Int;
@@ -48,15 +48,14 @@ enum On {
 }
 
 /// Compiles the first argument; the second is what it will be used on.
-fn compile(context: &Context, arguments: &[Value], on: On) -> Result<Pattern, Failure> {
+fn compile(context: &Context, arguments: &[Value], on: On) -> Result<Rc<Pattern>, Failure> {
     let expression = text(arguments, 0);
-    context.spend(64 + 8 * expression.len() + text(arguments, 1).len())?;
-    Pattern::parse(expression).map_err(|error| {
-        let detail = error.detail();
-        Failure::Call(match on {
-            On::MustError => detail,
-            On::Panic => format!("regexp: Compile({}): {detail}", quoted(expression)),
-        })
+    context.spend(1 + text(arguments, 1).len())?;
+    context.pattern(expression).map_err(|failure| match failure {
+        Failure::Call(detail) if on == On::Panic => {
+            Failure::Call(format!("regexp: Compile({}): {detail}", quoted(expression)))
+        }
+        other => other,
     })
 }
 

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use crate::template::context::{Context, Failure};
-use crate::template::format::{display, quote};
+use crate::template::format::display;
 use crate::template::function::{Function, int, text};
+use crate::template::quote::quote;
 use crate::template::sprig::{string_of, strings_of};
 use crate::template::value::{List, Map, Parameter, STRINGS, Value};
 

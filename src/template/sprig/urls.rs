@@ -1,9 +1,9 @@
 //! `urlParse` and `urlJoin`, after Go's package `net/url`.
 
 use crate::template::context::{Context, Failure};
-use crate::template::format::quote;
 use crate::template::function::{Function, text};
-use crate::template::value::{Dict, Entries, Parameter, Value};
+use crate::template::quote::quote;
+use crate::template::value::{Entries, Parameter, Value};
 
 /// The functions of this file.
 pub(crate) const TABLE: &[Function] =
@@ -124,12 +124,11 @@ fn unescape(text: &str) -> Result<String, String> {
 }
 
 fn join(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    let empty = Dict::default();
-    let dict = match &arguments[0] {
-        Value::Dict(dict) => dict,
-        _ => &empty,
+    let found = |name: &str| match &arguments[0] {
+        Value::Dict(dict) => dict.get(name),
+        _ => None,
     };
-    let part = |name: &str| match dict.get(name) {
+    let part = |name: &str| match found(name) {
         None => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.to_string()),
         Some(Value::Nil) => Err(Failure::nil_dereference()),

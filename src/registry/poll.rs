@@ -1,0 +1,137 @@
+//! One question to one repository: its mirrors and itself in turn, each with the credentials that belong to it.
+
+use crate::access;
+use crate::image::{Digest, Repository, Tag};
+
+use super::endpoint::{Endpoint, Role};
+use super::error::{Error, Kind, Sent};
+use super::login::{self, Credential};
+use super::retry::Patience;
+use super::session::Session;
+use super::settings::Limits;
+use super::{Client, Listing, listing, manifest};
+
+/// What can be asked of a repository.
+pub(crate) trait Question: Sync {
+    type Answer: Send;
+
+    /// Names what does not exist if the answer is 404.
+    fn subject(&self, repository: &Repository) -> String;
+
+    fn ask(&self, session: &Session<'_>) -> impl Future<Output = Result<Self::Answer, Error>> + Send;
+}
+
+pub(crate) struct TagList<'q> {
+    pub(crate) limits: &'q Limits,
+}
+
+impl Question for TagList<'_> {
+    type Answer = Listing;
+
+    fn subject(&self, repository: &Repository) -> String {
+        format!("repository '{repository}'")
+    }
+
+    async fn ask(&self, session: &Session<'_>) -> Result<Listing, Error> {
+        listing::list(session, self.limits).await
+    }
+}
+
+pub(crate) struct DigestOf<'q> {
+    pub(crate) tag: &'q Tag,
+}
+
+impl Question for DigestOf<'_> {
+    type Answer = Digest;
+
+    fn subject(&self, repository: &Repository) -> String {
+        format!("tag '{repository}:{}'", self.tag)
+    }
+
+    async fn ask(&self, session: &Session<'_>) -> Result<Digest, Error> {
+        manifest::digest(session, self.tag).await
+    }
+}
+
+/// One question under way.
+pub(crate) struct Poll<'p, Q> {
+    pub(crate) client: &'p Client,
+    pub(crate) repository: &'p Repository,
+    pub(crate) access: &'p access::Registry,
+    pub(crate) question: &'p Q,
+    pub(crate) patience: Patience,
+}
+
+impl<Q: Question> Poll<'_, Q> {
+    /// Asks the endpoints in order. Without a mirror each request is tried several times; with one it is the round
+    /// through all of them that is, so that a mirror that is down costs no wait.
+    pub(crate) async fn run(&self, endpoints: &[Endpoint]) -> Result<Q::Answer, Error> {
+        match endpoints {
+            [only] => self.ask(only, self.patience).await,
+            several => self.patience.retry(|_| self.round(several)).await,
+        }
+    }
+
+    async fn round(&self, endpoints: &[Endpoint]) -> Result<Q::Answer, Error> {
+        let once = Patience { attempts: 1, ..self.patience };
+        let mut mirror: Option<Error> = None;
+        for endpoint in endpoints {
+            match (self.ask(endpoint, once).await, mirror.take(), endpoint.role) {
+                (Err(error), earlier, Role::Mirror) if is_passed_over(&error) => {
+                    tracing::debug!(image.repository = self.repository.name(), %error, "passes over a mirror");
+                    mirror = Some(earlier.unwrap_or(error));
+                }
+                (Err(error), Some(mirror), Role::Registry) => {
+                    return Err(Error::Behind { mirror: Box::new(mirror), upstream: Box::new(error) });
+                }
+                (settled, ..) => return settled,
+            }
+        }
+        // The registry itself is the last endpoint, and always settles it.
+        Err(Error::Name { name: self.repository.name().to_owned() })
+    }
+
+    async fn ask(&self, endpoint: &Endpoint, patience: Patience) -> Result<Q::Answer, Error> {
+        let (credential, origin) = self.credential(endpoint).await?;
+        let (shared, access) = (&self.client.shared, self.access);
+        let probe = self.client.settings.probe_timeout;
+        let settle = |_| self.client.schemes.settle(&shared.exchange, access, endpoint, probe);
+        let settled = patience.retry(settle).await?;
+        let subject = self.question.subject(self.repository);
+        let session = Session { shared, access, endpoint: &settled, credential: &credential, patience, subject };
+        let answer = self.question.ask(&session).await;
+        match &answer {
+            Err(Error::Denied { sent: Sent::Credentials, .. }) if origin == Origin::Machine => {
+                self.client.machine.forget(&endpoint.authority).await;
+            }
+            Err(Error::Network { .. } | Error::Tls { .. }) => self.client.schemes.forget(endpoint).await,
+            _ => {}
+        }
+        answer
+    }
+
+    /// Returns the credentials for an endpoint. A mirror belongs to the machine rather than to the repository, so what
+    /// the repository's secrets do not have may come from the machine's configuration.
+    async fn credential(&self, endpoint: &Endpoint) -> Result<(Credential, Origin), Error> {
+        let Endpoint { authority, scope_name, .. } = endpoint;
+        if let Some(entry) = login::matching(&self.access.logins, authority, scope_name) {
+            return Ok((Credential::of(entry), Origin::Configured));
+        }
+        match self.access.logins.is_empty() || endpoint.role == Role::Mirror {
+            true => Ok((self.client.machine.credential(authority, scope_name).await?, Origin::Machine)),
+            false => Ok((Credential::Anonymous, Origin::Configured)),
+        }
+    }
+}
+
+/// Where credentials come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Configured,
+    Machine,
+}
+
+/// Whether a mirror's failure leaves the question to the registry itself.
+fn is_passed_over(error: &Error) -> bool {
+    matches!(error, Error::NotFound { .. }) || error.kind() == Kind::Transient
+}
