@@ -188,7 +188,8 @@ async fn from_images_to_the_first_automatic_commit() {
         case.tagwright(&["run", "--once", "--config", &config]).await;
         assert_ne!(case.head(), marked, "{}: there is news", case.name);
         let commit = git(&case.folder.path().join("config.git"), &["show", "--format=%an%n%n%B", "main"]);
-        let commit: String = commit.lines().filter(|line| !line.starts_with("index ")).map(|line| format!("{line}\n")).collect();
+        let commit: String =
+            commit.lines().filter(|line| !line.starts_with("index ")).map(|line| format!("{line}\n")).collect();
         case.snapshot("commit", &commit);
 
         let pushed = case.head();
@@ -260,7 +261,8 @@ fn registries_out_of_reach_do_not_matter() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.yaml"), "image: 127.0.0.1:1/acme/shop:1.4.2\n").unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagwright"));
-    let output = command.arg("mark").arg(folder.path()).arg("--git-url=https://git.example.com/x.git").output().unwrap();
+    let output =
+        command.arg("mark").arg(folder.path()).arg("--git-url=https://git.example.com/x.git").output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("not verified: "), "{said}");
