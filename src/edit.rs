@@ -24,10 +24,10 @@ use crate::image::Reference;
 use crate::marker::{self, Marker, Scan};
 
 mod advice;
-#[cfg(test)]
-mod cases;
 mod patch;
 mod quote;
+#[cfg(test)]
+mod tests;
 mod value;
 pub(crate) mod verify;
 
