@@ -5,6 +5,7 @@
 //! | shape | found in |
 //! |---|---|
 //! | a key `image`, or one that ends in `Image`, `_image` or `-image`, with `repository:tag` | pods, Compose, values, custom resources |
+//! | a key `name` below one of those, with `repository:tag` | pipelines of GitLab |
 //! | a mapping with `tag` beside `repository`, `image` or `name`, perhaps `registry` and `digest` | values of Helm and `HelmRelease` |
 //! | a mapping with `imageTag` beside `image` or `imageRepository` | older charts |
 //! | a mapping with `repository`, `image` and `version` | operators' custom resources |

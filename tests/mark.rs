@@ -5,9 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-// Each test binary uses another part of these.
 #[path = "support/git.rs"]
-#[allow(dead_code)]
 mod remote;
 #[path = "support/registry.rs"]
 mod simulated;

@@ -170,8 +170,8 @@ fn target(arguments: &Arguments, marking: &Marking) -> anyhow::Result<Option<Tar
         None => checkout.as_ref().and_then(|checkout| checkout.url.clone()),
     };
     let Some(url) = url else {
-        let needed = arguments.write && marking.groups.iter().any(|group| group.origin == Origin::Derived);
-        if needed || arguments.config.is_some() {
+        let to_write = marking.groups.iter().any(|group| group.origin == Origin::Derived);
+        if to_write && (arguments.write || arguments.config.is_some()) {
             let message = format!("no Git remote is known for {}", arguments.directory.display());
             return Err(Usage::new(message, "name it with --git-url, so that the policies can be written").into());
         }

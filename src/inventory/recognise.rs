@@ -72,7 +72,10 @@ impl<'d> Finder<'_, 'd> {
         }
         let used = self.split(mapping);
         self.named_value(mapping);
-        for entry in mapping.entries.iter().filter(|entry| is_image_key(entry.key) && Some(entry.node) != used) {
+        // GitLab's pipelines have `image: {name: repository:tag}`.
+        let in_image = is_image_key(mapping.key);
+        let names_image = |key: &str| is_image_key(key) || (in_image && key == "name");
+        for entry in mapping.entries.iter().filter(|entry| names_image(entry.key) && Some(entry.node) != used) {
             self.whole(mapping, entry);
         }
     }
