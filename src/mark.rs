@@ -181,6 +181,9 @@ pub enum Why {
     /// Nothing can be derived from its tag.
     #[error("{0}")]
     NotOrderable(Reason),
+    /// The same, and there is no field for the digest that is to be tracked.
+    #[error("{0}, and there is no field for its digest")]
+    NoDigestField(Reason),
     /// A marker would do the wrong thing.
     #[error("{0}")]
     Obstacle(Obstacle),
@@ -249,6 +252,7 @@ fn draft(image: &Image, moving: Moving) -> Result<Draft, Why> {
                 Some(policy) if moving == Moving::Track && reason.trackable() && holds_digest => {
                     (tracked(&image.tag, policy), DigestReflection::Always)
                 }
+                Some(_) if moving == Moving::Track && reason.trackable() => return Err(Why::NoDigestField(reason)),
                 _ => return Err(Why::NotOrderable(reason)),
             }
         }
