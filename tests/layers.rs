@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("edit", &["change", "image", "marker"]),
     ("suggest", &["image", "pattern", "policy", "version"]),
     ("inventory", &["change", "image", "marker"]),
-    ("mark", &["automation", "edit", "image", "inventory", "marker", "policy", "suggest"]),
+    ("mark", &["automation", "edit", "image", "inventory", "marker", "message", "policy", "suggest"]),
     ("template", &["pattern", "version"]),
     ("message", &["change", "image", "template"]),
     ("automation", &["access", "image", "pattern", "policy", "template", "version"]),

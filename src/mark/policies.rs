@@ -7,6 +7,7 @@ use crate::automation::DigestReflection;
 use crate::marker::document::{self, Kind};
 use crate::marker::object::Objects;
 use crate::marker::stream::{self, Lines};
+use crate::message::DEFAULT_AUTHOR;
 use crate::policy::{Direction, Order};
 
 /// How far a new document indents its images.
@@ -188,6 +189,7 @@ fn flux(target: &Target) -> String {
     let Target { namespace, name, url, branch, path } = target;
     let (namespace, name, url) = (scalar(namespace), scalar(name), scalar(&flux_url(url)));
     let branch = scalar(branch.as_deref().unwrap_or("main"));
+    let (author, email) = (DEFAULT_AUTHOR.name, DEFAULT_AUTHOR.email);
     let path = scalar(&path.as_ref().map_or_else(|| "./".to_owned(), |path| format!("./{path}")));
     format!(
         "# Written by `tagwright mark --flux`, and yours to edit.
@@ -218,8 +220,8 @@ spec:
         branch: {branch}
     commit:
       author:
-        name: tagwright
-        email: tagwright@localhost
+        name: {author}
+        email: {email}
     push:
       branch: {branch}
   update:
