@@ -5,6 +5,7 @@
 
 mod completions;
 mod demo;
+mod mark;
 mod message;
 mod run;
 mod select;
@@ -53,6 +54,8 @@ enum Command {
     Select(select::Arguments),
     /// Rewrite the marked fields of a directory; no registry, no Git
     Set(set::Arguments),
+    /// Put markers on images and write the policies for them
+    Mark(mark::Arguments),
     /// Render a commit message
     Message(message::Arguments),
     /// Tell whether a commit is the bot's own (exit 0) or not (exit 1)
@@ -115,6 +118,7 @@ fn dispatch(command: Command) -> anyhow::Result<Ending> {
         Command::Run(arguments) => run::run(&arguments),
         Command::Select(arguments) => select::run(&arguments),
         Command::Set(arguments) => set::run(&arguments),
+        Command::Mark(arguments) => mark::run(&arguments),
         Command::Message(arguments) => message::run(&arguments),
         Command::Skip(arguments) => skip::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

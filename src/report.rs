@@ -3,6 +3,7 @@
 pub mod diff;
 mod hint;
 pub mod json;
+pub mod mark;
 
 use std::fmt::Write;
 use std::io;

@@ -68,3 +68,11 @@ mod tests {
         assert!(diff.starts_with("diff --git \"a/a\\012\\\"é.yaml\" \"b/a\\012\\\"é.yaml\"\n"), "{diff}");
     }
 }
+
+/// Writes the diff of a file that is new.
+#[must_use]
+pub fn new_file(path: &str, new: &[u8]) -> String {
+    let hunks = file(path, b"", new);
+    let hunks = hunks.split_once("\n+++ ").map_or("", |(_, hunks)| hunks);
+    format!("diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ {hunks}")
+}
