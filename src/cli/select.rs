@@ -70,11 +70,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let policy = policy(arguments)?;
     let tags = tags(arguments)?;
     let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
-    if !arguments.list && !arguments.explain && arguments.output == Output::Text {
-        if let Some(tag) = policy.select(&tags) {
-            streams::data(&format!("{tag}\n"))?;
-            return Ok(Ending::Done);
-        }
+    let only_selected = !arguments.list && !arguments.explain && arguments.output == Output::Text;
+    if only_selected && let Some(tag) = policy.select(&tags) {
+        streams::data(&format!("{tag}\n"))?;
+        return Ok(Ending::Done);
     }
     let evaluation = policy.evaluate(&tags);
     match arguments.output {

@@ -51,6 +51,14 @@ fn name(side: &str, path: &str) -> String {
     format!("\"{side}{}\"", escaped.collect::<String>())
 }
 
+/// Writes the diff of a file that is new.
+#[must_use]
+pub fn new_file(path: &str, new: &[u8]) -> String {
+    let hunks = file(path, b"", new);
+    let hunks = hunks.split_once("\n+++ ").map_or("", |(_, hunks)| hunks);
+    format!("diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ {hunks}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::file;
@@ -67,12 +75,4 @@ mod tests {
         let diff = file("a\n\"é.yaml", b"1", b"2");
         assert!(diff.starts_with("diff --git \"a/a\\012\\\"é.yaml\" \"b/a\\012\\\"é.yaml\"\n"), "{diff}");
     }
-}
-
-/// Writes the diff of a file that is new.
-#[must_use]
-pub fn new_file(path: &str, new: &[u8]) -> String {
-    let hunks = file(path, b"", new);
-    let hunks = hunks.split_once("\n+++ ").map_or("", |(_, hunks)| hunks);
-    format!("diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ {hunks}")
 }
