@@ -31,7 +31,7 @@ mod quote;
 #[cfg(test)]
 mod tests;
 mod value;
-mod verify;
+pub(crate) mod verify;
 
 /// What a policy came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
