@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("message", &["change", "image", "template"]),
     ("automation", &["access", "image", "pattern", "policy", "template", "version"]),
     ("plan", &["automation", "change", "edit", "image", "marker", "message", "template"]),
-    ("explain", &["change", "edit", "image", "marker", "pattern", "plan", "policy"]),
+    ("explain", &["change", "edit", "image", "marker", "pattern", "plan", "policy", "version"]),
     ("registry", &["access", "dockerconfig", "image"]),
     ("git", &["access"]),
     ("files", &[]),

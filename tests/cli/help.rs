@@ -19,7 +19,9 @@ Usage: tagwright [OPTIONS] <COMMAND>
 Commands:
   run          Poll, plan, commit and push
   select       Try a policy: print the tag it selects
+  explain      Tell why a policy selects what it selects, and what becomes of its fields
   set          Rewrite the marked fields of a directory; no registry, no Git
+  mark         Put markers on images and write the policies for them
   message      Render a commit message
   skip         Tell whether a commit is the bot's own (exit 0) or not (exit 1)
   demo         Do the whole job on an embedded registry and Git remote
@@ -79,8 +81,7 @@ Options:
           [env: TAGWRIGHT_DATA_DIR]
 
       --registry-mirror <HOST=URL>
-          Ask this mirror in place of a registry: ghcr.io=https://mirror.example.com; may be
-          repeated
+          Ask the mirror at URL in place of the registry HOST; may be repeated
 
       --output <FORMAT>
           What to print on stdout
@@ -134,7 +135,7 @@ Options:
           Only tags that match this pattern (Go's dialect, matches anywhere in the tag)
 
       --filter-extract <TEMPLATE>
-          What to order by instead of the tag, such as $ts for a group (?P<ts>…)
+          What to order by instead of the tag, such as $1, or $ts for a group named ts
 
       --list
           Print all tags the policy can order, best first, one a line
@@ -181,6 +182,83 @@ Logging:
           [default: text]
 -- stderr
 "#);
+    insta::assert_snapshot!(world.run(["explain", "--help"]).text(), @"
+exit 0
+-- stdout
+Tell why a policy selects what it selects, and what becomes of its fields
+
+Usage: tagwright explain [OPTIONS] <NS:NAME> [DIR]
+
+Arguments:
+  <NS:NAME>
+          The policy, as markers name it
+
+  [DIR]
+          A checkout of the repository: tell what becomes of the fields in it
+
+Options:
+      --remote
+          Tell what becomes of the fields in the remotes of the policy's automations; nothing is
+          pushed
+
+      --config <PATH>
+          Configuration: a file or a folder; may be repeated
+          
+          [env: TAGWRIGHT_CONFIG]
+          [default: policies]
+
+      --secrets <DIR>
+          Folder with secrets as files: NAMESPACE/NAME/KEY
+          
+          [env: TAGWRIGHT_SECRETS]
+
+      --data-dir <DIR>
+          Folder for the Git mirrors, kept for the next time [default: a temporary folder]
+          
+          [env: TAGWRIGHT_DATA_DIR]
+
+      --image <REPOSITORY>
+          Take the tags of this image repository in place of the policy's own
+
+      --tags <FILE>
+          Take the tags from this file, one a line; `-` reads stdin
+
+      --tag <TAG>
+          Tell in one sentence what becomes of this tag
+
+      --all
+          Show every tag
+
+      --registry-mirror <HOST=URL>
+          Ask the mirror at URL in place of the registry HOST; may be repeated
+
+      --output <FORMAT>
+          What to print on stdout
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON document
+          
+          [default: text]
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+Logging:
+  -v, --verbose...
+          Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
+
+      --log-format <FORMAT>
+          How log lines on stderr look
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON object a line
+          
+          [env: TAGWRIGHT_LOG_FORMAT]
+          [default: text]
+-- stderr
+");
     insta::assert_snapshot!(world.run(["set", "--help"]).text(), @r#"
 exit 0
 -- stdout
@@ -198,6 +276,9 @@ Options:
 
       --images <FILE.json>
           File with selections: [{"namespace", "name", "image", "tag", "digest"}]; `-` reads stdin
+
+      --embedded
+          Edit YAML in block scalars, too, such as the `values.yaml: |` of a ConfigMap
 
       --check
           Write nothing; exit with 3 when something would change
