@@ -29,8 +29,6 @@ default/shop: pushed SHORT to main of REMOTE, 1 change
 -- stderr
 default/second: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
 default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
-warning: clusters/shop.yaml:8:18: TW001 no policy "default:app" is in scope
-warning: b.yaml:1:4: TW001 no policy "default:second" is in scope
 error: default/broken: cannot render the commit message: template: commit message:1:3: executing "commit message" at <.Nope>: can't evaluate field Nope in type source.TemplateData
   hint: `tagwright message` renders a template with changes of your own
 "#);
@@ -55,9 +53,7 @@ default/b: pushed SHORT to main of REMOTE, 1 change
 -- stderr
 default/b: selected none: cannot poll REGISTRY/team/b: 'REGISTRY' denied access: http://REGISTRY/v2/team/b/tags/list answered 403 (DENIED: not for you); no credentials were sent, since none are configured for it
 default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
-warning: clusters/shop.yaml:8:18: TW001 no policy "default:app" is in scope; did you mean "default:b"?
 warning: clusters/shop.yaml:9:4: TW008 policy "default:b" has no selection: cannot poll REGISTRY/team/b: 'REGISTRY' denied access: http://REGISTRY/v2/team/b/tags/list answered 403 (DENIED: not for you); no credentials were sent, since none are configured for it
-warning: clusters/shop.yaml:9:4: TW001 no policy "default:b" is in scope; did you mean "default:app"?
 error: cannot poll REGISTRY/team/b: 'REGISTRY' denied access: http://REGISTRY/v2/team/b/tags/list answered 403 (DENIED: not for you); no credentials were sent, since none are configured for it
   hint: name a secret with `secretRef`, or log in with `docker login`
 "#);

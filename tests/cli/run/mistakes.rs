@@ -79,10 +79,10 @@ error: `spec.images[0].filterTags.pattern`: invalid regular expression pattern '
 ");
     insta::assert_snapshot!(refused(&site, "branch: main", "commit:\n      message: |\n        Hello\n        {{ range .Changed }}"), @"
 error: `spec.git.commit.message`: template: commit message:3: unexpected EOF
-  --> config/shop.yaml:11:3
+  --> config/shop.yaml:10:9
    |
-11 |   images:
-   |   ^
+10 |         {{ range .Changed }}
+   |         ^^^^^^^^^^^^^^^^^^^^
 ");
     insta::assert_snapshot!(refused(&site, "branch: main", "commit: {message: '{{ genPrivateKey \"rsa\" }}'}"), @r#"
 error: `spec.git.commit.message`: template: commit message:1: function "genPrivateKey" not defined: left out on purpose, so that the same changes always give the same message
@@ -251,9 +251,11 @@ fn sources_that_are_not_there() {
 $ tagwright run --once
 error: cannot read the configuration: No such file or directory (os error 2)
 --> policies
+ = help: name the file or folder with `--config`
 $ tagwright run --once --config=nowhere.yaml
 error: cannot read the configuration: No such file or directory (os error 2)
 --> nowhere.yaml
+ = help: name the file or folder with `--config`
 $ tagwright run --once --config=nothing
 note: the configuration has no automation
 error: no automation is configured in nothing
@@ -261,6 +263,7 @@ error: no automation is configured in nothing
 $ tagwright run --once --config=config --secrets=nowhere
 error: cannot read the folder of secrets: No such file or directory (os error 2)
 --> nowhere
+ = help: `--secrets` takes a folder of NAMESPACE/NAME/KEY files
 $ tagwright run --once --config=config --registry-mirror=ghcr.io
 error: registry mirror "ghcr.io": expected HOST=URL
 "#);
