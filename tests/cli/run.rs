@@ -55,7 +55,7 @@ default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
     assert_eq!(site.commits("main"), 2);
     assert_eq!(site.file("main"), SHOP.replace("app:1.0.0", "app:1.1.0"));
     insta::assert_snapshot!(site.log("main", "%an <%ae>, %cn <%ce>%n%B"), @"
-tagwright <tagwright@localhost>, tagwright <tagwright@localhost>
+tagwright <tagwright@users.noreply.example.com>, tagwright <tagwright@users.noreply.example.com>
 Update from image update automation
 
 Tagwright-Automation: default/shop
