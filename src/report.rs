@@ -32,7 +32,13 @@ impl Usage {
     /// A JSON document that has another shape than it should.
     #[must_use]
     pub fn from_json(error: serde_json::Error) -> Self {
-        Self::new(error.to_string(), "the README shows the shape of every JSON document under \"Commands\"")
+        Self::shape(error.to_string())
+    }
+
+    /// The same, found by other means.
+    #[must_use]
+    pub fn shape(message: impl Into<String>) -> Self {
+        Self::new(message, "the README shows the shape of every JSON document under \"Commands\"")
     }
 }
 

@@ -194,7 +194,8 @@ Arguments:
 
 Options:
       --image <NS:NAME=REF>
-          What a policy selects, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0
+          What a policy selects, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0; may be
+          repeated
 
       --images <FILE.json>
           File with selections: [{"namespace", "name", "image", "tag", "digest"}]; `-` reads stdin
@@ -439,6 +440,16 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(&first, b"1.0.199999\n");
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}
+
+#[test]
+fn a_full_disk_is_a_failure() {
+    let world = World::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = world.tagwright(["select", "--semver=1.x", "1.0.0"]);
+    let output = command.stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to standard output"));
 }
 
 #[test]

@@ -435,6 +435,8 @@ fn mistakes_are_explained() {
         r#"[{"namespace": "default", "name": "app", "image": "app", "tag": 2}]"#,
     ];
     let fed = inputs.map(|input| world.feed(input, ["set", "dir", "--images=-"]));
+    let twice = world.run(["set", "dir", SELECT, "--image=default:app=app:3"]);
+    twice.refuses(2, "error: --image default:app=app:3: default:app is given twice");
     let said: String = runs.iter().chain(&fed).map(|run| run.stderr.as_str()).collect();
     runs.iter().chain(&fed).for_each(|run| run.refuses(2, "error: "));
     insta::assert_snapshot!(said, @r#"

@@ -200,4 +200,9 @@ error: cannot read HEAD:
   hint: name a commit as git does: HEAD, a branch, a hash
 ");
     assert_eq!(checkout.skip("checkout", &[""]).code, 2);
+    // Somebody else's checkout, as in a container of a CI job; only root can give files away.
+    let somebody = checkout.0.program("chown").args(["-R", "12345"]).arg(checkout.0.path("checkout")).status().unwrap();
+    if somebody.success() {
+        checkout.skip("checkout", &[]).refuses(2, "safe.directory");
+    }
 }
