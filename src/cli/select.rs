@@ -70,12 +70,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let policy = policy(arguments)?;
     let tags = tags(arguments)?;
     let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
-    // The fast path makes no list of candidates.
-    if !arguments.list
-        && !arguments.explain
-        && arguments.output == Output::Text
-        && let Some(tag) = policy.select(&tags)
-    {
+    let only_selected = !arguments.list && !arguments.explain && arguments.output == Output::Text;
+    if only_selected && let Some(tag) = policy.select(&tags) {
         streams::data(&format!("{tag}\n"))?;
         return Ok(Ending::Done);
     }

@@ -32,16 +32,16 @@ impl Checkout {
     }
 }
 
-/// Author, message, arguments, exit code, stdout.
-type Case = (&'static str, &'static [u8], &'static [&'static str], i32, &'static str);
-
 const ADA: &str = "Ada <ada@example.com>";
 const BOT: &str = "kubevelabot <kubevelabot@users.noreply.github.com>";
+
+/// Author, message, further arguments, exit code, output.
+type Case<'a> = (&'a str, &'a [u8], &'a [&'a str], i32, &'a str);
 
 #[test]
 fn commits_are_recognised_by_trailer_author_or_beginning() {
     let checkout = Checkout::new();
-    let cases: [Case; 12] = [
+    let cases: [Case<'_>; 12] = [
         (ADA, b"Fix the shop\n", &[], 1, "COMMIT is not the bot's own\n"),
         (
             ADA,
