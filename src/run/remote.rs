@@ -3,7 +3,7 @@
 mod push;
 mod target;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +87,8 @@ impl<'a> Job<'a> {
 /// Runs the batches of one URL, one after the other.
 pub(super) async fn run(edges: &Edges, queue: Vec<Batch<'_>>, selected: &Selected, mode: Mode) -> Done {
     let mut done = Done::default();
+    let automations = queue.iter().flatten().map(|(_, automation)| automation);
+    let known: BTreeSet<String> = automations.flat_map(|it| &it.policies).map(|policy| marker_name(policy)).collect();
     for batch in queue {
         let mut jobs: Vec<Job<'_>> = batch.into_iter().map(Job::new).collect();
         for mut job in jobs.extract_if(.., |job| job.automation.suspended) {
@@ -94,7 +96,8 @@ pub(super) async fn run(edges: &Edges, queue: Vec<Batch<'_>>, selected: &Selecte
             done.end(job);
         }
         if !jobs.is_empty() {
-            Remote { edges, selected, mode, digests: Digests::default() }.run(jobs, &mut done).await;
+            let remote = Remote { edges, selected, known: &known, mode, digests: Digests::default() };
+            remote.run(jobs, &mut done).await;
         }
     }
     done
@@ -104,6 +107,8 @@ pub(super) async fn run(edges: &Edges, queue: Vec<Batch<'_>>, selected: &Selecte
 struct Remote<'e> {
     edges: &'e Edges,
     selected: &'e Selected,
+    /// The policies of all automations of this URL, as markers name them.
+    known: &'e BTreeSet<String>,
     mode: Mode,
     digests: Digests,
 }
@@ -215,7 +220,7 @@ impl Remote<'_> {
 
     /// What each policy in scope selected, with digests where the policy asks for them.
     async fn selections(&mut self, automation: &Automation, files: &[MarkedFile], done: &mut Done) -> Selections {
-        let mut selections = Selections::new();
+        let mut selections: Selections = self.known.iter().map(|name| (name.as_str(), Selection::Elsewhere)).collect();
         let mut open: Vec<(&ImagePolicy, &Reference, &Tag)> = Vec::new();
         for policy in &automation.policies {
             let name = marker_name(policy);

@@ -20,6 +20,7 @@ Commands:
   run          Poll, plan, commit and push
   select       Try a policy: print the tag it selects
   set          Rewrite the marked fields of a directory; no registry, no Git
+  mark         Put markers on images and write the policies for them
   message      Render a commit message
   skip         Tell whether a commit is the bot's own (exit 0) or not (exit 1)
   demo         Do the whole job on an embedded registry and Git remote
@@ -79,8 +80,7 @@ Options:
           [env: TAGWRIGHT_DATA_DIR]
 
       --registry-mirror <HOST=URL>
-          Ask this mirror in place of a registry: ghcr.io=https://mirror.example.com; may be
-          repeated
+          Ask the mirror at URL in place of the registry HOST; may be repeated
 
       --output <FORMAT>
           What to print on stdout
@@ -134,7 +134,7 @@ Options:
           Only tags that match this pattern (Go's dialect, matches anywhere in the tag)
 
       --filter-extract <TEMPLATE>
-          What to order by instead of the tag, such as $ts for a group (?P<ts>…)
+          What to order by instead of the tag, such as $1, or $ts for a group named ts
 
       --list
           Print all tags the policy can order, best first, one a line
@@ -194,7 +194,8 @@ Arguments:
 
 Options:
       --image <NS:NAME=REF>
-          What a policy selects, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0
+          What a policy selects, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0; may be
+          repeated
 
       --images <FILE.json>
           File with selections: [{"namespace", "name", "image", "tag", "digest"}]; `-` reads stdin
@@ -439,6 +440,16 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(&first, b"1.0.199999\n");
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}
+
+#[test]
+fn a_full_disk_is_a_failure() {
+    let world = World::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = world.tagwright(["select", "--semver=1.x", "1.0.0"]);
+    let output = command.stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to standard output"));
 }
 
 #[test]
