@@ -1,16 +1,18 @@
 //! What people outside read: failures with hints, findings, diffs, the summary of a run.
 
 pub mod diff;
+pub mod explain;
 mod hint;
 pub mod json;
 pub mod mark;
+pub mod tags;
 
 use std::fmt::Write;
 use std::io;
 
 use thiserror::Error;
 
-use crate::change::{Change, Diagnostic};
+use crate::change::{Change, Code, Diagnostic};
 use crate::run::{self, AutomationReport, Kind, Outcome, PolicyReport, Report};
 use crate::{config, files, git, registry, template};
 
@@ -117,7 +119,8 @@ pub fn diagnostics(findings: &[Diagnostic]) -> String {
             (false, 0) => format!("{file}: "),
             (false, _) => format!("{file}:{line}:{column}: "),
         };
-        let _ = writeln!(text, "warning: {place}{code} {message}");
+        let level = if *code == Code::EmbeddedOff { "note" } else { "warning" };
+        let _ = writeln!(text, "{level}: {place}{code} {message}");
     }
     text
 }

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("message", &["change", "image", "template"]),
     ("automation", &["access", "image", "pattern", "policy", "template", "version"]),
     ("plan", &["automation", "change", "edit", "image", "marker", "message", "template"]),
+    ("explain", &["change", "edit", "image", "marker", "pattern", "plan", "policy"]),
     ("registry", &["access", "dockerconfig", "image"]),
     ("git", &["access"]),
     ("files", &[]),
@@ -53,6 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "automation",
             "change",
             "config",
+            "explain",
             "files",
             "git",
             "image",
@@ -77,6 +79,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "change",
             "config",
             "edit",
+            "explain",
             "files",
             "git",
             "image",
@@ -114,6 +117,7 @@ const CORE: &[&str] = &[
     "message",
     "automation",
     "plan",
+    "explain",
 ];
 
 /// What the core must not mention outside its tests.

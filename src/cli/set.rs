@@ -10,6 +10,7 @@ use super::{Ending, Output, streams};
 use crate::change::{Code, Diagnostic};
 use crate::edit::{Selection, Selections};
 use crate::image::{Digest, Reference, Repository, Tag};
+use crate::marker::Embedded;
 use crate::plan::{self, MarkedFile, Plan};
 use crate::report::{Usage, diff, json};
 use crate::{files, marker, report};
@@ -25,6 +26,9 @@ pub(super) struct Arguments {
     /// File with selections: [{"namespace", "name", "image", "tag", "digest"}]; `-` reads stdin
     #[arg(long, value_name = "FILE.json")]
     images: Option<PathBuf>,
+    /// Edit YAML in block scalars, too, such as the `values.yaml: |` of a ConfigMap
+    #[arg(long)]
+    embedded: bool,
     /// Write nothing; exit with 3 when something would change
     #[arg(long)]
     check: bool,
@@ -66,7 +70,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
             .iter()
             .map(|path| plan::about_path(path, Code::SymbolicLink, "a symbolic link, which is not followed")),
     );
-    let marked: Vec<_> = found.files.into_iter().map(|(path, bytes)| MarkedFile::new(path, bytes)).collect();
+    let embedded = Embedded::everywhere(arguments.embedded);
+    let marked: Vec<_> =
+        found.files.into_iter().map(|(path, bytes)| MarkedFile::with(path, bytes, embedded)).collect();
     let mut plan = plan::edits(&marked, &selections);
     findings.append(&mut plan.diagnostics);
     if !arguments.check && !arguments.diff {

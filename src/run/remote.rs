@@ -1,5 +1,6 @@
 //! One Git remote: fetch, plan every automation on the freshly fetched head, commit, push.
 
+mod inspect;
 mod push;
 mod target;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
+pub use self::inspect::{Inspected, inspect, reflected};
 use super::outcome::{AutomationReport, Error, Outcome};
 use super::poll::Digests;
 use super::{Batch, Edges, Mode};
@@ -17,7 +19,7 @@ use crate::change::Code;
 use crate::edit::{Selection, Selections};
 use crate::git::{self, CommitId, Mirror, SkipReason};
 use crate::image::{Reference, Tag};
-use crate::marker;
+use crate::marker::{self, Embedded};
 use crate::plan::{self, MarkedFile};
 
 /// How often a push is tried when the branch keeps moving.
@@ -201,7 +203,9 @@ impl Remote<'_> {
         let snapshot = mirror.snapshot(base).await.map_err(failed)?;
         let found = snapshot.search(&automation.paths, MARKED_FILES).await.map_err(failed)?;
         job.report.diagnostics = found_diagnostics(&found);
-        let files: Vec<_> = found.files.into_iter().map(|file| MarkedFile::new(file.path, file.bytes)).collect();
+        let embedded = Embedded::everywhere(automation.embedded);
+        let files: Vec<_> =
+            found.files.into_iter().map(|file| MarkedFile::with(file.path, file.bytes, embedded)).collect();
         let selections = self.selections(automation, &files, done).await;
         let mut plan = plan::edits(&files, &selections);
         drop(files);
