@@ -17,7 +17,8 @@
 //!   image       Repository, Tag, Digest, Reference
 //!   access      credentials, certificates, proxies, deadlines, as data
 //!   dockerconfig  the JSON of Docker's configuration -> access
-//!   change      ObjectIdentity, Change, Diagnostic and its codes
+//!   change      ObjectIdentity, Change, Diagnostic and its codes, Location
+//!   snippet     one thing found, written out with its line underlined
 //!   pattern     Go's regular expressions
 //!   version     Masterminds' versions and ranges
 //!   policy      filter, semver, numerical, alphabetical; select()
@@ -72,6 +73,7 @@ pub mod policy;
 pub mod registry;
 pub mod report;
 pub mod run;
+pub mod snippet;
 pub mod suggest;
 pub mod telemetry;
 pub mod template;
