@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
 pub use poll::no_match;
+pub use remote::survey::{Seen, Survey, Wanted, survey};
 
 use crate::automation::Automation;
 use crate::{access, git, registry};

@@ -1,6 +1,7 @@
 //! One Git remote: fetch, plan every automation on the freshly fetched head, commit, push.
 
 mod push;
+pub(super) mod survey;
 mod target;
 
 use std::collections::BTreeMap;
@@ -269,7 +270,12 @@ fn found_diagnostics(found: &git::Found) -> Vec<crate::change::Diagnostic> {
     let missing = found.missing.iter().map(|path| {
         plan::about_path(path, Code::PathMissing, "the path of the automation does not exist in the repository")
     });
-    let skipped = found.skipped.iter().map(|skipped| {
+    missing.chain(skipped_diagnostics(found)).collect()
+}
+
+/// What is to say about files that were not looked into.
+fn skipped_diagnostics(found: &git::Found) -> impl Iterator<Item = crate::change::Diagnostic> {
+    found.skipped.iter().map(|skipped| {
         let (code, message) = match skipped.reason {
             SkipReason::SymbolicLink => (Code::SymbolicLink, "a symbolic link, which is not followed".to_owned()),
             SkipReason::TooLarge { bytes } => {
@@ -280,8 +286,7 @@ fn found_diagnostics(found: &git::Found) -> Vec<crate::change::Diagnostic> {
             SkipReason::NameNotText => (Code::NotText, "the name is not UTF-8".to_owned()),
         };
         plan::about_path(&skipped.path, code, &message)
-    });
-    missing.chain(skipped).collect()
+    })
 }
 
 fn new_commit(parent: CommitId, automation: &Automation, message: String) -> git::NewCommit {
