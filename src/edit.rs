@@ -23,12 +23,12 @@ use crate::edit::verify::{Expected, Refusal, TagFate};
 use crate::image::Reference;
 use crate::marker::{self, Marker, Scan};
 
-mod advice;
+pub(crate) mod advice;
 #[cfg(test)]
 mod cases;
 mod patch;
 mod quote;
-mod value;
+pub(crate) mod value;
 pub(crate) mod verify;
 
 /// What a policy came to.

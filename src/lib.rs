@@ -31,6 +31,7 @@
 //!   message     the data that templates see; trailers; recognising the bot's commits
 //!   automation  the validated description of one job
 //!   plan        what to do, as a value
+//!   lint        what is wrong with markers, policies and automations, before anything is done
 //! edges   one outside system each, own Error, no decisions
 //!   registry    tags and digests; login; limits
 //!   git         pack protocol, mirrors, tree walk, commits in memory, push
@@ -64,6 +65,7 @@ pub mod files;
 pub mod git;
 pub mod image;
 pub mod inventory;
+pub mod lint;
 pub mod mark;
 pub mod marker;
 pub mod message;

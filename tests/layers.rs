@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("message", &["change", "image", "template"]),
     ("automation", &["access", "change", "image", "pattern", "policy", "template", "version"]),
     ("plan", &["automation", "change", "edit", "image", "marker", "message", "template"]),
+    ("lint", &["automation", "change", "edit", "image", "inventory", "marker", "message", "plan", "policy"]),
     ("registry", &["access", "dockerconfig", "image"]),
     ("git", &["access"]),
     ("files", &[]),
@@ -69,6 +70,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "git",
             "image",
             "inventory",
+            "lint",
             "mark",
             "marker",
             "pattern",
@@ -76,6 +78,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "policy",
             "registry",
             "run",
+            "snippet",
             "suggest",
             "template",
             "version",
@@ -93,6 +96,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "git",
             "image",
             "inventory",
+            "lint",
             "mark",
             "marker",
             "message",
@@ -126,6 +130,8 @@ const CORE: &[&str] = &[
     "message",
     "automation",
     "plan",
+    "lint",
+    "snippet",
 ];
 
 /// What the core must not mention outside its tests.

@@ -89,7 +89,7 @@ impl Code {
             Self::InvalidReference => {
                 ("InvalidReference", Warning, "a value is no reference, tag or digest that OCI allows")
             }
-            Self::SymbolicLink => ("SymbolicLink", Warning, "a YAML file is a symbolic link, which is not followed"),
+            Self::SymbolicLink => ("SymbolicLink", Note, "a YAML file is a symbolic link, which is not followed"),
             Self::Disagreement => ("Disagreement", Error, "markers of one image name different policies"),
             Self::UnusedPolicy => ("UnusedPolicy", Warning, "no marker names a policy"),
             Self::NothingMarked => ("NothingMarked", Warning, "an automation's path holds no marker"),
