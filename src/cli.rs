@@ -21,15 +21,27 @@ use clap::{Parser, Subcommand};
 
 use crate::{report, telemetry};
 
+/// The heading of the flags that every command has.
+const LOGGING: &str = "Logging";
+
 /// Polls container registries, picks one tag per policy, and commits it to the marked fields of a Git repository.
 #[derive(Debug, Parser)]
 #[command(name = "tagwright", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Arguments {
     /// Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
-    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = LOGGING)]
     verbose: u8,
     /// How log lines on stderr look
-    #[arg(long, value_enum, default_value_t, global = true, env = "TAGWRIGHT_LOG_FORMAT")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        global = true,
+        env = "TAGWRIGHT_LOG_FORMAT",
+        hide_env_values = true,
+        help_heading = LOGGING
+    )]
     log_format: telemetry::Format,
     #[command(subcommand)]
     command: Command,

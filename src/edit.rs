@@ -24,10 +24,10 @@ use crate::image::Reference;
 use crate::marker::{self, Marker, Scan};
 
 pub(crate) mod advice;
-#[cfg(test)]
-mod cases;
 mod patch;
 mod quote;
+#[cfg(test)]
+mod tests;
 pub(crate) mod value;
 pub(crate) mod verify;
 

@@ -37,6 +37,18 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The root is a symbolic link to a file, which a write would replace.
+    #[error("{} is a symbolic link, which is not followed", path.display())]
+    Link {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The root is a pipe, a socket or a device.
+    #[error("{} is neither a file nor a folder", path.display())]
+    Special {
+        /// Where.
+        path: PathBuf,
+    },
     /// Folders nest deeper than [`MAX_DEPTH`].
     #[error("{} nests more than {MAX_DEPTH} folders deep", path.display())]
     TooDeep {
@@ -65,15 +77,19 @@ pub struct Found {
     pub links: Vec<String>,
 }
 
-/// Finds the files below `root` that a search asks for; `root` may be a file itself.
+/// Finds the files below `root` that a search asks for; `root` may be a file itself, or a link to a folder.
 ///
 /// # Errors
-/// The root, a folder or a candidate below it cannot be read, or folders nest too deep.
+/// The root, a folder or a candidate below it cannot be read, the root is no file and no folder, or folders nest too deep.
 pub fn search(root: &Path, search: Search) -> Result<Found, Error> {
     let metadata = fs::metadata(root).map_err(|source| Error::Read { path: root.to_owned(), source })?;
     let mut candidates = Candidates::default();
     if metadata.is_dir() {
         walk(root, "", 0, search, &mut candidates)?;
+    } else if !metadata.is_file() {
+        return Err(Error::Special { path: root.to_owned() });
+    } else if root.is_symlink() {
+        return Err(Error::Link { path: root.to_owned() });
     } else {
         let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if (search.is_candidate)(&name) {
@@ -250,6 +266,19 @@ mod tests {
         replace(root.path(), "a.yaml", b"a: 2\n").unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_to_a_folder_is_a_root_and_one_to_a_file_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("folder")).unwrap();
+        fs::write(root.path().join("folder/a.yaml"), "a: 1\n").unwrap();
+        for (link, target) in [("to-folder", "folder"), ("to-file.yaml", "folder/a.yaml")] {
+            std::os::unix::fs::symlink(target, root.path().join(link)).unwrap();
+        }
+        assert_eq!(paths(&search(&root.path().join("to-folder"), YAML).unwrap()), ["a.yaml"]);
+        let error = search(&root.path().join("to-file.yaml"), YAML).unwrap_err();
+        assert!(error.to_string().ends_with("to-file.yaml is a symbolic link, which is not followed"), "{error}");
     }
 
     #[test]

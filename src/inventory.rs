@@ -5,6 +5,7 @@
 //! | shape | found in |
 //! |---|---|
 //! | a key `image`, or one that ends in `Image`, `_image` or `-image`, with `repository:tag` | pods, Compose, values, custom resources |
+//! | a key `name` below one of those, with `repository:tag` | pipelines of GitLab |
 //! | a mapping with `tag` beside `repository`, `image` or `name`, perhaps `registry` and `digest` | values of Helm and `HelmRelease` |
 //! | a mapping with `imageTag` beside `image` or `imageRepository` | older charts |
 //! | a mapping with `repository`, `image` and `version` | operators' custom resources |
@@ -44,6 +45,9 @@ use crate::marker::{self, Field};
 /// The largest file that is read, in bytes; larger ones cannot carry markers either.
 pub const MAX_FILE_BYTES: usize = marker::MAX_FILE_BYTES;
 
+/// Within how many lines from the top a file says that it is generated.
+const GENERATED_WITHIN: usize = 10;
+
 /// What one file says about images.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {
@@ -53,8 +57,28 @@ pub struct Inventory {
     pub policies: Vec<ObjectIdentity>,
     /// The policies, as `namespace:name`, that markers in the file name.
     pub markers: Vec<String>,
+    /// Tags in the shape of an image whose repository stands elsewhere.
+    pub overrides: Vec<Override>,
     /// What could not be read.
     pub unread: Vec<Unread>,
+    /// Whether the file says that it is generated; its images are then not looked for.
+    pub generated: bool,
+}
+
+/// A tag, perhaps with a digest, that overrides the one of an image described in another file, as values files and patches
+/// do.
+#[derive(Debug, Clone)]
+pub struct Override {
+    /// The keys that lead to it, joined by dots.
+    pub keys: String,
+    /// The tag.
+    pub tag: String,
+    /// The digest.
+    pub digest: Option<Digest>,
+    /// The fields.
+    pub sites: Vec<Site>,
+    /// The object it is in.
+    pub object: ObjectIdentity,
 }
 
 /// A document that may name images and cannot be read.
@@ -81,6 +105,8 @@ pub struct Image {
     pub obstacle: Option<Obstacle>,
     /// The object it is in.
     pub object: ObjectIdentity,
+    /// Where repository and tag are fields of one mapping, the keys that lead to that, joined by dots.
+    pub keys: String,
 }
 
 impl Image {
@@ -178,6 +204,9 @@ pub fn find(bytes: &[u8]) -> Inventory {
     if bytes.len() > MAX_FILE_BYTES || !may_name_images(bytes) {
         return inventory;
     }
+    if says_generated(text) {
+        return Inventory { generated: true, ..inventory };
+    }
     let scan = marker::scan(bytes);
     inventory.markers = scan.markers.iter().map(|marker| marker.policy().to_owned()).collect();
     let lines = Lines::of(text);
@@ -199,6 +228,52 @@ pub fn find(bytes: &[u8]) -> Inventory {
         }
     }
     inventory
+}
+
+/// Completes overrides with the repository of the one image they can mean, and makes images of them.
+///
+/// An override means an image below the same keys of the same object (kind and name), or, outside of objects, in another
+/// file of the same folder. `files` are paths with inventories.
+pub fn resolve<'i>(files: impl IntoIterator<Item = (&'i str, &'i mut Inventory)>) {
+    let mut files: Vec<_> = files.into_iter().collect();
+    let known: Vec<(String, ObjectIdentity, String, Repository)> = files
+        .iter()
+        .flat_map(|(path, inventory)| inventory.images.iter().map(move |image| (folder(path), image)))
+        .filter(|(_, image)| !image.keys.is_empty())
+        .map(|(folder, image)| (folder.to_owned(), image.object.clone(), image.keys.clone(), image.repository.clone()))
+        .collect();
+    for (path, inventory) in &mut files {
+        let folder = folder(path);
+        let meant = |it: &Override| {
+            let mut repositories = known.iter().filter(|(other, object, keys, _)| {
+                let named = !it.object.kind.is_empty() && !it.object.name.is_empty();
+                let same_object = named && (&object.kind, &object.name) == (&it.object.kind, &it.object.name);
+                let same_folder = it.object.kind.is_empty() && object.kind.is_empty() && folder == other;
+                *keys == it.keys && (same_object || same_folder)
+            });
+            let first = repositories.next().map(|(.., repository)| repository.clone());
+            first.filter(|first| repositories.all(|(.., other)| other == first))
+        };
+        for it in std::mem::take(&mut inventory.overrides) {
+            let Some(repository) = meant(&it) else {
+                inventory.overrides.push(it);
+                continue;
+            };
+            let Override { keys, tag, digest, sites, object } = it;
+            inventory.images.push(Image { repository, tag, digest, sites, obstacle: None, object, keys });
+        }
+        inventory.images.sort_by_key(|image| image.sites.first().map(|site| site.span.start));
+    }
+}
+
+fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// Whether a comment near the top says `DO NOT EDIT`, as generators write.
+fn says_generated(text: &str) -> bool {
+    let head = text.lines().take(GENERATED_WITHIN);
+    head.map(str::trim_start).any(|line| line.starts_with('#') && line.contains("DO NOT EDIT"))
 }
 
 /// Whether bytes hold any of the words that images are found by.

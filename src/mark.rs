@@ -17,7 +17,7 @@ pub mod policies;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
@@ -181,6 +181,9 @@ pub enum Why {
     /// Nothing can be derived from its tag.
     #[error("{0}")]
     NotOrderable(Reason),
+    /// The same, and there is no field for the digest that is to be tracked.
+    #[error("{0}, and there is no field for its digest")]
+    NoDigestField(Reason),
     /// A marker would do the wrong thing.
     #[error("{0}")]
     Obstacle(Obstacle),
@@ -249,6 +252,7 @@ fn draft(image: &Image, moving: Moving) -> Result<Draft, Why> {
                 Some(policy) if moving == Moving::Track && reason.trackable() && holds_digest => {
                     (tracked(&image.tag, policy), DigestReflection::Always)
                 }
+                Some(_) if moving == Moving::Track && reason.trackable() => return Err(Why::NoDigestField(reason)),
                 _ => return Err(Why::NotOrderable(reason)),
             }
         }
@@ -349,15 +353,15 @@ pub struct Edit {
 #[must_use]
 pub fn edits(files: &[File], marking: &mut Marking) -> Vec<Edit> {
     let mut edits = Vec::new();
-    for (index, file) in files.iter().enumerate() {
-        let mut wanted: Vec<(Member, Vec<Insertion>)> = Vec::new();
-        for group in &marking.groups {
-            let here = group.members.iter().filter(|member| member.file == index);
-            wanted.extend(here.map(|member| (*member, insertions(&file.inventory.images[member.image], group))));
+    let mut by_file: BTreeMap<usize, Vec<(Member, Vec<Insertion>)>> = BTreeMap::new();
+    for group in &marking.groups {
+        for member in &group.members {
+            let image = &files[member.file].inventory.images[member.image];
+            by_file.entry(member.file).or_default().push((*member, insertions(image, group)));
         }
-        if wanted.is_empty() {
-            continue;
-        }
+    }
+    for (index, wanted) in by_file {
+        let file = &files[index];
         let (new, markers) = match insert::all(&file.bytes, wanted.iter().flat_map(|(_, insertions)| insertions)) {
             Ok(new) => (new, wanted.iter().map(|(_, insertions)| insertions.len()).sum()),
             Err(reason) => one_by_one(file, &wanted, &reason, marking),

@@ -10,10 +10,12 @@ mod remote;
 use std::sync::Arc;
 
 pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
-pub use poll::no_match;
+pub use poll::{no_match, refused};
 pub use remote::survey::{Seen, Survey, Wanted, survey};
 
 use crate::automation::Automation;
+use crate::change::{Code, Diagnostic};
+use crate::plan::about_path;
 use crate::{access, git, registry};
 
 /// Git remotes worked on at the same time.
@@ -51,9 +53,27 @@ pub async fn once(edges: &Edges, automations: &[Arc<Automation>], mode: Mode) ->
         failures.extend(done.failures);
     }
     drop(runs);
+    for (position, report) in &mut reports {
+        report.diagnostics.extend(refusals(&automations[*position], &observed.policies));
+    }
     reports.sort_by_key(|(position, _)| *position);
     let automations = reports.into_iter().map(|(_, report)| report).collect();
     Report { policies: observed.policies, failures, automations }
+}
+
+/// Findings about tags that registries list and OCI does not allow, once for each image repository.
+fn refusals(automation: &Automation, policies: &[PolicyReport]) -> Vec<Diagnostic> {
+    let used = |report: &&PolicyReport| automation.policies.iter().any(|policy| policy.id == report.id);
+    let mut findings = Vec::new();
+    for report in policies.iter().filter(used) {
+        if let Some(refused) = &report.refused {
+            let finding = about_path("", Code::InvalidReference, &format!("{} {refused}", report.image));
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+    }
+    findings
 }
 
 /// The automations of one remote that log in alike, with their positions in the configuration.

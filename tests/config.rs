@@ -344,7 +344,7 @@ fn automation_summary(text: &mut String, automation: &Automation) {
         push.options
     )
     .unwrap();
-    writeln!(text, "  paths {paths:?}").unwrap();
+    writeln!(text, "  paths {paths:?} base {base:?}").unwrap();
     let names: Vec<String> = policies.iter().map(|policy| policy.id.to_string()).collect();
     writeln!(text, "  policies {}", names.join(" ")).unwrap();
     writeln!(text, "  author {} <{}> trailers {}", commit.author.name, commit.author.email, commit.trailers).unwrap();

@@ -36,6 +36,9 @@ pub(super) struct Arguments {
     /// Write Flux's objects in place of one ImageAutomation
     #[arg(long)]
     flux: bool,
+    /// Folder with secrets that --config names, as files: <namespace>/<name>/<key>
+    #[arg(long, value_name = "DIR", requires = "config")]
+    secrets: Option<PathBuf>,
     /// The namespace of the policies
     #[arg(long, value_name = "NAMESPACE", default_value = "default")]
     namespace: String,
@@ -114,8 +117,19 @@ fn read(directory: &Path) -> anyhow::Result<Vec<File>> {
             files::MAX_FILE_BYTES
         ));
     }
-    let files: Vec<File> =
-        found.files.into_iter().map(|(path, bytes)| File { inventory: inventory::find(&bytes), path, bytes }).collect();
+    let file = |(path, bytes): (String, Vec<u8>)| File { inventory: inventory::find(&bytes), path, bytes };
+    let mut files: Vec<File> = found.files.into_iter().map(file).collect();
+    inventory::resolve(files.iter_mut().map(|file| (file.path.as_str(), &mut file.inventory)));
+    for file in &files {
+        if file.inventory.generated {
+            streams::talk(&format!("note: {}: left alone, it says that it is generated", file.path));
+        }
+        for it in &file.inventory.overrides {
+            let line = it.sites.first().map_or(0, |site| site.line);
+            let why = format!("the repository of {} ({}) is not found", it.keys, it.tag);
+            streams::talk(&format!("note: {}:{line}: left alone, {why}", file.path));
+        }
+    }
     let unread = files.iter().flat_map(|file| file.inventory.unread.iter().map(move |unread| (&file.path, unread)));
     let unread: Vec<_> = unread.collect();
     for (path, unread) in unread.iter().take(MAX_UNREAD) {
@@ -134,7 +148,10 @@ fn is_candidate_path(path: &str) -> bool {
 /// The text and the policies of the file that `--config` names, if it is there.
 fn existing(arguments: &Arguments) -> anyhow::Result<Option<(String, Vec<Known>)>> {
     let Some(path) = arguments.config.as_ref().filter(|path| path.exists()) else { return Ok(None) };
-    let configuration = config::load(&Sources { paths: vec![path.clone()], secrets: None })?;
+    if path.is_dir() {
+        return Err(Usage::new(format!("{} is a folder", path.display()), "name a file with --config").into());
+    }
+    let configuration = config::load(&Sources { paths: vec![path.clone()], secrets: arguments.secrets.clone() })?;
     let known = configuration.policies.iter().map(|policy| Known {
         namespace: policy.id.namespace.clone(),
         name: policy.id.name.clone(),
@@ -153,8 +170,8 @@ fn target(arguments: &Arguments, marking: &Marking) -> anyhow::Result<Option<Tar
         None => checkout.as_ref().and_then(|checkout| checkout.url.clone()),
     };
     let Some(url) = url else {
-        let needed = arguments.write && marking.groups.iter().any(|group| group.origin == Origin::Derived);
-        if needed || arguments.config.is_some() {
+        let to_write = marking.groups.iter().any(|group| group.origin == Origin::Derived);
+        if to_write && (arguments.write || arguments.config.is_some()) {
             let message = format!("no Git remote is known for {}", arguments.directory.display());
             return Err(Usage::new(message, "name it with --git-url, so that the policies can be written").into());
         }

@@ -1,6 +1,6 @@
 //! `tagwright set`: rewrites the marked fields of a directory, without registry or Git.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Deserialize;
@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "output")]
     diff: bool,
     /// What to print on stdout
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
 }
 
@@ -50,12 +50,21 @@ struct Image {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let (selections, mut findings) = selections(arguments)?;
+    if let Some(name) = passed_over(&arguments.directory) {
+        streams::talk(&format!("note: {name} is not looked at: it is not named *.yaml, *.yml or Kustomization"));
+    }
     let search = files::Search { is_candidate: marker::is_candidate_path, contains: marker::contains_token };
     let found = files::search(&arguments.directory, search)?;
     findings.extend(found.oversized.iter().map(|path| {
         let limit = files::MAX_FILE_BYTES;
         plan::about_path(path, Code::FileTooLarge, &format!("the file is larger than {limit} bytes and was not read"))
     }));
+    findings.extend(
+        found
+            .links
+            .iter()
+            .map(|path| plan::about_path(path, Code::SymbolicLink, "a symbolic link, which is not followed")),
+    );
     let marked: Vec<_> = found.files.into_iter().map(|(path, bytes)| MarkedFile::new(path, bytes)).collect();
     let mut plan = plan::edits(&marked, &selections);
     findings.append(&mut plan.diagnostics);
@@ -68,14 +77,18 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     Ok(if arguments.check && !plan.edits.is_empty() { Ending::WouldChange } else { Ending::Done })
 }
 
+/// The name of a file that was asked for and has no name of a YAML file.
+fn passed_over(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_string_lossy();
+    (path.is_file() && !marker::is_candidate_path(&name)).then(|| path.display().to_string())
+}
+
 fn print(arguments: &Arguments, plan: &Plan, findings: &[Diagnostic]) -> anyhow::Result<()> {
     if arguments.output == Output::Json {
         let changes = plan.changes().map(json::Change::from).collect();
         return streams::json(&json::Set { changes, diagnostics: findings.iter().map(Into::into).collect() });
     }
-    if !findings.is_empty() {
-        streams::talk(&report::diagnostics(findings));
-    }
+    streams::talk(&report::diagnostics(findings));
     if arguments.diff {
         return streams::data(&diff::unified(&plan.edits));
     }
@@ -88,7 +101,7 @@ fn selections(arguments: &Arguments) -> anyhow::Result<(Selections, Vec<Diagnost
     if let Some(path) = &arguments.images {
         let images: Vec<Image> = serde_json::from_str(&streams::read(path)?)
             .map_err(Usage::from_json)
-            .with_context(|| format!("cannot read the selections in {}", path.display()))?;
+            .with_context(|| format!("cannot read the selections in {}", streams::name(path)))?;
         for image in images {
             let name = format!("{}:{}", image.namespace, image.name);
             let selection = match reference(&image) {

@@ -46,15 +46,16 @@ pub struct LocalCheckout {
     pub url: Option<String>,
     /// The branch that is checked out.
     pub branch: Option<String>,
-    /// The folder from the root of the checkout, with `/` between folders; empty for the root.
+    /// The folder or file from the root of the checkout, with `/` between folders; empty for the root.
     pub path: String,
 }
 
-/// Finds the checkout that `directory` is in; none when it is in none, or in a bare repository.
+/// Finds the checkout that a folder, or a file, is in; none when it is in none, or in a bare repository.
 #[must_use]
 pub fn local_checkout(directory: &Path) -> Option<LocalCheckout> {
     let directory = directory.canonicalize().ok()?;
-    let repository = git2::Repository::discover(&directory).ok()?;
+    let folder = if directory.is_dir() { &directory } else { directory.parent()? };
+    let repository = git2::Repository::discover(folder).ok()?;
     let root = repository.workdir()?.canonicalize().ok()?;
     let below = directory.strip_prefix(&root).ok()?;
     let path = below.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");

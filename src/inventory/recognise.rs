@@ -2,7 +2,7 @@
 
 use super::site::Sites;
 use super::tree::{Collection, Entry, Text, Tree};
-use super::{Image, Inventory, Obstacle};
+use super::{Image, Inventory, Obstacle, Override};
 use crate::change::ObjectIdentity;
 use crate::image::{Digest, Reference, Repository};
 use crate::marker::Field;
@@ -15,7 +15,7 @@ const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContain
 /// Finds the images of one document.
 pub(super) fn document(document: &Document<'_>, objects: &Objects, sites: &Sites<'_>, inventory: &mut Inventory) {
     let tree = Tree::of(document);
-    let mut finder = Finder { tree: &tree, objects, sites, found: Vec::new() };
+    let mut finder = Finder { tree: &tree, objects, sites, found: Vec::new(), overrides: Vec::new() };
     for collection in &tree.collections {
         let object = finder.object(collection.node);
         if object.kind == "ImagePolicy" && collection.parent.is_none() {
@@ -32,6 +32,7 @@ pub(super) fn document(document: &Document<'_>, objects: &Objects, sites: &Sites
     }
     finder.found.sort_by_key(|image| image.sites.first().map(|site| site.span.start));
     inventory.images.append(&mut finder.found);
+    inventory.overrides.append(&mut finder.overrides);
 }
 
 /// Objects whose images are not run from here.
@@ -45,6 +46,7 @@ struct Finder<'f, 'd> {
     objects: &'f Objects,
     sites: &'f Sites<'d>,
     found: Vec<Image>,
+    overrides: Vec<Override>,
 }
 
 /// The repository, tag and digest of an image, each as one scalar.
@@ -55,6 +57,8 @@ struct Split<'d> {
     name_at: Option<Text<'d>>,
     tag: Option<Text<'d>>,
     digest: Option<Text<'d>>,
+    /// The keys that lead to the mapping.
+    keys: String,
 }
 
 impl<'d> Finder<'_, 'd> {
@@ -68,7 +72,10 @@ impl<'d> Finder<'_, 'd> {
         }
         let used = self.split(mapping);
         self.named_value(mapping);
-        for entry in mapping.entries.iter().filter(|entry| is_image_key(entry.key) && Some(entry.node) != used) {
+        // GitLab's pipelines have `image: {name: repository:tag}`.
+        let in_image = is_image_key(mapping.key);
+        let names_image = |key: &str| is_image_key(key) || (in_image && key == "name");
+        for entry in mapping.entries.iter().filter(|entry| names_image(entry.key) && Some(entry.node) != used) {
             self.whole(mapping, entry);
         }
     }
@@ -97,7 +104,7 @@ impl<'d> Finder<'_, 'd> {
             return false;
         };
         let name = new_name.unwrap_or(name).value.to_owned();
-        self.add_split(Split { name, name_at: new_name, tag: new_tag, digest });
+        self.add_split(Split { name, name_at: new_name, tag: new_tag, digest, keys: String::new() });
         true
     }
 
@@ -115,13 +122,19 @@ impl<'d> Finder<'_, 'd> {
         let version = get("version").filter(|_| repository.is_some() && image.is_some());
         let tag = tree.get(mapping, "tag").or_else(|| tree.get(mapping, "imageTag")).or(version)?;
         let parts: Vec<Text<'d>> = [registry, repository, last].into_iter().flatten().collect();
+        let digest = get("digest").filter(|text| Digest::parse(text.value).is_ok());
+        let keys = tree.keys(mapping);
         if repository.is_none() && last.is_none() {
+            if in_image && registry.is_none() {
+                self.add_override(tag, digest, keys);
+            }
             return None;
         }
-        let name = parts.iter().map(|text| text.value.trim_matches('/')).collect::<Vec<_>>().join("/");
-        let name_at = if let [one] = parts[..] { Some(one) } else { None };
-        let digest = get("digest").filter(|text| Digest::parse(text.value).is_ok());
-        let added = self.add_split(Split { name, name_at, tag: Some(tag), digest });
+        let (name, name_at) = match parts[..] {
+            [one] => (one.value.to_owned(), Some(one)),
+            _ => (parts.iter().map(|text| text.value.trim_matches('/')).collect::<Vec<_>>().join("/"), None),
+        };
+        let added = self.add_split(Split { name, name_at, tag: Some(tag), digest, keys });
         added.then(|| last.or(repository).map(|text| text.node))?
     }
 
@@ -198,7 +211,7 @@ impl<'d> Finder<'_, 'd> {
             };
             let name_at = if registry.is_none() { Some(repository) } else { None };
             let digest = find(prefix, "digest").filter(|text| Digest::parse(text.value).is_ok());
-            self.add_split(Split { name, name_at, tag: Some(*value), digest });
+            self.add_split(Split { name, name_at, tag: Some(*value), digest, keys: String::new() });
         }
     }
 
@@ -216,7 +229,8 @@ impl<'d> Finder<'_, 'd> {
         let tag = reference.tag.map(|tag| tag.as_str().to_owned()).unwrap_or_default();
         let Reference { repository, digest, .. } = reference;
         let object = self.object(text.node);
-        self.found.push(Image { repository, tag, digest, sites: vec![site], obstacle, object });
+        let (sites, keys) = (vec![site], String::new());
+        self.found.push(Image { repository, tag, digest, sites, obstacle, object, keys });
     }
 
     /// A value such as `ghcr.io/acme/shop:${TAG}`: what stands before the tag is still worth naming.
@@ -228,14 +242,14 @@ impl<'d> Finder<'_, 'd> {
         let name = before.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
         let name = Reference::parse(name).ok().map(|reference| reference.repository);
         let (Some(repository), Some(site)) = (name, self.sites.site(text.node, Field::Image)) else { return };
-        let object = self.object(text.node);
+        let (tag, sites, object) = (String::new(), vec![site], self.object(text.node));
         let obstacle = Some(Obstacle::Variable);
-        self.found.push(Image { repository, tag: String::new(), digest: None, sites: vec![site], obstacle, object });
+        self.found.push(Image { repository, tag, digest: None, sites, obstacle, object, keys: String::new() });
     }
 
     /// Adds an image made of several scalars; what is no valid repository is none.
     fn add_split(&mut self, split: Split<'d>) -> bool {
-        let Split { name, name_at, tag, digest } = split;
+        let Split { name, name_at, tag, digest, keys } = split;
         let Ok(repository) = Repository::parse(&name) else { return false };
         let fields = [(name_at, Field::Name), (tag, Field::Tag), (digest, Field::Digest)];
         let site = |(text, field): (Option<Text<'d>>, Field)| self.sites.site(text?.node, field);
@@ -253,8 +267,22 @@ impl<'d> Finder<'_, 'd> {
         let digest = digest.and_then(|text| Digest::parse(text.value).ok());
         let node = tag.or(name_at).map_or(0, |text| text.node);
         let object = self.object(node);
-        self.found.push(Image { repository, tag: tag_text.to_owned(), digest, sites, obstacle, object });
+        self.found.push(Image { repository, tag: tag_text.to_owned(), digest, sites, obstacle, object, keys });
         true
+    }
+
+    /// Keeps a tag without a repository.
+    fn add_override(&mut self, tag: Text<'d>, digest: Option<Text<'d>>, keys: String) {
+        let fields = [(Some(tag), Field::Tag), (digest, Field::Digest)];
+        let site = |(text, field): (Option<Text<'d>>, Field)| self.sites.site(text?.node, field);
+        let mut sites: Vec<_> = fields.into_iter().filter_map(site).collect();
+        if tag.value.is_empty() || tag.value.contains(['$', '{']) || sites.is_empty() {
+            return;
+        }
+        sites.sort_by_key(|site| site.span.start);
+        let digest = digest.and_then(|text| Digest::parse(text.value).ok());
+        let (tag, object) = (tag.value.to_owned(), self.object(tag.node));
+        self.overrides.push(Override { keys, tag, digest, sites, object });
     }
 }
 

@@ -100,6 +100,22 @@ impl<'d> Tree<'d> {
         keys.iter().filter_map(|key| self.get(mapping, key)).find(|text| !text.value.is_empty())
     }
 
+    /// The keys from the root to a collection, joined by dots; an item of a sequence has `[]` behind the sequence's key.
+    pub(super) fn keys(&self, collection: &Collection<'d>) -> String {
+        let mut keys = Vec::new();
+        let mut at = Some(collection);
+        while let Some(it) = at {
+            if self.is_item(it) {
+                keys.push("[]");
+            } else if !it.key.is_empty() {
+                keys.push(it.key);
+            }
+            at = it.parent.map(|parent| &self.collections[parent]);
+        }
+        keys.reverse();
+        keys.join(".")
+    }
+
     /// Whether a collection is an item of a sequence.
     pub(super) fn is_item(&self, collection: &Collection<'d>) -> bool {
         self.document.nodes[collection.node].role == Role::Item

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::edit::verify;
 use crate::marker::stream::{self, Lines};
-use crate::marker::{self, TOKEN};
+use crate::marker::{self, TOKEN, document};
 
 /// A marker to write.
 #[derive(Debug, Clone)]
@@ -89,7 +89,9 @@ fn verify_events(old: &[u8], new: &[u8]) -> Result<(), Refused> {
     for (before, after) in before.into_iter().zip(after) {
         let (before, after) = (&old[before], &new[after]);
         if before != after {
-            verify::verify(before, after, &[]).map_err(|refusal| Refused::SecondParser(refusal.to_string()))?;
+            let document = document::parse(before).map_err(|_| Refused::NotFound)?;
+            let refused = |refusal: verify::Refusal| Refused::SecondParser(refusal.to_string());
+            verify::verify(before, after, document.fingerprint(&[]), &[]).map_err(refused)?;
         }
     }
     Ok(())

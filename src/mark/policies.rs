@@ -7,7 +7,14 @@ use crate::automation::DigestReflection;
 use crate::marker::document::{self, Kind};
 use crate::marker::object::Objects;
 use crate::marker::stream::{self, Lines};
+use crate::message::DEFAULT_AUTHOR;
 use crate::policy::{Direction, Order};
+
+/// How far a new document indents its images.
+const IMAGES_INDENT: usize = 4;
+
+/// The namespace of objects that name none.
+const DEFAULT_NAMESPACE: &str = "default";
 
 /// How often registries are polled and the repository is looked at.
 const INTERVAL: &str = "5m";
@@ -43,15 +50,21 @@ pub enum Error {
     #[error("it cannot be parsed: {0}")]
     Unparsable(String),
     /// It has no list to add to.
-    #[error("no ImageAutomation in it ends with its list of images")]
+    #[error("it does not end with the `images` of an ImageAutomation, an item a line")]
     NoList,
+    /// Nothing in it would use the policies.
+    #[error("it has no ImageUpdateAutomation in the namespace {0:?}")]
+    NoAutomation(String),
 }
 
 /// Writes a new document.
 #[must_use]
 pub fn document<'g>(dialect: Dialect, target: &Target, groups: impl IntoIterator<Item = &'g Group>) -> String {
     match dialect {
-        Dialect::Native => native(target) + &groups.into_iter().map(|group| native_image(group, 4)).collect::<String>(),
+        Dialect::Native => {
+            let images = groups.into_iter().map(|group| native_image(group, &target.namespace, IMAGES_INDENT));
+            native(target) + &images.collect::<String>()
+        }
         Dialect::Flux => flux(target) + &groups.into_iter().map(flux_policy).collect::<String>(),
     }
 }
@@ -59,7 +72,8 @@ pub fn document<'g>(dialect: Dialect, target: &Target, groups: impl IntoIterator
 /// Adds policies to a document that is there; every byte of it stays.
 ///
 /// # Errors
-/// A native document has no block list `spec.images` at its end, or cannot be parsed.
+/// A native document has no block list `spec.images` at its end, Flux's objects no automation for a policy's namespace; or
+/// the text cannot be parsed.
 pub fn extended<'g>(
     dialect: Dialect,
     existing: &str,
@@ -68,24 +82,47 @@ pub fn extended<'g>(
     let line_break = if existing.is_empty() || existing.ends_with('\n') { "" } else { "\n" };
     let more: String = match dialect {
         Dialect::Native => {
-            let indent = images_indent(existing)?;
-            groups.into_iter().map(|group| native_image(group, indent)).collect()
+            let (indent, namespace) = images_of(existing)?;
+            groups.into_iter().map(|group| native_image(group, &namespace, indent)).collect()
         }
-        Dialect::Flux => groups.into_iter().map(flux_policy).collect(),
+        Dialect::Flux => {
+            let served = automation_namespaces(existing)?;
+            let policy = |group: &Group| match served.contains(&group.namespace) {
+                true => Ok(flux_policy(group)),
+                false => Err(Error::NoAutomation(group.namespace.clone())),
+            };
+            groups.into_iter().map(policy).collect::<Result<_, _>>()?
+        }
     };
     Ok(format!("{existing}{line_break}{more}"))
 }
 
-/// How far the items of `spec.images` are indented, if nothing follows them.
-fn images_indent(text: &str) -> Result<usize, Error> {
+/// The namespaces of the `ImageUpdateAutomation`s in a text.
+fn automation_namespaces(text: &str) -> Result<Vec<String>, Error> {
+    let lines = Lines::of(text);
+    let mut namespaces = Vec::new();
+    for span in stream::documents(text, &lines) {
+        let document = document::parse(&text[span]).map_err(|broken| Error::Unparsable(broken.reason))?;
+        let objects = Objects::of(&document).objects;
+        let identities = objects.iter().map(|object| object.identity(|_| None));
+        namespaces.extend(identities.filter(|it| it.kind == "ImageUpdateAutomation").map(|it| namespace(it.namespace)));
+    }
+    Ok(namespaces)
+}
+
+fn namespace(text: String) -> String {
+    if text.is_empty() { DEFAULT_NAMESPACE.to_owned() } else { text }
+}
+
+/// How far the items of `spec.images` are indented, if nothing follows them, and the namespace of the object.
+fn images_of(text: &str) -> Result<(usize, String), Error> {
     let lines = Lines::of(text);
     let span = stream::documents(text, &lines).pop().ok_or(Error::NoList)?;
     let part = &text[span.clone()];
     let document = document::parse(part).map_err(|broken| Error::Unparsable(broken.reason))?;
-    let kind = Objects::of(&document).objects.first().map(|object| object.identity(|_| None).kind);
-    if kind.as_deref() != Some("ImageAutomation") {
-        return Err(Error::NoList);
-    }
+    let objects = Objects::of(&document).objects;
+    let identity = objects.first().map(|object| object.identity(|_| None)).filter(|it| it.kind == "ImageAutomation");
+    let namespace = namespace(identity.ok_or(Error::NoList)?.namespace);
     let mut key = "";
     for (index, node) in document.nodes.iter().enumerate() {
         match &node.kind {
@@ -99,7 +136,8 @@ fn images_indent(text: &str) -> Result<usize, Error> {
                 let line = &text[lines.start_of(first)..];
                 let indent = line.len() - line.trim_start_matches(' ').len();
                 let is_last = rest.iter().all(|it| matches!(it.kind, Kind::Close { .. }));
-                return if is_last && line[indent..].starts_with("- ") { Ok(indent) } else { Err(Error::NoList) };
+                let is_list = is_last && line[indent..].starts_with("- ");
+                return if is_list { Ok((indent, namespace)) } else { Err(Error::NoList) };
             }
             _ => {}
         }
@@ -129,13 +167,17 @@ fn native(target: &Target) -> String {
     text
 }
 
-fn native_image(group: &Group, indent: usize) -> String {
+/// `own` is the namespace of the automation.
+fn native_image(group: &Group, own: &str, indent: usize) -> String {
     let mut text = format!(
         "# {}\n- name: {}\n  image: {}\n",
         group.explanation,
         scalar(&group.name),
         scalar(group.repository.name())
     );
+    if group.namespace != own {
+        text.push_str(&format!("  namespace: {}\n", scalar(&group.namespace)));
+    }
     text.push_str(&indented(&choice(group), 2));
     if group.digest != DigestReflection::Never {
         text.push_str(&format!("  digestReflectionPolicy: {}\n", reflection(group.digest)));
@@ -147,6 +189,7 @@ fn flux(target: &Target) -> String {
     let Target { namespace, name, url, branch, path } = target;
     let (namespace, name, url) = (scalar(namespace), scalar(name), scalar(&flux_url(url)));
     let branch = scalar(branch.as_deref().unwrap_or("main"));
+    let (author, email) = (DEFAULT_AUTHOR.name, DEFAULT_AUTHOR.email);
     let path = scalar(&path.as_ref().map_or_else(|| "./".to_owned(), |path| format!("./{path}")));
     format!(
         "# Written by `tagwright mark --flux`, and yours to edit.
@@ -177,8 +220,8 @@ spec:
         branch: {branch}
     commit:
       author:
-        name: tagwright
-        email: tagwright@localhost
+        name: {author}
+        email: {email}
     push:
       branch: {branch}
   update:

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::policies::{self, Dialect, Target};
+use super::policies::{self, Dialect};
 use super::{Edit, File, Marking, Moving, Settings, edits, plan};
 use crate::{inventory, marker};
 
@@ -133,59 +133,32 @@ fn a_moving_tag_can_be_tracked_where_a_digest_fits() {
     assert_eq!((marking.left.len(), edits[0].markers), (1, 1));
 }
 
-fn target() -> Target {
-    Target {
-        namespace: "default".to_owned(),
-        name: "config".to_owned(),
-        url: "git@git.example.com:acme/config.git".to_owned(),
-        branch: Some("main".to_owned()),
-        path: Some("clusters/prod".to_owned()),
-    }
-}
-
-/// The documents are what the configuration reads, and adding policies one after the other gives the same as all at once.
-#[test]
-fn policies_can_be_loaded() {
-    let digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-    let text = format!(
-        "- image: acme/shop:1.4.2\n- image: 'no:1.0'\n- image: localhost:5000/x/y:2024-01-02\n\
-         - image: acme/api:v1.0.0-alpine@{digest}\n- image: acme/web:latest\n- image: acme/up:2024.01.02\n"
-    );
-    let (marking, _) = marked(&[file("a.yaml", &text)], &Settings { moving: Moving::Track, ..settings() });
-    assert_eq!(marking.left, []);
-    for dialect in [Dialect::Native, Dialect::Flux] {
-        let whole = policies::document(dialect, &target(), &marking.groups);
-        let first = policies::document(dialect, &target(), &marking.groups[..2]);
-        assert_eq!(policies::extended(dialect, &first, &marking.groups[2..]).unwrap(), whole);
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("policies.yaml"), &whole).unwrap();
-        let sources = crate::config::Sources { paths: vec![folder.path().to_owned()], secrets: None };
-        let loaded = crate::config::load(&sources).unwrap();
-        let names: Vec<String> = loaded.policies.iter().map(|policy| policy.id.to_string()).collect();
-        let mut expect: Vec<String> = marking.groups.iter().map(|it| format!("default/{}", it.name)).collect();
-        expect.sort();
-        let mut names = names;
-        names.sort();
-        assert_eq!(names, expect, "{whole}");
-        for group in &marking.groups {
-            let policy = loaded.policies.iter().find(|policy| policy.id.name == group.name).unwrap();
-            assert_eq!(policy.policy.select(&[&group.tag]), Some(group.tag.as_str()));
-            assert_eq!((policy.digest, policy.repository.image.name()), (group.digest, group.repository.name()));
-        }
-        assert_eq!(loaded.automations[0].paths, ["clusters/prod"]);
-    }
-}
-
 #[test]
 fn documents_that_cannot_be_extended_are_refused() {
+    let (marking, _) = marked(&[file("a.yaml", "image: acme/shop:1.4.2\n")], &settings());
     for text in [
         "",
         "a: [",
         "kind: ImageAutomation\nspec:\n  images: []\n",
         "kind: ImageAutomation\nspec:\n  images:\n    - name: x\n  suspend: true\n",
+        "kind: ImageAutomation\nspec:\n  images:\n    - {name: x}\n---\nkind: Secret\n",
     ] {
-        assert!(policies::extended(Dialect::Native, text, &[]).is_err(), "{text}");
+        assert!(policies::extended(Dialect::Native, text, &marking.groups).is_err(), "{text}");
+        assert!(policies::extended(Dialect::Flux, text, &marking.groups).is_err(), "{text}");
     }
+    let elsewhere = "kind: ImageUpdateAutomation\nmetadata: {name: x, namespace: flux-system}\n";
+    assert!(policies::extended(Dialect::Flux, elsewhere, &marking.groups).is_err());
+}
+
+#[test]
+fn an_image_of_another_namespace_says_so() {
+    let (marking, _) = marked(&[file("a.yaml", "image: acme/shop:1.4.2\n")], &settings());
+    let text =
+        "kind: ImageAutomation\nmetadata: {name: x, namespace: apps}\nspec:\n  images:\n  - name: x\n    image: a/x";
+    let new = policies::extended(Dialect::Native, text, &marking.groups).unwrap();
+    let added =
+        "\n  # the latest 1.x from 1.4.2\n  - name: shop\n    image: acme/shop\n    namespace: default\n    policy:\n";
+    assert!(new.strip_prefix(text).unwrap().starts_with(added), "{new}");
 }
 
 proptest! {

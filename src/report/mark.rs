@@ -23,8 +23,8 @@ pub fn summary(files: &[File], marking: &Marking) -> String {
     let images: usize = marking.groups.iter().map(|group| group.members.len()).sum();
     let policies = marking.groups.iter().filter(|group| group.origin == Origin::Derived).count();
     let (images, left) = (plural(images, "image"), plural(marking.left.len(), "image"));
-    let (policies, marked) = (plural(policies, "new policy"), marking.marked);
-    let policies = policies.replace("policys", "policies");
+    let policies = if policies == 1 { "1 new policy".to_owned() } else { format!("{policies} new policies") };
+    let marked = marking.marked;
     let _ = writeln!(text, "{images} to mark with {policies}, {left} left alone, {marked} marked before");
     text
 }

@@ -59,6 +59,8 @@ const COUNTED: &[&str] = &[
     "trunk",
     "u",
     "update",
+    "w",
+    "week",
 ];
 
 /// Words before a number that names something, however large it is.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
-use crate::cli::select::DEFAULT_EXCLUSION;
+use crate::config::DEFAULT_EXCLUSION;
 use crate::mark::{Group, Outlook};
 use crate::pattern::Pattern;
 use crate::{access, registry, run};

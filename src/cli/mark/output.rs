@@ -78,9 +78,10 @@ impl Result<'_> {
             (Some(document), None) => document.to_owned(),
             (Some(document), Some(path)) => {
                 let path = path.display().to_string();
+                let path = path.trim_start_matches('/');
                 match &self.existing {
-                    Some(existing) => diff::file(&path, existing.as_bytes(), document.as_bytes()),
-                    None => diff::new_file(&path, document.as_bytes()),
+                    Some(existing) => diff::file(path, existing.as_bytes(), document.as_bytes()),
+                    None => diff::new_file(path, document.as_bytes()),
                 }
             }
         };
