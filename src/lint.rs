@@ -164,7 +164,7 @@ fn file_into(file: &MarkedFile, scopes: Option<&mut Scopes<'_>>, checked: &mut C
             trial::edit(&source, Some(&scope), checked);
         }
     }
-    checked.findings[first..].sort_by(|a, b| key(a).cmp(&key(b)));
+    checked.findings[first..].sort_by_key(key);
 }
 
 /// The order in which findings are shown.

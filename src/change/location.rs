@@ -58,7 +58,7 @@ impl Excerpt {
     #[must_use]
     pub fn of(text: &str, span: Range<usize>) -> Option<Self> {
         let bytes = text.as_bytes();
-        let window = span.start.checked_sub(MAX_LINE).unwrap_or_default();
+        let window = span.start.saturating_sub(MAX_LINE);
         let before = bytes.get(window..span.start)?;
         let start = match memrchr2(b'\n', b'\r', before) {
             Some(at) => window + at + 1,
@@ -72,10 +72,13 @@ impl Excerpt {
             None => return None,
         };
         let stop = span.end.clamp(span.start, end);
-        let marked = text.get(span.start..stop)?.trim_end();
-        let start_of_text = start + text.get(start..end)?.len() - text[start..end].trim_start_matches('\u{feff}').len();
-        let first = span.start.max(start_of_text) - start_of_text;
-        Some(Self { text: text[start_of_text..end].to_owned(), start: first, end: first + marked.len() })
+        let stop = span.start + text.get(span.start..stop)?.trim_end().len();
+        let line = &text[start..end];
+        // A byte order mark is no part of the line.
+        let shown = line.trim_start_matches('\u{feff}');
+        let shift = start + line.len() - shown.len();
+        let place = |offset: usize| offset.max(shift) - shift;
+        Some(Self { text: shown.to_owned(), start: place(span.start), end: place(stop) })
     }
 
     /// The part that matters.
@@ -105,6 +108,13 @@ mod tests {
         check("é: b", 1..2, None);
         check("a", 2..3, None);
         let long = format!("{}\nx: y", "z".repeat(MAX_LINE + 1));
+        for text in ["\u{feff}a: b\r\né: 😀 \n\n", "\r\r\n", " "] {
+            for start in 0..=text.len() + 1 {
+                for end in 0..=text.len() + 1 {
+                    let _ = Excerpt::of(text, start..end).map(|excerpt| excerpt.marked().len());
+                }
+            }
+        }
         check(&long, 5..6, None);
         check(&long, MAX_LINE + 1..MAX_LINE + 1, None);
         check(&long, MAX_LINE + 5..MAX_LINE + 6, Some(("x: y", "y")));

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Finding;
-use crate::change::{Code, Diagnostic, Excerpt, Location};
+use crate::change::{Code, Diagnostic, Excerpt, Location, MAX_LINE};
 use crate::edit::advice;
 use crate::marker::Marker;
 use crate::marker::grammar::{self, Reading};
@@ -32,7 +32,8 @@ impl Source<'_> {
 
     /// The policy that a marker names, as it is written behind the value; the value itself where it is elsewhere.
     pub(super) fn policy(&self, marker: &Marker) -> Location {
-        let tail = self.text[marker.span.end..].split(['\n', '\r']).next().unwrap_or_default();
+        let end = self.text.floor_char_boundary(marker.span.end.saturating_add(MAX_LINE));
+        let tail = self.text[marker.span.end..end].split(['\n', '\r']).next().unwrap_or_default();
         let Some(at) = tail.find(marker.policy()).filter(|_| !self.text[marker.span.clone()].contains('\n')) else {
             return self.value(marker);
         };

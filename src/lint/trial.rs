@@ -38,6 +38,9 @@ pub(super) fn edit(source: &Source<'_>, scope: Option<&Scope<'_>>, checked: &mut
     let Some(scope) = scope else { return };
     for automation in &scope.automations {
         for change in &edited.changes {
+            if !checked.usage.wants_sample(&automation.id) {
+                break;
+            }
             let known = automation.policies.iter().find(|policy| is_of(&change.setter, &name(policy)));
             let Some(policy) = known else { continue };
             let images = BTreeMap::from([(name(policy), change.new.clone())]);
@@ -55,6 +58,12 @@ fn is_of(setter: &str, policy: &str) -> bool {
 /// A sample for each policy that the markers name and that is in scope.
 fn selections(markers: &[Marker], scope: Option<&Scope<'_>>) -> Selections {
     let mut samples: BTreeMap<&str, Reference> = BTreeMap::new();
+    let mut current: BTreeMap<&str, String> = BTreeMap::new();
+    for marker in markers {
+        if let Some(tag) = tag(marker) {
+            current.entry(marker.policy()).or_insert(tag);
+        }
+    }
     for marker in markers {
         if samples.contains_key(marker.policy()) {
             continue;
@@ -64,10 +73,9 @@ fn selections(markers: &[Marker], scope: Option<&Scope<'_>>) -> Selections {
             Some(None) => continue,
             Some(Some(policy)) => (Some(policy.repository.image.clone()), policy.digest != DigestReflection::Never),
         };
-        let current = markers.iter().filter(|it| it.policy() == marker.policy()).find_map(tag);
         if let Some(repository) = repository {
             let digest = if digest { Digest::parse(DIGEST).ok() } else { None };
-            let tag = current.and_then(|tag| next(&tag)).or_else(|| Tag::parse(TAG).ok());
+            let tag = current.get(marker.policy()).and_then(|tag| next(tag)).or_else(|| Tag::parse(TAG).ok());
             samples.insert(marker.policy(), Reference { repository, tag, digest });
         }
     }
@@ -89,7 +97,7 @@ fn tag(marker: &Marker) -> Option<String> {
 /// A tag with its last number counted up.
 fn next(tag: &str) -> Option<Tag> {
     let end = tag.rfind(|c: char| c.is_ascii_digit())? + 1;
-    let start = tag[..end].rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| at + 1);
+    let start = tag[..end].trim_end_matches(|c: char| c.is_ascii_digit()).len();
     let number: u64 = tag[start..end].parse().ok()?;
     let number = number.checked_add(1)?;
     let width = end - start;

@@ -80,6 +80,11 @@ impl Usage {
         }
     }
 
+    /// Whether more changes of an automation are worth remembering.
+    pub(super) fn wants_sample(&self, automation: &ObjectName) -> bool {
+        self.samples.get(automation).is_none_or(|sample| sample.changes.len() < MAX_CHANGES)
+    }
+
     /// An automation could make this change.
     pub(super) fn sample(&mut self, automation: &ObjectName, change: Change, images: &BTreeMap<String, String>) {
         let sample = self.samples.entry(automation.clone()).or_default();
