@@ -189,9 +189,6 @@ pub enum Obstacle {
     /// The value holds `$…` or `{{ … }}`.
     #[error("a variable stands in it")]
     Variable,
-    /// `name=repository:tag` in one value, of which a marker would keep the second part only.
-    #[error("`name=repository:tag` is one value; use Kustomize's `images` in the repository instead")]
-    Renamed,
 }
 
 /// Finds the images of one file.

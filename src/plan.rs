@@ -144,7 +144,8 @@ pub fn held_digest<'f>(
         let mut separate = BTreeSet::new();
         for marker in file.scan.markers.iter().filter(|marker| marker.policy() == policy) {
             match marker.field {
-                Field::Image => match Reference::parse(&marker.value) {
+                // Argo CD's `name=image:tag`: the image is what follows the last `=`.
+                Field::Image => match Reference::parse(marker.value.rsplit('=').next().unwrap_or_default()) {
                     Ok(held) if held.tag == selected.tag && held.repository == selected.repository => {
                         digests.insert(held.digest?);
                     }

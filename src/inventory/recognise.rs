@@ -176,8 +176,9 @@ impl<'d> Finder<'_, 'd> {
     fn list_item(&mut self, text: Text<'d>) {
         match text.value.split_once('=') {
             Some((_, image)) if has_tag(image) || image.contains('@') => {
+                // The editor keeps what stands before the image, up to `=`.
                 if let Ok(reference) = Reference::parse(image) {
-                    self.add_reference(text, reference, Some(Obstacle::Renamed));
+                    self.add_reference(text, reference, None);
                 }
             }
             None if has_tag(text.value) => self.add_whole(text, None),
