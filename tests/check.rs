@@ -64,13 +64,24 @@ fn say(case: &Path, side: &str) -> String {
         String::from_utf8(output.stderr).unwrap(),
     );
     let said = said.replace(env!("CARGO_PKG_VERSION"), "VERSION");
-    let expected = case.join(format!("{side}.txt"));
-    if std::env::var_os("UPDATE_FIXTURES").is_some() {
-        fs::write(&expected, &said).unwrap();
-    }
-    let known = fs::read_to_string(&expected).unwrap_or_default();
-    assert_eq!(said, known, "{}", expected.display());
+    expect(&case.join(format!("{side}.txt")), &said);
     said
+}
+
+/// Holds a text against the one in a file.
+fn expect(file: &Path, said: &str) {
+    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+        fs::write(file, said).unwrap();
+    }
+    let known = fs::read_to_string(file).unwrap_or_default();
+    assert_eq!(said, known, "{}", file.display());
+}
+
+#[test]
+fn the_help_names_every_flag() {
+    let output = tagwright(Path::new("."), &["check", "--help"]);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/check/help.txt");
+    expect(&file, &String::from_utf8(output.stdout).unwrap());
 }
 
 fn copy(from: &Path, to: &Path) {

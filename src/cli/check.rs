@@ -28,13 +28,13 @@ pub(super) struct Arguments {
     #[arg(long)]
     remote: bool,
     /// Configuration: a file or a folder; may be repeated [default: policies, if there is such a folder]
-    #[arg(long, value_name = "PATH", env = "TAGWRIGHT_CONFIG", value_delimiter = None)]
+    #[arg(long, value_name = "PATH", env = "TAGWRIGHT_CONFIG", hide_env_values = true, value_delimiter = None)]
     config: Vec<PathBuf>,
     /// Folder with secrets as files: <namespace>/<name>/<key>
-    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS")]
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS", hide_env_values = true)]
     secrets: Option<PathBuf>,
     /// Folder for the Git mirrors of --remote, kept for the next time [default: a temporary folder]
-    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR")]
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
     /// Also name the images that have no marker
     #[arg(long)]
