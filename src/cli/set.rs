@@ -71,8 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
             .map(|path| plan::about_path(path, Code::SymbolicLink, "a symbolic link, which is not followed")),
     );
     let embedded = Embedded::everywhere(arguments.embedded);
-    let marked: Vec<_> =
-        found.files.into_iter().map(|(path, bytes)| MarkedFile::with(path, bytes, embedded)).collect();
+    let marked: Vec<_> = found.files.into_iter().map(|(path, bytes)| MarkedFile::with(path, bytes, embedded)).collect();
     let mut plan = plan::edits(&marked, &selections);
     findings.append(&mut plan.diagnostics);
     if !arguments.check && !arguments.diff {

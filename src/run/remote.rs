@@ -2,6 +2,7 @@
 
 mod inspect;
 mod push;
+pub(super) mod survey;
 mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -278,7 +279,12 @@ fn found_diagnostics(found: &git::Found) -> Vec<crate::change::Diagnostic> {
     let missing = found.missing.iter().map(|path| {
         plan::about_path(path, Code::PathMissing, "the path of the automation does not exist in the repository")
     });
-    let skipped = found.skipped.iter().map(|skipped| {
+    missing.chain(skipped_diagnostics(found)).collect()
+}
+
+/// What is to say about files that were not looked into.
+fn skipped_diagnostics(found: &git::Found) -> impl Iterator<Item = crate::change::Diagnostic> {
+    found.skipped.iter().map(|skipped| {
         let (code, message) = match skipped.reason {
             SkipReason::SymbolicLink => (Code::SymbolicLink, "a symbolic link, which is not followed".to_owned()),
             SkipReason::TooLarge { bytes } => {
@@ -289,8 +295,7 @@ fn found_diagnostics(found: &git::Found) -> Vec<crate::change::Diagnostic> {
             SkipReason::NameNotText => (Code::NotText, "the name is not UTF-8".to_owned()),
         };
         plan::about_path(&skipped.path, code, &message)
-    });
-    missing.chain(skipped).collect()
+    })
 }
 
 fn new_commit(parent: CommitId, automation: &Automation, message: String) -> git::NewCommit {
