@@ -24,13 +24,13 @@ use crate::edit::verify::{Expected, Refusal};
 use crate::image::Reference;
 use crate::marker::{self, Marker, Scan};
 
-mod advice;
+pub(crate) mod advice;
 mod patch;
 mod piece;
 mod quote;
 #[cfg(test)]
 mod tests;
-mod value;
+pub(crate) mod value;
 pub(crate) mod verify;
 
 /// What a policy came to.
@@ -40,6 +40,8 @@ pub enum Selection {
     Selected(Reference),
     /// Nothing was selected, and why; the fields stay as they are.
     NoSelection(String),
+    /// The policy is another automation's; its fields stay as they are, which is nothing to report.
+    Elsewhere,
 }
 
 /// The policies in scope, by `namespace:name`. A marker that names another policy sets nothing.
@@ -129,7 +131,8 @@ fn fields<'s>(scan: &'s Scan, selections: &Selections, diagnostics: &mut Vec<Dia
     let mut field = |marker: &'s Marker| {
         let new = match new_value(marker, selections, &mut advice) {
             Ok(value) => Some(value).filter(|value| *value != marker.value),
-            Err((code, message)) => {
+            Err(Passed::Elsewhere) => None,
+            Err(Passed::With(code, message)) => {
                 diagnostics.push(diagnostic(marker, code, message));
                 None
             }
@@ -139,24 +142,31 @@ fn fields<'s>(scan: &'s Scan, selections: &Selections, diagnostics: &mut Vec<Dia
     scan.markers.iter().map(&mut field).collect()
 }
 
-fn new_value(
-    marker: &Marker,
-    selections: &Selections,
-    advice: &mut advice::Advice<'_>,
-) -> Result<String, (Code, String)> {
+/// Why a marker is passed over.
+enum Passed {
+    /// It is another automation's.
+    Elsewhere,
+    /// With this finding.
+    With(Code, String),
+}
+
+fn new_value(marker: &Marker, selections: &Selections, advice: &mut advice::Advice<'_>) -> Result<String, Passed> {
     let policy = marker.policy();
     match selections.get(policy) {
-        None => Err((Code::UnknownPolicy, advice.unknown(marker).to_owned())),
+        None => Err(Passed::With(Code::UnknownPolicy, advice.unknown(marker).to_owned())),
+        Some(Selection::Elsewhere) => Err(Passed::Elsewhere),
         Some(Selection::NoSelection(reason)) => {
-            Err((Code::NoSelection, format!("policy {policy:?} has no selection: {reason}")))
+            Err(Passed::With(Code::NoSelection, format!("policy {policy:?} has no selection: {reason}")))
         }
         Some(Selection::Selected(reference)) => value::of(marker, reference).map_err(|absent| match absent {
-            Absent::Tag => {
-                (Code::NoSelection, format!("the selection of policy {policy:?} has no tag; the field stays"))
-            }
-            Absent::Digest => {
-                (Code::NoDigest, format!("the selection of policy {policy:?} has no digest; the field stays"))
-            }
+            Absent::Tag => Passed::With(
+                Code::NoSelection,
+                format!("the selection of policy {policy:?} has no tag; the field stays"),
+            ),
+            Absent::Digest => Passed::With(
+                Code::NoDigest,
+                format!("the selection of policy {policy:?} has no digest; the field stays"),
+            ),
         }),
     }
 }

@@ -117,7 +117,7 @@ pub fn message(automation: &Automation, plan: &Plan, selections: &Selections) ->
 fn selected_images(selections: &Selections) -> BTreeMap<String, String> {
     let selected = |(name, selection): (&str, &Selection)| match selection {
         Selection::Selected(reference) => Some((name.to_owned(), reference.to_string())),
-        Selection::NoSelection(_) => None,
+        Selection::NoSelection(_) | Selection::Elsewhere => None,
     };
     selections.iter().filter_map(selected).collect()
 }

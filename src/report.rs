@@ -1,10 +1,12 @@
 //! What people outside read: failures with hints, findings, diffs, the summary of a run.
 
+pub mod check;
 pub mod diff;
 pub mod explain;
 mod hint;
 pub mod json;
 pub mod mark;
+pub mod sarif;
 pub mod tags;
 
 use std::fmt::Write;
@@ -34,7 +36,13 @@ impl Usage {
     /// A JSON document that has another shape than it should.
     #[must_use]
     pub fn from_json(error: serde_json::Error) -> Self {
-        Self::new(error.to_string(), "the README shows the shape of every JSON document under \"Commands\"")
+        Self::shape(error.to_string())
+    }
+
+    /// The same, found by other means.
+    #[must_use]
+    pub fn shape(message: impl Into<String>) -> Self {
+        Self::new(message, "the README shows the shape of every JSON document under \"Commands\"")
     }
 }
 
@@ -42,11 +50,15 @@ impl Usage {
 #[must_use]
 pub fn failure(error: &anyhow::Error) -> String {
     if let Some(error) = error.downcast_ref::<config::Error>() {
-        return error.render(style());
+        return error.render(style(std::io::stderr()));
     }
     let mut text = format!("error: {error}\n");
     for cause in error.chain().skip(1) {
-        let _ = writeln!(text, "  caused by: {cause}");
+        let _ = match cause.downcast_ref::<git2::Error>() {
+            // Its `Display` adds numbers that mean nothing to users.
+            Some(error) => writeln!(text, "  caused by: {}", error.message()),
+            None => writeln!(text, "  caused by: {cause}"),
+        };
     }
     if let Some(hint) = hint::of(error) {
         let _ = writeln!(text, "  hint: {hint}");
@@ -54,14 +66,11 @@ pub fn failure(error: &anyhow::Error) -> String {
     text
 }
 
-/// Colours for a terminal, unless the user does not want them (<https://no-color.org>).
-fn style() -> config::Style {
+/// Colours for a stream that is a terminal, unless the user does not want them (<https://no-color.org>).
+#[must_use]
+pub fn style(stream: impl std::io::IsTerminal) -> config::Style {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-        config::Style::Colored
-    } else {
-        config::Style::Plain
-    }
+    if wanted && stream.is_terminal() { config::Style::Colored } else { config::Style::Plain }
 }
 
 /// Returns the exit code for an error that reached the top.
@@ -168,8 +177,11 @@ fn automation(report: &AutomationReport) -> String {
         Outcome::Held { reason } => format!("{id}: held, {reason}\n"),
         Outcome::Failed(_) => format!("{id}: failed\n"),
     };
-    for line in self::changes(changes).lines() {
-        let _ = writeln!(text, "  {line}");
+    // What was planned and not pushed is no change.
+    if !matches!(outcome, Outcome::Failed(_)) {
+        for line in self::changes(changes).lines() {
+            let _ = writeln!(text, "  {line}");
+        }
     }
     text
 }

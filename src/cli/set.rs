@@ -1,5 +1,6 @@
 //! `tagwright set`: rewrites the marked fields of a directory, without registry or Git.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -19,7 +20,7 @@ use crate::{files, marker, report};
 pub(super) struct Arguments {
     /// The directory, or one file
     directory: PathBuf,
-    /// What a policy selects, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0
+    /// What a policy selects, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0; may be repeated
     #[arg(long, value_name = "NS:NAME=REF")]
     image: Vec<String>,
     /// File with selections: [{"namespace", "name", "image", "tag", "digest"}]; `-` reads stdin
@@ -120,8 +121,12 @@ fn selections(arguments: &Arguments) -> anyhow::Result<(Selections, Vec<Diagnost
             selections.insert(name, selection);
         }
     }
+    let mut given = BTreeSet::new();
     for text in &arguments.image {
         let (name, reference) = argument(text)?;
+        if !given.insert(name.clone()) {
+            return Err(Usage::new(format!("--image {text}: {name} is given twice"), "give each policy once").into());
+        }
         selections.insert(name, Selection::Selected(reference));
     }
     Ok((selections, findings))

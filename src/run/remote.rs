@@ -2,9 +2,10 @@
 
 mod inspect;
 mod push;
+pub(super) mod survey;
 mod target;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,6 +90,8 @@ impl<'a> Job<'a> {
 /// Runs the batches of one URL, one after the other.
 pub(super) async fn run(edges: &Edges, queue: Vec<Batch<'_>>, selected: &Selected, mode: Mode) -> Done {
     let mut done = Done::default();
+    let automations = queue.iter().flatten().map(|(_, automation)| automation);
+    let known: BTreeSet<String> = automations.flat_map(|it| &it.policies).map(|policy| marker_name(policy)).collect();
     for batch in queue {
         let mut jobs: Vec<Job<'_>> = batch.into_iter().map(Job::new).collect();
         for mut job in jobs.extract_if(.., |job| job.automation.suspended) {
@@ -96,7 +99,8 @@ pub(super) async fn run(edges: &Edges, queue: Vec<Batch<'_>>, selected: &Selecte
             done.end(job);
         }
         if !jobs.is_empty() {
-            Remote { edges, selected, mode, digests: Digests::default() }.run(jobs, &mut done).await;
+            let remote = Remote { edges, selected, known: &known, mode, digests: Digests::default() };
+            remote.run(jobs, &mut done).await;
         }
     }
     done
@@ -106,6 +110,8 @@ pub(super) async fn run(edges: &Edges, queue: Vec<Batch<'_>>, selected: &Selecte
 struct Remote<'e> {
     edges: &'e Edges,
     selected: &'e Selected,
+    /// The policies of all automations of this URL, as markers name them.
+    known: &'e BTreeSet<String>,
     mode: Mode,
     digests: Digests,
 }
@@ -219,7 +225,7 @@ impl Remote<'_> {
 
     /// What each policy in scope selected, with digests where the policy asks for them.
     async fn selections(&mut self, automation: &Automation, files: &[MarkedFile], done: &mut Done) -> Selections {
-        let mut selections = Selections::new();
+        let mut selections: Selections = self.known.iter().map(|name| (name.as_str(), Selection::Elsewhere)).collect();
         let mut open: Vec<(&ImagePolicy, &Reference, &Tag)> = Vec::new();
         for policy in &automation.policies {
             let name = marker_name(policy);
@@ -273,7 +279,12 @@ fn found_diagnostics(found: &git::Found) -> Vec<crate::change::Diagnostic> {
     let missing = found.missing.iter().map(|path| {
         plan::about_path(path, Code::PathMissing, "the path of the automation does not exist in the repository")
     });
-    let skipped = found.skipped.iter().map(|skipped| {
+    missing.chain(skipped_diagnostics(found)).collect()
+}
+
+/// What is to say about files that were not looked into.
+fn skipped_diagnostics(found: &git::Found) -> impl Iterator<Item = crate::change::Diagnostic> {
+    found.skipped.iter().map(|skipped| {
         let (code, message) = match skipped.reason {
             SkipReason::SymbolicLink => (Code::SymbolicLink, "a symbolic link, which is not followed".to_owned()),
             SkipReason::TooLarge { bytes } => {
@@ -284,8 +295,7 @@ fn found_diagnostics(found: &git::Found) -> Vec<crate::change::Diagnostic> {
             SkipReason::NameNotText => (Code::NotText, "the name is not UTF-8".to_owned()),
         };
         plan::about_path(&skipped.path, code, &message)
-    });
-    missing.chain(skipped).collect()
+    })
 }
 
 fn new_commit(parent: CommitId, automation: &Automation, message: String) -> git::NewCommit {

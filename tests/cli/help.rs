@@ -21,6 +21,7 @@ Commands:
   select       Try a policy: print the tag it selects
   explain      Tell why a policy selects what it selects, and what becomes of its fields
   set          Rewrite the marked fields of a directory; no registry, no Git
+  check        Check the configuration and the markers of a repository
   mark         Put markers on images and write the policies for them
   message      Render a commit message
   skip         Tell whether a commit is the bot's own (exit 0) or not (exit 1)
@@ -272,7 +273,8 @@ Arguments:
 
 Options:
       --image <NS:NAME=REF>
-          What a policy selects, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0
+          What a policy selects, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0; may be
+          repeated
 
       --images <FILE.json>
           File with selections: [{"namespace", "name", "image", "tag", "digest"}]; `-` reads stdin
@@ -520,6 +522,16 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(&first, b"1.0.199999\n");
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}
+
+#[test]
+fn a_full_disk_is_a_failure() {
+    let world = World::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = world.tagwright(["select", "--semver=1.x", "1.0.0"]);
+    let output = command.stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to standard output"));
 }
 
 #[test]
