@@ -1,6 +1,6 @@
 //! Checks a directory: which automations read it, and what is in it.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Arguments, Observed};
@@ -64,7 +64,8 @@ fn names_images(bytes: &[u8]) -> bool {
 }
 
 /// Finds out what the directory is of. When it is in a checkout whose remote some automations name, those count, and
-/// their paths are from the checkout's root; otherwise all automations do, and the directory is the root.
+/// their paths are from the checkout's root; otherwise all automations do, and the root is the directory, or for a single
+/// file the current one.
 fn site(directory: PathBuf, configuration: Option<&Configuration>) -> Site {
     let all = configuration.map(|it| it.automations.clone()).unwrap_or_default();
     let folder = if directory.is_file() { directory.parent().map(Path::to_owned) } else { Some(directory.clone()) };
@@ -80,8 +81,17 @@ fn site(directory: PathBuf, configuration: Option<&Configuration>) -> Site {
             let root = up.fold(folder, |at, part| at.join(part));
             Site { directory, root, below: checkout.path, automations }
         }
+        _ if directory.is_file() && is_below_here(&folder) => {
+            let below = folder.strip_prefix(".").unwrap_or(&folder).display().to_string();
+            Site { directory, root: PathBuf::from("."), below, automations: all }
+        }
         _ => Site { directory, root: folder, below: String::new(), automations: all },
     }
+}
+
+/// Whether a path leads downwards from the current folder.
+fn is_below_here(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
 /// Whether two URLs mean one repository, however it is reached: the same host and path.
