@@ -87,6 +87,10 @@ pub enum Code {
     UnmarkedImage,
     /// TW022: the file with the marker is in no automation's paths.
     NotRead,
+    /// TW030: markers in embedded YAML, which nobody asked to be edited. A note.
+    EmbeddedOff,
+    /// TW031: markers in embedded YAML that cannot be edited.
+    EmbeddedUnsupported,
 }
 
 impl Code {
@@ -116,6 +120,8 @@ impl Code {
             Self::NoEffect => "TW020",
             Self::UnmarkedImage => "TW021",
             Self::NotRead => "TW022",
+            Self::EmbeddedOff => "TW030",
+            Self::EmbeddedUnsupported => "TW031",
         }
     }
 }

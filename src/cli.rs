@@ -6,6 +6,7 @@
 mod check;
 mod completions;
 mod demo;
+mod explain;
 mod mark;
 mod message;
 mod run;
@@ -53,6 +54,8 @@ enum Command {
     Run(run::Arguments),
     /// Try a policy: print the tag it selects
     Select(select::Arguments),
+    /// Tell why a policy selects what it selects, and what becomes of its fields
+    Explain(explain::Arguments),
     /// Rewrite the marked fields of a directory; no registry, no Git
     Set(set::Arguments),
     /// Check the configuration and the markers of a repository
@@ -122,6 +125,7 @@ fn dispatch(command: Command) -> anyhow::Result<Ending> {
     match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Select(arguments) => select::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Set(arguments) => set::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Mark(arguments) => mark::run(&arguments),

@@ -31,6 +31,7 @@
 //!   message     the data that templates see; trailers; recognising the bot's commits
 //!   automation  the validated description of one job
 //!   plan        what to do, as a value
+//!   explain     why a policy selects what it does, and what becomes of its fields
 //!   lint        what is wrong with markers, policies and automations, before anything is done
 //! edges   one outside system each, own Error, no decisions
 //!   registry    tags and digests; login; limits
@@ -61,6 +62,7 @@ pub mod cli;
 pub mod config;
 pub mod dockerconfig;
 pub mod edit;
+pub mod explain;
 pub mod files;
 pub mod git;
 pub mod image;

@@ -8,7 +8,7 @@ use crate::automation::Automation;
 use crate::change::{Change, Code, Diagnostic};
 use crate::edit::{self, Selection, Selections};
 use crate::image::{Digest, Reference};
-use crate::marker::{self, Field, Scan};
+use crate::marker::{self, Embedded, Field, Scan};
 use crate::message::{self, Facts};
 use crate::template;
 
@@ -24,10 +24,16 @@ pub struct MarkedFile {
 }
 
 impl MarkedFile {
-    /// Scans the bytes of a file.
+    /// Scans the bytes of a file; markers in embedded YAML count where an object asks for it.
     #[must_use]
     pub fn new(path: String, bytes: Vec<u8>) -> Self {
-        let scan = marker::scan(&bytes);
+        Self::with(path, bytes, Embedded::Annotated)
+    }
+
+    /// Scans the bytes of a file, with a say in which markers in embedded YAML count.
+    #[must_use]
+    pub fn with(path: String, bytes: Vec<u8>, embedded: Embedded) -> Self {
+        let scan = marker::scan_with(&bytes, embedded);
         Self { path, bytes, scan }
     }
 }
@@ -111,7 +117,7 @@ pub fn message(automation: &Automation, plan: &Plan, selections: &Selections) ->
 fn selected_images(selections: &Selections) -> BTreeMap<String, String> {
     let selected = |(name, selection): (&str, &Selection)| match selection {
         Selection::Selected(reference) => Some((name.to_owned(), reference.to_string())),
-        Selection::NoSelection(_) => None,
+        Selection::NoSelection(_) | Selection::Elsewhere => None,
     };
     selections.iter().filter_map(selected).collect()
 }

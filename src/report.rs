@@ -2,17 +2,19 @@
 
 pub mod check;
 pub mod diff;
+pub mod explain;
 mod hint;
 pub mod json;
 pub mod mark;
 pub mod sarif;
+pub mod tags;
 
 use std::fmt::Write;
 use std::io;
 
 use thiserror::Error;
 
-use crate::change::{Change, Diagnostic};
+use crate::change::{Change, Code, Diagnostic};
 use crate::run::{self, AutomationReport, Kind, Outcome, PolicyReport, Report};
 use crate::{config, files, git, registry, template};
 
@@ -34,7 +36,13 @@ impl Usage {
     /// A JSON document that has another shape than it should.
     #[must_use]
     pub fn from_json(error: serde_json::Error) -> Self {
-        Self::new(error.to_string(), "the README shows the shape of every JSON document under \"Commands\"")
+        Self::shape(error.to_string())
+    }
+
+    /// The same, found by other means.
+    #[must_use]
+    pub fn shape(message: impl Into<String>) -> Self {
+        Self::new(message, "the README shows the shape of every JSON document under \"Commands\"")
     }
 }
 
@@ -46,7 +54,11 @@ pub fn failure(error: &anyhow::Error) -> String {
     }
     let mut text = format!("error: {error}\n");
     for cause in error.chain().skip(1) {
-        let _ = writeln!(text, "  caused by: {cause}");
+        let _ = match cause.downcast_ref::<git2::Error>() {
+            // Its `Display` adds numbers that mean nothing to users.
+            Some(error) => writeln!(text, "  caused by: {}", error.message()),
+            None => writeln!(text, "  caused by: {cause}"),
+        };
     }
     if let Some(hint) = hint::of(error) {
         let _ = writeln!(text, "  hint: {hint}");
@@ -106,7 +118,8 @@ pub fn diagnostics(findings: &[Diagnostic]) -> String {
             (false, 0) => format!("{file}: "),
             (false, _) => format!("{file}:{line}:{column}: "),
         };
-        let _ = writeln!(text, "warning: {place}{code} {message}");
+        let level = if *code == Code::EmbeddedOff { "note" } else { "warning" };
+        let _ = writeln!(text, "{level}: {place}{code} {message}");
     }
     text
 }
@@ -164,8 +177,11 @@ fn automation(report: &AutomationReport) -> String {
         Outcome::Held { reason } => format!("{id}: held, {reason}\n"),
         Outcome::Failed(_) => format!("{id}: failed\n"),
     };
-    for line in self::changes(changes).lines() {
-        let _ = writeln!(text, "  {line}");
+    // What was planned and not pushed is no change.
+    if !matches!(outcome, Outcome::Failed(_)) {
+        for line in self::changes(changes).lines() {
+            let _ = writeln!(text, "  {line}");
+        }
     }
     text
 }

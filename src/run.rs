@@ -12,6 +12,7 @@ use std::sync::Arc;
 pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
 pub use poll::{no_match, refused};
 pub use remote::survey::{Seen, Survey, Wanted, survey};
+pub use remote::{Inspected, inspect, reflected};
 
 use crate::automation::Automation;
 use crate::change::{Code, Diagnostic};

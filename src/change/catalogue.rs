@@ -27,7 +27,7 @@ impl Severity {
 
 impl Code {
     /// Every code, in the order of its number.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::UnknownPolicy,
         Self::UnknownField,
         Self::MalformedMarker,
@@ -50,6 +50,8 @@ impl Code {
         Self::NoEffect,
         Self::UnmarkedImage,
         Self::NotRead,
+        Self::EmbeddedOff,
+        Self::EmbeddedUnsupported,
     ];
 
     /// A name for programs, such as `UnknownPolicy`.
@@ -99,6 +101,10 @@ impl Code {
             Self::NoEffect => ("NoEffect", Warning, "a field of the configuration has no effect"),
             Self::UnmarkedImage => ("UnmarkedImage", Note, "an image has no marker"),
             Self::NotRead => ("NotRead", Warning, "a marked file is in no automation's paths"),
+            Self::EmbeddedOff => ("EmbeddedOff", Note, "markers in embedded YAML, which nobody asked to be edited"),
+            Self::EmbeddedUnsupported => {
+                ("EmbeddedUnsupported", Warning, "markers in embedded YAML that cannot be edited")
+            }
         }
     }
 }

@@ -58,8 +58,7 @@ struct Image {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let template = template(arguments)?;
-    let input: Input = serde_json::from_str(&streams::read(&arguments.changes)?)
-        .map_err(Usage::from_json)
+    let input = input(&streams::read(&arguments.changes)?)
         .with_context(|| format!("cannot read the changes in {}", streams::name(&arguments.changes)))?;
     let changes: Vec<Change> = input.changes.into_iter().map(Change::from).collect();
     let images = input.images.into_iter().map(|image| (image.policy, image.image)).collect();
@@ -73,6 +72,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let text = message::render(&template, &facts)?;
     streams::data(&if arguments.trailers { message::with_trailers(&text, &facts) } else { text })?;
     Ok(Ending::Done)
+}
+
+fn input(text: &str) -> Result<Input, Usage> {
+    // A list would be taken for the members one after the other.
+    if text.trim_start().starts_with('[') {
+        return Err(Usage::shape("a list where an object with \"changes\" is expected"));
+    }
+    serde_json::from_str(text).map_err(Usage::from_json)
 }
 
 fn template(arguments: &Arguments) -> anyhow::Result<Template> {

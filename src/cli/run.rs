@@ -92,7 +92,7 @@ pub(super) fn registry_settings(mirrors: &[String]) -> anyhow::Result<registry::
 }
 
 /// The machine's Git settings, perhaps with another git configuration than the user's.
-fn git_settings(data_dir: PathBuf, configuration: Option<PathBuf>) -> git::Settings {
+pub(super) fn git_settings(data_dir: PathBuf, configuration: Option<PathBuf>) -> git::Settings {
     let mut settings = git::Settings::of_machine(data_dir);
     if let Some(path) = configuration {
         settings.environment.insert("GIT_CONFIG_GLOBAL".into(), path.into());

@@ -10,7 +10,7 @@ use crate::image::Repository;
 use crate::pattern::Pattern;
 use crate::policy::{Direction, Evaluation, Filter, Order, Policy};
 use crate::registry;
-use crate::report::{Usage, json, plural};
+use crate::report::{self, Usage, json};
 use crate::version::Range;
 
 /// How long listing the tags of `--image` may take.
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Output::Text if arguments.list => {
             streams::data(&evaluation.candidates.iter().map(|it| format!("{}\n", it.tag)).collect::<String>())?;
         }
-        Output::Text if arguments.explain => streams::data(&explanation(&evaluation, tags.len()))?,
+        Output::Text if arguments.explain => streams::data(&report::tags::evaluation(&evaluation, tags.len()))?,
         Output::Text => {}
     }
     if evaluation.selected.is_some() {
@@ -170,29 +170,4 @@ fn shape(evaluation: &Evaluation<'_>) -> json::Select {
         candidates: evaluation.candidates.iter().map(|candidate| candidate.tag.to_owned()).collect(),
         rejected: evaluation.rejected.iter().map(rejected).collect(),
     }
-}
-
-/// A table of every tag: candidates best first, then the rejected ones with their reasons.
-fn explanation(evaluation: &Evaluation<'_>, listed: usize) -> String {
-    use std::fmt::Write;
-    let width = evaluation
-        .candidates
-        .iter()
-        .map(|it| it.tag.len())
-        .chain(evaluation.rejected.iter().map(|it| it.tag.len()))
-        .max()
-        .unwrap_or_default();
-    let (tags, candidates) = (plural(listed, "tag"), plural(evaluation.candidates.len(), "candidate"));
-    let mut text = format!("{tags}, {candidates}, {} rejected\n", evaluation.rejected.len());
-    for candidate in &evaluation.candidates {
-        let mark = if evaluation.selected == Some(candidate.tag) { "* " } else { "  " };
-        let verdict = if evaluation.selected == Some(candidate.tag) { "selected" } else { "candidate" };
-        let value =
-            if candidate.value == candidate.tag { String::new() } else { format!(", ordered by {}", candidate.value) };
-        let _ = writeln!(text, "{mark}{:width$}  {verdict}{value}", candidate.tag);
-    }
-    for rejection in &evaluation.rejected {
-        let _ = writeln!(text, "  {:width$}  rejected: {}", rejection.tag, rejection.reason);
-    }
-    text
 }

@@ -1,5 +1,6 @@
 //! `tagwright set`: rewrites the marked fields of a directory, without registry or Git.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -9,6 +10,7 @@ use super::{Ending, Output, streams};
 use crate::change::{Code, Diagnostic};
 use crate::edit::{Selection, Selections};
 use crate::image::{Digest, Reference, Repository, Tag};
+use crate::marker::Embedded;
 use crate::plan::{self, MarkedFile, Plan};
 use crate::report::{Usage, diff, json};
 use crate::{files, marker, report};
@@ -18,12 +20,15 @@ use crate::{files, marker, report};
 pub(super) struct Arguments {
     /// The directory, or one file
     directory: PathBuf,
-    /// What a policy selects, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0
+    /// What a policy selects, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0; may be repeated
     #[arg(long, value_name = "NS:NAME=REF")]
     image: Vec<String>,
     /// File with selections: [{"namespace", "name", "image", "tag", "digest"}]; `-` reads stdin
     #[arg(long, value_name = "FILE.json")]
     images: Option<PathBuf>,
+    /// Edit YAML in block scalars, too, such as the `values.yaml: |` of a ConfigMap
+    #[arg(long)]
+    embedded: bool,
     /// Write nothing; exit with 3 when something would change
     #[arg(long)]
     check: bool,
@@ -65,7 +70,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
             .iter()
             .map(|path| plan::about_path(path, Code::SymbolicLink, "a symbolic link, which is not followed")),
     );
-    let marked: Vec<_> = found.files.into_iter().map(|(path, bytes)| MarkedFile::new(path, bytes)).collect();
+    let embedded = Embedded::everywhere(arguments.embedded);
+    let marked: Vec<_> = found.files.into_iter().map(|(path, bytes)| MarkedFile::with(path, bytes, embedded)).collect();
     let mut plan = plan::edits(&marked, &selections);
     findings.append(&mut plan.diagnostics);
     if !arguments.check && !arguments.diff {
@@ -115,8 +121,12 @@ fn selections(arguments: &Arguments) -> anyhow::Result<(Selections, Vec<Diagnost
             selections.insert(name, selection);
         }
     }
+    let mut given = BTreeSet::new();
     for text in &arguments.image {
         let (name, reference) = argument(text)?;
+        if !given.insert(name.clone()) {
+            return Err(Usage::new(format!("--image {text}: {name} is given twice"), "give each policy once").into());
+        }
         selections.insert(name, Selection::Selected(reference));
     }
     Ok((selections, findings))

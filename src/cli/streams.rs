@@ -13,9 +13,7 @@ pub(super) const MAX_INPUT_BYTES: u64 = 256 * 1024 * 1024;
 /// Writes data to stdout, exactly.
 pub(super) fn data(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
 /// Writes a JSON document and a newline to stdout.

@@ -69,6 +69,7 @@ fn automation(
         remote: remote?,
         checkout,
         paths: raw.paths.cleaned,
+        embedded: raw.embedded,
         base,
         policies,
         commit: Commit {

@@ -2,10 +2,17 @@
 //!
 //! An object is the root mapping of a document, an item of a `List` or `ResourceList`, or an item of a root sequence.
 //! Of duplicate keys the first counts; a value that is no scalar, or null, reads as empty; numbers read as they are
-//! written.
+//! written; what is too long for any name is cut.
 
 use crate::change::ObjectIdentity;
 use crate::marker::document::{Document, Kind, Node, Role, Scalar, Style};
+
+/// The annotation that says whether markers in the object's embedded YAML count: `"true"` or `"false"`.
+pub(crate) const EMBEDDED: &str = "tagwright.dev/embedded";
+
+/// The longest part of an identity, in bytes; what is longer is cut, because every change of the object repeats it.
+/// Kubernetes allows less for each.
+const MAX_PART: usize = 512;
 
 /// The identity of one object, with the place of each of its parts, so that it can be read again after an edit.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +22,8 @@ pub(crate) struct Object {
     metadata_seen: bool,
     name: Option<Part>,
     namespace: Option<Part>,
+    /// What its annotation [`EMBEDDED`] says.
+    pub(crate) embedded: Option<bool>,
     /// The object to take instead if that one turns out to be no list.
     list: Option<usize>,
 }
@@ -30,7 +39,7 @@ impl Object {
     /// The identity, with the values that `edited` gives for scalars by their number.
     pub(crate) fn identity<'e>(&self, edited: impl Fn(usize) -> Option<&'e str>) -> ObjectIdentity {
         let read = |part: &Option<Part>| match part {
-            Some(part) => edited(part.ordinal).unwrap_or(&part.value).to_owned(),
+            Some(part) => cut(edited(part.ordinal).unwrap_or(&part.value)).to_owned(),
             None => String::new(),
         };
         ObjectIdentity {
@@ -92,6 +101,8 @@ enum Place {
     Object,
     /// In its `metadata`.
     Metadata,
+    /// In the `annotations` of its `metadata`.
+    Annotations,
     /// In the `items` of the root mapping, whose object is a list or not.
     Items,
     /// In a root sequence.
@@ -135,6 +146,9 @@ impl<'n> Walk<'n> {
                 let place = if mapping { Place::Metadata } else { Place::Elsewhere };
                 Frame { object, place, key: "" }
             }
+            (Place::Metadata, "annotations") if is_value && mapping => {
+                Frame { object, place: Place::Annotations, key: "" }
+            }
             (Place::Object, "items") if is_value && !mapping && within_root => {
                 Frame { object, place: Place::Items, key: "" }
             }
@@ -162,6 +176,11 @@ impl<'n> Walk<'n> {
             (Place::Object, "metadata") => return object.metadata_seen = true,
             (Place::Metadata, "name") => &mut object.name,
             (Place::Metadata, "namespace") => &mut object.namespace,
+            (Place::Annotations, EMBEDDED) => {
+                let said = scalar.value.parse().ok();
+                object.embedded = object.embedded.or(said);
+                return;
+            }
             _ => return,
         };
         part.get_or_insert_with(|| Part { value: text_of(node, scalar), ordinal: scalar.ordinal });
@@ -171,5 +190,9 @@ impl<'n> Walk<'n> {
 fn text_of(node: &Node<'_>, scalar: &Scalar<'_>) -> String {
     let plain = scalar.style == Style::Plain && scalar.tag.is_none();
     let is_null = plain && (node.span.is_empty() || matches!(&*scalar.value, "~" | "null" | "Null" | "NULL"));
-    if is_null { String::new() } else { scalar.value.clone().into_owned() }
+    if is_null { String::new() } else { cut(&scalar.value).to_owned() }
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_PART)]
 }

@@ -37,6 +37,15 @@ pub fn file(path: &str, old: &[u8], new: &[u8]) -> String {
     text
 }
 
+/// Writes the diff of a file that is new.
+#[must_use]
+pub fn new_file(path: &str, new: &[u8]) -> String {
+    let (before, after) = (name("a/", path), name("b/", path));
+    let hunks = file(path, b"", new);
+    let hunks = hunks.split_once("\n+++ ").map_or("", |(_, hunks)| hunks);
+    format!("diff --git {before} {after}\nnew file mode 100644\n--- /dev/null\n+++ {hunks}")
+}
+
 /// A file name as git writes it: quoted and escaped where it has quotes, backslashes or control characters.
 fn name(side: &str, path: &str) -> String {
     if !path.chars().any(|c| c == '"' || c == '\\' || c.is_control()) {
@@ -49,14 +58,6 @@ fn name(side: &str, path: &str) -> String {
         c => c.to_string(),
     });
     format!("\"{side}{}\"", escaped.collect::<String>())
-}
-
-/// Writes the diff of a file that is new.
-#[must_use]
-pub fn new_file(path: &str, new: &[u8]) -> String {
-    let hunks = file(path, b"", new);
-    let hunks = hunks.split_once("\n+++ ").map_or("", |(_, hunks)| hunks);
-    format!("diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ {hunks}")
 }
 
 #[cfg(test)]

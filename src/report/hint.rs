@@ -36,6 +36,9 @@ pub(super) fn of_run(error: &run::Error) -> Option<&'static str> {
 
 fn of_git(error: &git::Error) -> Option<&'static str> {
     match error {
+        git::Error::Checkout { source, .. } if source.code() == git2::ErrorCode::Owner => Some(
+            "trust it with `git config --global --add safe.directory DIR`, or pass the message with --message-file FILE",
+        ),
         git::Error::Checkout { what, .. } if what.starts_with("open") => {
             Some("run it in a checkout, or pass the message with --message-file FILE")
         }

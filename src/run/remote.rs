@@ -1,15 +1,17 @@
 //! One Git remote: fetch, plan every automation on the freshly fetched head, commit, push.
 
+mod inspect;
 mod push;
 pub(super) mod survey;
 mod target;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
+pub use self::inspect::{Inspected, inspect, reflected};
 use super::outcome::{AutomationReport, Error, Outcome};
 use super::poll::Digests;
 use super::{Batch, Edges, Mode};
@@ -18,7 +20,7 @@ use crate::change::Code;
 use crate::edit::{Selection, Selections};
 use crate::git::{self, CommitId, Mirror, SkipReason};
 use crate::image::{Reference, Tag};
-use crate::marker;
+use crate::marker::{self, Embedded};
 use crate::plan::{self, MarkedFile};
 
 /// How often a push is tried when the branch keeps moving.
@@ -88,6 +90,8 @@ impl<'a> Job<'a> {
 /// Runs the batches of one URL, one after the other.
 pub(super) async fn run(edges: &Edges, queue: Vec<Batch<'_>>, selected: &Selected, mode: Mode) -> Done {
     let mut done = Done::default();
+    let automations = queue.iter().flatten().map(|(_, automation)| automation);
+    let known: BTreeSet<String> = automations.flat_map(|it| &it.policies).map(|policy| marker_name(policy)).collect();
     for batch in queue {
         let mut jobs: Vec<Job<'_>> = batch.into_iter().map(Job::new).collect();
         for mut job in jobs.extract_if(.., |job| job.automation.suspended) {
@@ -95,7 +99,8 @@ pub(super) async fn run(edges: &Edges, queue: Vec<Batch<'_>>, selected: &Selecte
             done.end(job);
         }
         if !jobs.is_empty() {
-            Remote { edges, selected, mode, digests: Digests::default() }.run(jobs, &mut done).await;
+            let remote = Remote { edges, selected, known: &known, mode, digests: Digests::default() };
+            remote.run(jobs, &mut done).await;
         }
     }
     done
@@ -105,6 +110,8 @@ pub(super) async fn run(edges: &Edges, queue: Vec<Batch<'_>>, selected: &Selecte
 struct Remote<'e> {
     edges: &'e Edges,
     selected: &'e Selected,
+    /// The policies of all automations of this URL, as markers name them.
+    known: &'e BTreeSet<String>,
     mode: Mode,
     digests: Digests,
 }
@@ -197,7 +204,9 @@ impl Remote<'_> {
         let snapshot = mirror.snapshot(base).await.map_err(failed)?;
         let found = snapshot.search(&automation.paths, MARKED_FILES).await.map_err(failed)?;
         job.report.diagnostics = found_diagnostics(&found);
-        let files: Vec<_> = found.files.into_iter().map(|file| MarkedFile::new(file.path, file.bytes)).collect();
+        let embedded = Embedded::everywhere(automation.embedded);
+        let files: Vec<_> =
+            found.files.into_iter().map(|file| MarkedFile::with(file.path, file.bytes, embedded)).collect();
         let selections = self.selections(automation, &files, done).await;
         let mut plan = plan::edits(&files, &selections);
         drop(files);
@@ -216,7 +225,7 @@ impl Remote<'_> {
 
     /// What each policy in scope selected, with digests where the policy asks for them.
     async fn selections(&mut self, automation: &Automation, files: &[MarkedFile], done: &mut Done) -> Selections {
-        let mut selections = Selections::new();
+        let mut selections: Selections = self.known.iter().map(|name| (name.as_str(), Selection::Elsewhere)).collect();
         let mut open: Vec<(&ImagePolicy, &Reference, &Tag)> = Vec::new();
         for policy in &automation.policies {
             let name = marker_name(policy);

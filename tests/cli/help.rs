@@ -81,8 +81,7 @@ Options:
           [env: TAGWRIGHT_DATA_DIR]
 
       --registry-mirror <HOST=URL>
-          Ask this mirror in place of a registry: ghcr.io=https://mirror.example.com; may be
-          repeated
+          Ask the mirror at URL in place of the registry HOST; may be repeated
 
       --output <FORMAT>
           What to print on stdout
@@ -136,7 +135,7 @@ Options:
           Only tags that match this pattern (Go's dialect, matches anywhere in the tag)
 
       --filter-extract <TEMPLATE>
-          What to order by instead of the tag, such as $ts for a group (?P<ts>…)
+          What to order by instead of the tag, such as $1, or $ts for a group named ts
 
       --list
           Print all tags the policy can order, best first, one a line
@@ -196,7 +195,8 @@ Arguments:
 
 Options:
       --image <NS:NAME=REF>
-          What a policy selects, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0
+          What a policy selects, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0; may be
+          repeated
 
       --images <FILE.json>
           File with selections: [{"namespace", "name", "image", "tag", "digest"}]; `-` reads stdin
@@ -234,6 +234,86 @@ Logging:
           [default: text]
 -- stderr
 "#);
+    insta::assert_snapshot!(world.run(["mark", "--help"]).text(), @"
+exit 0
+-- stdout
+Put markers on images and write the policies for them
+
+Usage: tagwright mark [OPTIONS] <DIRECTORY>
+
+Arguments:
+  <DIRECTORY>
+          The directory, or one file
+
+Options:
+      --write
+          Write the markers, and the policies to --config or stdout
+
+      --config <FILE.yaml>
+          Where the policies go; a file that is there is added to
+
+      --flux
+          Write Flux's objects in place of one ImageAutomation
+
+      --secrets <DIR>
+          Folder with secrets that --config names, as files: NAMESPACE/NAME/KEY
+
+      --namespace <NAMESPACE>
+          The namespace of the policies
+          
+          [default: default]
+
+      --name <NAME>
+          The name of the automation [default: the last part of the Git URL]
+
+      --git-url <URL>
+          The Git remote that the policies are for [default: the remote of the directory's checkout]
+
+      --branch <BRANCH>
+          Its branch [default: the one checked out]
+
+      --track-digests
+          Mark images whose tags have no order, too: keep the tag, and follow the digest behind it
+
+      --interactive
+          Ask for every policy: accept, skip, or change it
+
+      --offline
+          Ask no registry what the policies would select
+
+      --insecure
+          Allow plain HTTP to registries
+
+      --registry-mirror <HOST=URL>
+          Ask the mirror at URL in place of the registry HOST; may be repeated
+
+      --output <FORMAT>
+          What to print on stdout
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON document
+          
+          [default: text]
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+Logging:
+  -v, --verbose...
+          Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
+
+      --log-format <FORMAT>
+          How log lines on stderr look
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON object a line
+          
+          [env: TAGWRIGHT_LOG_FORMAT]
+          [default: text]
+-- stderr
+");
     insta::assert_snapshot!(world.run(["message", "--help"]).text(), @r#"
 exit 0
 -- stdout
@@ -441,6 +521,16 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(&first, b"1.0.199999\n");
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}
+
+#[test]
+fn a_full_disk_is_a_failure() {
+    let world = World::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = world.tagwright(["select", "--semver=1.x", "1.0.0"]);
+    let output = command.stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to standard output"));
 }
 
 #[test]

@@ -111,7 +111,7 @@ error: template: commit message:1: function "env" not defined
   hint: left out on purpose, as in Flux: the same changes must always give the same commit message
 "#);
     let mut said = String::new();
-    for input in ["", "[1]", "{", r#"{"change": []}"#, r#"{"changes": [{"line": "6"}]}"#] {
+    for input in ["", "[]", "[{}]", "{", r#"{"change": []}"#, r#"{"changes": [{"line": "6"}]}"#] {
         let run = world.feed(input, ["message", "--changes", "-"]);
         run.refuses(2, "error: cannot read the changes in standard input");
         said.push_str(&run.stderr);
@@ -121,7 +121,10 @@ error: cannot read the changes in standard input
   caused by: EOF while parsing a value at line 1 column 0
   hint: the README shows the shape of every JSON document under "Commands"
 error: cannot read the changes in standard input
-  caused by: invalid type: integer `1`, expected struct AutomationName at line 1 column 2
+  caused by: a list where an object with "changes" is expected
+  hint: the README shows the shape of every JSON document under "Commands"
+error: cannot read the changes in standard input
+  caused by: a list where an object with "changes" is expected
   hint: the README shows the shape of every JSON document under "Commands"
 error: cannot read the changes in standard input
   caused by: EOF while parsing an object at line 1 column 1

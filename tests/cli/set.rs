@@ -435,6 +435,8 @@ fn mistakes_are_explained() {
         r#"[{"namespace": "default", "name": "app", "image": "app", "tag": 2}]"#,
     ];
     let fed = inputs.map(|input| world.feed(input, ["set", "dir", "--images=-"]));
+    let twice = world.run(["set", "dir", SELECT, "--image=default:app=app:3"]);
+    twice.refuses(2, "error: --image default:app=app:3: default:app is given twice");
     let said: String = runs.iter().chain(&fed).map(|run| run.stderr.as_str()).collect();
     runs.iter().chain(&fed).for_each(|run| run.refuses(2, "error: "));
     insta::assert_snapshot!(said, @r#"
@@ -483,6 +485,33 @@ fn a_selection_that_oci_does_not_allow_changes_nothing_and_is_reported() {
         assert!(!run.stdout.contains('\u{1b}'), "{run:?}");
         assert_eq!(world.read("dir/app.yaml"), APP);
     }
+}
+
+#[test]
+fn every_finding_says_where_and_what() {
+    let world = World::new();
+    let marker = "# {\"$imagepolicy\": \"default:app\"}";
+    world.write("dir/1-text.yaml", format!("a: x # see {marker}\nb: x # {{\"$imagepolicy\": 'default:app'}}\n"));
+    world.write("dir/2-place.yaml", format!("{marker}\nkey: {marker}\n  a: x\n"));
+    world.write("dir/3-broken.yaml", format!("a: 1\n---\nb: [ {marker}\n---\nc: x {marker}\n"));
+    world.write("dir/4-latin.yaml", [b"a: caf\xe9 ".as_slice(), marker.as_bytes()].concat());
+    world.write("dir/5-large.yaml", format!("a: x {marker}\n{}", "# long\n".repeat(3 << 20)));
+    world.write("dir/6-suffix.yaml", "a: x # {\"$imagepolicy\": \"default:app:Tag\"}\n");
+    let run = world.run(["set", "dir", SELECT]);
+    insta::assert_snapshot!(run.text(), @r#"
+exit 0
+-- stdout
+3-broken.yaml:5: x -> app:1.10 (default:app)
+-- stderr
+warning: 1-text.yaml:1:6: TW003 the comment is no marker: something stands before the JSON object
+warning: 1-text.yaml:2:6: TW003 the comment is no marker: it is not one JSON object and nothing else (expected value at line 1 column 19)
+warning: 2-place.yaml:1:1: TW004 the marker sets nothing: it belongs to a mapping key; put it at the end of the value's line
+warning: 2-place.yaml:2:6: TW004 the marker sets nothing: it belongs to a mapping key; put it at the end of the value's line
+warning: 3-broken.yaml:3:4: TW005 the document has markers and cannot be parsed: unclosed bracket '['
+warning: 4-latin.yaml: TW006 the file has markers and is no UTF-8 from byte 6 on
+warning: 5-large.yaml: TW007 the file has markers and is larger than 16777216 bytes; it is left alone
+warning: 6-suffix.yaml:1:6: TW002 the marker "default:app:Tag" must end in :tag, :name, :digest or the policy's name
+"#);
 }
 
 #[test]

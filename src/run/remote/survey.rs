@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{MARKED_FILES, skipped_diagnostics, target};
+use super::target::{self, Target};
+use super::{MARKED_FILES, skipped_diagnostics};
 use crate::automation::Automation;
 use crate::change::Diagnostic;
 use crate::git::{self, Mirror};
@@ -77,12 +78,23 @@ async fn read(
     automation: &Automation,
     wanted: Wanted,
 ) -> Result<Seen, Error> {
-    let failed = |source| Error::git("read", &automation.remote.url, source);
-    let target = target::resolve(mirror, advertisement, automation).await?;
-    let snapshot = mirror.snapshot(target.base).await.map_err(failed)?;
     let criteria = git::Criteria { rule: wanted.rule, contains: wanted.contains, ..MARKED_FILES };
-    let found = snapshot.search(&automation.paths, criteria).await.map_err(failed)?;
+    let (target, found) = find(mirror, advertisement, automation, criteria).await?;
     let diagnostics = skipped_diagnostics(&found).collect();
     let files = found.files.into_iter().map(|file| (file.path, file.bytes)).collect();
     Ok(Seen { commit: target.base.to_string(), files, missing: found.missing, diagnostics })
+}
+
+/// Fetches what an automation would plan on, and finds its files.
+pub(super) async fn find(
+    mirror: &Mirror,
+    advertisement: &git::Advertisement,
+    automation: &Automation,
+    criteria: git::Criteria,
+) -> Result<(Target, git::Found), Error> {
+    let failed = |source| Error::git("read", &automation.remote.url, source);
+    let target = target::resolve(mirror, advertisement, automation).await?;
+    let snapshot = mirror.snapshot(target.base).await.map_err(failed)?;
+    let found = snapshot.search(&automation.paths, criteria).await.map_err(failed)?;
+    Ok((target, found))
 }
