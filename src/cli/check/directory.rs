@@ -8,7 +8,6 @@ use crate::automation::Automation;
 use crate::change::{Code, Location};
 use crate::config::Configuration;
 use crate::lint::{self, Checked, Finding, Rules, View};
-use crate::plan::MarkedFile;
 use crate::report::check::Entry;
 use crate::{files, git, inventory, marker};
 
@@ -156,7 +155,7 @@ fn check_all(mut files: Vec<(String, Vec<u8>)>, rules: Option<Rules<'_>>) -> Che
 }
 
 fn check(files: Vec<(String, Vec<u8>)>, rules: Option<Rules<'_>>) -> Checked {
-    let files: Vec<MarkedFile> = files.into_iter().map(|(path, bytes)| MarkedFile::new(path, bytes)).collect();
+    let files: Vec<_> = files.into_iter().map(|(path, bytes)| lint::scan(path, bytes, rules)).collect();
     lint::files(&files, rules)
 }
 
