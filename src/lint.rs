@@ -10,8 +10,9 @@
 //! only the markers themselves are looked at.
 //!
 //! # How it is used
-//! [`files`] checks the files in which [`is_mentioned`] finds something, in parts if that is faster, and counts what the markers use ([`Usage`]). When all
-//! files have been seen, [`configuration`] says what is wrong with the policies and automations themselves.
+//! [`scan`] reads the files in which [`is_mentioned`] finds something. [`files`] checks them, in parts if that is faster,
+//! and counts what the markers use ([`Usage`]). When all files have been seen, [`configuration`] says what is wrong with
+//! the policies and automations themselves.
 //!
 //! ```
 //! use tagwright::lint;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 
 use crate::automation::{Automation, ImagePolicy, ObjectName, Origins, Part};
 use crate::change::{Code, Location, Severity};
+use crate::marker::Embedded;
 use crate::plan::MarkedFile;
 
 pub use self::image::unmarked;
@@ -126,6 +128,14 @@ impl Checked {
         self.findings.extend(other.findings);
         self.usage.merge(other.usage);
     }
+}
+
+/// Scans a file as the automations that read it would; its path counts from the root of the repository.
+#[must_use]
+pub fn scan(path: String, bytes: Vec<u8>, rules: Option<Rules<'_>>) -> MarkedFile {
+    let automations = rules.map(|rules| rules.automations).unwrap_or_default();
+    let embedded = automations.iter().any(|automation| automation.embedded && scope::covers(automation, &path));
+    MarkedFile::with(path, bytes, Embedded::everywhere(embedded))
 }
 
 /// Checks marked files; paths count from the root of the repository.

@@ -212,6 +212,40 @@ fn a_remote_that_cannot_be_read_is_a_failure() {
     assert!(said.contains("default/shop"), "{said}");
 }
 
+/// The repositories of `fixtures/mark`, marked, are as `check` wants them.
+#[test]
+fn what_mark_writes_has_no_findings() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/mark");
+    let cases: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path().join("repo")).collect();
+    assert!(cases.len() >= 6);
+    for case in cases {
+        let world = tempfile::tempdir().unwrap();
+        fs::create_dir(world.path().join("repo")).unwrap();
+        copy(&case, &world.path().join("repo"));
+        let mark = "mark repo --write --offline --track-digests --git-url https://git.example.com/a/b.git --config policies.yaml";
+        let marked = tagwright(world.path(), &mark.split(' ').collect::<Vec<_>>());
+        assert!(marked.status.success(), "{}", String::from_utf8_lossy(&marked.stderr));
+        let checked = tagwright(world.path(), &["check", "repo", "--config", "policies.yaml"]);
+        let found = String::from_utf8(checked.stdout).unwrap();
+        assert_eq!((checked.status.code(), found.as_str()), (Some(0), ""), "{}", case.display());
+    }
+}
+
+#[test]
+fn a_single_file_is_checked_by_its_path() {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/check/TW017-unreachable-value");
+    let world = tempfile::tempdir().unwrap();
+    copy(&case.join("wrong"), world.path());
+    let folder = world.path().join("repository");
+    let output = tagwright(&folder, &["check", "apps/web.yaml", "--config", "../policies", "--output", "github"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(
+        said.lines().count() == 3 && said.lines().all(|line| line.starts_with("::warning file=apps/web.yaml,")),
+        "{said}"
+    );
+}
+
 /// In a checkout of a remote that automations name, only these count, and a folder of it is enough.
 #[test]
 fn a_folder_of_a_checkout_is_checked_by_its_place() {

@@ -103,7 +103,7 @@ impl Code {
             Self::NotRead => ("NotRead", Warning, "a marked file is in no automation's paths"),
             Self::EmbeddedOff => ("EmbeddedOff", Note, "markers in embedded YAML, which nobody asked to be edited"),
             Self::EmbeddedUnsupported => {
-                ("EmbeddedUnsupported", Warning, "markers in embedded YAML that cannot be edited")
+                ("EmbeddedUnsupported", Error, "markers in embedded YAML that cannot be edited")
             }
         }
     }

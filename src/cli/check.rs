@@ -95,7 +95,7 @@ fn configuration(arguments: &Arguments) -> anyhow::Result<Option<Configuration>>
     let paths = match arguments.config.as_slice() {
         [] if PathBuf::from(DEFAULT_CONFIG).is_dir() => vec![PathBuf::from(DEFAULT_CONFIG)],
         [] => {
-            streams::talk("note: there is no configuration, so only the markers themselves are checked");
+            streams::talk("note: no configuration is given (--config), so only the markers themselves are checked");
             return Ok(None);
         }
         given => given.to_vec(),

@@ -66,7 +66,9 @@ fn noun(field: Field) -> &'static str {
 
 /// For each marker, the mapping that its value is in, and its key without the words for parts; none outside of mappings.
 fn stems(document: &Document<'_>, markers: &[Marker]) -> Vec<Option<(usize, String)>> {
-    let wanted: BTreeMap<usize, usize> = markers.iter().enumerate().map(|(at, it)| (it.site.ordinal, at)).collect();
+    // Embedded YAML numbers its scalars by itself.
+    let own = markers.iter().enumerate().filter(|(_, marker)| marker.site.embedded.is_none());
+    let wanted: BTreeMap<usize, usize> = own.map(|(at, it)| (it.site.ordinal, at)).collect();
     let mut stems = vec![None; markers.len()];
     let mut open: Vec<(usize, &str)> = Vec::new();
     for (at, node) in document.nodes.iter().enumerate() {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use super::{MarkedDocument, Marker, Scan, Site, TOKEN, scan_text};
+use super::{MAX_DIAGNOSTICS, MarkedDocument, Marker, Scan, Site, TOKEN, scan_text};
 use crate::change::{Code, Diagnostic};
 use crate::marker::document::{self, Document, Kind, Node, Role, Scalar, TagSite};
 use crate::marker::embedded::{self, Block, Dedented, Home, MAX_LEVELS, Permission};
@@ -151,8 +151,7 @@ impl Reader<'_> {
         }
         for diagnostic in &found.diagnostics {
             let place = source.place(Place { line: diagnostic.line, column: diagnostic.column });
-            let (line, column) = (place.line, place.column);
-            self.scan.diagnostics.push(Diagnostic { line, column, ..diagnostic.clone() });
+            self.list(place, diagnostic.code, diagnostic.message.clone());
         }
         if found.markers.is_empty() {
             return None;
@@ -192,8 +191,17 @@ impl Reader<'_> {
     }
 
     fn report(&mut self, offset: usize, code: Code, message: String) {
-        let place = self.lines.place(self.text, self.span.start + offset);
+        self.list(self.lines.place(self.text, self.span.start + offset), code, message);
+    }
+
+    fn list(&mut self, place: Place, code: Code, message: String) {
         let (line, column) = (place.line, place.column);
+        let listed = self.scan.diagnostics.len();
+        if listed == MAX_DIAGNOSTICS {
+            return;
+        }
+        let note = if listed + 1 == MAX_DIAGNOSTICS { " (further findings in this file are not listed)" } else { "" };
+        let message = message + note;
         self.scan.diagnostics.push(Diagnostic { file: String::new(), line, column, code, message });
     }
 }

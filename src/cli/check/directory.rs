@@ -1,6 +1,6 @@
 //! Checks a directory: which automations read it, and what is in it.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Arguments, Observed};
@@ -8,7 +8,6 @@ use crate::automation::Automation;
 use crate::change::{Code, Location};
 use crate::config::Configuration;
 use crate::lint::{self, Checked, Finding, Rules, View};
-use crate::plan::MarkedFile;
 use crate::report::check::Entry;
 use crate::{files, git, inventory, marker};
 
@@ -64,7 +63,8 @@ fn names_images(bytes: &[u8]) -> bool {
 }
 
 /// Finds out what the directory is of. When it is in a checkout whose remote some automations name, those count, and
-/// their paths are from the checkout's root; otherwise all automations do, and the directory is the root.
+/// their paths are from the checkout's root; otherwise all automations do, and the root is the directory, or for a single
+/// file the current one.
 fn site(directory: PathBuf, configuration: Option<&Configuration>) -> Site {
     let all = configuration.map(|it| it.automations.clone()).unwrap_or_default();
     let folder = if directory.is_file() { directory.parent().map(Path::to_owned) } else { Some(directory.clone()) };
@@ -80,8 +80,17 @@ fn site(directory: PathBuf, configuration: Option<&Configuration>) -> Site {
             let root = up.fold(folder, |at, part| at.join(part));
             Site { directory, root, below: checkout.path, automations }
         }
+        _ if directory.is_file() && is_below_here(&folder) => {
+            let below = folder.strip_prefix(".").unwrap_or(&folder).display().to_string();
+            Site { directory, root: PathBuf::from("."), below, automations: all }
+        }
         _ => Site { directory, root: folder, below: String::new(), automations: all },
     }
+}
+
+/// Whether a path leads downwards from the current folder.
+fn is_below_here(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
 /// Whether two URLs mean one repository, however it is reached: the same host and path.
@@ -146,7 +155,7 @@ fn check_all(mut files: Vec<(String, Vec<u8>)>, rules: Option<Rules<'_>>) -> Che
 }
 
 fn check(files: Vec<(String, Vec<u8>)>, rules: Option<Rules<'_>>) -> Checked {
-    let files: Vec<MarkedFile> = files.into_iter().map(|(path, bytes)| MarkedFile::new(path, bytes)).collect();
+    let files: Vec<_> = files.into_iter().map(|(path, bytes)| lint::scan(path, bytes, rules)).collect();
     lint::files(&files, rules)
 }
 

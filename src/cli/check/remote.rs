@@ -11,7 +11,6 @@ use crate::change::Location;
 use crate::cli::streams;
 use crate::config::Configuration;
 use crate::lint::{self, Finding, Rules, View};
-use crate::plan::MarkedFile;
 use crate::report::check::Entry;
 use crate::run::{self, Seen, Survey, Wanted};
 use crate::{git, inventory};
@@ -85,7 +84,7 @@ fn check(url: &str, tree: Tree, configuration: &Configuration, arguments: &Argum
         findings.extend(tree.files.iter().flat_map(|(path, bytes)| lint::unmarked(path, bytes, Some(rules))));
     }
     let marked = tree.files.into_iter().filter(|(_, bytes)| lint::is_mentioned(bytes));
-    let marked: Vec<MarkedFile> = marked.map(|(path, bytes)| MarkedFile::new(path, bytes)).collect();
+    let marked: Vec<_> = marked.map(|(path, bytes)| lint::scan(path, bytes, Some(rules))).collect();
     observed.marked += marked.len();
     let checked = lint::files(&marked, Some(rules));
     findings.extend(checked.findings);
