@@ -16,8 +16,18 @@ const PODINFO: &str = include_str!("../../fixtures/cli/readme/podinfo.yaml");
 
 /// The fenced blocks of a language.
 fn blocks(language: &str) -> Vec<&'static str> {
+    blocks_of(README, language)
+}
+
+fn blocks_of(text: &'static str, language: &str) -> Vec<&'static str> {
     let fence = format!("```{language}\n");
-    README.split(&fence).skip(1).map(|rest| rest.split_once("\n```").unwrap().0).collect()
+    text.split(&fence).skip(1).map(|rest| rest.split_once("\n```").unwrap().0).collect()
+}
+
+/// The text from a heading to the next one.
+fn section(heading: &str) -> &'static str {
+    let (_, rest) = README.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no heading {heading}"));
+    rest.split("\n#").next().unwrap()
 }
 
 /// The rows of the next table below a text, as cells.
@@ -47,7 +57,7 @@ fn steps(block: &str) -> Vec<Step> {
         }
         let step = steps.last_mut().unwrap();
         let text = if step.command.ends_with(['|', '\\']) { &mut step.command } else { &mut step.prints };
-        if !text.is_empty() && !text.ends_with('\n') {
+        if !text.is_empty() {
             text.push('\n');
         }
         text.push_str(line);
@@ -55,16 +65,14 @@ fn steps(block: &str) -> Vec<Step> {
     steps
 }
 
-#[test]
-fn five_minutes_are_as_written() {
+/// A world in which README's names of a registry and a remote lead to these, with README's configuration; and the `PATH`
+/// with a program that runs as it is written, apart from the mirror.
+fn as_in_readme(registry: &Live, remote: &Remote) -> (World, String) {
     let world = World::new();
-    let registry = Live::start(Listed::with("stefanprodan/podinfo", ["6.5.4", "6.7.0", "7.0.0-beta.1"]));
-    let remote = Remote::with(&[("clusters/prod/podinfo.yaml", PODINFO)]);
     let config = format!("[url \"{}\"]\n\tinsteadOf = https://git.example.com/acme/config.git\n", remote.path());
     world.write("home/.gitconfig", config);
-    // README's names lead here; apart from the mirror, commands run as they are written.
     let script = format!(
-        "#!/bin/sh\ncase \"$*\" in run*|*--image*) set -- \"$@\" --registry-mirror=ghcr.io={} ;; esac\nexec '{}' \"$@\"\n",
+        "#!/bin/sh\ncase \"$*\" in run*|explain*|*--image*) set -- \"$@\" --registry-mirror=ghcr.io={} ;; esac\nexec '{}' \"$@\"\n",
         registry.url(),
         env!("CARGO_BIN_EXE_tagwright")
     );
@@ -74,11 +82,19 @@ fn five_minutes_are_as_written() {
 
     let native = blocks("yaml").into_iter().find(|block| block.contains("kind: ImageAutomation")).unwrap();
     world.write("policies/podinfo.yaml", native);
+    (world, path)
+}
+
+#[test]
+fn five_minutes_are_as_written() {
+    let registry = Live::start(Listed::with("stefanprodan/podinfo", ["6.5.4", "6.7.0", "7.0.0-beta.1"]));
+    let remote = Remote::with(&[("clusters/prod/podinfo.yaml", PODINFO)]);
+    let (world, path) = as_in_readme(&registry, &remote);
     let hash = Regex::new("pushed [0-9a-f]{7} ").unwrap();
     let trimmed = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     let masked = |text: &str| trimmed(&hash.replace_all(text, "pushed SHORT "));
     let mut exported = String::new();
-    for step in blocks("console").into_iter().flat_map(steps) {
+    for step in blocks_of(section("## Five minutes"), "console").into_iter().flat_map(steps) {
         if step.command.starts_with("export ") {
             exported = step.command;
             continue;
@@ -95,6 +111,19 @@ fn five_minutes_are_as_written() {
         }
     }
     assert_eq!(remote.show("main:clusters/prod/podinfo.yaml"), PODINFO.replace("6.5.4", "6.7.0"));
+}
+
+#[test]
+fn explain_is_as_written() {
+    let signatures = ["sha256-0a1b.sig", "sha256-1f2e.sig"];
+    let tags = ["5.2.1", "6.5.4", "6.6.3", "6.7.0", "6.8.0-rc.1", "7.0.0", "latest"];
+    let registry = Live::start(Listed::with("stefanprodan/podinfo", tags.into_iter().chain(signatures)));
+    let remote = Remote::with(&[("clusters/prod/podinfo.yaml", PODINFO)]);
+    let (world, path) = as_in_readme(&registry, &remote);
+    for step in blocks_of(section("### Explain"), "console").into_iter().flat_map(steps) {
+        let run = world.finish(world.program("bash").env("PATH", &path).args(["-c", &step.command]), b"");
+        assert_eq!((run.code, run.stdout.trim_end()), (0, step.prints.trim_end()), "{}: {run:?}", step.command);
+    }
 }
 
 #[test]
@@ -141,7 +170,7 @@ fn shape(value: &Value) -> BTreeSet<String> {
 fn json_is_as_printed_and_as_read() {
     let world = World::new();
     let [printed, read] = blocks("jsonc")[..] else { panic!("two blocks") };
-    let [select, set, run] = &documents(printed)[..] else { panic!("three documents") };
+    let [select, explain, tag, set, check, run] = &documents(printed)[..] else { panic!("six documents") };
     let found = world.run(["select", "--semver=1.x", "--output=json", "latest", "1.5.0", "1.4.1"]);
     assert_eq!(&found.json(), select);
     let app = "a: x # {\"$imagepolicy\": \"default:app\"}\nb: x # {\"$imagepolicy\": \"default:ap\"}\n";
@@ -156,6 +185,15 @@ fn json_is_as_printed_and_as_read() {
     assert!(shape(run).is_subset(&shape(&found.json())), "{found:?}");
     let members = |value: &Value| value["automations"][0].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(members(&found.json()), members(run));
+
+    let found = world.run(["check", "app.yaml", "--config=config", "--output=json"]);
+    assert_eq!(shape(&found.json()), shape(check));
+    let config = crate::site::native("shop", "app", "", "").replace("REMOTE", &remote.path());
+    world.write("config/app.yaml", config.replace("REGISTRY", "ghcr.io"));
+    world.write("tags", "1.0.0\nlatest\n");
+    let explained = ["explain", "default:app", ".", "--tags=tags", "--config=config", "--output=json"];
+    assert_eq!(shape(&world.run(explained).json()), shape(explain));
+    assert_eq!(shape(&world.run(explained.into_iter().chain(["--tag=2.0.0"])).json()), shape(tag));
 
     let [images, changes] = &documents(read)[..] else { panic!("two documents") };
     assert_eq!(world.feed(&images.to_string(), ["set", "app.yaml", "--images=-"]).code, 0);
@@ -225,23 +263,8 @@ fn every_exit_code_is_shown() {
 
 #[test]
 fn every_finding_has_its_row() {
-    let codes = [
-        Code::UnknownPolicy,
-        Code::UnknownField,
-        Code::MalformedMarker,
-        Code::MisplacedMarker,
-        Code::UnparsableDocument,
-        Code::NotText,
-        Code::FileTooLarge,
-        Code::NoSelection,
-        Code::NoDigest,
-        Code::EditRefused,
-        Code::PathMissing,
-        Code::InvalidReference,
-        Code::SymbolicLink,
-    ];
     let rows: Vec<&str> = rows("\n### Findings\n").iter().map(|row| row[0]).collect();
-    assert_eq!(rows, codes.map(Code::as_str));
+    assert_eq!(rows, Code::ALL.map(|code| format!("**{code}** {}", code.severity().as_str())));
 }
 
 /// Writes a file, sets `default:app` to `app:2`, and returns the run and the file.
