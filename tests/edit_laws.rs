@@ -178,6 +178,13 @@ fn apply(bytes: &[u8]) -> (Scan, Edited) {
     (scan, edited)
 }
 
+/// Blank lines between the header of a block scalar and its first line of text go with the old value.
+fn without_leading_blank_lines(gap: &str) -> &str {
+    let header = gap.trim_end_matches([' ', '\t', '\r', '\n']);
+    let is_header = header.lines().last().is_some_and(|line| line.contains(['|', '>']));
+    if is_header { header } else { gap }
+}
+
 /// The text around the marked scalars; headers of block scalars read as stripping.
 fn gaps(bytes: &[u8], scan: &Scan) -> Vec<String> {
     let mut from = 0;
@@ -187,8 +194,10 @@ fn gaps(bytes: &[u8], scan: &Scan) -> Vec<String> {
         from = marker.span.end;
     }
     gaps.push(&bytes[from..]);
-    let normal =
-        |gap: &[u8]| String::from_utf8_lossy(gap).replace(['+', '-'], "").replace("| ", "|").replace("> ", ">");
+    let normal = |gap: &[u8]| {
+        let gap = String::from_utf8_lossy(gap);
+        without_leading_blank_lines(&gap).replace(['+', '-'], "").replace("| ", "|").replace("> ", ">")
+    };
     gaps.into_iter().map(normal).collect()
 }
 

@@ -91,12 +91,22 @@ fn apply(bytes: &[u8], embedded: Embedded) -> (Scan, Edited) {
     (scan, edited)
 }
 
+/// Blank lines between the header of a block scalar and its first line of text go with the old value.
+fn without_leading_blank_lines(gap: &str) -> &str {
+    let header = gap.trim_end_matches([' ', '\t', '\r', '\n']);
+    let is_header = header.lines().last().is_some_and(|line| line.contains(['|', '>']));
+    if is_header { header } else { gap }
+}
+
 /// The text between the marked scalars; headers of block scalars read as stripping.
 fn gaps(bytes: &[u8], scan: &Scan) -> Vec<String> {
     let ends = std::iter::once(0).chain(scan.markers.iter().map(|marker| marker.span.end));
     let starts = scan.markers.iter().map(|marker| marker.span.start).chain([bytes.len()]);
     let gap = |(from, to)| String::from_utf8_lossy(&bytes[from..to]).into_owned();
-    let normal = |gap: String| gap.replace(['-', '+'], "").replace("| ", "|").replace("!!float ", "");
+    let normal = |gap: String| {
+        let gap = without_leading_blank_lines(&gap);
+        gap.replace(['-', '+'], "").replace("| ", "|").replace("> ", ">").replace("!!float ", "")
+    };
     ends.zip(starts).map(gap).map(normal).collect()
 }
 

@@ -179,7 +179,7 @@ async fn other_tags() {
     assert!(all.out.contains("  1.0.29  rejected: not in the range '6.x'\n"), "{}", all.out);
     let empty = scene.run(&["explain", "default:app", "--tags", "/dev/null"]);
     assert_eq!((empty.code, empty.out.ends_with("= candidates, best first  0\n")), (1, true), "{}", empty.out);
-    assert_eq!(scene.run(&["explain", "default:app", "--tags", "nowhere"]).code, 1);
+    assert_eq!(scene.run(&["explain", "default:app", "--tags", "nowhere"]).code, 2);
     assert_eq!(scene.registry.count("/team/app/tags/list"), 0);
 }
 

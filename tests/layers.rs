@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("message", &["change", "image", "template"]),
     ("automation", &["access", "change", "image", "pattern", "policy", "template", "version"]),
     ("plan", &["automation", "change", "edit", "image", "marker", "message", "template"]),
-    ("explain", &["change", "edit", "image", "marker", "pattern", "plan", "policy"]),
+    ("explain", &["change", "edit", "image", "marker", "pattern", "plan", "policy", "version"]),
     ("lint", &["automation", "change", "edit", "image", "inventory", "marker", "message", "plan", "policy"]),
     ("registry", &["access", "dockerconfig", "image"]),
     ("git", &["access"]),

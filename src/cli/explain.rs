@@ -27,18 +27,19 @@ pub(super) struct Arguments {
     #[arg(value_name = "NS:NAME")]
     policy: String,
     /// A checkout of the repository: tell what becomes of the fields in it
+    #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
     /// Tell what becomes of the fields in the remotes of the policy's automations; nothing is pushed
     #[arg(long, conflicts_with = "directory")]
     remote: bool,
     /// Configuration: a file or a folder; may be repeated
-    #[arg(long, value_name = "PATH", default_value = "policies", env = "TAGWRIGHT_CONFIG", value_delimiter = None)]
+    #[arg(long, value_name = "PATH", default_value = "policies", env = "TAGWRIGHT_CONFIG", hide_env_values = true)]
     config: Vec<PathBuf>,
-    /// Folder with secrets as files: <namespace>/<name>/<key>
-    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS")]
+    /// Folder with secrets as files: NAMESPACE/NAME/KEY
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS", hide_env_values = true)]
     secrets: Option<PathBuf>,
     /// Folder for the Git mirrors, kept for the next time [default: a temporary folder]
-    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR")]
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
     /// Take the tags of this image repository in place of the policy's own
     #[arg(long, value_name = "REPOSITORY", conflicts_with = "tags")]
@@ -52,11 +53,11 @@ pub(super) struct Arguments {
     /// Show every tag
     #[arg(long)]
     all: bool,
-    /// Ask this mirror in place of a registry: ghcr.io=https://mirror.example.com; may be repeated
+    /// Ask the mirror at URL in place of the registry HOST; may be repeated
     #[arg(long, value_name = "HOST=URL")]
     registry_mirror: Vec<String>,
     /// What to print on stdout
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
 }
 
@@ -65,7 +66,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let configuration = config::load(&sources)?;
     let policy = named(&configuration.policies, &arguments.policy)?;
     let repository = match &arguments.image {
-        Some(image) => Repository::parse(image)?,
+        Some(image) => Repository::parse(image).map_err(|error| {
+            let hint = "write a repository without tag, such as ghcr.io/stefanprodan/podinfo";
+            Usage::new(format!("--image: {error}"), hint)
+        })?,
         None => policy.repository.image.clone(),
     };
     super::runtime()?.block_on(tell(arguments, &configuration, policy, &repository))

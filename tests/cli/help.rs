@@ -19,6 +19,7 @@ Usage: tagwright [OPTIONS] <COMMAND>
 Commands:
   run          Poll, plan, commit and push
   select       Try a policy: print the tag it selects
+  explain      Tell why a policy selects what it selects, and what becomes of its fields
   set          Rewrite the marked fields of a directory; no registry, no Git
   check        Check the configuration and the markers of a repository
   mark         Put markers on images and write the policies for them
@@ -182,6 +183,83 @@ Logging:
           [default: text]
 -- stderr
 "#);
+    insta::assert_snapshot!(world.run(["explain", "--help"]).text(), @"
+exit 0
+-- stdout
+Tell why a policy selects what it selects, and what becomes of its fields
+
+Usage: tagwright explain [OPTIONS] <NS:NAME> [DIR]
+
+Arguments:
+  <NS:NAME>
+          The policy, as markers name it
+
+  [DIR]
+          A checkout of the repository: tell what becomes of the fields in it
+
+Options:
+      --remote
+          Tell what becomes of the fields in the remotes of the policy's automations; nothing is
+          pushed
+
+      --config <PATH>
+          Configuration: a file or a folder; may be repeated
+          
+          [env: TAGWRIGHT_CONFIG]
+          [default: policies]
+
+      --secrets <DIR>
+          Folder with secrets as files: NAMESPACE/NAME/KEY
+          
+          [env: TAGWRIGHT_SECRETS]
+
+      --data-dir <DIR>
+          Folder for the Git mirrors, kept for the next time [default: a temporary folder]
+          
+          [env: TAGWRIGHT_DATA_DIR]
+
+      --image <REPOSITORY>
+          Take the tags of this image repository in place of the policy's own
+
+      --tags <FILE>
+          Take the tags from this file, one a line; `-` reads stdin
+
+      --tag <TAG>
+          Tell in one sentence what becomes of this tag
+
+      --all
+          Show every tag
+
+      --registry-mirror <HOST=URL>
+          Ask the mirror at URL in place of the registry HOST; may be repeated
+
+      --output <FORMAT>
+          What to print on stdout
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON document
+          
+          [default: text]
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+Logging:
+  -v, --verbose...
+          Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
+
+      --log-format <FORMAT>
+          How log lines on stderr look
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON object a line
+          
+          [env: TAGWRIGHT_LOG_FORMAT]
+          [default: text]
+-- stderr
+");
     insta::assert_snapshot!(world.run(["set", "--help"]).text(), @r#"
 exit 0
 -- stdout
@@ -200,6 +278,9 @@ Options:
 
       --images <FILE.json>
           File with selections: [{"namespace", "name", "image", "tag", "digest"}]; `-` reads stdin
+
+      --embedded
+          Edit YAML in block scalars, too, such as the `values.yaml: |` of a ConfigMap
 
       --check
           Write nothing; exit with 3 when something would change
