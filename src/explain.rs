@@ -2,7 +2,7 @@
 //!
 //! [`funnel`] puts every tag of a repository into the first group that keeps it out, in the order in which tags fall
 //! away: not allowed by OCI, excluded by a pattern of the repository, rejected by the policy. What remains are the
-//! candidates, best first. [`fields`] says of every field that names the policy what it is and what it would be.
+//! candidates, best first. [`fields()`] says of every field that names the policy what it is and what it would be.
 //!
 //! ```
 //! use tagwright::explain::{self, Cause, Fate, Tags};

@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     /// Configuration: a file or a folder; may be repeated [default: policies, if there is such a folder]
     #[arg(long, value_name = "PATH", env = "TAGWRIGHT_CONFIG", hide_env_values = true, value_delimiter = None)]
     config: Vec<PathBuf>,
-    /// Folder with secrets as files: <namespace>/<name>/<key>
+    /// Folder with secrets as files: NAMESPACE/NAME/KEY
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS", hide_env_values = true)]
     secrets: Option<PathBuf>,
     /// Folder for the Git mirrors of --remote, kept for the next time [default: a temporary folder]

@@ -70,6 +70,7 @@ fn remote_url(repository: &git2::Repository) -> Option<String> {
     let names = repository.remotes().ok()?;
     let names: Vec<&str> = names.iter().filter_map(|name| name.ok().flatten()).collect();
     let name = if names.contains(&"origin") { "origin" } else { <[&str; 1]>::try_from(names).ok()?[0] };
-    let remote = repository.find_remote(name).ok()?;
-    Some(Url::parse(remote.url().ok()?).ok()?.to_string())
+    // As it is written: git's `insteadOf` is applied where a remote is opened, and is nobody's to write down.
+    let url = repository.config().ok()?.get_string(&format!("remote.{name}.url")).ok()?;
+    Some(Url::parse(&url).ok()?.to_string())
 }

@@ -16,14 +16,19 @@ const PODINFO: &str = include_str!("../../fixtures/cli/readme/podinfo.yaml");
 
 /// The fenced blocks of a language.
 fn blocks(language: &str) -> Vec<&'static str> {
-    let fence = format!("```{language}\n");
-    README.split(&fence).skip(1).map(|rest| rest.split_once("\n```").unwrap().0).collect()
+    fenced(README, language)
 }
 
-/// Whether a block is in the section of a heading.
-fn is_in(heading: &str, block: &str) -> bool {
-    let (_, rest) = README.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no heading {heading}"));
-    rest.split("\n## ").next().unwrap_or_default().contains(block)
+fn fenced(text: &'static str, language: &str) -> Vec<&'static str> {
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split_once("\n```").unwrap().0).collect()
+}
+
+/// The fenced blocks of a language from a heading to the next one of the same level.
+fn blocks_below(heading: &str, language: &str) -> Vec<&'static str> {
+    let (_, rest) = README.split_once(&format!("{heading}\n")).unwrap_or_else(|| panic!("no heading {heading}"));
+    let level = heading.split(' ').next().unwrap();
+    fenced(rest.split(&format!("\n{level} ")).next().unwrap(), language)
 }
 
 /// The rows of the next table below a text, as cells.
@@ -52,11 +57,13 @@ fn steps(block: &str) -> Vec<Step> {
             continue;
         }
         let step = steps.last_mut().unwrap();
-        let text = if step.command.ends_with(['|', '\\']) { &mut step.command } else { &mut step.prints };
-        if !text.is_empty() && !text.ends_with('\n') {
-            text.push('\n');
+        if step.command.ends_with(['|', '\\']) {
+            step.command.push('\n');
+            step.command.push_str(line);
+        } else {
+            step.prints.push_str(line);
+            step.prints.push('\n');
         }
-        text.push_str(line);
     }
     steps
 }
@@ -65,12 +72,16 @@ fn steps(block: &str) -> Vec<Step> {
 fn five_minutes_are_as_written() {
     let world = World::new();
     let registry = Live::start(Listed::with("stefanprodan/podinfo", ["6.5.4", "6.7.0", "7.0.0-beta.1"]));
-    let remote = Remote::with(&[("clusters/prod/podinfo.yaml", PODINFO)]);
-    let config = format!("[url \"{}\"]\n\tinsteadOf = https://git.example.com/acme/config.git\n", remote.path());
+    let unmarked = PODINFO.replace(" # {\"$imagepolicy\": \"default:podinfo\"}", "");
+    let remote = Remote::with(&[("clusters/prod/podinfo.yaml", &unmarked)]);
+    let config = format!(
+        "[url \"{}\"]\n\tinsteadOf = https://git.example.com/acme/config.git\n[user]\n\tname = Ada\n\temail = ada@example.com\n",
+        remote.path()
+    );
     world.write("home/.gitconfig", config);
     // README's names lead here; apart from the mirror, commands run as they are written.
     let script = format!(
-        "#!/bin/sh\ncase \"$*\" in run*|*--image*) set -- \"$@\" --registry-mirror=ghcr.io={} ;; esac\nexec '{}' \"$@\"\n",
+        "#!/bin/sh\ncase \"$*\" in run*|mark*|*--image*) set -- \"$@\" --registry-mirror=ghcr.io={} ;; esac\nexec '{}' \"$@\"\n",
         registry.url(),
         env!("CARGO_BIN_EXE_tagwright")
     );
@@ -78,28 +89,34 @@ fn five_minutes_are_as_written() {
     std::fs::set_permissions(&shim, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", world.path("bin").display(), std::env::var("PATH").unwrap());
 
-    let native = blocks("yaml").into_iter().find(|block| block.contains("kind: ImageAutomation")).unwrap();
-    world.write("policies/podinfo.yaml", native);
     let hash = Regex::new("pushed [0-9a-f]{7} ").unwrap();
     let trimmed = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     let masked = |text: &str| trimmed(&hash.replace_all(text, "pushed SHORT "));
     let mut exported = String::new();
-    for step in blocks("console").into_iter().filter(|block| is_in("Five minutes", block)).flat_map(steps) {
+    for step in blocks_below("## Five minutes", "console").into_iter().flat_map(steps) {
         if step.command.starts_with("export ") {
             exported = step.command;
             continue;
         }
+        let before = remote.at("main");
         let mut bash = world.program("bash");
         bash.env("PATH", &path).args(["-c", &format!("{exported}\n{}", step.command)]);
         let run = world.finish(&mut bash, b"");
         if step.command.contains("--dry-run") {
-            assert_eq!((run.code, remote.head() == remote.at("main")), (3, true), "{run:?}");
-            assert_eq!(trimmed(&run.stdout), trimmed(blocks("diff")[0]), "the diff on top of README");
-        } else {
-            assert_eq!(run.code, 0, "{}: {run:?}", step.command);
-            assert_eq!(masked(&run.stdout), masked(&step.prints), "{}", step.command);
+            assert_eq!((run.code, before == remote.at("main")), (3, true), "{run:?}");
+            assert_eq!(trimmed(run.stdout.trim_end()), trimmed(blocks("diff")[0]), "the diff on top of README");
+            continue;
+        }
+        assert_eq!(run.code, 0, "{}: {run:?}", step.command);
+        // Where the result is a diff or a file, README shows what is said about it.
+        let talks = step.command.starts_with("tagwright mark") || step.command.starts_with("tagwright check");
+        let said = if talks { &run.stderr } else { &run.stdout };
+        if !(talks && step.prints.is_empty()) {
+            assert_eq!(masked(said), masked(&step.prints), "{}: {run:?}", step.command);
         }
     }
+    let native = blocks_below("## Five minutes", "yaml").into_iter().find(|block| block.contains("kind: ")).unwrap();
+    assert_eq!(world.read("policies/podinfo.yaml").trim_end(), native);
     assert_eq!(remote.show("main:clusters/prod/podinfo.yaml"), PODINFO.replace("6.5.4", "6.7.0"));
 }
 
@@ -147,18 +164,19 @@ fn shape(value: &Value) -> BTreeSet<String> {
 fn json_is_as_printed_and_as_read() {
     let world = World::new();
     let [printed, read] = blocks("jsonc")[..] else { panic!("two blocks") };
-    let [select, _, _, set, check, run] = &documents(printed)[..] else { panic!("six documents") };
+    // Those of `explain` are held by its own tests.
+    let documented = documents(printed);
+    let with = |member: &str| documented.iter().find(|document| document.get(member).is_some()).unwrap();
+    let (select, set, check, run) = (with("rejected"), with("changes"), with("findings"), with("automations"));
     let found = world.run(["select", "--semver=1.x", "--output=json", "latest", "1.5.0", "1.4.1"]);
     assert_eq!(&found.json(), select);
     let app = "a: x # {\"$imagepolicy\": \"default:app\"}\nb: x # {\"$imagepolicy\": \"default:ap\"}\n";
     world.write("app.yaml", app);
     let found = world.run(["set", "app.yaml", "--image=default:app=app:2", "--check", "--output=json"]);
     assert_eq!(shape(&found.json()), shape(set));
-    let found = world.run(["check", "app.yaml", "--config=none.yaml", "--output=json"]);
-    assert_eq!(found.code, 2, "{found:?}");
     world.write("bad.yaml", "a: x # {\"$imagepolicy\": \"default:app:tags\"}\n");
     let found = world.run(["check", "bad.yaml", "--output=json"]);
-    assert_eq!(shape(&found.json()), shape(check));
+    assert_eq!((found.code, shape(&found.json())), (3, shape(check)));
 
     let remote = Remote::with(&[("app.yaml", app)]);
     let config = crate::site::native("shop", "none", "", "suspend: true").replace("REMOTE", &remote.path());
@@ -236,8 +254,31 @@ fn every_exit_code_is_shown() {
 
 #[test]
 fn every_finding_has_its_row() {
-    let rows: Vec<&str> = rows("\n### Findings\n").iter().map(|row| row[0]).collect();
-    assert_eq!(rows, Code::ALL.map(|code| format!("**{code}** {}", code.severity().as_str())));
+    let documented: Vec<String> =
+        rows("Codes never change their meaning.\n").iter().map(|row| row[0].to_owned()).collect();
+    let known = Code::ALL.map(|code| format!("**{code}** {}", code.severity().as_str()));
+    assert_eq!(documented, known);
+}
+
+#[test]
+fn explain_is_as_written() {
+    let world = World::new();
+    let tags =
+        ["sha256-0a1b.sig", "sha256-1f2e.sig", "latest", "7.0.0", "5.2.1", "6.8.0-rc.1", "6.7.0", "6.6.3", "6.5.4"];
+    let registry = Live::start(Listed::with("stefanprodan/podinfo", tags));
+    let remote = Remote::with(&[("clusters/prod/podinfo.yaml", PODINFO)]);
+    let config = format!("[url \"{}\"]\n\tinsteadOf = https://git.example.com/acme/config.git\n", remote.path());
+    world.write("home/.gitconfig", config);
+    let native = "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {name: podinfo}\nspec:\n  git: \
+                  {url: https://git.example.com/acme/config.git, branch: main, paths: [clusters/prod]}\n  images:\n  - \
+                  {name: podinfo, image: ghcr.io/stefanprodan/podinfo, policy: {semver: {range: 6.x}}}\n";
+    world.write("policies/podinfo.yaml", native);
+    let mirror = format!("--registry-mirror=ghcr.io={}", registry.url());
+    for step in blocks_below("### Explain", "console").into_iter().flat_map(steps) {
+        let arguments = step.command.split(' ').skip(1).chain([mirror.as_str()]);
+        let run = world.run(arguments);
+        assert_eq!(run.stdout.trim_end(), step.prints.trim_end(), "{}: {run:?}", step.command);
+    }
 }
 
 /// Writes a file, sets `default:app` to `app:2`, and returns the run and the file.
