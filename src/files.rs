@@ -135,7 +135,7 @@ fn walk(folder: &Path, prefix: &str, depth: usize, search: Search, found: &mut C
     }
     let failed = |source| Error::Read { path: folder.to_owned(), source };
     let mut entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
-    entries.sort_by_key(fs::DirEntry::file_name);
+    entries.sort_by_cached_key(fs::DirEntry::file_name);
     for entry in entries {
         // A name that is no UTF-8 cannot be one of a commit's paths either, so it is passed over.
         let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };

@@ -74,21 +74,34 @@ struct Observed {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
-    let configuration = configuration(arguments)?;
-    let mut observed = match &configuration {
-        Some(configuration) if arguments.remote => remote::observe(arguments, configuration)?,
-        None if arguments.remote => {
-            let hint = "name the configuration with --config";
-            return Err(report::Usage::new("there is no configuration that names remotes", hint).into());
-        }
-        configuration => directory::observe(arguments, configuration.as_ref())?,
-    };
+    let (configuration, mut observed) = if arguments.remote { remotes(arguments) } else { directory(arguments) }?;
     if let Some(configuration) = &configuration {
         let found = of_configuration(configuration, &observed);
         observed.entries.splice(..0, found.into_iter().map(|finding| Entry { remote: String::new(), finding }));
     }
     print(arguments, &observed)?;
     Ok(ending(&observed))
+}
+
+fn remotes(arguments: &Arguments) -> anyhow::Result<(Option<Configuration>, Observed)> {
+    let Some(configuration) = configuration(arguments)? else {
+        let hint = "name the configuration with --config";
+        return Err(report::Usage::new("there is no configuration that names remotes", hint).into());
+    };
+    let observed = remote::observe(arguments, &configuration)?;
+    Ok((Some(configuration), observed))
+}
+
+/// The configuration is read while the directory is searched.
+fn directory(arguments: &Arguments) -> anyhow::Result<(Option<Configuration>, Observed)> {
+    let (configuration, found) = std::thread::scope(|scope| {
+        let search = scope.spawn(|| directory::search(arguments));
+        let configuration = configuration(arguments);
+        (configuration, search.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let configuration = configuration?;
+    let observed = directory::observe(arguments, found?, configuration.as_ref());
+    Ok((configuration, observed))
 }
 
 fn configuration(arguments: &Arguments) -> anyhow::Result<Option<Configuration>> {

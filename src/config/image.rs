@@ -1,5 +1,7 @@
 //! Fields about images that all ways of writing share: repositories, orders, filters, digests.
 
+use std::sync::LazyLock;
+
 use crate::automation::{DigestReflection, ObjectName, Schedule};
 use crate::image::Repository;
 use crate::pattern::Pattern;
@@ -96,7 +98,9 @@ fn exclusions(fields: &mut Fields<'_>) -> Option<Vec<Pattern>> {
 
 /// What is dropped where nothing is said.
 pub(super) fn default_exclusions() -> Option<Vec<Pattern>> {
-    Pattern::parse(DEFAULT_EXCLUSION).ok().map(|pattern| vec![pattern])
+    // Making it takes longer than reading all the rest of an image.
+    static DEFAULT: LazyLock<Option<Pattern>> = LazyLock::new(|| Pattern::parse(DEFAULT_EXCLUSION).ok());
+    DEFAULT.clone().map(|pattern| vec![pattern])
 }
 
 fn pattern(report: &Report, text: &Text) -> Option<Pattern> {

@@ -164,16 +164,19 @@ fn shape(value: &Value) -> BTreeSet<String> {
 fn json_is_as_printed_and_as_read() {
     let world = World::new();
     let [printed, read] = blocks("jsonc")[..] else { panic!("two blocks") };
-    // Those of `explain` and `check` are held by their own tests.
+    // Those of `explain` are held by its own tests.
     let documented = documents(printed);
     let with = |member: &str| documented.iter().find(|document| document.get(member).is_some()).unwrap();
-    let (select, set, run) = (with("rejected"), with("changes"), with("automations"));
+    let (select, set, check, run) = (with("rejected"), with("changes"), with("findings"), with("automations"));
     let found = world.run(["select", "--semver=1.x", "--output=json", "latest", "1.5.0", "1.4.1"]);
     assert_eq!(&found.json(), select);
     let app = "a: x # {\"$imagepolicy\": \"default:app\"}\nb: x # {\"$imagepolicy\": \"default:ap\"}\n";
     world.write("app.yaml", app);
     let found = world.run(["set", "app.yaml", "--image=default:app=app:2", "--check", "--output=json"]);
     assert_eq!(shape(&found.json()), shape(set));
+    world.write("bad.yaml", "a: x # {\"$imagepolicy\": \"default:app:tags\"}\n");
+    let found = world.run(["check", "bad.yaml", "--output=json"]);
+    assert_eq!((found.code, shape(&found.json())), (3, shape(check)));
 
     let remote = Remote::with(&[("app.yaml", app)]);
     let config = crate::site::native("shop", "none", "", "suspend: true").replace("REMOTE", &remote.path());

@@ -26,11 +26,19 @@ struct Site {
     automations: Vec<Arc<Automation>>,
 }
 
-pub(super) fn observe(arguments: &Arguments, configuration: Option<&Configuration>) -> anyhow::Result<Observed> {
-    let directory = arguments.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+/// Reads the files that are to be checked.
+pub(super) fn search(arguments: &Arguments) -> Result<files::Found, files::Error> {
     let contains = if arguments.suggest { names_images } else { lint::is_mentioned };
-    let found = files::search(&directory, files::Search { is_candidate: marker::is_candidate_path, contains })?;
-    let site = site(directory, configuration);
+    files::search(&directory(arguments), files::Search { is_candidate: marker::is_candidate_path, contains })
+}
+
+fn directory(arguments: &Arguments) -> PathBuf {
+    arguments.directory.clone().unwrap_or_else(|| PathBuf::from("."))
+}
+
+/// Checks the files.
+pub(super) fn observe(arguments: &Arguments, found: files::Found, configuration: Option<&Configuration>) -> Observed {
+    let site = site(directory(arguments), configuration);
     let rules = configuration.map(|it| Rules { automations: &site.automations, ..super::rules(it) });
     let mut observed = Observed::default();
     let about = |path: &str, code, message: String| Finding::new(code, Location::file(site.path(path)), message);
@@ -55,7 +63,7 @@ pub(super) fn observe(arguments: &Arguments, configuration: Option<&Configuratio
     observed.entries = findings.into_iter().map(|finding| site.entry(finding)).collect();
     observed.usage = checked.usage;
     site.look(&mut observed);
-    Ok(observed)
+    observed
 }
 
 fn names_images(bytes: &[u8]) -> bool {
