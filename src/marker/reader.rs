@@ -182,8 +182,15 @@ impl Reader<'_> {
             namespace_length: hit.setter.namespace,
             policy_length: hit.setter.policy,
         };
+        let span = site.header.as_ref().map_or(span.clone(), |header| self.with_blank_lines(header.end, span));
         let (value, setter, field) = (value.clone().into_owned(), hit.setter.text, hit.setter.field);
         Some(Marker { setter, field, span, line: place.line, column: place.column, value, site })
+    }
+
+    /// The span of a block scalar with the blank lines before its text, which are part of its value.
+    fn with_blank_lines(&self, header_end: usize, span: Range<usize>) -> Range<usize> {
+        let start = self.lines.start_after(header_end).unwrap_or(span.start);
+        if start < self.lines.start_of(span.start) { start..span.end } else { span }
     }
 
     fn misplaced(&mut self, offset: usize, reason: &str) {
