@@ -11,7 +11,6 @@ mod git;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -112,9 +111,14 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn pad(path: &Path, bytes: usize) {
-    let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
-    let line = "# ------------------------------------------------------------\n";
-    file.write_all(line.repeat(bytes / line.len()).as_bytes()).unwrap();
+    let mut text = fs::read(path).unwrap();
+    let line = b"# ------------------------------------------------------------\n";
+    while text.len() + 2 * line.len() < bytes {
+        text.extend_from_slice(line);
+    }
+    text.resize(bytes - 1, b'#');
+    text.push(b'\n');
+    fs::write(path, text).unwrap();
 }
 
 fn tagwright(folder: &Path, arguments: &[&str]) -> Output {
