@@ -86,7 +86,8 @@ pub struct Marker {
     pub setter: String,
     /// The part of the reference that it sets.
     pub field: Field,
-    /// The bytes of the scalar: quotes included; of a block scalar the content, its header excluded.
+    /// The bytes of the scalar: quotes included; of a block scalar the content, blank lines before its text included and
+    /// its header excluded.
     pub span: Range<usize>,
     /// The line of the scalar, from 1.
     pub line: usize,

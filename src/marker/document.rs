@@ -135,6 +135,25 @@ impl Node<'_> {
 }
 
 impl Document<'_> {
+    /// Where a scalar begins before the last one ended, or a comment within one: the parser goes on with a plain scalar
+    /// after some comments that end it. Nothing can be said about what stands where in such a document.
+    fn entangled(&self) -> Option<usize> {
+        let mut comments = self.comments.iter().map(|comment| comment.start).peekable();
+        let mut end = 0;
+        let scalars = self.nodes.iter().filter(|node| matches!(node.kind, Kind::Scalar(_)) && !node.span.is_empty());
+        for Node { span, .. } in scalars {
+            if span.start < end {
+                return Some(span.start);
+            }
+            end = span.end;
+            while comments.next_if(|comment| *comment < span.start).is_some() {}
+            if let Some(comment) = comments.next_if(|comment| *comment < span.end) {
+                return Some(comment);
+            }
+        }
+        None
+    }
+
     /// What the document says but for the marked scalars, which are given by their numbers in ascending order.
     pub(crate) fn fingerprint(&self, marked: &[usize]) -> u64 {
         let mut fingerprint = Fingerprint::default();
@@ -179,7 +198,10 @@ pub(crate) fn parse(text: &str) -> Result<Document<'_>, Broken> {
         builder.push(event, bytes, tag);
     }
     builder.document.comments.sort_by_key(|comment| comment.start);
-    Ok(builder.document)
+    match builder.document.entangled() {
+        Some(offset) => Err(Broken { offset, reason: "a comment interrupts a value".to_owned() }),
+        None => Ok(builder.document),
+    }
 }
 
 fn floor_boundary(text: &str, offset: usize) -> usize {

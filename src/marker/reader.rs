@@ -151,8 +151,7 @@ impl Reader<'_> {
         }
         for diagnostic in &found.diagnostics {
             let place = source.place(Place { line: diagnostic.line, column: diagnostic.column });
-            let (line, column) = (place.line, place.column);
-            self.scan.diagnostics.push(Diagnostic { line, column, ..diagnostic.clone() });
+            self.list(place, diagnostic.code, diagnostic.message.clone());
         }
         if found.markers.is_empty() {
             return None;
@@ -183,8 +182,15 @@ impl Reader<'_> {
             namespace_length: hit.setter.namespace,
             policy_length: hit.setter.policy,
         };
+        let span = site.header.as_ref().map_or(span.clone(), |header| self.with_blank_lines(header.end, span));
         let (value, setter, field) = (value.clone().into_owned(), hit.setter.text, hit.setter.field);
         Some(Marker { setter, field, span, line: place.line, column: place.column, value, site })
+    }
+
+    /// The span of a block scalar with the blank lines before its text, which are part of its value.
+    fn with_blank_lines(&self, header_end: usize, span: Range<usize>) -> Range<usize> {
+        let start = self.lines.start_after(header_end).unwrap_or(span.start);
+        if start < self.lines.start_of(span.start) { start..span.end } else { span }
     }
 
     fn misplaced(&mut self, offset: usize, reason: &str) {
@@ -192,7 +198,10 @@ impl Reader<'_> {
     }
 
     fn report(&mut self, offset: usize, code: Code, message: String) {
-        let place = self.lines.place(self.text, self.span.start + offset);
+        self.list(self.lines.place(self.text, self.span.start + offset), code, message);
+    }
+
+    fn list(&mut self, place: Place, code: Code, message: String) {
         let (line, column) = (place.line, place.column);
         let listed = self.scan.diagnostics.len();
         if listed == MAX_DIAGNOSTICS {

@@ -47,6 +47,11 @@ impl Lines {
         self.starts.get(line.saturating_sub(1)).copied().unwrap_or(text.len())
     }
 
+    /// The start of the line after the one that holds the byte at `offset`.
+    pub(crate) fn start_after(&self, offset: usize) -> Option<usize> {
+        self.starts.get(self.index_of(offset) + 1).copied()
+    }
+
     /// The line and column of a byte offset, which must lie on a character boundary.
     pub(crate) fn place(&self, text: &str, offset: usize) -> Place {
         let index = self.index_of(offset);

@@ -39,12 +39,22 @@ impl From<MethodError> for Failure {
     }
 }
 
-/// What compiling a pattern costs at least.
-const PATTERN_WORK: usize = 10_000;
+/// What patterns cost, by the size that they have when compiled.
+struct PatternCost {
+    /// In bytes.
+    size: usize,
+    /// Of compiling one.
+    compile: usize,
+    /// Of each byte of a text that is searched: in the worst case a search looks at the whole pattern for each.
+    search: usize,
+}
 
-/// The sizes of compiled patterns in bytes, and how much more than the smallest those of a size cost, in being compiled
-/// and in every search.
-const PATTERN_SIZES: [(usize, usize); 3] = [(64 << 10, 1), (1 << 20, 16), (MAX_PROGRAM_SIZE, 160)];
+const PATTERN_COSTS: &[PatternCost] = &[
+    PatternCost { size: 4 << 10, compile: 10_000, search: 1 },
+    PatternCost { size: 64 << 10, compile: 20_000, search: 16 },
+    PatternCost { size: 1 << 20, compile: 200_000, search: 256 },
+    PatternCost { size: MAX_PROGRAM_SIZE, compile: 2_000_000, search: 2_560 },
+];
 
 /// The budget, the dictionaries and the compiled patterns of one rendering.
 #[derive(Default)]
@@ -76,6 +86,11 @@ impl Context {
         arguments.iter().filter_map(Value::as_str).try_for_each(|text| self.spend_bytes(text.len()))
     }
 
+    /// Spends what following the layout of a time costs: at each byte all its elements are looked for.
+    pub(crate) fn spend_layout(&self, layout: &str) -> Result<(), Failure> {
+        self.spend(4 * layout.len())
+    }
+
     /// A value that was made elsewhere, if it is within the limits.
     pub(crate) fn checked(&self, value: Value) -> Result<Value, Failure> {
         if let Some(text) = value.as_str() {
@@ -84,27 +99,27 @@ impl Context {
         Ok(value)
     }
 
-    /// A compiled pattern to be used on a text of this many bytes; compiling one costs as much as a lot of other work.
+    /// A compiled pattern to be used on a text of this many bytes.
     pub(crate) fn pattern(&self, expression: &str, bytes: usize) -> Result<Rc<Pattern>, Failure> {
         let known = self.patterns.borrow().get(expression).cloned();
-        let (pattern, factor) = match known {
+        let (pattern, search) = match known {
             Some(known) => known,
             None => {
-                let compiled = self.compile(expression, &PATTERN_SIZES)?;
+                let compiled = self.compile(expression, PATTERN_COSTS)?;
                 self.patterns.borrow_mut().insert(expression.to_owned(), compiled.clone());
                 compiled
             }
         };
-        self.spend((1 + bytes).saturating_mul(factor))?;
+        self.spend((1 + bytes).saturating_mul(search))?;
         Ok(pattern)
     }
 
     /// Compiles a pattern in the first of some sizes that holds it.
-    fn compile(&self, expression: &str, sizes: &[(usize, usize)]) -> Result<(Rc<Pattern>, usize), Failure> {
-        let [(size, factor), larger @ ..] = sizes else { return Err(Failure::Limit("a pattern is too large".into())) };
-        self.spend(PATTERN_WORK * factor + 8 * expression.len())?;
-        match Pattern::parse_within(expression, *size) {
-            Ok(pattern) => Ok((Rc::new(pattern), *factor)),
+    fn compile(&self, expression: &str, costs: &[PatternCost]) -> Result<(Rc<Pattern>, usize), Failure> {
+        let [cost, larger @ ..] = costs else { return Err(Failure::Limit("a pattern is too large".to_owned())) };
+        self.spend(cost.compile + 8 * expression.len())?;
+        match Pattern::parse_within(expression, cost.size) {
+            Ok(pattern) => Ok((Rc::new(pattern), cost.search)),
             Err(error) if error.reason == Reason::TooLarge && !larger.is_empty() => self.compile(expression, larger),
             Err(error) => Err(Failure::Call(error.detail())),
         }

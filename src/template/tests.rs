@@ -170,7 +170,8 @@ fn output_is_bounded() {
     assert!(run(growing).unwrap_err().contains("a text of more than 1048576 bytes"));
     let months =
         "{{ $t := toDate \"2006-01\" \"2024-11\" }}{{ $x := \"1\" }}{{ range 100 }}{{ $x = $t.Format $x }}{{ end }}";
-    assert!(run(months).unwrap_err().contains("a text of more than 1048576 bytes"));
+    let error = run(months).unwrap_err();
+    assert!(error.contains("a text of more than") || error.contains("units of work"), "{error}");
     let shared = "{{ $l := list 1 }}{{ range 60 }}{{ $l = list $l $l }}{{ end }}{{ $l }}";
     run(shared).unwrap_err();
     assert!(run("{{ printf \"%1000000d%1000000d\" 1 2 }}").is_err());

@@ -185,8 +185,9 @@ impl<'t> Run<'t, '_> {
             Value::Struct(value) => {
                 if let Some(method) = value.kind.method(name) {
                     let values = self.arguments(name, method.parameters, None, arguments, dot, last)?;
-                    // The only one that takes a text is the layout of a time, which is a lot of work.
-                    let call = self.context.spend(values.iter().filter_map(Value::as_str).map(str::len).sum());
+                    // The only text that a method takes is the layout of a time.
+                    let mut layouts = values.iter().filter_map(Value::as_str);
+                    let call = layouts.try_for_each(|layout| self.context.spend_layout(layout));
                     let call = call.and_then(|()| (method.call)(value, &values).map_err(Failure::from));
                     let call = call.and_then(|result| self.context.checked(result));
                     return self.called(call, name, word).map(Operand::new);

@@ -33,7 +33,10 @@ pub(crate) const TABLE: &[Function] = &[
         };
         context.string(round_duration(nanoseconds))
     }),
-    Function::new("toDate", &[STRING, STRING], |_, a| Ok(value(Time::parse(text(a, 0), text(a, 1)).unwrap_or(ZERO)))),
+    Function::new("toDate", &[STRING, STRING], |context, a| {
+        context.spend_layout(text(a, 0))?;
+        Ok(value(Time::parse(text(a, 0), text(a, 1)).unwrap_or(ZERO)))
+    }),
     Function::new("mustToDate", &[STRING, STRING], must_to_date),
     Function::new("mustDateModify", &[STRING, TIME], must_modify),
     Function::new("must_date_modify", &[STRING, TIME], must_modify),
@@ -108,8 +111,9 @@ fn compared(
     Ok(Value::Bool(compare(key(of(this)), key(arguments.first().map_or(ZERO, time)))))
 }
 
-fn must_to_date(_: &Context, arguments: &[Value]) -> Result<Value, Failure> {
+fn must_to_date(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
     let (layout, given) = (text(arguments, 0), text(arguments, 1));
+    context.spend_layout(layout)?;
     Time::parse(layout, given).map(value).map_err(|error| {
         let (given, layout) = (quote(given), quote(layout));
         Failure::Call(match error {
