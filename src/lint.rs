@@ -1,18 +1,18 @@
 //! What is wrong with markers, policies and automations, found before anything is polled or written.
 //!
-//! A run reports what it stumbles over. This module looks for more: it holds the marked files of a repository against the
-//! configuration, and tries on samples what a run would do with real tags.
+//! A run reports what it stumbles over. This module looks for more: it holds the marked files of a repository against
+//! the configuration, and tries on samples what a run would do with real tags.
 //!
 //! # Which policies a file is checked against
 //! Those of every automation whose paths cover the file: an automation of Flux or KubeVela applies the policies of its
-//! namespace that its selector matches, a native one those of its own images. A marker is fine when one automation knows
-//! its policy. A configuration without automations is checked against all of its policies, and without a configuration
-//! only the markers themselves are looked at.
+//! namespace that its selector matches, a native one those of its own images. A marker is fine when one automation
+//! knows its policy. A configuration without automations is checked against all of its policies, and without a
+//! configuration only the markers themselves are looked at.
 //!
 //! # How it is used
-//! [`scan`] reads the files in which [`is_mentioned`] finds something. [`files`] checks them, in parts if that is faster,
-//! and counts what the markers use ([`Usage`]). When all files have been seen, [`configuration`] says what is wrong with
-//! the policies and automations themselves.
+//! [`scan`] reads the files in which [`is_mentioned`] finds something. [`files`] checks them, in parts if that is
+//! faster, and counts what the markers use ([`Usage`]). When all files have been seen, [`configuration`] says what is
+//! wrong with the policies and automations themselves.
 //!
 //! ```
 //! use tagwright::lint;

@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     suggest: bool,
     /// What to print on stdout
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
 }
 

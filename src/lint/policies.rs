@@ -14,8 +14,8 @@ const MIN_SHOWN: usize = 2;
 /// How many tags a message repeats.
 const MAX_LISTED: usize = 3;
 
-/// Checks policies and automations; `usage` is what all files of all their repositories use, `missing` the paths that do
-/// not exist, and `seen` the automations whose repository was read, with how much of it.
+/// Checks policies and automations; `usage` is what all files of all their repositories use, `missing` the paths that
+/// do not exist, and `seen` the automations whose repository was read, with how much of it.
 #[must_use]
 pub fn configuration(
     rules: &Rules<'_>,

@@ -64,7 +64,8 @@ fn noun(field: Field) -> &'static str {
     }
 }
 
-/// For each marker, the mapping that its value is in, and its key without the words for parts; none outside of mappings.
+/// For each marker, the mapping that its value is in, and its key without the words for parts; none outside of
+/// mappings.
 fn stems(document: &Document<'_>, markers: &[Marker]) -> Vec<Option<(usize, String)>> {
     // Embedded YAML numbers its scalars by itself.
     let own = markers.iter().enumerate().filter(|(_, marker)| marker.site.embedded.is_none());

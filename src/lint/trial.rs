@@ -1,6 +1,7 @@
 //! Tries an edit on a file: would the second parser confirm it, and what would change?
 //!
-//! The tags written are samples, the ones in use with their last number counted up, so that they look like the next ones.
+//! The tags written are samples, the ones in use with their last number counted up, so that they look like the next
+//! ones.
 
 use std::collections::BTreeMap;
 

@@ -62,8 +62,8 @@ impl Usage {
         }
     }
 
-    /// Counts the markers of a file, good or bad, for the automations that read it. What a bad one names is used too, so
-    /// that one mistake is reported once.
+    /// Counts the markers of a file, good or bad, for the automations that read it. What a bad one names is used too,
+    /// so that one mistake is reported once.
     pub(super) fn count(&mut self, file: &MarkedFile, automations: &[&Automation]) {
         if file.scan.markers.is_empty() && file.scan.diagnostics.is_empty() {
             return;

@@ -71,8 +71,8 @@ fn names_images(bytes: &[u8]) -> bool {
 }
 
 /// Finds out what the directory is of. When it is in a checkout whose remote some automations name, those count, and
-/// their paths are from the checkout's root; otherwise all automations do, and the root is the directory, or for a single
-/// file the current one.
+/// their paths are from the checkout's root; otherwise all automations do, and the root is the directory, or for a
+/// single file the current one.
 fn site(directory: PathBuf, configuration: Option<&Configuration>) -> Site {
     let all = configuration.map(|it| it.automations.clone()).unwrap_or_default();
     let folder = if directory.is_file() { directory.parent().map(Path::to_owned) } else { Some(directory.clone()) };
