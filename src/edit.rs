@@ -24,10 +24,10 @@ use crate::image::Reference;
 use crate::marker::{self, Marker, Scan};
 
 mod advice;
-#[cfg(test)]
-mod cases;
 mod patch;
 mod quote;
+#[cfg(test)]
+mod tests;
 mod value;
 mod verify;
 
@@ -81,15 +81,16 @@ pub struct Edited {
     pub bytes: Option<Vec<u8>>,
     /// The fields that have another value now, in the order of the text; `file` is empty.
     pub changes: Vec<Change>,
-    /// The markers that were passed over, in the order of the text; `file` is empty. Those of the scan are not repeated.
+    /// The markers that were passed over, in the order of the text; `file` is empty. Those of the scan are not
+    /// repeated.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 /// Gives the marked fields of a file the values that the selections ask for.
 ///
-/// `scan` must be of these very bytes. A field changes if and only if its decoded value differs. The result is verified
-/// with a second parser and by scanning it again; if anything but the marked values would change, the file is left alone
-/// and a diagnostic says why.
+/// `scan` must be of these very bytes, otherwise nothing changes. A field changes if and only if its decoded value
+/// differs. The result is verified with a second parser and, where lines were joined or a tag was removed, by scanning
+/// it again; if anything but the marked values would change, the file is left alone and a diagnostic says why.
 #[must_use]
 pub fn apply(bytes: &[u8], scan: &Scan, selections: &Selections) -> Edited {
     let mut edited = Edited::default();
@@ -109,19 +110,19 @@ pub fn apply(bytes: &[u8], scan: &Scan, selections: &Selections) -> Edited {
 }
 
 /// A marked field and the value it is to have, if that is another one.
-struct Field<'s> {
+struct MarkedField<'s> {
     marker: &'s Marker,
     new: Option<String>,
 }
 
-impl Field<'_> {
+impl MarkedField<'_> {
     fn value(&self) -> &str {
         self.new.as_deref().unwrap_or(&self.marker.value)
     }
 }
 
 /// All marked fields; why some are passed over goes to `diagnostics`.
-fn fields<'s>(scan: &'s Scan, selections: &Selections, diagnostics: &mut Vec<Diagnostic>) -> Vec<Field<'s>> {
+fn fields<'s>(scan: &'s Scan, selections: &Selections, diagnostics: &mut Vec<Diagnostic>) -> Vec<MarkedField<'s>> {
     let mut advice = advice::Advice::new(selections);
     let mut field = |marker: &'s Marker| {
         let new = match new_value(marker, selections, &mut advice) {
@@ -131,7 +132,7 @@ fn fields<'s>(scan: &'s Scan, selections: &Selections, diagnostics: &mut Vec<Dia
                 None
             }
         };
-        Field { marker, new }
+        MarkedField { marker, new }
     };
     scan.markers.iter().map(&mut field).collect()
 }
@@ -163,11 +164,11 @@ fn diagnostic(marker: &Marker, code: Code, message: String) -> Diagnostic {
 }
 
 /// The new text, verified.
-fn write(bytes: &[u8], scan: &Scan, fields: &[Field<'_>]) -> Result<String, Refusal> {
-    let old = std::str::from_utf8(bytes).map_err(|_| Refusal::Lost)?;
+fn write(bytes: &[u8], scan: &Scan, fields: &[MarkedField<'_>]) -> Result<String, Refusal> {
+    let old = std::str::from_utf8(bytes).ok().filter(|old| is_of(scan, old)).ok_or(Refusal::OtherText)?;
     let mut patches = Vec::with_capacity(fields.len());
     let mut in_line = true;
-    for Field { marker, new } in fields {
+    for MarkedField { marker, new } in fields {
         if let Some(value) = new {
             in_line &= patch::stays_in_line(old, marker, value);
             patch::push(&mut patches, old, marker, value);
@@ -181,8 +182,25 @@ fn write(bytes: &[u8], scan: &Scan, fields: &[Field<'_>]) -> Result<String, Refu
     Ok(new)
 }
 
+/// Whether a scan can be of a text: all its spans are slices of it.
+fn is_of(scan: &Scan, text: &str) -> bool {
+    let of_marker = |marker: &Marker| {
+        let tag = marker.site.tag.as_ref().map(|tag| &tag.span);
+        let mut spans = [Some(&marker.span), marker.site.header.as_ref(), tag].into_iter().flatten();
+        spans.all(|span| text.get(span.clone()).is_some())
+    };
+    scan.documents.iter().all(|document| text.get(document.span.clone()).is_some())
+        && scan.markers.iter().all(of_marker)
+}
+
 /// Lets the second parser look at each edited document.
-fn verify_documents(old: &str, new: &str, scan: &Scan, fields: &[Field<'_>], patches: &[Patch]) -> Result<(), Refusal> {
+fn verify_documents(
+    old: &str,
+    new: &str,
+    scan: &Scan,
+    fields: &[MarkedField<'_>],
+    patches: &[Patch],
+) -> Result<(), Refusal> {
     let mut patches = patches.iter().peekable();
     let mut growth = 0_isize;
     for fields in by_document(fields) {
@@ -201,11 +219,11 @@ fn verify_documents(old: &str, new: &str, scan: &Scan, fields: &[Field<'_>], pat
     Ok(())
 }
 
-fn by_document<'f, 's>(fields: &'f [Field<'s>]) -> impl Iterator<Item = &'f [Field<'s>]> {
+fn by_document<'f, 's>(fields: &'f [MarkedField<'s>]) -> impl Iterator<Item = &'f [MarkedField<'s>]> {
     fields.chunk_by(|a, b| a.marker.site.document == b.marker.site.document)
 }
 
-fn expected<'e>(field: &'e Field<'_>) -> Expected<'e> {
+fn expected<'e>(field: &'e MarkedField<'_>) -> Expected<'e> {
     let (marker, new) = (field.marker, field.value());
     let tag = match (&field.new, &marker.site.tag) {
         (Some(value), _) => patch::tag_fate(marker, value),
@@ -218,19 +236,20 @@ fn expected<'e>(field: &'e Field<'_>) -> Expected<'e> {
 /// Checks that the new text has the same markers, with the new values: editing twice is editing once.
 ///
 /// Only an edit that joins lines or removes a tag can move a comment from one scalar to another.
-fn verify_markers(new: &str, fields: &[Field<'_>]) -> Result<(), Refusal> {
+fn verify_markers(new: &str, fields: &[MarkedField<'_>]) -> Result<(), Refusal> {
     let again = marker::scan(new.as_bytes()).markers;
-    let same =
-        |(field, marker): (&Field<'_>, &Marker)| marker.setter == field.marker.setter && marker.value == field.value();
+    let same = |(field, marker): (&MarkedField<'_>, &Marker)| {
+        marker.setter == field.marker.setter && marker.value == field.value()
+    };
     if again.len() == fields.len() && fields.iter().zip(&again).all(same) { Ok(()) } else { Err(Refusal::Lost) }
 }
 
-fn changes(scan: &Scan, fields: &[Field<'_>]) -> Vec<Change> {
+fn changes(scan: &Scan, fields: &[MarkedField<'_>]) -> Vec<Change> {
     let mut changes = Vec::new();
     for fields in by_document(fields) {
         let values: BTreeMap<usize, &str> =
             fields.iter().map(|field| (field.marker.site.ordinal, field.value())).collect();
-        for Field { marker, new } in fields {
+        for MarkedField { marker, new } in fields {
             let Some(new) = new else { continue };
             let object = &scan.documents[marker.site.document].objects[marker.site.object];
             changes.push(Change {

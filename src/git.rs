@@ -35,6 +35,7 @@ mod fetch;
 mod id;
 mod pack;
 mod packet;
+mod problem;
 mod push;
 mod rules;
 mod search;
@@ -58,10 +59,10 @@ use crate::access;
 
 pub use advertisement::{Advertised, Advertisement};
 pub use build::{Author, CommitTime, Edit, NewCommit};
-pub use checkout::{LocalCommit, read_commit};
-pub use error::{Error, Kind, Problem, RedirectProblem, UrlProblem};
+pub use error::{Error, Kind};
 pub use fetch::{Fetched, Want};
 pub use id::{CommitId, ObjectId};
+pub use problem::{Problem, RedirectProblem, UrlProblem};
 pub use push::{Expected, Outcome, Pushed, RefUpdate, UpdateResult};
 pub use search::{Criteria, Found, FoundFile, SkipReason, Skipped};
 pub use settings::{MAX_PACK_BYTES, Settings};
@@ -95,6 +96,9 @@ impl Git {
     ///
     /// [`Error::Rules`] when it cannot be read.
     pub fn new(settings: Settings) -> Result<Self, Error> {
+        // Packs are verified when they arrive, and damage on the disk shows when objects are inflated. Hashing every object
+        // again at every reading would be most of the work of a search. The switch is libgit2's and process-wide.
+        git2::opts::strict_hash_verification(false);
         let rules = rules::Rules::read(&settings)?;
         Ok(Self {
             shared: Arc::new(Shared { settings, rules, clients: Clients::default(), logins: Logins::default() }),

@@ -1,9 +1,10 @@
 //! Finds the fields of YAML files that carry a marker such as `# {"$imagepolicy": "default:podinfo:tag"}`.
 //!
-//! A file is looked at when [`is_candidate_path`] and [`contains_token`] say so. [`scan`] then cuts it into documents,
-//! reads those that contain the token, and gives the byte span of every marked scalar with its policy, the field to set
-//! and the object it belongs to. It never fails: what cannot be read or used is a [`Diagnostic`], and one broken document
-//! does not stop the others. What a marker looks like is in `marker::grammar`, where it may stand in `marker::placement`.
+//! A file is looked at when [`is_candidate_path`] and [`contains_token`] say so. [`scan`] then cuts it into
+//! documents, reads those that contain the token, and gives the byte span of every marked scalar with its policy, the
+//! field to set and the object it belongs to. It never fails: what cannot be read or used is a [`Diagnostic`], and
+//! one broken document does not stop the others. What a marker looks like is in `marker::grammar`, where it may stand
+//! in `marker::placement`.
 //!
 //! ```
 //! use tagwright::marker::{self, Field};
@@ -129,7 +130,8 @@ pub(crate) struct MarkedDocument {
     pub(crate) objects: Vec<Object>,
 }
 
-/// Whether bytes contain the [`TOKEN`]; UTF-16 text with a byte order mark is searched too, so that it can be reported.
+/// Whether bytes contain the [`TOKEN`]; UTF-16 text with a byte order mark is searched too, so that it can be
+/// reported.
 #[must_use]
 pub fn contains_token(bytes: &[u8]) -> bool {
     memmem::find(bytes, TOKEN.as_bytes()).is_some() || is_utf16_with_token(bytes)

@@ -61,10 +61,13 @@ fn style() -> config::Style {
 
 fn hint(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
-        cause.downcast_ref::<Usage>().map(|usage| usage.hint.clone()).filter(|hint| !hint.is_empty()).or_else(|| {
+        let usage = || cause.downcast_ref::<Usage>().map(|usage| usage.hint.clone()).filter(|hint| !hint.is_empty());
+        let template = || cause.downcast_ref::<template::ParseError>()?.hint().map(Into::into);
+        let missing = || {
             let io = cause.downcast_ref::<std::io::Error>()?;
             (io.kind() == std::io::ErrorKind::NotFound).then(|| "check the path".to_owned())
-        })
+        };
+        usage().or_else(template).or_else(missing)
     })
 }
 

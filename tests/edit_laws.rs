@@ -1,5 +1,5 @@
-//! Laws of the editor, held against generated YAML: only marked scalars change, twice is once, without a selection nothing
-//! happens, and nothing that a file contains makes it panic or take long.
+//! Laws of the editor, held against generated YAML: only marked scalars change, twice is once, without a selection
+//! nothing happens, and nothing that a file contains makes it panic or take long.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -25,7 +25,8 @@ fn selections() -> Selections {
     selections
 }
 
-/// Writes YAML as a list of choices says; when the list ends, every further choice is the first, which is the simplest.
+/// Writes YAML as a list of choices says; when the list ends, every further choice is the first, which is the
+/// simplest.
 struct Writer<'c> {
     choices: std::slice::Iter<'c, u8>,
     text: String,
@@ -283,6 +284,15 @@ fn check_counts(text: &str, changes: usize, diagnostics: usize) {
     let found: Vec<_> = scan.diagnostics.iter().chain(&edited.diagnostics).collect();
     assert_eq!(edited.changes.len(), changes, "{:?}", found.first());
     assert_eq!(found.len(), diagnostics, "{:?}", found.first());
+}
+
+#[test]
+fn a_scan_of_another_text_changes_nothing() {
+    let scan = marker::scan(format!("a: old {MARKER}\nb: old {MARKER}\n").as_bytes());
+    for other in ["", "日本日本日本日本", "a: [", "a: 日本 # ".repeat(20).as_str()] {
+        let edited = edit::apply(other.as_bytes(), &scan, &selections());
+        assert_eq!((edited.bytes, edited.changes.len(), edited.diagnostics.len()), (None, 0, 1));
+    }
 }
 
 #[test]

@@ -473,7 +473,8 @@ async fn a_forced_push_replaces_a_branch_and_an_old_commit_can_be_pushed_anew() 
     assert_eq!(remote.at("copy"), base.commit().to_string());
     remote.config("receive.denyNonFastForwards", "true");
     let three = build(&base, "apps/one.yaml", "3\n").await;
-    assert!(!mirror.push(&[to("bot", Expected::Any, three)], &[]).await.unwrap().is_complete());
+    let pushed = mirror.push(&[to("bot", Expected::Any, three)], &[]).await.unwrap();
+    assert_eq!(pushed.results[0].outcome, Outcome::Declined { reason: "non-fast-forward".to_owned() });
     remote.fsck();
 }
 

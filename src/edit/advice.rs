@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use crate::edit::Selections;
 use crate::marker::Marker;
 
-/// How many different unknown policies of a file are compared with all known ones.
-const MAX_COMPARED: usize = 32;
+/// How many different unknown policies of a file are compared with known ones.
+const MAX_UNKNOWN: usize = 16;
+
+/// How many known policies an unknown one is compared with.
+const MAX_KNOWN: usize = 1_000;
 
 /// The longest name that is compared, in bytes.
-const MAX_LENGTH: usize = 128;
+const MAX_LENGTH: usize = 64;
 
 /// Messages about unknown policies, each composed once.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ impl<'s> Advice<'s> {
 
     /// The message for a marker whose policy is not in scope.
     pub(crate) fn unknown(&mut self, marker: &Marker) -> &str {
-        let compared = self.messages.len() < MAX_COMPARED;
+        let compared = self.messages.len() < MAX_UNKNOWN;
         let policy = marker.policy();
         self.messages.entry(policy.to_owned()).or_insert_with(|| {
             let hint = if compared { hint(self.selections, marker) } else { String::new() };
@@ -42,7 +45,7 @@ fn hint(selections: &Selections, marker: &Marker) -> String {
         return format!("; one of that name is in namespace {namespace:?}");
     }
     let wanted = marker.policy();
-    let nearest = known().map(|policy| (distance(policy, wanted), policy)).min();
+    let nearest = known().take(MAX_KNOWN).map(|policy| (distance(policy, wanted), policy)).min();
     match nearest {
         Some((distance, policy)) if distance <= wanted.len() / 3 => format!("; did you mean {policy:?}?"),
         _ => String::new(),

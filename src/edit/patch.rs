@@ -1,10 +1,10 @@
 //! The bytes that one new value replaces.
 //!
 //! A plain or quoted scalar is replaced as a whole, on one line; anchors and tags before it stay. An explicit
-//! `!!int`, `!!float`, `!!bool`, `!!null`, `!!timestamp` or `!!binary` that the new value does not satisfy is removed: a
-//! wrong tag would be worse. Of a block scalar the content is replaced by one line and the header is made to strip the final line
-//! break (`|` becomes `|-`), because the value is the reference and nothing else; an empty block scalar becomes a plain
-//! or quoted one.
+//! `!!int`, `!!float`, `!!bool`, `!!null`, `!!timestamp` or `!!binary` that the new value does not satisfy is
+//! removed: a wrong tag would be worse. Of a block scalar the content is replaced by one line and the header is made
+//! to strip the final line break (`|` becomes `|-`), because the value is the reference and nothing else; an empty
+//! block scalar becomes a plain or quoted one.
 
 use std::ops::Range;
 
@@ -96,8 +96,8 @@ fn push_block(patches: &mut Vec<Patch>, text: &str, marker: &Marker, header: Ran
     patches.push(Patch { span, text: format!("{indentation}{value}") });
 }
 
-/// From the start of a block scalar's first line of text to the end of its last, and the indentation if it must be written.
-/// `None` for a block scalar without text.
+/// From the start of a block scalar's first line of text to the end of its last, and the indentation if it must be
+/// written. `None` for a block scalar without text.
 fn content<'t>(text: &'t str, marker: &Marker, header_end: usize) -> Option<(Range<usize>, &'t str)> {
     let leading = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let extra = marker.value.split(['\n', '\r']).find(|line| !line.trim().is_empty()).map(leading)?;

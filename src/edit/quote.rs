@@ -64,12 +64,9 @@ fn is_plain_text(text: &str, in_flow: bool) -> bool {
         }
         Some(first) => !is_flow_indicator(first) && !"#&*!|>'\"%@`".contains(first),
     };
-    starts_well
-        && is_printable(text)
-        && !text.contains(char::is_whitespace)
-        && !text.ends_with(':')
-        && !matches!(text, "---" | "...")
-        && !(in_flow && text.contains(is_flow_indicator))
+    let breaks_off = text.contains(char::is_whitespace) || text.ends_with(':') || !is_printable(text);
+    let leaves_flow = in_flow && text.contains(is_flow_indicator);
+    starts_well && !breaks_off && !leaves_flow && !matches!(text, "---" | "...")
 }
 
 fn is_flow_indicator(character: char) -> bool {
@@ -78,9 +75,9 @@ fn is_flow_indicator(character: char) -> bool {
 
 /// Whether YAML 1.1 and 1.2 both read a plain scalar as a string.
 ///
-/// The exact rule is the one that users' files follow already: words for booleans and null in lower, title and upper case,
-/// dates, integers of any length, hexadecimal, octal and binary numbers that fit 64 bits, finite floats, infinities,
-/// not-a-number, and numbers to base 60; underscores in numbers do not count.
+/// The exact rule is the one that users' files follow already: words for booleans and null in lower, title and upper
+/// case, dates, integers of any length, hexadecimal, octal and binary numbers that fit 64 bits, finite floats,
+/// infinities, not-a-number, and numbers to base 60; underscores in numbers do not count.
 pub(crate) fn is_string_when_plain(text: &str) -> bool {
     !(is_word(text) || is_date(text) || is_number(text) || is_sexagesimal(text))
 }

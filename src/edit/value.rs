@@ -12,8 +12,8 @@ pub(crate) enum Absent {
 
 /// The new decoded value of a marked field.
 ///
-/// A sequence item such as `app=registry/image:tag`, the form of Argo CD's and Kustomize's `images` lists and of command
-/// arguments, keeps what stands before and including `=`.
+/// A sequence item such as `app=registry/image:tag`, the form of Argo CD's and Kustomize's `images` lists and of
+/// command arguments, keeps what stands before and including `=`.
 pub(crate) fn of(marker: &Marker, reference: &Reference) -> Result<String, Absent> {
     let tag = reference.tag.as_ref().ok_or(Absent::Tag);
     match marker.field {

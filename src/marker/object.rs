@@ -1,7 +1,8 @@
 //! Which Kubernetes object a field belongs to.
 //!
-//! An object is the root mapping of a document, an item of a `List` or `ResourceList`, or an item of a root sequence. Of
-//! duplicate keys the first counts; a value that is no scalar, or null, reads as empty; numbers read as they are written.
+//! An object is the root mapping of a document, an item of a `List` or `ResourceList`, or an item of a root sequence.
+//! Of duplicate keys the first counts; a value that is no scalar, or null, reads as empty; numbers read as they are
+//! written.
 
 use crate::change::ObjectIdentity;
 use crate::marker::document::{Document, Kind, Node, Role, Scalar, Style};

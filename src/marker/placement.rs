@@ -1,9 +1,10 @@
 //! Which scalar a marker comment sets.
 //!
-//! A comment after something on its line is a **line comment** and counts for the scalar it follows, commas passed over:
-//! the last line of a multi-line scalar, the header of a block scalar, an entry of a multi-line flow collection, or, when
-//! only a tag, an anchor or a flow `key:` stands before it, the scalar that follows. After a flow collection of one line
-//! it counts for the only value therein. After a block `key:` it belongs to the key and sets nothing.
+//! A comment after something on its line is a **line comment** and counts for the scalar it follows, commas passed
+//! over: the last line of a multi-line scalar, the header of a block scalar, an entry of a multi-line flow
+//! collection, or, when only a tag, an anchor or a flow `key:` stands before it, the scalar that follows. After a
+//! flow collection of one line it counts for the only value therein. After a block `key:` it belongs to the key and
+//! sets nothing.
 //!
 //! A comment on its own line, or after a lone `- `, is a **head comment** and counts for the scalar that comes next,
 //! when that is a sequence item, a value below its key, or a whole document, and not a key or a collection. It must be
@@ -175,10 +176,9 @@ impl<'d> Placement<'d> {
         let span = &self.document.comments[comment];
         let node = self.next(span.end).ok_or(NO_VALUE)?;
         let from = self.previous(span.start).map_or(0, |node| self.node(node).span.end);
-        let from = from.max(self.line_start(span.start));
-        for between in self.document.nodes[..node].iter().rev().take_while(|node| node.span.is_empty()) {
+        for between in self.absent(from.max(self.line_start(span.start)), node) {
             match between.kind {
-                Kind::Scalar(_) if between.span.start >= from => return Err(NO_VALUE),
+                Kind::Scalar(_) => return Err(NO_VALUE),
                 Kind::Open { .. } if between.span.start >= span.end => return Err(COLLECTION),
                 _ => {}
             }
@@ -211,7 +211,8 @@ impl<'d> Placement<'d> {
         Ok(Target { node, header })
     }
 
-    /// Checks that nothing but one indicator, tags and anchors lies between an offset and a node, and finds the node's header.
+    /// Checks that nothing but one indicator, tags and anchors lies between an offset and a node, and finds the
+    /// node's header.
     fn walk_to(&self, node: usize, from: usize) -> Result<Option<Range<usize>>, Misplaced> {
         let is_block = self.node(node).is_block_scalar();
         let end = self.node(node).span.start;
@@ -241,22 +242,25 @@ impl<'d> Placement<'d> {
     /// Whether the comment follows a `-` that has no value of its own, so that the next node is another item.
     fn fills_no_item(&self, comment: usize, next: usize) -> bool {
         let span = &self.document.comments[comment];
-        let line = self.line_start(span.start)..=span.end;
-        let mut absent = self.document.nodes[..next].iter().rev().take_while(|node| node.span.is_empty());
-        absent.any(|node| matches!(node.kind, Kind::Scalar(_)) && line.contains(&node.span.start))
+        let mut absent = self.absent(self.line_start(span.start), next);
+        absent.any(|node| matches!(node.kind, Kind::Scalar(_)) && node.span.start <= span.end)
     }
 
     /// Whether the comment is indented as the entries of a block collection that ends before the next node.
     fn ends_collection(&self, comment: usize, next: usize) -> bool {
         let column = |offset: usize| offset - self.line_start(offset);
         let start = self.document.comments[comment].start;
-        let mut absent = self.document.nodes[..next].iter().rev().take_while(|node| node.span.is_empty());
-        absent.any(|node| match node.kind {
-            Kind::Close { flow: false, open } if node.span.start > start => {
-                column(self.node(open).span.start) <= column(start)
-            }
+        let ends = |node: &Node<'_>| match node.kind {
+            Kind::Close { flow: false, open } => column(self.node(open).span.start) <= column(start),
             _ => false,
-        })
+        };
+        self.absent(start, next).any(ends)
+    }
+
+    /// The nodes from an offset on that take up no room, up to the first that does or to the given one.
+    fn absent(&self, from: usize, to: usize) -> impl Iterator<Item = &'d Node<'d>> {
+        let first = self.document.nodes.partition_point(|node| node.span.start < from);
+        self.document.nodes.get(first..to).unwrap_or_default().iter().take_while(|node| node.span.is_empty())
     }
 
     fn has_line_comment(&self, node: usize) -> bool {

@@ -57,7 +57,8 @@ impl Lines {
 
 /// The byte ranges of the documents, in order; together they cover the text.
 ///
-/// Directives, comments and blank lines before a `---` belong to the document they introduce, a `...` to the one it ends.
+/// Directives, comments and blank lines before a `---` belong to the document they introduce, a `...` to the one it
+/// ends.
 pub(crate) fn documents(text: &str, lines: &Lines) -> Vec<Range<usize>> {
     let mut documents = Vec::new();
     let (mut start, mut has_content) = (0, false);

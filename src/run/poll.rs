@@ -131,7 +131,11 @@ pub(super) struct Digests(HashMap<(ObjectName, Tag), Result<Digest, String>>);
 
 impl Digests {
     /// Looks up the digests of tags that are not known yet; returns what failed.
-    pub(super) async fn look_up(&mut self, client: &registry::Client, wanted: Vec<(&ImageRepository, &Tag)>) -> Vec<Error> {
+    pub(super) async fn look_up(
+        &mut self,
+        client: &registry::Client,
+        wanted: Vec<(&ImageRepository, &Tag)>,
+    ) -> Vec<Error> {
         let unknown: BTreeMap<_, _> = wanted
             .into_iter()
             .map(|(repository, tag)| ((repository.id.clone(), tag.clone()), repository))

@@ -153,3 +153,23 @@ proptest! {
         }
     }
 }
+
+fn semver_text() -> impl Strategy<Value = String> {
+    let identifier = prop_oneof!["[a-z][a-z0-9-]{0,3}", "0|[1-9][0-9]{0,3}"];
+    let prerelease = prop_oneof![
+        Just(String::new()),
+        prop::collection::vec(identifier, 1..4).prop_map(|identifiers| format!("-{}", identifiers.join("."))),
+    ];
+    (0u64..4, 0u64..4, 0u64..4, prerelease)
+        .prop_map(|(major, minor, patch, prerelease)| format!("{major}.{minor}.{patch}{prerelease}"))
+}
+
+proptest! {
+    /// The `semver` crate orders what it can read as we do.
+    #[test]
+    fn precedence_is_that_of_the_semver_crate(left in semver_text(), right in semver_text()) {
+        let expected = semver::Version::parse(&left).unwrap().cmp_precedence(&semver::Version::parse(&right).unwrap());
+        let ours = Version::parse(&left).unwrap().cmp_precedence(&Version::parse(&right).unwrap());
+        prop_assert_eq!(ours, expected);
+    }
+}

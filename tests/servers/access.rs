@@ -35,7 +35,7 @@ fn a_wrong_password_is_refused() {
     configure(&world, &web.url("config.git"), &image);
     let run = world.run();
     run.expect(1, "failed");
-    run.fails(1, "401");
+    run.fails(1, "denied access");
     assert!(!run.stdout.contains("a wrong guess") && !run.stderr.contains("a wrong guess"), "{run:?}");
     assert_eq!(remote.commits("main"), 1);
 }

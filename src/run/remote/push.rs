@@ -1,10 +1,10 @@
 //! One push branch: the commits made for it, and what becomes of them.
 
-use crate::run::outcome::{Error, Outcome};
 use super::target::Target;
 use super::{Done, Job};
 use crate::automation::Push;
 use crate::git::{Advertisement, CommitId, Expected, Mirror, Outcome as Pushed, RefUpdate};
+use crate::run::outcome::{Error, Outcome};
 
 /// One push branch with the commits made for it so far.
 pub(super) struct Head<'a> {

@@ -1,8 +1,8 @@
 //! Where an automation reads from and commits to.
 
-use crate::run::outcome::Error;
 use crate::automation::{Automation, Checkout};
 use crate::git::{self, Advertisement, CommitId, Mirror, Want};
+use crate::run::outcome::Error;
 use crate::version::{Range, Version};
 
 /// Where an automation reads from and commits to.
