@@ -70,7 +70,7 @@ use std::time::Duration;
 
 use crate::automation::{Automation, ImagePolicy};
 
-pub use self::native::{DEFAULT_AUTHOR, DEFAULT_INTERVAL};
+pub use self::native::DEFAULT_INTERVAL;
 pub use self::problem::{Error, Problem, Related, Style};
 pub use self::secrets::MAX_VALUE_BYTES;
 pub use self::source::{MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_DEPTH, MAX_TOTAL_BYTES};
@@ -78,9 +78,6 @@ pub use self::source::{MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_DEPTH, MAX_TOTAL_BY
 use self::report::Report;
 use self::secrets::Secrets;
 use self::source::{Origin, Source};
-
-/// The commit message where none is given.
-pub const DEFAULT_MESSAGE: &str = "Update from image update automation";
 
 /// Tags that are dropped where `exclusionList` is absent or empty: those of signatures.
 pub const DEFAULT_EXCLUSION: &str = r"^.*\.sig$";

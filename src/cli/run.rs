@@ -21,13 +21,13 @@ pub(super) struct Arguments {
     /// Configuration: a file or a folder; may be repeated
     #[arg(long, value_name = "PATH", default_value = "policies", env = "TAGWRIGHT_CONFIG", value_delimiter = None)]
     config: Vec<PathBuf>,
-    /// Folder with secrets as files: <namespace>/<name>/<key>
+    /// Folder with secrets as files: NAMESPACE/NAME/KEY
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS")]
     secrets: Option<PathBuf>,
     /// Folder for the Git mirrors, kept for the next run [default: a temporary folder]
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// Ask this mirror in place of a registry: ghcr.io=https://mirror.example.com; may be repeated
+    /// Ask the mirror at URL in place of the registry HOST; may be repeated
     #[arg(long, value_name = "HOST=URL")]
     registry_mirror: Vec<String>,
     /// What to print on stdout

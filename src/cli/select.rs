@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Ending, Output, streams};
 use crate::access;
+use crate::config::DEFAULT_EXCLUSION;
 use crate::image::Repository;
 use crate::pattern::Pattern;
 use crate::policy::{Direction, Evaluation, Filter, Order, Policy};
@@ -15,9 +16,6 @@ use crate::version::Range;
 /// How long listing the tags of `--image` may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Tags that a registry listing never offers to a policy: signatures, as in Flux.
-pub(super) const DEFAULT_EXCLUSION: &str = r"^.*\.sig$";
-
 /// Try a policy: print the tag it selects, or exit with 1 when it selects none.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -26,7 +24,7 @@ pub(super) struct Arguments {
     /// Only tags that match this pattern (Go's dialect, matches anywhere in the tag)
     #[arg(long, value_name = "PATTERN")]
     filter_pattern: Option<String>,
-    /// What to order by instead of the tag, such as $ts for a group (?P<ts>…)
+    /// What to order by instead of the tag, such as $1, or $ts for a group named ts
     #[arg(long, value_name = "TEMPLATE", requires = "filter_pattern")]
     filter_extract: Option<String>,
     /// Print all tags the policy can order, best first, one a line

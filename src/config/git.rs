@@ -6,7 +6,6 @@ use crate::automation::Author;
 use crate::template::Template;
 use crate::version::Range;
 
-use super::DEFAULT_MESSAGE;
 use super::decode::Fields;
 use super::raw::{Push, Reference};
 use super::remote::{self, Address};
@@ -14,6 +13,7 @@ use super::report::{Finding, Report};
 use super::text::Text;
 use super::value;
 use super::yaml::Place;
+use crate::message::DEFAULT_MESSAGE;
 
 /// The name of message templates in errors, as in Flux.
 const TEMPLATE_NAME: &str = "commit message";

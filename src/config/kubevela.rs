@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::automation::{Author, DigestReflection, ObjectName, Schedule};
 use crate::image::Repository;
+use crate::message::KUBEVELA_AUTHOR;
 use crate::template::Template;
 
 use super::decode::Fields;
@@ -23,9 +24,6 @@ use super::text::Text;
 use super::value::Units;
 use super::yaml::Place;
 use super::{git, image};
-
-/// Who commits.
-const AUTHOR: (&str, &str) = ("kubevelabot", "kubevelabot@users.noreply.github.com");
 
 /// The beginning of every message; pipelines look for it.
 const MESSAGE: &str = "Update image automatically.";
@@ -272,7 +270,7 @@ fn automation(
         checkout: Some(Reference { branch: Some(source.branch), ..Reference::default() }),
         paths: source.paths,
         scope: Scope::Namespace(Selector::default()),
-        author: Author { name: AUTHOR.0.to_owned(), email: AUTHOR.1.to_owned() },
+        author: Author { name: KUBEVELA_AUTHOR.name.to_owned(), email: KUBEVELA_AUTHOR.email.to_owned() },
         message: message?,
         values: BTreeMap::new(),
         trailers: meta.trailers,

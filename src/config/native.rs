@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::automation::{Author, DigestReflection, ObjectName, Schedule};
+use crate::message::DEFAULT_AUTHOR;
 use crate::template::Template;
 
 use super::decode::Fields;
@@ -19,9 +20,6 @@ use super::{git, image};
 
 /// The interval of an automation that gives neither interval nor schedule.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
-
-/// The author of commits where none is given: name and address.
-pub const DEFAULT_AUTHOR: (&str, &str) = ("tagwright", "tagwright@localhost");
 
 /// The zone of a cron expression where none is given.
 const DEFAULT_TIME_ZONE: &str = "UTC";
@@ -174,7 +172,7 @@ fn default_commit(report: &Report) -> Option<Commit> {
 }
 
 fn default_author() -> Author {
-    Author { name: DEFAULT_AUTHOR.0.to_owned(), email: DEFAULT_AUTHOR.1.to_owned() }
+    Author { name: DEFAULT_AUTHOR.name.to_owned(), email: DEFAULT_AUTHOR.email.to_owned() }
 }
 
 /// Reads an item of `spec.images`.
