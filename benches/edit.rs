@@ -89,7 +89,9 @@ impl Bench {
         let files: Vec<_> = found.files.into_iter().map(|file| MarkedFile::new(file.path, file.bytes)).collect();
         let scanned = start.elapsed();
         let plan = plan::edits(&files, selections);
-        if std::env::var_os("PHASES").is_some() { println!("{opened:?} {:?} {:?}", scanned - opened, start.elapsed() - scanned); }
+        if std::env::var_os("PHASES").is_some() {
+            println!("{opened:?} {:?} {:?}", scanned - opened, start.elapsed() - scanned);
+        }
         (start.elapsed(), plan)
     }
 }

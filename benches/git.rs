@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tagwright::git::Git;
 use tagwright::registry::{self, Client, DockerConfig};
-use tagwright::run::{self, Edges, Mode, Outcome};
+use tagwright::run::{self, Edges, Memory, Mode, Outcome};
 use tagwright::{config, git};
 
 #[path = "support/child.rs"]
@@ -163,6 +163,7 @@ impl<'w> Place<'w> {
 struct Bot {
     runtime: tokio::runtime::Runtime,
     edges: Edges,
+    memory: Memory,
     configuration: config::Configuration,
 }
 
@@ -175,12 +176,13 @@ impl Bot {
         let git = Git::new(git::Settings::of_machine(place.folder("data"))).unwrap();
         let edges = Edges { registry: Client::new(settings).unwrap(), git };
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        Self { runtime, edges, configuration: config::load(&sources).unwrap() }
+        Self { runtime, edges, memory: Memory::default(), configuration: config::load(&sources).unwrap() }
     }
 
     fn run(&self) -> Duration {
         let start = Instant::now();
-        let report = self.runtime.block_on(run::once(&self.edges, &self.configuration.automations, Mode::Push));
+        let automations = &self.configuration.automations;
+        let report = self.runtime.block_on(run::once(&self.edges, &self.memory, automations, Mode::Push));
         let took = start.elapsed();
         assert!(matches!(report.automations[0].outcome, Outcome::Unchanged));
         took
@@ -211,4 +213,3 @@ spec:
 "
     )
 }
-

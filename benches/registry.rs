@@ -41,7 +41,8 @@ fn main() {
 
     let registry = Registry::start(folder.path(), "error");
     let list = folder.path().join("list");
-    let url = |n| format!("url = \"http://127.0.0.1:{}/v2/{}/tags/list\"\noutput = /dev/null\n", registry.port, name(n));
+    let url =
+        |n| format!("url = \"http://127.0.0.1:{}/v2/{}/tags/list\"\noutput = /dev/null\n", registry.port, name(n));
     fs::write(&list, (0..REPOSITORIES).map(url).collect::<String>()).unwrap();
     let parallel = ["--silent", "--fail", "--parallel", "--parallel-max", &IN_FLIGHT.to_string(), "--config"];
     let curl = || child::run(child::command("curl", folder.path()).args(parallel).arg(&list));
