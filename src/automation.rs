@@ -104,6 +104,8 @@ pub struct Automation {
     pub paths: Vec<String>,
     /// The folder that templates see file names relative to; empty is the root. Flux's `update.path`.
     pub base: String,
+    /// Whether markers in embedded YAML count in every object that does not decline.
+    pub embedded: bool,
     /// The policies in scope.
     pub policies: Vec<Arc<ImagePolicy>>,
     /// The commit to write.

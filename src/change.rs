@@ -63,6 +63,10 @@ pub enum Code {
     InvalidReference,
     /// TW013: the file with the marker is a symbolic link, which is not followed.
     SymbolicLink,
+    /// TW030: markers in embedded YAML, which nobody asked to be edited. A note.
+    EmbeddedOff,
+    /// TW031: markers in embedded YAML that cannot be edited.
+    EmbeddedUnsupported,
 }
 
 impl Code {
@@ -83,6 +87,8 @@ impl Code {
             Self::PathMissing => "TW011",
             Self::InvalidReference => "TW012",
             Self::SymbolicLink => "TW013",
+            Self::EmbeddedOff => "TW030",
+            Self::EmbeddedUnsupported => "TW031",
         }
     }
 }

@@ -74,6 +74,7 @@ pub use self::native::DEFAULT_INTERVAL;
 pub use self::problem::{Error, Problem, Related, Style};
 pub use self::secrets::MAX_VALUE_BYTES;
 pub use self::source::{MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_DEPTH, MAX_TOTAL_BYTES};
+pub use self::suggest::nearest;
 
 use self::report::Report;
 use self::secrets::Secrets;

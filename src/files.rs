@@ -34,6 +34,18 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The root is a symbolic link to a file, which a write would replace.
+    #[error("{} is a symbolic link, which is not followed", path.display())]
+    Link {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The root is a pipe, a socket or a device.
+    #[error("{} is neither a file nor a folder", path.display())]
+    Special {
+        /// Where.
+        path: PathBuf,
+    },
     /// Folders nest deeper than [`MAX_DEPTH`].
     #[error("{} nests more than {MAX_DEPTH} folders deep", path.display())]
     TooDeep {
@@ -58,17 +70,23 @@ pub struct Found {
     pub files: Vec<(String, Vec<u8>)>,
     /// Candidates larger than [`MAX_FILE_BYTES`].
     pub oversized: Vec<String>,
+    /// Candidates that are symbolic links, which are not followed.
+    pub links: Vec<String>,
 }
 
-/// Finds the files below `root` that a search asks for; `root` may be a file itself.
+/// Finds the files below `root` that a search asks for; `root` may be a file itself, or a link to a folder.
 ///
 /// # Errors
-/// The root or a folder below it cannot be read, or folders nest too deep.
+/// The root or a folder below it cannot be read, the root is no file and no folder, or folders nest too deep.
 pub fn search(root: &Path, search: Search) -> Result<Found, Error> {
     let metadata = fs::metadata(root).map_err(|source| Error::Read { path: root.to_owned(), source })?;
     let mut found = Found::default();
     if metadata.is_dir() {
         walk(root, "", 0, search, &mut found)?;
+    } else if !metadata.is_file() {
+        return Err(Error::Special { path: root.to_owned() });
+    } else if root.is_symlink() {
+        return Err(Error::Link { path: root.to_owned() });
     } else {
         let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         look(root, name, metadata.len(), search, &mut found)?;
@@ -93,6 +111,8 @@ fn walk(folder: &Path, prefix: &str, depth: usize, search: Search, found: &mut F
         } else if kind.is_file() && (search.is_candidate)(&path) {
             let size = entry.metadata().map_err(|source| Error::Read { path: entry.path(), source })?.len();
             look(&entry.path(), path, size, search, found)?;
+        } else if kind.is_symlink() && (search.is_candidate)(&path) {
+            found.links.push(path);
         }
     }
     Ok(())
@@ -153,6 +173,7 @@ mod tests {
         std::os::unix::fs::symlink(root.path().join("b"), root.path().join("folder")).unwrap();
         let found = search(root.path(), YAML).unwrap();
         assert_eq!(paths(&found), ["a.yaml", "b/.hidden/y.yaml", "b/x.yaml"]);
+        assert_eq!(found.links, ["link.yaml"]);
     }
 
     #[test]
@@ -175,6 +196,19 @@ mod tests {
         replace(root.path(), "a.yaml", b"a: 2\n").unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_to_a_folder_is_a_root_and_one_to_a_file_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("folder")).unwrap();
+        fs::write(root.path().join("folder/a.yaml"), "a: 1\n").unwrap();
+        for (link, target) in [("to-folder", "folder"), ("to-file.yaml", "folder/a.yaml")] {
+            std::os::unix::fs::symlink(target, root.path().join(link)).unwrap();
+        }
+        assert_eq!(paths(&search(&root.path().join("to-folder"), YAML).unwrap()), ["a.yaml"]);
+        let error = search(&root.path().join("to-file.yaml"), YAML).unwrap_err();
+        assert!(error.to_string().ends_with("to-file.yaml is a symbolic link, which is not followed"), "{error}");
     }
 
     #[test]

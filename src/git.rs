@@ -59,7 +59,7 @@ use crate::access;
 
 pub use advertisement::{Advertised, Advertisement};
 pub use build::{Author, CommitTime, Edit, NewCommit};
-pub use checkout::{LocalCommit, read_commit};
+pub use checkout::{LocalCheckout, LocalCommit, local_checkout, read_commit};
 pub use error::{Error, Kind};
 pub use fetch::{Fetched, Want};
 pub use id::{CommitId, ObjectId};

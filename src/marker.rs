@@ -4,7 +4,8 @@
 //! documents, reads those that contain the token, and gives the byte span of every marked scalar with its policy, the
 //! field to set and the object it belongs to. It never fails: what cannot be read or used is a [`Diagnostic`], and
 //! one broken document does not stop the others. What a marker looks like is in `marker::grammar`, where it may stand
-//! in `marker::placement`.
+//! in `marker::placement`. Markers in YAML that a block scalar holds count where somebody asked for it
+//! ([`Embedded`]).
 //!
 //! ```
 //! use tagwright::marker::{self, Field};
@@ -22,18 +23,22 @@ use std::ops::Range;
 use memchr::memmem;
 
 use crate::change::{Code, Diagnostic};
-use crate::marker::document::{Kind, Node, Role, Scalar, Style, TagSite};
+use crate::marker::document::{Document, Kind, Node, Role, Scalar, Style, TagSite};
+use crate::marker::embedded::{Block, Dedented, Home, MAX_LEVELS, Permission};
 use crate::marker::grammar::{Reading, Setter};
 use crate::marker::object::{Object, Objects};
 use crate::marker::placement::{Placement, Target};
 use crate::marker::stream::Lines;
 
 pub(crate) mod document;
+pub(crate) mod embedded;
 pub(crate) mod fingerprint;
 pub(crate) mod grammar;
 pub(crate) mod object;
 pub(crate) mod placement;
 pub(crate) mod stream;
+
+pub use self::embedded::Embedded;
 
 /// What a file must contain to be looked at, both quotes included.
 pub const TOKEN: &str = "\"$imagepolicy\"";
@@ -62,6 +67,10 @@ pub struct Scan {
     /// What could not be read or used, in the order of the text; `file` is empty.
     pub diagnostics: Vec<Diagnostic>,
     pub(crate) documents: Vec<MarkedDocument>,
+    /// The block scalars with markers that count.
+    pub(crate) blocks: Vec<Block>,
+    /// What was asked for, so that a text can be scanned again alike.
+    pub(crate) embedded: Embedded,
 }
 
 /// One marked field.
@@ -113,10 +122,12 @@ pub(crate) struct Site {
     pub(crate) header: Option<Range<usize>>,
     /// The index in [`Scan::documents`].
     pub(crate) document: usize,
-    /// The number of the scalar in its document.
+    /// The number of the scalar in its document, or in that of the block it is in.
     pub(crate) ordinal: usize,
     /// The index in [`MarkedDocument::objects`].
     pub(crate) object: usize,
+    /// In embedded YAML, the index in [`Scan::blocks`].
+    pub(crate) embedded: Option<usize>,
     namespace_length: usize,
     policy_length: usize,
 }
@@ -164,23 +175,40 @@ pub fn is_candidate_path(path: &str) -> bool {
 /// Finds every marked field of a file.
 ///
 /// The time is linear in the size of the file. Anchors are not expanded, nesting is limited to 255 collections, and a
-/// file larger than [`MAX_FILE_BYTES`] is only reported.
+/// file larger than [`MAX_FILE_BYTES`] is only reported. Markers in embedded YAML count where an object asks for it.
 #[must_use]
 pub fn scan(bytes: &[u8]) -> Scan {
-    let mut scan = Scan::default();
+    scan_with(bytes, Embedded::Annotated)
+}
+
+/// As [`scan`], with a say in which markers in embedded YAML count.
+///
+/// ```
+/// use tagwright::marker::{Embedded, scan_with};
+/// let text = "data:\n  values.yaml: |\n    tag: 1.0 # {\"$imagepolicy\": \"default:app:tag\"}\n";
+/// let scan = scan_with(text.as_bytes(), Embedded::Everywhere);
+/// assert_eq!((&text[scan.markers[0].span.clone()], scan.markers[0].line), ("1.0", 3));
+/// assert!(scan_with(text.as_bytes(), Embedded::Annotated).markers.is_empty());
+/// ```
+#[must_use]
+pub fn scan_with(bytes: &[u8], embedded: Embedded) -> Scan {
     if !contains_token(bytes) {
-        return scan;
+        return Scan { embedded, ..Scan::default() };
     }
     match readable(bytes) {
-        Ok(text) => {
-            let lines = Lines::of(text);
-            for span in stream::documents(text, &lines) {
-                if memmem::find(&bytes[span.clone()], TOKEN.as_bytes()).is_some() {
-                    Reader { text, lines: &lines, span, scan: &mut scan }.read();
-                }
-            }
+        Ok(text) => scan_text(text, embedded, 0),
+        Err(diagnostic) => Scan { diagnostics: vec![diagnostic], embedded, ..Scan::default() },
+    }
+}
+
+/// Scans a file, or at a deeper level what a block scalar holds.
+fn scan_text(text: &str, embedded: Embedded, level: usize) -> Scan {
+    let mut scan = Scan { embedded, ..Scan::default() };
+    let lines = Lines::of(text);
+    for span in stream::documents(text, &lines) {
+        if memmem::find(&text.as_bytes()[span.clone()], TOKEN.as_bytes()).is_some() {
+            Reader { text, lines: &lines, span, level, scan: &mut scan }.read();
         }
-        Err(diagnostic) => scan.diagnostics.push(diagnostic),
     }
     scan.diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
     scan
@@ -210,6 +238,8 @@ struct Reader<'s> {
     text: &'s str,
     lines: &'s Lines,
     span: Range<usize>,
+    /// 0 in a file, 1 in embedded YAML.
+    level: usize,
     scan: &'s mut Scan,
 }
 
@@ -232,17 +262,27 @@ impl Reader<'_> {
             }
         };
         let hits = self.hits(&document, text);
-        if hits.is_empty() {
+        let blocks = self.blocks(&document, text, &hits);
+        if hits.is_empty() && blocks.is_empty() {
             return;
         }
         let objects = Objects::of(&document);
         let mut marked = Vec::with_capacity(hits.len());
+        let first = self.scan.markers.len();
         for hit in hits {
             if let Some(marker) = self.marker(&document.nodes[hit.target.node], hit, &objects) {
                 marked.push(marker.site.ordinal);
                 self.scan.markers.push(marker);
             }
         }
+        for block in blocks {
+            marked.extend(self.block(&document.nodes[block], objects.owner(block), &objects));
+        }
+        if marked.is_empty() {
+            return;
+        }
+        marked.sort_unstable();
+        self.scan.markers[first..].sort_by_key(|marker| marker.span.start);
         let (span, fingerprint, objects) = (self.span.clone(), document.fingerprint(&marked), objects.objects);
         self.scan.documents.push(MarkedDocument { span, fingerprint, objects });
     }
@@ -263,6 +303,10 @@ impl Reader<'_> {
                     self.report(comment.start, Code::UnknownField, message);
                 }
                 Reading::Marker(setter) => match placement.target(index) {
+                    Ok(target) if self.level > 0 => match embedded::unfit(&document.nodes[target.node]) {
+                        Some(reason) => self.report(comment.start, Code::EmbeddedUnsupported, reason.to_owned()),
+                        None => hits.push(Hit { comment: comment.start, setter, target }),
+                    },
                     Ok(target) => hits.push(Hit { comment: comment.start, setter, target }),
                     Err(reason) => self.misplaced(comment.start, reason),
                 },
@@ -279,8 +323,69 @@ impl Reader<'_> {
         hits
     }
 
+    /// The block scalars that mention a marker and have none themselves.
+    fn blocks(&self, document: &Document<'_>, text: &str, hits: &[Hit]) -> Vec<usize> {
+        let mentions = |node: &Node<'_>| memmem::find(&text.as_bytes()[node.span.clone()], TOKEN.as_bytes()).is_some();
+        let is_block = |&index: &usize| {
+            let node = &document.nodes[index];
+            node.is_block_scalar() && node.settable() && mentions(node)
+        };
+        let is_free = |index: &usize| hits.binary_search_by_key(index, |hit| hit.target.node).is_err();
+        if self.level > MAX_LEVELS {
+            return Vec::new();
+        }
+        (0..document.nodes.len()).filter(is_block).filter(is_free).collect()
+    }
+
+    /// Takes in the markers of a block scalar, if they count; returns the number of the scalar.
+    fn block(&mut self, node: &Node<'_>, object: usize, objects: &Objects) -> Option<usize> {
+        let Kind::Scalar(scalar) = &node.kind else { return None };
+        let permission = match self.level {
+            0 => self.scan.embedded.permission(&objects.objects[object]),
+            _ => Permission::Granted,
+        };
+        if permission == Permission::Declined {
+            return None;
+        }
+        let level = self.level + 1;
+        let source = Dedented::of(self.text, self.lines, self.span.start, node, &scalar.value);
+        let Some(source) = source.filter(|_| !scalar.folded && level <= MAX_LEVELS) else {
+            let found = scan_text(&scalar.value, self.scan.embedded, MAX_LEVELS + 1).markers.len();
+            let place = node.span.start;
+            match permission {
+                _ if found == 0 => {}
+                Permission::Granted => {
+                    self.report(place, Code::EmbeddedUnsupported, embedded::unsupported(scalar, level))
+                }
+                _ => self.report(place, Code::EmbeddedOff, embedded::not_asked(found)),
+            }
+            return None;
+        };
+        let found = scan_text(&source.text, self.scan.embedded, level);
+        if permission != Permission::Granted {
+            if let Some(marker) = found.markers.first() {
+                let start = source.outward(&marker.span).start - self.span.start;
+                self.report(start, Code::EmbeddedOff, embedded::not_asked(found.markers.len()));
+            }
+            return None;
+        }
+        for diagnostic in &found.diagnostics {
+            let place = source.place(stream::Place { line: diagnostic.line, column: diagnostic.column });
+            let (line, column) = (place.line, place.column);
+            self.scan.diagnostics.push(Diagnostic { line, column, ..diagnostic.clone() });
+        }
+        if found.markers.is_empty() {
+            return None;
+        }
+        let home = Home { document: self.scan.documents.len(), object, block: self.scan.blocks.len() };
+        let block = Block::new(scalar, source, found);
+        self.scan.markers.extend(block.scan.markers.iter().map(|marker| block.outward(marker, home)));
+        self.scan.blocks.push(block);
+        Some(scalar.ordinal)
+    }
+
     fn marker(&self, node: &Node<'_>, hit: Hit, objects: &Objects) -> Option<Marker> {
-        let Kind::Scalar(Scalar { value, style, in_flow, tag, ordinal }) = &node.kind else { return None };
+        let Kind::Scalar(Scalar { value, style, in_flow, tag, ordinal, .. }) = &node.kind else { return None };
         let base = self.span.start;
         let shift = |span: &Range<usize>| base + span.start..base + span.end;
         let span = shift(&node.span);
@@ -294,6 +399,7 @@ impl Reader<'_> {
             document: self.scan.documents.len(),
             ordinal: *ordinal,
             object: objects.owner(hit.target.node),
+            embedded: None,
             namespace_length: hit.setter.namespace,
             policy_length: hit.setter.policy,
         };

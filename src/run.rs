@@ -12,11 +12,14 @@ use std::sync::Arc;
 
 pub use memory::Memory;
 pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
-pub use poll::no_match;
+pub use poll::{no_match, refused};
+pub use remote::{Inspected, inspect, reflected};
 
 use remote::Context;
 
 use crate::automation::Automation;
+use crate::change::{Code, Diagnostic};
+use crate::plan::about_path;
 use crate::{access, git, registry};
 
 /// Git remotes worked on at the same time.
@@ -47,7 +50,7 @@ pub async fn once(edges: &Edges, memory: &Memory, automations: &[Arc<Automation>
     let mut reports: Vec<(usize, AutomationReport)> = Vec::new();
     let mut failures = observed.failures;
     let context = Context { edges, memory, selected: &observed.selections, mode };
-    memory.keep(automations);
+    memory.retain(automations);
     let mut runs = futures_util::stream::iter(by_url(automations))
         .map(|queue| async move { remote::run(context, queue).await })
         .buffer_unordered(CONCURRENT_REMOTES);
@@ -56,9 +59,27 @@ pub async fn once(edges: &Edges, memory: &Memory, automations: &[Arc<Automation>
         failures.extend(done.failures);
     }
     drop(runs);
+    for (position, report) in &mut reports {
+        report.diagnostics.extend(refusals(&automations[*position], &observed.policies));
+    }
     reports.sort_by_key(|(position, _)| *position);
     let automations = reports.into_iter().map(|(_, report)| report).collect();
     Report { policies: observed.policies, failures, automations }
+}
+
+/// Findings about tags that registries list and OCI does not allow, once for each image repository.
+fn refusals(automation: &Automation, policies: &[PolicyReport]) -> Vec<Diagnostic> {
+    let used = |report: &&PolicyReport| automation.policies.iter().any(|policy| policy.id == report.id);
+    let mut findings = Vec::new();
+    for report in policies.iter().filter(used) {
+        if let Some(refused) = &report.refused {
+            let finding = about_path("", Code::InvalidReference, &format!("{} {refused}", report.image));
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+    }
+    findings
 }
 
 /// The automations of one remote that log in alike, with their positions in the configuration.

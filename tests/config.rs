@@ -324,7 +324,8 @@ fn summary(configuration: &Configuration) -> String {
 }
 
 fn automation_summary(text: &mut String, automation: &Automation) {
-    let Automation { id, remote, checkout, paths, base, policies, commit, push, schedule, suspended } = automation;
+    let Automation { id, remote, checkout, paths, base, embedded, policies, commit, push, schedule, suspended } =
+        automation;
     writeln!(text, "automation {id} {}{}", schedule_summary(schedule), if *suspended { " suspended" } else { "" })
         .unwrap();
     writeln!(text, "  remote {} timeout {:?}", remote.url, remote.access.timeout).unwrap();
@@ -344,7 +345,8 @@ fn automation_summary(text: &mut String, automation: &Automation) {
         push.options
     )
     .unwrap();
-    writeln!(text, "  paths {paths:?} base {base:?}").unwrap();
+    let embedded = if *embedded { " embedded" } else { "" };
+    writeln!(text, "  paths {paths:?} base {base:?}{embedded}").unwrap();
     let names: Vec<String> = policies.iter().map(|policy| policy.id.to_string()).collect();
     writeln!(text, "  policies {}", names.join(" ")).unwrap();
     writeln!(text, "  author {} <{}> trailers {}", commit.author.name, commit.author.email, commit.trailers).unwrap();

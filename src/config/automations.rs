@@ -68,6 +68,7 @@ fn automation(
         remote: remote?,
         checkout,
         paths: raw.paths,
+        embedded: raw.embedded,
         base,
         policies,
         commit: Commit { author: raw.author, message: raw.message, values: raw.values, trailers: raw.trailers },

@@ -169,6 +169,7 @@ pub(super) fn automation(report: &Report, object: &Object) -> Read<Automation> {
             message: git.message,
             values: git.values,
             trailers: meta.trailers,
+            embedded: meta.embedded,
             push: git.push,
             schedule: Schedule::Every(interval?),
             suspended,

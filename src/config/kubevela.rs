@@ -101,7 +101,8 @@ fn read(mut component: Fields<'_>, application: &Meta) -> Option<Component> {
     component.finish();
     let (name, mut properties) = name.zip(properties)?;
     let id = ObjectName { namespace: application.id.namespace.clone(), name: name.value };
-    let meta = Meta { id, place: name.place, labels: BTreeMap::new(), trailers: application.trailers };
+    let Meta { trailers, embedded, .. } = *application;
+    let meta = Meta { id, place: name.place, labels: BTreeMap::new(), trailers, embedded };
     if properties.key("imageRepository").is_none() {
         let git = source_alone(report, properties, &meta);
         return Some(Component { has_git: git.is_some(), git, meta, automatic: None });
@@ -274,6 +275,7 @@ fn automation(
         message: message?,
         values: BTreeMap::new(),
         trailers: meta.trailers,
+        embedded: meta.embedded,
         push: Push::default(),
         schedule: Schedule::Every(interval?),
         suspended: false,

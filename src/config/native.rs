@@ -48,6 +48,7 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
             source: SourceOf::Own(Box::new(git.repository)),
             checkout: None,
             paths: git.paths,
+            embedded: git.embedded,
             scope: Scope::Own(own),
             author: git.commit.author,
             message: git.commit.message,
@@ -99,6 +100,7 @@ fn schedule(fields: &mut Fields<'_>) -> Option<Option<Schedule>> {
 struct Git {
     repository: GitRepository,
     paths: Vec<String>,
+    embedded: bool,
     push: Push,
     commit: Commit,
 }
@@ -116,6 +118,7 @@ fn git_fields(mut fields: Fields<'_>, meta: Option<&Meta>) -> Option<Git> {
     let reference = checkout(&mut fields);
     let paths = fields.texts("paths").unwrap_or_default();
     let paths = git::paths(report, &paths);
+    let embedded = fields.optional_flag("embedded").unwrap_or_else(|| meta.is_some_and(|meta| meta.embedded));
     let secret = fields.reference("secretRef");
     let proxy_secret = fields.reference("proxySecretRef");
     let timeout = fields.duration("timeout", Units::UpToMinutes).map(|(timeout, _)| timeout);
@@ -134,7 +137,7 @@ fn git_fields(mut fields: Fields<'_>, meta: Option<&Meta>) -> Option<Git> {
         timeout,
         unsupported: Vec::new(),
     };
-    Some(Git { repository, paths: paths?, push: push?.unwrap_or_default(), commit: commit? })
+    Some(Git { repository, paths: paths?, embedded, push: push?.unwrap_or_default(), commit: commit? })
 }
 
 /// Reads `branch`, which is short for `ref.branch`, or `ref`.
@@ -190,7 +193,7 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
     let (digest, _) = image::digest(&mut fields);
     fields.finish();
     let Some((name, id)) = name.zip(id) else { return (None, None) };
-    let meta = Meta { id, place: name.place, labels: BTreeMap::new(), trailers: false };
+    let meta = Meta { id, place: name.place, labels: BTreeMap::new(), trailers: false, embedded: false };
     let content = repository.zip(policy).map(|(repository, policy)| {
         let suspended = repository.suspended;
         let refresh = match (&repository.schedule, digest) {

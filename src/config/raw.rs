@@ -25,6 +25,8 @@ pub(super) struct Meta {
     pub(super) labels: BTreeMap<String, String>,
     /// The annotation `tagwright.dev/trailers`.
     pub(super) trailers: bool,
+    /// The annotation `tagwright.dev/embedded`.
+    pub(super) embedded: bool,
 }
 
 /// Flux's `GitRepository`, or `spec.git` of a native automation.
@@ -101,6 +103,7 @@ pub(super) struct Automation {
     /// Replaces the reference of the Git repository as a whole.
     pub(super) checkout: Option<Reference>,
     pub(super) paths: Vec<String>,
+    pub(super) embedded: bool,
     pub(super) scope: Scope,
     pub(super) author: Author,
     pub(super) message: Template,

@@ -127,20 +127,21 @@ impl Report {
         format!("{}:{line}", self.sources[place.file].path)
     }
 
-    /// The place of a line within a value that is written line by line; lines count from 1.
+    /// The place of a line within a value that is written line by line; lines count from 1. Where the line is empty or
+    /// past the end, which is where something was missed, it is the last one before that has text.
     pub(super) fn line_within(&self, place: Place, line: usize) -> Option<Place> {
         let text = self.sources[place.file].text.get(place.start..place.end)?;
         let mut start = 0;
-        for (number, content) in (1..).zip(text.split_inclusive('\n')) {
-            if number == line {
+        let mut found = None;
+        for (number, content) in (1..=line).zip(text.split_inclusive('\n')) {
+            if !content.trim().is_empty() {
                 let indent = if number == 1 { 0 } else { content.len() - content.trim_start_matches(' ').len() };
-                let length = content.trim_end().len().max(indent);
                 let start = place.start + start;
-                return Some(Place { file: place.file, start: start + indent, end: start + length });
+                found = Some(Place { file: place.file, start: start + indent, end: start + content.trim_end().len() });
             }
             start += content.len();
         }
-        None
+        found
     }
 
     /// The place of a text itself, without quotes, if the source has it without escapes and on one line.

@@ -128,7 +128,9 @@ impl<'a> Secrets<'a> {
 /// Reports a folder of secrets that is not there.
 pub(super) fn check_folder(report: &Report, folder: &Path) {
     if let Err(error) = fs::read_dir(folder) {
-        report.add(Finding::file(folder.display().to_string(), format!("cannot read the folder of secrets: {error}")));
+        let message = format!("cannot read the folder of secrets: {error}");
+        let finding = Finding::file(folder.display().to_string(), message);
+        report.add(finding.hint("`--secrets` takes a folder of NAMESPACE/NAME/KEY files"));
     }
 }
 

@@ -1,85 +1,104 @@
-//! What a process remembers of its runs, so that a run with nothing to do costs one request.
+//! What a process remembers of its runs, so that a run costs what has changed since the last one.
 //!
-//! An automation is settled when nothing was to be changed. It stays so as long as the very same automation meets the same
-//! commit and the same selections, since nothing else decides what a run does: files, markers and policies are all in them.
+//! - An automation is *settled* when nothing was to be changed. It stays so as long as all that a run depends on is the
+//!   same ([`Basis`]), and then costs no more than the one request that tells the head of the branch.
+//! - Marked files are kept with their markers under the ids of their blobs, so that those that stay as they are need not be
+//!   read again when the head has moved.
+//!
+//! Nothing here is ever needed: a process that has just started knows nothing and does the same.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::automation::{Automation, ObjectName};
 use crate::change::Diagnostic;
-use crate::git::CommitId;
+use crate::git::{CommitId, ObjectId};
 use crate::image::Reference;
+use crate::marker::Embedded;
+use crate::plan::MarkedFile;
+
+/// The most bytes of marked files that are kept, all remotes together.
+const MAX_KEPT_BYTES: usize = 16 << 20;
 
 /// What each policy selected, or why nothing.
-pub(super) type Selected = std::collections::BTreeMap<ObjectName, Result<Reference, String>>;
+pub(super) type Selected = BTreeMap<ObjectName, Result<Reference, String>>;
 
-/// What the runs of a process remember; nothing of it is ever needed.
+/// Marked files by blob, under any path, and by which embedded YAML was scanned.
+pub(super) type Scanned = HashMap<(ObjectId, Embedded), MarkedFile>;
+
+/// What the runs of a process remember.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<HashMap<ObjectName, Settled>>);
+pub struct Memory {
+    settled: Mutex<HashMap<ObjectName, (Basis, Vec<Diagnostic>)>>,
+    scanned: Mutex<Scanned>,
+}
 
-/// An automation with nothing to do, and what that was found on.
+/// All that decides what there is to do for an automation, but for digests that a registry is asked for.
 #[derive(Debug)]
-struct Settled {
-    /// Kept, so that no other automation can have its address.
-    automation: Arc<Automation>,
-    base: CommitId,
-    branch: String,
-    selected: Vec<Option<Result<Reference, String>>>,
-    diagnostics: Vec<Diagnostic>,
+pub(super) struct Basis {
+    /// The automation itself: an equal one that was read again is another one.
+    pub(super) automation: Arc<Automation>,
+    /// The commit that is planned on.
+    pub(super) base: CommitId,
+    /// The push branch.
+    pub(super) branch: String,
+    /// What its policies selected.
+    pub(super) selected: Vec<Option<Result<Reference, String>>>,
+    /// The policies that markers may name.
+    pub(super) known: Arc<BTreeSet<String>>,
+}
+
+impl PartialEq for Basis {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.automation, &other.automation)
+            && (self.base, &self.branch) == (other.base, &other.branch)
+            && self.selected == other.selected
+            && self.known == other.known
+    }
+}
+
+/// What the policies of an automation selected.
+pub(super) fn in_scope(automation: &Automation, selected: &Selected) -> Vec<Option<Result<Reference, String>>> {
+    automation.policies.iter().map(|policy| selected.get(&policy.id).cloned()).collect()
 }
 
 impl Memory {
-    /// Returns what there is to report on an automation that needs no run on this commit and branch; none if it needs one.
-    pub(super) fn settled(
-        &self,
-        automation: &Arc<Automation>,
-        base: CommitId,
-        branch: &str,
-        selected: &Selected,
-    ) -> Option<Vec<Diagnostic>> {
-        let known = self.lock();
-        let settled = known.get(&automation.id)?;
-        let same = Arc::ptr_eq(&settled.automation, automation)
-            && settled.base == base
-            && settled.branch == branch
-            && in_scope(automation, selected).eq(settled.selected.iter().map(Option::as_ref));
-        same.then(|| settled.diagnostics.clone())
+    /// Returns what there was to report when nothing was to be done on this basis; none if that is not known.
+    pub(super) fn settled(&self, basis: &Basis) -> Option<Vec<Diagnostic>> {
+        let settled = lock(&self.settled);
+        let (known, diagnostics) = settled.get(&basis.automation.id)?;
+        (known == basis).then(|| diagnostics.clone())
     }
 
-    /// Remembers that an automation had nothing to do.
-    pub(super) fn settle(
-        &self,
-        automation: &Arc<Automation>,
-        base: CommitId,
-        branch: &str,
-        selected: &Selected,
-        diagnostics: &[Diagnostic],
-    ) {
-        let settled = Settled {
-            automation: Arc::clone(automation),
-            base,
-            branch: branch.to_owned(),
-            selected: in_scope(automation, selected).map(Option::<&_>::cloned).collect(),
-            diagnostics: diagnostics.to_vec(),
-        };
-        self.lock().insert(automation.id.clone(), settled);
+    /// Remembers that nothing is to be done on this basis.
+    pub(super) fn settle(&self, basis: Basis, diagnostics: Vec<Diagnostic>) {
+        lock(&self.settled).insert(basis.automation.id.clone(), (basis, diagnostics));
     }
 
-    /// Forgets what is not configured any more.
-    pub(super) fn keep(&self, automations: &[Arc<Automation>]) {
-        let configured: HashSet<_> = automations.iter().map(Arc::as_ptr).collect();
-        self.lock().retain(|_, settled| configured.contains(&Arc::as_ptr(&settled.automation)));
+    /// Forgets automations that are not configured any more.
+    pub(super) fn retain(&self, automations: &[Arc<Automation>]) {
+        let configured: BTreeSet<&ObjectName> = automations.iter().map(|automation| &automation.id).collect();
+        lock(&self.settled).retain(|id, _| configured.contains(id));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectName, Settled>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the marked files that are known.
+    pub(super) fn scanned(&self) -> Scanned {
+        lock(&self.scanned).clone()
+    }
+
+    /// Keeps marked files. When they are too many, what was known before goes.
+    pub(super) fn keep(&self, files: Scanned) {
+        let size = |files: &Scanned| files.values().map(|file| file.bytes.len()).sum::<usize>();
+        let mut scanned = lock(&self.scanned);
+        if size(&scanned) + size(&files) > MAX_KEPT_BYTES {
+            scanned.clear();
+        }
+        if size(&files) <= MAX_KEPT_BYTES {
+            scanned.extend(files);
+        }
     }
 }
 
-fn in_scope<'s>(
-    automation: &'s Automation,
-    selected: &'s Selected,
-) -> impl Iterator<Item = Option<&'s Result<Reference, String>>> {
-    automation.policies.iter().map(|policy| selected.get(&policy.id))
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

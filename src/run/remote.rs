@@ -1,21 +1,25 @@
 //! One Git remote: fetch, plan every automation on the freshly fetched head, commit, push.
 
 mod commit;
+mod inspect;
 mod push;
 mod target;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
-use super::memory::{Memory, Selected};
+use self::commit::marker_name;
+pub use self::inspect::{Inspected, inspect, reflected};
+use self::push::Head;
+use super::memory::{Basis, Memory, Selected, in_scope};
 use super::outcome::{AutomationReport, Error, Outcome};
 use super::poll::Digests;
 use super::{Batch, Edges, Mode};
 use crate::automation::Automation;
 use crate::git::{self, Advertisement, CommitId, Mirror};
-use push::Head;
 
 /// How often a push is tried when the branch keeps moving.
 const PUSH_ATTEMPTS: usize = 8;
@@ -84,6 +88,9 @@ pub(super) struct Context<'r> {
 /// Runs the batches of one URL, one after the other.
 pub(super) async fn run(context: Context<'_>, queue: Vec<Batch<'_>>) -> Done {
     let mut done = Done::default();
+    let automations = queue.iter().flatten().map(|(_, automation)| automation);
+    let known: BTreeSet<String> = automations.flat_map(|it| &it.policies).map(|policy| marker_name(policy)).collect();
+    let known = Arc::new(known);
     for batch in queue {
         let mut jobs: Vec<Job<'_>> = batch.into_iter().map(Job::new).collect();
         for mut job in jobs.extract_if(.., |job| job.automation.suspended) {
@@ -91,7 +98,8 @@ pub(super) async fn run(context: Context<'_>, queue: Vec<Batch<'_>>) -> Done {
             done.end(job);
         }
         if !jobs.is_empty() {
-            Remote { context, digests: Digests::default() }.run(jobs, &mut done).await;
+            let remote = Remote { context, known: Arc::clone(&known), digests: Digests::default() };
+            remote.run(jobs, &mut done).await;
         }
     }
     done
@@ -100,6 +108,8 @@ pub(super) async fn run(context: Context<'_>, queue: Vec<Batch<'_>>) -> Done {
 /// What the batches of one remote work with.
 struct Remote<'r> {
     context: Context<'r>,
+    /// The policies of all automations of this URL, as markers name them.
+    known: Arc<BTreeSet<String>>,
     digests: Digests,
 }
 
@@ -192,8 +202,9 @@ impl Remote<'_> {
         job.report.branch.clone_from(&aim.branch);
         let known = heads.iter().position(|head| head.branch == aim.branch);
         let base = known.map_or_else(|| aim.base(advertisement), |at| Some(heads[at].tip));
-        let Context { memory, selected, .. } = self.context;
-        if let Some(diagnostics) = base.and_then(|base| memory.settled(job.automation, base, &aim.branch, selected)) {
+        if let Some(base) = base
+            && let Some(diagnostics) = self.context.memory.settled(&self.basis(job, base))
+        {
             job.report.diagnostics = diagnostics;
             return Ok(None);
         }
@@ -202,6 +213,17 @@ impl Remote<'_> {
             heads.push(Head::new(target));
             heads.len() - 1
         })))
+    }
+
+    /// All that decides what there is to do for an automation.
+    fn basis(&self, job: &Job<'_>, base: CommitId) -> Basis {
+        Basis {
+            automation: Arc::clone(job.automation),
+            base,
+            branch: job.report.branch.clone(),
+            selected: in_scope(job.automation, self.context.selected),
+            known: Arc::clone(&self.known),
+        }
     }
 }
 

@@ -1,17 +1,18 @@
 //! One automation on one commit: find the marked files, plan, and commit what there is to change.
 
-use super::{Context, Done, Job, Remote};
+use super::{Done, Job, Remote};
 use crate::automation::{Automation, DigestReflection, ImagePolicy};
 use crate::change::{Code, Diagnostic};
 use crate::edit::{Selection, Selections};
 use crate::git::{self, CommitId, Mirror, SkipReason};
 use crate::image::{Reference, Tag};
-use crate::marker;
+use crate::marker::{self, Embedded};
 use crate::plan::{self, MarkedFile};
+use crate::run::memory::Scanned;
 use crate::run::outcome::Error;
 
 /// Which files of a commit are read. The rule's name changes with its functions, since mirrors remember what they found.
-const MARKED_FILES: git::Criteria = git::Criteria {
+pub(super) const MARKED_FILES: git::Criteria = git::Criteria {
     rule: "imagepolicy-1",
     is_candidate: marker::is_candidate_path,
     contains: marker::contains_token,
@@ -30,17 +31,19 @@ impl Remote<'_> {
         let automation = job.automation;
         let failed = |source| Error::git("read", &automation.remote.url, source);
         let snapshot = mirror.snapshot(base).await.map_err(failed)?;
-        let found = snapshot.search(&automation.paths, MARKED_FILES).await.map_err(failed)?;
+        let known = self.context.memory.scanned();
+        let embedded = Embedded::everywhere(automation.embedded);
+        let blobs = known.keys().filter(|(_, scanned)| *scanned == embedded).map(|(blob, _)| *blob).collect();
+        let found = snapshot.search_new(&automation.paths, MARKED_FILES, blobs).await.map_err(failed)?;
         job.report.diagnostics = found_diagnostics(&found);
-        let files: Vec<_> = found.files.into_iter().map(|file| MarkedFile::new(file.path, file.bytes)).collect();
+        let files = self.scan(found, known, embedded);
         let selections = self.selections(job, &files, done).await;
         let mut plan = plan::edits(&files, &selections);
         drop(files);
         job.report.diagnostics.append(&mut plan.diagnostics);
         if plan.edits.is_empty() {
             if job.looked_up == 0 {
-                let Context { memory, selected, .. } = self.context;
-                memory.settle(automation, base, &job.report.branch, selected, &job.report.diagnostics);
+                self.context.memory.settle(self.basis(job, base), job.report.diagnostics.clone());
             }
             return Ok(None);
         }
@@ -52,9 +55,23 @@ impl Remote<'_> {
         Ok(commit)
     }
 
+    /// Scans the files that are new, and takes the others as they were scanned before.
+    fn scan(&self, found: git::Found, known: Scanned, embedded: Embedded) -> Vec<MarkedFile> {
+        let old = found.known.into_iter().filter_map(|(path, blob)| Some(known.get(&(blob, embedded))?.at(path)));
+        let mut files: Vec<MarkedFile> = old.collect();
+        let mut new = Scanned::new();
+        for file in found.files {
+            let scanned = MarkedFile::with(file.path, file.bytes, embedded);
+            new.insert((file.id, embedded), scanned.clone());
+            files.push(scanned);
+        }
+        self.context.memory.keep(new);
+        files
+    }
+
     /// What each policy in scope selected, with digests where the policy asks for them.
     async fn selections(&mut self, job: &mut Job<'_>, files: &[MarkedFile], done: &mut Done) -> Selections {
-        let mut selections = Selections::new();
+        let mut selections: Selections = self.known.iter().map(|name| (name.as_str(), Selection::Elsewhere)).collect();
         let mut open: Vec<(&ImagePolicy, &Reference, &Tag)> = Vec::new();
         for policy in &job.automation.policies {
             let name = marker_name(policy);
@@ -93,11 +110,13 @@ impl Remote<'_> {
     }
 }
 
-fn marker_name(policy: &ImagePolicy) -> String {
+/// How markers name a policy.
+pub(super) fn marker_name(policy: &ImagePolicy) -> String {
     format!("{}:{}", policy.id.namespace, policy.id.name)
 }
 
-fn found_diagnostics(found: &git::Found) -> Vec<Diagnostic> {
+/// What a search says beside the files.
+pub(super) fn found_diagnostics(found: &git::Found) -> Vec<Diagnostic> {
     let missing = found.missing.iter().map(|path| {
         plan::about_path(path, Code::PathMissing, "the path of the automation does not exist in the repository")
     });

@@ -38,6 +38,11 @@ pub(super) async fn aim(mirror: &Mirror, advertisement: &Advertisement, automati
         }
         (None, _) => return Err(Error::NoPushBranch),
     };
+    if let Some(refspec) = automation.push.refspec.as_deref()
+        && !has_source(refspec, &branch, advertisement)
+    {
+        return Err(Error::NoRefspecSource { url: url.clone(), refspec: refspec.to_owned() });
+    }
     let old = advertisement.branch(&branch);
     let want = match old {
         Some(_) => Want::Branch(branch.clone()),
@@ -72,6 +77,12 @@ impl Aim {
             None => Err(Error::NoPushBranch),
         }
     }
+}
+
+/// Whether the source of a refspec is the push branch, which may be about to come, or a reference of the remote.
+fn has_source(refspec: &str, branch: &str, advertisement: &Advertisement) -> bool {
+    let source = refspec.trim_start_matches('+').split(':').next().unwrap_or_default();
+    source.strip_prefix("refs/heads/") == Some(branch) || advertisement.find(source).is_some()
 }
 
 /// The branch that is checked out, if the checkout is one.
