@@ -1,8 +1,9 @@
 //! The command line: what is asked for, which code answers, and with which exit code.
 //!
 //! stdout is data, stderr is talk. Exit codes: 0 done or nothing to do; 1 failed, or "no" (`select`, `skip`); 2 wrong usage
-//! or configuration; 3 something would change (`--check`, `--dry-run`); 70 a broken invariant.
+//! or configuration; 3 something would change (`--check`, `--dry-run`) or is wrong (`check`); 70 a broken invariant.
 
+mod check;
 mod completions;
 mod demo;
 mod explain;
@@ -57,6 +58,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Rewrite the marked fields of a directory; no registry, no Git
     Set(set::Arguments),
+    /// Check the configuration and the markers of a repository
+    Check(check::Arguments),
     /// Put markers on images and write the policies for them
     Mark(mark::Arguments),
     /// Render a commit message
@@ -78,6 +81,8 @@ enum Ending {
     No,
     /// Something would change.
     WouldChange,
+    /// Something is wrong.
+    Found,
     /// Something failed, and was reported where it happened.
     Failed(crate::run::Kind),
 }
@@ -87,7 +92,7 @@ impl Ending {
         match self {
             Self::Done => 0,
             Self::No => 1,
-            Self::WouldChange => 3,
+            Self::WouldChange | Self::Found => 3,
             Self::Failed(kind) => kind.exit_code(),
         }
     }
@@ -122,6 +127,7 @@ fn dispatch(command: Command) -> anyhow::Result<Ending> {
         Command::Select(arguments) => select::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Set(arguments) => set::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Mark(arguments) => mark::run(&arguments),
         Command::Message(arguments) => message::run(&arguments),
         Command::Skip(arguments) => skip::run(&arguments),

@@ -24,13 +24,13 @@ use crate::edit::verify::{Expected, Refusal};
 use crate::image::Reference;
 use crate::marker::{self, Marker, Scan};
 
-mod advice;
+pub(crate) mod advice;
 mod patch;
 mod piece;
 mod quote;
 #[cfg(test)]
 mod tests;
-mod value;
+pub(crate) mod value;
 pub(crate) mod verify;
 
 /// What a policy came to.

@@ -17,7 +17,8 @@
 //!   image       Repository, Tag, Digest, Reference
 //!   access      credentials, certificates, proxies, deadlines, as data
 //!   dockerconfig  the JSON of Docker's configuration -> access
-//!   change      ObjectIdentity, Change, Diagnostic and its codes
+//!   change      ObjectIdentity, Change, Diagnostic and its codes, Location
+//!   snippet     one thing found, written out with its line underlined
 //!   pattern     Go's regular expressions
 //!   version     Masterminds' versions and ranges
 //!   policy      filter, semver, numerical, alphabetical; select()
@@ -31,6 +32,7 @@
 //!   automation  the validated description of one job
 //!   plan        what to do, as a value
 //!   explain     why a policy selects what it does, and what becomes of its fields
+//!   lint        what is wrong with markers, policies and automations, before anything is done
 //! edges   one outside system each, own Error, no decisions
 //!   registry    tags and digests; login; limits
 //!   git         pack protocol, mirrors, tree walk, commits in memory, push
@@ -65,6 +67,7 @@ pub mod files;
 pub mod git;
 pub mod image;
 pub mod inventory;
+pub mod lint;
 pub mod mark;
 pub mod marker;
 pub mod message;
@@ -74,6 +77,7 @@ pub mod policy;
 pub mod registry;
 pub mod report;
 pub mod run;
+pub mod snippet;
 pub mod suggest;
 pub mod telemetry;
 pub mod template;

@@ -1,10 +1,12 @@
 //! What people outside read: failures with hints, findings, diffs, the summary of a run.
 
+pub mod check;
 pub mod diff;
 pub mod explain;
 mod hint;
 pub mod json;
 pub mod mark;
+pub mod sarif;
 pub mod tags;
 
 use std::fmt::Write;
@@ -48,7 +50,7 @@ impl Usage {
 #[must_use]
 pub fn failure(error: &anyhow::Error) -> String {
     if let Some(error) = error.downcast_ref::<config::Error>() {
-        return error.render(style());
+        return error.render(style(std::io::stderr()));
     }
     let mut text = format!("error: {error}\n");
     for cause in error.chain().skip(1) {
@@ -64,14 +66,11 @@ pub fn failure(error: &anyhow::Error) -> String {
     text
 }
 
-/// Colours for a terminal, unless the user does not want them (<https://no-color.org>).
-fn style() -> config::Style {
+/// Colours for a stream that is a terminal, unless the user does not want them (<https://no-color.org>).
+#[must_use]
+pub fn style(stream: impl std::io::IsTerminal) -> config::Style {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-        config::Style::Colored
-    } else {
-        config::Style::Plain
-    }
+    if wanted && stream.is_terminal() { config::Style::Colored } else { config::Style::Plain }
 }
 
 /// Returns the exit code for an error that reached the top.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 pub use memory::Memory;
 pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
 pub use poll::{no_match, refused};
+pub use remote::survey::{Seen, Survey, Wanted, survey};
 pub use remote::{Inspected, inspect, reflected};
 
 use remote::Context;

@@ -50,7 +50,7 @@ fn the_default_configuration_loads_without_anything_else() {
     let names: Vec<String> = configuration.automations.iter().map(|automation| automation.id.to_string()).collect();
     assert_eq!(names, ["flux-system/clusters", "default/image-gitops", "shop/shop"]);
     assert!(configuration.automations.iter().all(|automation| !automation.policies.is_empty()));
-    assert_eq!(configuration.notices, Vec::<String>::new());
+    assert_eq!(configuration.notices, []);
     let selected: Vec<(String, Option<&str>)> =
         configuration.policies.iter().map(|policy| (policy.id.to_string(), policy.policy.select(&TAGS))).collect();
     let expected = [

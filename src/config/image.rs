@@ -135,10 +135,9 @@ fn order(mut fields: Fields<'_>, dialect: Dialect) -> Option<Order> {
             report.add(Finding::at(*key, message).hint(hint));
             return None;
         }
-        Some(_) => {
-            let line = report.line_of(first.1);
-            report
-                .notice(format!("{line}: `{path}` has more than one order, and `{}` is the one that counts", first.0));
+        Some((_, key)) => {
+            let message = format!("`{path}` has more than one order, and `{}` is the one that counts", first.0);
+            report.idle(*key, message);
         }
         None => {}
     }

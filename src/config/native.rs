@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use crate::automation::{Author, DigestReflection, ObjectName, Schedule};
 use crate::message::DEFAULT_AUTHOR;
-use crate::template::Template;
 
 use super::decode::Fields;
 use super::document::{Object, open};
 use super::flux::{Read, checked_interval};
-use super::raw::{Automation, GitRepository, ImagePolicy, Meta, Push, Reference, RepositoryOf, Scope, SourceOf};
+use super::raw::{
+    Automation, GitRepository, ImagePolicy, Message, Meta, Paths, Push, Reference, RepositoryOf, Scope, SourceOf,
+};
 use super::report::{Finding, Report};
 use super::value::{self, Units};
 use super::{git, image};
@@ -99,7 +100,7 @@ fn schedule(fields: &mut Fields<'_>) -> Option<Option<Schedule>> {
 /// `spec.git`.
 struct Git {
     repository: GitRepository,
-    paths: Vec<String>,
+    paths: Paths,
     embedded: bool,
     push: Push,
     commit: Commit,
@@ -107,7 +108,7 @@ struct Git {
 
 struct Commit {
     author: Author,
-    message: Template,
+    message: Message,
     values: BTreeMap<String, String>,
     trailers: bool,
 }
@@ -189,6 +190,7 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
     let schedule = schedule(&mut fields).and_then(|given| given.or_else(|| inherited.cloned()));
     let id = name.as_ref().zip(namespace).map(|(name, namespace)| ObjectName { namespace, name: name.value.clone() });
     let repository = image::repository(&mut fields, id.clone(), owner, schedule);
+    let order = fields.key("policy");
     let policy = image::policy(&mut fields, image::Dialect::Native);
     let (digest, _) = image::digest(&mut fields);
     fields.finish();
@@ -201,7 +203,7 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
             _ => None,
         };
         let repository = RepositoryOf::Own(Box::new(repository));
-        ImagePolicy { meta: meta.clone(), repository, policy, digest, refresh, suspended }
+        ImagePolicy { meta: meta.clone(), repository, policy, order, digest, refresh, suspended }
     });
     (Some(meta), content)
 }

@@ -219,7 +219,7 @@ impl Secret<'_> {
     }
 
     pub(super) fn notice(&self, message: &str) {
-        self.report.notice(format!("{}: {} {message}", self.report.line_of(self.place), self.noun()));
+        self.report.idle(self.place, format!("{} {message}", self.noun()));
     }
 }
 

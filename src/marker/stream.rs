@@ -42,6 +42,11 @@ impl Lines {
         self.starts[self.index_of(offset)]
     }
 
+    /// The byte offset of a line, which counts from 1; the end of the text where there are fewer lines.
+    pub(crate) fn offset_of(&self, text: &str, line: usize) -> usize {
+        self.starts.get(line.saturating_sub(1)).copied().unwrap_or(text.len())
+    }
+
     /// The line and column of a byte offset, which must lie on a character boundary.
     pub(crate) fn place(&self, text: &str, offset: usize) -> Place {
         let index = self.index_of(offset);

@@ -60,14 +60,6 @@ fn name(side: &str, path: &str) -> String {
     format!("\"{side}{}\"", escaped.collect::<String>())
 }
 
-/// Writes the diff of a file that is new.
-#[must_use]
-pub fn new_file(path: &str, new: &[u8]) -> String {
-    let hunks = file(path, b"", new);
-    let hunks = hunks.split_once("\n+++ ").map_or("", |(_, hunks)| hunks);
-    format!("diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ {hunks}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::file;

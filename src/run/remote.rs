@@ -3,6 +3,7 @@
 mod commit;
 mod inspect;
 mod push;
+pub(super) mod survey;
 mod target;
 
 use std::collections::BTreeSet;

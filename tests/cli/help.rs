@@ -20,6 +20,7 @@ Commands:
   run          Poll, plan, commit and push
   select       Try a policy: print the tag it selects
   set          Rewrite the marked fields of a directory; no registry, no Git
+  check        Check the configuration and the markers of a repository
   mark         Put markers on images and write the policies for them
   message      Render a commit message
   skip         Tell whether a commit is the bot's own (exit 0) or not (exit 1)

@@ -120,7 +120,12 @@ pub(super) fn found_diagnostics(found: &git::Found) -> Vec<Diagnostic> {
     let missing = found.missing.iter().map(|path| {
         plan::about_path(path, Code::PathMissing, "the path of the automation does not exist in the repository")
     });
-    let skipped = found.skipped.iter().map(|skipped| {
+    missing.chain(skipped_diagnostics(found)).collect()
+}
+
+/// What is to say about files that were not looked into.
+pub(super) fn skipped_diagnostics(found: &git::Found) -> impl Iterator<Item = Diagnostic> {
+    found.skipped.iter().map(|skipped| {
         let (code, message) = match skipped.reason {
             SkipReason::SymbolicLink => (Code::SymbolicLink, "a symbolic link, which is not followed".to_owned()),
             SkipReason::TooLarge { bytes } => {
@@ -131,8 +136,7 @@ pub(super) fn found_diagnostics(found: &git::Found) -> Vec<Diagnostic> {
             SkipReason::NameNotText => (Code::NotText, "the name is not UTF-8".to_owned()),
         };
         plan::about_path(&skipped.path, code, &message)
-    });
-    missing.chain(skipped).collect()
+    })
 }
 
 fn new_commit(parent: CommitId, automation: &Automation, message: String) -> git::NewCommit {

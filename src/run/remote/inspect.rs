@@ -1,8 +1,7 @@
 //! Looking at what a run would look at, without a commit.
 
-use super::Error;
 use super::commit::{MARKED_FILES, found_diagnostics, marker_name};
-use super::target;
+use super::{Error, survey};
 use crate::automation::{Automation, DigestReflection, ImagePolicy};
 use crate::change::Diagnostic;
 use crate::edit::Selection;
@@ -33,10 +32,7 @@ pub async fn inspect(git: &git::Git, automation: &Automation) -> Result<Inspecte
     let failed = |doing| move |source| Error::git(doing, &remote.url, source);
     let mirror = git.open(&remote.url, &remote.access).map_err(failed("open"))?;
     let advertisement = mirror.advertise().await.map_err(failed("read"))?;
-    let aim = target::aim(&mirror, &advertisement, automation).await?;
-    let target = aim.fetch(&mirror, &advertisement, &remote.url).await?;
-    let snapshot = mirror.snapshot(target.base).await.map_err(failed("read"))?;
-    let found = snapshot.search(&automation.paths, MARKED_FILES).await.map_err(failed("read"))?;
+    let (target, found) = survey::find(&mirror, &advertisement, automation, MARKED_FILES).await?;
     let diagnostics = found_diagnostics(&found);
     let embedded = Embedded::everywhere(automation.embedded);
     let files = found.files.into_iter().map(|file| MarkedFile::with(file.path, file.bytes, embedded)).collect();
