@@ -46,6 +46,12 @@ pub const TOKEN: &str = "\"$imagepolicy\"";
 /// The largest file that is read, in bytes.
 pub const MAX_FILE_BYTES: usize = 16 << 20;
 
+/// How many markers a file may have.
+pub const MAX_MARKERS: usize = 100_000;
+
+/// How many findings of one file are listed.
+pub const MAX_DIAGNOSTICS: usize = 10_000;
+
 /// The part of an image reference that a marker sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Field {
@@ -175,7 +181,8 @@ pub fn is_candidate_path(path: &str) -> bool {
 /// Finds every marked field of a file.
 ///
 /// The time is linear in the size of the file. Anchors are not expanded, nesting is limited to 255 collections, and a
-/// file larger than [`MAX_FILE_BYTES`] is only reported. Markers in embedded YAML count where an object asks for it.
+/// file larger than [`MAX_FILE_BYTES`], or with more than [`MAX_MARKERS`], is only reported. Markers in embedded YAML count
+/// where an object asks for it.
 #[must_use]
 pub fn scan(bytes: &[u8]) -> Scan {
     scan_with(bytes, Embedded::Annotated)
@@ -218,6 +225,10 @@ fn readable(bytes: &[u8]) -> Result<&str, Diagnostic> {
     let whole_file = |code, message| Diagnostic { file: String::new(), line: 0, column: 0, code, message };
     if bytes.len() > MAX_FILE_BYTES {
         let message = format!("the file has markers and is larger than {MAX_FILE_BYTES} bytes; it is left alone");
+        return Err(whole_file(Code::FileTooLarge, message));
+    }
+    if memmem::find_iter(bytes, TOKEN).nth(MAX_MARKERS).is_some() {
+        let message = format!("the file has more than {MAX_MARKERS} markers; it is left alone");
         return Err(whole_file(Code::FileTooLarge, message));
     }
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
@@ -414,6 +425,12 @@ impl Reader<'_> {
     fn report(&mut self, offset: usize, code: Code, message: String) {
         let place = self.lines.place(self.text, self.span.start + offset);
         let (line, column) = (place.line, place.column);
+        let listed = self.scan.diagnostics.len();
+        if listed == MAX_DIAGNOSTICS {
+            return;
+        }
+        let note = if listed + 1 == MAX_DIAGNOSTICS { " (further findings in this file are not listed)" } else { "" };
+        let message = message + note;
         self.scan.diagnostics.push(Diagnostic { file: String::new(), line, column, code, message });
     }
 }

@@ -35,6 +35,9 @@ pub const MAX_DEPTH: usize = 200;
 /// The most memory a compiled pattern may take, in bytes.
 pub const MAX_PROGRAM_SIZE: usize = 10 * 1024 * 1024;
 
+/// The most memory that searching for a pattern keeps for later searches, in bytes; of a small pattern less.
+const MAX_CACHE_SIZE: usize = 2 * 1024 * 1024;
+
 /// A regular expression, compiled. Cloning is cheap.
 ///
 /// ```
@@ -56,12 +59,21 @@ impl Pattern {
     /// # Errors
     /// What Go's `regexp.Compile` says of it, in its words. [`Reason::TooLarge`] and [`Reason::TooDeep`] come earlier here.
     pub fn parse(go: &str) -> Result<Self, Error> {
+        Self::parse_within(go, MAX_PROGRAM_SIZE)
+    }
+
+    /// As [`Pattern::parse`], for a compiled pattern of no more than `size` bytes: how long a search may take grows with it.
+    ///
+    /// # Errors
+    /// As [`Pattern::parse`].
+    pub fn parse_within(go: &str, size: usize) -> Result<Self, Error> {
         if go.len() > MAX_PATTERN_LENGTH {
             return Err(Error::new(&shorten(go), Reason::TooLarge, &shorten(go)));
         }
         let translation = syntax::translate(go).map_err(|fault| Error::new(go, fault.reason, fault.text))?;
         let regex = RegexBuilder::new(&translation.regex)
-            .size_limit(MAX_PROGRAM_SIZE)
+            .size_limit(size)
+            .dfa_size_limit(MAX_CACHE_SIZE.min(4 * size))
             .nest_limit(8 * MAX_DEPTH as u32)
             .build()
             .map_err(|error| Error::new(go, Reason::of(&error), go))?;

@@ -69,6 +69,9 @@ pub const MAX_DEPTH: usize = 160;
 /// The deepest nesting of lists and dictionaries in a value.
 pub const MAX_VALUE_DEPTH: usize = 64;
 
+/// The longest text of an error, in bytes; a longer one is cut.
+pub const MAX_MESSAGE: usize = 4096;
+
 /// The largest number of repetitions in one `range` over an integer, `until`, `untilStep` or `seq`.
 pub const MAX_RANGE: usize = 100_000;
 
@@ -171,6 +174,27 @@ pub enum Reason {
     /// The data has this field no longer; the text says what to use.
     #[error("{0}")]
     Removed(String),
+}
+
+impl Reason {
+    /// The reason with its text cut to [`MAX_MESSAGE`].
+    fn bounded(self) -> Self {
+        match self {
+            Self::Evaluate(message) => Self::Evaluate(bounded(message)),
+            Self::Call { function, message } => Self::Call { function, message: bounded(message) },
+            Self::Limit(message) => Self::Limit(bounded(message)),
+            Self::Removed(message) => Self::Removed(bounded(message)),
+        }
+    }
+}
+
+/// A text of an error, cut to [`MAX_MESSAGE`].
+fn bounded(mut text: String) -> String {
+    if text.len() > MAX_MESSAGE {
+        text.truncate(text.floor_char_boundary(MAX_MESSAGE));
+        text.push('…');
+    }
+    text
 }
 
 impl fmt::Display for RenderError {

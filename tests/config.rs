@@ -187,10 +187,14 @@ fn a_path_that_does_not_exist_is_named() {
     let sources = Sources { paths: vec!["fixtures/nowhere.yaml".into()], secrets: None };
     let error = config::load(&sources).unwrap_err();
     let reason = "No such file or directory (os error 2)";
-    assert_eq!(error.to_string(), format!("error: cannot read the configuration: {reason}\n--> fixtures/nowhere.yaml"));
+    let help = "name the file or folder with `--config`";
+    let said = format!("error: cannot read the configuration: {reason}\n--> fixtures/nowhere.yaml\n = help: {help}");
+    assert_eq!(error.to_string(), said);
     let sources = Sources { paths: vec!["policies".into()], secrets: Some("fixtures/nowhere".into()) };
     let error = config::load(&sources).unwrap_err();
-    assert_eq!(error.to_string(), format!("error: cannot read the folder of secrets: {reason}\n--> fixtures/nowhere"));
+    let help = "`--secrets` takes a folder of NAMESPACE/NAME/KEY files";
+    let said = format!("error: cannot read the folder of secrets: {reason}\n--> fixtures/nowhere\n = help: {help}");
+    assert_eq!(error.to_string(), said);
 }
 
 /// Texts that grow when they are expanded, and texts with an error in each line.

@@ -300,7 +300,7 @@ async fn the_fields_of_a_directory() {
     let (inside, outside) = fields.split_once("\n\nelsewhere in work\n").unwrap();
     assert_eq!((inside.lines().count(), outside.lines().count()), (5, 5), "{fields}");
     let why = "the file is not in the paths of an automation that has the policy in scope";
-    let line = format!("  elsewhere/a.yaml:5:6: 6.1.1 is up to date (default:app:tag)");
+    let line = "  elsewhere/a.yaml:5:6: 6.1.1 is up to date (default:app:tag)";
     assert!(
         outside
             .starts_with(&format!("  elsewhere/a.yaml:4:8: HOST/team/app:6.0.0 stays (default:app): {why}\n{line}\n")),

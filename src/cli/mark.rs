@@ -36,7 +36,7 @@ pub(super) struct Arguments {
     /// Write Flux's objects in place of one ImageAutomation
     #[arg(long)]
     flux: bool,
-    /// Folder with secrets that --config names, as files: <namespace>/<name>/<key>
+    /// Folder with secrets that --config names, as files: NAMESPACE/NAME/KEY
     #[arg(long, value_name = "DIR", requires = "config")]
     secrets: Option<PathBuf>,
     /// The namespace of the policies
@@ -63,11 +63,11 @@ pub(super) struct Arguments {
     /// Allow plain HTTP to registries
     #[arg(long)]
     insecure: bool,
-    /// Ask this mirror in place of a registry: ghcr.io=https://mirror.example.com; may be repeated
+    /// Ask the mirror at URL in place of the registry HOST; may be repeated
     #[arg(long, value_name = "HOST=URL")]
     registry_mirror: Vec<String>,
     /// What to print on stdout
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
 }
 

@@ -13,6 +13,10 @@ use crate::marker::fingerprint::{Fingerprint, Properties};
 /// How many collections may be open at once; deeper documents are refused.
 pub(crate) const MAX_DEPTH: usize = 255;
 
+/// How many nodes a document may have, more than any file of ten megabytes that says something; one of nothing but brackets
+/// would take a lot of memory.
+const MAX_NODES: usize = 4_000_000;
+
 /// How many comments may precede one collection entry. The parser's own default of 96 is less than some licence texts.
 const MAX_COMMENTS: usize = 1 << 20;
 
@@ -38,8 +42,8 @@ pub(crate) struct Node<'a> {
     pub(crate) kind: Kind<'a>,
     /// The number of its anchor, or of the anchor it repeats, or 0.
     anchor: usize,
-    /// Its resolved tag.
-    tag: Option<Cow<'a, Tag>>,
+    /// Its resolved tag; few nodes have one, and a file can have many nodes.
+    tag: Option<Box<Cow<'a, Tag>>>,
 }
 
 /// What a node is to its parent.
@@ -77,7 +81,7 @@ pub(crate) struct Scalar<'a> {
     pub(crate) folded: bool,
     /// Whether the innermost collection around it is a flow collection.
     pub(crate) in_flow: bool,
-    pub(crate) tag: Option<TagSite>,
+    pub(crate) tag: Option<Box<TagSite>>,
     /// Its number among the scalars of the document, absent values included; the second parser counts the same.
     pub(crate) ordinal: usize,
 }
@@ -169,6 +173,9 @@ pub(crate) fn parse(text: &str) -> Result<Document<'_>, Broken> {
         })?;
         let bytes = span.byte_range().unwrap_or_default();
         let tag = span.tag_span().and_then(|tag| tag.byte_range());
+        if builder.document.nodes.len() == MAX_NODES {
+            return Err(Broken { offset: bytes.start, reason: format!("it has more than {MAX_NODES} values") });
+        }
         builder.push(event, bytes, tag);
     }
     builder.document.comments.sort_by_key(|comment| comment.start);
@@ -205,7 +212,8 @@ impl<'a> Builder<'a> {
             Event::Alias(anchor) => self.add(span, Kind::Alias, anchor, None),
             Event::Scalar(value, style, anchor, tag) => {
                 let in_flow = self.frames.last().is_some_and(|frame| frame.flow);
-                let site = tag_span.zip(tag.as_ref()).map(|(span, tag)| TagSite { span, kind: tag_kind(tag) });
+                let site =
+                    tag_span.zip(tag.as_ref()).map(|(span, tag)| Box::new(TagSite { span, kind: tag_kind(tag) }));
                 let folded = style == ScalarStyle::Folded;
                 let style = style_of(style);
                 let scalar = Scalar { value, style, folded, in_flow, tag: site, ordinal: self.scalars };
@@ -241,6 +249,7 @@ impl<'a> Builder<'a> {
 
     fn add(&mut self, span: Range<usize>, kind: Kind<'a>, anchor: usize, tag: Option<Cow<'a, Tag>>) {
         let (role, in_key) = self.child();
+        let tag = tag.map(Box::new);
         self.document.nodes.push(Node { span, role, in_key, kind, anchor, tag });
     }
 

@@ -2,13 +2,17 @@
 //!
 //! An object is the root mapping of a document, an item of a `List` or `ResourceList`, or an item of a root sequence.
 //! Of duplicate keys the first counts; a value that is no scalar, or null, reads as empty; numbers read as they are
-//! written.
+//! written; what is too long for any name is cut.
 
 use crate::change::ObjectIdentity;
 use crate::marker::document::{Document, Kind, Node, Role, Scalar, Style};
 
 /// The annotation that says whether markers in the object's embedded YAML count: `"true"` or `"false"`.
 pub(crate) const EMBEDDED: &str = "tagwright.dev/embedded";
+
+/// The longest part of an identity, in bytes; what is longer is cut, because every change of the object repeats it.
+/// Kubernetes allows less for each.
+const MAX_PART: usize = 512;
 
 /// The identity of one object, with the place of each of its parts, so that it can be read again after an edit.
 #[derive(Debug, Clone, Default)]
@@ -35,7 +39,7 @@ impl Object {
     /// The identity, with the values that `edited` gives for scalars by their number.
     pub(crate) fn identity<'e>(&self, edited: impl Fn(usize) -> Option<&'e str>) -> ObjectIdentity {
         let read = |part: &Option<Part>| match part {
-            Some(part) => edited(part.ordinal).unwrap_or(&part.value).to_owned(),
+            Some(part) => cut(edited(part.ordinal).unwrap_or(&part.value)).to_owned(),
             None => String::new(),
         };
         ObjectIdentity {
@@ -186,5 +190,9 @@ impl<'n> Walk<'n> {
 fn text_of(node: &Node<'_>, scalar: &Scalar<'_>) -> String {
     let plain = scalar.style == Style::Plain && scalar.tag.is_none();
     let is_null = plain && (node.span.is_empty() || matches!(&*scalar.value, "~" | "null" | "Null" | "NULL"));
-    if is_null { String::new() } else { scalar.value.clone().into_owned() }
+    if is_null { String::new() } else { cut(&scalar.value).to_owned() }
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_PART)]
 }

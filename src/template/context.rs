@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::pattern::Pattern;
+use crate::pattern::{MAX_PROGRAM_SIZE, Pattern, Reason};
 use crate::template::value::{Dict, Entries, LIST, List, MethodError, STRINGS, Value};
 use crate::template::{MAX_OUTPUT, MAX_VALUE_DEPTH, MAX_WORK};
 
@@ -42,12 +42,17 @@ impl From<MethodError> for Failure {
 /// What compiling a pattern costs at least.
 const PATTERN_WORK: usize = 10_000;
 
+/// The sizes of compiled patterns in bytes, and how much more than the smallest those of a size cost, in being compiled
+/// and in every search.
+const PATTERN_SIZES: [(usize, usize); 3] = [(64 << 10, 1), (1 << 20, 16), (MAX_PROGRAM_SIZE, 160)];
+
 /// The budget, the dictionaries and the compiled patterns of one rendering.
 #[derive(Default)]
 pub(crate) struct Context {
     spent: Cell<u64>,
     dicts: RefCell<Vec<Dict>>,
-    patterns: RefCell<BTreeMap<String, Rc<Pattern>>>,
+    /// With what a search costs for each byte of the text.
+    patterns: RefCell<BTreeMap<String, (Rc<Pattern>, usize)>>,
 }
 
 impl Context {
@@ -66,16 +71,43 @@ impl Context {
         self.spend(1 + bytes / 16)
     }
 
-    /// A compiled pattern; compiling one costs as much as a lot of other work.
-    pub(crate) fn pattern(&self, expression: &str) -> Result<Rc<Pattern>, Failure> {
-        if let Some(known) = self.patterns.borrow().get(expression) {
-            return Ok(known.clone());
+    /// Spends what reading the texts among the arguments of a call costs.
+    pub(crate) fn spend_texts(&self, arguments: &[Value]) -> Result<(), Failure> {
+        arguments.iter().filter_map(Value::as_str).try_for_each(|text| self.spend_bytes(text.len()))
+    }
+
+    /// A value that was made elsewhere, if it is within the limits.
+    pub(crate) fn checked(&self, value: Value) -> Result<Value, Failure> {
+        if let Some(text) = value.as_str() {
+            self.check_length(text.len())?;
         }
-        self.spend(PATTERN_WORK + 8 * expression.len())?;
-        let pattern = Pattern::parse(expression).map_err(|error| Failure::Call(error.detail()))?;
-        let pattern = Rc::new(pattern);
-        self.patterns.borrow_mut().insert(expression.to_owned(), pattern.clone());
+        Ok(value)
+    }
+
+    /// A compiled pattern to be used on a text of this many bytes; compiling one costs as much as a lot of other work.
+    pub(crate) fn pattern(&self, expression: &str, bytes: usize) -> Result<Rc<Pattern>, Failure> {
+        let known = self.patterns.borrow().get(expression).cloned();
+        let (pattern, factor) = match known {
+            Some(known) => known,
+            None => {
+                let compiled = self.compile(expression, &PATTERN_SIZES)?;
+                self.patterns.borrow_mut().insert(expression.to_owned(), compiled.clone());
+                compiled
+            }
+        };
+        self.spend((1 + bytes).saturating_mul(factor))?;
         Ok(pattern)
+    }
+
+    /// Compiles a pattern in the first of some sizes that holds it.
+    fn compile(&self, expression: &str, sizes: &[(usize, usize)]) -> Result<(Rc<Pattern>, usize), Failure> {
+        let [(size, factor), larger @ ..] = sizes else { return Err(Failure::Limit("a pattern is too large".into())) };
+        self.spend(PATTERN_WORK * factor + 8 * expression.len())?;
+        match Pattern::parse_within(expression, *size) {
+            Ok(pattern) => Ok((Rc::new(pattern), *factor)),
+            Err(error) if error.reason == Reason::TooLarge && !larger.is_empty() => self.compile(expression, larger),
+            Err(error) => Err(Failure::Call(error.detail())),
+        }
     }
 
     /// Fails early for a text that would be too long to make.

@@ -9,7 +9,7 @@ use crate::template::operand::Operand;
 use crate::template::quote::quote;
 use crate::template::syntax::{Block, Branch, Located, Node, NodeKind, Pipeline, Tree};
 use crate::template::value::{IntKind, Value};
-use crate::template::{MAX_DEPTH, MAX_OUTPUT, MAX_RANGE, Place, Reason, RenderError};
+use crate::template::{MAX_DEPTH, MAX_OUTPUT, MAX_RANGE, Place, Reason, RenderError, bounded};
 
 /// Runs a template on a value.
 pub(crate) fn execute(tree: &Tree, data: &Value) -> Result<String, RenderError> {
@@ -62,9 +62,9 @@ impl<'t> Run<'t, '_> {
             line: 1 + before.matches('\n').count(),
             column: before.len() - before.rfind('\n').map_or(0, |newline| newline + 1),
             executing: self.executing.to_owned(),
-            context: self.at.map(ToString::to_string).unwrap_or_default(),
+            context: bounded(self.at.map(ToString::to_string).unwrap_or_default()),
         });
-        RenderError { place, reason }
+        RenderError { place, reason: reason.bounded() }
     }
 
     fn wrong(&self, message: impl Into<String>) -> RenderError {

@@ -9,7 +9,9 @@ const MAX_NUMBER: i64 = 1_000_000;
 
 /// Go's `fmt.Sprintf`, its error notes such as `%!d(string=x)` included.
 pub(crate) fn sprintf(context: &Context, format: &str, arguments: &[Value]) -> Result<String, Failure> {
-    let mut run = Run { printer: Printer::new(context), format, at: 0, arguments, next: 0, reordered: false };
+    let printer = Printer::new(context);
+    let last_bracket = format.rfind(']').unwrap_or(0);
+    let mut run = Run { printer, format, last_bracket, at: 0, arguments, next: 0, reordered: false };
     run.all()?;
     Ok(run.printer.out)
 }
@@ -46,6 +48,8 @@ pub(crate) fn sprintln(context: &Context, arguments: &[Value]) -> Result<String,
 struct Run<'c, 'f> {
     printer: Printer<'c>,
     format: &'f str,
+    /// Where its last `]` is, so that none is looked for in vain.
+    last_bracket: usize,
     at: usize,
     arguments: &'f [Value],
     next: usize,
@@ -169,7 +173,8 @@ impl Run<'_, '_> {
         }
         self.reordered = true;
         let inside = &self.format[self.at + 1..];
-        let Some(length) = inside.find(']').filter(|_| inside.len() >= 2) else {
+        let closing = if self.at < self.last_bracket { inside.find(']') } else { None };
+        let Some(length) = closing.filter(|_| inside.len() >= 2) else {
             *good = false;
             self.at += 1;
             return Index::None;

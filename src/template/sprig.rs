@@ -97,7 +97,10 @@ pub(crate) fn omission(name: &str) -> (&'static str, Option<&'static str>) {
 /// Sprig's `strval`: a value as text, a string as it is.
 pub(crate) fn string_of(context: &Context, value: &Value) -> Result<String, Failure> {
     match value {
-        Value::String(text) => Ok(text.to_string()),
+        Value::String(text) => {
+            context.spend_bytes(text.len())?;
+            Ok(text.to_string())
+        }
         Value::Struct(inner) => inner.text().map_or_else(|| display(context, value), Ok),
         other => display(context, other),
     }

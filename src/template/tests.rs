@@ -118,10 +118,29 @@ fn work_is_bounded() {
         "{{ $s := repeat 100000 \"ab\" }}{{ range 100000 }}{{ $x := regexMatch \"b+c\" $s }}{{ end }}",
         "{{ range 100000 }}{{ $x := regexMatch (printf \"x%d\" .) \"y\" }}{{ end }}",
         "{{ range 100000 }}{{ $x := repeat 1000 \"abcdefgh\" }}{{ end }}",
+        "{{ range 100 }}{{ $x := regexMatch (printf \"[a%d]{1000}[b-z]{1000}[é]{1000}\" .) \"y\" }}{{ end }}",
+        "{{ $t := toDate \"2006\" \"2024\" }}{{ $s := repeat 100000 \"a\" }}{{ range 100000 }}{{ $x := $t.Format $s }}{{ end }}",
+        "{{ $l := list (repeat 1000000 \"a\") }}{{ range 12 }}{{ $l = concat $l $l }}{{ end }}{{ join \"\" $l }}",
+        "{{ $l := list (repeat 1000000 \"a\") }}{{ range 12 }}{{ $l = concat $l $l }}{{ end }}{{ $x := sortAlpha $l }}",
     ];
     for template in endless {
         assert!(run(template).unwrap_err().contains("units of work"), "{template}");
     }
+    let fields = format!(
+        "{{{{ $d := dict }}}}{{{{ $_ := set $d \"a\" $d }}}}{{{{ range 100000 }}}}{{{{ $x := $d{} }}}}{{{{ end }}}}",
+        ".a".repeat(100_000)
+    );
+    assert!(run(&fields).unwrap_err().contains("units of work"));
+    let variables =
+        format!("{}{{{{ range 100000 }}}}{{{{ $x := $.tag }}}}{{{{ end }}}}", "{{ $v := 1 }}".repeat(15_000));
+    assert!(run(&variables).unwrap_err().contains("units of work"));
+    let directives = "{{ $f := repeat 300000 \"%[%\" }}{{ $x := printf $f }}";
+    assert_eq!(run(directives), Ok(String::new()));
+    let names = format!(
+        "{{{{ $d := dict }}}}{{{{ range 50000 }}}}{{{{ $_ := set $d (print .) . }}}}{{{{ end }}}}{{{{ pick $d {} | len }}}}",
+        "\"a\" ".repeat(50_000)
+    );
+    assert_eq!(run(&names), Ok("0".to_owned()));
 }
 
 #[test]
@@ -149,9 +168,13 @@ fn output_is_bounded() {
     assert!(run(loud).unwrap_err().contains("the output is longer than 1048576 bytes"));
     let growing = "{{ $x := \"ab\" }}{{ range 100 }}{{ $x = print $x $x }}{{ end }}";
     assert!(run(growing).unwrap_err().contains("a text of more than 1048576 bytes"));
+    let months =
+        "{{ $t := toDate \"2006-01\" \"2024-11\" }}{{ $x := \"1\" }}{{ range 100 }}{{ $x = $t.Format $x }}{{ end }}";
+    assert!(run(months).unwrap_err().contains("a text of more than 1048576 bytes"));
     let shared = "{{ $l := list 1 }}{{ range 60 }}{{ $l = list $l $l }}{{ end }}{{ $l }}";
     run(shared).unwrap_err();
     assert!(run("{{ printf \"%1000000d%1000000d\" 1 2 }}").is_err());
+    assert!(run("{{ fail (repeat 1000000 \"é\") }}").unwrap_err().len() < 5_000);
 }
 
 fn fragment() -> impl Strategy<Value = String> {

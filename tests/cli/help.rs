@@ -234,6 +234,86 @@ Logging:
           [default: text]
 -- stderr
 "#);
+    insta::assert_snapshot!(world.run(["mark", "--help"]).text(), @"
+exit 0
+-- stdout
+Put markers on images and write the policies for them
+
+Usage: tagwright mark [OPTIONS] <DIRECTORY>
+
+Arguments:
+  <DIRECTORY>
+          The directory, or one file
+
+Options:
+      --write
+          Write the markers, and the policies to --config or stdout
+
+      --config <FILE.yaml>
+          Where the policies go; a file that is there is added to
+
+      --flux
+          Write Flux's objects in place of one ImageAutomation
+
+      --secrets <DIR>
+          Folder with secrets that --config names, as files: NAMESPACE/NAME/KEY
+
+      --namespace <NAMESPACE>
+          The namespace of the policies
+          
+          [default: default]
+
+      --name <NAME>
+          The name of the automation [default: the last part of the Git URL]
+
+      --git-url <URL>
+          The Git remote that the policies are for [default: the remote of the directory's checkout]
+
+      --branch <BRANCH>
+          Its branch [default: the one checked out]
+
+      --track-digests
+          Mark images whose tags have no order, too: keep the tag, and follow the digest behind it
+
+      --interactive
+          Ask for every policy: accept, skip, or change it
+
+      --offline
+          Ask no registry what the policies would select
+
+      --insecure
+          Allow plain HTTP to registries
+
+      --registry-mirror <HOST=URL>
+          Ask the mirror at URL in place of the registry HOST; may be repeated
+
+      --output <FORMAT>
+          What to print on stdout
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON document
+          
+          [default: text]
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+Logging:
+  -v, --verbose...
+          Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
+
+      --log-format <FORMAT>
+          How log lines on stderr look
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON object a line
+          
+          [env: TAGWRIGHT_LOG_FORMAT]
+          [default: text]
+-- stderr
+");
     insta::assert_snapshot!(world.run(["message", "--help"]).text(), @r#"
 exit 0
 -- stdout

@@ -25,10 +25,7 @@ impl<'t> Run<'t, '_> {
             Body::Special(special) => return self.special(*special, function, node, arguments, dot, last),
         };
         let values = self.arguments(name, parameters, *variadic, arguments, dot, last)?;
-        let result = values
-            .iter()
-            .try_for_each(|value| value.as_str().map_or(Ok(()), |text| self.context.spend_bytes(text.len())))
-            .and_then(|()| body(self.context, &values));
+        let result = self.context.spend_texts(&values).and_then(|()| body(self.context, &values));
         self.called(result, name, node).map(Operand::boxed)
     }
 

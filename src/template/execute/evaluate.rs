@@ -7,10 +7,14 @@ use crate::template::quote::quote;
 use crate::template::syntax::{Command, Pipeline, Word, WordKind};
 use crate::template::value::{Struct, Value};
 
+/// How many variables are looked at for one unit of work.
+const VARIABLES_PER_WORK: usize = 16;
+
 impl<'t> Run<'t, '_> {
     // Variables.
 
     pub(super) fn assign(&mut self, name: &str, value: Operand) -> Evaluated<()> {
+        self.spend(self.variables.len() / VARIABLES_PER_WORK)?;
         match self.variables.iter_mut().rev().find(|(known, _)| *known == name) {
             Some((_, slot)) => {
                 *slot = value;
@@ -21,6 +25,7 @@ impl<'t> Run<'t, '_> {
     }
 
     pub(super) fn variable(&self, name: &str) -> Evaluated<Operand> {
+        self.spend(self.variables.len() / VARIABLES_PER_WORK)?;
         let found = self.variables.iter().rev().find(|(known, _)| *known == name);
         let found = found.map(|(_, value)| value.clone());
         found.ok_or_else(|| self.wrong(format!("undefined variable: {name}")))
@@ -153,6 +158,7 @@ impl<'t> Run<'t, '_> {
         dot: &Operand,
         mut last: Option<Operand>,
     ) -> Evaluated<Operand> {
+        self.spend(names.len())?;
         for (index, name) in names.iter().enumerate() {
             let is_last = index + 1 == names.len();
             let arguments = if is_last { arguments } else { &[] };
@@ -179,7 +185,10 @@ impl<'t> Run<'t, '_> {
             Value::Struct(value) => {
                 if let Some(method) = value.kind.method(name) {
                     let values = self.arguments(name, method.parameters, None, arguments, dot, last)?;
-                    let call = (method.call)(value, &values).map_err(Failure::from);
+                    // The only one that takes a text is the layout of a time, which is a lot of work.
+                    let call = self.context.spend(values.iter().filter_map(Value::as_str).map(str::len).sum());
+                    let call = call.and_then(|()| (method.call)(value, &values).map_err(Failure::from));
+                    let call = call.and_then(|result| self.context.checked(result));
                     return self.called(call, name, word).map(Operand::new);
                 }
                 self.struct_field(value, type_name, name, has_arguments)

@@ -1,5 +1,6 @@
 //! Functions on dictionaries. They take `map[string]interface {}` only, and change it in place where sprig does.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::template::MAX_VALUE_DEPTH;
@@ -37,10 +38,12 @@ pub(crate) const TABLE: &[Function] = &[
     }),
     Function::new("values", &[DICTIONARY], |context, a| context.list(entries(context, &a[0])?.into_values().collect())),
     Function::variadic("pick", &[DICTIONARY], STRING, |context, a| {
-        context.dict(entries(context, &a[0])?.into_iter().filter(|(key, _)| names(&a[1..], key)).collect())
+        let names = names(&a[1..]);
+        context.dict(entries(context, &a[0])?.into_iter().filter(|(key, _)| names.contains(&**key)).collect())
     }),
     Function::variadic("omit", &[DICTIONARY], STRING, |context, a| {
-        context.dict(entries(context, &a[0])?.into_iter().filter(|(key, _)| !names(&a[1..], key)).collect())
+        let names = names(&a[1..]);
+        context.dict(entries(context, &a[0])?.into_iter().filter(|(key, _)| !names.contains(&**key)).collect())
     }),
     Function::variadic("merge", &[DICTIONARY], DICTIONARY, |context, a| merge_all(context, a, Existing::Stays)),
     Function::variadic("mustMerge", &[DICTIONARY], DICTIONARY, |context, a| merge_all(context, a, Existing::Stays)),
@@ -74,8 +77,8 @@ fn found(arguments: &[Value], key: &str) -> Option<Value> {
     entry(&arguments[0], key)
 }
 
-fn names(keys: &[Value], key: &str) -> bool {
-    keys.iter().any(|name| name.as_str() == Some(key))
+fn names(keys: &[Value]) -> BTreeSet<&str> {
+    keys.iter().filter_map(Value::as_str).collect()
 }
 
 fn dict(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {

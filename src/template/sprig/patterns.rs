@@ -50,8 +50,7 @@ enum On {
 /// Compiles the first argument; the second is what it will be used on.
 fn compile(context: &Context, arguments: &[Value], on: On) -> Result<Rc<Pattern>, Failure> {
     let expression = text(arguments, 0);
-    context.spend(1 + text(arguments, 1).len())?;
-    context.pattern(expression).map_err(|failure| match failure {
+    context.pattern(expression, text(arguments, 1).len()).map_err(|failure| match failure {
         Failure::Call(detail) if on == On::Panic => {
             Failure::Call(format!("regexp: Compile({}): {detail}", quoted(expression)))
         }
