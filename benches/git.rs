@@ -1,11 +1,13 @@
 //! Whole runs against a Git remote over smart HTTP on loopback, beside what a person would script.
 //!
-//! `cargo bench --bench git`; needs git and curl. Both sides talk to the same real `git http-backend`. What is measured is
+//! `cargo bench --bench git`; needs git, and curl for one row. Both sides talk to the same real `git http-backend`. What is measured is
 //! the binary `tagwright run --once` from start to exit: it loads its configuration, polls a registry on loopback, fetches,
 //! plans, commits and pushes. Script and tagwright take turns on one branch, so that each of our runs also has to fetch what
 //! the script has just pushed.
+//!
+//! `cargo bench --bench git -- cycle`, `-- nothing`, `-- growth` measure one part alone.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used)]
 
 use std::cell::Cell;
 use std::fs;
@@ -42,19 +44,49 @@ git push --quiet
 "#;
 
 fn main() {
+    let wanted = |part: &str| std::env::args().skip(1).filter(|it| !it.starts_with('-')).all(|it| it == part);
     table::head();
     let folder = tempfile::tempdir().unwrap();
     let world = World { web: Web::start(folder.path()), folder: folder.path().to_owned(), patch: Cell::new(0) };
-    let big = Place::create(&world, 20_000, 500);
-    big.cycle("whole cycle, 500 changes in 20,000 files", 5);
-    big.memory();
-    big.nothing_to_do();
-    drop(big);
-    let times: Vec<Duration> = [2_000, 20_000, 100_000]
-        .map(|files| Place::create(&world, files, 50).cycle(&format!("50 changes in {files} files"), 3))
-        .into();
-    table::growth("50 changes, from 2,000 to 20,000 files", times[0], times[1], 1.5);
-    table::growth("50 changes, from 2,000 to 100,000 files", times[0], times[2], 1.5);
+    if wanted("cycle") {
+        let place = Place::create(&world, "cycle", 20_000, 500);
+        place.cycle("whole cycle, 500 changes in 20,000 files", 5);
+        place.memory();
+    }
+    if wanted("nothing") {
+        nothing(&Place::create(&world, "large", 20_000, 500), "20,000 files, 500 marked");
+        nothing(&Place::create(&world, "small", 20, 1), "20 files, 1 marked");
+    }
+    if wanted("growth") {
+        growth(&world);
+    }
+}
+
+/// Prints how much longer a run takes in a larger repository.
+fn growth(world: &World) {
+    let time = |files: usize, rounds| {
+        Place::create(world, &files.to_string(), files, 50).cycle(&format!("50 changes in {files} files"), rounds)
+    };
+    let (small, middle, large) = (time(2_000, 9), time(20_000, 5), time(100_000, 3));
+    table::growth("  from 2,000 to 20,000 files", small, middle, 1.5);
+    table::growth("  from 2,000 to 100,000 files", small, large, 1.5);
+}
+
+/// Prints what a run costs that finds nothing to do.
+fn nothing(place: &Place<'_>, what: &str) {
+    if !child::is_installed("curl") {
+        return table::not_measured(what, "install the Debian package curl");
+    }
+    // The first run edits, the second finds that there is nothing left.
+    place.world.next_tag();
+    for _ in 0..2 {
+        child::run(&mut place.tagwright());
+    }
+    let bot = Bot::start(place);
+    let (ours, theirs) = table::turns(60, || bot.run(), || place.curl().1);
+    table::row(&format!("nothing to do in {what}: the run"), ours, "curl's own total time", theirs, 1.5);
+    let (ours, theirs) = table::turns(60, || child::run(&mut place.tagwright()), || place.curl().0);
+    table::row("  the binary, from start to exit", ours, "curl, from start to exit", theirs, 1.5);
 }
 
 struct World {
@@ -81,8 +113,8 @@ struct Place<'w> {
 }
 
 impl<'w> Place<'w> {
-    fn create(world: &'w World, files: usize, marked: usize) -> Self {
-        let name = format!("files-{files}-{marked}.git");
+    fn create(world: &'w World, name: &str, files: usize, marked: usize) -> Self {
+        let name = format!("{name}.git");
         let remote = Remote::create(&world.folder, &name, files, marked);
         let place = Self { world, remote, url: world.web.git(&name), marked };
         fs::create_dir(place.folder("config")).unwrap();
@@ -137,25 +169,14 @@ impl<'w> Place<'w> {
         table::amount("  the same without a mirror", cold, MEMORY, "KiB");
     }
 
-    /// Prints what a run costs that finds nothing to do.
-    fn nothing_to_do(&self) {
-        let (what, limit) = ("nothing to do", 1.5);
-        if !child::is_installed("curl") {
-            return table::not_measured(what, "install the Debian package curl");
-        }
+    /// Asks for the references with curl: from start to exit, and what curl says of it, which leaves out its own start.
+    fn curl(&self) -> (Duration, Duration) {
         let url = format!("{}/info/refs?service=git-upload-pack", self.url);
-        let curl = || {
-            let mut command = child::command("curl", &self.world.folder);
-            command.args(["--silent", "--fail", "--output", "/dev/null", "--write-out", "%{time_total}", &url]);
-            let start = Instant::now();
-            let seconds: f64 = child::text(&mut command).parse().unwrap();
-            (start.elapsed(), Duration::from_secs_f64(seconds))
-        };
-        let bot = Bot::start(self);
-        let (ours, theirs) = table::turns(40, || bot.run(), || curl().1);
-        table::row("nothing to do: a run of the bot", ours, "curl's own total time", theirs, limit);
-        let (ours, theirs) = table::turns(40, || child::run(&mut self.tagwright()), || curl().0);
-        table::row("nothing to do: the binary, start to exit", ours, "curl, start to exit", theirs, limit);
+        let mut command = child::command("curl", &self.world.folder);
+        command.args(["--silent", "--fail", "--output", "/dev/null", "--write-out", "%{time_total}", &url]);
+        let start = Instant::now();
+        let seconds: f64 = child::text(&mut command).parse().unwrap();
+        (start.elapsed(), Duration::from_secs_f64(seconds))
     }
 }
 

@@ -4,7 +4,7 @@
 //! `cargo bench --bench registry`; needs the Debian packages docker-registry and curl, which `tests/run` installs. A last
 //! pass against a registry that logs every request counts connections and pings.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used)]
 
 use std::collections::HashSet;
 use std::fs;

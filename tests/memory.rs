@@ -58,9 +58,13 @@ impl Bot {
     }
 
     fn configuration(&self, images: &str) -> Vec<Arc<Automation>> {
+        self.reading("[]", images)
+    }
+
+    fn reading(&self, paths: &str, images: &str) -> Vec<Arc<Automation>> {
         let text = format!(
             "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {{name: shop, namespace: default}}\n\
-             spec:\n  interval: 5m\n  git: {{url: '{}', branch: main}}\n  images:\n  \
+             spec:\n  interval: 5m\n  git: {{url: '{}', branch: main, paths: {paths}}}\n  images:\n  \
              - {{name: app, image: {}, {images}}}\n",
             self.server.url(),
             self.image()
@@ -130,14 +134,46 @@ async fn what_changed_is_seen() {
     assert_eq!(bot.remote.show("main:app.yaml"), bot.file("1.2.0"));
     bot.check(&bot.run(&automations).await, "unchanged", 1);
 
-    // A configuration that was read again, even though it says the same.
-    let again = bot.configuration(STABLE);
+    // A configuration that was read again and says the same, one that reads other files, and one that selects another tag.
     std::fs::remove_dir_all(bot.mirrors()).unwrap();
-    bot.check(&bot.run(&again).await, "unchanged", 2);
-    bot.check(&bot.run(&again).await, "unchanged", 1);
+    bot.check(&bot.run(&bot.configuration(STABLE)).await, "unchanged", 1);
+    let one_file = bot.reading("[app.yaml]", STABLE);
+    bot.check(&bot.run(&one_file).await, "unchanged", 2);
+    bot.check(&bot.run(&one_file).await, "unchanged", 1);
     let other = bot.configuration("policy: {semver: {range: '<1.2'}}");
     assert_eq!(bot.run(&other).await.0.automations[0].outcome.as_str(), "pushed");
     assert_eq!(bot.remote.show("main:app.yaml"), bot.file("1.1.0"));
+}
+
+#[tokio::test]
+async fn the_next_process_on_the_same_data_knows_that_there_is_nothing_to_do() {
+    let mut bot = Bot::start(&["1.0.0", "1.1.0"]).await;
+    let automations = bot.configuration(STABLE);
+    bot.check(&bot.run(&automations).await, "unchanged", 2);
+    bot.memory = Memory::default();
+    let mirror = std::fs::read_dir(bot.mirrors()).unwrap().map(|entry| entry.unwrap().path()).find(|it| it.is_dir());
+    // Whoever opened the mirror would find it broken and fetch it anew.
+    std::fs::remove_dir_all(mirror.unwrap().join("objects")).unwrap();
+    bot.check(&bot.run(&automations).await, "unchanged", 1);
+
+    bot.commit("1.0.0");
+    assert_eq!(bot.run(&automations).await.0.automations[0].outcome.as_str(), "pushed");
+}
+
+#[tokio::test]
+async fn files_that_stay_as_they_are_keep_their_markers() {
+    let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
+    let automations = bot.configuration(STABLE);
+    bot.check(&bot.run(&automations).await, "unchanged", 2);
+    // The same file at another place and another file: a new head, on which all three are found.
+    bot.remote.commit(&[("copy.yaml", &bot.file("1.1.0")), ("old.yaml", &bot.file("1.0.0"))], "more files");
+    let pushed = bot.run(&automations).await.0;
+    assert_eq!(pushed.automations[0].edits.iter().map(|edit| edit.path.as_str()).collect::<Vec<_>>(), ["old.yaml"]);
+    bot.registry.change(|world| world.repositories.get_mut("team/app").unwrap().push("1.2.0".to_owned()));
+    let pushed = bot.run(&automations).await.0;
+    let paths: Vec<_> = pushed.automations[0].edits.iter().map(|edit| edit.path.as_str()).collect();
+    assert_eq!(paths, ["app.yaml", "copy.yaml", "old.yaml"]);
+    bot.remote.fsck();
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What a process remembers of its runs, so that a run costs what has changed since the last one.
 //!
-//! - An automation is *settled* when nothing was to be changed. It stays so as long as all that a run depends on is the
-//!   same ([`Basis`]), and then costs no more than the one request that tells the head of the branch.
+//! - An automation is *settled* when nothing was to be changed. It stays so as long as all that this depends on is the same
+//!   ([`Basis`]), and then costs no more than the one request that tells the head of the branch.
 //! - Marked files are kept with their markers under the ids of their blobs, so that those that stay as they are need not be
 //!   read again when the head has moved.
 //!
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::automation::{Automation, ObjectName};
 use crate::change::Diagnostic;
-use crate::git::{CommitId, ObjectId};
+use crate::git::ObjectId;
 use crate::image::Reference;
 use crate::marker::Embedded;
 use crate::plan::MarkedFile;
@@ -33,46 +33,21 @@ pub struct Memory {
     scanned: Mutex<Scanned>,
 }
 
-/// All that decides what there is to do for an automation, but for digests that a registry is asked for.
-#[derive(Debug)]
-pub(super) struct Basis {
-    /// The automation itself: an equal one that was read again is another one.
-    pub(super) automation: Arc<Automation>,
-    /// The commit that is planned on.
-    pub(super) base: CommitId,
-    /// The push branch.
-    pub(super) branch: String,
-    /// What its policies selected.
-    pub(super) selected: Vec<Option<Result<Reference, String>>>,
-    /// The policies that markers may name.
-    pub(super) known: Arc<BTreeSet<String>>,
-}
-
-impl PartialEq for Basis {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.automation, &other.automation)
-            && (self.base, &self.branch) == (other.base, &other.branch)
-            && self.selected == other.selected
-            && self.known == other.known
-    }
-}
-
-/// What the policies of an automation selected.
-pub(super) fn in_scope(automation: &Automation, selected: &Selected) -> Vec<Option<Result<Reference, String>>> {
-    automation.policies.iter().map(|policy| selected.get(&policy.id).cloned()).collect()
-}
+/// A hash of all that decides whether there is something to do for an automation, but for digests that a registry is asked
+/// for.
+pub(super) type Basis = [u8; 32];
 
 impl Memory {
     /// Returns what there was to report when nothing was to be done on this basis; none if that is not known.
-    pub(super) fn settled(&self, basis: &Basis) -> Option<Vec<Diagnostic>> {
+    pub(super) fn settled(&self, id: &ObjectName, basis: Basis) -> Option<Vec<Diagnostic>> {
         let settled = lock(&self.settled);
-        let (known, diagnostics) = settled.get(&basis.automation.id)?;
-        (known == basis).then(|| diagnostics.clone())
+        let (known, diagnostics) = settled.get(id)?;
+        (*known == basis).then(|| diagnostics.clone())
     }
 
     /// Remembers that nothing is to be done on this basis.
-    pub(super) fn settle(&self, basis: Basis, diagnostics: Vec<Diagnostic>) {
-        lock(&self.settled).insert(basis.automation.id.clone(), (basis, diagnostics));
+    pub(super) fn settle(&self, id: ObjectName, basis: Basis, diagnostics: Vec<Diagnostic>) {
+        lock(&self.settled).insert(id, (basis, diagnostics));
     }
 
     /// Forgets automations that are not configured any more.

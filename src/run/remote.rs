@@ -3,6 +3,7 @@
 mod commit;
 mod inspect;
 mod push;
+mod settle;
 pub(super) mod survey;
 mod target;
 
@@ -15,7 +16,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use self::commit::marker_name;
 pub use self::inspect::{Inspected, inspect, reflected};
 use self::push::Head;
-use super::memory::{Basis, Memory, Selected, in_scope};
+use super::memory::{Memory, Selected};
 use super::outcome::{AutomationReport, Error, Outcome};
 use super::poll::Digests;
 use super::{Batch, Edges, Mode};
@@ -91,7 +92,6 @@ pub(super) async fn run(context: Context<'_>, queue: Vec<Batch<'_>>) -> Done {
     let mut done = Done::default();
     let automations = queue.iter().flatten().map(|(_, automation)| automation);
     let known: BTreeSet<String> = automations.flat_map(|it| &it.policies).map(|policy| marker_name(policy)).collect();
-    let known = Arc::new(known);
     for batch in queue {
         let mut jobs: Vec<Job<'_>> = batch.into_iter().map(Job::new).collect();
         for mut job in jobs.extract_if(.., |job| job.automation.suspended) {
@@ -99,7 +99,7 @@ pub(super) async fn run(context: Context<'_>, queue: Vec<Batch<'_>>) -> Done {
             done.end(job);
         }
         if !jobs.is_empty() {
-            let remote = Remote { context, known: Arc::clone(&known), digests: Digests::default() };
+            let remote = Remote { context, known: &known, digests: Digests::default() };
             remote.run(jobs, &mut done).await;
         }
     }
@@ -110,7 +110,7 @@ pub(super) async fn run(context: Context<'_>, queue: Vec<Batch<'_>>) -> Done {
 struct Remote<'r> {
     context: Context<'r>,
     /// The policies of all automations of this URL, as markers name them.
-    known: Arc<BTreeSet<String>>,
+    known: &'r BTreeSet<String>,
     digests: Digests,
 }
 
@@ -204,7 +204,7 @@ impl Remote<'_> {
         let known = heads.iter().position(|head| head.branch == aim.branch);
         let base = known.map_or_else(|| aim.base(advertisement), |at| Some(heads[at].tip));
         if let Some(base) = base
-            && let Some(diagnostics) = self.context.memory.settled(&self.basis(job, base))
+            && let Some(diagnostics) = self.settled(mirror, job.automation, base).await
         {
             job.report.diagnostics = diagnostics;
             return Ok(None);
@@ -214,17 +214,6 @@ impl Remote<'_> {
             heads.push(Head::new(target));
             heads.len() - 1
         })))
-    }
-
-    /// All that decides what there is to do for an automation.
-    fn basis(&self, job: &Job<'_>, base: CommitId) -> Basis {
-        Basis {
-            automation: Arc::clone(job.automation),
-            base,
-            branch: job.report.branch.clone(),
-            selected: in_scope(job.automation, self.context.selected),
-            known: Arc::clone(&self.known),
-        }
     }
 }
 

@@ -43,7 +43,7 @@ impl Remote<'_> {
         job.report.diagnostics.append(&mut plan.diagnostics);
         if plan.edits.is_empty() {
             if job.looked_up == 0 {
-                self.context.memory.settle(self.basis(job, base), job.report.diagnostics.clone());
+                self.settle(mirror, automation, base, &job.report.diagnostics).await;
             }
             return Ok(None);
         }
