@@ -31,6 +31,7 @@ mod clean;
 mod command;
 mod credential;
 mod error;
+mod facts;
 mod fetch;
 mod id;
 mod pack;
@@ -171,6 +172,20 @@ impl Mirror {
             .await
     }
 
+    /// Returns whether [`Mirror::learn`] was called with this hash, in this process or in an earlier one. Takes no lock.
+    pub async fn knows(&self, fact: [u8; 32]) -> bool {
+        let path = self.inner.facts();
+        tokio::task::spawn_blocking(move || facts::has(&path, fact)).await.unwrap_or(false)
+    }
+
+    /// Keeps a hash over something that was found out about a commit and stays true, until the mirror is built anew or too
+    /// many others came after it. That it cannot be written costs time, nothing else.
+    pub async fn learn(&self, fact: [u8; 32]) {
+        let path = self.inner.facts();
+        let written = self.inner.with_store(move |_| Ok(facts::add(&path, fact).is_ok())).await;
+        tracing::trace!(git.remote = self.remote(), written = written.unwrap_or(false), "learnt a fact");
+    }
+
     /// Brings what is wanted into the mirror, in the order asked for. What is there already costs no request.
     ///
     /// # Errors
@@ -207,6 +222,10 @@ impl Mirror {
 impl Inner {
     fn remote(&self) -> String {
         self.fetch.to_string()
+    }
+
+    fn facts(&self) -> PathBuf {
+        self.folder.join("tagwright-facts")
     }
 
     async fn within<T>(

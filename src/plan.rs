@@ -3,6 +3,7 @@
 //! Pure: markers and selections go in, a [`Plan`] comes out. A plan with no edits means that nothing is to be done.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::automation::Automation;
 use crate::change::{Change, Code, Diagnostic};
@@ -12,15 +13,15 @@ use crate::marker::{self, Embedded, Field, Scan};
 use crate::message::{self, Facts};
 use crate::template;
 
-/// A file of the repository that mentions the marker's token.
-#[derive(Debug)]
+/// A file of the repository that mentions the marker's token. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct MarkedFile {
     /// The path from the root of the repository, with `/` between folders.
     pub path: String,
     /// The file's bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<[u8]>,
     /// What [`marker::scan`] found in them.
-    pub scan: Scan,
+    pub scan: Arc<Scan>,
 }
 
 impl MarkedFile {
@@ -34,7 +35,13 @@ impl MarkedFile {
     #[must_use]
     pub fn with(path: String, bytes: Vec<u8>, embedded: Embedded) -> Self {
         let scan = marker::scan_with(&bytes, embedded);
-        Self { path, bytes, scan }
+        Self { path, bytes: bytes.into(), scan: scan.into() }
+    }
+
+    /// The same content at another path.
+    #[must_use]
+    pub fn at(&self, path: String) -> Self {
+        Self { path, ..self.clone() }
     }
 }
 
@@ -83,7 +90,7 @@ pub fn edits<'f>(files: impl IntoIterator<Item = &'f MarkedFile>, selections: &S
         if let Some(new) = edited.bytes {
             let changes =
                 edited.changes.into_iter().map(|change| Change { file: file.path.clone(), ..change }).collect();
-            plan.edits.push(FileEdit { path: file.path.clone(), old: file.bytes.clone(), new, changes });
+            plan.edits.push(FileEdit { path: file.path.clone(), old: file.bytes.to_vec(), new, changes });
         }
     }
     plan.diagnostics.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));

@@ -3,16 +3,20 @@
 //! [`once`] polls what the automations need, then takes each Git remote in turn: one fetch, a plan for each automation on
 //! the freshly fetched head, one commit each, one push for each branch. One failure never stops another automation.
 
+mod memory;
 mod outcome;
 mod poll;
 mod remote;
 
 use std::sync::Arc;
 
+pub use memory::Memory;
 pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
 pub use poll::{no_match, refused};
 pub use remote::survey::{Seen, Survey, Wanted, survey};
 pub use remote::{Inspected, inspect, reflected};
+
+use remote::Context;
 
 use crate::automation::Automation;
 use crate::change::{Code, Diagnostic};
@@ -39,15 +43,17 @@ pub struct Edges {
     pub git: git::Git,
 }
 
-/// Runs every automation once.
-pub async fn once(edges: &Edges, automations: &[Arc<Automation>], mode: Mode) -> Report {
+/// Runs every automation once. A process that runs again passes the same memory, so that what has not changed since costs
+/// next to nothing.
+pub async fn once(edges: &Edges, memory: &Memory, automations: &[Arc<Automation>], mode: Mode) -> Report {
     use futures_util::StreamExt;
     let observed = poll::observe(&edges.registry, automations).await;
     let mut reports: Vec<(usize, AutomationReport)> = Vec::new();
     let mut failures = observed.failures;
-    let selections = &observed.selections;
+    let context = Context { edges, memory, selected: &observed.selections, mode };
+    memory.retain(automations);
     let mut runs = futures_util::stream::iter(by_url(automations))
-        .map(|queue| async move { remote::run(edges, queue, selections, mode).await })
+        .map(|queue| async move { remote::run(context, queue).await })
         .buffer_unordered(CONCURRENT_REMOTES);
     while let Some(done) = runs.next().await {
         reports.extend(done.reports);

@@ -671,6 +671,20 @@ async fn commits_read_as_written() {
 }
 
 #[tokio::test]
+async fn a_known_match_is_not_read_again() {
+    let remote = Remote::with(&[("a/one.yaml", "$marker\n"), ("b/two.yaml", "$marker 2\n"), ("b/x.txt", "$marker\n")]);
+    let (git, _data) = machine(&[]);
+    let mirror = git.open(&remote.path(), &anyone()).unwrap();
+    let snapshot = fetch(&mirror, Want::DefaultBranch).await.unwrap();
+    let first = search(&snapshot, &[]).await;
+    let known = [first.files[0].id].into();
+    let second = snapshot.search_new(&[], CRITERIA, known).await.unwrap();
+    assert_eq!((paths(&second), second.blobs_read), (vec!["b/two.yaml"], 1));
+    assert_eq!(second.known, [("a/one.yaml".to_owned(), first.files[0].id)]);
+    assert_eq!(search(&snapshot, &[]).await, first, "nothing is known for other searches");
+}
+
+#[tokio::test]
 async fn a_second_search_reads_only_what_is_new() {
     let remote = Remote::with(&[
         ("a/one.yaml", "$marker\n"),

@@ -82,7 +82,8 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> anyhow::Result<R
         }
     };
     let git = git::Git::new(git_settings(data_dir, settings.git_configuration.clone()))?;
-    Ok(run::once(&Edges { registry, git }, &configuration.automations, mode).await)
+    let memory = run::Memory::default();
+    Ok(run::once(&Edges { registry, git }, &memory, &configuration.automations, mode).await)
 }
 
 /// The machine's registry settings, with mirrors as given on the command line.

@@ -1,7 +1,7 @@
 //! Looking at what a run would look at, without a commit.
 
-use super::survey;
-use super::{Error, MARKED_FILES, found_diagnostics};
+use super::commit::{MARKED_FILES, found_diagnostics, marker_name};
+use super::{Error, survey};
 use crate::automation::{Automation, DigestReflection, ImagePolicy};
 use crate::change::Diagnostic;
 use crate::edit::Selection;
@@ -47,7 +47,7 @@ pub async fn reflected(
     tag: Tag,
     files: &[MarkedFile],
 ) -> Selection {
-    let name = format!("{}:{}", policy.id.namespace, policy.id.name);
+    let name = marker_name(policy);
     let reference = Reference { repository: repository.clone(), tag: Some(tag.clone()), digest: None };
     let held = match policy.digest {
         DigestReflection::Never => return Selection::Selected(reference),

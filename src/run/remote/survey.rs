@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::commit::{MARKED_FILES, skipped_diagnostics};
 use super::target::{self, Target};
-use super::{MARKED_FILES, skipped_diagnostics};
 use crate::automation::Automation;
 use crate::change::Diagnostic;
 use crate::git::{self, Mirror};
@@ -93,7 +93,8 @@ pub(super) async fn find(
     criteria: git::Criteria,
 ) -> Result<(Target, git::Found), Error> {
     let failed = |source| Error::git("read", &automation.remote.url, source);
-    let target = target::resolve(mirror, advertisement, automation).await?;
+    let aim = target::aim(mirror, advertisement, automation).await?;
+    let target = aim.fetch(mirror, advertisement, &automation.remote.url).await?;
     let snapshot = mirror.snapshot(target.base).await.map_err(failed)?;
     let found = snapshot.search(&automation.paths, criteria).await.map_err(failed)?;
     Ok((target, found))
