@@ -3,15 +3,19 @@
 //! `cargo bench --bench select`. Each row is the best of several rounds in which the two take turns; the sort is a child
 //! process that reads a file, as a script would run it. The ratio is what counts: it should be at most 1.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)]
 
 use std::hint::black_box;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tagwright::policy::{Direction, Filter, Order, Policy};
 use tagwright::version::Range;
+
+#[path = "support/child.rs"]
+mod child;
+#[path = "support/table.rs"]
+mod table;
 
 const TAGS: u64 = 100_000;
 const ROUNDS: usize = 15;
@@ -20,7 +24,7 @@ fn main() {
     let semver = |range: &str| Order::Semver(Range::parse(range).unwrap());
     let filter = |pattern: &str, extract: &str| Some(Filter::parse(pattern, extract).unwrap());
     let master = r"^master-[a-f0-9]+-(?P<ts>[0-9]+)";
-    println!("{:<34} {:>10} {:>10} {:>7}  selected", "policy", "select", "sort", "ratio");
+    table::head();
     row("semver >=1.0.0", Policy { filter: None, order: semver(">=1.0.0") }, versions());
     row("semver ^1.2 || ~3.4-0", Policy { filter: None, order: semver("^1.2 || ~3.4-0") }, versions());
     row("numerical", Policy { filter: None, order: Order::Numerical(Direction::Ascending) }, numbers());
@@ -52,29 +56,13 @@ fn row(name: &str, policy: Policy, tags: Vec<String>) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), tags.join("\n") + "\n").unwrap();
     let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
-    let (mut ours, mut theirs) = (Duration::MAX, Duration::MAX);
-    for _ in 0..ROUNDS {
-        ours = ours.min(time(|| policy.select(black_box(&tags))));
-        theirs = theirs.min(time(|| sort(file.path())));
-    }
-    println!(
-        "{name:<34} {:>7.2} ms {:>7.2} ms {:>7.2}  {}",
-        ours.as_secs_f64() * 1e3,
-        theirs.as_secs_f64() * 1e3,
-        ours.as_secs_f64() / theirs.as_secs_f64(),
-        policy.select(&tags).unwrap_or("-"),
-    );
+    let ours = || table::time(|| policy.select(black_box(&tags)));
+    let (ours, theirs) = table::turns(ROUNDS, ours, || sort(file.path()));
+    table::row(name, ours, "LC_ALL=C sort", theirs, 1.0);
 }
 
-fn time<T>(work: impl FnOnce() -> T) -> Duration {
-    let start = Instant::now();
-    black_box(work());
-    start.elapsed()
-}
-
-fn sort(path: &Path) {
-    let status = Command::new("sort").env("LC_ALL", "C").arg(path).stdout(Stdio::null()).status().unwrap();
-    assert!(status.success());
+fn sort(path: &Path) -> Duration {
+    child::run(child::command("sort", Path::new("/")).arg(path))
 }
 
 /// Numbers that look random and are the same in every run.

@@ -3,6 +3,8 @@
 //! Everything here was checked when it was made (`config`): a value of these types can be run. Automations share image
 //! repositories and policies by [`Arc`], so that a repository is polled once however many policies look at it.
 
+mod origin;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use crate::image::Repository;
 use crate::pattern::Pattern;
 use crate::policy::Policy;
 use crate::template::Template;
+
+pub use self::origin::{Origins, Part};
 
 /// Namespace and name of a configured object; `namespace/name` when printed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,6 +108,8 @@ pub struct Automation {
     pub paths: Vec<String>,
     /// The folder that templates see file names relative to; empty is the root. Flux's `update.path`.
     pub base: String,
+    /// Whether markers in embedded YAML count in every object that does not decline.
+    pub embedded: bool,
     /// The policies in scope.
     pub policies: Vec<Arc<ImagePolicy>>,
     /// The commit to write.

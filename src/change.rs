@@ -1,6 +1,12 @@
 //! What an edit did to one field, and what an observer has to say about a place in a file.
 
+mod catalogue;
+mod location;
+
 use std::fmt;
+
+pub use self::catalogue::Severity;
+pub use self::location::{Excerpt, Location, MAX_LINE};
 
 /// The Kubernetes identity of a YAML document; fields the document lacks are empty.
 ///
@@ -63,6 +69,28 @@ pub enum Code {
     InvalidReference,
     /// TW013: the file with the marker is a symbolic link, which is not followed.
     SymbolicLink,
+    /// TW014: the markers of one image name different policies.
+    Disagreement,
+    /// TW015: no marker names the policy.
+    UnusedPolicy,
+    /// TW016: the automation's path holds no marker.
+    NothingMarked,
+    /// TW017: the policy would never choose the value that the field has.
+    UnreachableValue,
+    /// TW018: the commit message fails on a sample change.
+    MessageFails,
+    /// TW019: a range or pattern matches nothing that it is shown.
+    NothingMatches,
+    /// TW020: what is configured has no effect.
+    NoEffect,
+    /// TW021: an image has no marker.
+    UnmarkedImage,
+    /// TW022: the file with the marker is in no automation's paths.
+    NotRead,
+    /// TW030: markers in embedded YAML, which nobody asked to be edited. A note.
+    EmbeddedOff,
+    /// TW031: markers in embedded YAML that cannot be edited.
+    EmbeddedUnsupported,
 }
 
 impl Code {
@@ -83,6 +111,17 @@ impl Code {
             Self::PathMissing => "TW011",
             Self::InvalidReference => "TW012",
             Self::SymbolicLink => "TW013",
+            Self::Disagreement => "TW014",
+            Self::UnusedPolicy => "TW015",
+            Self::NothingMarked => "TW016",
+            Self::UnreachableValue => "TW017",
+            Self::MessageFails => "TW018",
+            Self::NothingMatches => "TW019",
+            Self::NoEffect => "TW020",
+            Self::UnmarkedImage => "TW021",
+            Self::NotRead => "TW022",
+            Self::EmbeddedOff => "TW030",
+            Self::EmbeddedUnsupported => "TW031",
         }
     }
 }

@@ -1,10 +1,13 @@
 //! The command line: what is asked for, which code answers, and with which exit code.
 //!
 //! stdout is data, stderr is talk. Exit codes: 0 done or nothing to do; 1 failed, or "no" (`select`, `skip`); 2 wrong usage
-//! or configuration; 3 something would change (`--check`, `--dry-run`); 70 a broken invariant.
+//! or configuration; 3 something would change (`--check`, `--dry-run`) or is wrong (`check`); 70 a broken invariant.
 
+mod check;
 mod completions;
 mod demo;
+mod explain;
+mod mark;
 mod message;
 mod run;
 mod select;
@@ -19,15 +22,27 @@ use clap::{Parser, Subcommand};
 
 use crate::{report, telemetry};
 
+/// The heading of the flags that every command has.
+const LOGGING: &str = "Logging";
+
 /// Polls container registries, picks one tag per policy, and commits it to the marked fields of a Git repository.
 #[derive(Debug, Parser)]
 #[command(name = "tagwright", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Arguments {
     /// Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
-    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = LOGGING)]
     verbose: u8,
     /// How log lines on stderr look
-    #[arg(long, value_enum, default_value_t, global = true, env = "TAGWRIGHT_LOG_FORMAT")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        global = true,
+        env = "TAGWRIGHT_LOG_FORMAT",
+        hide_env_values = true,
+        help_heading = LOGGING
+    )]
     log_format: telemetry::Format,
     #[command(subcommand)]
     command: Command,
@@ -39,8 +54,14 @@ enum Command {
     Run(run::Arguments),
     /// Try a policy: print the tag it selects
     Select(select::Arguments),
+    /// Tell why a policy selects what it selects, and what becomes of its fields
+    Explain(explain::Arguments),
     /// Rewrite the marked fields of a directory; no registry, no Git
     Set(set::Arguments),
+    /// Check the configuration and the markers of a repository
+    Check(check::Arguments),
+    /// Put markers on images and write the policies for them
+    Mark(mark::Arguments),
     /// Render a commit message
     Message(message::Arguments),
     /// Tell whether a commit is the bot's own (exit 0) or not (exit 1)
@@ -60,6 +81,8 @@ enum Ending {
     No,
     /// Something would change.
     WouldChange,
+    /// Something is wrong.
+    Found,
     /// Something failed, and was reported where it happened.
     Failed(crate::run::Kind),
 }
@@ -69,7 +92,7 @@ impl Ending {
         match self {
             Self::Done => 0,
             Self::No => 1,
-            Self::WouldChange => 3,
+            Self::WouldChange | Self::Found => 3,
             Self::Failed(kind) => kind.exit_code(),
         }
     }
@@ -102,7 +125,10 @@ fn dispatch(command: Command) -> anyhow::Result<Ending> {
     match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Select(arguments) => select::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Set(arguments) => set::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Mark(arguments) => mark::run(&arguments),
         Command::Message(arguments) => message::run(&arguments),
         Command::Skip(arguments) => skip::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

@@ -51,6 +51,7 @@ mod git;
 mod image;
 mod kubevela;
 mod native;
+mod notice;
 mod policies;
 mod problem;
 mod raw;
@@ -68,19 +69,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::automation::{Automation, ImagePolicy};
+use crate::automation::{Automation, ImagePolicy, Origins};
 
-pub use self::native::{DEFAULT_AUTHOR, DEFAULT_INTERVAL};
+pub use self::native::DEFAULT_INTERVAL;
+pub use self::notice::{Effect, Notice};
 pub use self::problem::{Error, Problem, Related, Style};
 pub use self::secrets::MAX_VALUE_BYTES;
 pub use self::source::{MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_DEPTH, MAX_TOTAL_BYTES};
+pub use self::suggest::nearest;
 
 use self::report::Report;
 use self::secrets::Secrets;
 use self::source::{Origin, Source};
-
-/// The commit message where none is given.
-pub const DEFAULT_MESSAGE: &str = "Update from image update automation";
 
 /// Tags that are dropped where `exclusionList` is absent or empty: those of signatures.
 pub const DEFAULT_EXCLUSION: &str = r"^.*\.sig$";
@@ -116,8 +116,10 @@ pub struct Configuration {
     pub automations: Vec<Arc<Automation>>,
     /// All policies, also those that no automation applies, in the order they were written.
     pub policies: Vec<Arc<ImagePolicy>>,
-    /// What is worth knowing: documents passed over, fields without effect. One line each.
-    pub notices: Vec<String>,
+    /// What is worth knowing: documents passed over, fields without effect.
+    pub notices: Vec<Notice>,
+    /// Where automations and policies are written. Values of secrets do not show.
+    pub origins: Origins,
 }
 
 /// Reads and checks a configuration.
@@ -160,6 +162,6 @@ fn configure(report: Report, secrets: Option<PathBuf>) -> Result<Configuration, 
     if automations.is_empty() && !report.has_problems() {
         report.notice("the configuration has no automation");
     }
-    let notices = report.finish()?;
-    Ok(Configuration { automations, policies, notices })
+    let (notices, origins) = report.finish()?;
+    Ok(Configuration { automations, policies, notices, origins })
 }

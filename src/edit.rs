@@ -18,18 +18,20 @@ use std::collections::BTreeMap;
 
 use crate::change::{Change, Code, Diagnostic};
 use crate::edit::patch::Patch;
+use crate::edit::piece::{EmbeddedEdit, Piece};
 use crate::edit::value::Absent;
-use crate::edit::verify::{Expected, Refusal, TagFate};
+use crate::edit::verify::{Expected, Refusal};
 use crate::image::Reference;
 use crate::marker::{self, Marker, Scan};
 
-mod advice;
+pub(crate) mod advice;
 mod patch;
+mod piece;
 mod quote;
 #[cfg(test)]
 mod tests;
-mod value;
-mod verify;
+pub(crate) mod value;
+pub(crate) mod verify;
 
 /// What a policy came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub enum Selection {
     Selected(Reference),
     /// Nothing was selected, and why; the fields stay as they are.
     NoSelection(String),
+    /// The policy is another automation's; its fields stay as they are, which is nothing to report.
+    Elsewhere,
 }
 
 /// The policies in scope, by `namespace:name`. A marker that names another policy sets nothing.
@@ -127,7 +131,8 @@ fn fields<'s>(scan: &'s Scan, selections: &Selections, diagnostics: &mut Vec<Dia
     let mut field = |marker: &'s Marker| {
         let new = match new_value(marker, selections, &mut advice) {
             Ok(value) => Some(value).filter(|value| *value != marker.value),
-            Err((code, message)) => {
+            Err(Passed::Elsewhere) => None,
+            Err(Passed::With(code, message)) => {
                 diagnostics.push(diagnostic(marker, code, message));
                 None
             }
@@ -137,24 +142,31 @@ fn fields<'s>(scan: &'s Scan, selections: &Selections, diagnostics: &mut Vec<Dia
     scan.markers.iter().map(&mut field).collect()
 }
 
-fn new_value(
-    marker: &Marker,
-    selections: &Selections,
-    advice: &mut advice::Advice<'_>,
-) -> Result<String, (Code, String)> {
+/// Why a marker is passed over.
+enum Passed {
+    /// It is another automation's.
+    Elsewhere,
+    /// With this finding.
+    With(Code, String),
+}
+
+fn new_value(marker: &Marker, selections: &Selections, advice: &mut advice::Advice<'_>) -> Result<String, Passed> {
     let policy = marker.policy();
     match selections.get(policy) {
-        None => Err((Code::UnknownPolicy, advice.unknown(marker).to_owned())),
+        None => Err(Passed::With(Code::UnknownPolicy, advice.unknown(marker).to_owned())),
+        Some(Selection::Elsewhere) => Err(Passed::Elsewhere),
         Some(Selection::NoSelection(reason)) => {
-            Err((Code::NoSelection, format!("policy {policy:?} has no selection: {reason}")))
+            Err(Passed::With(Code::NoSelection, format!("policy {policy:?} has no selection: {reason}")))
         }
         Some(Selection::Selected(reference)) => value::of(marker, reference).map_err(|absent| match absent {
-            Absent::Tag => {
-                (Code::NoSelection, format!("the selection of policy {policy:?} has no tag; the field stays"))
-            }
-            Absent::Digest => {
-                (Code::NoDigest, format!("the selection of policy {policy:?} has no digest; the field stays"))
-            }
+            Absent::Tag => Passed::With(
+                Code::NoSelection,
+                format!("the selection of policy {policy:?} has no tag; the field stays"),
+            ),
+            Absent::Digest => Passed::With(
+                Code::NoDigest,
+                format!("the selection of policy {policy:?} has no digest; the field stays"),
+            ),
         }),
     }
 }
@@ -166,20 +178,45 @@ fn diagnostic(marker: &Marker, code: Code, message: String) -> Diagnostic {
 /// The new text, verified.
 fn write(bytes: &[u8], scan: &Scan, fields: &[MarkedField<'_>]) -> Result<String, Refusal> {
     let old = std::str::from_utf8(bytes).ok().filter(|old| is_of(scan, old)).ok_or(Refusal::OtherText)?;
-    let mut patches = Vec::with_capacity(fields.len());
-    let mut in_line = true;
-    for MarkedField { marker, new } in fields {
-        if let Some(value) = new {
-            in_line &= patch::stays_in_line(old, marker, value);
-            patch::push(&mut patches, old, marker, value);
-        }
-    }
-    let new = patch::apply(old, &patches);
-    verify_documents(old, &new, scan, fields, &patches)?;
+    let (_, new, in_line) = rewrite(old, scan, fields)?;
     if !in_line {
-        verify_markers(&new, fields)?;
+        verify_markers(&new, scan, fields)?;
     }
     Ok(new)
+}
+
+/// The patches of a file or of embedded YAML, the new text, its documents verified, and whether every value stays within
+/// its line.
+fn rewrite(old: &str, scan: &Scan, fields: &[MarkedField<'_>]) -> Result<(Vec<Patch>, String, bool), Refusal> {
+    let mut patches = Vec::with_capacity(fields.len());
+    let mut in_line = true;
+    let mut pieces = Vec::with_capacity(fields.len());
+    for chunk in
+        fields.chunk_by(|a, b| a.marker.site.embedded.is_some() && a.marker.site.embedded == b.marker.site.embedded)
+    {
+        let piece = match chunk[0].marker.site.embedded {
+            Some(block) => Piece::Block(EmbeddedEdit::of(&scan.blocks[block], chunk)?),
+            None => Piece::Field(&chunk[0]),
+        };
+        match &piece {
+            Piece::Field(MarkedField { new: None, .. }) => {}
+            Piece::Field(MarkedField { marker, new: Some(value) }) => {
+                in_line &= patch::stays_in_line(old, marker, value);
+                patch::push(&mut patches, old, marker, value);
+            }
+            Piece::Block(edit) => {
+                in_line &= edit.in_line;
+                patches.extend_from_slice(&edit.patches);
+            }
+        }
+        pieces.push(piece);
+    }
+    if patches.iter().any(|patch| old.get(patch.span.clone()).is_none()) {
+        return Err(Refusal::OtherText);
+    }
+    let new = patch::apply(old, &patches);
+    verify_documents(old, &new, scan, &pieces, &patches)?;
+    Ok((patches, new, in_line))
 }
 
 /// Whether a scan can be of a text: all its spans are slices of it.
@@ -198,46 +235,32 @@ fn verify_documents(
     old: &str,
     new: &str,
     scan: &Scan,
-    fields: &[MarkedField<'_>],
+    pieces: &[Piece<'_, '_>],
     patches: &[Patch],
 ) -> Result<(), Refusal> {
     let mut patches = patches.iter().peekable();
     let mut growth = 0_isize;
-    for fields in by_document(fields) {
-        let document = &scan.documents[fields[0].marker.site.document];
+    for pieces in pieces.chunk_by(|a, b| a.document() == b.document()) {
+        let document = &scan.documents[pieces[0].document()];
         let start = document.span.start.saturating_add_signed(growth);
         while let Some(patch) = patches.next_if(|patch| patch.span.start < document.span.end) {
             growth += patch.text.len().cast_signed() - patch.span.len().cast_signed();
         }
         let end = document.span.end.saturating_add_signed(growth);
-        if fields.iter().any(|field| field.new.is_some()) {
+        if pieces.iter().any(Piece::changes) {
             let (old, new) = (&old[document.span.clone()], new.get(start..end).ok_or(Refusal::Lost)?);
-            let expected: Vec<Expected<'_>> = fields.iter().map(expected).collect();
+            let expected: Vec<Expected<'_>> = pieces.iter().map(Piece::expected).collect();
             verify::verify(old, new, document.fingerprint, &expected)?;
         }
     }
     Ok(())
 }
 
-fn by_document<'f, 's>(fields: &'f [MarkedField<'s>]) -> impl Iterator<Item = &'f [MarkedField<'s>]> {
-    fields.chunk_by(|a, b| a.marker.site.document == b.marker.site.document)
-}
-
-fn expected<'e>(field: &'e MarkedField<'_>) -> Expected<'e> {
-    let (marker, new) = (field.marker, field.value());
-    let tag = match (&field.new, &marker.site.tag) {
-        (Some(value), _) => patch::tag_fate(marker, value),
-        (None, Some(_)) => TagFate::Kept,
-        (None, None) => TagFate::Absent,
-    };
-    Expected { ordinal: marker.site.ordinal, old: &marker.value, new, tag }
-}
-
 /// Checks that the new text has the same markers, with the new values: editing twice is editing once.
 ///
 /// Only an edit that joins lines or removes a tag can move a comment from one scalar to another.
-fn verify_markers(new: &str, fields: &[MarkedField<'_>]) -> Result<(), Refusal> {
-    let again = marker::scan(new.as_bytes()).markers;
+fn verify_markers(new: &str, scan: &Scan, fields: &[MarkedField<'_>]) -> Result<(), Refusal> {
+    let again = marker::scan_with(new.as_bytes(), scan.embedded).markers;
     let same = |(field, marker): (&MarkedField<'_>, &Marker)| {
         marker.setter == field.marker.setter && marker.value == field.value()
     };
@@ -246,9 +269,9 @@ fn verify_markers(new: &str, fields: &[MarkedField<'_>]) -> Result<(), Refusal> 
 
 fn changes(scan: &Scan, fields: &[MarkedField<'_>]) -> Vec<Change> {
     let mut changes = Vec::new();
-    for fields in by_document(fields) {
-        let values: BTreeMap<usize, &str> =
-            fields.iter().map(|field| (field.marker.site.ordinal, field.value())).collect();
+    for fields in fields.chunk_by(|a, b| a.marker.site.document == b.marker.site.document) {
+        let own = fields.iter().filter(|field| field.marker.site.embedded.is_none());
+        let values: BTreeMap<usize, &str> = own.map(|field| (field.marker.site.ordinal, field.value())).collect();
         for MarkedField { marker, new } in fields {
             let Some(new) = new else { continue };
             let object = &scan.documents[marker.site.document].objects[marker.site.object];

@@ -4,7 +4,7 @@
 //! file is replaced in one step (written beside, then renamed), so that a reader sees the old or the new file, never half.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -14,6 +14,9 @@ pub const MAX_DEPTH: usize = 256;
 
 /// Larger files are not read; [`Found::oversized`] names them.
 pub const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// From how many files on a second thread pays.
+const FILES_PER_THREAD: usize = 500;
 
 /// A file system operation that failed.
 #[derive(Debug, Error)]
@@ -33,6 +36,18 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// The root is a symbolic link to a file, which a write would replace.
+    #[error("{} is a symbolic link, which is not followed", path.display())]
+    Link {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The root is a pipe, a socket or a device.
+    #[error("{} is neither a file nor a folder", path.display())]
+    Special {
+        /// Where.
+        path: PathBuf,
     },
     /// Folders nest deeper than [`MAX_DEPTH`].
     #[error("{} nests more than {MAX_DEPTH} folders deep", path.display())]
@@ -58,31 +73,69 @@ pub struct Found {
     pub files: Vec<(String, Vec<u8>)>,
     /// Candidates larger than [`MAX_FILE_BYTES`].
     pub oversized: Vec<String>,
+    /// Candidates that are symbolic links, which are not followed.
+    pub links: Vec<String>,
 }
 
-/// Finds the files below `root` that a search asks for; `root` may be a file itself.
+/// Finds the files below `root` that a search asks for; `root` may be a file itself, or a link to a folder.
 ///
 /// # Errors
-/// The root or a folder below it cannot be read, or folders nest too deep.
+/// The root, a folder or a candidate below it cannot be read, the root is no file and no folder, or folders nest too deep.
 pub fn search(root: &Path, search: Search) -> Result<Found, Error> {
     let metadata = fs::metadata(root).map_err(|source| Error::Read { path: root.to_owned(), source })?;
-    let mut found = Found::default();
+    let mut candidates = Candidates::default();
     if metadata.is_dir() {
-        walk(root, "", 0, search, &mut found)?;
+        walk(root, "", 0, search, &mut candidates)?;
+    } else if !metadata.is_file() {
+        return Err(Error::Special { path: root.to_owned() });
+    } else if root.is_symlink() {
+        return Err(Error::Link { path: root.to_owned() });
     } else {
         let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        look(root, name, metadata.len(), search, &mut found)?;
+        if (search.is_candidate)(&name) {
+            candidates.files.push((name, root.to_owned()));
+        }
+    }
+    let mut found = Found { links: candidates.links, ..Found::default() };
+    for look in read_all(&candidates.files, search)? {
+        match look {
+            Look::Match(path, bytes) => found.files.push((path, bytes)),
+            Look::Oversized(path) => found.oversized.push(path),
+        }
     }
     Ok(found)
 }
 
-fn walk(folder: &Path, prefix: &str, depth: usize, search: Search, found: &mut Found) -> Result<(), Error> {
+/// Whether something is at a path below `root`, with `/` between folders, without following a link on the way.
+#[must_use]
+pub fn exists(root: &Path, path: &str) -> bool {
+    let mut at = root.to_owned();
+    let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+    while let Some(part) = parts.next() {
+        at.push(part);
+        let Ok(metadata) = fs::symlink_metadata(&at) else { return false };
+        if parts.peek().is_some() && !metadata.is_dir() {
+            return false;
+        }
+    }
+    true
+}
+
+/// What is to be looked at.
+#[derive(Default)]
+struct Candidates {
+    /// Below the root, and as the file system names it.
+    files: Vec<(String, PathBuf)>,
+    links: Vec<String>,
+}
+
+fn walk(folder: &Path, prefix: &str, depth: usize, search: Search, found: &mut Candidates) -> Result<(), Error> {
     if depth > MAX_DEPTH {
         return Err(Error::TooDeep { path: folder.to_owned() });
     }
     let failed = |source| Error::Read { path: folder.to_owned(), source };
     let mut entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
-    entries.sort_by_key(fs::DirEntry::file_name);
+    entries.sort_by_cached_key(fs::DirEntry::file_name);
     for entry in entries {
         // A name that is no UTF-8 cannot be one of a commit's paths either, so it is passed over.
         let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
@@ -91,26 +144,51 @@ fn walk(folder: &Path, prefix: &str, depth: usize, search: Search, found: &mut F
         if kind.is_dir() && name != ".git" {
             walk(&entry.path(), &path, depth + 1, search, found)?;
         } else if kind.is_file() && (search.is_candidate)(&path) {
-            let size = entry.metadata().map_err(|source| Error::Read { path: entry.path(), source })?.len();
-            look(&entry.path(), path, size, search, found)?;
+            found.files.push((path, entry.path()));
+        } else if kind.is_symlink() && (search.is_candidate)(&path) {
+            found.links.push(path);
         }
     }
     Ok(())
 }
 
-fn look(file: &Path, path: String, size: u64, search: Search, found: &mut Found) -> Result<(), Error> {
-    if !(search.is_candidate)(&path) {
-        return Ok(());
+/// A candidate that was looked into and is worth mentioning.
+enum Look {
+    Match(String, Vec<u8>),
+    Oversized(String),
+}
+
+/// Looks into all candidates, with two threads when they are many.
+fn read_all(candidates: &[(String, PathBuf)], search: Search) -> Result<Vec<Look>, Error> {
+    if candidates.len() < FILES_PER_THREAD {
+        return read(candidates, search);
     }
-    if size > MAX_FILE_BYTES {
-        found.oversized.push(path);
-        return Ok(());
+    let (mine, theirs) = candidates.split_at(candidates.len() / 2);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(move || read(theirs, search));
+        let mut looks = read(mine, search)?;
+        looks.extend(match other.join() {
+            Ok(looks) => looks?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        Ok(looks)
+    })
+}
+
+fn read(candidates: &[(String, PathBuf)], search: Search) -> Result<Vec<Look>, Error> {
+    let mut looks = Vec::new();
+    let mut bytes = Vec::new();
+    for (path, file) in candidates {
+        bytes.clear();
+        let opened = fs::File::open(file).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
+        opened.map_err(|source| Error::Read { path: file.clone(), source })?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            looks.push(Look::Oversized(path.clone()));
+        } else if (search.contains)(&bytes) {
+            looks.push(Look::Match(path.clone(), bytes.clone()));
+        }
     }
-    let bytes = fs::read(file).map_err(|source| Error::Read { path: file.to_owned(), source })?;
-    if (search.contains)(&bytes) {
-        found.files.push((path, bytes));
-    }
-    Ok(())
+    Ok(looks)
 }
 
 /// Replaces a file below `root` (or `root` itself, if that is a file) in one step, keeping its permissions.
@@ -153,6 +231,19 @@ mod tests {
         std::os::unix::fs::symlink(root.path().join("b"), root.path().join("folder")).unwrap();
         let found = search(root.path(), YAML).unwrap();
         assert_eq!(paths(&found), ["a.yaml", "b/.hidden/y.yaml", "b/x.yaml"]);
+        assert_eq!(found.links, ["link.yaml"]);
+        assert!(exists(root.path(), "b/.hidden") && exists(root.path(), "") && exists(root.path(), "folder"));
+        assert!(!exists(root.path(), "folder/x.yaml") && !exists(root.path(), "b/none"));
+    }
+
+    #[test]
+    fn many_files_are_read_by_two_threads_in_the_same_order() {
+        let root = tempfile::tempdir().unwrap();
+        for n in 0..FILES_PER_THREAD * 2 {
+            fs::write(root.path().join(format!("{n:05}.yaml")), "a: 1\n").unwrap();
+        }
+        let found = search(root.path(), YAML).unwrap();
+        assert!(found.files.len() == FILES_PER_THREAD * 2 && found.files.is_sorted());
     }
 
     #[test]
@@ -175,6 +266,19 @@ mod tests {
         replace(root.path(), "a.yaml", b"a: 2\n").unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_to_a_folder_is_a_root_and_one_to_a_file_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("folder")).unwrap();
+        fs::write(root.path().join("folder/a.yaml"), "a: 1\n").unwrap();
+        for (link, target) in [("to-folder", "folder"), ("to-file.yaml", "folder/a.yaml")] {
+            std::os::unix::fs::symlink(target, root.path().join(link)).unwrap();
+        }
+        assert_eq!(paths(&search(&root.path().join("to-folder"), YAML).unwrap()), ["a.yaml"]);
+        let error = search(&root.path().join("to-file.yaml"), YAML).unwrap_err();
+        assert!(error.to_string().ends_with("to-file.yaml is a symbolic link, which is not followed"), "{error}");
     }
 
     #[test]

@@ -31,10 +31,12 @@ mod clean;
 mod command;
 mod credential;
 mod error;
+mod facts;
 mod fetch;
 mod id;
 mod pack;
 mod packet;
+mod problem;
 mod push;
 mod rules;
 mod search;
@@ -58,10 +60,11 @@ use crate::access;
 
 pub use advertisement::{Advertised, Advertisement};
 pub use build::{Author, CommitTime, Edit, NewCommit};
-pub use checkout::{LocalCommit, read_commit};
-pub use error::{Error, Kind, Problem, RedirectProblem, UrlProblem};
+pub use checkout::{LocalCheckout, LocalCommit, local_checkout, read_commit};
+pub use error::{Error, Kind};
 pub use fetch::{Fetched, Want};
 pub use id::{CommitId, ObjectId};
+pub use problem::{Problem, RedirectProblem, UrlProblem};
 pub use push::{Expected, Outcome, Pushed, RefUpdate, UpdateResult};
 pub use search::{Criteria, Found, FoundFile, SkipReason, Skipped};
 pub use settings::{MAX_PACK_BYTES, Settings};
@@ -95,6 +98,9 @@ impl Git {
     ///
     /// [`Error::Rules`] when it cannot be read.
     pub fn new(settings: Settings) -> Result<Self, Error> {
+        // Packs are verified when they arrive, and damage on the disk shows when objects are inflated. Hashing every object
+        // again at every reading would be most of the work of a search. The switch is libgit2's and process-wide.
+        git2::opts::strict_hash_verification(false);
         let rules = rules::Rules::read(&settings)?;
         Ok(Self {
             shared: Arc::new(Shared { settings, rules, clients: Clients::default(), logins: Logins::default() }),
@@ -166,6 +172,20 @@ impl Mirror {
             .await
     }
 
+    /// Returns whether [`Mirror::learn`] was called with this hash, in this process or in an earlier one. Takes no lock.
+    pub async fn knows(&self, fact: [u8; 32]) -> bool {
+        let path = self.inner.facts();
+        tokio::task::spawn_blocking(move || facts::has(&path, fact)).await.unwrap_or(false)
+    }
+
+    /// Keeps a hash over something that was found out about a commit and stays true, until the mirror is built anew or too
+    /// many others came after it. That it cannot be written costs time, nothing else.
+    pub async fn learn(&self, fact: [u8; 32]) {
+        let path = self.inner.facts();
+        let written = self.inner.with_store(move |_| Ok(facts::add(&path, fact).is_ok())).await;
+        tracing::trace!(git.remote = self.remote(), written = written.unwrap_or(false), "learnt a fact");
+    }
+
     /// Brings what is wanted into the mirror, in the order asked for. What is there already costs no request.
     ///
     /// # Errors
@@ -202,6 +222,10 @@ impl Mirror {
 impl Inner {
     fn remote(&self) -> String {
         self.fetch.to_string()
+    }
+
+    fn facts(&self) -> PathBuf {
+        self.folder.join("tagwright-facts")
     }
 
     async fn within<T>(

@@ -17,16 +17,22 @@
 //!   image       Repository, Tag, Digest, Reference
 //!   access      credentials, certificates, proxies, deadlines, as data
 //!   dockerconfig  the JSON of Docker's configuration -> access
-//!   change      ObjectIdentity, Change, Diagnostic and its codes
+//!   change      ObjectIdentity, Change, Diagnostic and its codes, Location
+//!   snippet     one thing found, written out with its line underlined
 //!   pattern     Go's regular expressions
 //!   version     Masterminds' versions and ranges
 //!   policy      filter, semver, numerical, alphabetical; select()
 //!   marker      markers in YAML text -> byte spans, field, policy, object identity
 //!   edit        spans + selections -> new bytes + changes; quoting; verification by a second parser
+//!   suggest     a tag in use -> the policy to follow it with
+//!   inventory   where YAML files name images
+//!   mark        which markers to put where, and the policies they name, as documents
 //!   template    Go text/template and the sprig functions; knows nothing of images
 //!   message     the data that templates see; trailers; recognising the bot's commits
 //!   automation  the validated description of one job
 //!   plan        what to do, as a value
+//!   explain     why a policy selects what it does, and what becomes of its fields
+//!   lint        what is wrong with markers, policies and automations, before anything is done
 //! edges   one outside system each, own Error, no decisions
 //!   registry    tags and digests; login; limits
 //!   git         pack protocol, mirrors, tree walk, commits in memory, push
@@ -56,9 +62,13 @@ pub mod cli;
 pub mod config;
 pub mod dockerconfig;
 pub mod edit;
+pub mod explain;
 pub mod files;
 pub mod git;
 pub mod image;
+pub mod inventory;
+pub mod lint;
+pub mod mark;
 pub mod marker;
 pub mod message;
 pub mod pattern;
@@ -67,6 +77,8 @@ pub mod policy;
 pub mod registry;
 pub mod report;
 pub mod run;
+pub mod snippet;
+pub mod suggest;
 pub mod telemetry;
 pub mod template;
 pub mod version;

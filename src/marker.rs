@@ -4,7 +4,8 @@
 //! documents, reads those that contain the token, and gives the byte span of every marked scalar with its policy, the
 //! field to set and the object it belongs to. It never fails: what cannot be read or used is a [`Diagnostic`], and
 //! one broken document does not stop the others. What a marker looks like is in `marker::grammar`, where it may stand
-//! in `marker::placement`.
+//! in `marker::placement`. Markers in YAML that a block scalar holds count where somebody asked for it
+//! ([`Embedded`]).
 //!
 //! ```
 //! use tagwright::marker::{self, Field};
@@ -22,18 +23,22 @@ use std::ops::Range;
 use memchr::memmem;
 
 use crate::change::{Code, Diagnostic};
-use crate::marker::document::{Kind, Node, Role, Scalar, Style, TagSite};
-use crate::marker::grammar::{Reading, Setter};
-use crate::marker::object::{Object, Objects};
-use crate::marker::placement::{Placement, Target};
+use crate::marker::document::{Style, TagSite};
+use crate::marker::embedded::Block;
+use crate::marker::object::Object;
+use crate::marker::reader::Reader;
 use crate::marker::stream::Lines;
 
 pub(crate) mod document;
+pub(crate) mod embedded;
 pub(crate) mod fingerprint;
 pub(crate) mod grammar;
 pub(crate) mod object;
 pub(crate) mod placement;
+mod reader;
 pub(crate) mod stream;
+
+pub use self::embedded::Embedded;
 
 /// What a file must contain to be looked at, both quotes included.
 pub const TOKEN: &str = "\"$imagepolicy\"";
@@ -68,6 +73,10 @@ pub struct Scan {
     /// What could not be read or used, in the order of the text; `file` is empty.
     pub diagnostics: Vec<Diagnostic>,
     pub(crate) documents: Vec<MarkedDocument>,
+    /// The block scalars with markers that count.
+    pub(crate) blocks: Vec<Block>,
+    /// What was asked for, so that a text can be scanned again alike.
+    pub(crate) embedded: Embedded,
 }
 
 /// One marked field.
@@ -120,10 +129,12 @@ pub(crate) struct Site {
     pub(crate) header: Option<Range<usize>>,
     /// The index in [`Scan::documents`].
     pub(crate) document: usize,
-    /// The number of the scalar in its document.
+    /// The number of the scalar in its document, or in that of the block it is in.
     pub(crate) ordinal: usize,
     /// The index in [`MarkedDocument::objects`].
     pub(crate) object: usize,
+    /// In embedded YAML, the index in [`Scan::blocks`].
+    pub(crate) embedded: Option<usize>,
     namespace_length: usize,
     policy_length: usize,
 }
@@ -171,23 +182,41 @@ pub fn is_candidate_path(path: &str) -> bool {
 /// Finds every marked field of a file.
 ///
 /// The time is linear in the size of the file. Anchors are not expanded, nesting is limited to 255 collections, and a
-/// file larger than [`MAX_FILE_BYTES`], or with more than [`MAX_MARKERS`], is only reported.
+/// file larger than [`MAX_FILE_BYTES`], or with more than [`MAX_MARKERS`], is only reported. Markers in embedded YAML count
+/// where an object asks for it.
 #[must_use]
 pub fn scan(bytes: &[u8]) -> Scan {
-    let mut scan = Scan::default();
+    scan_with(bytes, Embedded::Annotated)
+}
+
+/// As [`scan`], with a say in which markers in embedded YAML count.
+///
+/// ```
+/// use tagwright::marker::{Embedded, scan_with};
+/// let text = "data:\n  values.yaml: |\n    tag: 1.0 # {\"$imagepolicy\": \"default:app:tag\"}\n";
+/// let scan = scan_with(text.as_bytes(), Embedded::Everywhere);
+/// assert_eq!((&text[scan.markers[0].span.clone()], scan.markers[0].line), ("1.0", 3));
+/// assert!(scan_with(text.as_bytes(), Embedded::Annotated).markers.is_empty());
+/// ```
+#[must_use]
+pub fn scan_with(bytes: &[u8], embedded: Embedded) -> Scan {
     if !contains_token(bytes) {
-        return scan;
+        return Scan { embedded, ..Scan::default() };
     }
     match readable(bytes) {
-        Ok(text) => {
-            let lines = Lines::of(text);
-            for span in stream::documents(text, &lines) {
-                if memmem::find(&bytes[span.clone()], TOKEN.as_bytes()).is_some() {
-                    Reader { text, lines: &lines, span, scan: &mut scan }.read();
-                }
-            }
+        Ok(text) => scan_text(text, embedded, 0),
+        Err(diagnostic) => Scan { diagnostics: vec![diagnostic], embedded, ..Scan::default() },
+    }
+}
+
+/// Scans a file, or at a deeper level what a block scalar holds.
+fn scan_text(text: &str, embedded: Embedded, level: usize) -> Scan {
+    let mut scan = Scan { embedded, ..Scan::default() };
+    let lines = Lines::of(text);
+    for span in stream::documents(text, &lines) {
+        if memmem::find(&text.as_bytes()[span.clone()], TOKEN.as_bytes()).is_some() {
+            Reader { text, lines: &lines, span, level, scan: &mut scan }.read();
         }
-        Err(diagnostic) => scan.diagnostics.push(diagnostic),
     }
     scan.diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
     scan
@@ -214,124 +243,4 @@ fn readable(bytes: &[u8]) -> Result<&str, Diagnostic> {
         let message = format!("the file has markers and is no UTF-8 from byte {} on", error.valid_up_to());
         whole_file(Code::NotText, message)
     })
-}
-
-/// Reads one document of a file.
-struct Reader<'s> {
-    text: &'s str,
-    lines: &'s Lines,
-    span: Range<usize>,
-    scan: &'s mut Scan,
-}
-
-/// A marker comment and the scalar it counts for.
-struct Hit {
-    comment: usize,
-    setter: Setter,
-    target: Target,
-}
-
-impl Reader<'_> {
-    fn read(&mut self) {
-        let text = &self.text[self.span.clone()];
-        let document = match document::parse(text) {
-            Ok(document) => document,
-            Err(broken) => {
-                let hint = if text.contains("{{") { " (templates that are no YAML cannot be edited)" } else { "" };
-                let message = format!("the document has markers and cannot be parsed: {}{hint}", broken.reason);
-                return self.report(broken.offset, Code::UnparsableDocument, message);
-            }
-        };
-        let hits = self.hits(&document, text);
-        if hits.is_empty() {
-            return;
-        }
-        let objects = Objects::of(&document);
-        let mut marked = Vec::with_capacity(hits.len());
-        for hit in hits {
-            if let Some(marker) = self.marker(&document.nodes[hit.target.node], hit, &objects) {
-                marked.push(marker.site.ordinal);
-                self.scan.markers.push(marker);
-            }
-        }
-        let (span, fingerprint, objects) = (self.span.clone(), document.fingerprint(&marked), objects.objects);
-        self.scan.documents.push(MarkedDocument { span, fingerprint, objects });
-    }
-
-    /// The markers that set something, in the order of their scalars.
-    fn hits(&mut self, document: &document::Document<'_>, text: &str) -> Vec<Hit> {
-        let placement = Placement::of(document, text, self.lines, self.span.start);
-        let mut hits: Vec<Hit> = Vec::new();
-        for (index, comment) in document.comments.iter().enumerate() {
-            match grammar::read(&text[comment.clone()]) {
-                Reading::Unrelated => {}
-                Reading::Malformed(reason) => {
-                    self.report(comment.start, Code::MalformedMarker, format!("the comment is no marker: {reason}"));
-                }
-                Reading::UnknownField(setter) => {
-                    let message =
-                        format!("the marker {setter:?} must end in :tag, :name, :digest or the policy's name");
-                    self.report(comment.start, Code::UnknownField, message);
-                }
-                Reading::Marker(setter) => match placement.target(index) {
-                    Ok(target) => hits.push(Hit { comment: comment.start, setter, target }),
-                    Err(reason) => self.misplaced(comment.start, reason),
-                },
-            }
-        }
-        hits.sort_by_key(|hit| hit.target.node);
-        hits.dedup_by(|later, first| {
-            let same = later.target.node == first.target.node;
-            if same {
-                self.misplaced(later.comment, "the value has another marker");
-            }
-            same
-        });
-        hits
-    }
-
-    fn marker(&self, node: &Node<'_>, hit: Hit, objects: &Objects) -> Option<Marker> {
-        let Kind::Scalar(Scalar { value, style, in_flow, tag, ordinal }) = &node.kind else { return None };
-        let base = self.span.start;
-        let shift = |span: &Range<usize>| base + span.start..base + span.end;
-        let span = shift(&node.span);
-        let place = self.lines.place(self.text, span.start);
-        let site = Site {
-            style: *style,
-            in_flow: *in_flow,
-            is_item: node.role == Role::Item,
-            tag: tag.as_ref().map(|tag| TagSite { span: shift(&tag.span), kind: tag.kind }),
-            header: hit.target.header.as_ref().map(shift),
-            document: self.scan.documents.len(),
-            ordinal: *ordinal,
-            object: objects.owner(hit.target.node),
-            namespace_length: hit.setter.namespace,
-            policy_length: hit.setter.policy,
-        };
-        let span = site.header.as_ref().map_or(span.clone(), |header| self.with_blank_lines(header.end, span));
-        let (value, setter, field) = (value.clone().into_owned(), hit.setter.text, hit.setter.field);
-        Some(Marker { setter, field, span, line: place.line, column: place.column, value, site })
-    }
-
-    /// The span of a block scalar with the blank lines before its text, which are part of its value.
-    fn with_blank_lines(&self, header_end: usize, span: Range<usize>) -> Range<usize> {
-        let start = self.lines.start_after(header_end).unwrap_or(span.start);
-        if start < self.lines.start_of(span.start) { start..span.end } else { span }
-    }
-
-    fn misplaced(&mut self, offset: usize, reason: &str) {
-        self.report(offset, Code::MisplacedMarker, format!("the marker sets nothing: {reason}"));
-    }
-
-    fn report(&mut self, offset: usize, code: Code, message: String) {
-        let place = self.lines.place(self.text, self.span.start + offset);
-        let (line, column) = (place.line, place.column);
-        let listed = self.scan.diagnostics.len();
-        if listed == MAX_DIAGNOSTICS {
-            return;
-        }
-        let note = if listed + 1 == MAX_DIAGNOSTICS { " (further findings in this file are not listed)" } else { "" };
-        let message = message + note;
-        self.scan.diagnostics.push(Diagnostic { file: String::new(), line, column, code, message });
-    }
 }

@@ -27,7 +27,9 @@ use std::collections::BTreeMap;
 use crate::change::Change;
 use crate::template::{RenderError, Template};
 
-pub use self::recognise::{Author, Criteria, DEFAULT_AUTHORS, DEFAULT_PREFIXES, Recognised, recognise};
+pub use self::recognise::{
+    Author, Criteria, DEFAULT_AUTHOR, DEFAULT_AUTHORS, DEFAULT_PREFIXES, KUBEVELA_AUTHOR, Recognised, recognise,
+};
 pub use self::trailer::{AUTOMATION_TRAILER, POLICY_TRAILER, with_trailers};
 
 /// The message of an automation that has no template.

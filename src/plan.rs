@@ -3,32 +3,45 @@
 //! Pure: markers and selections go in, a [`Plan`] comes out. A plan with no edits means that nothing is to be done.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::automation::Automation;
 use crate::change::{Change, Code, Diagnostic};
 use crate::edit::{self, Selection, Selections};
 use crate::image::{Digest, Reference};
-use crate::marker::{self, Field, Scan};
+use crate::marker::{self, Embedded, Field, Scan};
 use crate::message::{self, Facts};
 use crate::template;
 
-/// A file of the repository that mentions the marker's token.
-#[derive(Debug)]
+/// A file of the repository that mentions the marker's token. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct MarkedFile {
     /// The path from the root of the repository, with `/` between folders.
     pub path: String,
     /// The file's bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<[u8]>,
     /// What [`marker::scan`] found in them.
-    pub scan: Scan,
+    pub scan: Arc<Scan>,
 }
 
 impl MarkedFile {
-    /// Scans the bytes of a file.
+    /// Scans the bytes of a file; markers in embedded YAML count where an object asks for it.
     #[must_use]
     pub fn new(path: String, bytes: Vec<u8>) -> Self {
-        let scan = marker::scan(&bytes);
-        Self { path, bytes, scan }
+        Self::with(path, bytes, Embedded::Annotated)
+    }
+
+    /// Scans the bytes of a file, with a say in which markers in embedded YAML count.
+    #[must_use]
+    pub fn with(path: String, bytes: Vec<u8>, embedded: Embedded) -> Self {
+        let scan = marker::scan_with(&bytes, embedded);
+        Self { path, bytes: bytes.into(), scan: scan.into() }
+    }
+
+    /// The same content at another path.
+    #[must_use]
+    pub fn at(&self, path: String) -> Self {
+        Self { path, ..self.clone() }
     }
 }
 
@@ -77,7 +90,7 @@ pub fn edits<'f>(files: impl IntoIterator<Item = &'f MarkedFile>, selections: &S
         if let Some(new) = edited.bytes {
             let changes =
                 edited.changes.into_iter().map(|change| Change { file: file.path.clone(), ..change }).collect();
-            plan.edits.push(FileEdit { path: file.path.clone(), old: file.bytes.clone(), new, changes });
+            plan.edits.push(FileEdit { path: file.path.clone(), old: file.bytes.to_vec(), new, changes });
         }
     }
     plan.diagnostics.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
@@ -111,7 +124,7 @@ pub fn message(automation: &Automation, plan: &Plan, selections: &Selections) ->
 fn selected_images(selections: &Selections) -> BTreeMap<String, String> {
     let selected = |(name, selection): (&str, &Selection)| match selection {
         Selection::Selected(reference) => Some((name.to_owned(), reference.to_string())),
-        Selection::NoSelection(_) => None,
+        Selection::NoSelection(_) | Selection::Elsewhere => None,
     };
     selections.iter().filter_map(selected).collect()
 }
@@ -144,7 +157,8 @@ pub fn held_digest<'f>(
         let mut separate = BTreeSet::new();
         for marker in file.scan.markers.iter().filter(|marker| marker.policy() == policy) {
             match marker.field {
-                Field::Image => match Reference::parse(&marker.value) {
+                // Argo CD's `name=image:tag`: the image is what follows the last `=`.
+                Field::Image => match Reference::parse(marker.value.rsplit('=').next().unwrap_or_default()) {
                     Ok(held) if held.tag == selected.tag && held.repository == selected.repository => {
                         digests.insert(held.digest?);
                     }

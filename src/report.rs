@@ -1,15 +1,22 @@
 //! What people outside read: failures with hints, findings, diffs, the summary of a run.
 
+pub mod check;
 pub mod diff;
+pub mod explain;
+mod hint;
 pub mod json;
+pub mod mark;
+pub mod sarif;
+pub mod tags;
 
 use std::fmt::Write;
+use std::io;
 
 use thiserror::Error;
 
-use crate::change::{Change, Diagnostic};
+use crate::change::{Change, Code, Diagnostic};
 use crate::run::{self, AutomationReport, Kind, Outcome, PolicyReport, Report};
-use crate::{config, git, registry, template};
+use crate::{config, files, git, registry, template};
 
 /// The command line, or a file it names, cannot be used as it is.
 #[derive(Debug, Error)]
@@ -29,7 +36,13 @@ impl Usage {
     /// A JSON document that has another shape than it should.
     #[must_use]
     pub fn from_json(error: serde_json::Error) -> Self {
-        Self::new(error.to_string(), "the README shows the shape of every JSON document under \"Commands\"")
+        Self::shape(error.to_string())
+    }
+
+    /// The same, found by other means.
+    #[must_use]
+    pub fn shape(message: impl Into<String>) -> Self {
+        Self::new(message, "the README shows the shape of every JSON document under \"Commands\"")
     }
 }
 
@@ -37,38 +50,27 @@ impl Usage {
 #[must_use]
 pub fn failure(error: &anyhow::Error) -> String {
     if let Some(error) = error.downcast_ref::<config::Error>() {
-        return error.render(style());
+        return error.render(style(std::io::stderr()));
     }
     let mut text = format!("error: {error}\n");
     for cause in error.chain().skip(1) {
-        let _ = writeln!(text, "  caused by: {cause}");
+        let _ = match cause.downcast_ref::<git2::Error>() {
+            // Its `Display` adds numbers that mean nothing to users.
+            Some(error) => writeln!(text, "  caused by: {}", error.message()),
+            None => writeln!(text, "  caused by: {cause}"),
+        };
     }
-    if let Some(hint) = hint(error) {
+    if let Some(hint) = hint::of(error) {
         let _ = writeln!(text, "  hint: {hint}");
     }
     text
 }
 
-/// Colours for a terminal, unless the user does not want them (<https://no-color.org>).
-fn style() -> config::Style {
+/// Colours for a stream that is a terminal, unless the user does not want them (<https://no-color.org>).
+#[must_use]
+pub fn style(stream: impl std::io::IsTerminal) -> config::Style {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-        config::Style::Colored
-    } else {
-        config::Style::Plain
-    }
-}
-
-fn hint(error: &anyhow::Error) -> Option<String> {
-    error.chain().find_map(|cause| {
-        let usage = || cause.downcast_ref::<Usage>().map(|usage| usage.hint.clone()).filter(|hint| !hint.is_empty());
-        let template = || cause.downcast_ref::<template::ParseError>()?.hint().map(Into::into);
-        let missing = || {
-            let io = cause.downcast_ref::<std::io::Error>()?;
-            (io.kind() == std::io::ErrorKind::NotFound).then(|| "check the path".to_owned())
-        };
-        usage().or_else(template).or_else(missing)
-    })
+    if wanted && stream.is_terminal() { config::Style::Colored } else { config::Style::Plain }
 }
 
 /// Returns the exit code for an error that reached the top.
@@ -77,12 +79,16 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     let kind = error.chain().find_map(|cause| {
         if cause.is::<Usage>()
             || cause.is::<config::Error>()
+            || matches!(cause.downcast_ref(), Some(files::Error::Link { .. } | files::Error::Special { .. }))
             || cause.is::<template::ParseError>()
             || cause.is::<template::RenderError>()
             || cause.is::<crate::pattern::Error>()
             || cause.is::<crate::version::Error>()
             || cause.is::<crate::image::Error>()
         {
+            return Some(Kind::Config);
+        }
+        if cause.downcast_ref::<io::Error>().is_some_and(is_wrong_path) {
             return Some(Kind::Config);
         }
         cause
@@ -94,18 +100,26 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     kind.map_or(1, Kind::exit_code)
 }
 
+/// Whether a file is not there, or is not what it was named as.
+fn is_wrong_path(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, IsADirectory, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | IsADirectory | InvalidInput)
+}
+
 /// Writes findings, one a line: `file:line:column: CODE message`.
 #[must_use]
 pub fn diagnostics(findings: &[Diagnostic]) -> String {
     let mut text = String::new();
     for finding in findings {
         let Diagnostic { file, line, column, code, message } = finding;
+        let file = visible(file);
         let place = match (file.is_empty(), line) {
             (true, _) => String::new(),
             (false, 0) => format!("{file}: "),
             (false, _) => format!("{file}:{line}:{column}: "),
         };
-        let _ = writeln!(text, "warning: {place}{code} {message}");
+        let level = if *code == Code::EmbeddedOff { "note" } else { "warning" };
+        let _ = writeln!(text, "{level}: {place}{code} {message}");
     }
     text
 }
@@ -115,13 +129,32 @@ pub fn diagnostics(findings: &[Diagnostic]) -> String {
 pub fn policies(policies: &[PolicyReport]) -> String {
     let mut text = String::new();
     for policy in policies {
-        let tags = policy.tags.map_or_else(|| "no tags".to_owned(), |tags| plural(tags, "tag"));
-        let _ = match &policy.selection {
-            Ok(reference) => writeln!(text, "{}: {} has {tags}, selected {reference}", policy.id, policy.image),
-            Err(reason) => writeln!(text, "{}: {} has {tags}, selected none: {reason}", policy.id, policy.image),
+        let PolicyReport { id, image, tags, selection, .. } = policy;
+        let image = match tags {
+            Some(tags) => format!("{image} has {}, ", plural(*tags, "tag")),
+            None => String::new(),
         };
-        for refused in &policy.refused {
-            let _ = writeln!(text, "warning: {} lists a tag that OCI does not allow, ignored: {refused}", policy.image);
+        let _ = match selection {
+            Ok(reference) => writeln!(text, "{id}: {image}selected {reference}"),
+            Err(reason) => writeln!(text, "{id}: {image}selected none: {reason}"),
+        };
+    }
+    text
+}
+
+/// Writes what failed in a run, each with what to do where that is known.
+#[must_use]
+pub fn failures(report: &Report) -> String {
+    let polls = report.failures.iter().map(|error| (String::new(), error));
+    let automations = report.automations.iter().filter_map(|automation| match &automation.outcome {
+        Outcome::Failed(error) => Some((format!("{}: ", automation.id), error)),
+        _ => None,
+    });
+    let mut text = String::new();
+    for (whose, error) in polls.chain(automations) {
+        let _ = writeln!(text, "error: {whose}{}", error.chain());
+        if let Some(hint) = hint::of_run(error) {
+            let _ = writeln!(text, "  hint: {hint}");
         }
     }
     text
@@ -142,10 +175,13 @@ fn automation(report: &AutomationReport) -> String {
         Outcome::WouldPush => format!("{id}: would push to {branch} of {url}, {count}\n"),
         Outcome::Unchanged => format!("{id}: nothing to do on {branch} of {url}\n"),
         Outcome::Held { reason } => format!("{id}: held, {reason}\n"),
-        Outcome::Failed(error) => format!("{id}: failed, {}\n", error.chain()),
+        Outcome::Failed(_) => format!("{id}: failed\n"),
     };
-    for line in self::changes(changes).lines() {
-        let _ = writeln!(text, "  {line}");
+    // What was planned and not pushed is no change.
+    if !matches!(outcome, Outcome::Failed(_)) {
+        for line in self::changes(changes).lines() {
+            let _ = writeln!(text, "  {line}");
+        }
     }
     text
 }
@@ -155,7 +191,8 @@ fn automation(report: &AutomationReport) -> String {
 pub fn changes<'c>(changes: impl IntoIterator<Item = &'c Change>) -> String {
     let mut text = String::new();
     for Change { file, line, old, new, setter, .. } in changes {
-        let _ = writeln!(text, "{file}:{line}: {} -> {} ({setter})", quoted(old), quoted(new));
+        let (file, old, new) = (visible(file), quoted(old), quoted(new));
+        let _ = writeln!(text, "{file}:{line}: {old} -> {new} ({setter})");
     }
     text
 }
@@ -166,7 +203,13 @@ fn quoted(value: &str) -> String {
     if plain { value.to_owned() } else { format!("\"{}\"", value.escape_debug()) }
 }
 
-fn plural(count: usize, noun: &str) -> String {
+/// A file name without control characters, which could tell a terminal things.
+fn visible(name: &str) -> String {
+    if name.chars().any(char::is_control) { name.escape_debug().to_string() } else { name.to_owned() }
+}
+
+/// A number with its noun.
+pub(crate) fn plural(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 

@@ -3,16 +3,24 @@
 //! [`once`] polls what the automations need, then takes each Git remote in turn: one fetch, a plan for each automation on
 //! the freshly fetched head, one commit each, one push for each branch. One failure never stops another automation.
 
+mod memory;
 mod outcome;
 mod poll;
 mod remote;
 
 use std::sync::Arc;
 
+pub use memory::Memory;
 pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
-pub use poll::no_match;
+pub use poll::{no_match, refused};
+pub use remote::survey::{Seen, Survey, Wanted, survey};
+pub use remote::{Inspected, inspect, reflected};
+
+use remote::Context;
 
 use crate::automation::Automation;
+use crate::change::{Code, Diagnostic};
+use crate::plan::about_path;
 use crate::{access, git, registry};
 
 /// Git remotes worked on at the same time.
@@ -35,24 +43,44 @@ pub struct Edges {
     pub git: git::Git,
 }
 
-/// Runs every automation once.
-pub async fn once(edges: &Edges, automations: &[Arc<Automation>], mode: Mode) -> Report {
+/// Runs every automation once. A process that runs again passes the same memory, so that what has not changed since costs
+/// next to nothing.
+pub async fn once(edges: &Edges, memory: &Memory, automations: &[Arc<Automation>], mode: Mode) -> Report {
     use futures_util::StreamExt;
     let observed = poll::observe(&edges.registry, automations).await;
     let mut reports: Vec<(usize, AutomationReport)> = Vec::new();
     let mut failures = observed.failures;
-    let selections = &observed.selections;
+    let context = Context { edges, memory, selected: &observed.selections, mode };
+    memory.retain(automations);
     let mut runs = futures_util::stream::iter(by_url(automations))
-        .map(|queue| async move { remote::run(edges, queue, selections, mode).await })
+        .map(|queue| async move { remote::run(context, queue).await })
         .buffer_unordered(CONCURRENT_REMOTES);
     while let Some(done) = runs.next().await {
         reports.extend(done.reports);
         failures.extend(done.failures);
     }
     drop(runs);
+    for (position, report) in &mut reports {
+        report.diagnostics.extend(refusals(&automations[*position], &observed.policies));
+    }
     reports.sort_by_key(|(position, _)| *position);
     let automations = reports.into_iter().map(|(_, report)| report).collect();
     Report { policies: observed.policies, failures, automations }
+}
+
+/// Findings about tags that registries list and OCI does not allow, once for each image repository.
+fn refusals(automation: &Automation, policies: &[PolicyReport]) -> Vec<Diagnostic> {
+    let used = |report: &&PolicyReport| automation.policies.iter().any(|policy| policy.id == report.id);
+    let mut findings = Vec::new();
+    for report in policies.iter().filter(used) {
+        if let Some(refused) = &report.refused {
+            let finding = about_path("", Code::InvalidReference, &format!("{} {refused}", report.image));
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+    }
+    findings
 }
 
 /// The automations of one remote that log in alike, with their positions in the configuration.

@@ -50,7 +50,7 @@ fn the_default_configuration_loads_without_anything_else() {
     let names: Vec<String> = configuration.automations.iter().map(|automation| automation.id.to_string()).collect();
     assert_eq!(names, ["flux-system/clusters", "default/image-gitops", "shop/shop"]);
     assert!(configuration.automations.iter().all(|automation| !automation.policies.is_empty()));
-    assert_eq!(configuration.notices, Vec::<String>::new());
+    assert_eq!(configuration.notices, []);
     let selected: Vec<(String, Option<&str>)> =
         configuration.policies.iter().map(|policy| (policy.id.to_string(), policy.policy.select(&TAGS))).collect();
     let expected = [
@@ -187,10 +187,14 @@ fn a_path_that_does_not_exist_is_named() {
     let sources = Sources { paths: vec!["fixtures/nowhere.yaml".into()], secrets: None };
     let error = config::load(&sources).unwrap_err();
     let reason = "No such file or directory (os error 2)";
-    assert_eq!(error.to_string(), format!("error: cannot read the configuration: {reason}\n--> fixtures/nowhere.yaml"));
+    let help = "name the file or folder with `--config`";
+    let said = format!("error: cannot read the configuration: {reason}\n--> fixtures/nowhere.yaml\n = help: {help}");
+    assert_eq!(error.to_string(), said);
     let sources = Sources { paths: vec!["policies".into()], secrets: Some("fixtures/nowhere".into()) };
     let error = config::load(&sources).unwrap_err();
-    assert_eq!(error.to_string(), format!("error: cannot read the folder of secrets: {reason}\n--> fixtures/nowhere"));
+    let help = "`--secrets` takes a folder of NAMESPACE/NAME/KEY files";
+    let said = format!("error: cannot read the folder of secrets: {reason}\n--> fixtures/nowhere\n = help: {help}");
+    assert_eq!(error.to_string(), said);
 }
 
 /// Texts that grow when they are expanded, and texts with an error in each line.
@@ -326,7 +330,8 @@ fn summary(configuration: &Configuration) -> String {
 }
 
 fn automation_summary(text: &mut String, automation: &Automation) {
-    let Automation { id, remote, checkout, paths, base, policies, commit, push, schedule, suspended } = automation;
+    let Automation { id, remote, checkout, paths, base, embedded, policies, commit, push, schedule, suspended } =
+        automation;
     writeln!(text, "automation {id} {}{}", schedule_summary(schedule), if *suspended { " suspended" } else { "" })
         .unwrap();
     writeln!(text, "  remote {} timeout {:?}", remote.url, remote.access.timeout).unwrap();
@@ -346,7 +351,8 @@ fn automation_summary(text: &mut String, automation: &Automation) {
         push.options
     )
     .unwrap();
-    writeln!(text, "  paths {paths:?} base {base:?}").unwrap();
+    let embedded = if *embedded { " embedded" } else { "" };
+    writeln!(text, "  paths {paths:?} base {base:?}{embedded}").unwrap();
     let names: Vec<String> = policies.iter().map(|policy| policy.id.to_string()).collect();
     writeln!(text, "  policies {}", names.join(" ")).unwrap();
     writeln!(text, "  author {} <{}> trailers {}", commit.author.name, commit.author.email, commit.trailers).unwrap();

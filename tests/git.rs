@@ -473,7 +473,8 @@ async fn a_forced_push_replaces_a_branch_and_an_old_commit_can_be_pushed_anew() 
     assert_eq!(remote.at("copy"), base.commit().to_string());
     remote.config("receive.denyNonFastForwards", "true");
     let three = build(&base, "apps/one.yaml", "3\n").await;
-    assert!(!mirror.push(&[to("bot", Expected::Any, three)], &[]).await.unwrap().is_complete());
+    let pushed = mirror.push(&[to("bot", Expected::Any, three)], &[]).await.unwrap();
+    assert_eq!(pushed.results[0].outcome, Outcome::Declined { reason: "non-fast-forward".to_owned() });
     remote.fsck();
 }
 
@@ -667,6 +668,20 @@ async fn commits_read_as_written() {
     let facts = mirror.snapshot(commit).await.unwrap().facts().await.unwrap();
     assert_eq!((facts.parents, facts.author_name.as_str(), facts.time), (vec![parent], "", 1_710_000_000));
     assert!(facts.message.ends_with("trailing  "));
+}
+
+#[tokio::test]
+async fn a_known_match_is_not_read_again() {
+    let remote = Remote::with(&[("a/one.yaml", "$marker\n"), ("b/two.yaml", "$marker 2\n"), ("b/x.txt", "$marker\n")]);
+    let (git, _data) = machine(&[]);
+    let mirror = git.open(&remote.path(), &anyone()).unwrap();
+    let snapshot = fetch(&mirror, Want::DefaultBranch).await.unwrap();
+    let first = search(&snapshot, &[]).await;
+    let known = [first.files[0].id].into();
+    let second = snapshot.search_new(&[], CRITERIA, known).await.unwrap();
+    assert_eq!((paths(&second), second.blobs_read), (vec!["b/two.yaml"], 1));
+    assert_eq!(second.known, [("a/one.yaml".to_owned(), first.files[0].id)]);
+    assert_eq!(search(&snapshot, &[]).await, first, "nothing is known for other searches");
 }
 
 #[tokio::test]

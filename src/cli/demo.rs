@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         let second = super::run::execute(&settings, Mode::Push).await?;
         anyhow::Ok((first, second))
     })?;
-    streams::data(&story(&first, &second, &world, arguments.keep.as_deref()))?;
+    streams::data(&story(&first, &second, &world, arguments.keep.is_some().then_some(directory.as_path())))?;
     Ok(match first.worst().max(second.worst()) {
         Some(kind) => Ending::Failed(kind),
         None => Ending::Done,
@@ -51,6 +51,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
 /// Makes the directory; one with something in it is refused, so that nothing of the user's is overwritten.
 fn kept(directory: &Path) -> anyhow::Result<PathBuf> {
     let failed = || format!("cannot use {}", directory.display());
+    if directory.exists() && !directory.is_dir() {
+        return Err(Usage::new(format!("{} is not a directory", directory.display()), "name a new directory").into());
+    }
     std::fs::create_dir_all(directory).with_context(failed)?;
     if std::fs::read_dir(directory).with_context(failed)?.next().is_some() {
         return Err(Usage::new(format!("{} is not empty", directory.display()), "name a new directory").into());

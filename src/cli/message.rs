@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{Ending, streams};
 use crate::change::Change;
 use crate::message::{self, Facts};
-use crate::report::json;
+use crate::report::{Usage, json};
 use crate::template::Template;
 
 /// Render a commit message from a Go template and a list of changes; the text is printed as it is.
@@ -57,15 +57,9 @@ struct Image {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
-    let source = match &arguments.template {
-        Some(path) => streams::read(path)?,
-        None => message::DEFAULT_MESSAGE.to_owned(),
-    };
-    let template = Template::parse("commit message", &source)?;
-    let name = arguments.changes.display().to_string();
-    let input: Input = serde_json::from_str(&streams::read(&arguments.changes)?)
-        .map_err(crate::report::Usage::from_json)
-        .with_context(|| format!("cannot read the changes in {name}"))?;
+    let template = template(arguments)?;
+    let input = input(&streams::read(&arguments.changes)?)
+        .with_context(|| format!("cannot read the changes in {}", streams::name(&arguments.changes)))?;
     let changes: Vec<Change> = input.changes.into_iter().map(Change::from).collect();
     let images = input.images.into_iter().map(|image| (image.policy, image.image)).collect();
     let facts = Facts {
@@ -78,4 +72,22 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let text = message::render(&template, &facts)?;
     streams::data(&if arguments.trailers { message::with_trailers(&text, &facts) } else { text })?;
     Ok(Ending::Done)
+}
+
+fn input(text: &str) -> Result<Input, Usage> {
+    // A list would be taken for the members one after the other.
+    if text.trim_start().starts_with('[') {
+        return Err(Usage::shape("a list where an object with \"changes\" is expected"));
+    }
+    serde_json::from_str(text).map_err(Usage::from_json)
+}
+
+fn template(arguments: &Arguments) -> anyhow::Result<Template> {
+    let Some(path) = &arguments.template else {
+        return Ok(Template::parse("commit message", message::DEFAULT_MESSAGE)?);
+    };
+    if streams::is_stdin(path) && streams::is_stdin(&arguments.changes) {
+        return Err(Usage::new("--template and --changes cannot both be standard input", "write one to a file").into());
+    }
+    Ok(Template::parse("commit message", &streams::read(path)?)?)
 }

@@ -19,19 +19,19 @@ pub(super) struct Arguments {
     #[arg(long)]
     dry_run: bool,
     /// Configuration: a file or a folder; may be repeated
-    #[arg(long, value_name = "PATH", default_value = "policies", env = "TAGWRIGHT_CONFIG", value_delimiter = None)]
+    #[arg(long, value_name = "PATH", default_value = "policies", env = "TAGWRIGHT_CONFIG", hide_env_values = true)]
     config: Vec<PathBuf>,
-    /// Folder with secrets as files: <namespace>/<name>/<key>
-    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS")]
+    /// Folder with secrets as files: NAMESPACE/NAME/KEY
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS", hide_env_values = true)]
     secrets: Option<PathBuf>,
     /// Folder for the Git mirrors, kept for the next run [default: a temporary folder]
-    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR")]
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
-    /// Ask this mirror in place of a registry: ghcr.io=https://mirror.example.com; may be repeated
+    /// Ask the mirror at URL in place of the registry HOST; may be repeated
     #[arg(long, value_name = "HOST=URL")]
     registry_mirror: Vec<String>,
     /// What to print on stdout
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
 }
 
@@ -82,7 +82,8 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> anyhow::Result<R
         }
     };
     let git = git::Git::new(git_settings(data_dir, settings.git_configuration.clone()))?;
-    Ok(run::once(&Edges { registry, git }, &configuration.automations, mode).await)
+    let memory = run::Memory::default();
+    Ok(run::once(&Edges { registry, git }, &memory, &configuration.automations, mode).await)
 }
 
 /// The machine's registry settings, with mirrors as given on the command line.
@@ -92,7 +93,7 @@ pub(super) fn registry_settings(mirrors: &[String]) -> anyhow::Result<registry::
 }
 
 /// The machine's Git settings, perhaps with another git configuration than the user's.
-fn git_settings(data_dir: PathBuf, configuration: Option<PathBuf>) -> git::Settings {
+pub(super) fn git_settings(data_dir: PathBuf, configuration: Option<PathBuf>) -> git::Settings {
     let mut settings = git::Settings::of_machine(data_dir);
     if let Some(path) = configuration {
         settings.environment.insert("GIT_CONFIG_GLOBAL".into(), path.into());
@@ -101,24 +102,21 @@ fn git_settings(data_dir: PathBuf, configuration: Option<PathBuf>) -> git::Setti
 }
 
 fn print(arguments: &Arguments, report: &Report) -> anyhow::Result<()> {
-    for failure in &report.failures {
-        streams::talk(&format!("error: {}", failure.chain()));
-    }
     if arguments.output == Output::Json {
+        streams::talk(&report::failures(report));
         return streams::json(&json::Run::from(report));
     }
+    streams::talk(&report::policies(&report.policies));
     for automation in &report.automations {
-        if !automation.diagnostics.is_empty() {
-            streams::talk(&report::diagnostics(&automation.diagnostics));
-        }
+        streams::talk(&report::diagnostics(&automation.diagnostics));
     }
+    streams::talk(&report::failures(report));
     if arguments.dry_run {
         let edits = report.automations.iter().map(|automation| diff::unified(&automation.edits));
         streams::data(&edits.collect::<String>())?;
         streams::talk(&report::automations(report));
         return Ok(());
     }
-    streams::talk(&report::policies(&report.policies));
     streams::data(&report::automations(report))
 }
 

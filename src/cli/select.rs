@@ -5,18 +5,16 @@ use std::time::Duration;
 
 use super::{Ending, Output, streams};
 use crate::access;
+use crate::config::DEFAULT_EXCLUSION;
 use crate::image::Repository;
 use crate::pattern::Pattern;
 use crate::policy::{Direction, Evaluation, Filter, Order, Policy};
 use crate::registry;
-use crate::report::{Usage, json};
+use crate::report::{self, Usage, json};
 use crate::version::Range;
 
 /// How long listing the tags of `--image` may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Tags that a registry listing never offers to a policy: signatures, as in Flux.
-pub(super) const DEFAULT_EXCLUSION: &str = r"^.*\.sig$";
 
 /// Try a policy: print the tag it selects, or exit with 1 when it selects none.
 #[derive(Debug, clap::Args)]
@@ -26,7 +24,7 @@ pub(super) struct Arguments {
     /// Only tags that match this pattern (Go's dialect, matches anywhere in the tag)
     #[arg(long, value_name = "PATTERN")]
     filter_pattern: Option<String>,
-    /// What to order by instead of the tag, such as $ts for a group (?P<ts>…)
+    /// What to order by instead of the tag, such as $1, or $ts for a group named ts
     #[arg(long, value_name = "TEMPLATE", requires = "filter_pattern")]
     filter_extract: Option<String>,
     /// Print all tags the policy can order, best first, one a line
@@ -48,7 +46,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HOST=URL", requires = "image")]
     registry_mirror: Vec<String>,
     /// What to print on stdout
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
     /// The tags; none reads stdin, one a line
     tags: Vec<String>,
@@ -72,8 +70,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let policy = policy(arguments)?;
     let tags = tags(arguments)?;
     let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
-    if !arguments.list && !arguments.explain && arguments.output == Output::Text {
-        return print_selected(&policy, &tags);
+    let only_selected = !arguments.list && !arguments.explain && arguments.output == Output::Text;
+    if only_selected && let Some(tag) = policy.select(&tags) {
+        streams::data(&format!("{tag}\n"))?;
+        return Ok(Ending::Done);
     }
     let evaluation = policy.evaluate(&tags);
     match arguments.output {
@@ -81,29 +81,27 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Output::Text if arguments.list => {
             streams::data(&evaluation.candidates.iter().map(|it| format!("{}\n", it.tag)).collect::<String>())?;
         }
-        Output::Text => streams::data(&explanation(&evaluation, tags.len()))?,
+        Output::Text if arguments.explain => streams::data(&report::tags::evaluation(&evaluation, tags.len()))?,
+        Output::Text => {}
     }
-    Ok(if evaluation.selected.is_some() { Ending::Done } else { Ending::No })
-}
-
-fn print_selected(policy: &Policy, tags: &[&str]) -> anyhow::Result<Ending> {
-    if let Some(tag) = policy.select(tags) {
-        streams::data(&format!("{tag}\n"))?;
+    if evaluation.selected.is_some() {
         return Ok(Ending::Done);
     }
-    streams::talk(&format!("no tag selected: {}", crate::run::no_match(&policy.evaluate(tags), tags.len())));
+    streams::talk(&format!("no tag selected: {}", crate::run::no_match(&evaluation, tags.len())));
     Ok(Ending::No)
 }
 
 fn policy(arguments: &Arguments) -> anyhow::Result<Policy> {
     let order = match &arguments.order {
-        OrderArguments { semver: Some(range), .. } => Order::Semver(Range::parse(range)?),
-        OrderArguments { alphabetical: Some(order), .. } => Order::Alphabetical(direction(order)?),
-        OrderArguments { numerical, .. } => Order::Numerical(direction(numerical.as_deref().unwrap_or_default())?),
+        OrderArguments { semver: Some(range), .. } => Order::Semver(self::range(range)?),
+        OrderArguments { alphabetical: Some(order), .. } => Order::Alphabetical(direction("--alphabetical", order)?),
+        OrderArguments { numerical, .. } => {
+            Order::Numerical(direction("--numerical", numerical.as_deref().unwrap_or_default())?)
+        }
     };
     let filter = match &arguments.filter_pattern {
         Some(pattern) => Some(Filter {
-            pattern: Pattern::parse(pattern)?,
+            pattern: self::pattern("--filter-pattern", pattern)?,
             extract: arguments.filter_extract.clone().unwrap_or_default(),
         }),
         None => None,
@@ -111,8 +109,18 @@ fn policy(arguments: &Arguments) -> anyhow::Result<Policy> {
     Ok(Policy { filter, order })
 }
 
-fn direction(text: &str) -> Result<Direction, Usage> {
-    Direction::parse(text).map_err(|error| Usage::new(error.to_string(), "write asc or desc"))
+fn range(text: &str) -> Result<Range, Usage> {
+    let hint = "ranges look like 6.x, ^1.2, '>=1.0.0 <2.0.0' or '1.x || 3.x'";
+    Range::parse(text).map_err(|error| Usage::new(format!("--semver: {error}"), hint))
+}
+
+fn pattern(flag: &str, text: &str) -> Result<Pattern, Usage> {
+    let hint = "patterns are regular expressions in Go's dialect (RE2)";
+    Pattern::parse(text).map_err(|error| Usage::new(format!("{flag}: {error}"), hint))
+}
+
+fn direction(flag: &str, text: &str) -> Result<Direction, Usage> {
+    Direction::parse(text).map_err(|error| Usage::new(format!("{flag}: {error}"), "write asc or desc"))
 }
 
 fn tags(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
@@ -127,14 +135,16 @@ fn tags(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
             Usage::new("no tags given", "pass tags as arguments, one a line on stdin, or --image REPOSITORY").into()
         );
     }
-    Ok(streams::input()?.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    Ok(streams::input()?.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
 async fn listed(arguments: &Arguments, image: &str) -> anyhow::Result<Vec<String>> {
-    let repository = Repository::parse(image)?;
+    let repository = Repository::parse(image).map_err(|error| {
+        Usage::new(format!("--image: {error}"), "write a repository without tag, such as ghcr.io/stefanprodan/podinfo")
+    })?;
     let exclusions = match arguments.exclude.as_slice() {
         [] => vec![Pattern::parse(DEFAULT_EXCLUSION)?],
-        patterns => patterns.iter().map(|pattern| Pattern::parse(pattern)).collect::<Result<_, _>>()?,
+        patterns => patterns.iter().map(|text| pattern("--exclude", text)).collect::<Result<_, _>>()?,
     };
     let client = registry::Client::new(super::run::registry_settings(&arguments.registry_mirror)?)?;
     let access = access::Registry {
@@ -145,8 +155,8 @@ async fn listed(arguments: &Arguments, image: &str) -> anyhow::Result<Vec<String
         timeout: TIMEOUT,
     };
     let mut listing = client.tags(&repository, &access).await?;
-    for refused in &listing.refused_sample {
-        streams::talk(&format!("warning: {image} lists a tag that OCI does not allow, ignored: {refused}"));
+    if let Some(refused) = crate::run::refused(&listing) {
+        streams::talk(&format!("warning: {image} {refused}"));
     }
     listing.tags.retain(|tag| !exclusions.iter().any(|pattern: &Pattern| pattern.is_match(tag)));
     Ok(listing.tags)
@@ -160,29 +170,4 @@ fn shape(evaluation: &Evaluation<'_>) -> json::Select {
         candidates: evaluation.candidates.iter().map(|candidate| candidate.tag.to_owned()).collect(),
         rejected: evaluation.rejected.iter().map(rejected).collect(),
     }
-}
-
-/// A table of every tag: candidates best first, then the rejected ones with their reasons.
-fn explanation(evaluation: &Evaluation<'_>, listed: usize) -> String {
-    use std::fmt::Write;
-    let width = evaluation
-        .candidates
-        .iter()
-        .map(|it| it.tag.len())
-        .chain(evaluation.rejected.iter().map(|it| it.tag.len()))
-        .max()
-        .unwrap_or_default();
-    let mut text =
-        format!("{listed} tags, {} candidates, {} rejected\n", evaluation.candidates.len(), evaluation.rejected.len());
-    for candidate in &evaluation.candidates {
-        let mark = if evaluation.selected == Some(candidate.tag) { "* " } else { "  " };
-        let verdict = if evaluation.selected == Some(candidate.tag) { "selected" } else { "candidate" };
-        let value =
-            if candidate.value == candidate.tag { String::new() } else { format!(", ordered by {}", candidate.value) };
-        let _ = writeln!(text, "{mark}{:width$}  {verdict}{value}", candidate.tag);
-    }
-    for rejection in &evaluation.rejected {
-        let _ = writeln!(text, "  {:width$}  rejected: {}", rejection.tag, rejection.reason);
-    }
-    text
 }

@@ -1,6 +1,7 @@
 //! `tagwright set`: rewrites the marked fields of a directory, without registry or Git.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Deserialize;
@@ -9,6 +10,7 @@ use super::{Ending, Output, streams};
 use crate::change::{Code, Diagnostic};
 use crate::edit::{Selection, Selections};
 use crate::image::{Digest, Reference, Repository, Tag};
+use crate::marker::Embedded;
 use crate::plan::{self, MarkedFile, Plan};
 use crate::report::{Usage, diff, json};
 use crate::{files, marker, report};
@@ -18,12 +20,15 @@ use crate::{files, marker, report};
 pub(super) struct Arguments {
     /// The directory, or one file
     directory: PathBuf,
-    /// What a policy selects, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0
+    /// What a policy selects, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0; may be repeated
     #[arg(long, value_name = "NS:NAME=REF")]
     image: Vec<String>,
     /// File with selections: [{"namespace", "name", "image", "tag", "digest"}]; `-` reads stdin
     #[arg(long, value_name = "FILE.json")]
     images: Option<PathBuf>,
+    /// Edit YAML in block scalars, too, such as the `values.yaml: |` of a ConfigMap
+    #[arg(long)]
+    embedded: bool,
     /// Write nothing; exit with 3 when something would change
     #[arg(long)]
     check: bool,
@@ -31,7 +36,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "output")]
     diff: bool,
     /// What to print on stdout
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
 }
 
@@ -50,13 +55,23 @@ struct Image {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let (selections, mut findings) = selections(arguments)?;
+    if let Some(name) = passed_over(&arguments.directory) {
+        streams::talk(&format!("note: {name} is not looked at: it is not named *.yaml, *.yml or Kustomization"));
+    }
     let search = files::Search { is_candidate: marker::is_candidate_path, contains: marker::contains_token };
     let found = files::search(&arguments.directory, search)?;
     findings.extend(found.oversized.iter().map(|path| {
         let limit = files::MAX_FILE_BYTES;
         plan::about_path(path, Code::FileTooLarge, &format!("the file is larger than {limit} bytes and was not read"))
     }));
-    let marked: Vec<_> = found.files.into_iter().map(|(path, bytes)| MarkedFile::new(path, bytes)).collect();
+    findings.extend(
+        found
+            .links
+            .iter()
+            .map(|path| plan::about_path(path, Code::SymbolicLink, "a symbolic link, which is not followed")),
+    );
+    let embedded = Embedded::everywhere(arguments.embedded);
+    let marked: Vec<_> = found.files.into_iter().map(|(path, bytes)| MarkedFile::with(path, bytes, embedded)).collect();
     let mut plan = plan::edits(&marked, &selections);
     findings.append(&mut plan.diagnostics);
     if !arguments.check && !arguments.diff {
@@ -68,14 +83,18 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     Ok(if arguments.check && !plan.edits.is_empty() { Ending::WouldChange } else { Ending::Done })
 }
 
+/// The name of a file that was asked for and has no name of a YAML file.
+fn passed_over(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_string_lossy();
+    (path.is_file() && !marker::is_candidate_path(&name)).then(|| path.display().to_string())
+}
+
 fn print(arguments: &Arguments, plan: &Plan, findings: &[Diagnostic]) -> anyhow::Result<()> {
     if arguments.output == Output::Json {
         let changes = plan.changes().map(json::Change::from).collect();
         return streams::json(&json::Set { changes, diagnostics: findings.iter().map(Into::into).collect() });
     }
-    if !findings.is_empty() {
-        streams::talk(&report::diagnostics(findings));
-    }
+    streams::talk(&report::diagnostics(findings));
     if arguments.diff {
         return streams::data(&diff::unified(&plan.edits));
     }
@@ -88,7 +107,7 @@ fn selections(arguments: &Arguments) -> anyhow::Result<(Selections, Vec<Diagnost
     if let Some(path) = &arguments.images {
         let images: Vec<Image> = serde_json::from_str(&streams::read(path)?)
             .map_err(Usage::from_json)
-            .with_context(|| format!("cannot read the selections in {}", path.display()))?;
+            .with_context(|| format!("cannot read the selections in {}", streams::name(path)))?;
         for image in images {
             let name = format!("{}:{}", image.namespace, image.name);
             let selection = match reference(&image) {
@@ -102,8 +121,12 @@ fn selections(arguments: &Arguments) -> anyhow::Result<(Selections, Vec<Diagnost
             selections.insert(name, selection);
         }
     }
+    let mut given = BTreeSet::new();
     for text in &arguments.image {
         let (name, reference) = argument(text)?;
+        if !given.insert(name.clone()) {
+            return Err(Usage::new(format!("--image {text}: {name} is given twice"), "give each policy once").into());
+        }
         selections.insert(name, Selection::Selected(reference));
     }
     Ok((selections, findings))

@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let criteria = Criteria { prefixes: &arguments.prefix, authors: &arguments.author };
     let (what, recognised) = match &arguments.message_file {
         Some(path) => {
-            let text = streams::read(path)?;
+            let text = streams::read_lossy(path)?;
             ("the message".to_owned(), message::recognise(&text, &Author { name: "", email: "" }, &criteria))
         }
         None => {

@@ -1,6 +1,11 @@
 //! The three standard streams; the only place that writes to them.
 
 use std::io::{self, Read, Write};
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::report::Usage;
 
 /// Text read from stdin or a file may be this long.
 pub(super) const MAX_INPUT_BYTES: u64 = 256 * 1024 * 1024;
@@ -8,9 +13,7 @@ pub(super) const MAX_INPUT_BYTES: u64 = 256 * 1024 * 1024;
 /// Writes data to stdout, exactly.
 pub(super) fn data(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
 /// Writes a JSON document and a newline to stdout.
@@ -20,33 +23,59 @@ pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     data(&text)
 }
 
-/// Writes talk to stderr, with a final newline. A closed stderr is nobody's problem.
+/// Writes talk to stderr, with a final newline; nothing if there is nothing to say. A closed stderr is nobody's problem.
 pub(super) fn talk(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", text.trim_end_matches('\n'));
+    let text = text.trim_end_matches('\n');
+    if !text.is_empty() {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
 }
 
 /// Reads all of stdin as UTF-8, up to [`MAX_INPUT_BYTES`].
 pub(super) fn input() -> anyhow::Result<String> {
-    bounded(io::stdin().lock(), "standard input")
+    read(Path::new("-"))
 }
 
 /// Reads a file, or stdin for `-`, as UTF-8.
-pub(super) fn read(path: &std::path::Path) -> anyhow::Result<String> {
-    use anyhow::Context;
-    if path.as_os_str() == "-" {
-        return input();
-    }
-    let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    bounded(file, &path.display().to_string())
+pub(super) fn read(path: &Path) -> anyhow::Result<String> {
+    text(bytes(path)?, &name(path))
 }
 
-fn bounded(source: impl Read, name: &str) -> anyhow::Result<String> {
-    use anyhow::Context;
-    let mut text = String::new();
+/// Reads a file, or stdin for `-`; what is not UTF-8 becomes replacement characters.
+pub(super) fn read_lossy(path: &Path) -> anyhow::Result<String> {
+    Ok(String::from_utf8_lossy(&bytes(path)?).into_owned())
+}
+
+/// What a file is called in messages.
+pub(super) fn name(path: &Path) -> String {
+    if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+/// Whether a path means stdin.
+pub(super) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+fn bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
+    if is_stdin(path) {
+        return bounded(io::stdin().lock(), &name(path));
+    }
+    let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    bounded(file, &name(path))
+}
+
+fn bounded(source: impl Read, name: &str) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
     let read =
-        source.take(MAX_INPUT_BYTES + 1).read_to_string(&mut text).with_context(|| format!("cannot read {name}"))?;
-    anyhow::ensure!(read as u64 <= MAX_INPUT_BYTES, "{name} is longer than {MAX_INPUT_BYTES} bytes");
-    Ok(text)
+        source.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {name}"))?;
+    if read as u64 > MAX_INPUT_BYTES {
+        return Err(Usage::new(format!("{name} is longer than {MAX_INPUT_BYTES} bytes"), "").into());
+    }
+    Ok(bytes)
+}
+
+fn text(bytes: Vec<u8>, name: &str) -> anyhow::Result<String> {
+    String::from_utf8(bytes).map_err(|_| Usage::new(format!("{name} is not UTF-8 text"), "").into())
 }
 
 /// Whether an error is only that the reader of our stdout went away, as `head` does.

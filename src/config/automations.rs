@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::access;
-use crate::automation::{Automation, Commit, ImagePolicy, ObjectName, Remote};
+use crate::automation::{Automation, Commit, ImagePolicy, ObjectName, Part, Remote};
 
 use super::DEFAULT_GIT_TIMEOUT;
 use super::checkout;
@@ -43,6 +43,7 @@ fn automation(
     raw: raw::Automation,
 ) -> Checked<Automation> {
     let report = context.report;
+    origins(report, &raw);
     let source = match &raw.source {
         SourceOf::Own(own) => Ok(own.as_ref()),
         SourceOf::Named(id, place) => named(report, repositories, id, *place),
@@ -56,25 +57,43 @@ fn automation(
     let remote = source.and_then(|source| remote(context, source));
     let policies = in_scope(policies, &raw.scope, &raw.meta.id.namespace);
     if policies.is_empty() && !report.has_problems() {
-        report.notice(format!("{}: automation {} has no policies", report.line_of(raw.meta.place), raw.meta.id));
+        report.idle(raw.meta.place, format!("automation {} has no policies", raw.meta.id));
     }
     let (checkout, push) = target?;
     let base = match &raw.scope {
-        Scope::Namespace(_) => raw.paths.first().cloned().unwrap_or_default(),
+        Scope::Namespace(_) => raw.paths.cleaned.first().cloned().unwrap_or_default(),
         Scope::Own(_) => String::new(),
     };
     Ok(Automation {
         id: raw.meta.id,
         remote: remote?,
         checkout,
-        paths: raw.paths,
+        paths: raw.paths.cleaned,
+        embedded: raw.embedded,
         base,
         policies,
-        commit: Commit { author: raw.author, message: raw.message, values: raw.values, trailers: raw.trailers },
+        commit: Commit {
+            author: raw.author,
+            message: raw.message.template,
+            values: raw.values,
+            trailers: raw.trailers,
+        },
         push,
         schedule: raw.schedule,
         suspended: raw.suspended,
     })
+}
+
+/// Remembers where the automation and its parts are.
+fn origins(report: &Report, raw: &raw::Automation) {
+    let id = &raw.meta.id;
+    report.origin(Part::Automation(id.clone()), raw.meta.place);
+    for (path, place) in &raw.paths.places {
+        report.origin(Part::Path(id.clone(), path.clone()), *place);
+    }
+    for (line, place) in &raw.message.lines {
+        report.origin(Part::Message(id.clone(), *line), *place);
+    }
 }
 
 /// The Git repository that an automation names.
@@ -120,8 +139,7 @@ fn remote(context: &Context<'_>, source: &GitRepository) -> Checked<Remote> {
     if let Some(name) = &source.proxy_secret
         && !matches!(source.address.transport, Transport::Http | Transport::Https)
     {
-        let line = report.line_of(name.place);
-        report.notice(format!("{line}: `{}` has no effect, because the remote is not reached by HTTP", name.path));
+        report.idle(name.place, format!("`{}` has no effect, because the remote is not reached by HTTP", name.path));
     }
     let timeout = floor(source.timeout.unwrap_or(DEFAULT_GIT_TIMEOUT));
     if source.unsupported.is_empty() {

@@ -41,8 +41,7 @@ fn checkout(report: &Report, reference: &Reference, place: Place) -> Checkout {
     let mut given = given.iter().filter(|(_, given)| *given).map(|(field, _)| field);
     if let Some(first) = given.next() {
         for other in given {
-            let line = report.line_of(reference.place.unwrap_or(place));
-            report.notice(format!("{line}: `{other}` has no effect beside `{first}`"));
+            report.idle(reference.place.unwrap_or(place), format!("`{other}` has no effect beside `{first}`"));
         }
     }
     match (commit, name, semver, tag, branch) {

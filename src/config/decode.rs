@@ -334,8 +334,7 @@ impl<'a> Fields<'a> {
             if let Some((key, value)) = self.take_with_key(name)
                 && value.text() != Some("false")
             {
-                let line = self.report.line_of(key);
-                self.report.notice(format!("{line}: `{}` has no effect on tagwright", self.path(name)));
+                self.report.idle(key, format!("`{}` has no effect on tagwright", self.path(name)));
             }
         }
     }

@@ -19,6 +19,9 @@ use super::yaml::{self, Node, Place, SyntaxError, Value};
 /// The annotation that turns trailers on for objects that have no field for it.
 pub(super) const TRAILERS: &str = "tagwright.dev/trailers";
 
+/// The annotation that turns the editing of embedded YAML on for them.
+pub(super) const EMBEDDED: &str = "tagwright.dev/embedded";
+
 /// How many documents are read in all, items of lists included.
 const MAX_DOCUMENTS: usize = 100_000;
 
@@ -251,19 +254,20 @@ fn metadata(mut fields: Fields<'_>) -> Option<Meta> {
         "managedFields",
     ]);
     fields.finish();
-    let trailers = match annotations.get(TRAILERS) {
+    let flag = |annotation: &str| match annotations.get(annotation) {
         None => false,
         Some(text) if matches!(text.value.as_str(), "true" | "false") => text.value == "true",
         Some(text) => {
             let message =
-                format!("annotation `{TRAILERS}` must be \"true\" or \"false\", but is {}", quoted(&text.value));
+                format!("annotation `{annotation}` must be \"true\" or \"false\", but is {}", quoted(&text.value));
             report.error(text.place, message);
             false
         }
     };
+    let (trailers, embedded) = (flag(TRAILERS), flag(EMBEDDED));
     let name = name?;
     let namespace = namespace?.map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |namespace| namespace.value);
-    Some(Meta { id: ObjectName { namespace, name: name.value }, place: name.place, labels, trailers })
+    Some(Meta { id: ObjectName { namespace, name: name.value }, place: name.place, labels, trailers, embedded })
 }
 
 /// The namespace of objects that name none.

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::automation::{Author, DigestReflection, ObjectName, Schedule};
-use crate::template::Template;
 
 use super::MIN_INTERVAL;
 use super::decode::Fields;
 use super::document::{Object, open};
 use super::raw::{
-    Automation, GitRepository, ImagePolicy, ImageRepository, Meta, Push, Reference, RepositoryOf, Scope, SourceOf,
+    Automation, GitRepository, ImagePolicy, ImageRepository, Message, Meta, Paths, Push, Reference, RepositoryOf,
+    Scope, SourceOf,
 };
 use super::report::{Finding, Report, quoted};
 use super::select::Selector;
@@ -96,6 +96,7 @@ pub(super) fn image_policy(report: &Report, object: &Object) -> Read<ImagePolicy
     let content = spec.and_then(|mut spec| {
         let place = spec.key("imageRepositoryRef");
         let target = spec.required_fields("imageRepositoryRef").and_then(|fields| target(fields, meta.as_ref(), &[]));
+        let order = spec.key("policy");
         let policy = image::policy(&mut spec, image::Dialect::Flux);
         let (digest, refresh) = digest(&mut spec);
         let suspended = spec.flag("suspend");
@@ -104,6 +105,7 @@ pub(super) fn image_policy(report: &Report, object: &Object) -> Read<ImagePolicy
             meta: meta.clone()?,
             repository: RepositoryOf::Named(target?, place?),
             policy: policy?,
+            order,
             digest,
             refresh,
             suspended,
@@ -169,6 +171,7 @@ pub(super) fn automation(report: &Report, object: &Object) -> Read<Automation> {
             message: git.message,
             values: git.values,
             trailers: meta.trailers,
+            embedded: meta.embedded,
             push: git.push,
             schedule: Schedule::Every(interval?),
             suspended,
@@ -192,7 +195,7 @@ fn source(spec: &mut Fields<'_>, meta: Option<&Meta>) -> Option<(ObjectName, Pla
 }
 
 /// Reads `update` and returns its path.
-fn update(mut fields: Fields<'_>) -> Option<Vec<String>> {
+fn update(mut fields: Fields<'_>) -> Option<Paths> {
     let report = fields.report();
     let path = fields.filled_text("path");
     let strategy = fields.filled_text("strategy").filter(|strategy| strategy.value != "Setters");
@@ -209,7 +212,7 @@ fn update(mut fields: Fields<'_>) -> Option<Vec<String>> {
 struct Git {
     checkout: Option<Reference>,
     author: Author,
-    message: Template,
+    message: Message,
     values: BTreeMap<String, String>,
     push: Push,
 }
@@ -227,7 +230,7 @@ fn git_fields(mut fields: Fields<'_>) -> Option<Git> {
     Some(Git { checkout: checkout?, author, message, values, push: push?.unwrap_or_default() })
 }
 
-fn commit(mut fields: Fields<'_>) -> Option<(Author, Template, BTreeMap<String, String>)> {
+fn commit(mut fields: Fields<'_>) -> Option<(Author, Message, BTreeMap<String, String>)> {
     let author = fields.required_fields("author").and_then(git::author);
     let message = fields.filled_text("messageTemplate");
     let message = git::message(fields.report(), message.as_ref());

@@ -6,17 +6,20 @@ use crate::automation::Author;
 use crate::template::Template;
 use crate::version::Range;
 
-use super::DEFAULT_MESSAGE;
 use super::decode::Fields;
-use super::raw::{Push, Reference};
+use super::raw::{Message, Paths, Push, Reference};
 use super::remote::{self, Address};
 use super::report::{Finding, Report};
 use super::text::Text;
 use super::value;
 use super::yaml::Place;
+use crate::message::DEFAULT_MESSAGE;
 
 /// The name of message templates in errors, as in Flux.
 const TEMPLATE_NAME: &str = "commit message";
+
+/// The lines of a template whose places are remembered.
+const MAX_LINES: usize = 100;
 
 /// Reads a URL.
 pub(super) fn address(report: &Report, url: &Text) -> Option<Address> {
@@ -76,35 +79,41 @@ pub(super) fn values(map: BTreeMap<String, Text>) -> BTreeMap<String, String> {
 }
 
 /// Cleans paths. If one of them is the root, everything is meant.
-pub(super) fn paths(report: &Report, paths: &[Text]) -> Option<Vec<String>> {
+pub(super) fn paths(report: &Report, paths: &[Text]) -> Option<Paths> {
     let cleaned: Vec<_> = paths.iter().map(|path| path.parsed(report, value::path)).collect();
     let cleaned: Vec<String> = cleaned.into_iter().collect::<Option<_>>()?;
-    Some(if cleaned.iter().any(String::is_empty) { Vec::new() } else { cleaned })
+    let places = cleaned.iter().cloned().zip(paths.iter().map(|path| path.place)).collect();
+    let cleaned = if cleaned.iter().any(String::is_empty) { Vec::new() } else { cleaned };
+    Some(Paths { cleaned, places })
 }
 
 /// Parses a message; without a text it is the default one.
-pub(super) fn message(report: &Report, text: Option<&Text>) -> Option<Template> {
+pub(super) fn message(report: &Report, text: Option<&Text>) -> Option<Message> {
     match text {
         Some(text) => template(report, text, None),
-        None => Template::parse(TEMPLATE_NAME, DEFAULT_MESSAGE).ok(),
+        None => fixed(DEFAULT_MESSAGE),
     }
 }
 
 /// Parses a message that begins with a line of its own.
-pub(super) fn message_after(report: &Report, first: &str, text: Option<&Text>) -> Option<Template> {
+pub(super) fn message_after(report: &Report, first: &str, text: Option<&Text>) -> Option<Message> {
     match text {
         Some(text) => template(report, text, Some(first)),
-        None => Template::parse(TEMPLATE_NAME, first).ok(),
+        None => fixed(first),
     }
 }
 
-fn template(report: &Report, text: &Text, first: Option<&str>) -> Option<Template> {
+fn fixed(text: &str) -> Option<Message> {
+    Some(Message { template: Template::parse(TEMPLATE_NAME, text).ok()?, lines: Vec::new() })
+}
+
+fn template(report: &Report, text: &Text, first: Option<&str>) -> Option<Message> {
     let parsed = match first {
         Some(first) => Template::parse(TEMPLATE_NAME, &format!("{first}\n{}", text.value)),
         None => Template::parse(TEMPLATE_NAME, &text.value),
     };
     let error = match parsed {
-        Ok(template) => return Some(template),
+        Ok(template) => return Some(Message { template, lines: lines(report, text, usize::from(first.is_some())) }),
         Err(error) => error,
     };
     let line = error.line.saturating_sub(usize::from(first.is_some()));
@@ -115,6 +124,13 @@ fn template(report: &Report, text: &Text, first: Option<&str>) -> Option<Templat
         None => finding,
     });
     None
+}
+
+/// The places of the first lines of a template, of which `before` lines are not in the text.
+fn lines(report: &Report, text: &Text, before: usize) -> Vec<(usize, Place)> {
+    let count = text.value.lines().count().min(MAX_LINES);
+    let place = |line| (line + before, within(report, text, line, 1));
+    std::iter::once((1, within(report, text, 1, 1))).chain((1..=count).map(place)).collect()
 }
 
 /// The place of a position in a text, if the source has the text as it is; otherwise that of the whole text.

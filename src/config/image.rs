@@ -1,5 +1,7 @@
 //! Fields about images that all ways of writing share: repositories, orders, filters, digests.
 
+use std::sync::LazyLock;
+
 use crate::automation::{DigestReflection, ObjectName, Schedule};
 use crate::image::Repository;
 use crate::pattern::Pattern;
@@ -96,7 +98,9 @@ fn exclusions(fields: &mut Fields<'_>) -> Option<Vec<Pattern>> {
 
 /// What is dropped where nothing is said.
 pub(super) fn default_exclusions() -> Option<Vec<Pattern>> {
-    Pattern::parse(DEFAULT_EXCLUSION).ok().map(|pattern| vec![pattern])
+    // Making it takes longer than reading all the rest of an image.
+    static DEFAULT: LazyLock<Option<Pattern>> = LazyLock::new(|| Pattern::parse(DEFAULT_EXCLUSION).ok());
+    DEFAULT.clone().map(|pattern| vec![pattern])
 }
 
 fn pattern(report: &Report, text: &Text) -> Option<Pattern> {
@@ -135,10 +139,9 @@ fn order(mut fields: Fields<'_>, dialect: Dialect) -> Option<Order> {
             report.add(Finding::at(*key, message).hint(hint));
             return None;
         }
-        Some(_) => {
-            let line = report.line_of(first.1);
-            report
-                .notice(format!("{line}: `{path}` has more than one order, and `{}` is the one that counts", first.0));
+        Some((_, key)) => {
+            let message = format!("`{path}` has more than one order, and `{}` is the one that counts", first.0);
+            report.idle(*key, message);
         }
         None => {}
     }

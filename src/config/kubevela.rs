@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use crate::automation::{Author, DigestReflection, ObjectName, Schedule};
 use crate::image::Repository;
-use crate::template::Template;
+use crate::message::KUBEVELA_AUTHOR;
 
 use super::decode::Fields;
 use super::document::{Object, open};
 use super::flux::checked_interval;
 use super::raw::{
-    Automation, GitRepository, ImagePolicy, ImageRepository, Meta, Push, Reference, RepositoryOf, Scope, SourceOf,
+    Automation, GitRepository, ImagePolicy, ImageRepository, Message, Meta, Paths, Push, Reference, RepositoryOf,
+    Scope, SourceOf,
 };
 use super::remote::Address;
 use super::report::{Finding, Report, quoted};
@@ -23,9 +24,6 @@ use super::text::Text;
 use super::value::Units;
 use super::yaml::Place;
 use super::{git, image};
-
-/// Who commits.
-const AUTHOR: (&str, &str) = ("kubevelabot", "kubevelabot@users.noreply.github.com");
 
 /// The beginning of every message; pipelines look for it.
 const MESSAGE: &str = "Update image automatically.";
@@ -84,8 +82,8 @@ pub(super) fn components(report: &Report, object: &Object) -> Vec<Component> {
     let idle = others + found.iter().filter(|component| component.automatic.is_none()).count();
     if idle > 0 {
         let components = if idle == 1 { "component" } else { "components" };
-        let line = report.line_of(object.place);
-        report.notice(format!("{line}: passed over {idle} {components} of Application {} without images", meta.id));
+        let message = format!("passed over {idle} {components} of Application {} without images", meta.id);
+        report.notice_at(object.place, message);
     }
     found
 }
@@ -103,7 +101,8 @@ fn read(mut component: Fields<'_>, application: &Meta) -> Option<Component> {
     component.finish();
     let (name, mut properties) = name.zip(properties)?;
     let id = ObjectName { namespace: application.id.namespace.clone(), name: name.value };
-    let meta = Meta { id, place: name.place, labels: BTreeMap::new(), trailers: application.trailers };
+    let Meta { trailers, embedded, .. } = *application;
+    let meta = Meta { id, place: name.place, labels: BTreeMap::new(), trailers, embedded };
     if properties.key("imageRepository").is_none() {
         let git = source_alone(report, properties, &meta);
         return Some(Component { has_git: git.is_some(), git, meta, automatic: None });
@@ -170,7 +169,7 @@ struct Source {
     id: ObjectName,
     place: Place,
     branch: String,
-    paths: Vec<String>,
+    paths: Paths,
 }
 
 fn git_properties(properties: &mut Fields<'_>, meta: &Meta) -> Option<GitProperties> {
@@ -189,8 +188,8 @@ fn git_properties(properties: &mut Fields<'_>, meta: &Meta) -> Option<GitPropert
     let place = properties.key("git").unwrap_or(properties.place);
     let reference = properties.optional_fields("git", git::reference)?.unwrap_or_default();
     let branch = reference.branch.clone().unwrap_or_else(|| {
-        let line = report.line_of(place);
-        report.notice(format!("{line}: `{}` is not given, so it is `{DEFAULT_BRANCH}`", properties.path("git.branch")));
+        report
+            .notice_at(place, format!("`{}` is not given, so it is `{DEFAULT_BRANCH}`", properties.path("git.branch")));
         DEFAULT_BRANCH.to_owned()
     });
     let (id, place) = match other? {
@@ -209,7 +208,7 @@ fn git_properties(properties: &mut Fields<'_>, meta: &Meta) -> Option<GitPropert
 struct Images {
     repository: Option<ImageRepository>,
     policy: Option<ImagePolicy>,
-    message: Option<Template>,
+    message: Option<Message>,
     interval: Option<Duration>,
 }
 
@@ -229,6 +228,7 @@ fn images(mut fields: Fields<'_>, meta: &Meta) -> Images {
             Some(DEFAULT_INTERVAL)
         }
     };
+    let order = fields.key("policy");
     let policy = image::policy(&mut fields, image::Dialect::Flux);
     let place = fields.place;
     fields.finish();
@@ -253,6 +253,7 @@ fn images(mut fields: Fields<'_>, meta: &Meta) -> Images {
         meta: meta.clone(),
         repository: RepositoryOf::Named(meta.id.clone(), place),
         policy,
+        order,
         digest: DigestReflection::Never,
         refresh: None,
         suspended: false,
@@ -260,22 +261,18 @@ fn images(mut fields: Fields<'_>, meta: &Meta) -> Images {
     Images { repository, policy, message, interval }
 }
 
-fn automation(
-    source: Source,
-    message: Option<Template>,
-    interval: Option<Duration>,
-    meta: &Meta,
-) -> Option<Automation> {
+fn automation(source: Source, message: Option<Message>, interval: Option<Duration>, meta: &Meta) -> Option<Automation> {
     Some(Automation {
         meta: meta.clone(),
         source: SourceOf::Named(source.id, source.place),
         checkout: Some(Reference { branch: Some(source.branch), ..Reference::default() }),
         paths: source.paths,
         scope: Scope::Namespace(Selector::default()),
-        author: Author { name: AUTHOR.0.to_owned(), email: AUTHOR.1.to_owned() },
+        author: Author { name: KUBEVELA_AUTHOR.name.to_owned(), email: KUBEVELA_AUTHOR.email.to_owned() },
         message: message?,
         values: BTreeMap::new(),
         trailers: meta.trailers,
+        embedded: meta.embedded,
         push: Push::default(),
         schedule: Schedule::Every(interval?),
         suspended: false,

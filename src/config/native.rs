@@ -7,21 +7,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::automation::{Author, DigestReflection, ObjectName, Schedule};
-use crate::template::Template;
+use crate::message::DEFAULT_AUTHOR;
 
 use super::decode::Fields;
 use super::document::{Object, open};
 use super::flux::{Read, checked_interval};
-use super::raw::{Automation, GitRepository, ImagePolicy, Meta, Push, Reference, RepositoryOf, Scope, SourceOf};
+use super::raw::{
+    Automation, GitRepository, ImagePolicy, Message, Meta, Paths, Push, Reference, RepositoryOf, Scope, SourceOf,
+};
 use super::report::{Finding, Report};
 use super::value::{self, Units};
 use super::{git, image};
 
 /// The interval of an automation that gives neither interval nor schedule.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
-
-/// The author of commits where none is given: name and address.
-pub const DEFAULT_AUTHOR: (&str, &str) = ("tagwright", "tagwright@localhost");
 
 /// The zone of a cron expression where none is given.
 const DEFAULT_TIME_ZONE: &str = "UTC";
@@ -50,6 +49,7 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
             source: SourceOf::Own(Box::new(git.repository)),
             checkout: None,
             paths: git.paths,
+            embedded: git.embedded,
             scope: Scope::Own(own),
             author: git.commit.author,
             message: git.commit.message,
@@ -100,14 +100,15 @@ fn schedule(fields: &mut Fields<'_>) -> Option<Option<Schedule>> {
 /// `spec.git`.
 struct Git {
     repository: GitRepository,
-    paths: Vec<String>,
+    paths: Paths,
+    embedded: bool,
     push: Push,
     commit: Commit,
 }
 
 struct Commit {
     author: Author,
-    message: Template,
+    message: Message,
     values: BTreeMap<String, String>,
     trailers: bool,
 }
@@ -118,6 +119,7 @@ fn git_fields(mut fields: Fields<'_>, meta: Option<&Meta>) -> Option<Git> {
     let reference = checkout(&mut fields);
     let paths = fields.texts("paths").unwrap_or_default();
     let paths = git::paths(report, &paths);
+    let embedded = fields.optional_flag("embedded").unwrap_or_else(|| meta.is_some_and(|meta| meta.embedded));
     let secret = fields.reference("secretRef");
     let proxy_secret = fields.reference("proxySecretRef");
     let timeout = fields.duration("timeout", Units::UpToMinutes).map(|(timeout, _)| timeout);
@@ -136,7 +138,7 @@ fn git_fields(mut fields: Fields<'_>, meta: Option<&Meta>) -> Option<Git> {
         timeout,
         unsupported: Vec::new(),
     };
-    Some(Git { repository, paths: paths?, push: push?.unwrap_or_default(), commit: commit? })
+    Some(Git { repository, paths: paths?, embedded, push: push?.unwrap_or_default(), commit: commit? })
 }
 
 /// Reads `branch`, which is short for `ref.branch`, or `ref`.
@@ -174,7 +176,7 @@ fn default_commit(report: &Report) -> Option<Commit> {
 }
 
 fn default_author() -> Author {
-    Author { name: DEFAULT_AUTHOR.0.to_owned(), email: DEFAULT_AUTHOR.1.to_owned() }
+    Author { name: DEFAULT_AUTHOR.name.to_owned(), email: DEFAULT_AUTHOR.email.to_owned() }
 }
 
 /// Reads an item of `spec.images`.
@@ -188,11 +190,12 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
     let schedule = schedule(&mut fields).and_then(|given| given.or_else(|| inherited.cloned()));
     let id = name.as_ref().zip(namespace).map(|(name, namespace)| ObjectName { namespace, name: name.value.clone() });
     let repository = image::repository(&mut fields, id.clone(), owner, schedule);
+    let order = fields.key("policy");
     let policy = image::policy(&mut fields, image::Dialect::Native);
     let (digest, _) = image::digest(&mut fields);
     fields.finish();
     let Some((name, id)) = name.zip(id) else { return (None, None) };
-    let meta = Meta { id, place: name.place, labels: BTreeMap::new(), trailers: false };
+    let meta = Meta { id, place: name.place, labels: BTreeMap::new(), trailers: false, embedded: false };
     let content = repository.zip(policy).map(|(repository, policy)| {
         let suspended = repository.suspended;
         let refresh = match (&repository.schedule, digest) {
@@ -200,7 +203,7 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
             _ => None,
         };
         let repository = RepositoryOf::Own(Box::new(repository));
-        ImagePolicy { meta: meta.clone(), repository, policy, digest, refresh, suspended }
+        ImagePolicy { meta: meta.clone(), repository, policy, order, digest, refresh, suspended }
     });
     (Some(meta), content)
 }

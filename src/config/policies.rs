@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::{self, RegistryLogin, Tls};
-use crate::automation::{ImagePolicy, ImageRepository, ObjectName, Schedule};
+use crate::automation::{ImagePolicy, ImageRepository, ObjectName, Part, Schedule};
 
 use super::credentials;
 use super::gather::Pool;
@@ -110,6 +110,10 @@ fn policy(context: &Context<'_>, known: &BTreeMap<ObjectName, Known>, raw: raw::
         RepositoryOf::Own(own) => repository(context, own).map(Arc::new),
         RepositoryOf::Named(id, place) => named(context, known, &raw.meta.id.namespace, id, *place),
     };
+    context.report.origin(Part::Policy(raw.meta.id.clone()), raw.meta.place);
+    if let Some(place) = raw.order {
+        context.report.origin(Part::Order(raw.meta.id.clone()), place);
+    }
     Ok(ImagePolicy {
         id: raw.meta.id,
         labels: raw.meta.labels,

@@ -1,17 +1,15 @@
 //! What is wrong with a configuration, all of it at once, each with the place and what to change.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use annotate_snippets::renderer::{DecorStyle, Renderer};
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Snippet, normalize_untrusted_str};
+use crate::change::{Excerpt, Location, Severity};
+use crate::snippet::Paragraph;
+
+pub use crate::snippet::Style;
 
 /// How many problems are written out; the rest is counted.
 const MAX_RENDERED: usize = 100;
-
-/// The longest line that is shown, in bytes.
-const MAX_LINE: usize = 16 * 1024;
 
 /// Everything that is wrong with a configuration, in the order of files and lines. Never empty.
 ///
@@ -58,16 +56,6 @@ pub struct Related {
     pub label: String,
 }
 
-/// Whether text is for a terminal with colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Style {
-    /// Text alone.
-    #[default]
-    Plain,
-    /// Text with ANSI colours.
-    Colored,
-}
-
 impl Error {
     pub(super) fn new(problems: Vec<Problem>, texts: Vec<(String, String)>) -> Self {
         Self { problems, texts }
@@ -82,78 +70,33 @@ impl Error {
     /// Writes out each problem with the line it is about, the place underlined, and what to change. No final newline.
     #[must_use]
     pub fn render(&self, style: Style) -> String {
-        let renderer = match style {
-            Style::Plain => Renderer::plain(),
-            Style::Colored => Renderer::styled(),
-        };
-        let renderer = renderer.decor_style(DecorStyle::Ascii);
         let mut paragraphs: Vec<String> =
-            self.problems.iter().take(MAX_RENDERED).map(|problem| self.paragraph(&renderer, problem)).collect();
+            self.problems.iter().take(MAX_RENDERED).map(|problem| self.paragraph(problem, style)).collect();
         if self.problems.len() > MAX_RENDERED {
             paragraphs.push(format!("error: {} more problems", self.problems.len() - MAX_RENDERED));
         }
         paragraphs.join("\n\n")
     }
 
-    fn paragraph(&self, renderer: &Renderer, problem: &Problem) -> String {
-        let message = normalize_untrusted_str(&problem.message);
-        let mut group = Group::with_title(Level::ERROR.primary_title(message));
-        match self.excerpt(&problem.file, problem.line, &problem.span) {
-            Some(excerpt) => {
-                let annotation = AnnotationKind::Primary.span(excerpt.span.clone());
-                group = group.element(excerpt.snippet(&problem.file).annotation(annotation));
-            }
-            None if !problem.file.is_empty() => {
-                let origin = Origin::path(normalize_untrusted_str(&problem.file));
-                group = group.element(match problem.line {
-                    0 => origin,
-                    line => origin.line(line).char_column(problem.column),
-                });
-            }
-            None => {}
-        }
-        if let Some(related) = &problem.related
-            && let Some(excerpt) = self.excerpt(&related.file, related.line, &related.span)
-        {
-            let annotation = AnnotationKind::Context.span(excerpt.span.clone()).label(related.label.as_str());
-            group = group.element(excerpt.snippet(&related.file).annotation(annotation));
-        }
-        if let Some(hint) = &problem.hint {
-            group = group.element(Level::HELP.message(normalize_untrusted_str(hint)));
-        }
-        renderer.render(&[group]).trim_end().to_owned()
+    fn paragraph(&self, problem: &Problem, style: Style) -> String {
+        let Problem { file, line, column, span, message, hint, related } = problem;
+        let location = self.location(file, *line, *column, span);
+        let second = related.as_ref().map(|it| (self.location(&it.file, it.line, it.column, &it.span), &it.label));
+        let paragraph = Paragraph {
+            severity: Severity::Error,
+            code: None,
+            message,
+            location: &location,
+            related: second.as_ref().map(|(location, label)| (location, label.as_str())),
+            hint: hint.as_deref(),
+        };
+        paragraph.render(style)
     }
 
-    /// The line a span begins on; the span is cut at the line's end, so that a long block is not repeated.
-    fn excerpt(&self, file: &str, line: usize, span: &Range<usize>) -> Option<Excerpt<'_>> {
-        let (_, text) = self.texts.iter().find(|(name, _)| name == file)?;
-        if line == 0 || span.start > text.len() {
-            return None;
-        }
-        let start = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
-        let end = text[span.start..].find('\n').map_or(text.len(), |length| span.start + length);
-        if end - start > MAX_LINE {
-            return None;
-        }
-        let line_text = text[start..end].trim_end_matches('\r');
-        // What is wrong may be the line's end itself, which is not shown.
-        let from = (span.start - start).min(line_text.len());
-        let to = (span.end.max(span.start) - start).min(line_text.len());
-        let to = from + line_text[from..to].trim_end().len();
-        Some(Excerpt { text: line_text, line, span: from..to })
-    }
-}
-
-/// One line with the part to underline.
-struct Excerpt<'a> {
-    text: &'a str,
-    line: usize,
-    span: Range<usize>,
-}
-
-impl<'a> Excerpt<'a> {
-    fn snippet<T: Clone>(&self, file: &str) -> Snippet<'a, T> {
-        Snippet::source(Cow::Borrowed(self.text)).line_start(self.line).path(normalize_untrusted_str(file))
+    fn location(&self, file: &str, line: usize, column: usize, span: &Range<usize>) -> Location {
+        let text = self.texts.iter().find(|(name, _)| name == file && line > 0);
+        let excerpt = text.and_then(|(_, text)| Excerpt::of(text, span.clone()));
+        Location { file: file.to_owned(), line, column, excerpt }
     }
 }
 

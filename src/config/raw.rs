@@ -25,6 +25,8 @@ pub(super) struct Meta {
     pub(super) labels: BTreeMap<String, String>,
     /// The annotation `tagwright.dev/trailers`.
     pub(super) trailers: bool,
+    /// The annotation `tagwright.dev/embedded`.
+    pub(super) embedded: bool,
 }
 
 /// Flux's `GitRepository`, or `spec.git` of a native automation.
@@ -79,6 +81,8 @@ pub(super) struct ImagePolicy {
     pub(super) meta: Meta,
     pub(super) repository: RepositoryOf,
     pub(super) policy: Policy,
+    /// Where its order is chosen.
+    pub(super) order: Option<Place>,
     pub(super) digest: DigestReflection,
     pub(super) refresh: Option<Duration>,
     pub(super) suspended: bool,
@@ -100,15 +104,31 @@ pub(super) struct Automation {
     pub(super) source: SourceOf,
     /// Replaces the reference of the Git repository as a whole.
     pub(super) checkout: Option<Reference>,
-    pub(super) paths: Vec<String>,
+    pub(super) paths: Paths,
+    pub(super) embedded: bool,
     pub(super) scope: Scope,
     pub(super) author: Author,
-    pub(super) message: Template,
+    pub(super) message: Message,
     pub(super) values: BTreeMap<String, String>,
     pub(super) trailers: bool,
     pub(super) push: Push,
     pub(super) schedule: Schedule,
     pub(super) suspended: bool,
+}
+
+/// Paths, with their places.
+#[derive(Debug, Default)]
+pub(super) struct Paths {
+    /// Cleaned; empty for everything.
+    pub(super) cleaned: Vec<String>,
+    pub(super) places: Vec<(String, Place)>,
+}
+
+/// A message template, with the places of its lines as far as they are known.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) template: Template,
+    pub(super) lines: Vec<(usize, Place)>,
 }
 
 /// Where the files are.

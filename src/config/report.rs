@@ -3,11 +3,14 @@
 //! Reading goes on after a problem, so that a user sees all of them. The report is shared by reference and collects.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::notice::{Effect, Notice};
 use super::problem::{Error, Problem, Related};
 use super::source::Source;
 use super::yaml::Place;
+use crate::automation::{Origins, Part};
+use crate::change::{Excerpt, Location};
 
 /// The longest part of a value that a message repeats, in characters.
 const MAX_QUOTED: usize = 100;
@@ -23,7 +26,9 @@ const MAX_NOTICES: usize = 500;
 pub(super) struct Report {
     sources: Vec<Source>,
     findings: RefCell<Vec<Finding>>,
-    notices: RefCell<Vec<String>>,
+    notices: RefCell<Vec<Remark>>,
+    /// Where the parts of the configuration are.
+    origins: RefCell<Vec<(Part, Place)>>,
     /// Values that must not be shown.
     masks: RefCell<Vec<Place>>,
 }
@@ -35,6 +40,14 @@ pub(super) struct Finding {
     message: String,
     hint: Option<String>,
     related: Option<(Place, String)>,
+}
+
+/// A notice before its file and line are looked up.
+#[derive(Debug, PartialEq, Eq)]
+struct Remark {
+    place: Option<Place>,
+    message: String,
+    effect: Effect,
 }
 
 #[derive(Debug)]
@@ -103,13 +116,33 @@ impl Report {
         self.add(Finding::at(place, message))
     }
 
-    /// Records something worth knowing that is no problem; twice the same is once.
-    pub(super) fn notice(&self, text: impl Into<String>) {
-        let text = text.into();
+    /// Records something worth knowing about the whole that is no problem.
+    pub(super) fn notice(&self, message: impl Into<String>) {
+        self.remark(None, message.into(), Effect::Intended);
+    }
+
+    /// Records something worth knowing about a place.
+    pub(super) fn notice_at(&self, place: Place, message: impl Into<String>) {
+        self.remark(Some(place), message.into(), Effect::Intended);
+    }
+
+    /// Records that something was written in vain.
+    pub(super) fn idle(&self, place: Place, message: impl Into<String>) {
+        self.remark(Some(place), message.into(), Effect::Lost);
+    }
+
+    /// Twice the same is once.
+    fn remark(&self, place: Option<Place>, message: String, effect: Effect) {
+        let remark = Remark { place, message, effect };
         let mut notices = self.notices.borrow_mut();
-        if notices.len() < MAX_NOTICES && !notices.contains(&text) {
-            notices.push(text);
+        if notices.len() < MAX_NOTICES && !notices.contains(&remark) {
+            notices.push(remark);
         }
+    }
+
+    /// Remembers where a part of the configuration is.
+    pub(super) fn origin(&self, part: Part, place: Place) {
+        self.origins.borrow_mut().push((part, place));
     }
 
     /// Keeps the bytes at a place from ever being shown.
@@ -127,20 +160,21 @@ impl Report {
         format!("{}:{line}", self.sources[place.file].path)
     }
 
-    /// The place of a line within a value that is written line by line; lines count from 1.
+    /// The place of a line within a value that is written line by line; lines count from 1. Where the line is empty or
+    /// past the end, which is where something was missed, it is the last one before that has text.
     pub(super) fn line_within(&self, place: Place, line: usize) -> Option<Place> {
         let text = self.sources[place.file].text.get(place.start..place.end)?;
         let mut start = 0;
-        for (number, content) in (1..).zip(text.split_inclusive('\n')) {
-            if number == line {
+        let mut found = None;
+        for (number, content) in (1..=line).zip(text.split_inclusive('\n')) {
+            if !content.trim().is_empty() {
                 let indent = if number == 1 { 0 } else { content.len() - content.trim_start_matches(' ').len() };
-                let length = content.trim_end().len().max(indent);
                 let start = place.start + start;
-                return Some(Place { file: place.file, start: start + indent, end: start + length });
+                found = Some(Place { file: place.file, start: start + indent, end: start + content.trim_end().len() });
             }
             start += content.len();
         }
-        None
+        found
     }
 
     /// The place of a text itself, without quotes, if the source has it without escapes and on one line.
@@ -155,11 +189,21 @@ impl Report {
         })
     }
 
-    /// The notices, and all problems if there are any.
-    pub(super) fn finish(self) -> Result<Vec<String>, Error> {
+    /// The notices and the places of all parts, or all problems if there are any.
+    pub(super) fn finish(self) -> Result<(Vec<Notice>, Origins), Error> {
         let mut findings = self.findings.into_inner();
         if findings.is_empty() {
-            return Ok(self.notices.into_inner());
+            let mut texts = Texts::new(&self.sources, self.masks.into_inner());
+            let notices = self.notices.into_inner().into_iter().map(|Remark { place, message, effect }| {
+                let location = place.map(|place| texts.location(place)).unwrap_or_default();
+                Notice { location, message, effect }
+            });
+            let notices = notices.collect();
+            let mut origins = Origins::default();
+            for (part, place) in self.origins.into_inner() {
+                origins.insert(part, texts.location(place));
+            }
+            return Ok((notices, origins));
         }
         findings.sort_by_key(|finding| match &finding.place {
             Spot::File(_) => (0, None),
@@ -205,6 +249,34 @@ fn problem(sources: &[Source], finding: Finding, shown: &mut BTreeSet<usize>) ->
         }
     };
     Problem { file, line, column, span, message: finding.message, hint: finding.hint, related }
+}
+
+/// The masked texts of the files, each made when it is first asked for.
+struct Texts<'s> {
+    sources: &'s [Source],
+    masks: Vec<Place>,
+    /// By file: the masked text, and where its lines start.
+    known: BTreeMap<usize, (String, Vec<usize>)>,
+}
+
+impl<'s> Texts<'s> {
+    fn new(sources: &'s [Source], masks: Vec<Place>) -> Self {
+        Self { sources, masks, known: BTreeMap::new() }
+    }
+
+    fn location(&mut self, place: Place) -> Location {
+        let (text, starts) = self.known.entry(place.file).or_insert_with(|| {
+            let (_, text) = masked(self.sources, place.file, &self.masks);
+            let starts =
+                std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1)).collect();
+            (text, starts)
+        });
+        let line = starts.partition_point(|&start| start <= place.start).max(1);
+        let before = &text[starts[line - 1]..text.floor_char_boundary(place.start)];
+        let column = before.chars().filter(|c| *c != '\u{feff}').count() + 1;
+        let excerpt = Excerpt::of(text, place.start..place.end);
+        Location { file: self.sources[place.file].path.clone(), line, column, excerpt }
+    }
 }
 
 /// Line and column of a byte, both from 1; columns count characters.

@@ -128,7 +128,9 @@ impl<'a> Secrets<'a> {
 /// Reports a folder of secrets that is not there.
 pub(super) fn check_folder(report: &Report, folder: &Path) {
     if let Err(error) = fs::read_dir(folder) {
-        report.add(Finding::file(folder.display().to_string(), format!("cannot read the folder of secrets: {error}")));
+        let message = format!("cannot read the folder of secrets: {error}");
+        let finding = Finding::file(folder.display().to_string(), message);
+        report.add(finding.hint("`--secrets` takes a folder of NAMESPACE/NAME/KEY files"));
     }
 }
 
@@ -217,7 +219,7 @@ impl Secret<'_> {
     }
 
     pub(super) fn notice(&self, message: &str) {
-        self.report.notice(format!("{}: {} {message}", self.report.line_of(self.place), self.noun()));
+        self.report.idle(self.place, format!("{} {message}", self.noun()));
     }
 }
 

@@ -127,7 +127,11 @@ impl Reader<'_> {
     }
 
     fn fail(&mut self, path: &Path, error: &io::Error) {
-        self.report.add(Finding::file(path.display().to_string(), format!("cannot read the configuration: {error}")));
+        let finding = Finding::file(path.display().to_string(), format!("cannot read the configuration: {error}"));
+        self.report.add(match error.kind() {
+            io::ErrorKind::NotFound => finding.hint("name the file or folder with `--config`"),
+            _ => finding,
+        });
     }
 }
 

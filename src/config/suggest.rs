@@ -12,7 +12,8 @@ pub(super) fn listed(names: &[&str]) -> String {
 }
 
 /// The known name that a wrong one was probably meant to be.
-pub(super) fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+#[must_use]
+pub fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
     let lower = name.to_ascii_lowercase();
     let allowed = |candidate: &str| (candidate.len().max(name.len()) / 3).max(1);
     known

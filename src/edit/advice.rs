@@ -37,23 +37,41 @@ impl<'s> Advice<'s> {
     }
 }
 
-fn hint(selections: &Selections, marker: &Marker) -> String {
-    let known = || selections.iter().map(|(policy, _)| policy);
-    let same_name = known().find(|policy| policy.split_once(':').is_some_and(|(_, name)| name == marker.policy_name()));
-    if let Some(policy) = same_name {
-        let namespace = policy.split(':').next().unwrap_or_default();
-        return format!("; one of that name is in namespace {namespace:?}");
+/// A known policy that an unknown one was probably meant to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Similar<'k> {
+    /// One of the same name in another namespace.
+    Namesake(&'k str),
+    /// One with almost the same letters.
+    Spelling(&'k str),
+}
+
+/// Looks for the policy, `namespace:name`, that a marker with an unknown one may mean.
+pub(crate) fn similar<'k>(known: &[&'k str], marker: &Marker) -> Option<Similar<'k>> {
+    let is_namesake = |policy: &&str| policy.split_once(':').is_some_and(|(_, name)| name == marker.policy_name());
+    let namesake = known.iter().copied().find(is_namesake);
+    if let Some(policy) = namesake {
+        return Some(Similar::Namesake(policy));
     }
     let wanted = marker.policy();
-    let nearest = known().take(MAX_KNOWN).map(|policy| (distance(policy, wanted), policy)).min();
-    match nearest {
-        Some((distance, policy)) if distance <= wanted.len() / 3 => format!("; did you mean {policy:?}?"),
-        _ => String::new(),
+    let nearest = known.iter().take(MAX_KNOWN).map(|policy| (distance(policy, wanted), *policy)).min();
+    nearest.filter(|(distance, _)| *distance <= wanted.len() / 3).map(|(_, policy)| Similar::Spelling(policy))
+}
+
+fn hint(selections: &Selections, marker: &Marker) -> String {
+    let known: Vec<&str> = selections.iter().map(|(policy, _)| policy).collect();
+    match similar(&known, marker) {
+        Some(Similar::Namesake(policy)) => {
+            let namespace = policy.split(':').next().unwrap_or_default();
+            format!("; one of that name is in namespace {namespace:?}")
+        }
+        Some(Similar::Spelling(policy)) => format!("; did you mean {policy:?}?"),
+        None => String::new(),
     }
 }
 
 /// The number of bytes to insert, remove or replace (Levenshtein); long texts are infinitely far.
-fn distance(left: &str, right: &str) -> usize {
+pub(crate) fn distance(left: &str, right: &str) -> usize {
     let (left, right) = (left.as_bytes(), right.as_bytes());
     if left.len().max(right.len()) > MAX_LENGTH {
         return usize::MAX;

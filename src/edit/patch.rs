@@ -81,7 +81,10 @@ fn flow_text(marker: &Marker, value: &str) -> String {
     if site.style == Style::Plain && site.tag.as_ref().is_some_and(|tag| is_number(tag.kind)) {
         return value.to_owned();
     }
-    quote::write(value, site.style, site.in_flow).into_owned()
+    let written = quote::write(value, site.style, site.in_flow);
+    // Only a colon gives a plain scalar single quotes. One that stood there without them may do so again.
+    let quoted_for_colon = site.style == Style::Plain && written.starts_with('\'');
+    if quoted_for_colon && marker.value.contains(':') { value.to_owned() } else { written.into_owned() }
 }
 
 fn push_block(patches: &mut Vec<Patch>, text: &str, marker: &Marker, header: Range<usize>, value: &str) {

@@ -2,7 +2,7 @@
 //!
 //! Quotes that were there are kept. A plain scalar stays plain unless the value would then be something else than a
 //! string in YAML 1.1 or 1.2, in which case it is double-quoted; within a flow collection a value with a colon is
-//! single-quoted, because older parsers take the colon for an indicator there.
+//! single-quoted, because older parsers take the colon for an indicator there (unless the old value had one, too).
 
 use std::borrow::Cow;
 

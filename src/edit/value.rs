@@ -25,7 +25,7 @@ pub(crate) fn of(marker: &Marker, reference: &Reference) -> Result<String, Absen
 }
 
 /// `name=` of an item that reads `name=image`: one equals sign, something on both sides, no white space.
-fn kept_prefix(marker: &Marker) -> &str {
+pub(crate) fn kept_prefix(marker: &Marker) -> &str {
     match marker.value.split_once('=') {
         Some((name, image))
             if marker.site.is_item

@@ -1,8 +1,9 @@
 //! What a remote says it has: references and capabilities.
 
-use super::error::{Error, Problem};
+use super::error::Error;
 use super::id::{CommitId, ObjectId};
 use super::packet::{Packet, Reader, line};
+use super::problem::Problem;
 
 /// The most references of one remote.
 const MAX_REFERENCES: usize = 1_000_000;

@@ -5,6 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::problem::{Problem, RedirectProblem, UrlProblem};
+
 /// A failure of a Git operation. Nothing in it is secret, and what the other side said is bounded and escaped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -333,81 +335,6 @@ impl Error {
             _ => None,
         }
     }
-}
-
-/// What is wrong with a URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum UrlProblem {
-    /// Nothing is there.
-    #[error("it is empty")]
-    Empty,
-    /// A control character or white space.
-    #[error("it contains a control character or white space")]
-    Control,
-    /// It does not parse.
-    #[error("it cannot be parsed")]
-    Syntax,
-    /// No host.
-    #[error("it names no host")]
-    Host,
-    /// No path.
-    #[error("it names no repository")]
-    Path,
-    /// A part could be taken for an option.
-    #[error("host, user and path must not start with '-'")]
-    Dash,
-    /// `http` with a query or a fragment.
-    #[error("a query or a fragment is not allowed")]
-    Query,
-    /// `ext::` and its like.
-    #[error("remote helpers such as 'ext::' are not allowed")]
-    Helper,
-    /// A scheme that is not spoken.
-    #[error("only https, http, ssh, file and paths are supported")]
-    Scheme,
-    /// `file://` with a host.
-    #[error("a file URL must not name a host")]
-    FileHost,
-}
-
-/// Why a redirect is not followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RedirectProblem {
-    /// More hops than allowed.
-    #[error("too often")]
-    TooMany,
-    /// From `https` to `http`.
-    #[error("from https to http, which is not followed")]
-    Downgrade,
-    /// No `Location`, or none that can be read, or one that is not the same repository's ref advertisement.
-    #[error("to a place that is no Git repository")]
-    Target,
-    /// An answer to a `POST`.
-    #[error("in the middle of an operation")]
-    Post,
-}
-
-/// What a remote sent instead of what the protocol asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// The stream ended early.
-    #[error("an answer that ends early")]
-    Truncated,
-    /// A packet length that cannot be.
-    #[error("bytes that are no Git packets")]
-    Framing,
-    /// A reference line that cannot be read.
-    #[error("a reference line that cannot be read")]
-    Reference,
-    /// An answer to a fetch that cannot be read.
-    #[error("an unexpected line in the answer to a fetch")]
-    Fetch,
-    /// An answer to a push that cannot be read.
-    #[error("an unexpected line in the answer to a push")]
-    Push,
-    /// A pack that cannot be read.
-    #[error("a pack that cannot be read")]
-    Pack,
 }
 
 fn said(words: &str) -> String {

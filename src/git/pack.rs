@@ -6,8 +6,9 @@ use std::io::Write;
 use git2::{Buf, ObjectType, Oid};
 use tokio::sync::mpsc::Receiver;
 
-use super::error::{Error, Problem};
+use super::error::Error;
 use super::id::{CommitId, ObjectId};
+use super::problem::Problem;
 use super::store::Store;
 use super::tree;
 

@@ -2,7 +2,8 @@
 //!
 //! Every packet starts with its length, header included, in four hexadecimal digits; `0000` is a flush packet.
 
-use super::error::{Error, Problem};
+use super::error::Error;
+use super::problem::Problem;
 use super::transport::Source;
 
 /// The longest packet git sends, header included.

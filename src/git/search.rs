@@ -4,7 +4,7 @@
 //! many; then what turned out clean is remembered. Symbolic links are reported and never followed, other repositories
 //! (submodules) and anything named `.git` are passed over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use git2::{ObjectType, Odb, Repository};
@@ -46,6 +46,8 @@ pub struct Criteria {
 pub struct Found {
     /// The files that match, sorted by path.
     pub files: Vec<FoundFile>,
+    /// The files that were known to match and not read: path and blob, sorted by path.
+    pub known: Vec<(String, ObjectId)>,
     /// Candidates that could not be looked into, sorted by path.
     pub skipped: Vec<Skipped>,
     /// Those of the given paths where nothing is, as given.
@@ -103,9 +105,15 @@ pub(super) fn components(path: &str) -> Vec<String> {
     components
 }
 
-pub(super) fn search(store: &mut Store, root: ObjectId, paths: &[String], criteria: Criteria) -> Result<Found, Error> {
+pub(super) fn search(
+    store: &mut Store,
+    root: ObjectId,
+    paths: &[String],
+    criteria: Criteria,
+    known: &HashSet<ObjectId>,
+) -> Result<Found, Error> {
     let mut clean = store.take_clean(criteria.rule);
-    let found = search_with(store, root, paths, criteria, &mut clean);
+    let found = search_with(store, root, paths, criteria, known, &mut clean);
     store.put_clean(clean);
     found
 }
@@ -115,12 +123,12 @@ fn search_with(
     root: ObjectId,
     paths: &[String],
     criteria: Criteria,
+    known: &HashSet<ObjectId>,
     clean: &mut CleanSet,
 ) -> Result<Found, Error> {
     let damaged = |source| store.damaged(source);
     let odb = store.repository.odb().map_err(damaged)?;
-    let mut walk =
-        Walk { odb: &odb, clean, criteria, folders: Vec::new(), blobs: Vec::new(), skipped: Vec::new(), entries: 0 };
+    let mut walk = Walk::new(&odb, criteria, clean, known);
     let mut found = Found::default();
     for (components, given) in distinct(paths) {
         match snapshot::find(store, root, &components)? {
@@ -129,7 +137,9 @@ fn search_with(
         }
     }
     walk.run().map_err(|stop| stop.into_error(store))?;
-    let Walk { mut folders, blobs, mut skipped, .. } = walk;
+    let Walk { mut folders, blobs, mut skipped, passed, .. } = walk;
+    found.known = passed;
+    found.known.sort_unstable();
     found.blobs_read = blobs.len();
     let verdicts = read_all(store.folder(), &odb, &blobs, criteria).map_err(damaged)?;
     for (blob, verdict) in blobs.into_iter().zip(verdicts) {
@@ -201,10 +211,13 @@ struct Blob {
 
 struct Walk<'a> {
     odb: &'a Odb<'a>,
-    clean: &'a CleanSet,
     criteria: Criteria,
+    clean: &'a CleanSet,
+    known: &'a HashSet<ObjectId>,
     folders: Vec<Folder>,
     blobs: Vec<Blob>,
+    /// Files that are known to match.
+    passed: Vec<(String, ObjectId)>,
     skipped: Vec<Skipped>,
     entries: usize,
 }
@@ -224,7 +237,12 @@ impl Stop {
     }
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(odb: &'a Odb<'a>, criteria: Criteria, clean: &'a CleanSet, known: &'a HashSet<ObjectId>) -> Self {
+        let (folders, blobs, passed, skipped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { odb, criteria, clean, known, folders, blobs, passed, skipped, entries: 0 }
+    }
+
     /// Takes in what one of the given paths leads to.
     fn start(&mut self, class: Class, id: ObjectId, components: &[String]) -> Result<(), Stop> {
         let path = components.join("/");
@@ -233,7 +251,7 @@ impl Walk<'_> {
                 self.folders.push(Folder { id, parent: None, path, depth: components.len(), dirty: false });
             }
             (Class::File, Some(name)) if (self.criteria.is_candidate)(name) && !self.clean.contains(id) => {
-                self.blobs.push(Blob { id, path, folder: None });
+                self.file(id, path, None);
             }
             (Class::Link, _) => self.skipped.push(Skipped { path, reason: SkipReason::SymbolicLink }),
             _ => {}
@@ -284,9 +302,20 @@ impl Walk<'_> {
             Class::Link => self.skip(folder, name, SkipReason::SymbolicLink),
             _ => {
                 let path = self.path(folder, name);
-                self.blobs.push(Blob { id: entry.id, path, folder: Some(folder) });
+                self.file(entry.id, path, Some(folder));
             }
         }
+    }
+
+    fn file(&mut self, id: ObjectId, path: String, folder: Option<usize>) {
+        if !self.known.contains(&id) {
+            self.blobs.push(Blob { id, path, folder });
+            return;
+        }
+        if let Some(folder) = folder {
+            self.folders[folder].dirty = true;
+        }
+        self.passed.push((path, id));
     }
 
     fn skip(&mut self, folder: usize, name: &str, reason: SkipReason) {

@@ -1,5 +1,6 @@
 //! One commit of a mirror, and what can be read from it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use git2::ObjectType;
@@ -85,8 +86,23 @@ impl Snapshot {
     ///
     /// [`Error::Mirror`] when an object is missing or broken, [`Error::TooMany`].
     pub async fn search(&self, paths: &[String], criteria: Criteria) -> Result<Found, Error> {
+        self.search_new(paths, criteria, HashSet::new()).await
+    }
+
+    /// Does the same, but for blobs that earlier searches with these criteria have found: they are not read again, and
+    /// their files are in [`Found::known`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::search`].
+    pub async fn search_new(
+        &self,
+        paths: &[String],
+        criteria: Criteria,
+        known: HashSet<ObjectId>,
+    ) -> Result<Found, Error> {
         let (tree, paths) = (self.tree, paths.to_vec());
-        self.inner.with_store(move |store| search::search(store, tree, &paths, criteria)).await
+        self.inner.with_store(move |store| search::search(store, tree, &paths, criteria, &known)).await
     }
 
     /// Reads one file of at most `limit` bytes; None when there is no file at this path, or a larger one.

@@ -28,6 +28,10 @@ const MAX_HAVES: usize = 256;
 /// In front of all other backends of the object database.
 const MEMORY_FIRST: i32 = 1_000;
 
+/// libgit2's pack builder reads this setting as the size above which objects are not compared with each other. Comparing takes
+/// most of the time of a push and finds little: new files and folders resemble their older selves, which are not in the pack.
+const DELTA_LIMIT: &str = "pack.deltaCacheSize";
+
 /// The file that condemns a mirror whose damage was found while reading.
 const BROKEN: &str = "tagwright-broken";
 
@@ -208,7 +212,8 @@ fn create(folder: &Path) -> Result<Repository, Error> {
     let fresh = tempfile::Builder::new().prefix("new-").tempdir_in(parent).map_err(failed)?;
     let mut options = RepositoryInitOptions::new();
     options.bare(true).external_template(false).no_reinit(true);
-    Repository::init_opts(fresh.path(), &options).map_err(damaged)?;
+    let repository = Repository::init_opts(fresh.path(), &options).map_err(damaged)?;
+    repository.config().and_then(|mut config| config.set_i64(DELTA_LIMIT, 1)).map_err(damaged)?;
     if folder.exists() {
         // Renamed first, so that a kill while deleting leaves no half mirror behind.
         let old = tempfile::Builder::new().prefix("old-").tempdir_in(parent).map_err(failed)?;

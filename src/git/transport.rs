@@ -12,8 +12,9 @@ use crate::access;
 use super::Shared;
 use super::advertisement::{self, Advertisement};
 use super::command::Service;
-use super::error::{Error, Problem};
+use super::error::Error;
 use super::packet::Reader;
+use super::problem::Problem;
 use super::url::{Location, Url};
 
 /// The most bytes of an answer that is no pack: negotiation, or the report on a push.

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::error::{Error, UrlProblem};
+use super::error::Error;
+use super::problem::UrlProblem;
 
 /// A parsed Git URL. Its `Display` is the URL without user name and password.
 #[derive(Debug, Clone)]

@@ -77,6 +77,8 @@ pub(crate) enum Kind<'a> {
 pub(crate) struct Scalar<'a> {
     pub(crate) value: Cow<'a, str>,
     pub(crate) style: Style,
+    /// Whether it is a block scalar whose lines are joined (`>`).
+    pub(crate) folded: bool,
     /// Whether the innermost collection around it is a flow collection.
     pub(crate) in_flow: bool,
     pub(crate) tag: Option<Box<TagSite>>,
@@ -234,7 +236,9 @@ impl<'a> Builder<'a> {
                 let in_flow = self.frames.last().is_some_and(|frame| frame.flow);
                 let site =
                     tag_span.zip(tag.as_ref()).map(|(span, tag)| Box::new(TagSite { span, kind: tag_kind(tag) }));
-                let scalar = Scalar { value, style: style_of(style), in_flow, tag: site, ordinal: self.scalars };
+                let folded = style == ScalarStyle::Folded;
+                let style = style_of(style);
+                let scalar = Scalar { value, style, folded, in_flow, tag: site, ordinal: self.scalars };
                 self.scalars += 1;
                 self.add(span, Kind::Scalar(scalar), anchor, tag);
             }

@@ -12,7 +12,7 @@ use memchr::memmem;
 use crate::marker::Field;
 
 /// What makes a comment worth reading; an escaped key such as `"\u0024imagepolicy"` never counts.
-const MENTION: &str = "$imagepolicy";
+pub(crate) const MENTION: &str = "$imagepolicy";
 
 /// What a comment turned out to be.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,6 +7,9 @@
 use crate::change::ObjectIdentity;
 use crate::marker::document::{Document, Kind, Node, Role, Scalar, Style};
 
+/// The annotation that says whether markers in the object's embedded YAML count: `"true"` or `"false"`.
+pub(crate) const EMBEDDED: &str = "tagwright.dev/embedded";
+
 /// The longest part of an identity, in bytes; what is longer is cut, because every change of the object repeats it.
 /// Kubernetes allows less for each.
 const MAX_PART: usize = 512;
@@ -19,6 +22,8 @@ pub(crate) struct Object {
     metadata_seen: bool,
     name: Option<Part>,
     namespace: Option<Part>,
+    /// What its annotation [`EMBEDDED`] says.
+    pub(crate) embedded: Option<bool>,
     /// The object to take instead if that one turns out to be no list.
     list: Option<usize>,
 }
@@ -96,6 +101,8 @@ enum Place {
     Object,
     /// In its `metadata`.
     Metadata,
+    /// In the `annotations` of its `metadata`.
+    Annotations,
     /// In the `items` of the root mapping, whose object is a list or not.
     Items,
     /// In a root sequence.
@@ -139,6 +146,9 @@ impl<'n> Walk<'n> {
                 let place = if mapping { Place::Metadata } else { Place::Elsewhere };
                 Frame { object, place, key: "" }
             }
+            (Place::Metadata, "annotations") if is_value && mapping => {
+                Frame { object, place: Place::Annotations, key: "" }
+            }
             (Place::Object, "items") if is_value && !mapping && within_root => {
                 Frame { object, place: Place::Items, key: "" }
             }
@@ -166,6 +176,11 @@ impl<'n> Walk<'n> {
             (Place::Object, "metadata") => return object.metadata_seen = true,
             (Place::Metadata, "name") => &mut object.name,
             (Place::Metadata, "namespace") => &mut object.namespace,
+            (Place::Annotations, EMBEDDED) => {
+                let said = scalar.value.parse().ok();
+                object.embedded = object.embedded.or(said);
+                return;
+            }
             _ => return,
         };
         part.get_or_insert_with(|| Part { value: text_of(node, scalar), ordinal: scalar.ordinal });

@@ -42,6 +42,11 @@ impl Lines {
         self.starts[self.index_of(offset)]
     }
 
+    /// The byte offset of a line, which counts from 1; the end of the text where there are fewer lines.
+    pub(crate) fn offset_of(&self, text: &str, line: usize) -> usize {
+        self.starts.get(line.saturating_sub(1)).copied().unwrap_or(text.len())
+    }
+
     /// The start of the line after the one that holds the byte at `offset`.
     pub(crate) fn start_after(&self, offset: usize) -> Option<usize> {
         self.starts.get(self.index_of(offset) + 1).copied()

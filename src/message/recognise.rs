@@ -5,11 +5,15 @@ use std::fmt;
 use crate::message::DEFAULT_MESSAGE;
 use crate::message::trailer::{AUTOMATION_TRAILER, find};
 
+/// The author of a native automation that names none.
+pub const DEFAULT_AUTHOR: Author<'static> = Author { name: "tagwright", email: "tagwright@users.noreply.example.com" };
+
+/// The author of KubeVela's automations.
+pub const KUBEVELA_AUTHOR: Author<'static> =
+    Author { name: "kubevelabot", email: "kubevelabot@users.noreply.github.com" };
+
 /// The authors that are taken for the bot: KubeVela's, and the one of native automations.
-pub const DEFAULT_AUTHORS: [Author<'static>; 2] = [
-    Author { name: "kubevelabot", email: "kubevelabot@users.noreply.github.com" },
-    Author { name: "tagwright", email: "tagwright@users.noreply.example.com" },
-];
+pub const DEFAULT_AUTHORS: [Author<'static>; 2] = [KUBEVELA_AUTHOR, DEFAULT_AUTHOR];
 
 /// The beginnings of messages that are taken for the bot's: KubeVela's, and the default one.
 pub const DEFAULT_PREFIXES: [&str; 2] = ["Update image automatically.", DEFAULT_MESSAGE];

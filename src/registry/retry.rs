@@ -4,7 +4,6 @@
 //! `Retry-After`, that is the wait. A wait that would end after the deadline is not begun: the failure is reported at
 //! once, with the wait in it.
 
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::{Duration, SystemTime};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -58,8 +57,6 @@ impl Patience {
             .with_factor(FACTOR)
             .with_max_times(self.attempts.saturating_sub(1))
             .with_jitter()
-            // Without its `std` feature the crate starts every process with one and the same seed.
-            .with_jitter_seed(RandomState::new().build_hasher().finish())
             .build()
     }
 }

@@ -157,3 +157,47 @@ impl From<&AutomationReport> for Automation {
         }
     }
 }
+
+/// What `check` found.
+#[derive(Debug, Serialize)]
+pub struct Check {
+    /// The findings, in the order of files and lines.
+    pub findings: Vec<Finding>,
+    /// How many files with markers were checked.
+    #[serde(rename = "markedFiles")]
+    pub marked_files: usize,
+}
+
+/// One finding of `check`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    code: &'static str,
+    name: &'static str,
+    severity: &'static str,
+    remote: String,
+    file: String,
+    line: usize,
+    column: usize,
+    end_column: usize,
+    message: String,
+    hint: String,
+}
+
+impl From<&super::check::Entry> for Finding {
+    fn from(entry: &super::check::Entry) -> Self {
+        let finding = &entry.finding;
+        Self {
+            code: finding.code.as_str(),
+            name: finding.code.name(),
+            severity: finding.severity().as_str(),
+            remote: entry.remote.clone(),
+            file: finding.location.file.clone(),
+            line: finding.location.line,
+            column: finding.location.column,
+            end_column: finding.location.end_column(),
+            message: finding.message.clone(),
+            hint: finding.hint.clone().unwrap_or_default(),
+        }
+    }
+}

@@ -89,6 +89,14 @@ pub enum Error {
         /// As configured.
         text: String,
     },
+    /// The refspec's source is neither the push branch nor a reference of the remote.
+    #[error("the source of the refspec {refspec} does not exist on {url}")]
+    NoRefspecSource {
+        /// The remote.
+        url: String,
+        /// The refspec as written.
+        refspec: String,
+    },
     /// The second destination has commits that ours does not build on.
     #[error("{destination} of {url} has moved on its own; a refspec that starts with '+' would overwrite it")]
     Diverged {
@@ -120,8 +128,9 @@ impl Error {
             | Self::NoPushBranch
             | Self::NoTagInRange { .. }
             | Self::NotACommitId { .. }
-            | Self::Diverged { .. } => Kind::Config,
-            Self::Declined { .. } => Kind::Denied,
+            | Self::NoRefspecSource { .. } => Kind::Config,
+            // The commit is on the push branch already, so this is no configuration with which nothing happened.
+            Self::Declined { .. } | Self::Diverged { .. } => Kind::Denied,
             Self::RaceLost { .. } => Kind::Transient,
         }
     }
@@ -229,8 +238,8 @@ pub struct PolicyReport {
     pub image: String,
     /// How many tags were listed, after exclusions; none when the poll failed.
     pub tags: Option<usize>,
-    /// How many listed tags were dropped because OCI does not allow them, with a sample that is safe to print.
-    pub refused: Vec<String>,
+    /// In one sentence, which listed tags were dropped because OCI does not allow them; safe to print.
+    pub refused: Option<String>,
     /// The selection, or in one sentence why there is none.
     pub selection: Result<Reference, String>,
 }

@@ -8,11 +8,14 @@ use futures_util::StreamExt;
 use super::outcome::{Error, PolicyReport};
 use crate::automation::{Automation, ImagePolicy, ImageRepository, ObjectName};
 use crate::image::{Digest, Reference, Tag};
-use crate::policy::Evaluation;
+use crate::policy::{Evaluation, Reason, Rejection};
 use crate::registry;
 
 /// Polls under way at once; the registry client bounds them further for each host.
 pub(super) const CONCURRENT_POLLS: usize = 32;
+
+/// The longest part of a tag that stands as an example, in characters.
+const MAX_EXAMPLE: usize = 60;
 
 /// What the registries said: a selection for each policy that has one, and why not for the others.
 #[derive(Debug, Default)]
@@ -75,7 +78,7 @@ fn evaluate(policy: &ImagePolicy, listing: Option<&Result<registry::Listing, Err
         id: policy.id.clone(),
         image: policy.repository.image.name().to_owned(),
         tags: None,
-        refused: Vec::new(),
+        refused: None,
         selection: Err(String::new()),
     };
     report.selection = match listing {
@@ -83,7 +86,7 @@ fn evaluate(policy: &ImagePolicy, listing: Option<&Result<registry::Listing, Err
         None => Err(format!("the image repository {} is suspended", policy.repository.id)),
         Some(Err(error)) => Err(error.chain()),
         Some(Ok(listing)) => {
-            report.refused.clone_from(&listing.refused_sample);
+            report.refused = refused(listing);
             let tags: Vec<&str> =
                 listing.tags.iter().map(String::as_str).filter(|tag| !excluded(policy, tag)).collect();
             report.tags = Some(tags.len());
@@ -111,18 +114,49 @@ fn select(policy: &ImagePolicy, tags: &[&str]) -> Result<Reference, String> {
 #[must_use]
 pub fn no_match(evaluation: &Evaluation<'_>, listed: usize) -> String {
     if listed == 0 {
-        return "the repository has no tags".to_owned();
+        return "there are no tags".to_owned();
     }
-    let mut counts: Vec<(String, usize)> = Vec::new();
+    let mut counts: Vec<(&Rejection<'_>, usize)> = Vec::new();
     for rejection in &evaluation.rejected {
-        let reason = rejection.reason.to_string();
-        match counts.iter_mut().find(|(known, _)| *known == reason) {
+        let kind = std::mem::discriminant(&rejection.reason);
+        match counts.iter_mut().find(|(first, _)| std::mem::discriminant(&first.reason) == kind) {
             Some((_, count)) => *count += 1,
-            None => counts.push((reason, 1)),
+            None => counts.push((rejection, 1)),
         }
     }
-    let reasons: Vec<String> = counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    format!("none of {listed} tags can be selected: {}", reasons.join(", "))
+    let reasons: Vec<String> = counts.into_iter().map(|(first, count)| counted(first, count)).collect();
+    match listed {
+        1 => format!("the only tag cannot be selected: {}", reasons.join(", ")),
+        _ => format!("none of {listed} tags can be selected: {}", reasons.join(", ")),
+    }
+}
+
+/// How many tags were rejected for one kind of reason, and the first of them.
+fn counted(first: &Rejection<'_>, count: usize) -> String {
+    let example: String = first.tag.chars().take(MAX_EXAMPLE).flat_map(char::escape_debug).collect();
+    match &first.reason {
+        Reason::NotMatched => format!("{count} not matched by the filter, such as '{example}'"),
+        Reason::NotAVersion { .. } => format!("{count} not a version, such as '{example}'"),
+        Reason::TooFewDots { .. } => format!("{count} with fewer than two dots, such as '{example}'"),
+        Reason::OutOfRange { range } => format!("{count} not in the range '{range}', such as '{example}'"),
+        Reason::Prerelease { range } => {
+            format!("{count} a pre-release, which the range '{range}' does not ask for, such as '{example}'")
+        }
+        Reason::NotANumber { .. } => format!("{count} not a number, such as '{example}'"),
+        Reason::NumberTooLarge { .. } => format!("{count} too large a number, such as '{example}'"),
+        Reason::Collides { .. } => format!("{count} with the extracted value of another, such as '{example}'"),
+    }
+}
+
+/// Says in one sentence which tags of a listing are none that OCI allows; nothing if all are.
+#[must_use]
+pub fn refused(listing: &registry::Listing) -> Option<String> {
+    let registry::Listing { refused, refused_sample, .. } = listing;
+    let sample: Vec<String> = refused_sample.iter().map(|tag| format!("'{tag}'")).collect();
+    let such_as = if sample.len() == *refused { "" } else { "such as " };
+    let tags = if *refused == 1 { "a tag" } else { "tags" };
+    (*refused > 0)
+        .then(|| format!("lists {tags} that OCI does not allow ({refused}, ignored): {such_as}{}", sample.join(", ")))
 }
 
 /// Digests looked up during one run, so that each tag is asked for once.

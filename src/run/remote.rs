@@ -1,24 +1,27 @@
 //! One Git remote: fetch, plan every automation on the freshly fetched head, commit, push.
 
+mod commit;
+mod inspect;
 mod push;
+mod settle;
+pub(super) mod survey;
 mod target;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
+use self::commit::marker_name;
+pub use self::inspect::{Inspected, inspect, reflected};
+use self::push::Head;
+use super::memory::{Memory, Selected};
 use super::outcome::{AutomationReport, Error, Outcome};
 use super::poll::Digests;
 use super::{Batch, Edges, Mode};
-use crate::automation::{Automation, DigestReflection, ImagePolicy, ObjectName};
-use crate::change::Code;
-use crate::edit::{Selection, Selections};
-use crate::git::{self, CommitId, Mirror, SkipReason};
-use crate::image::{Reference, Tag};
-use crate::marker;
-use crate::plan::{self, MarkedFile};
+use crate::automation::Automation;
+use crate::git::{self, Advertisement, CommitId, Mirror};
 
 /// How often a push is tried when the branch keeps moving.
 const PUSH_ATTEMPTS: usize = 8;
@@ -28,14 +31,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(50);
 
 /// The longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
-
-/// Which files of a commit are read. The rule's name changes with its functions, since mirrors remember what they found.
-const MARKED_FILES: git::Criteria = git::Criteria {
-    rule: "imagepolicy-1",
-    is_candidate: marker::is_candidate_path,
-    contains: marker::contains_token,
-    max_bytes: marker::MAX_FILE_BYTES,
-};
 
 /// What became of the automations of one remote.
 #[derive(Debug, Default)]
@@ -57,16 +52,15 @@ impl Done {
     }
 }
 
-/// What each policy selected, or why nothing.
-pub(super) type Selected = BTreeMap<ObjectName, Result<Reference, String>>;
-
 /// One automation on its way to an outcome.
 struct Job<'a> {
     position: usize,
-    automation: &'a Automation,
+    automation: &'a Arc<Automation>,
     report: AutomationReport,
     /// The remote declined a push of several commits; this one is pushed by itself.
     alone: bool,
+    /// How many digests its selections were completed with.
+    looked_up: usize,
 }
 
 impl<'a> Job<'a> {
@@ -80,13 +74,24 @@ impl<'a> Job<'a> {
             message: String::new(),
             diagnostics: Vec::new(),
         };
-        Self { position, automation, report, alone: false }
+        Self { position, automation, report, alone: false, looked_up: 0 }
     }
 }
 
+/// What all remotes of one run work with.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'r> {
+    pub(super) edges: &'r Edges,
+    pub(super) memory: &'r Memory,
+    pub(super) selected: &'r Selected,
+    pub(super) mode: Mode,
+}
+
 /// Runs the batches of one URL, one after the other.
-pub(super) async fn run(edges: &Edges, queue: Vec<Batch<'_>>, selected: &Selected, mode: Mode) -> Done {
+pub(super) async fn run(context: Context<'_>, queue: Vec<Batch<'_>>) -> Done {
     let mut done = Done::default();
+    let automations = queue.iter().flatten().map(|(_, automation)| automation);
+    let known: BTreeSet<String> = automations.flat_map(|it| &it.policies).map(|policy| marker_name(policy)).collect();
     for batch in queue {
         let mut jobs: Vec<Job<'_>> = batch.into_iter().map(Job::new).collect();
         for mut job in jobs.extract_if(.., |job| job.automation.suspended) {
@@ -94,17 +99,18 @@ pub(super) async fn run(edges: &Edges, queue: Vec<Batch<'_>>, selected: &Selecte
             done.end(job);
         }
         if !jobs.is_empty() {
-            Remote { edges, selected, mode, digests: Digests::default() }.run(jobs, &mut done).await;
+            let remote = Remote { context, known: &known, digests: Digests::default() };
+            remote.run(jobs, &mut done).await;
         }
     }
     done
 }
 
 /// What the batches of one remote work with.
-struct Remote<'e> {
-    edges: &'e Edges,
-    selected: &'e Selected,
-    mode: Mode,
+struct Remote<'r> {
+    context: Context<'r>,
+    /// The policies of all automations of this URL, as markers name them.
+    known: &'r BTreeSet<String>,
     digests: Digests,
 }
 
@@ -112,7 +118,7 @@ impl Remote<'_> {
     /// Runs automations that log in alike: again for those that lost a push race, with a pause, until none is left.
     async fn run(mut self, mut jobs: Vec<Job<'_>>, done: &mut Done) {
         let remote = &jobs[0].automation.remote;
-        let mirror = match self.edges.git.open(&remote.url, &remote.access) {
+        let mirror = match self.context.edges.git.open(&remote.url, &remote.access) {
             Ok(mirror) => mirror,
             Err(source) => return fail_all(jobs, "open", source, done),
         };
@@ -153,29 +159,17 @@ impl Remote<'_> {
                 return Vec::new();
             }
         };
-        let mut heads: Vec<push::Head<'j>> = Vec::new();
+        let mut heads: Vec<Head<'j>> = Vec::new();
         for mut job in jobs {
-            let target = match target::resolve(mirror, &advertisement, job.automation).await {
-                Ok(target) => target,
-                Err(error) => {
-                    done.fail(job, error);
-                    continue;
-                }
-            };
-            job.report.branch.clone_from(&target.branch);
-            let at = heads.iter().position(|head| head.branch == target.branch).unwrap_or_else(|| {
-                heads.push(push::Head::new(target));
-                heads.len() - 1
-            });
-            match self.commit(mirror, &mut job, heads[at].tip, done).await {
+            match self.take(mirror, &advertisement, &mut job, &mut heads, done).await {
                 Err(error) => done.fail(job, error),
                 Ok(None) => done.end(job),
-                Ok(Some(commit)) => heads[at].add(job, commit),
+                Ok(Some((at, commit))) => heads[at].add(job, commit),
             }
         }
         let mut again = Vec::new();
         for head in heads {
-            again.extend(match self.mode {
+            again.extend(match self.context.mode {
                 Mode::Push => head.push(mirror, &advertisement, done).await,
                 Mode::DryRun => head.would_push(done),
             });
@@ -183,78 +177,44 @@ impl Remote<'_> {
         again
     }
 
-    /// Plans one automation on `base` and makes its commit, if there is anything to change.
-    async fn commit(
+    /// Plans one automation. Returns its commit and which of the heads it is for; none when there is nothing to do.
+    async fn take<'j>(
         &mut self,
         mirror: &Mirror,
-        job: &mut Job<'_>,
-        base: CommitId,
+        advertisement: &Advertisement,
+        job: &mut Job<'j>,
+        heads: &mut Vec<Head<'j>>,
         done: &mut Done,
-    ) -> Result<Option<CommitId>, Error> {
-        let automation = job.automation;
-        let failed = |source| Error::git("read", &automation.remote.url, source);
-        let snapshot = mirror.snapshot(base).await.map_err(failed)?;
-        let found = snapshot.search(&automation.paths, MARKED_FILES).await.map_err(failed)?;
-        job.report.diagnostics = found_diagnostics(&found);
-        let files: Vec<_> = found.files.into_iter().map(|file| MarkedFile::new(file.path, file.bytes)).collect();
-        let selections = self.selections(automation, &files, done).await;
-        let mut plan = plan::edits(&files, &selections);
-        drop(files);
-        job.report.diagnostics.append(&mut plan.diagnostics);
-        if plan.edits.is_empty() {
-            job.report.outcome = Outcome::Unchanged;
+    ) -> Result<Option<(usize, CommitId)>, Error> {
+        let Some(at) = self.head(mirror, advertisement, job, heads).await? else { return Ok(None) };
+        let commit = self.commit(mirror, job, heads[at].tip, done).await?;
+        Ok(commit.map(|commit| (at, commit)))
+    }
+
+    /// Returns which of the heads an automation is planned on, fetched when it is a new one. None when it is settled.
+    async fn head<'j>(
+        &self,
+        mirror: &Mirror,
+        advertisement: &Advertisement,
+        job: &mut Job<'j>,
+        heads: &mut Vec<Head<'j>>,
+    ) -> Result<Option<usize>, Error> {
+        let aim = target::aim(mirror, advertisement, job.automation).await?;
+        job.report.branch.clone_from(&aim.branch);
+        let known = heads.iter().position(|head| head.branch == aim.branch);
+        let base = known.map_or_else(|| aim.base(advertisement), |at| Some(heads[at].tip));
+        if let Some(base) = base
+            && let Some(diagnostics) = self.settled(mirror, job.automation, base).await
+        {
+            job.report.diagnostics = diagnostics;
             return Ok(None);
         }
-        job.report.message = plan::message(automation, &plan, &selections).map_err(Error::Message)?;
-        let edits = plan.edits.iter().map(|edit| git::Edit { path: edit.path.clone(), bytes: edit.new.clone() });
-        let details = new_commit(base, automation, job.report.message.clone());
-        let commit = snapshot.commit_edits(edits.collect(), details).await.map_err(failed)?;
-        job.report.edits = plan.edits;
-        Ok(commit)
+        let target = aim.fetch(mirror, advertisement, &job.report.url).await?;
+        Ok(Some(known.unwrap_or_else(|| {
+            heads.push(Head::new(target));
+            heads.len() - 1
+        })))
     }
-
-    /// What each policy in scope selected, with digests where the policy asks for them.
-    async fn selections(&mut self, automation: &Automation, files: &[MarkedFile], done: &mut Done) -> Selections {
-        let mut selections = Selections::new();
-        let mut open: Vec<(&ImagePolicy, &Reference, &Tag)> = Vec::new();
-        for policy in &automation.policies {
-            let name = marker_name(policy);
-            let reference = match self.selected.get(&policy.id) {
-                Some(Ok(reference)) => reference,
-                Some(Err(reason)) => {
-                    selections.insert(name, Selection::NoSelection(reason.clone()));
-                    continue;
-                }
-                None => continue,
-            };
-            let held = match policy.digest {
-                DigestReflection::IfNotPresent => plan::held_digest(files, &name, reference),
-                DigestReflection::Never | DigestReflection::Always => None,
-            };
-            match (&reference.tag, policy.digest, held) {
-                (Some(tag), DigestReflection::Always, _) | (Some(tag), DigestReflection::IfNotPresent, None) => {
-                    open.push((policy, reference, tag));
-                }
-                (_, _, digest) => {
-                    selections.insert(name, Selection::Selected(Reference { digest, ..reference.clone() }));
-                }
-            }
-        }
-        let wanted = open.iter().map(|(policy, _, tag)| (&*policy.repository, *tag)).collect();
-        done.failures.extend(self.digests.look_up(&self.edges.registry, wanted).await);
-        for (policy, reference, tag) in open {
-            let selection = match self.digests.digest(&policy.repository, tag) {
-                Ok(digest) => Selection::Selected(Reference { digest: Some(digest), ..reference.clone() }),
-                Err(reason) => Selection::NoSelection(reason),
-            };
-            selections.insert(marker_name(policy), selection);
-        }
-        selections
-    }
-}
-
-fn marker_name(policy: &ImagePolicy) -> String {
-    format!("{}:{}", policy.id.namespace, policy.id.name)
 }
 
 fn fail_all(jobs: Vec<Job<'_>>, doing: &'static str, source: git::Error, done: &mut Done) {
@@ -262,35 +222,5 @@ fn fail_all(jobs: Vec<Job<'_>>, doing: &'static str, source: git::Error, done: &
     for job in jobs {
         let error = Error::Git { doing, url: job.report.url.clone(), source: Arc::clone(&source) };
         done.fail(job, error);
-    }
-}
-
-fn found_diagnostics(found: &git::Found) -> Vec<crate::change::Diagnostic> {
-    let missing = found.missing.iter().map(|path| {
-        plan::about_path(path, Code::PathMissing, "the path of the automation does not exist in the repository")
-    });
-    let skipped = found.skipped.iter().map(|skipped| {
-        let (code, message) = match skipped.reason {
-            SkipReason::SymbolicLink => (Code::SymbolicLink, "a symbolic link, which is not followed".to_owned()),
-            SkipReason::TooLarge { bytes } => {
-                let limit = marker::MAX_FILE_BYTES;
-                (Code::FileTooLarge, format!("the file has {bytes} bytes, more than the limit of {limit}"))
-            }
-            SkipReason::TooDeep => (Code::FileTooLarge, "the folder nests too deep to be read".to_owned()),
-            SkipReason::NameNotText => (Code::NotText, "the name is not UTF-8".to_owned()),
-        };
-        plan::about_path(&skipped.path, code, &message)
-    });
-    missing.chain(skipped).collect()
-}
-
-fn new_commit(parent: CommitId, automation: &Automation, message: String) -> git::NewCommit {
-    let now = jiff::Zoned::now();
-    let author = &automation.commit.author;
-    git::NewCommit {
-        parents: vec![parent],
-        author: git::Author { name: author.name.clone(), email: author.email.clone() },
-        time: git::CommitTime { seconds: now.timestamp().as_second(), offset_minutes: now.offset().seconds() / 60 },
-        message,
     }
 }

@@ -13,6 +13,7 @@
 //! names a pre-release; then every pre-release is.
 
 mod grammar;
+mod sample;
 
 use std::cmp::Ordering;
 

@@ -2,7 +2,7 @@
 
 use super::{Error, VersionRef};
 
-/// Why [`read`] gave up; made into an [`Error`] only where somebody wants to know.
+/// Why [`read`] gave up; made into an `Error` only where somebody wants to know.
 pub(super) enum Fault {
     Form,
     Number { start: usize, end: usize },

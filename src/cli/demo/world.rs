@@ -69,9 +69,11 @@ impl World {
         let policies = directory.join("policies");
         fs::create_dir_all(&policies)?;
         POLICIES.extract(&policies)?;
+        let secrets = directory.join("secrets");
+        fs::create_dir_all(&secrets)?;
         for (path, value) in &description.secrets {
-            let file = directory.join("secrets").join(path);
-            fs::create_dir_all(file.parent().unwrap_or(directory))?;
+            let file = secrets.join(path);
+            fs::create_dir_all(file.parent().unwrap_or(&secrets))?;
             fs::write(&file, value)?;
         }
         let remotes =

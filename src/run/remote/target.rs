@@ -15,35 +15,74 @@ pub(super) struct Target {
     pub(super) old: Option<CommitId>,
 }
 
-/// Finds the target of an automation and fetches what it reads.
-pub(super) async fn resolve(
-    mirror: &Mirror,
-    advertisement: &Advertisement,
-    automation: &Automation,
-) -> Result<Target, Error> {
+/// The same before anything was fetched.
+pub(super) struct Aim {
+    /// The push branch, without `refs/heads/`.
+    pub(super) branch: String,
+    old: Option<CommitId>,
+    want: Want,
+}
+
+/// Finds what an automation reads and where it commits to.
+pub(super) async fn aim(mirror: &Mirror, advertisement: &Advertisement, automation: &Automation) -> Result<Aim, Error> {
     let url = &automation.remote.url;
-    let failed = |source| Error::git("fetch from", url, source);
     let checkout = checkout_branch(advertisement, &automation.checkout);
     let branch = automation.push.branch.clone().or(checkout);
     let branch = match (branch, &automation.checkout) {
         (Some(branch), _) => branch,
         // An empty remote has no default branch; fetching says so better than we could.
         (None, Checkout::DefaultBranch) => {
-            mirror.fetch(advertisement, &[Want::DefaultBranch]).await.map_err(failed)?;
+            let fetched = mirror.fetch(advertisement, &[Want::DefaultBranch]).await;
+            fetched.map_err(|source| Error::git("fetch from", url, source))?;
             return Err(Error::NoPushBranch);
         }
         (None, _) => return Err(Error::NoPushBranch),
     };
+    if let Some(refspec) = automation.push.refspec.as_deref()
+        && !has_source(refspec, &branch, advertisement)
+    {
+        return Err(Error::NoRefspecSource { url: url.clone(), refspec: refspec.to_owned() });
+    }
     let old = advertisement.branch(&branch);
     let want = match old {
         Some(_) => Want::Branch(branch.clone()),
         None => want(advertisement, &automation.checkout, url)?,
     };
-    let fetched = mirror.fetch(advertisement, std::slice::from_ref(&want)).await.map_err(failed)?;
-    match fetched.first() {
-        Some(fetched) => Ok(Target { base: fetched.commit, branch, old }),
-        None => Err(Error::NoPushBranch),
+    Ok(Aim { branch, old, want })
+}
+
+impl Aim {
+    /// The commit to plan on, if the advertisement tells.
+    pub(super) fn base(&self, advertisement: &Advertisement) -> Option<CommitId> {
+        let at = |name: &str| advertisement.find(name).map(git::Advertised::commit);
+        match &self.want {
+            Want::DefaultBranch => advertisement.branch(advertisement.default_branch()?),
+            Want::Branch(branch) => advertisement.branch(branch),
+            Want::Tag(tag) => at(&format!("refs/tags/{tag}")),
+            Want::Reference(name) => at(name),
+            Want::Commit { id, .. } => Some(*id),
+        }
     }
+
+    /// Fetches the commit to plan on.
+    pub(super) async fn fetch(
+        self,
+        mirror: &Mirror,
+        advertisement: &Advertisement,
+        url: &str,
+    ) -> Result<Target, Error> {
+        let fetched = mirror.fetch(advertisement, std::slice::from_ref(&self.want)).await;
+        match fetched.map_err(|source| Error::git("fetch from", url, source))?.first() {
+            Some(fetched) => Ok(Target { base: fetched.commit, branch: self.branch, old: self.old }),
+            None => Err(Error::NoPushBranch),
+        }
+    }
+}
+
+/// Whether the source of a refspec is the push branch, which may be about to come, or a reference of the remote.
+fn has_source(refspec: &str, branch: &str, advertisement: &Advertisement) -> bool {
+    let source = refspec.trim_start_matches('+').split(':').next().unwrap_or_default();
+    source.strip_prefix("refs/heads/") == Some(branch) || advertisement.find(source).is_some()
 }
 
 /// The branch that is checked out, if the checkout is one.

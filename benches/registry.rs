@@ -1,0 +1,127 @@
+//! Lists the tags of 1,000 repositories of 20 tags, 8 in flight, on Debian's docker-registry, beside one `curl` process that
+//! fetches the same list with `--parallel --parallel-max 8`.
+//!
+//! `cargo bench --bench registry`; needs the Debian packages docker-registry and curl, which `tests/run` installs. A last
+//! pass against a registry that logs every request counts connections and pings.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use tagwright::access;
+use tagwright::image::Repository;
+use tagwright::registry::{Client, DockerConfig, Settings};
+
+#[path = "support/child.rs"]
+mod child;
+#[path = "support/table.rs"]
+mod table;
+
+use child::Server;
+
+const REPOSITORIES: usize = 1_000;
+const TAGS: usize = 20;
+const IN_FLIGHT: usize = 8;
+const ROUNDS: usize = 7;
+
+fn main() {
+    let what = format!("{REPOSITORIES} repositories of {TAGS} tags, {IN_FLIGHT} in flight");
+    table::head();
+    for program in ["docker-registry", "curl"] {
+        if !child::is_installed(program) {
+            return table::not_measured(&what, &format!("install the Debian package {program}"));
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fill(&folder.path().join("storage"));
+
+    let registry = Registry::start(folder.path(), "error");
+    let list = folder.path().join("list");
+    let url =
+        |n| format!("url = \"http://127.0.0.1:{}/v2/{}/tags/list\"\noutput = /dev/null\n", registry.port, name(n));
+    fs::write(&list, (0..REPOSITORIES).map(url).collect::<String>()).unwrap();
+    let parallel = ["--silent", "--fail", "--parallel", "--parallel-max", &IN_FLIGHT.to_string(), "--config"];
+    let curl = || child::run(child::command("curl", folder.path()).args(parallel).arg(&list));
+    let (ours, theirs) = table::turns(ROUNDS, || poll(registry.port), curl);
+    table::row(&what, ours, "curl --parallel --parallel-max 8", theirs, 1.2);
+    drop(registry);
+
+    let registry = Registry::start(folder.path(), "info");
+    poll(registry.port);
+    let log = fs::read_to_string(folder.path().join("log")).unwrap();
+    let pings = log.lines().filter(|line| line.contains("\"GET /v2/ ")).count();
+    let connections: HashSet<&str> = log.lines().filter_map(|line| field(line, "http.request.remoteaddr=")).collect();
+    // One more than the slots: the question whether the host speaks HTTPS, asked once for each host.
+    table::amount("connections", connections.len() as u64, IN_FLIGHT as u64 + 1, "");
+    table::amount("pings", pings as u64, 1, "");
+}
+
+/// Polls every repository with a client of its own, as a run that starts does.
+fn poll(port: u16) -> Duration {
+    let start = Instant::now();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let settings = Settings { docker_config: DockerConfig::none(), per_host: IN_FLIGHT, ..Settings::default() };
+    let client = &Client::new(settings).unwrap();
+    let access = &access();
+    let polls = futures_util::stream::iter(0..REPOSITORIES).map(|n| async move {
+        let repository = Repository::parse(&format!("127.0.0.1:{port}/{}", name(n))).unwrap();
+        client.tags(&repository, access).await.unwrap().tags.len()
+    });
+    let tags = runtime.block_on(polls.buffer_unordered(IN_FLIGHT).fold(0, |sum, tags| async move { sum + tags }));
+    assert_eq!(tags, REPOSITORIES * TAGS);
+    start.elapsed()
+}
+
+fn access() -> access::Registry {
+    let tls = access::Tls::default();
+    access::Registry { logins: Vec::new(), tls, proxy: None, insecure: false, timeout: Duration::from_secs(60) }
+}
+
+fn name(n: usize) -> String {
+    format!("team-{:02}/app-{n:04}", n % 50)
+}
+
+/// Writes what docker-registry keeps of tags, which is all that listing them reads.
+fn fill(storage: &Path) {
+    let digest = "0".repeat(64);
+    for n in 0..REPOSITORIES {
+        for tag in 0..TAGS {
+            let repository = storage.join("docker/registry/v2/repositories").join(name(n));
+            let current = repository.join(format!("_manifests/tags/1.{tag}.0/current"));
+            fs::create_dir_all(&current).unwrap();
+            fs::write(current.join("link"), format!("sha256:{digest}")).unwrap();
+        }
+    }
+}
+
+struct Registry {
+    _server: Server,
+    port: u16,
+}
+
+impl Registry {
+    fn start(folder: &Path, level: &str) -> Self {
+        let port = child::free_port();
+        let settings = format!(
+            "version: 0.1\nlog: {{level: {level}, accesslog: {{disabled: {}}}}}\n\
+             storage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:{port}', secret: bench}}\n",
+            level == "error",
+            folder.join("storage").display()
+        );
+        let path = folder.join("config.yml");
+        fs::write(&path, settings).unwrap();
+        let mut command = child::command("docker-registry", folder);
+        let server = Server::start(command.arg("serve").arg(path), port, &folder.join("log"));
+        Self { _server: server, port }
+    }
+}
+
+/// The value of a field of a log line.
+fn field<'l>(line: &'l str, name: &str) -> Option<&'l str> {
+    let (_, rest) = line.split_once(name)?;
+    Some(rest.trim_start_matches('"').split(['"', ' ']).next().unwrap_or(rest))
+}

@@ -1,0 +1,120 @@
+//! What is known about each code: its name, how grave it is, and what it is about in one line.
+
+use crate::change::Code;
+
+/// How grave a finding is, least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Good to know; nothing has to change.
+    Note,
+    /// It works, and most likely not as it was meant.
+    Warning,
+    /// It cannot work as it is written.
+    Error,
+}
+
+impl Severity {
+    /// The word for it, which SARIF and workflow annotations share.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Code {
+    /// Every code, in the order of its number.
+    pub const ALL: [Self; 24] = [
+        Self::UnknownPolicy,
+        Self::UnknownField,
+        Self::MalformedMarker,
+        Self::MisplacedMarker,
+        Self::UnparsableDocument,
+        Self::NotText,
+        Self::FileTooLarge,
+        Self::NoSelection,
+        Self::NoDigest,
+        Self::EditRefused,
+        Self::PathMissing,
+        Self::InvalidReference,
+        Self::SymbolicLink,
+        Self::Disagreement,
+        Self::UnusedPolicy,
+        Self::NothingMarked,
+        Self::UnreachableValue,
+        Self::MessageFails,
+        Self::NothingMatches,
+        Self::NoEffect,
+        Self::UnmarkedImage,
+        Self::NotRead,
+        Self::EmbeddedOff,
+        Self::EmbeddedUnsupported,
+    ];
+
+    /// A name for programs, such as `UnknownPolicy`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.facts().0
+    }
+
+    /// How grave `check` takes it to be. To a run, every finding is a warning.
+    #[must_use]
+    pub const fn severity(self) -> Severity {
+        self.facts().1
+    }
+
+    /// What it is about: one sentence, lower case, no final period.
+    #[must_use]
+    pub const fn summary(self) -> &'static str {
+        self.facts().2
+    }
+
+    const fn facts(self) -> (&'static str, Severity, &'static str) {
+        use Severity::{Error, Note, Warning};
+        match self {
+            Self::UnknownPolicy => ("UnknownPolicy", Error, "a marker names a policy that is not in scope"),
+            Self::UnknownField => {
+                ("UnknownField", Error, "a marker ends in something else than :tag, :name or :digest")
+            }
+            Self::MalformedMarker => ("MalformedMarker", Error, "a comment mentions $imagepolicy and is no marker"),
+            Self::MisplacedMarker => ("MisplacedMarker", Error, "a marker stands where there is no scalar to set"),
+            Self::UnparsableDocument => ("UnparsableDocument", Error, "a document with a marker cannot be parsed"),
+            Self::NotText => ("NotText", Error, "a file with a marker is not UTF-8 text"),
+            Self::FileTooLarge => ("FileTooLarge", Error, "a file with a marker is too large"),
+            Self::NoSelection => ("NoSelection", Note, "a policy selects nothing"),
+            Self::NoDigest => ("NoDigest", Error, "a :digest marker of a policy that gives no digest"),
+            Self::EditRefused => ("EditRefused", Error, "an edit of the file is not confirmed by the second parser"),
+            Self::PathMissing => ("PathMissing", Error, "a path of an automation does not exist"),
+            Self::InvalidReference => {
+                ("InvalidReference", Warning, "a value is no reference, tag or digest that OCI allows")
+            }
+            Self::SymbolicLink => ("SymbolicLink", Note, "a YAML file is a symbolic link, which is not followed"),
+            Self::Disagreement => ("Disagreement", Error, "markers of one image name different policies"),
+            Self::UnusedPolicy => ("UnusedPolicy", Warning, "no marker names a policy"),
+            Self::NothingMarked => ("NothingMarked", Warning, "an automation's path holds no marker"),
+            Self::UnreachableValue => ("UnreachableValue", Warning, "a policy would never choose the value of a field"),
+            Self::MessageFails => ("MessageFails", Error, "a commit message fails on a sample change"),
+            Self::NothingMatches => ("NothingMatches", Warning, "a range or pattern matches nothing that it is shown"),
+            Self::NoEffect => ("NoEffect", Warning, "a field of the configuration has no effect"),
+            Self::UnmarkedImage => ("UnmarkedImage", Note, "an image has no marker"),
+            Self::NotRead => ("NotRead", Warning, "a marked file is in no automation's paths"),
+            Self::EmbeddedOff => ("EmbeddedOff", Note, "markers in embedded YAML, which nobody asked to be edited"),
+            Self::EmbeddedUnsupported => {
+                ("EmbeddedUnsupported", Error, "markers in embedded YAML that cannot be edited")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Code;
+
+    #[test]
+    fn codes_come_in_the_order_of_their_numbers() {
+        assert!(Code::ALL.map(Code::as_str).is_sorted_by(|a, b| a < b));
+    }
+}

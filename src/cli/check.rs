@@ -1,0 +1,159 @@
+//! `tagwright check`: what is wrong with the configuration and the markers of a repository.
+
+mod directory;
+mod remote;
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::{Ending, streams};
+use crate::automation::ObjectName;
+use crate::change::{Code, Severity};
+use crate::config::{self, Configuration, Effect, Sources};
+use crate::lint::{self, Finding, Rules, Usage, View};
+use crate::report::check::{self, Entry};
+use crate::report::{self, json, sarif};
+
+/// Where the configuration is when nothing is said.
+const DEFAULT_CONFIG: &str = "policies";
+
+/// Check the configuration and the markers of a repository; write nothing.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The checkout of the repository, or one file of it [default: .]
+    #[arg(conflicts_with = "remote")]
+    directory: Option<PathBuf>,
+    /// Check the remotes that the configuration names, as they are now
+    #[arg(long)]
+    remote: bool,
+    /// Configuration: a file or a folder; may be repeated [default: policies, if there is such a folder]
+    #[arg(long, value_name = "PATH", env = "TAGWRIGHT_CONFIG", hide_env_values = true, value_delimiter = None)]
+    config: Vec<PathBuf>,
+    /// Folder with secrets as files: NAMESPACE/NAME/KEY
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS", hide_env_values = true)]
+    secrets: Option<PathBuf>,
+    /// Folder for the Git mirrors of --remote, kept for the next time [default: a temporary folder]
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
+    data_dir: Option<PathBuf>,
+    /// Also name the images that have no marker
+    #[arg(long)]
+    suggest: bool,
+    /// What to print on stdout
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    output: Output,
+}
+
+/// What is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Output {
+    /// Text for people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// One SARIF 2.1.0 log, for code scanning.
+    Sarif,
+    /// Workflow commands of GitHub Actions.
+    Github,
+}
+
+/// What was read and found of the files.
+#[derive(Default)]
+struct Observed {
+    entries: Vec<Entry>,
+    usage: Usage,
+    /// How much was seen of the repository of each automation.
+    seen: Vec<(ObjectName, View)>,
+    /// Paths of automations that do not exist.
+    missing: Vec<(ObjectName, String)>,
+    /// How many files have markers.
+    marked: usize,
+    /// The worst failure to read a remote, which was reported.
+    failed: Option<crate::run::Kind>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+    let (configuration, mut observed) = if arguments.remote { remotes(arguments) } else { directory(arguments) }?;
+    if let Some(configuration) = &configuration {
+        let found = of_configuration(configuration, &observed);
+        observed.entries.splice(..0, found.into_iter().map(|finding| Entry { remote: String::new(), finding }));
+    }
+    print(arguments, &observed)?;
+    Ok(ending(&observed))
+}
+
+fn remotes(arguments: &Arguments) -> anyhow::Result<(Option<Configuration>, Observed)> {
+    let Some(configuration) = configuration(arguments)? else {
+        let hint = "name the configuration with --config";
+        return Err(report::Usage::new("there is no configuration that names remotes", hint).into());
+    };
+    let observed = remote::observe(arguments, &configuration)?;
+    Ok((Some(configuration), observed))
+}
+
+/// The configuration is read while the directory is searched.
+fn directory(arguments: &Arguments) -> anyhow::Result<(Option<Configuration>, Observed)> {
+    let (configuration, found) = std::thread::scope(|scope| {
+        let search = scope.spawn(|| directory::search(arguments));
+        let configuration = configuration(arguments);
+        (configuration, search.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let configuration = configuration?;
+    let observed = directory::observe(arguments, found?, configuration.as_ref());
+    Ok((configuration, observed))
+}
+
+fn configuration(arguments: &Arguments) -> anyhow::Result<Option<Configuration>> {
+    let paths = match arguments.config.as_slice() {
+        [] if PathBuf::from(DEFAULT_CONFIG).is_dir() => vec![PathBuf::from(DEFAULT_CONFIG)],
+        [] => {
+            streams::talk("note: no configuration is given (--config), so only the markers themselves are checked");
+            return Ok(None);
+        }
+        given => given.to_vec(),
+    };
+    Ok(Some(config::load(&Sources { paths, secrets: arguments.secrets.clone() })?))
+}
+
+/// What automations and policies are held against.
+fn rules(configuration: &Configuration) -> Rules<'_> {
+    let Configuration { automations, policies, origins, .. } = configuration;
+    Rules { automations, policies, origins }
+}
+
+fn of_configuration(configuration: &Configuration, observed: &Observed) -> Vec<Finding> {
+    let seen = |id: &ObjectName| observed.seen.iter().find(|(known, _)| known == id).map(|(_, view)| *view);
+    let idle = configuration.notices.iter().filter(|notice| notice.effect == Effect::Lost);
+    let mut findings: Vec<Finding> =
+        idle.map(|notice| Finding::new(Code::NoEffect, notice.location.clone(), &*notice.message)).collect();
+    findings.extend(lint::configuration(&rules(configuration), &observed.usage, &observed.missing, seen));
+    let key = |finding: &Finding| (finding.location.clone(), finding.code);
+    findings.sort_by_key(key);
+    findings
+}
+
+fn print(arguments: &Arguments, observed: &Observed) -> anyhow::Result<()> {
+    let entries = &observed.entries;
+    match arguments.output {
+        Output::Text => streams::data(&check::text(entries, report::style(std::io::stdout())))?,
+        Output::Github => streams::data(&check::annotations(entries))?,
+        Output::Sarif => streams::json(&sarif::log(entries))?,
+        Output::Json => {
+            let findings = entries.iter().map(Into::into).collect();
+            streams::json(&json::Check { findings, marked_files: observed.marked })?;
+        }
+    }
+    streams::talk(&check::summary(entries, observed.marked));
+    Ok(())
+}
+
+/// A remote that could not be read is worse than what was found in the others.
+fn ending(observed: &Observed) -> Ending {
+    let is_wrong = |entry: &Entry| entry.finding.severity() > Severity::Note;
+    match observed.failed {
+        Some(kind) => Ending::Failed(kind),
+        None if observed.entries.iter().any(is_wrong) => Ending::Found,
+        None => Ending::Done,
+    }
+}

@@ -1,0 +1,94 @@
+//! Checks the remotes that the configuration names, at the commits that a run would read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::{Arguments, Observed};
+use crate::automation::Automation;
+use crate::change::Location;
+use crate::cli::streams;
+use crate::config::Configuration;
+use crate::lint::{self, Finding, Rules, View};
+use crate::report::check::Entry;
+use crate::run::{self, Seen, Survey, Wanted};
+use crate::{git, inventory};
+
+/// Files that mention a marker, good or bad.
+const MENTIONS: Wanted = Wanted { rule: "mention-1", contains: lint::is_mentioned };
+
+/// These, and files that may name images.
+const IMAGES: Wanted = Wanted { rule: "images-1", contains: names_images };
+
+fn names_images(bytes: &[u8]) -> bool {
+    lint::is_mentioned(bytes) || inventory::may_name_images(bytes)
+}
+
+/// What automations read of one commit.
+#[derive(Default)]
+struct Tree {
+    automations: Vec<Arc<Automation>>,
+    files: BTreeMap<String, Vec<u8>>,
+    findings: BTreeSet<(Location, crate::change::Code, String)>,
+}
+
+pub(super) fn observe(arguments: &Arguments, configuration: &Configuration) -> anyhow::Result<Observed> {
+    let temporary;
+    let data_dir = match &arguments.data_dir {
+        Some(directory) => directory.clone(),
+        None => {
+            temporary = tempfile::tempdir().context("cannot make a temporary directory")?;
+            temporary.path().to_owned()
+        }
+    };
+    let wanted = if arguments.suggest { IMAGES } else { MENTIONS };
+    let surveys = crate::cli::runtime()?.block_on(async {
+        let git = git::Git::new(git::Settings::of_machine(data_dir))?;
+        anyhow::Ok(run::survey(&git, &configuration.automations, wanted).await)
+    })?;
+    let mut observed = Observed::default();
+    for ((url, _), tree) in trees(surveys, &mut observed) {
+        check(&url, tree, configuration, arguments, &mut observed);
+    }
+    Ok(observed)
+}
+
+/// Puts together what automations read of the same commit; says what could not be read.
+fn trees(surveys: Vec<Survey>, observed: &mut Observed) -> BTreeMap<(String, String), Tree> {
+    let mut trees: BTreeMap<(String, String), Tree> = BTreeMap::new();
+    for Survey { automation, seen } in surveys {
+        let Seen { commit, files, missing, diagnostics } = match seen {
+            Ok(seen) => seen,
+            Err(error) => {
+                streams::talk(&format!("error: {}: {}", automation.id, error.chain()));
+                observed.failed = observed.failed.max(Some(error.kind()));
+                continue;
+            }
+        };
+        observed.seen.push((automation.id.clone(), View::Whole));
+        observed.missing.extend(missing.into_iter().map(|path| (automation.id.clone(), path)));
+        let tree = trees.entry((automation.remote.url.clone(), commit)).or_default();
+        tree.automations.push(automation);
+        tree.files.extend(files);
+        tree.findings.extend(diagnostics.into_iter().map(|it| (Location::file(it.file), it.code, it.message)));
+    }
+    trees
+}
+
+fn check(url: &str, tree: Tree, configuration: &Configuration, arguments: &Arguments, observed: &mut Observed) {
+    let rules = Rules { automations: &tree.automations, ..super::rules(configuration) };
+    let mut findings: Vec<Finding> =
+        tree.findings.into_iter().map(|(location, code, message)| Finding::new(code, location, message)).collect();
+    if arguments.suggest {
+        findings.extend(tree.files.iter().flat_map(|(path, bytes)| lint::unmarked(path, bytes, Some(rules))));
+    }
+    let marked = tree.files.into_iter().filter(|(_, bytes)| lint::is_mentioned(bytes));
+    let marked: Vec<_> = marked.map(|(path, bytes)| lint::scan(path, bytes, Some(rules))).collect();
+    observed.marked += marked.len();
+    let checked = lint::files(&marked, Some(rules));
+    findings.extend(checked.findings);
+    findings.sort_by(|a, b| (&a.location, a.code).cmp(&(&b.location, b.code)));
+    observed.entries.extend(findings.into_iter().map(|finding| Entry { remote: url.to_owned(), finding }));
+    observed.usage.merge(checked.usage);
+}

@@ -1,0 +1,193 @@
+//! `tagwright explain`: why a policy selects what it selects, and what becomes of its fields.
+
+mod places;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Ending, Output, streams};
+use crate::automation::{ImagePolicy, ObjectName};
+use crate::explain::{self, Fate, Tags};
+use crate::image::{Repository, Tag};
+use crate::report::Usage;
+use crate::report::explain::{Document, Extent, One, Story, sentence, text};
+use crate::{config, registry, run};
+
+/// Endings that a marker may have, and the name of a policy has not.
+const FIELDS: [&str; 3] = [":tag", ":name", ":digest"];
+
+/// How many policies are named to someone who asks for one that does not exist.
+const MAX_NAMED: usize = 10;
+
+/// Tell why a policy selects what it selects, and what becomes of the fields that it sets; or exit with 1 when it selects
+/// nothing.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The policy, as markers name it
+    #[arg(value_name = "NS:NAME")]
+    policy: String,
+    /// A checkout of the repository: tell what becomes of the fields in it
+    #[arg(value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Tell what becomes of the fields in the remotes of the policy's automations; nothing is pushed
+    #[arg(long, conflicts_with = "directory")]
+    remote: bool,
+    /// Configuration: a file or a folder; may be repeated
+    #[arg(long, value_name = "PATH", default_value = "policies", env = "TAGWRIGHT_CONFIG", hide_env_values = true)]
+    config: Vec<PathBuf>,
+    /// Folder with secrets as files: NAMESPACE/NAME/KEY
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS", hide_env_values = true)]
+    secrets: Option<PathBuf>,
+    /// Folder for the Git mirrors, kept for the next time [default: a temporary folder]
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
+    data_dir: Option<PathBuf>,
+    /// Take the tags of this image repository in place of the policy's own
+    #[arg(long, value_name = "REPOSITORY", conflicts_with = "tags")]
+    image: Option<String>,
+    /// Take the tags from this file, one a line; `-` reads stdin
+    #[arg(long, value_name = "FILE")]
+    tags: Option<PathBuf>,
+    /// Tell in one sentence what becomes of this tag
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+    /// Show every tag
+    #[arg(long)]
+    all: bool,
+    /// Ask the mirror at URL in place of the registry HOST; may be repeated
+    #[arg(long, value_name = "HOST=URL")]
+    registry_mirror: Vec<String>,
+    /// What to print on stdout
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    output: Output,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+    let sources = config::Sources { paths: arguments.config.clone(), secrets: arguments.secrets.clone() };
+    let configuration = config::load(&sources)?;
+    let policy = named(&configuration.policies, &arguments.policy)?;
+    let repository = match &arguments.image {
+        Some(image) => Repository::parse(image).map_err(|error| {
+            let hint = "write a repository without tag, such as ghcr.io/stefanprodan/podinfo";
+            Usage::new(format!("--image: {error}"), hint)
+        })?,
+        None => policy.repository.image.clone(),
+    };
+    super::runtime()?.block_on(tell(arguments, &configuration, policy, &repository))
+}
+
+async fn tell(
+    arguments: &Arguments,
+    configuration: &config::Configuration,
+    policy: &Arc<ImagePolicy>,
+    repository: &Repository,
+) -> anyhow::Result<Ending> {
+    let client = registry::Client::new(super::run::registry_settings(&arguments.registry_mirror)?)?;
+    let tags = tags(arguments, policy, repository, &client).await?;
+    let source = match &arguments.tags {
+        Some(path) if path.as_os_str() == "-" => "standard input".to_owned(),
+        Some(path) => path.display().to_string(),
+        None => repository.name().to_owned(),
+    };
+    let funnel = explain::funnel(&policy.policy, &policy.repository.exclusions, &tags);
+    let mut story = Story { policy, source: &source, funnel, held: held(policy), places: Vec::new() };
+    if let Some(tag) = &arguments.tag {
+        one_tag(arguments, &story, &tags, tag)?;
+        return Ok(ending(&story));
+    }
+    let selected = places::Selected { policy, repository, client: &client, tag: selected(&story) };
+    let looked = match (&arguments.directory, arguments.remote) {
+        (Some(directory), _) => places::directory(directory, configuration, &selected).await?,
+        (None, true) => places::remotes(arguments.data_dir.clone(), configuration, &selected).await?,
+        (None, false) => places::Looked::default(),
+    };
+    story.places = looked.places;
+    match arguments.output {
+        Output::Json => streams::json(&Document::of(&story))?,
+        Output::Text => {
+            let extent = if arguments.all { Extent::All } else { Extent::Some };
+            streams::data(&text(&story, extent))?;
+        }
+    }
+    Ok(looked.worst.map_or_else(|| ending(&story), Ending::Failed))
+}
+
+fn one_tag(arguments: &Arguments, story: &Story<'_>, tags: &Tags, tag: &str) -> anyhow::Result<()> {
+    let mut more = tags.clone();
+    let absent = story.funnel.fate(tag) == Fate::Absent && Tag::parse(tag).is_ok();
+    if absent {
+        more.allowed.push(tag.to_owned());
+    }
+    let policy = story.policy;
+    let with = absent.then(|| explain::funnel(&policy.policy, &policy.repository.exclusions, &more));
+    match arguments.output {
+        Output::Json => streams::json(&One::of(story, tag, with.as_ref())),
+        Output::Text => streams::data(&sentence(story, &explain::escaped(tag), with.as_ref())),
+    }
+}
+
+/// The selected tag, or why there is none.
+fn selected(story: &Story<'_>) -> Result<String, String> {
+    let none = || format!("none of {} tags can be selected", story.funnel.listed);
+    story.selected().map(str::to_owned).ok_or_else(|| story.held.clone().unwrap_or_else(none))
+}
+
+fn ending(story: &Story<'_>) -> Ending {
+    if story.selected().is_some() { Ending::Done } else { Ending::No }
+}
+
+/// Why a run selects nothing, whatever the tags are.
+fn held(policy: &ImagePolicy) -> Option<String> {
+    if policy.suspended {
+        return Some("the policy is suspended".to_owned());
+    }
+    policy.repository.suspended.then(|| format!("the image repository {} is suspended", policy.repository.id))
+}
+
+async fn tags(
+    arguments: &Arguments,
+    policy: &ImagePolicy,
+    repository: &Repository,
+    client: &registry::Client,
+) -> anyhow::Result<Tags> {
+    if let Some(path) = &arguments.tags {
+        let text = streams::read(path)?;
+        return Ok(Tags::read(text.lines().map(str::trim).filter(|line| !line.is_empty())));
+    }
+    let listing = client.tags(repository, &policy.repository.access).await;
+    let listing = listing.map_err(|source| run::Error::Registry { image: repository.name().to_owned(), source })?;
+    let registry::Listing { tags, refused, refused_sample } = listing;
+    Ok(Tags { allowed: tags, refused, refused_sample })
+}
+
+/// The policy that a text names: `namespace:name`, as a whole marker or with a slash too.
+fn named<'p>(policies: &'p [Arc<ImagePolicy>], text: &str) -> anyhow::Result<&'p Arc<ImagePolicy>> {
+    let name = FIELDS.iter().find_map(|field| text.strip_suffix(field).filter(|rest| rest.contains(':')));
+    let parts = name.unwrap_or(text).split_once([':', '/']);
+    let Some((namespace, name)) = parts.filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty()) else {
+        let message = format!("{text:?} is not NAMESPACE:POLICY");
+        return Err(Usage::new(message, hint(policies, "", text)).into());
+    };
+    policies.iter().find(|policy| policy.id.namespace == namespace && policy.id.name == name).ok_or_else(|| {
+        Usage::new(format!("no policy {namespace}:{name} is configured"), hint(policies, namespace, name)).into()
+    })
+}
+
+/// What was probably meant by a policy that does not exist.
+fn hint(policies: &[Arc<ImagePolicy>], namespace: &str, name: &str) -> String {
+    let marker = |id: &ObjectName| format!("{}:{}", id.namespace, id.name);
+    if let Some(policy) = policies.iter().find(|policy| policy.id.name == name) {
+        return format!("a policy of that name is in namespace {0:?}: {1}", policy.id.namespace, marker(&policy.id));
+    }
+    let known: Vec<String> = policies.iter().map(|policy| marker(&policy.id)).collect();
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    if let Some(nearest) = config::nearest(&format!("{namespace}:{name}"), &names) {
+        return format!("did you mean {nearest}?");
+    }
+    match names.len() {
+        0 => "the configuration has no policies".to_owned(),
+        count if count > MAX_NAMED => {
+            format!("there are {}, … and {} more", names[..MAX_NAMED].join(", "), count - MAX_NAMED)
+        }
+        _ => format!("there are {}", names.join(", ")),
+    }
+}

@@ -1,0 +1,144 @@
+//! Where the fields of a policy are: a directory, or the remotes of its automations.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::automation::{Automation, ImagePolicy};
+use crate::change::Code;
+use crate::config::Configuration;
+use crate::edit::Selection;
+use crate::explain::{self, Fields};
+use crate::image::{Repository, Tag};
+use crate::marker::{self, Embedded};
+use crate::plan::MarkedFile;
+use crate::report::explain::Place;
+use crate::run::Kind;
+use crate::{files, git, registry, run};
+
+/// What a policy selects, and what it takes to find its digest.
+pub(super) struct Selected<'s> {
+    pub(super) policy: &'s ImagePolicy,
+    pub(super) repository: &'s Repository,
+    pub(super) client: &'s registry::Client,
+    /// Or why nothing is selected.
+    pub(super) tag: Result<String, String>,
+}
+
+impl Selected<'_> {
+    async fn fields(&self, files: &[MarkedFile]) -> Fields {
+        let id = &self.policy.id;
+        let selection = match self.tag.as_deref().map(Tag::parse) {
+            Ok(Ok(tag)) => run::reflected(self.client, self.policy, self.repository, tag, files).await,
+            Ok(Err(error)) => Selection::NoSelection(error.to_string()),
+            Err(reason) => Selection::NoSelection(reason.clone()),
+        };
+        explain::fields(files, &format!("{}:{}", id.namespace, id.name), &selection)
+    }
+}
+
+/// What was found.
+#[derive(Default)]
+pub(super) struct Looked {
+    pub(super) places: Vec<Place>,
+    /// The gravest of what failed.
+    pub(super) worst: Option<Kind>,
+}
+
+/// The automations that have a policy in scope.
+fn automations<'c>(configuration: &'c Configuration, policy: &ImagePolicy) -> Vec<&'c Arc<Automation>> {
+    let has = |automation: &&Arc<Automation>| automation.policies.iter().any(|known| known.id == policy.id);
+    configuration.automations.iter().filter(has).collect()
+}
+
+/// Looks at a checkout: what each automation would do to it, and what none of them looks at.
+pub(super) async fn directory(
+    directory: &Path,
+    configuration: &Configuration,
+    selected: &Selected<'_>,
+) -> anyhow::Result<Looked> {
+    let search = files::Search { is_candidate: marker::is_candidate_path, contains: marker::contains_token };
+    let found = files::search(directory, search)?.files;
+    let automations = automations(configuration, selected.policy);
+    let shown = directory.display();
+    let mut places = Vec::new();
+    for automation in &automations {
+        let paths = &automation.paths;
+        let embedded = Embedded::everywhere(automation.embedded);
+        let read = |(path, bytes): &(String, Vec<u8>)| MarkedFile::with(path.clone(), bytes.clone(), embedded);
+        let files: Vec<_> = found.iter().filter(|(path, _)| is_within(path, paths)).map(read).collect();
+        let fields = held(selected.fields(&files).await, automation);
+        let title = format!("{} in {shown}{}", automation.id, below(paths));
+        places.push(Place { automation: automation.id.to_string(), title, fields, error: None });
+    }
+    let outside = |path: &str| !automations.iter().any(|automation| is_within(path, &automation.paths));
+    let rest = found.into_iter().filter(|(path, _)| outside(path));
+    let rest: Vec<_> = rest.map(|(path, bytes)| MarkedFile::new(path, bytes)).collect();
+    let why = match automations.len() {
+        0 => "no automation has the policy in scope",
+        _ => "the file is not in the paths of an automation that has the policy in scope",
+    };
+    let fields = selected.fields(&rest).await.held(why);
+    if automations.is_empty() || !fields.fields.is_empty() || !fields.diagnostics.is_empty() {
+        let title = if automations.is_empty() { format!("in {shown}") } else { format!("elsewhere in {shown}") };
+        places.push(Place { automation: String::new(), title, fields, error: None });
+    }
+    Ok(Looked { places, worst: None })
+}
+
+/// Fetches the remotes of the automations and looks at what they would plan on.
+pub(super) async fn remotes(
+    data_dir: Option<PathBuf>,
+    configuration: &Configuration,
+    selected: &Selected<'_>,
+) -> anyhow::Result<Looked> {
+    let temporary;
+    let data_dir = match data_dir {
+        Some(directory) => directory,
+        None => {
+            temporary = tempfile::tempdir().context("cannot make a temporary directory")?;
+            temporary.path().to_owned()
+        }
+    };
+    let git = git::Git::new(crate::cli::run::git_settings(data_dir, None))?;
+    let mut looked = Looked::default();
+    for automation in automations(configuration, selected.policy) {
+        let url = &automation.remote.url;
+        let below = below(&automation.paths);
+        let id = automation.id.to_string();
+        looked.places.push(match run::inspect(&git, automation).await {
+            Ok(run::Inspected { branch, files, diagnostics, .. }) => {
+                let mut fields = held(selected.fields(&files).await, automation);
+                let missing = diagnostics.into_iter().filter(|it| it.code == Code::PathMissing);
+                fields.diagnostics.splice(0..0, missing);
+                Place { title: format!("{id} on {branch} of {url}{below}"), automation: id, fields, error: None }
+            }
+            Err(error) => {
+                looked.worst = looked.worst.max(Some(error.kind()));
+                let error = Some(error.chain());
+                Place { title: format!("{id} in {url}{below}"), automation: id, fields: Fields::default(), error }
+            }
+        });
+    }
+    if looked.places.is_empty() {
+        let title = "no automation has the policy in scope".to_owned();
+        looked.places.push(Place { automation: String::new(), title, fields: Fields::default(), error: None });
+    }
+    Ok(looked)
+}
+
+fn held(fields: Fields, automation: &Automation) -> Fields {
+    if automation.suspended { fields.held("the automation is suspended") } else { fields }
+}
+
+fn below(paths: &[String]) -> String {
+    if paths.is_empty() { String::new() } else { format!(" below {}", paths.join(", ")) }
+}
+
+/// Whether a file lies in one of the paths; no paths are everything.
+fn is_within(file: &str, paths: &[String]) -> bool {
+    let lies =
+        |path: &String| file.strip_prefix(path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    paths.is_empty() || paths.iter().any(|path| path.is_empty() || lies(path))
+}

@@ -1,0 +1,215 @@
+//! `tagwright mark`: puts markers on images and writes the policies for them.
+
+mod outlook;
+mod output;
+mod review;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::{Ending, Output, streams};
+use crate::config::{self, Sources};
+use crate::mark::policies::{Dialect, Target};
+use crate::mark::{self, File, Known, Marking, Moving, Origin, Settings};
+use crate::report::Usage;
+use crate::{files, git, inventory, marker};
+
+/// Workflows are left alone: a push that changes one is refused without a special permission, and everything with it.
+const LEFT_ALONE: &str = ".github/workflows/";
+
+/// How many documents that cannot be read are named.
+const MAX_UNREAD: usize = 10;
+
+/// Put markers on images and write the policies for them; without --write, show what would be written.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The directory, or one file
+    directory: PathBuf,
+    /// Write the markers, and the policies to --config or stdout
+    #[arg(long)]
+    write: bool,
+    /// Where the policies go; a file that is there is added to
+    #[arg(long, value_name = "FILE.yaml")]
+    config: Option<PathBuf>,
+    /// Write Flux's objects in place of one ImageAutomation
+    #[arg(long)]
+    flux: bool,
+    /// Folder with secrets that --config names, as files: NAMESPACE/NAME/KEY
+    #[arg(long, value_name = "DIR", requires = "config")]
+    secrets: Option<PathBuf>,
+    /// The namespace of the policies
+    #[arg(long, value_name = "NAMESPACE", default_value = "default")]
+    namespace: String,
+    /// The name of the automation [default: the last part of the Git URL]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// The Git remote that the policies are for [default: the remote of the directory's checkout]
+    #[arg(long, value_name = "URL")]
+    git_url: Option<String>,
+    /// Its branch [default: the one checked out]
+    #[arg(long, value_name = "BRANCH")]
+    branch: Option<String>,
+    /// Mark images whose tags have no order, too: keep the tag, and follow the digest behind it
+    #[arg(long)]
+    track_digests: bool,
+    /// Ask for every policy: accept, skip, or change it
+    #[arg(long)]
+    interactive: bool,
+    /// Ask no registry what the policies would select
+    #[arg(long)]
+    offline: bool,
+    /// Allow plain HTTP to registries
+    #[arg(long)]
+    insecure: bool,
+    /// Ask the mirror at URL in place of the registry HOST; may be repeated
+    #[arg(long, value_name = "HOST=URL")]
+    registry_mirror: Vec<String>,
+    /// What to print on stdout
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    output: Output,
+}
+
+impl Arguments {
+    fn dialect(&self) -> Dialect {
+        if self.flux { Dialect::Flux } else { Dialect::Native }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+    check_label(&arguments.namespace, "--namespace")?;
+    if arguments.interactive && !std::io::stdin().is_terminal() {
+        return Err(Usage::new("--interactive needs a terminal to ask on", "leave it out to accept everything").into());
+    }
+    let files = read(&arguments.directory)?;
+    let existing = existing(arguments)?;
+    let settings = Settings {
+        namespace: arguments.namespace.clone(),
+        moving: if arguments.track_digests { Moving::Track } else { Moving::Leave },
+        known: existing.as_ref().map(|(_, known)| known.clone()).unwrap_or_default(),
+    };
+    let mut marking = mark::plan(&files, &settings);
+    let target = target(arguments, &marking)?;
+    if !arguments.offline {
+        ask_registries(arguments, &mut marking)?;
+    }
+    if arguments.interactive {
+        let mut input = std::io::stdin().lock();
+        let answer = review::all(&files, &mut marking, &mut input, &mut |text| streams::talk(text))?;
+        if answer == review::Answer::Quit {
+            streams::talk("nothing was written");
+            return Ok(Ending::Done);
+        }
+    }
+    let edits = mark::edits(&files, &mut marking);
+    let existing = existing.map(|(text, _)| text);
+    output::Result { arguments, files, marking, edits, target, existing }.deliver()
+}
+
+/// Reads the files that may name images; says on stderr what could not be read.
+fn read(directory: &Path) -> anyhow::Result<Vec<File>> {
+    let search = files::Search { is_candidate: is_candidate_path, contains: inventory::may_name_images };
+    let found = files::search(directory, search)?;
+    for path in &found.oversized {
+        streams::talk(&format!(
+            "warning: {path}: the file is larger than {} bytes and was not read",
+            files::MAX_FILE_BYTES
+        ));
+    }
+    let file = |(path, bytes): (String, Vec<u8>)| File { inventory: inventory::find(&bytes), path, bytes };
+    let mut files: Vec<File> = found.files.into_iter().map(file).collect();
+    inventory::resolve(files.iter_mut().map(|file| (file.path.as_str(), &mut file.inventory)));
+    for file in &files {
+        if file.inventory.generated {
+            streams::talk(&format!("note: {}: left alone, it says that it is generated", file.path));
+        }
+        for it in &file.inventory.overrides {
+            let line = it.sites.first().map_or(0, |site| site.line);
+            let why = format!("the repository of {} ({}) is not found", it.keys, it.tag);
+            streams::talk(&format!("note: {}:{line}: left alone, {why}", file.path));
+        }
+    }
+    let unread = files.iter().flat_map(|file| file.inventory.unread.iter().map(move |unread| (&file.path, unread)));
+    let unread: Vec<_> = unread.collect();
+    for (path, unread) in unread.iter().take(MAX_UNREAD) {
+        streams::talk(&format!("warning: {path}:{}: not read, it is no valid YAML: {}", unread.line, unread.reason));
+    }
+    if unread.len() > MAX_UNREAD {
+        streams::talk(&format!("warning: {} more documents are no valid YAML", unread.len() - MAX_UNREAD));
+    }
+    Ok(files)
+}
+
+fn is_candidate_path(path: &str) -> bool {
+    marker::is_candidate_path(path) && !path.starts_with(LEFT_ALONE)
+}
+
+/// The text and the policies of the file that `--config` names, if it is there.
+fn existing(arguments: &Arguments) -> anyhow::Result<Option<(String, Vec<Known>)>> {
+    let Some(path) = arguments.config.as_ref().filter(|path| path.exists()) else { return Ok(None) };
+    if path.is_dir() {
+        return Err(Usage::new(format!("{} is a folder", path.display()), "name a file with --config").into());
+    }
+    let configuration = config::load(&Sources { paths: vec![path.clone()], secrets: arguments.secrets.clone() })?;
+    let known = configuration.policies.iter().map(|policy| Known {
+        namespace: policy.id.namespace.clone(),
+        name: policy.id.name.clone(),
+        repository: policy.repository.image.name().to_owned(),
+        policy: policy.policy.clone(),
+        digest: policy.digest,
+    });
+    Ok(Some((streams::read(path)?, known.collect())))
+}
+
+/// What the policies are for; none when that is not known and nothing is to be written.
+fn target(arguments: &Arguments, marking: &Marking) -> anyhow::Result<Option<Target>> {
+    let checkout = git::local_checkout(&arguments.directory);
+    let url = match &arguments.git_url {
+        Some(url) => Some(git::Url::parse(url)?.to_string()),
+        None => checkout.as_ref().and_then(|checkout| checkout.url.clone()),
+    };
+    let Some(url) = url else {
+        let to_write = marking.groups.iter().any(|group| group.origin == Origin::Derived);
+        if to_write && (arguments.write || arguments.config.is_some()) {
+            let message = format!("no Git remote is known for {}", arguments.directory.display());
+            return Err(Usage::new(message, "name it with --git-url, so that the policies can be written").into());
+        }
+        return Ok(None);
+    };
+    let name = match &arguments.name {
+        Some(name) => {
+            check_label(name, "--name")?;
+            name.clone()
+        }
+        None => mark::automation_name(&url),
+    };
+    let own = arguments.branch.clone();
+    let branch = own.or_else(|| checkout.as_ref().and_then(|checkout| checkout.branch.clone()));
+    let path = checkout.map(|checkout| checkout.path).filter(|path| !path.is_empty());
+    Ok(Some(Target { namespace: arguments.namespace.clone(), name, url, branch, path }))
+}
+
+fn ask_registries(arguments: &Arguments, marking: &mut Marking) -> anyhow::Result<()> {
+    let settings = super::run::registry_settings(&arguments.registry_mirror)?;
+    let access = outlook::access(arguments.insecure);
+    super::runtime()?.block_on(outlook::ask(settings, &access, &mut marking.groups))
+}
+
+fn check_label(text: &str, what: &str) -> anyhow::Result<()> {
+    if mark::is_label(text) {
+        return Ok(());
+    }
+    let message = format!("{what} {text}: not a name that Kubernetes takes");
+    Err(Usage::new(message, "write lower-case letters, digits and dashes, at most 63, dashes within").into())
+}
+
+/// Makes the folder of a new file.
+fn make_folder(path: &Path) -> anyhow::Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
+        }
+        None => Ok(()),
+    }
+}

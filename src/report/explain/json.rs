@@ -1,0 +1,155 @@
+//! The same as JSON; the shapes are documented in the README.
+
+use serde::Serialize;
+
+use super::{Place, Story, sentence};
+use crate::explain::{Cause, Fate, Funnel};
+use crate::report::json::Diagnostic;
+
+/// What `explain` says about a policy.
+#[derive(Debug, Serialize)]
+pub struct Document {
+    namespace: String,
+    name: String,
+    source: String,
+    selected: String,
+    held: String,
+    listed: usize,
+    dropped: Vec<Group>,
+    candidates: Vec<Candidate>,
+    places: Vec<Where>,
+}
+
+#[derive(Debug, Serialize)]
+struct Group {
+    cause: &'static str,
+    pattern: String,
+    count: usize,
+    tags: Vec<Tag>,
+}
+
+#[derive(Debug, Serialize)]
+struct Tag {
+    tag: String,
+    reason: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Candidate {
+    tag: String,
+    value: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Where {
+    automation: String,
+    fields: Vec<Field>,
+    diagnostics: Vec<Diagnostic>,
+    error: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Field {
+    file: String,
+    line: usize,
+    column: usize,
+    marker: String,
+    old: String,
+    new: String,
+    why: String,
+}
+
+/// What `explain --tag` says about a tag.
+#[derive(Debug, Serialize)]
+pub struct One {
+    tag: String,
+    selected: bool,
+    cause: &'static str,
+    sentence: String,
+}
+
+impl Document {
+    /// Everything that the text says.
+    #[must_use]
+    pub fn of(story: &Story<'_>) -> Self {
+        let group = |group: &crate::explain::Dropped<'_>| Group {
+            cause: word(&group.cause),
+            pattern: match &group.cause {
+                Cause::Excluded(_, pattern) => pattern.clone(),
+                _ => String::new(),
+            },
+            count: group.count,
+            tags: group
+                .tags
+                .iter()
+                .map(|it| Tag { tag: it.tag.to_owned(), reason: super::why(&group.cause, it.reason.as_ref()) })
+                .collect(),
+        };
+        let candidate =
+            |it: &crate::policy::Candidate<'_>| Candidate { tag: it.tag.to_owned(), value: it.value.clone() };
+        Self {
+            namespace: story.policy.id.namespace.clone(),
+            name: story.policy.id.name.clone(),
+            source: story.source.to_owned(),
+            selected: story.selected().unwrap_or_default().to_owned(),
+            held: story.held.clone().unwrap_or_default(),
+            listed: story.funnel.listed,
+            dropped: story.funnel.dropped.iter().map(group).collect(),
+            candidates: story.funnel.candidates.iter().map(candidate).collect(),
+            places: story.places.iter().map(Where::of).collect(),
+        }
+    }
+}
+
+impl Where {
+    fn of(place: &Place) -> Self {
+        let field = |it: &crate::explain::Field| Field {
+            file: it.file.clone(),
+            line: it.line,
+            column: it.column,
+            marker: it.setter.clone(),
+            old: it.old.clone(),
+            new: it.new.clone().unwrap_or_default(),
+            why: it.why.clone().unwrap_or_default(),
+        };
+        Self {
+            automation: place.automation.clone(),
+            fields: place.fields.fields.iter().map(field).collect(),
+            diagnostics: place.fields.diagnostics.iter().map(Diagnostic::from).collect(),
+            error: place.error.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl One {
+    /// What [`sentence`] says.
+    #[must_use]
+    pub fn of(story: &Story<'_>, tag: &str, with: Option<&Funnel<'_>>) -> Self {
+        let cause = match (story.funnel.fate(tag), with) {
+            (Fate::Absent, Some(_)) => "not-listed",
+            (Fate::Absent, None) => word(&Cause::NotAllowed),
+            (Fate::Dropped { cause, .. }, _) => word(cause),
+            (Fate::Candidate { .. }, _) if story.held.is_some() => "held",
+            (Fate::Candidate { place: 1 }, _) => "",
+            (Fate::Candidate { .. }, _) => "outranked",
+        };
+        let sentence = sentence(story, tag, with).trim_end().to_owned();
+        Self { tag: tag.to_owned(), selected: story.selected() == Some(tag), cause, sentence }
+    }
+}
+
+/// A cause as a word for programs.
+fn word(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::NotAllowed => "not-allowed",
+        Cause::Excluded(..) => "excluded",
+        Cause::NotMatched => "not-matched",
+        Cause::NotAVersion => "not-a-version",
+        Cause::TooFewDots => "too-few-dots",
+        Cause::OutOfRange => "out-of-range",
+        Cause::Prerelease => "pre-release",
+        Cause::NotANumber => "not-a-number",
+        Cause::NumberTooLarge => "number-too-large",
+        Cause::Collides => "collision",
+    }
+}

@@ -1,0 +1,231 @@
+//! What `mark` says: the policies it derived, the images it left alone, and the same as JSON.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::plural;
+use crate::automation::DigestReflection;
+use crate::mark::{Edit, File, Group, Left, Marking, Member, Origin, Outlook, Why};
+use crate::marker::Field;
+use crate::policy::{Direction, Order};
+
+/// Writes one line for each policy, then one for each image left alone, then a sum.
+#[must_use]
+pub fn summary(files: &[File], marking: &Marking) -> String {
+    let mut text = String::new();
+    for group in &marking.groups {
+        let _ = writeln!(text, "{}", group_line(group));
+    }
+    for left in &marking.left {
+        let _ = writeln!(text, "left alone: {}", left_line(files, left));
+    }
+    let images: usize = marking.groups.iter().map(|group| group.members.len()).sum();
+    let policies = marking.groups.iter().filter(|group| group.origin == Origin::Derived).count();
+    let (images, left) = (plural(images, "image"), plural(marking.left.len(), "image"));
+    let policies = if policies == 1 { "1 new policy".to_owned() } else { format!("{policies} new policies") };
+    let marked = marking.marked;
+    let _ = writeln!(text, "{images} to mark with {policies}, {left} left alone, {marked} marked before");
+    text
+}
+
+/// Describes a policy: its name, what it follows, where, and what it selects.
+#[must_use]
+pub fn group_line(group: &Group) -> String {
+    let places = plural(group.members.len(), "image");
+    let origin = if group.origin == Origin::Known { ", a policy that exists" } else { "" };
+    let now = match &group.outlook {
+        Outlook::Selects { tag, tags } => format!("; would select {tag} of {}", plural(*tags, "tag")),
+        Outlook::SelectsNone(reason) => format!("; would select nothing: {reason}"),
+        Outlook::Unknown(reason) => format!("; not verified: {reason}"),
+        Outlook::NotAsked => String::new(),
+    };
+    let Group { namespace, name, repository, explanation, .. } = group;
+    let order = order_text(&group.policy.order);
+    format!("{namespace}:{name}: {repository}, {explanation} ({order}), for {places}{origin}{now}")
+}
+
+/// Where an image is: `file:line`.
+#[must_use]
+pub fn place(files: &[File], member: Member) -> String {
+    let file = &files[member.file];
+    format!("{}:{}", file.path, file.inventory.images[member.image].line())
+}
+
+fn left_line(files: &[File], left: &Left) -> String {
+    let image = &files[left.member.file].inventory.images[left.member.image];
+    let tag = if image.tag.is_empty() { String::new() } else { format!(":{}", image.tag) };
+    let hint = match &left.why {
+        Why::NotOrderable(reason) if reason.trackable() => {
+            "; --track-digests pins the digest behind it and follows that"
+        }
+        _ => "",
+    };
+    format!("{}: {}{tag}: {}{hint}", place(files, left.member), image.repository, left.why)
+}
+
+fn order_text(order: &Order) -> String {
+    match order {
+        Order::Semver(range) => format!("semver {}", range.as_str()),
+        Order::Numerical(direction) => format!("numerical {}", direction_text(*direction)),
+        Order::Alphabetical(direction) => format!("alphabetical {}", direction_text(*direction)),
+    }
+}
+
+fn direction_text(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Ascending => "asc",
+        Direction::Descending => "desc",
+    }
+}
+
+/// What `mark --output json` prints.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shape {
+    /// Whether files were written.
+    written: bool,
+    policies: Vec<Policy>,
+    left_alone: Vec<LeftAlone>,
+    /// How many images had a marker.
+    marked_before: usize,
+    /// The unified diff of the marked files.
+    diff: String,
+    /// The document with the new policies; null when there are none, or no Git URL is known.
+    document: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Policy {
+    namespace: String,
+    name: String,
+    image: String,
+    /// The lowest tag in use.
+    tag: String,
+    filter_tags: Option<FilterTags>,
+    policy: Choice,
+    digest_reflection_policy: &'static str,
+    explanation: String,
+    /// Whether the policy existed before.
+    known: bool,
+    /// What it would select now; null when that is not known.
+    selected: Option<String>,
+    /// Why nothing would be selected, or why that is not known.
+    problem: Option<String>,
+    fields: Vec<MarkedField>,
+}
+
+#[derive(Debug, Serialize)]
+struct FilterTags {
+    pattern: String,
+    extract: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Choice {
+    Semver { range: String },
+    Numerical { order: &'static str },
+    Alphabetical { order: &'static str },
+}
+
+#[derive(Debug, Serialize)]
+struct MarkedField {
+    file: String,
+    line: usize,
+    column: usize,
+    field: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct LeftAlone {
+    file: String,
+    line: usize,
+    image: String,
+    tag: String,
+    reason: String,
+}
+
+/// Whether the files were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// They were.
+    Written,
+    /// They were not.
+    Shown,
+}
+
+impl Shape {
+    /// Puts the whole answer together.
+    #[must_use]
+    pub fn new(files: &[File], marking: &Marking, edits: &[Edit], document: Option<String>, mode: Mode) -> Self {
+        let policies = marking.groups.iter().map(|group| policy(files, group)).collect();
+        let left_alone = marking.left.iter().map(|left| left_alone(files, left)).collect();
+        let diff = edits.iter().map(|edit| super::diff::file(&edit.path, &edit.old, &edit.new)).collect();
+        Self { written: mode == Mode::Written, policies, left_alone, marked_before: marking.marked, diff, document }
+    }
+}
+
+fn policy(files: &[File], group: &Group) -> Policy {
+    let (selected, problem) = match &group.outlook {
+        Outlook::Selects { tag, .. } => (Some(tag.clone()), None),
+        Outlook::SelectsNone(reason) | Outlook::Unknown(reason) => (None, Some(reason.clone())),
+        Outlook::NotAsked => (None, None),
+    };
+    let filter = group.policy.filter.as_ref();
+    Policy {
+        namespace: group.namespace.clone(),
+        name: group.name.clone(),
+        image: group.repository.name().to_owned(),
+        tag: group.tag.clone(),
+        filter_tags: filter
+            .map(|it| FilterTags { pattern: it.pattern.as_str().to_owned(), extract: it.extract.clone() }),
+        policy: match &group.policy.order {
+            Order::Semver(range) => Choice::Semver { range: range.as_str().to_owned() },
+            Order::Numerical(direction) => Choice::Numerical { order: direction_text(*direction) },
+            Order::Alphabetical(direction) => Choice::Alphabetical { order: direction_text(*direction) },
+        },
+        digest_reflection_policy: match group.digest {
+            DigestReflection::Never => "Never",
+            DigestReflection::IfNotPresent => "IfNotPresent",
+            DigestReflection::Always => "Always",
+        },
+        explanation: group.explanation.clone(),
+        known: group.origin == Origin::Known,
+        selected,
+        problem,
+        fields: group.members.iter().flat_map(|member| fields(files, *member)).collect(),
+    }
+}
+
+fn fields(files: &[File], member: Member) -> Vec<MarkedField> {
+    let file = &files[member.file];
+    let sites = file.inventory.images[member.image].free_sites();
+    let field = |field| match field {
+        Field::Image => "image",
+        Field::Name => "name",
+        Field::Tag => "tag",
+        Field::Digest => "digest",
+    };
+    sites
+        .map(|site| MarkedField {
+            file: file.path.clone(),
+            line: site.line,
+            column: site.column,
+            field: field(site.field),
+        })
+        .collect()
+}
+
+fn left_alone(files: &[File], left: &Left) -> LeftAlone {
+    let file = &files[left.member.file];
+    let image = &file.inventory.images[left.member.image];
+    LeftAlone {
+        file: file.path.clone(),
+        line: image.line(),
+        image: image.repository.name().to_owned(),
+        tag: image.tag.clone(),
+        reason: left.why.to_string(),
+    }
+}

@@ -1,0 +1,151 @@
+//! One automation on one commit: find the marked files, plan, and commit what there is to change.
+
+use super::{Done, Job, Remote};
+use crate::automation::{Automation, DigestReflection, ImagePolicy};
+use crate::change::{Code, Diagnostic};
+use crate::edit::{Selection, Selections};
+use crate::git::{self, CommitId, Mirror, SkipReason};
+use crate::image::{Reference, Tag};
+use crate::marker::{self, Embedded};
+use crate::plan::{self, MarkedFile};
+use crate::run::memory::Scanned;
+use crate::run::outcome::Error;
+
+/// Which files of a commit are read. The rule's name changes with its functions, since mirrors remember what they found.
+pub(super) const MARKED_FILES: git::Criteria = git::Criteria {
+    rule: "imagepolicy-1",
+    is_candidate: marker::is_candidate_path,
+    contains: marker::contains_token,
+    max_bytes: marker::MAX_FILE_BYTES,
+};
+
+impl Remote<'_> {
+    /// Plans one automation on `base` and makes its commit, if there is anything to change.
+    pub(super) async fn commit(
+        &mut self,
+        mirror: &Mirror,
+        job: &mut Job<'_>,
+        base: CommitId,
+        done: &mut Done,
+    ) -> Result<Option<CommitId>, Error> {
+        let automation = job.automation;
+        let failed = |source| Error::git("read", &automation.remote.url, source);
+        let snapshot = mirror.snapshot(base).await.map_err(failed)?;
+        let known = self.context.memory.scanned();
+        let embedded = Embedded::everywhere(automation.embedded);
+        let blobs = known.keys().filter(|(_, scanned)| *scanned == embedded).map(|(blob, _)| *blob).collect();
+        let found = snapshot.search_new(&automation.paths, MARKED_FILES, blobs).await.map_err(failed)?;
+        job.report.diagnostics = found_diagnostics(&found);
+        let files = self.scan(found, known, embedded);
+        let selections = self.selections(job, &files, done).await;
+        let mut plan = plan::edits(&files, &selections);
+        drop(files);
+        job.report.diagnostics.append(&mut plan.diagnostics);
+        if plan.edits.is_empty() {
+            if job.looked_up == 0 {
+                self.settle(mirror, automation, base, &job.report.diagnostics).await;
+            }
+            return Ok(None);
+        }
+        job.report.message = plan::message(automation, &plan, &selections).map_err(Error::Message)?;
+        let edits = plan.edits.iter().map(|edit| git::Edit { path: edit.path.clone(), bytes: edit.new.clone() });
+        let details = new_commit(base, automation, job.report.message.clone());
+        let commit = snapshot.commit_edits(edits.collect(), details).await.map_err(failed)?;
+        job.report.edits = plan.edits;
+        Ok(commit)
+    }
+
+    /// Scans the files that are new, and takes the others as they were scanned before.
+    fn scan(&self, found: git::Found, known: Scanned, embedded: Embedded) -> Vec<MarkedFile> {
+        let old = found.known.into_iter().filter_map(|(path, blob)| Some(known.get(&(blob, embedded))?.at(path)));
+        let mut files: Vec<MarkedFile> = old.collect();
+        let mut new = Scanned::new();
+        for file in found.files {
+            let scanned = MarkedFile::with(file.path, file.bytes, embedded);
+            new.insert((file.id, embedded), scanned.clone());
+            files.push(scanned);
+        }
+        self.context.memory.keep(new);
+        files
+    }
+
+    /// What each policy in scope selected, with digests where the policy asks for them.
+    async fn selections(&mut self, job: &mut Job<'_>, files: &[MarkedFile], done: &mut Done) -> Selections {
+        let mut selections: Selections = self.known.iter().map(|name| (name.as_str(), Selection::Elsewhere)).collect();
+        let mut open: Vec<(&ImagePolicy, &Reference, &Tag)> = Vec::new();
+        for policy in &job.automation.policies {
+            let name = marker_name(policy);
+            let reference = match self.context.selected.get(&policy.id) {
+                Some(Ok(reference)) => reference,
+                Some(Err(reason)) => {
+                    selections.insert(name, Selection::NoSelection(reason.clone()));
+                    continue;
+                }
+                None => continue,
+            };
+            let held = match policy.digest {
+                DigestReflection::IfNotPresent => plan::held_digest(files, &name, reference),
+                DigestReflection::Never | DigestReflection::Always => None,
+            };
+            match (&reference.tag, policy.digest, held) {
+                (Some(tag), DigestReflection::Always, _) | (Some(tag), DigestReflection::IfNotPresent, None) => {
+                    open.push((policy, reference, tag));
+                }
+                (_, _, digest) => {
+                    selections.insert(name, Selection::Selected(Reference { digest, ..reference.clone() }));
+                }
+            }
+        }
+        job.looked_up = open.len();
+        let wanted = open.iter().map(|(policy, _, tag)| (&*policy.repository, *tag)).collect();
+        done.failures.extend(self.digests.look_up(&self.context.edges.registry, wanted).await);
+        for (policy, reference, tag) in open {
+            let selection = match self.digests.digest(&policy.repository, tag) {
+                Ok(digest) => Selection::Selected(Reference { digest: Some(digest), ..reference.clone() }),
+                Err(reason) => Selection::NoSelection(reason),
+            };
+            selections.insert(marker_name(policy), selection);
+        }
+        selections
+    }
+}
+
+/// How markers name a policy.
+pub(super) fn marker_name(policy: &ImagePolicy) -> String {
+    format!("{}:{}", policy.id.namespace, policy.id.name)
+}
+
+/// What a search says beside the files.
+pub(super) fn found_diagnostics(found: &git::Found) -> Vec<Diagnostic> {
+    let missing = found.missing.iter().map(|path| {
+        plan::about_path(path, Code::PathMissing, "the path of the automation does not exist in the repository")
+    });
+    missing.chain(skipped_diagnostics(found)).collect()
+}
+
+/// What is to say about files that were not looked into.
+pub(super) fn skipped_diagnostics(found: &git::Found) -> impl Iterator<Item = Diagnostic> {
+    found.skipped.iter().map(|skipped| {
+        let (code, message) = match skipped.reason {
+            SkipReason::SymbolicLink => (Code::SymbolicLink, "a symbolic link, which is not followed".to_owned()),
+            SkipReason::TooLarge { bytes } => {
+                let limit = marker::MAX_FILE_BYTES;
+                (Code::FileTooLarge, format!("the file has {bytes} bytes, more than the limit of {limit}"))
+            }
+            SkipReason::TooDeep => (Code::FileTooLarge, "the folder nests too deep to be read".to_owned()),
+            SkipReason::NameNotText => (Code::NotText, "the name is not UTF-8".to_owned()),
+        };
+        plan::about_path(&skipped.path, code, &message)
+    })
+}
+
+fn new_commit(parent: CommitId, automation: &Automation, message: String) -> git::NewCommit {
+    let now = jiff::Zoned::now();
+    let author = &automation.commit.author;
+    git::NewCommit {
+        parents: vec![parent],
+        author: git::Author { name: author.name.clone(), email: author.email.clone() },
+        time: git::CommitTime { seconds: now.timestamp().as_second(), offset_minutes: now.offset().seconds() / 60 },
+        message,
+    }
+}

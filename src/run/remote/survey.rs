@@ -1,0 +1,101 @@
+//! Reads what a run would read of the remotes, and plans nothing.
+
+use std::sync::Arc;
+
+use super::commit::{MARKED_FILES, skipped_diagnostics};
+use super::target::{self, Target};
+use crate::automation::Automation;
+use crate::change::Diagnostic;
+use crate::git::{self, Mirror};
+use crate::run::outcome::Error;
+use crate::run::{Batch, by_url};
+
+/// Which of the files that may have markers are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Names the function below, as in [`git::Criteria`].
+    pub rule: &'static str,
+    /// By content.
+    pub contains: fn(&[u8]) -> bool,
+}
+
+/// What one automation would read.
+#[derive(Debug)]
+pub struct Survey {
+    /// The automation.
+    pub automation: Arc<Automation>,
+    /// What it reads, or why it cannot.
+    pub seen: Result<Seen, Error>,
+}
+
+/// The files of one commit below an automation's paths.
+#[derive(Debug)]
+pub struct Seen {
+    /// The commit.
+    pub commit: String,
+    /// The files by path, with their bytes.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// The paths of the automation that do not exist.
+    pub missing: Vec<String>,
+    /// Files that could not be looked into.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Fetches the remotes, one after the other, and reads what each automation would read; in the order given.
+pub async fn survey(git: &git::Git, automations: &[Arc<Automation>], wanted: Wanted) -> Vec<Survey> {
+    let mut surveys: Vec<(usize, Survey)> = Vec::new();
+    for batch in by_url(automations).into_iter().flatten() {
+        surveys.extend(read_batch(git, batch, wanted).await);
+    }
+    surveys.sort_by_key(|(position, _)| *position);
+    surveys.into_iter().map(|(_, survey)| survey).collect()
+}
+
+async fn read_batch(git: &git::Git, batch: Batch<'_>, wanted: Wanted) -> Vec<(usize, Survey)> {
+    let remote = &batch[0].1.remote;
+    let opened = async {
+        let mirror = git.open(&remote.url, &remote.access)?;
+        let advertisement = mirror.advertise().await?;
+        Ok((mirror, advertisement))
+    };
+    let opened = opened.await.map_err(Arc::new);
+    let mut surveys = Vec::with_capacity(batch.len());
+    for (position, automation) in batch {
+        let seen = match &opened {
+            Ok((mirror, advertisement)) => read(mirror, advertisement, automation, wanted).await,
+            Err(source) => {
+                Err(Error::Git { doing: "read", url: automation.remote.url.clone(), source: Arc::clone(source) })
+            }
+        };
+        surveys.push((position, Survey { automation: Arc::clone(automation), seen }));
+    }
+    surveys
+}
+
+async fn read(
+    mirror: &Mirror,
+    advertisement: &git::Advertisement,
+    automation: &Automation,
+    wanted: Wanted,
+) -> Result<Seen, Error> {
+    let criteria = git::Criteria { rule: wanted.rule, contains: wanted.contains, ..MARKED_FILES };
+    let (target, found) = find(mirror, advertisement, automation, criteria).await?;
+    let diagnostics = skipped_diagnostics(&found).collect();
+    let files = found.files.into_iter().map(|file| (file.path, file.bytes)).collect();
+    Ok(Seen { commit: target.base.to_string(), files, missing: found.missing, diagnostics })
+}
+
+/// Fetches what an automation would plan on, and finds its files.
+pub(super) async fn find(
+    mirror: &Mirror,
+    advertisement: &git::Advertisement,
+    automation: &Automation,
+    criteria: git::Criteria,
+) -> Result<(Target, git::Found), Error> {
+    let failed = |source| Error::git("read", &automation.remote.url, source);
+    let aim = target::aim(mirror, advertisement, automation).await?;
+    let target = aim.fetch(mirror, advertisement, &automation.remote.url).await?;
+    let snapshot = mirror.snapshot(target.base).await.map_err(failed)?;
+    let found = snapshot.search(&automation.paths, criteria).await.map_err(failed)?;
+    Ok((target, found))
+}

@@ -1,0 +1,106 @@
+//! Writes one thing that was found as a paragraph for people: what, where, the line underlined, and what to change.
+//!
+//! ```
+//! use tagwright::change::{Excerpt, Location, Severity};
+//! use tagwright::snippet::{Paragraph, Style};
+//! let text = "range: 6.y\n";
+//! let location = Location { file: "a.yaml".into(), line: 1, column: 8, excerpt: Excerpt::of(text, 7..10) };
+//! let paragraph = Paragraph {
+//!     severity: Severity::Error,
+//!     code: None,
+//!     message: "not a range",
+//!     location: &location,
+//!     related: None,
+//!     hint: Some("write `6.x`"),
+//! };
+//! assert_eq!(paragraph.render(Style::Plain), "\
+//! error: not a range
+//!  --> a.yaml:1:8
+//!   |
+//! 1 | range: 6.y
+//!   |        ^^^
+//!   |
+//!   = help: write `6.x`");
+//! ```
+
+use std::borrow::Cow;
+
+use annotate_snippets::renderer::{DecorStyle, Renderer};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Snippet, normalize_untrusted_str};
+
+use crate::change::{Excerpt, Location, Severity};
+
+/// Whether text is for a terminal with colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Style {
+    /// Text alone.
+    #[default]
+    Plain,
+    /// Text with ANSI colours.
+    Colored,
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone, Copy)]
+pub struct Paragraph<'a> {
+    /// How grave it is.
+    pub severity: Severity,
+    /// Its code.
+    pub code: Option<&'a str>,
+    /// What it is: one sentence.
+    pub message: &'a str,
+    /// Where it is.
+    pub location: &'a Location,
+    /// A second place that belongs to it, and what is there.
+    pub related: Option<(&'a Location, &'a str)>,
+    /// What to change.
+    pub hint: Option<&'a str>,
+}
+
+impl Paragraph<'_> {
+    /// Writes the paragraph, without a final newline. Control characters are made visible.
+    #[must_use]
+    pub fn render(&self, style: Style) -> String {
+        let renderer = match style {
+            Style::Plain => Renderer::plain(),
+            Style::Colored => Renderer::styled(),
+        };
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
+        };
+        let mut title = level.primary_title(normalize_untrusted_str(self.message));
+        if let Some(code) = self.code {
+            title = title.id(code);
+        }
+        let mut group = Group::with_title(title);
+        let Location { file, line, column, excerpt } = self.location;
+        match excerpt {
+            Some(excerpt) if *line > 0 => {
+                let annotation = AnnotationKind::Primary.span(excerpt.start..excerpt.end);
+                group = group.element(snippet(excerpt, file, *line).annotation(annotation));
+            }
+            _ if !file.is_empty() => {
+                let origin = Origin::path(normalize_untrusted_str(file));
+                group = group.element(match line {
+                    0 => origin,
+                    line => origin.line(*line).char_column(*column),
+                });
+            }
+            _ => {}
+        }
+        if let Some((Location { file, line, excerpt: Some(excerpt), .. }, label)) = self.related {
+            let annotation = AnnotationKind::Context.span(excerpt.start..excerpt.end).label(label);
+            group = group.element(snippet(excerpt, file, *line).annotation(annotation));
+        }
+        if let Some(hint) = self.hint {
+            group = group.element(Level::HELP.message(normalize_untrusted_str(hint)));
+        }
+        renderer.decor_style(DecorStyle::Ascii).render(&[group]).trim_end().to_owned()
+    }
+}
+
+fn snippet<'a, T: Clone>(excerpt: &'a Excerpt, file: &str, line: usize) -> Snippet<'a, T> {
+    Snippet::source(Cow::Borrowed(excerpt.text.as_str())).line_start(line).path(normalize_untrusted_str(file))
+}

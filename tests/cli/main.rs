@@ -1,0 +1,18 @@
+//! The binary as a user meets it: arguments, streams, exit codes, texts, JSON; every recorded vector goes through it.
+
+#![allow(clippy::unwrap_used)]
+
+mod demo;
+mod help;
+mod message;
+mod readme;
+#[path = "../support/registry.rs"]
+mod registry;
+#[path = "../support/git.rs"]
+mod remote;
+mod run;
+mod select;
+mod set;
+mod site;
+mod skip;
+mod world;

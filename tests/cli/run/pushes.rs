@@ -1,0 +1,184 @@
+//! Where commits go, and what becomes of them when the remote does not want them.
+
+use super::{TAGS, outcomes, shop};
+use crate::remote::{Remote, git};
+use crate::site::{SHOP, Site, native};
+use crate::world::text;
+
+#[test]
+fn several_automations_of_one_branch_are_one_push_of_several_commits() {
+    let file = format!("{SHOP}again: REGISTRY/team/app:1.0.0 # {{\"$imagepolicy\": \"default:second\"}}\n");
+    let site = Site::new(&TAGS, &file);
+    site.remote.hook("post-receive", "cat >> pushes");
+    site.configure("a.yaml", &native("first", "app", "branch: main", ""));
+    site.configure("b.yaml", &native("second", "second", "", ""));
+    let run = site.run(&["--output=json"]);
+    assert_eq!(outcomes(&run.json()), [("first", "pushed"), ("second", "pushed")], "{run:?}");
+    assert_eq!(site.commits("main"), 3);
+    let pushes = std::fs::read_to_string(site.remote.bare().join("pushes")).unwrap();
+    assert_eq!(pushes.lines().count(), 1, "{pushes}");
+    assert_eq!(site.file("main"), file.replace("app:1.0.0", "app:1.1.0"));
+    site.remote.fsck();
+}
+
+#[test]
+fn a_hook_that_rejects_is_a_failure_in_its_own_words() {
+    let site = shop();
+    site.remote.hook("pre-receive", "echo 'no deployments on Friday' >&2; printf '\\033[31mred' >&2; exit 1");
+    let before = site.remote.at("main");
+    let run = site.run(&[]);
+    insta::assert_snapshot!(run.text(), @"
+exit 1
+-- stdout
+default/shop: failed
+-- stderr
+default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+error: default/shop: REMOTE refused the push to refs/heads/main: pre-receive hook declined
+remote: no deployments on Friday
+remote: red
+");
+    let json = site.run(&["--output=json"]);
+    assert_eq!((json.code, outcomes(&json.json())), (1, vec![("shop", "failed")]));
+    assert!(text(&json.json()["automations"][0], "error").contains("no deployments on Friday"));
+    assert_eq!(site.remote.at("main"), before);
+}
+
+#[test]
+fn another_branch_takes_the_commits_and_the_first_one_stays() {
+    let site = Site::new(&TAGS, SHOP);
+    site.configure("shop.yaml", &native("shop", "app", "push: {branch: updates}", ""));
+    let before = site.remote.at("main");
+    let run = site.run(&["--output=json"]);
+    assert_eq!(run.json()["automations"][0]["branch"], "updates", "{run:?}");
+    assert_eq!((site.remote.at("main"), site.commits("updates")), (before.clone(), 2));
+    assert_eq!(outcomes(&site.run(&["--output=json"]).json()), [("shop", "unchanged")]);
+    // The next tag is built upon the first.
+    site.registry.change(|world| world.repositories.get_mut("team/app").unwrap().push("1.3.0".into()));
+    assert_eq!(outcomes(&site.run(&["--output=json"]).json()), [("shop", "pushed")]);
+    assert_eq!((site.remote.at("main"), site.commits("updates")), (before, 3));
+}
+
+#[test]
+fn a_refspec_is_a_second_destination_and_may_be_up_to_date() {
+    let site = Site::new(&TAGS, SHOP);
+    let push = "push: {refspec: 'refs/heads/main:refs/heads/staging'}";
+    site.configure("shop.yaml", &native("shop", "app", push, ""));
+    assert_eq!(outcomes(&site.run(&["--output=json"]).json()), [("shop", "pushed")]);
+    assert_eq!(site.remote.at("staging"), site.remote.at("main"));
+    let same = "push: {refspec: 'refs/heads/staging:refs/heads/copy'}";
+    site.configure("shop.yaml", &native("shop", "app", same, ""));
+    git(&site.remote.bare(), &["branch", "copy", "staging"]);
+    site.registry.change(|world| world.repositories.get_mut("team/app").unwrap().push("1.3.0".into()));
+    let run = site.run(&["--output=json"]);
+    assert_eq!((run.code, outcomes(&run.json())), (0, vec![("shop", "pushed")]), "{run:?}");
+
+    site.configure("shop.yaml", &native("shop", "app", "push: {refspec: 'refs/heads/nope:refs/heads/x'}", ""));
+    site.registry.change(|world| world.repositories.get_mut("team/app").unwrap().push("1.4.0".into()));
+    let before = site.remote.at("main");
+    let run = site.run(&[]);
+    insta::assert_snapshot!(run.text(), @"
+exit 2
+-- stdout
+default/shop: failed
+-- stderr
+default/app: REGISTRY/team/app has 7 tags, selected REGISTRY/team/app:1.4.0
+error: default/shop: the source of the refspec refs/heads/nope:refs/heads/x does not exist on REMOTE
+");
+    assert_eq!(site.remote.at("main"), before, "nothing is pushed");
+}
+
+#[test]
+fn a_refspec_whose_destination_went_its_own_way_is_not_overwritten() {
+    let site = Site::new(&TAGS, SHOP);
+    git(&site.remote.work(), &["checkout", "-q", "-b", "staging"]);
+    site.remote.commit(&[("x", "x")], "their own");
+    let theirs = site.remote.at("staging");
+    site.configure("shop.yaml", &native("shop", "app", "push: {refspec: 'refs/heads/main:refs/heads/staging'}", ""));
+    let run = site.run(&[]);
+    insta::assert_snapshot!(run.text(), @"
+exit 1
+-- stdout
+default/shop: failed
+-- stderr
+default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+error: default/shop: refs/heads/staging of REMOTE has moved on its own; a refspec that starts with '+' would overwrite it
+");
+    assert_eq!(site.remote.at("staging"), theirs);
+}
+
+#[test]
+fn push_options_reach_the_remote() {
+    let site = Site::new(&TAGS, SHOP);
+    site.remote.hook("pre-receive", "echo \"$GIT_PUSH_OPTION_0 $GIT_PUSH_OPTION_1\" > options");
+    site.configure("shop.yaml", &native("shop", "app", "push: {options: {ci.skip: '', topic: images}}", ""));
+    assert_eq!(outcomes(&site.run(&["--output=json"]).json()), [("shop", "pushed")]);
+    assert_eq!(std::fs::read_to_string(site.remote.bare().join("options")).unwrap(), "ci.skip topic=images\n");
+    site.remote.config("receive.advertisePushOptions", "false");
+    site.registry.change(|world| world.repositories.get_mut("team/app").unwrap().push("1.3.0".into()));
+    let run = site.run(&[]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(
+        run.stderr.contains("error: default/shop: cannot push to REMOTE: REMOTE does not support push-options"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn without_a_reference_it_is_the_remote_s_default_branch() {
+    let site = Site::new(&TAGS, SHOP);
+    git(&site.remote.bare(), &["branch", "-m", "main", "trunk"]);
+    site.configure("shop.yaml", &native("shop", "app", "", ""));
+    let run = site.world.run(["run", "--once", "--config=config", "--output=json"]);
+    assert_eq!(run.json()["automations"][0]["branch"], "trunk", "{run:?}");
+    assert_eq!(site.commits("trunk"), 2);
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let site = shop();
+    site.configure("shop.yaml", &native("shop", "app", "branch: nope", ""));
+    insta::assert_snapshot!(site.run(&[]).text(), @"
+exit 1
+-- stdout
+default/shop: failed
+-- stderr
+default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+error: default/shop: cannot fetch from REMOTE: REMOTE has no refs/heads/nope; it has refs/heads/main
+");
+    site.configure("shop.yaml", &native("shop", "app", "ref: {tag: v1}\n    push: {branch: x}", ""));
+    insta::assert_snapshot!(site.run(&[]).stderr, @"
+default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+error: default/shop: cannot fetch from REMOTE: REMOTE has no refs/tags/v1
+");
+    site.configure("shop.yaml", &native("shop", "app", "ref: {tag: v1}", ""));
+    insta::assert_snapshot!(site.run(&[]).stderr, @"
+error: push spec not provided, and cannot be inferred from .spec.git.checkout.ref or GitRepository .spec.ref
+ --> config/shop.yaml:7:5
+  |
+7 |     ref: {tag: v1}
+  |     ^^^
+  |
+  = help: name the branch to push to in `push.branch`
+");
+    site.configure("shop.yaml", &native("shop", "app", "ref: {semver: '>=9'}\n    push: {branch: x}", ""));
+    insta::assert_snapshot!(site.run(&[]).stderr, @"
+default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+error: default/shop: no tag of REMOTE is in the range >=9
+");
+    site.configure("shop.yaml", &native("shop", "app", "", "").replace("REMOTE", "REMOTE/nowhere"));
+    insta::assert_snapshot!(site.run(&[]).stderr, @"
+default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+error: default/shop: cannot read REMOTE/nowhere: REMOTE/nowhere reported an error: fatal: 'REMOTE/nowhere' does not appear to be a git repository
+");
+    let empty = Remote::empty();
+    site.configure("shop.yaml", &native("shop", "app", "", "").replace("REMOTE", &empty.path()));
+    insta::assert_snapshot!(site.run(&[]).masked(&empty.path(), "EMPTY").text(), @"
+exit 1
+-- stdout
+default/shop: failed
+-- stderr
+default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+error: default/shop: cannot fetch from EMPTY: EMPTY is empty: it has no branch yet
+  hint: push a first commit
+");
+}

@@ -1,0 +1,208 @@
+//! `skip`: which commits are the bot's own, and by which sign.
+
+use crate::world::{Run, World};
+
+/// A checkout with commits made by the real git.
+struct Checkout(World);
+
+impl Checkout {
+    fn new() -> Self {
+        let world = World::new();
+        world.git("", &["init", "-q", "-b", "main", "checkout"]);
+        Self(world)
+    }
+
+    fn commit(&self, author: &str, message: &[u8]) {
+        let author = format!("--author={author}");
+        self.0.git_fed(
+            "checkout",
+            &["commit", "-q", "--allow-empty", "--cleanup=verbatim", &author, "-F", "-"],
+            message,
+        );
+    }
+
+    fn skip(&self, folder: &str, arguments: &[&str]) -> Run {
+        let mut command = self.0.tagwright(["skip"].iter().chain(arguments));
+        let run = self.0.finish(command.current_dir(self.0.path(folder)), b"");
+        match run.stdout.split_once(' ') {
+            // Hashes have the time in them.
+            Some((commit, _)) => run.clone().masked(commit, "COMMIT"),
+            None => run,
+        }
+    }
+}
+
+const ADA: &str = "Ada <ada@example.com>";
+const BOT: &str = "kubevelabot <kubevelabot@users.noreply.github.com>";
+
+/// Author, message, further arguments, exit code, output.
+type Case<'a> = (&'a str, &'a [u8], &'a [&'a str], i32, &'a str);
+
+#[test]
+fn commits_are_recognised_by_trailer_author_or_beginning() {
+    let checkout = Checkout::new();
+    let cases: [Case<'_>; 12] = [
+        (ADA, b"Fix the shop\n", &[], 1, "COMMIT is not the bot's own\n"),
+        (
+            ADA,
+            b"Update images\n\nTagwright-Automation: shop/shop\nTagwright-Policy: shop:web\n",
+            &[],
+            0,
+            "COMMIT is the bot's own, by trailer Tagwright-Automation: shop/shop\n",
+        ),
+        (
+            BOT,
+            b"anything\n",
+            &[],
+            0,
+            "COMMIT is the bot's own, by author kubevelabot <kubevelabot@users.noreply.github.com>\n",
+        ),
+        (
+            ADA,
+            b"Update image automatically.\nImage: ghcr.io/fogdong/test-fog:master-6e9b0f9-1656569910\n",
+            &[],
+            0,
+            "COMMIT is the bot's own, by message that begins with 'Update image automatically.'\n",
+        ),
+        (
+            ADA,
+            b"Update from image update automation",
+            &[],
+            0,
+            "COMMIT is the bot's own, by message that begins with 'Update from image update automation'\n",
+        ),
+        (
+            ADA,
+            b"Revert \"Update image automatically.\"\n\nIt said: Update image automatically.\n",
+            &[],
+            1,
+            "COMMIT is not the bot's own\n",
+        ),
+        (
+            ADA,
+            b"Say how\n\nCommits of the bot have\n\nTagwright-Automation: shop/shop\n\nat their end.\n",
+            &[],
+            1,
+            "COMMIT is not the bot's own\n",
+        ),
+        (
+            ADA,
+            b"chore(images): web\n",
+            &["--prefix", "chore(images)"],
+            0,
+            "COMMIT is the bot's own, by message that begins with 'chore(images)'\n",
+        ),
+        (ADA, b"not chore(images)\n", &["--prefix", "chore(images)"], 1, "COMMIT is not the bot's own\n"),
+        (
+            "Flux <flux@example.com>",
+            b"x\n",
+            &["--author", "flux@example.com"],
+            0,
+            "COMMIT is the bot's own, by author Flux <flux@example.com>\n",
+        ),
+        (
+            "Flux <flux@example.com>",
+            b"x\n",
+            &["--author", "Ada", "--author", "Flux"],
+            0,
+            "COMMIT is the bot's own, by author Flux <flux@example.com>\n",
+        ),
+        (ADA, b"caf\xe9 in Latin-1\n", &["--prefix="], 1, "COMMIT is not the bot's own\n"),
+    ];
+    for (author, message, arguments, code, says) in cases {
+        checkout.commit(author, message);
+        let run = checkout.skip("checkout", arguments);
+        run.prints(code, says);
+        assert_eq!(run.stderr, "");
+    }
+}
+
+#[test]
+fn a_revision_is_anything_that_git_takes() {
+    let checkout = Checkout::new();
+    checkout.commit(BOT, b"first\n");
+    checkout.commit(ADA, b"second\n");
+    checkout.0.git("checkout", &["tag", "-a", "-m", "x", "v1", "HEAD~1"]);
+    std::fs::create_dir_all(checkout.0.path("checkout/deep/er")).unwrap();
+    let hash = checkout.0.git("checkout", &["rev-parse", "HEAD~1"]);
+    for revision in ["HEAD~1", "main^", "v1", "refs/tags/v1", &hash[..10]] {
+        assert_eq!(checkout.skip("checkout/deep/er", &[revision]).code, 0, "{revision}");
+    }
+    assert_eq!(checkout.skip("checkout/deep/er", &[]).code, 1);
+}
+
+#[test]
+fn a_message_without_a_checkout() {
+    let world = World::new();
+    let bot = "Update image automatically.\nImage: ghcr.io/fogdong/test-fog:master-6e9b0f9-1656569910\n";
+    let says = "the message is the bot's own, by message that begins with 'Update image automatically.'\n";
+    world.feed(bot, ["skip", "--message-file", "-"]).prints(0, says);
+    world.write("message", "Update\n\nTagwright-Automation: a/b\n");
+    world
+        .run(["skip", "--message-file", "message"])
+        .prints(0, "the message is the bot's own, by trailer Tagwright-Automation: a/b\n");
+    world.feed("", ["skip", "--message-file", "-"]).prints(1, "the message is not the bot's own\n");
+    let latin = world.finish(&mut world.tagwright(["skip", "--message-file", "-"]), b"caf\xe9\n");
+    latin.prints(1, "the message is not the bot's own\n");
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_neither_yes_nor_no() {
+    let world = World::new();
+    insta::assert_snapshot!(world.run(["skip"]).text(), @"
+exit 2
+-- stdout
+-- stderr
+error: cannot open the checkout to read HEAD
+  caused by: could not find repository at '.'
+  hint: run it in a checkout, or pass the message with --message-file FILE
+");
+    insta::assert_snapshot!(world.run(["skip", "--message-file", "nowhere"]).text(), @"
+exit 2
+-- stdout
+-- stderr
+error: cannot read nowhere
+  caused by: No such file or directory (os error 2)
+  hint: check the path
+");
+    let checkout = Checkout::new();
+    insta::assert_snapshot!(checkout.skip("checkout", &[]).text(), @"
+exit 2
+-- stdout
+-- stderr
+error: cannot find HEAD
+  caused by: revspec 'HEAD' not found
+  hint: name a commit as git does: HEAD, a branch, a hash
+");
+    checkout.commit(ADA, b"first\n");
+    insta::assert_snapshot!(checkout.skip("checkout", &["nope"]).text(), @"
+exit 2
+-- stdout
+-- stderr
+error: cannot find nope
+  caused by: revspec 'nope' not found
+  hint: name a commit as git does: HEAD, a branch, a hash
+");
+    insta::assert_snapshot!(checkout.skip("checkout", &["HEAD~1"]).text(), @"
+exit 2
+-- stdout
+-- stderr
+error: cannot find HEAD~1
+  caused by: parent 0 does not exist
+  hint: name a commit as git does: HEAD, a branch, a hash
+");
+    insta::assert_snapshot!(checkout.skip("checkout", &["HEAD:"]).text(), @"
+exit 2
+-- stdout
+-- stderr
+error: cannot read HEAD:
+  caused by: the git_object of id '4b825dc642cb6eb9a060e54bf8d69288fbee4904' can not be successfully peeled into a commit (git_object_t=1).
+  hint: name a commit as git does: HEAD, a branch, a hash
+");
+    assert_eq!(checkout.skip("checkout", &[""]).code, 2);
+    // Somebody else's checkout, as in a container of a CI job; only root can give files away.
+    let somebody = checkout.0.program("chown").args(["-R", "12345"]).arg(checkout.0.path("checkout")).status().unwrap();
+    if somebody.success() {
+        checkout.skip("checkout", &[]).refuses(2, "safe.directory");
+    }
+}

@@ -1,0 +1,307 @@
+//! `mark` on whole repositories, from images without markers to the first automatic commit.
+//!
+//! A case is a folder `fixtures/mark/NAME`: `repo/` is the repository, `tags.json` what its registries list, `arguments` what
+//! is given to `mark` besides. The snapshots beside them are what a user gets.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/git.rs"]
+mod remote;
+#[path = "support/registry.rs"]
+mod simulated;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use remote::git;
+use simulated::{Registry, World};
+use tagwright::automation::DigestReflection;
+use tagwright::config::{self, Sources};
+use tagwright::inventory;
+use tagwright::mark::policies::{self, Dialect, Target};
+use tagwright::mark::{self, File, Moving, Settings};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/mark")
+}
+
+/// A checkout with a bare remote, and registries.
+struct Case {
+    name: String,
+    folder: tempfile::TempDir,
+    registry: Registry,
+    hosts: Vec<String>,
+    arguments: Vec<String>,
+}
+
+impl Case {
+    async fn of(fixture: &Path) -> Self {
+        let tags = fs::read_to_string(fixture.join("tags.json")).unwrap();
+        let tags: BTreeMap<String, Vec<String>> = serde_json::from_str(&tags).unwrap();
+        let mut world = World::default();
+        let mut hosts = Vec::new();
+        for (repository, tags) in tags {
+            let (host, path) = repository.split_once('/').unwrap();
+            world = world.and(path, tags);
+            hosts.push(host.to_owned());
+        }
+        hosts.dedup();
+        let folder = tempfile::tempdir().unwrap();
+        let checkout = folder.path().join("checkout");
+        copy(&fixture.join("repo"), &checkout);
+        git(&checkout, &["init", "--quiet", "--initial-branch=main"]);
+        git(&checkout, &["add", "--all"]);
+        git(&checkout, &["commit", "--quiet", "--message=Deploy the first version"]);
+        git(folder.path(), &["clone", "--quiet", "--bare", "checkout", "config.git"]);
+        let remote = folder.path().join("config.git").display().to_string();
+        git(&checkout, &["remote", "add", "origin", &remote]);
+        let arguments = fs::read_to_string(fixture.join("arguments")).unwrap_or_default();
+        let arguments = arguments.split_whitespace().map(str::to_owned).collect();
+        let name = fixture.file_name().unwrap().to_string_lossy().into_owned();
+        Self { name, folder, registry: Registry::start(world).await, hosts, arguments }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn checkout(&self) -> PathBuf {
+        self.folder.path().join("checkout")
+    }
+
+    /// Runs tagwright with the registries of this case and nothing of this machine's; it must succeed.
+    async fn tagwright(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tagwright"));
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", "/nonexistent");
+        command.env("GIT_CONFIG_NOSYSTEM", "1").args(arguments);
+        if arguments[0] != "check" {
+            let mirrors = self.hosts.iter().map(|host| format!("--registry-mirror={host}={}", self.registry.url()));
+            command.args(mirrors);
+        }
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {arguments:?}: {said}", self.name);
+        output
+    }
+
+    async fn mark(&self, more: &[&str]) -> Output {
+        let (checkout, config) = (self.path("checkout"), self.path("policies.yaml"));
+        let mut arguments = vec!["mark", &checkout, "--config", &config];
+        arguments.extend(self.arguments.iter().map(String::as_str));
+        arguments.extend(more);
+        self.tagwright(&arguments).await
+    }
+
+    fn policies(&self) -> String {
+        fs::read_to_string(self.path("policies.yaml")).unwrap()
+    }
+
+    fn head(&self) -> String {
+        git(&self.folder.path().join("config.git"), &["rev-parse", "main"])
+    }
+
+    /// Compares with the snapshot, without the paths and ports of this run.
+    #[track_caller]
+    fn snapshot(&self, name: &str, text: &str) {
+        let text = text.replace(&self.folder.path().display().to_string(), "/WORLD").replace('\r', "␍");
+        let text = text.replace(self.registry.host().as_str(), "REGISTRY");
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(fixtures().join(&self.name));
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| insta::assert_snapshot!(name, text));
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Every file of the checkout but git's own, with its bytes.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with(".git") {
+            found.extend(contents(&path));
+        } else if path.is_file() {
+            found.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+fn assert_only_ends_of_lines(old: &BTreeMap<PathBuf, Vec<u8>>, new: &BTreeMap<PathBuf, Vec<u8>>) {
+    assert!(old.keys().eq(new.keys()));
+    for (path, old) in old {
+        let (old, new) = (old.split(|b| *b == b'\n'), new[path].split(|b| *b == b'\n'));
+        assert_eq!(old.clone().count(), new.clone().count(), "{}", path.display());
+        for (old, new) in old.zip(new) {
+            let end = old.strip_suffix(b"\r").map_or(&b""[..], |_| b"\r");
+            let added = new.strip_suffix(end).and_then(|new| new.strip_prefix(old.strip_suffix(end).unwrap())).unwrap();
+            assert!(added.is_empty() || added.starts_with(b" # {\"$imagepolicy\": \"") || added.starts_with(b"# {"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_images_to_the_first_automatic_commit() {
+    let mut count = 0;
+    for entry in fs::read_dir(fixtures()).unwrap() {
+        let case = Case::of(&entry.unwrap().path()).await;
+        let before = contents(&case.checkout());
+
+        let shown = case.mark(&[]).await;
+        assert_eq!(contents(&case.checkout()), before, "{}: nothing is written without --write", case.name);
+        assert!(!Path::new(&case.path("policies.yaml")).exists());
+        case.snapshot("summary", &String::from_utf8(shown.stderr).unwrap());
+        case.snapshot("shown", &String::from_utf8(shown.stdout).unwrap());
+
+        case.mark(&["--write"]).await;
+        let after = contents(&case.checkout());
+        assert_only_ends_of_lines(&before, &after);
+        let policies = case.policies();
+
+        let again = case.mark(&["--write"]).await;
+        assert_eq!(contents(&case.checkout()), after, "{}: marking twice is marking once", case.name);
+        assert_eq!(case.policies(), policies);
+        let said = String::from_utf8(again.stderr).unwrap();
+        assert!(said.contains("0 images to mark with 0 new policies"), "{}: {said}", case.name);
+
+        git(&case.checkout(), &["commit", "--quiet", "--all", "--message=Mark the images"]);
+        git(&case.checkout(), &["push", "--quiet", "origin", "main"]);
+        let marked = case.head();
+        let config = case.path("policies.yaml");
+        case.tagwright(&["run", "--once", "--config", &config]).await;
+        assert_ne!(case.head(), marked, "{}: there is news", case.name);
+        let commit = git(&case.folder.path().join("config.git"), &["show", "--format=%an%n%n%B", "main"]);
+        let commit: String =
+            commit.lines().filter(|line| !line.starts_with("index ")).map(|line| format!("{line}\n")).collect();
+        case.snapshot("commit", &commit);
+
+        let pushed = case.head();
+        case.tagwright(&["run", "--once", "--config", &config]).await;
+        assert_eq!(case.head(), pushed, "{}: the second run has nothing to do", case.name);
+        count += 1;
+    }
+    assert!(count >= 6, "the fixtures are there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_says_the_same() {
+    let case = Case::of(&fixtures().join("compose")).await;
+    let output = case.mark(&["--output", "json"]).await;
+    case.snapshot("json", &String::from_utf8(output.stdout).unwrap());
+}
+
+/// New images later on: the policies that exist are used, and new ones join them in the same file.
+#[tokio::test(flavor = "multi_thread")]
+async fn marking_goes_on_where_it_stopped() {
+    for arguments in [&[][..], &["--flux"]] {
+        let case = Case::of(&fixtures().join("compose")).await;
+        let write: Vec<&str> = ["--write", "--offline"].iter().chain(arguments).copied().collect();
+        case.mark(&write).await;
+        let first = case.policies();
+        let more = "a:\n  image: traefik:v3.0.9\n  otherImage: ghcr.io/acme/api:2.0.0-alpine\n";
+        fs::write(case.checkout().join("more.yaml"), more).unwrap();
+        case.mark(&write).await;
+        let marked = fs::read_to_string(case.checkout().join("more.yaml")).unwrap();
+        assert_eq!(
+            marked,
+            "a:\n  image: traefik:v3.0.9 # {\"$imagepolicy\": \"default:traefik\"}\n  \
+             otherImage: ghcr.io/acme/api:2.0.0-alpine # {\"$imagepolicy\": \"default:acme-api\"}\n"
+        );
+        let second = case.policies();
+        assert!(second.starts_with(&first) && second.matches("name: acme-api").count() >= 1);
+        let loaded = config::load(&Sources { paths: vec![case.path("policies.yaml").into()], secrets: None }).unwrap();
+        assert_eq!(loaded.policies.len(), 4);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_remote_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "image: acme/shop:1.4.2\n";
+    fs::write(folder.path().join("a.yaml"), text).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tagwright"));
+        command.arg("mark").arg(folder.path()).arg("--offline").args(arguments).output().unwrap()
+    };
+    let refused = run(&["--write"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("--git-url"));
+    assert_eq!(fs::read_to_string(folder.path().join("a.yaml")).unwrap(), text);
+    let shown = run(&[]);
+    assert_eq!(shown.status.code(), Some(0));
+    let told = run(&["--write", "--git-url", "https://bot:secret@git.example.com/acme/config.git"]);
+    assert_eq!(told.status.code(), Some(0));
+    let policies = String::from_utf8(told.stdout).unwrap();
+    assert!(policies.contains("url: https://git.example.com/acme/config.git") && !policies.contains("secret"));
+    assert!(fs::read_to_string(folder.path().join("a.yaml")).unwrap().contains("default:shop"));
+    assert_eq!(run(&["--namespace", "Not_A_Name"]).status.code(), Some(2));
+    assert_eq!(run(&["--interactive"]).status.code(), Some(2));
+}
+
+/// A registry that cannot be reached is said so, and changes nothing.
+#[test]
+fn registries_out_of_reach_do_not_matter() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.yaml"), "image: 127.0.0.1:1/acme/shop:1.4.2\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tagwright"));
+    let output =
+        command.arg("mark").arg(folder.path()).arg("--git-url=https://git.example.com/x.git").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("not verified: "), "{said}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("+image: 127.0.0.1:1/acme/shop:1.4.2 # {"));
+}
+
+/// The documents are what the configuration reads, and adding policies later gives the same as writing them at once.
+#[test]
+fn policies_can_be_loaded() {
+    let digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    let text = format!(
+        "- image: acme/shop:1.4.2\n- image: acme/no:1.0\n- image: localhost:5000/x/y:2024-01-02\n\
+         - image: acme/api:v1.0.0-alpine@{digest}\n- image: acme/web:latest\n- image: acme/up:2024.01.02\n"
+    );
+    let inventory = inventory::find(text.as_bytes());
+    let file = File { path: "a.yaml".to_owned(), bytes: text.into_bytes(), inventory };
+    let settings = Settings { namespace: "default".to_owned(), moving: Moving::Track, known: Vec::new() };
+    let marking = mark::plan(&[file], &settings);
+    assert_eq!(marking.left, []);
+    let target = Target {
+        namespace: "default".to_owned(),
+        name: "config".to_owned(),
+        url: "https://git.example.com/acme/config.git".to_owned(),
+        branch: Some("main".to_owned()),
+        path: Some("clusters/prod".to_owned()),
+    };
+    for dialect in [Dialect::Native, Dialect::Flux] {
+        let whole = policies::document(dialect, &target, &marking.groups);
+        let first = policies::document(dialect, &target, &marking.groups[..2]);
+        assert_eq!(policies::extended(dialect, &first, &marking.groups[2..]).unwrap(), whole);
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("policies.yaml"), &whole).unwrap();
+        let loaded = config::load(&Sources { paths: vec![folder.path().to_owned()], secrets: None }).unwrap();
+        assert_eq!(loaded.policies.len(), marking.groups.len(), "{whole}");
+        for group in &marking.groups {
+            let policy = loaded.policies.iter().find(|policy| policy.id.name == group.name).unwrap();
+            assert_eq!(policy.policy.select(&[&group.tag]), Some(group.tag.as_str()));
+            assert_eq!((policy.digest, policy.repository.image.name()), (group.digest, group.repository.name()));
+        }
+        let digests = loaded.policies.iter().filter(|policy| policy.digest != DigestReflection::Never).count();
+        assert_eq!(digests, 2);
+        assert_eq!(loaded.automations[0].paths, ["clusters/prod"]);
+    }
+}

@@ -1,0 +1,189 @@
+//! Runs of one process: what has not changed costs one request, and what has changed is seen.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tagwright::automation::Automation;
+use tagwright::registry::{Client, DockerConfig, Settings};
+use tagwright::run::{self, Edges, Memory, Mode, Outcome, Report};
+use tagwright::{config, git};
+
+#[path = "support/registry.rs"]
+mod simulated;
+#[path = "support/git.rs"]
+mod support;
+
+use simulated::{Registry, World};
+use support::{Behaviour, Remote, Server};
+
+const MARKER: &str = "# {\"$imagepolicy\": \"default:app\"}";
+
+/// A bot with a registry, a remote and a memory.
+struct Bot {
+    registry: Registry,
+    remote: Remote,
+    server: Server,
+    edges: Edges,
+    memory: Memory,
+    data: tempfile::TempDir,
+}
+
+impl Bot {
+    async fn start(tags: &[&str]) -> Self {
+        let registry = Registry::start(World::with("team/app", tags.iter().copied())).await;
+        let remote = Remote::empty();
+        let server = Server::start(remote.root.path(), Behaviour::default()).await;
+        let data = tempfile::tempdir().unwrap();
+        let settings = Settings { docker_config: DockerConfig::none(), ..Settings::default() };
+        let git = git::Git::new(support::settings(data.path(), &[])).unwrap();
+        let edges = Edges { registry: Client::new(settings).unwrap(), git };
+        let bot = Self { registry, remote, server, edges, memory: Memory::default(), data };
+        bot.commit("1.1.0");
+        bot
+    }
+
+    /// Somebody writes this tag into the marked file.
+    fn commit(&self, tag: &str) {
+        self.remote.commit(&[("app.yaml", &self.file(tag))], "somebody's");
+    }
+
+    fn image(&self) -> String {
+        format!("{}/team/app", self.registry.host())
+    }
+
+    fn file(&self, tag: &str) -> String {
+        format!("image: {}:{tag} {MARKER}\n", self.image())
+    }
+
+    fn configuration(&self, images: &str) -> Vec<Arc<Automation>> {
+        self.reading("[]", images)
+    }
+
+    fn reading(&self, paths: &str, images: &str) -> Vec<Arc<Automation>> {
+        let text = format!(
+            "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {{name: shop, namespace: default}}\n\
+             spec:\n  interval: 5m\n  git: {{url: '{}', branch: main, paths: {paths}}}\n  images:\n  \
+             - {{name: app, image: {}, {images}}}\n",
+            self.server.url(),
+            self.image()
+        );
+        config::parse("configuration.yaml", &text).unwrap().automations
+    }
+
+    /// Runs once; returns the report and how many requests the remote saw.
+    async fn run(&self, automations: &[Arc<Automation>]) -> (Report, usize) {
+        let _earlier = self.server.seen();
+        let report = run::once(&self.edges, &self.memory, automations, Mode::Push).await;
+        (report, self.server.seen().len())
+    }
+
+    #[track_caller]
+    fn check(&self, (report, requests): &(Report, usize), outcome: &str, expected: usize) {
+        let found = &report.automations[0].outcome;
+        assert_eq!((found.as_str(), *requests), (outcome, expected), "{found:?}");
+        assert_eq!(report.automations[0].branch, "main");
+    }
+
+    fn mirrors(&self) -> PathBuf {
+        self.data.path().join("mirrors")
+    }
+}
+
+const STABLE: &str = "policy: {semver: {range: 1.x}}";
+
+#[tokio::test]
+async fn a_run_with_nothing_to_do_is_one_request_and_needs_no_mirror() {
+    let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
+    bot.remote.commit(&[("other.yaml", "image: x:1 # {\"$imagepolicy\": \"default:nobody\"}\n")], "an orphan");
+    let automations = bot.configuration(STABLE);
+    let first = bot.run(&automations).await;
+    bot.check(&first, "unchanged", 2);
+    assert_eq!(first.0.automations[0].diagnostics.len(), 1);
+
+    std::fs::remove_dir_all(bot.mirrors()).unwrap();
+    let second = bot.run(&automations).await;
+    bot.check(&second, "unchanged", 1);
+    assert_eq!(second.0.automations[0].diagnostics, first.0.automations[0].diagnostics);
+    assert!(!bot.mirrors().exists());
+}
+
+#[tokio::test]
+async fn what_changed_is_seen() {
+    let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
+    let automations = bot.configuration(STABLE);
+    bot.check(&bot.run(&automations).await, "unchanged", 2);
+
+    // A commit that takes the tag back, and then one that changes nothing of interest.
+    bot.commit("1.0.0");
+    let back = bot.run(&automations).await;
+    assert!(matches!(back.0.automations[0].outcome, Outcome::Pushed { .. }));
+    bot.remote.fsck();
+    assert_eq!(bot.remote.show("main:app.yaml"), bot.file("1.1.0"));
+    bot.check(&bot.run(&automations).await, "unchanged", 1);
+    bot.check(&bot.run(&automations).await, "unchanged", 1);
+
+    // Another branch is not ours.
+    bot.remote.push("HEAD:refs/heads/other");
+    bot.check(&bot.run(&automations).await, "unchanged", 1);
+
+    // A new tag.
+    bot.registry.change(|world| world.repositories.get_mut("team/app").unwrap().push("1.2.0".to_owned()));
+    assert_eq!(bot.run(&automations).await.0.automations[0].outcome.as_str(), "pushed");
+    assert_eq!(bot.remote.show("main:app.yaml"), bot.file("1.2.0"));
+    bot.check(&bot.run(&automations).await, "unchanged", 1);
+
+    // A configuration that was read again and says the same, one that reads other files, and one that selects another tag.
+    std::fs::remove_dir_all(bot.mirrors()).unwrap();
+    bot.check(&bot.run(&bot.configuration(STABLE)).await, "unchanged", 1);
+    let one_file = bot.reading("[app.yaml]", STABLE);
+    bot.check(&bot.run(&one_file).await, "unchanged", 2);
+    bot.check(&bot.run(&one_file).await, "unchanged", 1);
+    let other = bot.configuration("policy: {semver: {range: '<1.2'}}");
+    assert_eq!(bot.run(&other).await.0.automations[0].outcome.as_str(), "pushed");
+    assert_eq!(bot.remote.show("main:app.yaml"), bot.file("1.1.0"));
+}
+
+#[tokio::test]
+async fn the_next_process_on_the_same_data_knows_that_there_is_nothing_to_do() {
+    let mut bot = Bot::start(&["1.0.0", "1.1.0"]).await;
+    let automations = bot.configuration(STABLE);
+    bot.check(&bot.run(&automations).await, "unchanged", 2);
+    bot.memory = Memory::default();
+    let mirror = std::fs::read_dir(bot.mirrors()).unwrap().map(|entry| entry.unwrap().path()).find(|it| it.is_dir());
+    // Whoever opened the mirror would find it broken and fetch it anew.
+    std::fs::remove_dir_all(mirror.unwrap().join("objects")).unwrap();
+    bot.check(&bot.run(&automations).await, "unchanged", 1);
+
+    bot.commit("1.0.0");
+    assert_eq!(bot.run(&automations).await.0.automations[0].outcome.as_str(), "pushed");
+}
+
+#[tokio::test]
+async fn files_that_stay_as_they_are_keep_their_markers() {
+    let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
+    let automations = bot.configuration(STABLE);
+    bot.check(&bot.run(&automations).await, "unchanged", 2);
+    // The same file at another place and another file: a new head, on which all three are found.
+    bot.remote.commit(&[("copy.yaml", &bot.file("1.1.0")), ("old.yaml", &bot.file("1.0.0"))], "more files");
+    let pushed = bot.run(&automations).await.0;
+    assert_eq!(pushed.automations[0].edits.iter().map(|edit| edit.path.as_str()).collect::<Vec<_>>(), ["old.yaml"]);
+    bot.registry.change(|world| world.repositories.get_mut("team/app").unwrap().push("1.2.0".to_owned()));
+    let pushed = bot.run(&automations).await.0;
+    let paths: Vec<_> = pushed.automations[0].edits.iter().map(|edit| edit.path.as_str()).collect();
+    assert_eq!(paths, ["app.yaml", "copy.yaml", "old.yaml"]);
+    bot.remote.fsck();
+}
+
+#[tokio::test]
+async fn digests_that_the_registry_gave_are_asked_for_again() {
+    let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
+    let automations = bot.configuration(&format!("digestReflectionPolicy: Always, interval: 5m, {STABLE}"));
+    assert_eq!(bot.run(&automations).await.0.automations[0].outcome.as_str(), "pushed");
+    let manifest = "/v2/team/app/manifests/1.1.0";
+    for looked_up in 2..4 {
+        assert_eq!(bot.run(&automations).await.0.automations[0].outcome.as_str(), "unchanged");
+        assert_eq!(bot.registry.count(manifest), looked_up);
+    }
+}
