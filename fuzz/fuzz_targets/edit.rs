@@ -81,7 +81,7 @@ fn gaps(bytes: &[u8], scan: &Scan) -> Vec<String> {
 fn is_like(before: &str, after: &str) -> bool {
     let after = chomped(after);
     let untagged = |start: usize| {
-        let end = before[start..].find([' ', '\t', '\n']).map_or(before.len(), |end| start + end);
+        let end = before[start..].find([' ', '\t', '\r', '\n']).map_or(before.len(), |end| start + end);
         format!("{}{}", &before[..start], before[end..].trim_start_matches([' ', '\t']))
     };
     chomped(before) == after || before.match_indices('!').any(|(tag, _)| chomped(&untagged(tag)) == after)
