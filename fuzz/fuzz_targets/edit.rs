@@ -79,13 +79,12 @@ fn gaps(bytes: &[u8], scan: &Scan) -> Vec<String> {
 /// Whether what differs is one tag that is gone, an indicator in the header of a block scalar, and its indentation, where
 /// the span begins with blank lines.
 fn is_like(before: &str, after: &str) -> bool {
-    let untagged = |text: &str| {
-        let start = text.rfind('!').map(|at| text[..at].rfind([' ', '\t', '\n']).map_or(0, |blank| blank + 1))?;
-        let end = text[start..].find([' ', '\t', '\n']).map_or(text.len(), |end| start + end);
-        Some(format!("{}{}", &text[..start], text[end..].trim_start_matches([' ', '\t'])))
+    let after = chomped(after);
+    let untagged = |start: usize| {
+        let end = before[start..].find([' ', '\t', '\r', '\n']).map_or(before.len(), |end| start + end);
+        format!("{}{}", &before[..start], before[end..].trim_start_matches([' ', '\t']))
     };
-    chomped(before) == chomped(after)
-        || untagged(before).is_some_and(|before| before == after || chomped(&before) == chomped(after))
+    chomped(before) == after || before.match_indices('!').any(|(tag, _)| chomped(&untagged(tag)) == after)
 }
 
 /// A text without the `+` and `-` of headers of block scalars, and without blanks at its end.
