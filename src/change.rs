@@ -55,7 +55,7 @@ pub enum Code {
     UnparsableDocument,
     /// TW006: a file with a marker is no UTF-8 text.
     NotText,
-    /// TW007: a file with a marker is larger than the limit.
+    /// TW007: a file with markers is larger than the limit, or has more of them.
     FileTooLarge,
     /// TW008: the policy has no selection, so the field stays.
     NoSelection,
