@@ -200,10 +200,15 @@ impl Bot {
         Self { runtime, edges, memory: Memory::default(), configuration: config::load(&sources).unwrap() }
     }
 
+    fn context(&self) -> run::Context<'_> {
+        let now = jiff::Timestamp::now();
+        run::Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now }
+    }
+
     fn run(&self) -> Duration {
         let start = Instant::now();
         let automations = &self.configuration.automations;
-        let report = self.runtime.block_on(run::once(&self.edges, &self.memory, automations, Mode::Push));
+        let report = self.runtime.block_on(run::once(self.context(), automations));
         let took = start.elapsed();
         assert!(matches!(report.automations[0].outcome, Outcome::Unchanged));
         took

@@ -11,6 +11,7 @@ pub mod tags;
 
 use std::fmt::Write;
 use std::io;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -126,10 +127,10 @@ pub fn diagnostics(findings: &[Diagnostic]) -> String {
 
 /// Writes what the policies selected, one a line.
 #[must_use]
-pub fn policies(policies: &[PolicyReport]) -> String {
+pub fn policies(policies: &[Arc<PolicyReport>]) -> String {
     let mut text = String::new();
     for policy in policies {
-        let PolicyReport { id, image, tags, selection, .. } = policy;
+        let PolicyReport { id, image, tags, selection, .. } = &**policy;
         let image = match tags {
             Some(tags) => format!("{image} has {}, ", plural(*tags, "tag")),
             None => String::new(),

@@ -1,24 +1,29 @@
 //! One run: observe, plan, act. The only place that joins decisions with I/O.
 //!
-//! [`once`] polls what the automations need, then takes each Git remote in turn: one fetch, a plan for each automation on
-//! the freshly fetched head, one commit each, one push for each branch. One failure never stops another automation.
+//! [`poll`] asks a registry for the tags of one image repository and evaluates the policies that look at it. [`act`] takes
+//! one Git remote: one fetch, a plan for each automation that is due on the freshly fetched head, one commit each, one push
+//! for each branch. [`once`] is both, for everything. What the polls came to is kept in the [`Memory`] in between. One
+//! failure never stops another automation.
 
 mod memory;
 mod outcome;
 mod poll;
+mod progress;
 mod remote;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use jiff::Timestamp;
 
 pub use memory::Memory;
 pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
-pub use poll::{no_match, refused};
+pub use poll::{Polled, no_match, poll, refused};
+pub use progress::{Place, Progress, Stage};
 pub use remote::survey::{Seen, Survey, Wanted, survey};
 pub use remote::{Inspected, inspect, reflected};
 
-use remote::Context;
-
-use crate::automation::Automation;
+use crate::automation::{Automation, ObjectName};
 use crate::change::{Code, Diagnostic};
 use crate::plan::about_path;
 use crate::{access, git, registry};
@@ -43,36 +48,89 @@ pub struct Edges {
     pub git: git::Git,
 }
 
-/// Runs every automation once. A process that runs again passes the same memory, so that what has not changed since costs
-/// next to nothing.
-pub async fn once(edges: &Edges, memory: &Memory, automations: &[Arc<Automation>], mode: Mode) -> Report {
+/// What a poll or a run works with.
+#[derive(Clone, Copy)]
+pub struct Context<'r> {
+    /// The outside systems.
+    pub edges: &'r Edges,
+    /// What the process remembers. A process that runs again passes the same, so that what has not changed since costs next
+    /// to nothing.
+    pub memory: &'r Memory,
+    /// Whether anything may be changed.
+    pub mode: Mode,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What the automations of one remote came to.
+#[derive(Debug, Default)]
+pub struct Acted {
+    /// Those that were due, in the order given.
+    pub automations: Vec<AutomationReport>,
+    /// Digest look-ups that failed.
+    pub failures: Vec<Error>,
+}
+
+/// Plans the automations that are due on the freshly fetched heads of their remote, and pushes. What their policies select is
+/// what the last polls came to.
+///
+/// `automations` are all that are configured for one URL: markers that name policies of those that are not due are nobody's
+/// mistake.
+pub async fn act(
+    context: Context<'_>,
+    automations: &[Arc<Automation>],
+    due: &BTreeSet<ObjectName>,
+    progress: &Progress,
+) -> Acted {
+    let mut acted = Acted::default();
+    for queue in by_url(automations) {
+        let done = remote::run(context, queue, due, progress).await;
+        acted.failures.extend(done.failures);
+        let mut reports = done.reports;
+        reports.sort_by_key(|(position, _)| *position);
+        for (position, mut report) in reports {
+            report.diagnostics.extend(refusals(&automations[position], context.memory));
+            acted.automations.push(report);
+        }
+    }
+    acted
+}
+
+/// Polls every image repository once, then runs every automation once.
+pub async fn once(context: Context<'_>, automations: &[Arc<Automation>]) -> Report {
     use futures_util::StreamExt;
-    let observed = poll::observe(&edges.registry, automations).await;
-    let mut reports: Vec<(usize, AutomationReport)> = Vec::new();
+    let observed = poll::observe(context, automations).await;
     let mut failures = observed.failures;
-    let context = Context { edges, memory, selected: &observed.selections, mode };
-    memory.retain(automations);
-    let mut runs = futures_util::stream::iter(by_url(automations))
-        .map(|queue| async move { remote::run(context, queue).await })
+    context.memory.retain(automations);
+    let remotes = by_url(automations).into_iter().map(|queue| {
+        let positions = queue.into_iter().flatten().map(|(position, _)| position);
+        let mut positions: Vec<usize> = positions.collect();
+        positions.sort_unstable();
+        positions
+    });
+    let mut runs = futures_util::stream::iter(remotes)
+        .map(|positions| async move {
+            let ours: Vec<Arc<Automation>> = positions.iter().map(|at| Arc::clone(&automations[*at])).collect();
+            let due = ours.iter().map(|automation| automation.id.clone()).collect();
+            let acted = act(context, &ours, &due, &Progress::default()).await;
+            (positions, acted)
+        })
         .buffer_unordered(CONCURRENT_REMOTES);
-    while let Some(done) = runs.next().await {
-        reports.extend(done.reports);
-        failures.extend(done.failures);
+    let mut reports: Vec<(usize, AutomationReport)> = Vec::new();
+    while let Some((positions, acted)) = runs.next().await {
+        reports.extend(positions.into_iter().zip(acted.automations));
+        failures.extend(acted.failures);
     }
     drop(runs);
-    for (position, report) in &mut reports {
-        report.diagnostics.extend(refusals(&automations[*position], &observed.policies));
-    }
     reports.sort_by_key(|(position, _)| *position);
     let automations = reports.into_iter().map(|(_, report)| report).collect();
     Report { policies: observed.policies, failures, automations }
 }
 
 /// Findings about tags that registries list and OCI does not allow, once for each image repository.
-fn refusals(automation: &Automation, policies: &[PolicyReport]) -> Vec<Diagnostic> {
-    let used = |report: &&PolicyReport| automation.policies.iter().any(|policy| policy.id == report.id);
+fn refusals(automation: &Automation, memory: &Memory) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    for report in policies.iter().filter(used) {
+    for report in automation.policies.iter().filter_map(|policy| memory.polled(&policy.id)) {
         if let Some(refused) = &report.refused {
             let finding = about_path("", Code::InvalidReference, &format!("{} {refused}", report.image));
             if !findings.contains(&finding) {

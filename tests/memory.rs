@@ -72,10 +72,15 @@ impl Bot {
         config::parse("configuration.yaml", &text).unwrap().automations
     }
 
+    fn context(&self) -> run::Context<'_> {
+        let now = jiff::Timestamp::now();
+        run::Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now }
+    }
+
     /// Runs once; returns the report and how many requests the remote saw.
     async fn run(&self, automations: &[Arc<Automation>]) -> (Report, usize) {
         let _earlier = self.server.seen();
-        let report = run::once(&self.edges, &self.memory, automations, Mode::Push).await;
+        let report = run::once(self.context(), automations).await;
         (report, self.server.seen().len())
     }
 

@@ -82,8 +82,10 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> anyhow::Result<R
         }
     };
     let git = git::Git::new(git_settings(data_dir, settings.git_configuration.clone()))?;
+    let edges = Edges { registry, git };
     let memory = run::Memory::default();
-    Ok(run::once(&Edges { registry, git }, &memory, &configuration.automations, mode).await)
+    let context = run::Context { edges: &edges, memory: &memory, mode, now: jiff::Timestamp::now() };
+    Ok(run::once(context, &configuration.automations).await)
 }
 
 /// The machine's registry settings, with mirrors as given on the command line.

@@ -1,5 +1,6 @@
 //! What a process remembers of its runs, so that a run costs what has changed since the last one.
 //!
+//! - What the last poll of each policy came to is what the runs of its automations go by.
 //! - An automation is *settled* when nothing was to be changed. It stays so as long as all that this depends on is the same
 //!   ([`Basis`]), and then costs no more than the one request that tells the head of the branch.
 //! - Marked files are kept with their markers under the ids of their blobs, so that those that stay as they are need not be
@@ -17,6 +18,8 @@ use crate::image::Reference;
 use crate::marker::Embedded;
 use crate::plan::MarkedFile;
 
+use super::outcome::PolicyReport;
+
 /// The most bytes of marked files that are kept, all remotes together.
 const MAX_KEPT_BYTES: usize = 16 << 20;
 
@@ -29,6 +32,7 @@ pub(super) type Scanned = HashMap<(ObjectId, Embedded), MarkedFile>;
 /// What the runs of a process remember.
 #[derive(Debug, Default)]
 pub struct Memory {
+    polled: Mutex<HashMap<ObjectName, Arc<PolicyReport>>>,
     settled: Mutex<HashMap<ObjectName, (Basis, Vec<Diagnostic>)>>,
     scanned: Mutex<Scanned>,
 }
@@ -38,6 +42,26 @@ pub struct Memory {
 pub(super) type Basis = [u8; 32];
 
 impl Memory {
+    /// Returns what the last poll of a policy came to; none before the first.
+    #[must_use]
+    pub fn polled(&self, policy: &ObjectName) -> Option<Arc<PolicyReport>> {
+        lock(&self.polled).get(policy).cloned()
+    }
+
+    /// Remembers what a poll came to. Returns whether the selection is another than before.
+    pub(super) fn observe(&self, report: PolicyReport) -> bool {
+        let report = Arc::new(report);
+        let before = lock(&self.polled).insert(report.id.clone(), Arc::clone(&report));
+        before.is_none_or(|before| before.selection != report.selection)
+    }
+
+    /// What the policies of an automation select, as far as they were polled.
+    pub(super) fn selected(&self, automation: &Automation) -> Selected {
+        let polled = lock(&self.polled);
+        let selection = |id: &ObjectName| Some((id.clone(), polled.get(id)?.selection.clone()));
+        automation.policies.iter().filter_map(|policy| selection(&policy.id)).collect()
+    }
+
     /// Returns what there was to report when nothing was to be done on this basis; none if that is not known.
     pub(super) fn settled(&self, id: &ObjectName, basis: Basis) -> Option<Vec<Diagnostic>> {
         let settled = lock(&self.settled);
@@ -50,10 +74,13 @@ impl Memory {
         lock(&self.settled).insert(id, (basis, diagnostics));
     }
 
-    /// Forgets automations that are not configured any more.
-    pub(super) fn retain(&self, automations: &[Arc<Automation>]) {
+    /// Forgets automations and policies that are not configured any more.
+    pub fn retain(&self, automations: &[Arc<Automation>]) {
         let configured: BTreeSet<&ObjectName> = automations.iter().map(|automation| &automation.id).collect();
         lock(&self.settled).retain(|id, _| configured.contains(id));
+        let policies = automations.iter().flat_map(|automation| &automation.policies);
+        let policies: BTreeSet<&ObjectName> = policies.map(|policy| &policy.id).collect();
+        lock(&self.polled).retain(|id, _| policies.contains(id));
     }
 
     /// Returns the marked files that are known.

@@ -248,7 +248,7 @@ pub struct PolicyReport {
 #[derive(Debug, Default)]
 pub struct Report {
     /// The policies that were evaluated, in the configuration's order.
-    pub policies: Vec<PolicyReport>,
+    pub policies: Vec<Arc<PolicyReport>>,
     /// Polls and digest look-ups that failed.
     pub failures: Vec<Error>,
     /// The automations, in the configuration's order.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 
+use super::Context;
 use super::outcome::{Error, PolicyReport};
 use crate::automation::{Automation, ImagePolicy, ImageRepository, ObjectName};
 use crate::image::{Digest, Reference, Tag};
@@ -17,34 +18,64 @@ pub(super) const CONCURRENT_POLLS: usize = 32;
 /// The longest part of a tag that stands as an example, in characters.
 const MAX_EXAMPLE: usize = 60;
 
-/// What the registries said: a selection for each policy that has one, and why not for the others.
+/// What one poll came to.
+#[derive(Debug)]
+pub struct Polled {
+    /// The policies, in the order given.
+    pub policies: Vec<Arc<PolicyReport>>,
+    /// Why the registry could not be asked, if it could not.
+    pub failure: Option<Error>,
+    /// Whether a policy selects something else than after the poll before.
+    pub changed: bool,
+}
+
+/// Asks for the tags of an image repository, evaluates the policies that look at it, and remembers what they came to. A
+/// repository that is suspended is not asked.
+pub async fn poll(context: Context<'_>, repository: &ImageRepository, policies: &[Arc<ImagePolicy>]) -> Polled {
+    let wanted = !repository.suspended && policies.iter().any(|policy| !policy.suspended);
+    let listing = match wanted {
+        true => Some(list(&context.edges.registry, repository).await),
+        false => None,
+    };
+    let mut polled = Polled { policies: Vec::with_capacity(policies.len()), failure: None, changed: false };
+    for policy in policies {
+        polled.changed |= context.memory.observe(evaluate(policy, listing.as_ref()));
+        polled.policies.extend(context.memory.polled(&policy.id));
+    }
+    polled.failure = listing.and_then(Result::err);
+    polled
+}
+
+/// What the registries said.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
-    /// By policy.
-    pub(super) selections: BTreeMap<ObjectName, Result<Reference, String>>,
-    /// For the report, in the configuration's order.
-    pub(super) policies: Vec<PolicyReport>,
+    /// In the configuration's order.
+    pub(super) policies: Vec<Arc<PolicyReport>>,
     /// Polls that failed.
     pub(super) failures: Vec<Error>,
 }
 
-/// Polls the repositories of every policy of these automations, and evaluates the policies.
-pub(super) async fn observe(client: &registry::Client, automations: &[Arc<Automation>]) -> Observed {
+/// Polls the repositories of every policy of these automations.
+pub(super) async fn observe(context: Context<'_>, automations: &[Arc<Automation>]) -> Observed {
     let policies = policies_in_use(automations);
-    let repositories = distinct(policies.iter().filter(|policy| !policy.suspended).map(|policy| &policy.repository));
-    let listings: HashMap<*const ImageRepository, Result<registry::Listing, Error>> =
-        futures_util::stream::iter(repositories.into_iter().filter(|repository| !repository.suspended))
-            .map(|repository| async move { (Arc::as_ptr(repository), list(client, repository).await) })
-            .buffer_unordered(CONCURRENT_POLLS)
-            .collect()
-            .await;
-    let mut observed = Observed::default();
-    for policy in policies {
-        let report = evaluate(policy, listings.get(&Arc::as_ptr(&policy.repository)));
-        observed.selections.insert(policy.id.clone(), report.selection.clone());
-        observed.policies.push(report);
+    let mut repositories: Vec<(&Arc<ImageRepository>, Vec<Arc<ImagePolicy>>)> = Vec::new();
+    let mut known: HashMap<*const ImageRepository, usize> = HashMap::new();
+    for policy in &policies {
+        let at = *known.entry(Arc::as_ptr(&policy.repository)).or_insert_with(|| {
+            repositories.push((&policy.repository, Vec::new()));
+            repositories.len() - 1
+        });
+        repositories[at].1.push(Arc::clone(policy));
     }
-    observed.failures = listings.into_values().filter_map(Result::err).collect();
+    let polls: Vec<Polled> = futures_util::stream::iter(repositories)
+        .map(|(repository, policies)| async move { poll(context, repository, &policies).await })
+        .buffer_unordered(CONCURRENT_POLLS)
+        .collect()
+        .await;
+    let mut observed = Observed {
+        policies: policies.iter().filter_map(|policy| context.memory.polled(&policy.id)).collect(),
+        failures: polls.into_iter().filter_map(|polled| polled.failure).collect(),
+    };
     observed.failures.sort_by_cached_key(Error::chain);
     observed
 }

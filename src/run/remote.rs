@@ -16,11 +16,11 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use self::commit::marker_name;
 pub use self::inspect::{Inspected, inspect, reflected};
 use self::push::Head;
-use super::memory::{Memory, Selected};
 use super::outcome::{AutomationReport, Error, Outcome};
 use super::poll::Digests;
-use super::{Batch, Edges, Mode};
-use crate::automation::Automation;
+use super::progress::{Progress, Stage};
+use super::{Batch, Context, Mode};
+use crate::automation::{Automation, ObjectName};
 use crate::git::{self, Advertisement, CommitId, Mirror};
 
 /// How often a push is tried when the branch keeps moving.
@@ -78,28 +78,25 @@ impl<'a> Job<'a> {
     }
 }
 
-/// What all remotes of one run work with.
-#[derive(Clone, Copy)]
-pub(super) struct Context<'r> {
-    pub(super) edges: &'r Edges,
-    pub(super) memory: &'r Memory,
-    pub(super) selected: &'r Selected,
-    pub(super) mode: Mode,
-}
-
-/// Runs the batches of one URL, one after the other.
-pub(super) async fn run(context: Context<'_>, queue: Vec<Batch<'_>>) -> Done {
+/// Runs those of the batches of one URL that are due, one after the other.
+pub(super) async fn run(
+    context: Context<'_>,
+    queue: Vec<Batch<'_>>,
+    due: &BTreeSet<ObjectName>,
+    progress: &Progress,
+) -> Done {
     let mut done = Done::default();
     let automations = queue.iter().flatten().map(|(_, automation)| automation);
     let known: BTreeSet<String> = automations.flat_map(|it| &it.policies).map(|policy| marker_name(policy)).collect();
     for batch in queue {
-        let mut jobs: Vec<Job<'_>> = batch.into_iter().map(Job::new).collect();
+        let batch = batch.into_iter().filter(|(_, automation)| due.contains(&automation.id));
+        let mut jobs: Vec<Job<'_>> = batch.map(Job::new).collect();
         for mut job in jobs.extract_if(.., |job| job.automation.suspended) {
             job.report.outcome = Outcome::Held { reason: "the automation is suspended".to_owned() };
             done.end(job);
         }
         if !jobs.is_empty() {
-            let remote = Remote { context, known: &known, digests: Digests::default() };
+            let remote = Remote { context, known: &known, digests: Digests::default(), progress };
             remote.run(jobs, &mut done).await;
         }
     }
@@ -112,6 +109,7 @@ struct Remote<'r> {
     /// The policies of all automations of this URL, as markers name them.
     known: &'r BTreeSet<String>,
     digests: Digests,
+    progress: &'r Progress,
 }
 
 impl Remote<'_> {
@@ -152,6 +150,7 @@ impl Remote<'_> {
         if jobs.is_empty() {
             return jobs;
         }
+        self.progress.at(Stage::Advertise, &jobs[0].report.url);
         let advertisement = match mirror.advertise().await {
             Ok(advertisement) => advertisement,
             Err(source) => {
@@ -170,7 +169,7 @@ impl Remote<'_> {
         let mut again = Vec::new();
         for head in heads {
             again.extend(match self.context.mode {
-                Mode::Push => head.push(mirror, &advertisement, done).await,
+                Mode::Push => head.push(mirror, &advertisement, self.progress, done).await,
                 Mode::DryRun => head.would_push(done),
             });
         }
@@ -209,6 +208,7 @@ impl Remote<'_> {
             job.report.diagnostics = diagnostics;
             return Ok(None);
         }
+        self.progress.at(Stage::Fetch, &job.report.url);
         let target = aim.fetch(mirror, advertisement, &job.report.url).await?;
         Ok(Some(known.unwrap_or_else(|| {
             heads.push(Head::new(target));

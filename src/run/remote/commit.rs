@@ -1,5 +1,8 @@
 //! One automation on one commit: find the marked files, plan, and commit what there is to change.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use super::{Done, Job, Remote};
 use crate::automation::{Automation, DigestReflection, ImagePolicy};
 use crate::change::{Code, Diagnostic};
@@ -10,6 +13,7 @@ use crate::marker::{self, Embedded};
 use crate::plan::{self, MarkedFile};
 use crate::run::memory::Scanned;
 use crate::run::outcome::Error;
+use crate::run::progress::Stage;
 
 /// Which files of a commit are read. The rule's name changes with its functions, since mirrors remember what they found.
 pub(super) const MARKED_FILES: git::Criteria = git::Criteria {
@@ -29,6 +33,7 @@ impl Remote<'_> {
         done: &mut Done,
     ) -> Result<Option<CommitId>, Error> {
         let automation = job.automation;
+        self.progress.at(Stage::Plan, &automation.id.to_string());
         let failed = |source| Error::git("read", &automation.remote.url, source);
         let snapshot = mirror.snapshot(base).await.map_err(failed)?;
         let known = self.context.memory.scanned();
@@ -49,7 +54,7 @@ impl Remote<'_> {
         }
         job.report.message = plan::message(automation, &plan, &selections).map_err(Error::Message)?;
         let edits = plan.edits.iter().map(|edit| git::Edit { path: edit.path.clone(), bytes: edit.new.clone() });
-        let details = new_commit(base, automation, job.report.message.clone());
+        let details = new_commit(base, automation, job.report.message.clone(), self.context.now);
         let commit = snapshot.commit_edits(edits.collect(), details).await.map_err(failed)?;
         job.report.edits = plan.edits;
         Ok(commit)
@@ -72,10 +77,11 @@ impl Remote<'_> {
     /// What each policy in scope selected, with digests where the policy asks for them.
     async fn selections(&mut self, job: &mut Job<'_>, files: &[MarkedFile], done: &mut Done) -> Selections {
         let mut selections: Selections = self.known.iter().map(|name| (name.as_str(), Selection::Elsewhere)).collect();
+        let selected = self.context.memory.selected(job.automation);
         let mut open: Vec<(&ImagePolicy, &Reference, &Tag)> = Vec::new();
         for policy in &job.automation.policies {
             let name = marker_name(policy);
-            let reference = match self.context.selected.get(&policy.id) {
+            let reference = match selected.get(&policy.id) {
                 Some(Ok(reference)) => reference,
                 Some(Err(reason)) => {
                     selections.insert(name, Selection::NoSelection(reason.clone()));
@@ -139,8 +145,8 @@ pub(super) fn skipped_diagnostics(found: &git::Found) -> impl Iterator<Item = Di
     })
 }
 
-fn new_commit(parent: CommitId, automation: &Automation, message: String) -> git::NewCommit {
-    let now = jiff::Zoned::now();
+fn new_commit(parent: CommitId, automation: &Automation, message: String, now: Timestamp) -> git::NewCommit {
+    let now = now.to_zoned(TimeZone::system());
     let author = &automation.commit.author;
     git::NewCommit {
         parents: vec![parent],

@@ -5,6 +5,7 @@ use super::{Done, Job};
 use crate::automation::Push;
 use crate::git::{Advertisement, CommitId, Expected, Mirror, Outcome as Pushed, RefUpdate};
 use crate::run::outcome::{Error, Outcome};
+use crate::run::progress::{Progress, Stage};
 
 /// One push branch with the commits made for it so far.
 pub(super) struct Head<'a> {
@@ -39,7 +40,13 @@ impl<'a> Head<'a> {
     /// Pushes all commits at once, then the second destinations; returns the automations that have to be planned again.
     ///
     /// Push options are those of the automations together, since a push has one set of them.
-    pub(super) async fn push(self, mirror: &Mirror, advertisement: &Advertisement, done: &mut Done) -> Vec<Job<'a>> {
+    pub(super) async fn push(
+        self,
+        mirror: &Mirror,
+        advertisement: &Advertisement,
+        progress: &Progress,
+        done: &mut Done,
+    ) -> Vec<Job<'a>> {
         if self.commits.is_empty() {
             return Vec::new();
         }
@@ -48,6 +55,7 @@ impl<'a> Head<'a> {
         let update = RefUpdate { reference: reference.clone(), expected, new: self.tip };
         let options = options(self.commits.iter().map(|(job, _)| &job.automation.push));
         let url = self.commits[0].0.report.url.clone();
+        progress.at(Stage::Push, &url);
         let pushed = match mirror.push(&[update], &options).await {
             Ok(pushed) => pushed,
             Err(source) => {

@@ -44,7 +44,8 @@ impl Remote<'_> {
 
     /// Hashes the commit, what is read of it, and what was selected. How a commit would be written has no part in it.
     fn basis(&self, automation: &Automation, base: CommitId) -> Basis {
-        let selected = |id| self.context.selected.get(id);
+        let selections = self.context.memory.selected(automation);
+        let selected = |id| selections.get(id);
         let policies = automation.policies.iter().map(|policy| (&policy.id, policy.digest, selected(&policy.id)));
         let read = (env!("CARGO_PKG_VERSION"), MARKED_FILES.rule, base, &automation.paths, automation.embedded);
         Sha256::digest(format!("{:?}", (read, policies.collect::<Vec<_>>(), &self.known))).into()
