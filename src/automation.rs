@@ -3,6 +3,8 @@
 //! Everything here was checked when it was made (`config`): a value of these types can be run. Automations share image
 //! repositories and policies by [`Arc`], so that a repository is polled once however many policies look at it.
 
+mod cron;
+mod guards;
 mod origin;
 
 use std::collections::BTreeMap;
@@ -16,6 +18,8 @@ use crate::pattern::Pattern;
 use crate::policy::Policy;
 use crate::template::Template;
 
+pub use self::cron::{Cron, Error as CronError};
+pub use self::guards::{Batch, Deny, Gather, Guards, Window};
 pub use self::origin::{Origins, Part};
 
 /// Namespace and name of a configured object; `namespace/name` when printed.
@@ -61,6 +65,8 @@ pub struct ImagePolicy {
     pub repository: Arc<ImageRepository>,
     /// Filter and order.
     pub policy: Policy,
+    /// What stands between the tags and a commit.
+    pub guards: Guards,
     /// Whether the selection carries a digest.
     pub digest: DigestReflection,
     /// How often an [`DigestReflection::Always`] digest is looked up again between runs.
@@ -86,13 +92,8 @@ pub enum DigestReflection {
 pub enum Schedule {
     /// This long after the last time.
     Every(Duration),
-    /// A five-field cron expression in a time zone (IANA name).
-    Cron {
-        /// The expression, checked.
-        expression: String,
-        /// The zone's name, checked.
-        time_zone: String,
-    },
+    /// At fixed times.
+    Cron(Cron),
 }
 
 /// One configured job.
@@ -118,6 +119,12 @@ pub struct Automation {
     pub push: Push,
     /// When to run.
     pub schedule: Schedule,
+    /// What goes into one commit.
+    pub batch: Batch,
+    /// How long changes wait for each other.
+    pub gather: Gather,
+    /// When commits may be made; always, if there are none.
+    pub windows: Vec<Window>,
     /// Suspended automations do nothing.
     pub suspended: bool,
 }

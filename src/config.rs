@@ -48,6 +48,7 @@ mod document;
 mod flux;
 mod gather;
 mod git;
+mod guards;
 mod image;
 mod kubevela;
 mod native;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use tagwright::access::{self, ExposeSecret as _, GitLogin};
-use tagwright::automation::{Automation, Checkout, ImagePolicy, Schedule};
+use tagwright::automation::{Automation, Batch, Checkout, Deny, Gather, Guards, ImagePolicy, Schedule, Window};
 use tagwright::config::{self, Configuration, Sources, Style};
 use tagwright::policy::Order;
 
@@ -330,8 +330,22 @@ fn summary(configuration: &Configuration) -> String {
 }
 
 fn automation_summary(text: &mut String, automation: &Automation) {
-    let Automation { id, remote, checkout, paths, base, embedded, policies, commit, push, schedule, suspended } =
-        automation;
+    let Automation {
+        id,
+        remote,
+        checkout,
+        paths,
+        base,
+        embedded,
+        policies,
+        commit,
+        push,
+        schedule,
+        batch,
+        gather,
+        windows,
+        suspended,
+    } = automation;
     writeln!(text, "automation {id} {}{}", schedule_summary(schedule), if *suspended { " suspended" } else { "" })
         .unwrap();
     writeln!(text, "  remote {} timeout {:?}", remote.url, remote.access.timeout).unwrap();
@@ -353,6 +367,13 @@ fn automation_summary(text: &mut String, automation: &Automation) {
     .unwrap();
     let embedded = if *embedded { " embedded" } else { "" };
     writeln!(text, "  paths {paths:?} base {base:?}{embedded}").unwrap();
+    if (*batch, *gather) != (Batch::default(), Gather::default()) {
+        writeln!(text, "  batch {batch:?} quiet period {:?} max delay {:?}", gather.quiet_period, gather.max_delay)
+            .unwrap();
+    }
+    for Window { opens, duration } in windows {
+        writeln!(text, "  window {} ({}) for {duration:?}", opens.expression(), opens.time_zone()).unwrap();
+    }
     let names: Vec<String> = policies.iter().map(|policy| policy.id.to_string()).collect();
     writeln!(text, "  policies {}", names.join(" ")).unwrap();
     writeln!(text, "  author {} <{}> trailers {}", commit.author.name, commit.author.email, commit.trailers).unwrap();
@@ -376,7 +397,7 @@ fn checkout_summary(checkout: &Checkout) -> String {
 fn schedule_summary(schedule: &Schedule) -> String {
     match schedule {
         Schedule::Every(interval) => format!("every {interval:?}"),
-        Schedule::Cron { expression, time_zone } => format!("at {expression} ({time_zone})"),
+        Schedule::Cron(cron) => format!("at {} ({})", cron.expression(), cron.time_zone()),
     }
 }
 
@@ -409,6 +430,11 @@ fn policy_summary(text: &mut String, policy: &ImagePolicy) {
     }
     if let Some(filter) = &policy.policy.filter {
         writeln!(text, "  filter {} extract {:?}", filter.pattern.as_str(), filter.extract).unwrap();
+    }
+    let Guards { deny, minimum_age, allow_downgrade } = &policy.guards;
+    if !deny.is_empty() || minimum_age.is_some() || *allow_downgrade {
+        let deny: Vec<String> = deny.iter().map(Deny::text).collect();
+        writeln!(text, "  exclude {deny:?} minimum age {minimum_age:?} downgrade {allow_downgrade}").unwrap();
     }
     let repository = &policy.repository;
     let suspended = if repository.suspended { " suspended" } else { "" };

@@ -80,6 +80,9 @@ fn automation(
         },
         push,
         schedule: raw.schedule,
+        batch: raw.batch,
+        gather: raw.gather,
+        windows: raw.windows,
         suspended: raw.suspended,
     })
 }

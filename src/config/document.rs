@@ -9,10 +9,12 @@ use std::rc::Rc;
 use crate::automation::ObjectName;
 
 use super::decode::Fields;
+use super::guards::{ALLOW_DOWNGRADE, Annotated, EXCLUDE, MINIMUM_AGE};
 use super::raw::Meta;
 use super::report::{Finding, Report, quoted};
 use super::source::Origin;
 use super::suggest::{listed, nearest};
+use super::text::Text;
 use super::value;
 use super::yaml::{self, Node, Place, SyntaxError, Value};
 
@@ -21,6 +23,9 @@ pub(super) const TRAILERS: &str = "tagwright.dev/trailers";
 
 /// The annotation that turns the editing of embedded YAML on for them.
 pub(super) const EMBEDDED: &str = "tagwright.dev/embedded";
+
+/// What annotations of ours begin with.
+const DOMAIN: &str = "tagwright.dev/";
 
 /// How many documents are read in all, items of lists included.
 const MAX_DOCUMENTS: usize = 100_000;
@@ -264,10 +269,26 @@ fn metadata(mut fields: Fields<'_>) -> Option<Meta> {
             false
         }
     };
-    let (trailers, embedded) = (flag(TRAILERS), flag(EMBEDDED));
+    let (trailers, embedded, _) = (flag(TRAILERS), flag(EMBEDDED), flag(ALLOW_DOWNGRADE));
+    let annotated = Annotated::read(report, &annotations);
+    unknown_annotations(report, &annotations);
     let name = name?;
     let namespace = namespace?.map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |namespace| namespace.value);
-    Some(Meta { id: ObjectName { namespace, name: name.value }, place: name.place, labels, trailers, embedded })
+    let id = ObjectName { namespace, name: name.value };
+    Some(Meta { id, place: name.place, labels, trailers, embedded, annotated })
+}
+
+/// A misspelt guard would be none, so names below our domain that mean nothing are errors.
+fn unknown_annotations(report: &Report, annotations: &BTreeMap<String, Text>) {
+    let known = [TRAILERS, EMBEDDED, EXCLUDE, MINIMUM_AGE, ALLOW_DOWNGRADE];
+    let ours = |(name, _): &(&String, &Text)| name.starts_with(DOMAIN) && !known.contains(&name.as_str());
+    for (name, text) in annotations.iter().filter(ours) {
+        let finding = Finding::at(text.place, format!("unknown annotation {}", quoted(name)));
+        report.add(match nearest(name, &known) {
+            Some(known) => finding.hint(format!("an annotation with a similar name exists: `{known}`")),
+            None => finding.hint(format!("the annotations are {}", listed(&known))),
+        });
+    }
 }
 
 /// The namespace of objects that name none.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::automation::{Author, DigestReflection, ObjectName, Schedule};
+use crate::automation::{Author, Batch, DigestReflection, Gather, ObjectName, Schedule};
 
 use super::MIN_INTERVAL;
 use super::decode::Fields;
@@ -23,9 +23,17 @@ use super::{git, image};
 /// An object's name, and its content where that is right.
 pub(super) type Read<T> = (Option<Meta>, Option<T>);
 
+/// Guards are the policies'.
+fn only_on_policies(report: &Report, meta: Option<&Meta>) {
+    if let Some(meta) = meta {
+        meta.annotated.lost(report, "guards are annotations of an `ImagePolicy`");
+    }
+}
+
 /// Reads a `GitRepository`. What only other controllers look at is accepted.
 pub(super) fn git_repository(report: &Report, object: &Object) -> Read<GitRepository> {
     let (meta, spec) = open(report, object);
+    only_on_policies(report, meta.as_ref());
     let content = spec.and_then(|mut spec| {
         let address = spec.required_text("url").and_then(|url| git::address(report, &url));
         let reference = spec.optional_fields("ref", git::reference);
@@ -64,6 +72,7 @@ fn unsupported(spec: &mut Fields<'_>) -> Vec<(Place, String)> {
 /// Reads an `ImageRepository`.
 pub(super) fn image_repository(report: &Report, object: &Object) -> Read<ImageRepository> {
     let (meta, spec) = open(report, object);
+    only_on_policies(report, meta.as_ref());
     let content = spec.and_then(|mut spec| {
         let interval = required_interval(&mut spec);
         let access_from = spec.fields("accessFrom").map(access_from);
@@ -105,6 +114,7 @@ pub(super) fn image_policy(report: &Report, object: &Object) -> Read<ImagePolicy
             meta: meta.clone()?,
             repository: RepositoryOf::Named(target?, place?),
             policy: policy?,
+            guards: meta.as_ref()?.annotated.guards.clone(),
             order,
             digest,
             refresh,
@@ -150,6 +160,7 @@ fn target(mut fields: Fields<'_>, meta: Option<&Meta>, others: &[&'static str]) 
 /// Reads an `ImageUpdateAutomation`.
 pub(super) fn automation(report: &Report, object: &Object) -> Read<Automation> {
     let (meta, spec) = open(report, object);
+    only_on_policies(report, meta.as_ref());
     let content = spec.and_then(|mut spec| {
         let source = source(&mut spec, meta.as_ref());
         let interval = required_interval(&mut spec);
@@ -174,6 +185,9 @@ pub(super) fn automation(report: &Report, object: &Object) -> Read<Automation> {
             embedded: meta.embedded,
             push: git.push,
             schedule: Schedule::Every(interval?),
+            batch: Batch::default(),
+            gather: Gather::default(),
+            windows: Vec::new(),
             suspended,
             meta,
         })

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::automation::{Author, DigestReflection, ObjectName, Schedule};
+use crate::automation::{Author, Batch, DigestReflection, Gather, ObjectName, Schedule};
 use crate::image::Repository;
 use crate::message::KUBEVELA_AUTHOR;
 
@@ -101,8 +101,7 @@ fn read(mut component: Fields<'_>, application: &Meta) -> Option<Component> {
     component.finish();
     let (name, mut properties) = name.zip(properties)?;
     let id = ObjectName { namespace: application.id.namespace.clone(), name: name.value };
-    let Meta { trailers, embedded, .. } = *application;
-    let meta = Meta { id, place: name.place, labels: BTreeMap::new(), trailers, embedded };
+    let meta = Meta { id, place: name.place, labels: BTreeMap::new(), ..application.clone() };
     if properties.key("imageRepository").is_none() {
         let git = source_alone(report, properties, &meta);
         return Some(Component { has_git: git.is_some(), git, meta, automatic: None });
@@ -253,6 +252,7 @@ fn images(mut fields: Fields<'_>, meta: &Meta) -> Images {
         meta: meta.clone(),
         repository: RepositoryOf::Named(meta.id.clone(), place),
         policy,
+        guards: meta.annotated.guards.clone(),
         order,
         digest: DigestReflection::Never,
         refresh: None,
@@ -275,6 +275,9 @@ fn automation(source: Source, message: Option<Message>, interval: Option<Duratio
         embedded: meta.embedded,
         push: Push::default(),
         schedule: Schedule::Every(interval?),
+        batch: Batch::default(),
+        gather: Gather::default(),
+        windows: Vec::new(),
         suspended: false,
     })
 }

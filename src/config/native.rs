@@ -15,15 +15,12 @@ use super::flux::{Read, checked_interval};
 use super::raw::{
     Automation, GitRepository, ImagePolicy, Message, Meta, Paths, Push, Reference, RepositoryOf, Scope, SourceOf,
 };
-use super::report::{Finding, Report};
+use super::report::Report;
 use super::value::{self, Units};
-use super::{git, image};
+use super::{git, guards, image};
 
 /// The interval of an automation that gives neither interval nor schedule.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
-
-/// The zone of a cron expression where none is given.
-const DEFAULT_TIME_ZONE: &str = "UTC";
 
 /// Reads an automation and the policies of its images.
 pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>, Vec<Read<ImagePolicy>>) {
@@ -31,6 +28,11 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
     let Some(mut spec) = spec else { return ((meta, None), Vec::new()) };
     let schedule = schedule(&mut spec).map(|given| given.unwrap_or(Schedule::Every(DEFAULT_INTERVAL)));
     let suspended = spec.flag("suspend");
+    let (batch, gather, windows) = (guards::batch(&mut spec), guards::gather(&mut spec), guards::windows(&mut spec));
+    if let Some(meta) = &meta {
+        meta.annotated
+            .lost(report, "write `exclude`, `minimumAge` and `allowDowngrade` of the images below `spec.images`");
+    }
     let git = spec.required_fields("git").and_then(|fields| git_fields(fields, meta.as_ref()));
     if spec.key("images").is_none() {
         spec.missing("images");
@@ -57,6 +59,9 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
             trailers: git.commit.trailers,
             push: git.push,
             schedule: schedule?,
+            batch,
+            gather,
+            windows,
             suspended,
         })
     });
@@ -65,35 +70,20 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
 
 /// Reads `interval`, or `schedule` with `timeZone`: `Some(None)` when none is given, `None` when something is wrong.
 fn schedule(fields: &mut Fields<'_>) -> Option<Option<Schedule>> {
-    let report = fields.report();
     let (has_interval, has_schedule) = (fields.key("interval"), fields.key("schedule"));
     let interval = fields.duration("interval", Units::UpToHours);
-    let expression = fields.optional("schedule", value::cron);
-    let zone_key = fields.key("timeZone");
-    let zone = fields.optional("timeZone", value::time_zone);
-    match (has_interval, has_schedule, zone_key) {
-        (Some(_), Some(place), _) => {
+    let cron = guards::cron(fields);
+    match (has_interval, has_schedule) {
+        (Some(_), Some(place)) => {
             let message = format!("`{}` and `{}` exclude each other", fields.path("interval"), fields.path("schedule"));
-            report.error(place, message);
+            fields.report().error(place, message);
             None
         }
-        (None, Some(place), _) => {
-            let (expression, zone) = (expression?, zone?);
-            let Some(expression) = expression else {
-                report.error(place, format!("`{}` is empty", fields.path("schedule")));
-                return None;
-            };
-            let time_zone = zone.unwrap_or_else(|| DEFAULT_TIME_ZONE.to_owned());
-            Some(Some(Schedule::Cron { expression, time_zone }))
+        (Some(_), None) => {
+            cron?;
+            checked_interval(fields, interval).map(|interval| Some(Schedule::Every(interval)))
         }
-        (_, None, Some(place)) => {
-            let message = format!("`{}` has no `schedule` to belong to", fields.path("timeZone"));
-            let hint = "an interval has no time zone; write `schedule` with a cron expression";
-            report.add(Finding::at(place, message).hint(hint));
-            None
-        }
-        (Some(_), None, None) => checked_interval(fields, interval).map(|interval| Some(Schedule::Every(interval))),
-        (None, None, None) => Some(None),
+        (None, _) => cron.map(|cron| cron.map(Schedule::Cron)),
     }
 }
 
@@ -193,9 +183,10 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
     let order = fields.key("policy");
     let policy = image::policy(&mut fields, image::Dialect::Native);
     let (digest, _) = image::digest(&mut fields);
+    let guards = guards::guards(&mut fields);
     fields.finish();
     let Some((name, id)) = name.zip(id) else { return (None, None) };
-    let meta = Meta { id, place: name.place, labels: BTreeMap::new(), trailers: false, embedded: false };
+    let meta = Meta::of(id, name.place);
     let content = repository.zip(policy).map(|(repository, policy)| {
         let suspended = repository.suspended;
         let refresh = match (&repository.schedule, digest) {
@@ -203,7 +194,7 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
             _ => None,
         };
         let repository = RepositoryOf::Own(Box::new(repository));
-        ImagePolicy { meta: meta.clone(), repository, policy, order, digest, refresh, suspended }
+        ImagePolicy { meta: meta.clone(), repository, policy, guards, order, digest, refresh, suspended }
     });
     (Some(meta), content)
 }

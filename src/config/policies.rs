@@ -62,7 +62,7 @@ fn repository(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<Imag
     let proxy = secret(&raw.proxy_secret).and_then(|secret| secret.as_ref().map(credentials::proxy).transpose());
     let timeout = raw.timeout.unwrap_or(match raw.schedule {
         Schedule::Every(interval) => interval,
-        Schedule::Cron { .. } => DEFAULT_CRON_TIMEOUT,
+        Schedule::Cron(_) => DEFAULT_CRON_TIMEOUT,
     });
     Ok(ImageRepository {
         id: raw.id.clone(),
@@ -118,6 +118,7 @@ fn policy(context: &Context<'_>, known: &BTreeMap<ObjectName, Known>, raw: raw::
         id: raw.meta.id,
         labels: raw.meta.labels,
         policy: raw.policy,
+        guards: raw.guards,
         repository: repository?,
         digest: raw.digest,
         refresh: raw.refresh,

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::automation::{Author, DigestReflection, ObjectName, Schedule};
+use crate::automation::{Author, Batch, DigestReflection, Gather, Guards, ObjectName, Schedule, Window};
 use crate::image::Repository;
 use crate::pattern::Pattern;
 use crate::policy::Policy;
 use crate::template::Template;
 use crate::version::Range;
 
+use super::guards::Annotated;
 use super::remote::Address;
 use super::select::Selector;
 use super::text::Text;
@@ -27,6 +28,16 @@ pub(super) struct Meta {
     pub(super) trailers: bool,
     /// The annotation `tagwright.dev/embedded`.
     pub(super) embedded: bool,
+    /// The annotations for guards.
+    pub(super) annotated: Annotated,
+}
+
+impl Meta {
+    /// Without labels and annotations.
+    pub(super) fn of(id: ObjectName, place: Place) -> Self {
+        let annotated = Annotated::default();
+        Self { id, place, labels: BTreeMap::new(), trailers: false, embedded: false, annotated }
+    }
 }
 
 /// Flux's `GitRepository`, or `spec.git` of a native automation.
@@ -81,6 +92,7 @@ pub(super) struct ImagePolicy {
     pub(super) meta: Meta,
     pub(super) repository: RepositoryOf,
     pub(super) policy: Policy,
+    pub(super) guards: Guards,
     /// Where its order is chosen.
     pub(super) order: Option<Place>,
     pub(super) digest: DigestReflection,
@@ -113,6 +125,9 @@ pub(super) struct Automation {
     pub(super) trailers: bool,
     pub(super) push: Push,
     pub(super) schedule: Schedule,
+    pub(super) batch: Batch,
+    pub(super) gather: Gather,
+    pub(super) windows: Vec<Window>,
     pub(super) suspended: bool,
 }
 

@@ -1,0 +1,238 @@
+//! Fields that hold commits back: guards of an image, windows and waiting of an automation.
+//!
+//! In the native document they are fields; a Flux `ImagePolicy` and a KubeVela `Application` have annotations for the guards,
+//! since they have no fields for them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::MAX_EXCLUSIONS;
+use super::decode::Fields;
+use super::report::{Finding, Report, quoted};
+use super::suggest::{listed, nearest};
+use super::text::Text;
+use super::value::{self, Units};
+use super::yaml::Place;
+use crate::automation::{Batch, Cron, Deny, Gather, Guards, Window};
+use crate::image::is_tag;
+use crate::pattern::Pattern;
+
+/// The annotation for `exclude`, its items between white space.
+pub(super) const EXCLUDE: &str = "tagwright.dev/exclude";
+
+/// The annotation for `minimumAge`.
+pub(super) const MINIMUM_AGE: &str = "tagwright.dev/minimum-age";
+
+/// The annotation for `allowDowngrade`.
+pub(super) const ALLOW_DOWNGRADE: &str = "tagwright.dev/allow-downgrade";
+
+/// The longest `minimumAge`: ten years. Whatever is longer was meant to be something else.
+const MAX_MINIMUM_AGE: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
+/// How many windows an automation may have.
+const MAX_WINDOWS: usize = 100;
+
+/// `maxDelay` where only `quietPeriod` is given, as a multiple of that.
+const DEFAULT_DELAY: u32 = 10;
+
+/// Guards of an object's annotations, and where the first of them stands.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Annotated {
+    pub(super) guards: Guards,
+    first: Option<(String, Place)>,
+}
+
+impl Annotated {
+    /// Reads the annotations of an object.
+    pub(super) fn read(report: &Report, annotations: &BTreeMap<String, Text>) -> Self {
+        let get = |name: &str| annotations.get(name).map(|text| Text { path: name.to_owned(), ..text.clone() });
+        let words = |text: Text| {
+            let words: Vec<&str> = text.value.split_whitespace().collect();
+            words.into_iter().map(|word| Text { value: word.to_owned(), ..text.clone() }).collect::<Vec<_>>()
+        };
+        let all = [get(EXCLUDE), get(MINIMUM_AGE), get(ALLOW_DOWNGRADE)];
+        let first = all.iter().flatten().map(|text| (text.path.clone(), text.place)).next();
+        let [exclude, minimum_age, allow_downgrade] = all;
+        let minimum_age = minimum_age.and_then(|text| {
+            let age = value::duration(&text.value, Units::UpToHours).map_err(|error| {
+                let message = format!("annotation `{}` {error}: {}", text.path, quoted(&text.value));
+                report.add(Finding::at(text.place, message).hint(Units::UpToHours.hint()))
+            });
+            checked_age(report, &text.path, age.ok()?, text.place)
+        });
+        let guards = Guards {
+            deny: exclude.map(|text| (text.place, words(text))).map_or_else(Vec::new, |it| deny(report, EXCLUDE, it)),
+            minimum_age,
+            allow_downgrade: allow_downgrade.is_some_and(|text| text.value == "true"),
+        };
+        Self { guards, first }
+    }
+
+    /// Says that the guards are lost on this object.
+    pub(super) fn lost(&self, report: &Report, hint: &str) {
+        if let Some((name, place)) = &self.first {
+            let message = format!("annotation `{name}` has no effect on this kind of object");
+            report.add(Finding::at(*place, message).hint(hint));
+        }
+    }
+}
+
+/// Reads `exclude`, `minimumAge` and `allowDowngrade`.
+pub(super) fn guards(fields: &mut Fields<'_>) -> Guards {
+    let report = fields.report();
+    let place = fields.key("exclude");
+    let exclude = fields.texts("exclude").zip(place);
+    let deny = exclude.map_or_else(Vec::new, |(texts, place)| deny(report, &fields.path("exclude"), (place, texts)));
+    let age = fields.duration("minimumAge", Units::UpToHours);
+    let minimum_age = age.and_then(|(age, place)| checked_age(report, &fields.path("minimumAge"), age, place));
+    Guards { deny, minimum_age, allow_downgrade: fields.flag("allowDowngrade") }
+}
+
+fn checked_age(report: &Report, path: &str, age: Duration, place: Place) -> Option<Duration> {
+    if age > MAX_MINIMUM_AGE {
+        let finding = Finding::at(place, format!("`{path}` is more than ten years"));
+        report.add(finding.hint("nothing would ever be selected; three days are `72h`"));
+        return None;
+    }
+    (!age.is_zero()).then_some(age)
+}
+
+fn deny(report: &Report, path: &str, (place, texts): (Place, Vec<Text>)) -> Vec<Deny> {
+    if texts.len() > MAX_EXCLUSIONS {
+        report.error(place, format!("`{path}` has more than {MAX_EXCLUSIONS} items"));
+        return Vec::new();
+    }
+    texts.iter().filter_map(|text| denial(report, text)).collect()
+}
+
+/// `/PATTERN/`, or a tag.
+fn denial(report: &Report, text: &Text) -> Option<Deny> {
+    let value = text.value.as_str();
+    match value.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
+        Some("") => {
+            let message = format!("`{}`: an empty pattern would exclude every tag", text.path);
+            report.error(text.place, message);
+            None
+        }
+        Some(pattern) => {
+            let hint = "between slashes stands a regular expression in Go's dialect (RE2)";
+            text.parsed_or(report, hint, |_| Pattern::parse(pattern)).map(Deny::Pattern)
+        }
+        None if is_tag(value) => Some(Deny::Tag(value.to_owned())),
+        None => {
+            let message = format!("`{}`: {} is not a tag that OCI allows", text.path, quoted(value));
+            report.add(Finding::at(text.place, message).hint("a pattern stands between slashes, as in `/^nightly-/`"));
+            None
+        }
+    }
+}
+
+/// Reads `batch`.
+pub(super) fn batch(fields: &mut Fields<'_>) -> Batch {
+    const VALUES: [&str; 2] = ["perAutomation", "perBranch"];
+    let Some(text) = fields.filled_text("batch") else { return Batch::default() };
+    match text.value.as_str() {
+        "perAutomation" => Batch::PerAutomation,
+        "perBranch" => Batch::PerBranch,
+        other => {
+            let hint = match nearest(other, &VALUES) {
+                Some(known) => format!("a similar value exists: `{known}`"),
+                None => format!("the values are {}", listed(&VALUES)),
+            };
+            let message = format!("`{}` cannot be {}", text.path, quoted(other));
+            fields.report().add(Finding::at(text.place, message).hint(hint));
+            Batch::default()
+        }
+    }
+}
+
+/// Reads `quietPeriod` and `maxDelay`.
+pub(super) fn gather(fields: &mut Fields<'_>) -> Gather {
+    let report = fields.report();
+    let quiet_key = fields.key("quietPeriod");
+    let quiet = fields.duration("quietPeriod", Units::UpToHours);
+    let delay = fields.duration("maxDelay", Units::UpToHours);
+    let (quiet_path, delay_path) = (fields.path("quietPeriod"), fields.path("maxDelay"));
+    match (quiet, delay) {
+        (None, Some((_, place))) if quiet_key.is_none() => {
+            let finding = Finding::at(place, format!("`{delay_path}` has no `{quiet_path}` to limit"));
+            report.add(finding.hint("write `quietPeriod`: how long nothing new must have arrived before a commit"));
+            Gather::default()
+        }
+        (Some((quiet_period, _)), Some((max_delay, place))) if max_delay < quiet_period => {
+            report.error(place, format!("`{delay_path}` is shorter than `{quiet_path}`"));
+            Gather::default()
+        }
+        (Some((quiet_period, _)), Some((max_delay, _))) => Gather { quiet_period, max_delay },
+        (Some((quiet_period, _)), None) => {
+            Gather { quiet_period, max_delay: quiet_period.saturating_mul(DEFAULT_DELAY) }
+        }
+        (None, _) => Gather::default(),
+    }
+}
+
+/// Reads `windows`.
+pub(super) fn windows(fields: &mut Fields<'_>) -> Vec<Window> {
+    let report = fields.report();
+    let (path, place) = (fields.path("windows"), fields.key("windows"));
+    let windows = fields.items("windows").unwrap_or_default();
+    match place {
+        Some(place) if windows.is_empty() && !report.has_problems() => {
+            let hint = "leave it out to commit at any time, or write `suspend: true` to commit never";
+            report.add(Finding::at(place, format!("`{path}` is empty")).hint(hint));
+        }
+        Some(place) if windows.len() > MAX_WINDOWS => {
+            report.error(place, format!("`{path}` has more than {MAX_WINDOWS} items"));
+            return Vec::new();
+        }
+        _ => {}
+    }
+    windows.into_iter().filter_map(window).collect()
+}
+
+fn window(mut fields: Fields<'_>) -> Option<Window> {
+    let opens = match fields.key("schedule") {
+        Some(_) => cron(&mut fields).flatten(),
+        None => {
+            fields.accept(&["schedule", "timeZone"]);
+            fields.missing("schedule");
+            None
+        }
+    };
+    let duration = fields.required_duration("duration", Units::UpToHours);
+    let path = fields.path("duration");
+    let report = fields.report();
+    fields.finish();
+    let (duration, place) = duration?;
+    if duration.is_zero() {
+        report.add(Finding::at(place, format!("`{path}` is zero")).hint("a window that never opens is no window"));
+        return None;
+    }
+    Some(Window { opens: opens?, duration })
+}
+
+/// Reads `schedule` with `timeZone`: `Some(None)` when there is no schedule, `None` when something is wrong.
+pub(super) fn cron(fields: &mut Fields<'_>) -> Option<Option<Cron>> {
+    let report = fields.report();
+    let zone_key = fields.key("timeZone");
+    let zone = fields.optional("timeZone", value::time_zone);
+    // With a wrong zone, the expression is still worth looking at.
+    let given = zone.clone().flatten().unwrap_or(TimeZone::UTC);
+    let key = fields.key("schedule");
+    let cron = fields.optional("schedule", |text| Cron::parse(text, given));
+    match (key, zone_key, cron) {
+        (Some(place), _, Some(None)) => {
+            report.error(place, format!("`{}` is empty", fields.path("schedule")));
+            None
+        }
+        (None, Some(place), _) => {
+            let message = format!("`{}` has no `schedule` to belong to", fields.path("timeZone"));
+            let hint = "an interval has no time zone; write `schedule` with a cron expression";
+            report.add(Finding::at(place, message).hint(hint));
+            None
+        }
+        (_, _, cron) => zone.and(cron),
+    }
+}
