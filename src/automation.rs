@@ -184,6 +184,14 @@ pub struct Commit {
     pub trailers: bool,
 }
 
+impl Commit {
+    /// Whatever makes two commits with the same changes differ. Automations may share a commit where it is equal.
+    pub fn style(&self) -> impl Ord + use<'_> {
+        let Author { name, email } = &self.author;
+        (name, email, self.message.source(), &self.values, self.trailers)
+    }
+}
+
 /// Who commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {

@@ -97,27 +97,58 @@ pub fn edits<'f>(files: impl IntoIterator<Item = &'f MarkedFile>, selections: &S
     plan
 }
 
-/// Renders the commit message of a plan with at least one change.
+/// What one automation has in a commit.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'p> {
+    /// The automation.
+    pub automation: &'p Automation,
+    /// Its edits.
+    pub edits: &'p [FileEdit],
+    /// What its policies selected.
+    pub selections: &'p Selections,
+}
+
+/// Renders the message of a commit with at least one change. One that several automations share has the template, the
+/// namespace and the name of the first, the changes of all, and the trailers of each.
 ///
 /// Templates see file names relative to the automation's base folder, as Flux shows them relative to `update.path`.
 ///
 /// # Errors
-/// The template failed on this plan's changes.
-pub fn message(automation: &Automation, plan: &Plan, selections: &Selections) -> Result<String, template::RenderError> {
-    let changes: Vec<Change> = plan
-        .changes()
-        .map(|change| Change { file: relative(&automation.base, &change.file), ..change.clone() })
-        .collect();
-    let images = selected_images(selections);
-    let facts = Facts {
-        automation_namespace: &automation.id.namespace,
-        automation_name: &automation.id.name,
-        values: &automation.commit.values,
-        changes: &changes,
-        images: &images,
+/// The template failed on these changes.
+pub fn message(first: Part<'_>, others: &[Part<'_>]) -> Result<String, template::RenderError> {
+    let parts = || std::iter::once(&first).chain(others);
+    let changes: Vec<Change> = parts().flat_map(Part::changes).collect();
+    let images = parts().flat_map(|part| selected_images(part.selections)).collect();
+    let text = message::render(&first.automation.commit.message, &first.facts(&changes, &images))?;
+    if !first.automation.commit.trailers {
+        return Ok(text);
+    }
+    let with_trailers = |text: String, part: &Part<'_>| {
+        let changes: Vec<Change> = part.changes().collect();
+        message::with_trailers(&text, &part.facts(&changes, &images))
     };
-    let text = message::render(&automation.commit.message, &facts)?;
-    Ok(if automation.commit.trailers { message::with_trailers(&text, &facts) } else { text })
+    Ok(parts().fold(text, with_trailers))
+}
+
+impl<'p> Part<'p> {
+    fn changes(&self) -> impl Iterator<Item = Change> + use<'p> {
+        let base = &self.automation.base;
+        let change = |change: &'p Change| Change { file: relative(base, &change.file), ..change.clone() };
+        self.edits.iter().flat_map(|edit| &edit.changes).map(change)
+    }
+
+    fn facts<'f>(&self, changes: &'f [Change], images: &'f BTreeMap<String, String>) -> Facts<'f>
+    where
+        'p: 'f,
+    {
+        Facts {
+            automation_namespace: &self.automation.id.namespace,
+            automation_name: &self.automation.id.name,
+            values: &self.automation.commit.values,
+            changes,
+            images,
+        }
+    }
 }
 
 /// Returns `namespace:policy` with the full reference selected, for policies that selected one.

@@ -142,20 +142,20 @@ fn refusals(automation: &Automation, memory: &Memory) -> Vec<Diagnostic> {
 }
 
 /// The automations of one remote that log in alike, with their positions in the configuration.
-type Batch<'a> = Vec<(usize, &'a Arc<Automation>)>;
+type Login<'a> = Vec<(usize, &'a Arc<Automation>)>;
 
-/// Groups automations by URL, and within one URL by how they log in. The batches of a URL run one after the other, since
+/// Groups automations by URL, and within one URL by how they log in. The logins of a URL run one after the other, since
 /// they share a mirror.
-fn by_url(automations: &[Arc<Automation>]) -> Vec<Vec<Batch<'_>>> {
-    let mut queues: Vec<Vec<Batch<'_>>> = Vec::new();
+fn by_url(automations: &[Arc<Automation>]) -> Vec<Vec<Login<'_>>> {
+    let mut queues: Vec<Vec<Login<'_>>> = Vec::new();
     for entry in automations.iter().enumerate() {
         let remote = &entry.1.remote;
         let Some(queue) = queues.iter_mut().find(|queue| queue[0][0].1.remote.url == remote.url) else {
             queues.push(vec![vec![entry]]);
             continue;
         };
-        match queue.iter_mut().find(|batch| access::same_git(&batch[0].1.remote.access, &remote.access)) {
-            Some(batch) => batch.push(entry),
+        match queue.iter_mut().find(|login| access::same_git(&login[0].1.remote.access, &remote.access)) {
+            Some(login) => login.push(entry),
             None => queue.push(vec![entry]),
         }
     }

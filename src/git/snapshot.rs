@@ -129,6 +129,17 @@ impl Snapshot {
         let tree = self.tree;
         self.inner.with_store(move |store| build::commit(store, tree, edits, &details)).await
     }
+
+    /// Builds a commit with this one's files and other parents, author and message, in memory. It is how several commits that
+    /// were built one on the other become one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mirror`].
+    pub async fn retell(&self, details: NewCommit) -> Result<CommitId, Error> {
+        let tree = self.tree;
+        self.inner.with_store(move |store| build::retell(store, tree, &details)).await
+    }
 }
 
 fn read_blob(store: &Store, id: ObjectId, limit: usize) -> Result<Option<Vec<u8>>, Error> {

@@ -19,9 +19,11 @@ use self::push::Head;
 use super::outcome::{AutomationReport, Error, Outcome};
 use super::poll::Digests;
 use super::progress::{Progress, Stage};
-use super::{Batch, Context, Mode};
-use crate::automation::{Automation, ObjectName};
+use super::{Context, Login, Mode};
+use crate::automation::{Automation, Batch, ObjectName};
+use crate::edit::Selections;
 use crate::git::{self, Advertisement, CommitId, Mirror};
+use crate::plan;
 
 /// How often a push is tried when the branch keeps moving.
 const PUSH_ATTEMPTS: usize = 8;
@@ -59,6 +61,8 @@ struct Job<'a> {
     report: AutomationReport,
     /// The remote declined a push of several commits; this one is pushed by itself.
     alone: bool,
+    /// What its policies selected.
+    selections: Selections,
     /// How many digests its selections were completed with.
     looked_up: usize,
 }
@@ -74,23 +78,28 @@ impl<'a> Job<'a> {
             message: String::new(),
             diagnostics: Vec::new(),
         };
-        Self { position, automation, report, alone: false, looked_up: 0 }
+        Self { position, automation, report, alone: false, selections: Selections::new(), looked_up: 0 }
+    }
+
+    /// What this automation has in its commit.
+    fn part(&self) -> plan::Part<'_> {
+        plan::Part { automation: self.automation, edits: &self.report.edits, selections: &self.selections }
     }
 }
 
-/// Runs those of the batches of one URL that are due, one after the other.
+/// Runs those of the automations of one URL that are due, one after the other.
 pub(super) async fn run(
     context: Context<'_>,
-    queue: Vec<Batch<'_>>,
+    queue: Vec<Login<'_>>,
     due: &BTreeSet<ObjectName>,
     progress: &Progress,
 ) -> Done {
     let mut done = Done::default();
     let automations = queue.iter().flatten().map(|(_, automation)| automation);
     let known: BTreeSet<String> = automations.flat_map(|it| &it.policies).map(|policy| marker_name(policy)).collect();
-    for batch in queue {
-        let batch = batch.into_iter().filter(|(_, automation)| due.contains(&automation.id));
-        let mut jobs: Vec<Job<'_>> = batch.map(Job::new).collect();
+    for login in queue {
+        let login = login.into_iter().filter(|(_, automation)| due.contains(&automation.id));
+        let mut jobs: Vec<Job<'_>> = login.map(Job::new).collect();
         for mut job in jobs.extract_if(.., |job| job.automation.suspended) {
             job.report.outcome = Outcome::Held { reason: "the automation is suspended".to_owned() };
             done.end(job);
@@ -103,7 +112,7 @@ pub(super) async fn run(
     done
 }
 
-/// What the batches of one remote work with.
+/// What the automations of one remote work with.
 struct Remote<'r> {
     context: Context<'r>,
     /// The policies of all automations of this URL, as markers name them.
@@ -146,7 +155,7 @@ impl Remote<'_> {
     }
 
     /// Fetches, plans and pushes once; returns the automations that have to be planned again.
-    async fn attempt<'j>(&mut self, mirror: &Mirror, jobs: Vec<Job<'j>>, done: &mut Done) -> Vec<Job<'j>> {
+    async fn attempt<'j>(&mut self, mirror: &Mirror, mut jobs: Vec<Job<'j>>, done: &mut Done) -> Vec<Job<'j>> {
         if jobs.is_empty() {
             return jobs;
         }
@@ -159,11 +168,13 @@ impl Remote<'_> {
             }
         };
         let mut heads: Vec<Head<'j>> = Vec::new();
+        // Those that share commits come together, whatever stands between them.
+        jobs.sort_by(|a, b| shared(a.automation).cmp(&shared(b.automation)));
         for mut job in jobs {
             match self.take(mirror, &advertisement, &mut job, &mut heads, done).await {
                 Err(error) => done.fail(job, error),
                 Ok(None) => done.end(job),
-                Ok(Some((at, commit))) => heads[at].add(job, commit),
+                Ok(Some((at, commit))) => heads[at].add(mirror, job, commit, self.context, done).await,
             }
         }
         let mut again = Vec::new();
@@ -215,6 +226,11 @@ impl Remote<'_> {
             heads.len() - 1
         })))
     }
+}
+
+/// How an automation commits, if it shares its commits with others.
+fn shared(automation: &Automation) -> Option<impl Ord> {
+    (automation.batch == Batch::PerBranch).then(|| automation.commit.style())
 }
 
 fn fail_all(jobs: Vec<Job<'_>>, doing: &'static str, source: git::Error, done: &mut Done) {

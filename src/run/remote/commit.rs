@@ -42,8 +42,8 @@ impl Remote<'_> {
         let found = snapshot.search_new(&automation.paths, MARKED_FILES, blobs).await.map_err(failed)?;
         job.report.diagnostics = found_diagnostics(&found);
         let files = self.scan(found, known, embedded);
-        let selections = self.selections(job, &files, done).await;
-        let mut plan = plan::edits(&files, &selections);
+        job.selections = self.selections(job, &files, done).await;
+        let mut plan = plan::edits(&files, &job.selections);
         drop(files);
         job.report.diagnostics.append(&mut plan.diagnostics);
         if plan.edits.is_empty() {
@@ -52,12 +52,11 @@ impl Remote<'_> {
             }
             return Ok(None);
         }
-        job.report.message = plan::message(automation, &plan, &selections).map_err(Error::Message)?;
-        let edits = plan.edits.iter().map(|edit| git::Edit { path: edit.path.clone(), bytes: edit.new.clone() });
-        let details = new_commit(base, automation, job.report.message.clone(), self.context.now);
-        let commit = snapshot.commit_edits(edits.collect(), details).await.map_err(failed)?;
         job.report.edits = plan.edits;
-        Ok(commit)
+        job.report.message = plan::message(job.part(), &[]).map_err(Error::Message)?;
+        let edits = job.report.edits.iter().map(|edit| git::Edit { path: edit.path.clone(), bytes: edit.new.clone() });
+        let details = new_commit(base, automation, job.report.message.clone(), self.context.now);
+        snapshot.commit_edits(edits.collect(), details).await.map_err(failed)
     }
 
     /// Scans the files that are new, and takes the others as they were scanned before.
@@ -145,7 +144,8 @@ pub(super) fn skipped_diagnostics(found: &git::Found) -> impl Iterator<Item = Di
     })
 }
 
-fn new_commit(parent: CommitId, automation: &Automation, message: String, now: Timestamp) -> git::NewCommit {
+/// A commit by an automation.
+pub(super) fn new_commit(parent: CommitId, automation: &Automation, message: String, now: Timestamp) -> git::NewCommit {
     let now = now.to_zoned(TimeZone::system());
     let author = &automation.commit.author;
     git::NewCommit {

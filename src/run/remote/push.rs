@@ -1,9 +1,11 @@
 //! One push branch: the commits made for it, and what becomes of them.
 
+use super::commit::new_commit;
 use super::target::Target;
-use super::{Done, Job};
-use crate::automation::Push;
+use super::{Context, Done, Job};
+use crate::automation::{Batch, Push};
 use crate::git::{Advertisement, CommitId, Expected, Mirror, Outcome as Pushed, RefUpdate};
+use crate::plan;
 use crate::run::outcome::{Error, Outcome};
 use crate::run::progress::{Progress, Stage};
 
@@ -14,7 +16,14 @@ pub(super) struct Head<'a> {
     /// The newest commit; the base as long as there is none.
     pub(super) tip: CommitId,
     old: Option<CommitId>,
-    commits: Vec<(Job<'a>, CommitId)>,
+    commits: Vec<Made<'a>>,
+}
+
+/// One commit and the automations that it is for.
+struct Made<'a> {
+    commit: CommitId,
+    parent: CommitId,
+    jobs: Vec<Job<'a>>,
 }
 
 impl<'a> Head<'a> {
@@ -22,15 +31,33 @@ impl<'a> Head<'a> {
         Self { branch: target.branch, tip: target.base, old: target.old, commits: Vec::new() }
     }
 
-    /// Takes an automation's commit, made on the tip.
-    pub(super) fn add(&mut self, job: Job<'a>, commit: CommitId) {
-        self.tip = commit;
-        self.commits.push((job, commit));
+    /// Takes an automation's commit, made on the tip. It becomes one with the commit before it where both automations want
+    /// that and commit alike.
+    pub(super) async fn add(
+        &mut self,
+        mirror: &Mirror,
+        mut job: Job<'a>,
+        commit: CommitId,
+        context: Context<'_>,
+        done: &mut Done,
+    ) {
+        let Some(made) = self.commits.last_mut().filter(|made| made.takes(&job)) else {
+            self.commits.push(Made { commit, parent: self.tip, jobs: vec![job] });
+            self.tip = commit;
+            return;
+        };
+        match made.join(mirror, &mut job, commit, context).await {
+            Ok(commit) => {
+                made.jobs.push(job);
+                self.tip = commit;
+            }
+            Err(error) => done.fail(job, error),
+        }
     }
 
     /// Ends a dry run.
     pub(super) fn would_push(self, done: &mut Done) -> Vec<Job<'a>> {
-        for (mut job, _) in self.commits {
+        for mut job in self.commits.into_iter().flat_map(|made| made.jobs) {
             job.report.outcome = Outcome::WouldPush;
             done.end(job);
         }
@@ -53,14 +80,14 @@ impl<'a> Head<'a> {
         let reference = format!("refs/heads/{}", self.branch);
         let expected = self.old.map_or(Expected::Absent, Expected::At);
         let update = RefUpdate { reference: reference.clone(), expected, new: self.tip };
-        let options = options(self.commits.iter().map(|(job, _)| &job.automation.push));
-        let url = self.commits[0].0.report.url.clone();
+        let options = options(self.jobs().map(|job| &job.automation.push));
+        let url = self.commits[0].jobs[0].report.url.clone();
         progress.at(Stage::Push, &url);
         let pushed = match mirror.push(&[update], &options).await {
             Ok(pushed) => pushed,
             Err(source) => {
                 let source = std::sync::Arc::new(source);
-                for (job, _) in self.commits {
+                for job in self.into_jobs() {
                     let source = std::sync::Arc::clone(&source);
                     done.fail(job, Error::Git { doing: "push to", url: url.clone(), source });
                 }
@@ -72,13 +99,13 @@ impl<'a> Head<'a> {
                 self.second_destinations(mirror, advertisement, done).await;
                 Vec::new()
             }
-            Some(Pushed::Moved { .. }) | None => self.commits.into_iter().map(|(job, _)| job).collect(),
-            // One commit may be what the remote does not want, and the others fine: each gets its own push.
-            Some(Pushed::Declined { .. }) if self.commits.len() > 1 => {
-                self.commits.into_iter().map(|(job, _)| Job { alone: true, ..job }).collect()
+            Some(Pushed::Moved { .. }) | None => self.into_jobs().collect(),
+            // One change may be what the remote does not want, and the others fine: each automation gets its own push.
+            Some(Pushed::Declined { .. }) if self.jobs().count() > 1 => {
+                self.into_jobs().map(|job| Job { alone: true, ..job }).collect()
             }
             Some(Pushed::Declined { reason }) => {
-                for (job, _) in self.commits {
+                for job in self.into_jobs() {
                     let (url, reference) = (url.clone(), reference.clone());
                     let (reason, words) = (reason.clone(), pushed.words.clone());
                     done.fail(job, Error::Declined { url, reference, reason, words });
@@ -88,11 +115,21 @@ impl<'a> Head<'a> {
         }
     }
 
+    fn jobs(&self) -> impl Iterator<Item = &Job<'a>> {
+        self.commits.iter().flat_map(|made| &made.jobs)
+    }
+
+    fn into_jobs(self) -> impl Iterator<Item = Job<'a>> {
+        self.commits.into_iter().flat_map(|made| made.jobs)
+    }
+
     /// Pushes the refspecs of automations whose commit is on the push branch now, and ends them.
     async fn second_destinations(self, mirror: &Mirror, advertisement: &Advertisement, done: &mut Done) {
         let Self { branch, old, tip, commits } = self;
-        let ours: Vec<CommitId> = old.into_iter().chain(commits.iter().map(|(_, commit)| *commit)).collect();
-        for (mut job, commit) in commits {
+        let ours: Vec<CommitId> = old.into_iter().chain(commits.iter().map(|made| made.commit)).collect();
+        for (mut job, commit) in
+            commits.into_iter().flat_map(|made| made.jobs.into_iter().map(move |job| (job, made.commit)))
+        {
             tracing::info!(
                 automation = %job.report.id,
                 git.remote = job.report.url,
@@ -116,6 +153,35 @@ impl<'a> Head<'a> {
                 Err(error) => done.fail(job, error),
             }
         }
+    }
+}
+
+impl<'a> Made<'a> {
+    /// Whether an automation's changes may be in this commit.
+    fn takes(&self, job: &Job<'_>) -> bool {
+        let (ours, theirs) = (self.jobs[0].automation, job.automation);
+        let together = [ours, theirs].iter().all(|automation| automation.batch == Batch::PerBranch);
+        together && ours.commit.style() == theirs.commit.style()
+    }
+
+    /// Makes one commit of this one and of `commit`, which was made on it.
+    async fn join(
+        &mut self,
+        mirror: &Mirror,
+        job: &mut Job<'a>,
+        commit: CommitId,
+        context: Context<'_>,
+    ) -> Result<CommitId, Error> {
+        let others: Vec<plan::Part<'_>> = self.jobs[1..].iter().chain([&*job]).map(Job::part).collect();
+        let message = plan::message(self.jobs[0].part(), &others).map_err(Error::Message)?;
+        let details = new_commit(self.parent, self.jobs[0].automation, message.clone(), context.now);
+        let failed = |source| Error::git("read", &job.report.url, source);
+        let snapshot = mirror.snapshot(commit).await.map_err(failed)?;
+        self.commit = snapshot.retell(details).await.map_err(failed)?;
+        for job in self.jobs.iter_mut().chain([job]) {
+            job.report.message.clone_from(&message);
+        }
+        Ok(self.commit)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::automation::Automation;
 use crate::change::Diagnostic;
 use crate::git::{self, Mirror};
 use crate::run::outcome::Error;
-use crate::run::{Batch, by_url};
+use crate::run::{Login, by_url};
 
 /// Which of the files that may have markers are read.
 #[derive(Debug, Clone, Copy)]
@@ -44,23 +44,23 @@ pub struct Seen {
 /// Fetches the remotes, one after the other, and reads what each automation would read; in the order given.
 pub async fn survey(git: &git::Git, automations: &[Arc<Automation>], wanted: Wanted) -> Vec<Survey> {
     let mut surveys: Vec<(usize, Survey)> = Vec::new();
-    for batch in by_url(automations).into_iter().flatten() {
-        surveys.extend(read_batch(git, batch, wanted).await);
+    for login in by_url(automations).into_iter().flatten() {
+        surveys.extend(read_login(git, login, wanted).await);
     }
     surveys.sort_by_key(|(position, _)| *position);
     surveys.into_iter().map(|(_, survey)| survey).collect()
 }
 
-async fn read_batch(git: &git::Git, batch: Batch<'_>, wanted: Wanted) -> Vec<(usize, Survey)> {
-    let remote = &batch[0].1.remote;
+async fn read_login(git: &git::Git, login: Login<'_>, wanted: Wanted) -> Vec<(usize, Survey)> {
+    let remote = &login[0].1.remote;
     let opened = async {
         let mirror = git.open(&remote.url, &remote.access)?;
         let advertisement = mirror.advertise().await?;
         Ok((mirror, advertisement))
     };
     let opened = opened.await.map_err(Arc::new);
-    let mut surveys = Vec::with_capacity(batch.len());
-    for (position, automation) in batch {
+    let mut surveys = Vec::with_capacity(login.len());
+    for (position, automation) in login {
         let seen = match &opened {
             Ok((mirror, advertisement)) => read(mirror, advertisement, automation, wanted).await,
             Err(source) => {

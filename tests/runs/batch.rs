@@ -1,0 +1,67 @@
+//! What goes into one commit: what one automation changes, or what all do that share the branch.
+
+use std::sync::Arc;
+
+use tagwright::automation::Automation;
+use tagwright::config;
+
+use crate::world::Bot;
+
+/// Three automations, each with a file of its own; `cart` and `till` commit alike.
+fn automations(bot: &Bot, batch: &str) -> Vec<Arc<Automation>> {
+    let document = |name: &str, message: &str| {
+        format!(
+            "---\napiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {{name: {name}}}\n\
+             spec:\n  batch: {batch}\n  git:\n    url: '{}'\n    branch: main\n    paths: [{name}.yaml]\n    \
+             commit: {{message: '{message}'}}\n  images:\n  \
+             - {{name: {name}, image: {}, policy: {{semver: {{range: 1.x}}}}}}\n",
+            bot.server.url(),
+            bot.image()
+        )
+    };
+    let subject = "Update {{ range .Changed.Changes }}{{ .NewValue }} {{ end }}";
+    let text = ["cart", "till"].map(|name| document(name, subject)).concat() + &document("desk", "Update the desk");
+    config::parse("configuration.yaml", &text).unwrap().automations
+}
+
+async fn pushed(batch: &str) -> (Bot, Vec<String>) {
+    let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
+    let file = |name: &str| format!("image: {}:1.0.0 # {{\"$imagepolicy\": \"default:{name}\"}}\n", bot.image());
+    for name in ["cart", "desk", "till"] {
+        bot.remote.commit(&[(&format!("{name}.yaml"), &file(name))], "a file");
+    }
+    let automations = automations(&bot, batch);
+    let before = bot.remote.at("main");
+    let (report, _) = bot.run(&automations).await;
+    assert!(report.automations.iter().all(|it| it.outcome.as_str() == "pushed"), "{report:?}");
+    for name in ["cart", "desk", "till"] {
+        assert_eq!(bot.remote.show(&format!("main:{name}.yaml")), file(name).replace("1.0.0", "1.1.0"));
+    }
+    bot.remote.fsck();
+    let log = crate::support::git(&bot.remote.bare(), &["log", "--format=%B%x01", &format!("{before}..main")]);
+    let messages = log.split('\u{1}').map(|message| message.trim().to_owned()).filter(|message| !message.is_empty());
+    let messages = messages.collect();
+    assert_eq!(bot.run(&automations).await.0.automations.iter().filter(|it| !it.edits.is_empty()).count(), 0);
+    (bot, messages)
+}
+
+#[tokio::test]
+async fn one_commit_for_each_automation() {
+    let (_, messages) = pushed("perAutomation").await;
+    let automations: Vec<_> = messages.iter().map(|message| message.matches("Tagwright-Automation").count()).collect();
+    assert_eq!(automations, [1, 1, 1], "{messages:?}");
+}
+
+#[tokio::test]
+async fn one_commit_for_automations_that_commit_alike() {
+    let (bot, messages) = pushed("perBranch").await;
+    let image = bot.image();
+    let trailers = |name: &str| format!("Tagwright-Automation: default/{name}\nTagwright-Policy: default:{name}");
+    assert_eq!(
+        messages,
+        [
+            format!("Update {image}:1.1.0 {image}:1.1.0\n\n{}\n{}", trailers("cart"), trailers("till")),
+            format!("Update the desk\n\n{}", trailers("desk")),
+        ]
+    );
+}

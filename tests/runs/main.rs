@@ -1,0 +1,11 @@
+//! Runs against a simulated registry and real `git http-backend`, in one process.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod batch;
+mod memory;
+#[path = "../support/registry.rs"]
+mod simulated;
+#[path = "../support/git.rs"]
+mod support;
+mod world;
