@@ -1,7 +1,8 @@
 //! Git remotes, their mirrors, and commits made without a work tree.
 //!
 //! A [`Git`] is shared by the whole process. [`Git::open`] gives a [`Mirror`] of one remote, which asks for references
-//! ([`Mirror::advertise`]), fetches ([`Mirror::fetch`]), reads ([`Mirror::snapshot`]) and pushes ([`Mirror::push`]).
+//! ([`Mirror::advertise`]), fetches ([`Mirror::fetch`]), reads ([`Mirror::snapshot`], [`Mirror::history`]) and pushes
+//! ([`Mirror::push`]).
 //!
 //! # The wire
 //!
@@ -33,6 +34,7 @@ mod credential;
 mod error;
 mod facts;
 mod fetch;
+mod history;
 mod id;
 mod pack;
 mod packet;
@@ -63,6 +65,7 @@ pub use build::{Author, CommitTime, Edit, NewCommit};
 pub use checkout::{LocalCheckout, LocalCommit, local_checkout, read_commit};
 pub use error::{Error, Kind};
 pub use fetch::{Fetched, Want};
+pub use history::{End, Interest, MAX_TOUCH_BYTES, Touch, Visit, Walked};
 pub use id::{CommitId, ObjectId};
 pub use problem::{Problem, RedirectProblem, UrlProblem};
 pub use push::{Expected, Outcome, Pushed, RefUpdate, UpdateResult};
@@ -203,6 +206,24 @@ impl Mirror {
     /// [`Error::Mirror`] when it is not there.
     pub async fn snapshot(&self, commit: CommitId) -> Result<Snapshot, Error> {
         snapshot::open(Arc::clone(&self.inner), commit).await
+    }
+
+    /// Walks from a commit backwards through what the mirror has, and shows `visit` the commits, at most `most` of them, and
+    /// what they did to `paths`; see [`Visit`]. Without paths, the commits alone.
+    ///
+    /// `visit` runs on a thread that may block, while nobody else can use the mirror.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mirror`] when `tip` is not there, or an object is missing or broken.
+    pub async fn history(
+        &self,
+        tip: CommitId,
+        paths: Vec<String>,
+        most: usize,
+        visit: impl FnMut(Visit<'_>) -> Interest + Send + 'static,
+    ) -> Result<Walked, Error> {
+        self.inner.with_store(move |store| history::walk(store, tip, paths, most, visit)).await
     }
 
     /// Pushes commits that were fetched or built, with `options` as `key=value` push options (`key` alone where the value is

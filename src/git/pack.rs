@@ -122,11 +122,18 @@ fn needed(store: &Store, commits: &[CommitId]) -> Result<Vec<Oid>, Error> {
 
 /// The tree and the parents of a commit.
 fn links(commit: &[u8]) -> impl Iterator<Item = Oid> {
-    let header = commit.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
-    header.filter_map(|line| {
-        let hex = line.strip_prefix(b"tree ").or_else(|| line.strip_prefix(b"parent "))?;
-        ObjectId::from_hex(hex).map(ObjectId::oid)
-    })
+    header(commit, b"tree ").chain(parents(commit))
+}
+
+/// The parents of a commit, given as its bytes or its header alone.
+pub(super) fn parents(commit: &[u8]) -> impl Iterator<Item = Oid> {
+    header(commit, b"parent ")
+}
+
+/// The ids in those lines of a commit's header that begin with `name`.
+fn header<'a>(commit: &'a [u8], name: &'static [u8]) -> impl Iterator<Item = Oid> + 'a {
+    let lines = commit.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
+    lines.filter_map(|line| ObjectId::from_hex(line.strip_prefix(name)?).map(ObjectId::oid))
 }
 
 /// A pack that the mirror refuses, as an error of the remote that sent it.

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use git2::ObjectType;
+use git2::{Commit, ObjectType, Odb};
 
 use super::Inner;
 use super::build::{self, Edit, NewCommit};
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
+use super::pack;
 use super::search::{self, Criteria, Found};
 use super::store::Store;
 use super::tree::{self, Class};
@@ -24,6 +25,8 @@ pub struct Snapshot {
 /// What a commit says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitFacts {
+    /// Its id.
+    pub id: CommitId,
     /// Its tree.
     pub tree: ObjectId,
     /// Its parents, of which a shallow mirror need not have any.
@@ -36,6 +39,22 @@ pub struct CommitFacts {
     pub time: i64,
     /// The whole message.
     pub message: String,
+}
+
+impl CommitFacts {
+    pub(super) fn of(commit: &Commit<'_>) -> Self {
+        let author = commit.author();
+        Self {
+            id: CommitId::of(commit.id()),
+            tree: ObjectId::of(commit.tree_id()),
+            // What libgit2 says of parents leaves out those that the mirror does not have.
+            parents: pack::parents(commit.raw_header_bytes()).map(CommitId::of).collect(),
+            author_name: String::from_utf8_lossy(author.name_bytes()).into_owned(),
+            author_email: String::from_utf8_lossy(author.email_bytes()).into_owned(),
+            time: commit.time().seconds(),
+            message: String::from_utf8_lossy(commit.message_raw_bytes()).into_owned(),
+        }
+    }
 }
 
 pub(super) async fn open(inner: Arc<Inner>, commit: CommitId) -> Result<Snapshot, Error> {
@@ -65,15 +84,7 @@ impl Snapshot {
         self.inner
             .with_store(move |store| {
                 let commit = store.repository.find_commit(id.oid()).map_err(|source| store.damaged(source))?;
-                let author = commit.author();
-                Ok(CommitFacts {
-                    tree: ObjectId::of(commit.tree_id()),
-                    parents: commit.parent_ids().map(CommitId::of).collect(),
-                    author_name: String::from_utf8_lossy(author.name_bytes()).into_owned(),
-                    author_email: String::from_utf8_lossy(author.email_bytes()).into_owned(),
-                    time: commit.time().seconds(),
-                    message: String::from_utf8_lossy(commit.message_raw_bytes()).into_owned(),
-                })
+                Ok(CommitFacts::of(&commit))
             })
             .await
     }
@@ -144,12 +155,16 @@ impl Snapshot {
 
 fn read_blob(store: &Store, id: ObjectId, limit: usize) -> Result<Option<Vec<u8>>, Error> {
     let odb = store.repository.odb().map_err(|source| store.damaged(source))?;
-    let (size, _) = odb.read_header(id.oid()).map_err(|source| store.damaged(source))?;
-    if size > limit {
-        return Ok(None);
+    blob(&odb, id, limit).map_err(|source| store.damaged(source))
+}
+
+/// Reads a blob; None when it is larger than `limit`.
+pub(super) fn blob(odb: &Odb<'_>, id: ObjectId, limit: usize) -> Result<Option<Vec<u8>>, git2::Error> {
+    let (size, _) = odb.read_header(id.oid())?;
+    match size > limit {
+        true => Ok(None),
+        false => odb.read(id.oid()).map(|blob| Some(blob.data().to_vec())),
     }
-    let blob = odb.read(id.oid()).map_err(|source| store.damaged(source))?;
-    Ok(Some(blob.data().to_vec()))
 }
 
 /// Follows `components` from `root`. None when something on the way is missing or no folder.

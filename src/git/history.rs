@@ -1,0 +1,290 @@
+//! Who wrote what: from a commit backwards through what the mirror has.
+//!
+//! For each path the walk goes where `git log` goes: a commit that has a parent with the same content at the path did not
+//! write it, and the first such parent alone is followed; a commit that differs from all its parents wrote it, and all are
+//! followed. Commits come newest first by committer time, each after those that have it as a parent.
+//!
+//! The mirror is shallow. A path stops where it would have to be compared with a parent that the mirror lacks; that is no
+//! change. A merge of which one parent is there and has the same content is passed all the same.
+
+mod compare;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+
+use git2::{Commit, ErrorCode, Odb, Oid};
+
+use self::compare::{Difference, Path, Trees};
+use super::error::Error;
+use super::id::{CommitId, ObjectId};
+use super::search;
+use super::snapshot::{self, CommitFacts};
+use super::store::Store;
+
+/// The largest content that is handed out: 4 MiB.
+pub const MAX_TOUCH_BYTES: usize = 4 << 20;
+
+/// Something that a walk has come to.
+pub enum Visit<'a> {
+    /// A commit, before what it did to the paths. Commits that did nothing to them come too, and so do those of branches
+    /// that no path is followed into, as long as a path is followed in older ones.
+    Commit(&'a CommitFacts),
+    /// A commit that gave a path another content.
+    Touch(&'a Touch<'a>),
+}
+
+/// A commit that gave a path another content.
+#[derive(Debug, Clone, Copy)]
+pub struct Touch<'a> {
+    /// The path as it was asked for.
+    pub path: &'a str,
+    /// The commit.
+    pub commit: CommitId,
+    /// What the commit says about itself.
+    pub facts: &'a CommitFacts,
+    /// What its first parent has at the path. None where that is no file, or one of more than [`MAX_TOUCH_BYTES`].
+    pub before: Option<&'a [u8]>,
+    /// What the commit has at the path. None as above.
+    pub after: Option<&'a [u8]>,
+}
+
+/// What a visitor still wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// Older commits too.
+    Keep,
+    /// After a touch: nothing more of this path. After a commit: nothing more at all.
+    Drop,
+}
+
+/// How a walk went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Walked {
+    /// Why it ended.
+    pub ended: End,
+    /// How many commits were visited.
+    pub commits: usize,
+}
+
+/// Why a walk ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Nothing is of interest any more.
+    Done,
+    /// There is no older commit.
+    Root,
+    /// Older commits are not in the mirror.
+    Boundary,
+    /// As many commits as allowed were visited.
+    Limit,
+}
+
+/// Walks from `tip` through at most `most` commits. Without any path, it is the commits alone that are visited.
+pub(super) fn walk(
+    store: &Store,
+    tip: CommitId,
+    paths: Vec<String>,
+    most: usize,
+    mut visit: impl FnMut(Visit<'_>) -> Interest,
+) -> Result<Walked, Error> {
+    let damaged = |source| store.damaged(source);
+    let odb = store.repository.odb().map_err(damaged)?;
+    let mut walk = Walk::new(store, &odb, paths);
+    let ended = walk.run(tip, most, &mut visit).map_err(damaged)?;
+    Ok(Walked { ended, commits: walk.seen.len() })
+}
+
+/// Paths by their numbers, ascending.
+type Numbers = Vec<u32>;
+
+/// A commit to visit: the newest first, and of those with the same time the one that was found first.
+type Turn = (i64, Reverse<usize>, Oid);
+
+struct Walk<'a> {
+    store: &'a Store,
+    trees: Trees<'a>,
+    /// As they were asked for.
+    texts: Vec<String>,
+    /// Sorted by their components; a path's number is its place here and in the others.
+    paths: Vec<Path>,
+    wanted: Vec<bool>,
+    /// Whether commits are visited for their own sake.
+    commits_alone: bool,
+    queue: BinaryHeap<Turn>,
+    queued: usize,
+    /// For each commit in the queue, the paths that are followed into it.
+    waiting: HashMap<Oid, Numbers>,
+    /// For each commit that was visited, the paths that were followed into it.
+    seen: HashMap<Oid, Numbers>,
+    /// The paths that ended where the mirror does.
+    cut: HashSet<u32>,
+    /// Whether a commit without its parents was visited.
+    cut_any: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn new(store: &'a Store, odb: &'a Odb<'a>, paths: Vec<String>) -> Self {
+        let mut sorted: Vec<_> = paths.into_iter().map(|text| (search::components(&text), text)).collect();
+        sorted.sort_unstable();
+        let (paths, texts): (Vec<_>, Vec<_>) =
+            (0..).zip(sorted).map(|(number, (components, text))| (Path { components, number }, text)).unzip();
+        Self {
+            store,
+            trees: Trees::new(odb),
+            wanted: vec![true; paths.len()],
+            commits_alone: paths.is_empty(),
+            texts,
+            paths,
+            queue: BinaryHeap::new(),
+            queued: 0,
+            waiting: HashMap::new(),
+            seen: HashMap::new(),
+            cut: HashSet::new(),
+            cut_any: false,
+        }
+    }
+
+    fn run(
+        &mut self,
+        tip: CommitId,
+        most: usize,
+        visit: &mut impl FnMut(Visit<'_>) -> Interest,
+    ) -> Result<End, git2::Error> {
+        let tip = self.store.repository.find_commit(tip.oid())?;
+        self.enqueue(&tip, self.paths.iter().map(|path| path.number).collect());
+        loop {
+            if !self.commits_alone && !self.wanted.contains(&true) {
+                return Ok(End::Done);
+            }
+            let Some((_, _, oid)) = self.queue.pop().filter(|_| self.is_awaited()) else { break };
+            let mut numbers = self.waiting.remove(&oid).unwrap_or_default();
+            let known = self.seen.get(&oid);
+            numbers.retain(|n| self.wanted[*n as usize] && !known.is_some_and(|known| known.contains(n)));
+            if known.is_none() && self.seen.len() == most {
+                return Ok(End::Limit);
+            }
+            let is_new = known.is_none();
+            self.seen.entry(oid).or_default().extend(&numbers);
+            let commit = self.store.repository.find_commit(oid)?;
+            let facts = CommitFacts::of(&commit);
+            if is_new && visit(Visit::Commit(&facts)) == Interest::Drop {
+                return Ok(End::Done);
+            }
+            self.step(&facts, numbers, visit)?;
+        }
+        let is_cut = match self.commits_alone {
+            true => self.cut_any,
+            false => self.cut.iter().any(|n| self.wanted[*n as usize]),
+        };
+        Ok(if is_cut { End::Boundary } else { End::Root })
+    }
+
+    /// Whether a commit in the queue can still bring something.
+    fn is_awaited(&self) -> bool {
+        let mut followed = self.waiting.values().flatten();
+        self.commits_alone || followed.any(|number| self.wanted[*number as usize])
+    }
+
+    fn enqueue(&mut self, commit: &Commit<'_>, numbers: Numbers) {
+        let oid = commit.id();
+        if let Some(waiting) = self.waiting.get_mut(&oid) {
+            waiting.extend(numbers);
+            waiting.sort_unstable();
+            waiting.dedup();
+        } else if !numbers.is_empty() || !self.seen.contains_key(&oid) {
+            self.waiting.insert(oid, numbers);
+            self.queue.push((commit.time().seconds(), Reverse(self.queued), oid));
+            self.queued += 1;
+        }
+    }
+
+    /// Finds out what a commit did to the paths, and which parents they are followed into.
+    fn step(
+        &mut self,
+        facts: &CommitFacts,
+        mut numbers: Numbers,
+        visit: &mut impl FnMut(Visit<'_>) -> Interest,
+    ) -> Result<(), git2::Error> {
+        let parents = self.parents(facts)?;
+        let tree = facts.tree;
+        let mut written = match facts.parents.is_empty() {
+            true => Some(self.compare(None, tree, &numbers)?),
+            false => None,
+        };
+        let mut followed = Vec::new();
+        for parent in &parents {
+            let differences = self.compare(Some(ObjectId::of(parent.tree_id())), tree, &numbers)?;
+            let same = |n: &mut u32| differences.binary_search_by_key(n, |difference| difference.number).is_err();
+            followed.push(numbers.extract_if(.., same).collect::<Numbers>());
+            written.get_or_insert(differences);
+        }
+        match parents.len() == facts.parents.len() {
+            true => {
+                let mut written = written.unwrap_or_default();
+                written.retain(|difference| numbers.binary_search(&difference.number).is_ok());
+                self.touch(facts, &written, visit)?;
+                followed.iter_mut().for_each(|into| into.extend(&numbers));
+            }
+            false => {
+                self.cut_any = true;
+                self.cut.extend(&numbers);
+            }
+        }
+        for (parent, mut numbers) in parents.iter().zip(followed) {
+            numbers.sort_unstable();
+            self.enqueue(parent, numbers);
+        }
+        Ok(())
+    }
+
+    /// Returns those parents that the mirror has.
+    fn parents(&self, facts: &CommitFacts) -> Result<Vec<Commit<'a>>, git2::Error> {
+        let mut found = Vec::new();
+        for parent in &facts.parents {
+            match self.store.repository.find_commit(parent.oid()) {
+                Ok(parent) => found.push(parent),
+                Err(error) if error.code() == ErrorCode::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    fn compare(
+        &mut self,
+        old: Option<ObjectId>,
+        new: ObjectId,
+        numbers: &[u32],
+    ) -> Result<Vec<Difference>, git2::Error> {
+        let paths: Vec<&Path> = numbers.iter().map(|number| &self.paths[*number as usize]).collect();
+        self.trees.differences(old, Some(new), &paths)
+    }
+
+    fn touch(
+        &mut self,
+        facts: &CommitFacts,
+        written: &[Difference],
+        visit: &mut impl FnMut(Visit<'_>) -> Interest,
+    ) -> Result<(), git2::Error> {
+        for difference in written {
+            let number = difference.number as usize;
+            let before = self.content(difference.old)?;
+            let after = self.content(difference.new)?;
+            let touch = Touch {
+                path: &self.texts[number],
+                commit: facts.id,
+                facts,
+                before: before.as_deref(),
+                after: after.as_deref(),
+            };
+            if visit(Visit::Touch(&touch)) == Interest::Drop {
+                self.wanted[number] = false;
+            }
+        }
+        Ok(())
+    }
+
+    fn content(&self, id: Option<ObjectId>) -> Result<Option<Vec<u8>>, git2::Error> {
+        id.map_or(Ok(None), |id| snapshot::blob(self.trees.odb, id, MAX_TOUCH_BYTES))
+    }
+}

@@ -1,0 +1,8 @@
+//! What a mirror knows of a remote's history, and what it costs to keep, against real Git.
+
+#![allow(clippy::unwrap_used)]
+
+mod history;
+#[path = "../support/git.rs"]
+mod support;
+mod world;
