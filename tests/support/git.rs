@@ -1,23 +1,23 @@
 //! A real Git remote for tests: a bare repository, the real `git`, and `git http-backend` behind a small loopback server.
 
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used)]
+
+#[path = "git/backend.rs"]
+mod backend;
+#[path = "git/server.rs"]
+mod server;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
 use tagwright::access;
 use tagwright::git::{Git, Settings};
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt;
+
+pub(crate) use server::{Behaviour, Seen, Server};
 
 /// Runs git in a folder and returns what it prints; panics when it fails.
 pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {
@@ -151,144 +151,6 @@ impl Remote {
     pub(crate) fn fsck(&self) {
         git(&self.bare(), &["fsck", "--strict", "--full", "--no-dangling"]);
     }
-}
-
-/// How the loopback server behaves.
-#[derive(Default, Clone)]
-pub(crate) struct Behaviour {
-    /// The `Authorization` header that is asked for.
-    pub(crate) authorization: Option<String>,
-    /// Where every `GET` is redirected to, with the path and query appended.
-    pub(crate) redirect: Option<String>,
-    /// An answer to everything.
-    pub(crate) answer: Option<(u16, &'static str, &'static str)>,
-    /// Whether the server accepts requests and then says nothing.
-    pub(crate) stalls: bool,
-}
-
-/// A request as the server saw it.
-#[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    pub(crate) line: String,
-    pub(crate) authorization: Option<String>,
-}
-
-/// A loopback server for the repositories below a folder.
-pub(crate) struct Server {
-    pub(crate) base: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-#[derive(Clone)]
-struct Shared {
-    root: PathBuf,
-    behaviour: Behaviour,
-    seen: Arc<Mutex<Vec<Seen>>>,
-}
-
-impl Server {
-    pub(crate) async fn start(root: &Path, behaviour: Behaviour) -> Self {
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let shared = Shared { root: root.to_owned(), behaviour, seen: Arc::clone(&seen) };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().fallback(serve).with_state(shared);
-        let router = router.layer(axum::extract::DefaultBodyLimit::disable());
-        let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { base, seen, task }
-    }
-
-    /// The URL of the repository that [`Remote`] makes.
-    pub(crate) fn url(&self) -> String {
-        format!("{}/repo.git", self.base)
-    }
-
-    /// The requests so far; forgets them.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
-        std::mem::take(&mut *self.seen.lock().unwrap())
-    }
-}
-
-async fn serve(State(shared): State<Shared>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let authorization = header("authorization");
-    let line = format!("{method} {uri}");
-    shared.seen.lock().unwrap().push(Seen { line, authorization: authorization.clone() });
-    let behaviour = &shared.behaviour;
-    if behaviour.stalls {
-        std::future::pending::<()>().await;
-    }
-    if let Some((status, content_type, text)) = behaviour.answer {
-        let headers = [("content-type", content_type), ("retry-after", "7")];
-        return (StatusCode::from_u16(status).unwrap(), headers, text).into_response();
-    }
-    if let (Some(base), &Method::GET) = (&behaviour.redirect, &method) {
-        return (StatusCode::FOUND, [("location", format!("{base}{uri}"))]).into_response();
-    }
-    if behaviour.authorization.is_some() && behaviour.authorization != authorization {
-        let headers = [("www-authenticate", "Basic realm=\"git\""), ("content-type", "text/plain")];
-        return (StatusCode::UNAUTHORIZED, headers, "who are you?\n").into_response();
-    }
-    backend(&shared.root, &method, &uri, &header, authorization.is_some(), &body).await
-}
-
-/// Runs `git http-backend` as a web server would.
-async fn backend(
-    root: &Path,
-    method: &Method,
-    uri: &Uri,
-    header: &(dyn Fn(&str) -> Option<String> + Sync),
-    known: bool,
-    body: &[u8],
-) -> Response {
-    let mut command = tokio::process::Command::new("git");
-    command.arg("http-backend").env_clear().envs(git_environment()).kill_on_drop(true);
-    command.env("GIT_PROJECT_ROOT", root).env("GIT_HTTP_EXPORT_ALL", "1").env("REQUEST_METHOD", method.as_str());
-    command.env("PATH_INFO", uri.path()).env("QUERY_STRING", uri.query().unwrap_or_default());
-    command.env("CONTENT_LENGTH", body.len().to_string()).env("REMOTE_ADDR", "127.0.0.1");
-    for (variable, name) in [
-        ("CONTENT_TYPE", "content-type"),
-        ("HTTP_CONTENT_ENCODING", "content-encoding"),
-        ("HTTP_ACCEPT_ENCODING", "accept-encoding"),
-        ("HTTP_GIT_PROTOCOL", "git-protocol"),
-    ] {
-        command.env(variable, header(name).unwrap_or_default());
-    }
-    if known {
-        command.env("REMOTE_USER", "somebody");
-    }
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let (_, output) = tokio::join!(
-        async move {
-            let _closed = stdin.write_all(body).await;
-        },
-        child.wait_with_output()
-    );
-    respond(output.unwrap().stdout)
-}
-
-/// Turns a CGI answer into an HTTP one.
-fn respond(output: Vec<u8>) -> Response {
-    let end = output.windows(4).position(|window| window == b"\r\n\r\n").expect("a CGI header");
-    let mut response = Response::new(Body::from(output[end + 4..].to_vec()));
-    for line in std::str::from_utf8(&output[..end]).unwrap().lines() {
-        let (name, value) = line.split_once(": ").unwrap();
-        if name.eq_ignore_ascii_case("status") {
-            *response.status_mut() = StatusCode::from_u16(value[..3].parse().unwrap()).unwrap();
-        } else {
-            let name = HeaderName::try_from(name).unwrap();
-            response.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
-        }
-    }
-    response
 }
 
 /// Settings that see nothing of the machine but its programs.

@@ -1,0 +1,136 @@
+//! A loopback server in front of `git http-backend`: it asks for logins, redirects, stalls as told, and notes what it saw.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Method, Request, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
+
+use super::{backend, git_environment};
+
+/// How the loopback server behaves.
+#[derive(Default, Clone)]
+pub(crate) struct Behaviour {
+    /// The `Authorization` header that is asked for.
+    pub(crate) authorization: Option<String>,
+    /// Where every `GET` is redirected to, with the path and query appended.
+    pub(crate) redirect: Option<String>,
+    /// An answer to everything.
+    pub(crate) answer: Option<(u16, &'static str, &'static str)>,
+    /// Whether the server accepts requests and then says nothing.
+    pub(crate) stalls: bool,
+}
+
+/// A request as the server saw it.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) line: String,
+    pub(crate) authorization: Option<String>,
+}
+
+/// A loopback server for the repositories below a folder.
+pub(crate) struct Server {
+    pub(crate) base: String,
+    shared: Shared,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    root: PathBuf,
+    behaviour: Arc<Mutex<Behaviour>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    heads: Arc<Mutex<Vec<(Instant, String)>>>,
+}
+
+impl Server {
+    pub(crate) async fn start(root: &Path, behaviour: Behaviour) -> Self {
+        let behaviour = Arc::new(Mutex::new(behaviour));
+        let shared = Shared { root: root.to_owned(), behaviour, seen: Arc::default(), heads: Arc::default() };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(serve).with_state(shared.clone());
+        let router = router.layer(axum::extract::DefaultBodyLimit::disable());
+        let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { base, shared, task }
+    }
+
+    /// The URL of the repository that [`super::Remote`] makes.
+    pub(crate) fn url(&self) -> String {
+        format!("{}/repo.git", self.base)
+    }
+
+    /// `127.0.0.1:PORT`
+    pub(crate) fn address(&self) -> String {
+        self.base.trim_start_matches("http://").to_owned()
+    }
+
+    /// The requests so far; forgets them.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        std::mem::take(&mut *self.shared.seen.lock().unwrap())
+    }
+
+    /// Where `main` stood each time that a push had been answered; forgets it.
+    pub(crate) fn heads(&self) -> Vec<(Instant, String)> {
+        std::mem::take(&mut *self.shared.heads.lock().unwrap())
+    }
+
+    /// Behaves differently from now on.
+    pub(crate) fn behave(&self, behaviour: Behaviour) {
+        *self.shared.behaviour.lock().unwrap() = behaviour;
+    }
+}
+
+async fn serve(State(shared): State<Shared>, request: Request<Body>) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let authorization = request.headers().get("authorization");
+    let authorization = authorization.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let line = format!("{method} {uri}");
+    shared.seen.lock().unwrap().push(Seen { line, authorization: authorization.clone() });
+    let behaviour = shared.behaviour.lock().unwrap().clone();
+    if behaviour.stalls {
+        std::future::pending::<()>().await;
+    }
+    if let Some((status, content_type, text)) = behaviour.answer {
+        let headers = [("content-type", content_type), ("retry-after", "7")];
+        return (StatusCode::from_u16(status).unwrap(), headers, text).into_response();
+    }
+    if let (Some(base), &Method::GET) = (&behaviour.redirect, &method) {
+        return (StatusCode::FOUND, [("location", format!("{base}{uri}"))]).into_response();
+    }
+    if behaviour.authorization.is_some() && behaviour.authorization != authorization {
+        let headers = [("www-authenticate", "Basic realm=\"git\""), ("content-type", "text/plain")];
+        return (StatusCode::UNAUTHORIZED, headers, "who are you?\n").into_response();
+    }
+    let user = authorization.map(|_| "somebody");
+    let response = backend::answer(&shared.root, git_environment(), user, request).await;
+    match uri.path().split_once("/git-receive-pack") {
+        Some((repository, _)) => shared.noting(repository.trim_start_matches('/'), response),
+        None => response,
+    }
+}
+
+impl Shared {
+    /// Notes where `main` stands when the answer to a push has been given.
+    fn noting(&self, repository: &str, response: Response) -> Response {
+        let (branch, heads) = (self.root.join(repository).join("refs/heads/main"), Arc::clone(&self.heads));
+        response.map(|body| {
+            let note = stream::once(async move {
+                let head = std::fs::read_to_string(branch).unwrap_or_default();
+                heads.lock().unwrap().push((Instant::now(), head.trim().to_owned()));
+            });
+            Body::from_stream(body.into_data_stream().chain(note.filter_map(|()| async { None })))
+        })
+    }
+}
