@@ -39,6 +39,7 @@
 //!   files       a plain directory as source and target
 //! shell
 //!   run         observe -> plan -> act, the only place that joins decisions with I/O; Outcome; Error::kind()
+//!   schedule    when what is due, as a pure state machine; the tasks around it
 //! faces
 //!   config      documents -> Automation (raw, then validated): native, Flux, KubeVela, secrets
 //!   cli, report, telemetry   subcommands; texts and JSON; exit codes; logs
@@ -77,6 +78,7 @@ pub mod policy;
 pub mod registry;
 pub mod report;
 pub mod run;
+pub mod schedule;
 pub mod snippet;
 pub mod suggest;
 pub mod telemetry;

@@ -46,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "version",
         ],
     ),
+    ("schedule", &["automation", "image", "run"]),
     (
         "config",
         &[

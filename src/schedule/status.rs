@@ -1,0 +1,156 @@
+//! What a bot says about itself: one row for each policy and each automation, and the state of its configuration.
+//!
+//! The same document is served to those who ask a running bot and kept in its data directory for when none runs. Times are
+//! points in time, not ages; what is absent is not known, or will not happen.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What a bot says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The version of the program.
+    pub version: String,
+    /// When the bot started.
+    pub started: Timestamp,
+    /// When this was true.
+    pub written: Timestamp,
+    /// The configuration it works with.
+    pub configuration: ConfigurationStatus,
+    /// Every policy, in the configuration's order.
+    pub policies: Vec<PolicyStatus>,
+    /// Every automation, in the configuration's order.
+    pub automations: Vec<AutomationStatus>,
+    /// What is under way.
+    pub work: Vec<WorkStatus>,
+}
+
+/// The configuration a bot works with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigurationStatus {
+    /// When it was read.
+    pub loaded: Timestamp,
+    /// What is wrong with a newer one, which is therefore not used.
+    pub failure: Option<ConfigurationFailure>,
+}
+
+/// Why the configuration as it stands now is not used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigurationFailure {
+    /// Since when.
+    pub since: Timestamp,
+    /// The report, which may have several lines.
+    pub message: String,
+}
+
+/// Whether something does what it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ready {
+    /// The last attempt went well.
+    True,
+    /// The last attempt failed.
+    False,
+    /// There was no attempt yet.
+    Unknown,
+}
+
+impl Ready {
+    /// The word for it in tables and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// One policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyStatus {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The image repository's name.
+    pub image: String,
+    /// The selected tag; the one before if the last poll failed.
+    pub tag: Option<String>,
+    /// When the image repository was last asked, with whatever result.
+    pub last_poll: Option<Timestamp>,
+    /// When it is asked next.
+    pub next: Option<Timestamp>,
+    /// Whether the last poll went well and a tag is selected.
+    pub ready: Ready,
+    /// Whether the policy or its image repository is suspended.
+    pub suspended: bool,
+    /// What came of the last poll, or what a better tag waits for, in one sentence.
+    pub message: String,
+}
+
+/// One automation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AutomationStatus {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The Git remote, without credentials.
+    pub remote: String,
+    /// The push branch; empty until it is known.
+    pub branch: String,
+    /// When it last ran, with whatever result.
+    pub last_run: Option<Timestamp>,
+    /// The last commit that it pushed since the bot started, a full hash.
+    pub last_commit: Option<String>,
+    /// When it runs next.
+    pub next: Option<Timestamp>,
+    /// Whether the last run went well.
+    pub ready: Ready,
+    /// Whether it is suspended, in the configuration or by `tagwright suspend`.
+    pub suspended: bool,
+    /// The updates that wait for something.
+    pub holds: Vec<HoldStatus>,
+    /// What came of the last run, in one sentence.
+    pub message: String,
+}
+
+/// One update that waits for something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldStatus {
+    /// The policy, as its marker names it.
+    pub policy: String,
+    /// The file, from the root of the repository.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// What the field has.
+    pub current: String,
+    /// What it would get.
+    pub wanted: String,
+    /// Which guard holds it: `manual`, `downgrade`, …
+    pub code: String,
+    /// Why, in one sentence.
+    pub reason: String,
+}
+
+/// Something under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkStatus {
+    /// The image repository or the Git remote.
+    pub subject: String,
+    /// What is being done.
+    pub stage: String,
+    /// To what: an address, without credentials.
+    pub what: String,
+    /// Since when this has been done; nothing moved since.
+    pub since: Timestamp,
+}
