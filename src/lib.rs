@@ -37,6 +37,7 @@
 //!   registry    tags and digests; login; limits
 //!   git         pack protocol, mirrors, tree walk, commits in memory, push
 //!   files       a plain directory as source and target
+//!   store       what must outlive a run, in one file
 //! shell
 //!   run         observe -> plan -> act, the only place that joins decisions with I/O; Outcome; Error::kind()
 //!   schedule    when what is due, as a pure state machine; the tasks around it
@@ -80,6 +81,7 @@ pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod snippet;
+pub mod store;
 pub mod suggest;
 pub mod telemetry;
 pub mod template;

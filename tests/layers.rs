@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("registry", &["access", "dockerconfig", "image"]),
     ("git", &["access"]),
     ("files", &[]),
+    ("store", &[]),
     ("telemetry", &[]),
     (
         "run",

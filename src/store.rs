@@ -1,0 +1,111 @@
+//! What must outlive a run: tag lists, when a tag was first seen, what was done, and what people asked for.
+//!
+//! An edge: it knows one file, `state.redb` in the data directory, and decides nothing. Git stays the source of truth; with
+//! this file deleted, the bot makes the same commits. Opening it therefore never fails: a file that cannot be used is set
+//! aside, and where nothing can be written, memory takes its place. The [`Notice`] says what happened and what cannot be
+//! known again.
+//!
+//! Every call blocks, for one transaction. What people asked for, what was done, and a tag list that has changed are on the
+//! disk when a call returns. That a tag list was polled and had not changed is written with what is written next, so that
+//! a thousand polls a minute do not wear out a disk; after a kill, such a poll is forgotten, and nothing else.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `place`, `open` | folder, lock, file, and what is put in its place |
+//! | `schema` | tables, versions, migration |
+//! | `engine` | transactions, and going on after the disk was full |
+//! | `image`, `history`, `switch`, `status` | what is kept |
+//! | `error`, `notice`, `time` | what is said, and how times are written |
+
+mod engine;
+mod error;
+mod history;
+mod image;
+mod notice;
+mod open;
+mod place;
+mod schema;
+mod status;
+mod switch;
+mod time;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use error::Error;
+pub use history::{Event, Filter, MAX_RECORD_BYTES, MAX_RECORDS, Record, RecordedChange, RecordedHold, Toggle};
+pub use image::{Image, SeenTag};
+pub use notice::Notice;
+pub use schema::VERSION;
+pub use status::MAX_STATUS_BYTES;
+pub use switch::{MAX_REASON_BYTES, MAX_SWITCHES, Switch, Switches};
+
+use engine::Engine;
+use place::{Lock, Place};
+
+/// The longest text that is kept as a key or a field, in bytes. Longer ones are cut.
+const MAX_TEXT: usize = 4 * 1024;
+
+/// What outlives a run. Cheap to clone; all clones share one file.
+#[derive(Debug, Clone)]
+pub struct Store {
+    engine: Arc<Engine>,
+}
+
+/// What became of opening a data directory.
+#[derive(Debug)]
+pub enum Opened {
+    /// The store can be used.
+    Ready {
+        /// The store, in the directory or, as the notice then says, in memory.
+        store: Store,
+        /// What a person should know.
+        notice: Option<Notice>,
+    },
+    /// Another process uses the directory, such as a running bot.
+    InUse {
+        /// The file that it holds.
+        path: PathBuf,
+    },
+}
+
+impl Store {
+    /// Opens the store in a data directory, which is made where it is missing. Blocks, for a time that grows with the file:
+    /// all of it is read and verified.
+    pub fn open(folder: &Path) -> Opened {
+        let place = Place::new(folder);
+        let in_memory = |notice| Opened::Ready { store: Self::in_memory(), notice: Some(notice) };
+        let lock = match Lock::acquire(&place) {
+            Ok(Some(lock)) => lock,
+            Ok(None) => return Opened::InUse { path: place.file },
+            Err(error) => return in_memory(Notice::InMemory { path: place.file, reason: error.to_string() }),
+        };
+        match open::database(&place) {
+            Ok((database, notice)) => {
+                let engine = Engine::on_disk(database, place, lock);
+                Opened::Ready { store: Self { engine: Arc::new(engine) }, notice }
+            }
+            Err(redb::Error::DatabaseAlreadyOpen) => Opened::InUse { path: place.file },
+            Err(error) => in_memory(Notice::InMemory { path: place.file, reason: error.to_string() }),
+        }
+    }
+
+    /// Returns a store that is gone with its last clone.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self { engine: Arc::new(Engine::in_memory()) }
+    }
+
+    /// Whether what is kept here is still there when the process has ended.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.engine.is_durable()
+    }
+}
+
+/// Cuts a text to at most `most` bytes, between characters.
+fn cut(text: &mut String, most: usize) {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+    }
+}

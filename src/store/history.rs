@@ -1,0 +1,223 @@
+//! What was done, newest first.
+
+use jiff::Timestamp;
+use redb::{ReadableTable as _, ReadableTableMetadata as _};
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+use super::schema::RECORDS;
+use super::{MAX_TEXT, Store, cut, time};
+
+/// How many records are kept; the oldest go.
+pub const MAX_RECORDS: usize = 10_000;
+/// About how many bytes of texts a record may hold. Changes and holds beyond are left out, and counted.
+pub const MAX_RECORD_BYTES: usize = 64 * 1024;
+
+/// Something that was done, or that was not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// When, to the millisecond.
+    #[serde(with = "time")]
+    pub time: Timestamp,
+    /// For which automation, `namespace/name`.
+    pub automation: String,
+    /// In which remote, without credentials.
+    pub url: String,
+    /// On which branch.
+    pub branch: String,
+    /// What.
+    pub event: Event,
+    /// A sentence for people.
+    pub message: String,
+    /// What was changed.
+    pub changes: Vec<RecordedChange>,
+    /// What was held back.
+    pub holds: Vec<RecordedHold>,
+    /// How many changes and holds there was no room for. Set by the store.
+    #[serde(default)]
+    pub left_out: usize,
+}
+
+/// What a record is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Event {
+    /// A commit was pushed.
+    Pushed {
+        /// Its id.
+        commit: String,
+    },
+    /// Nothing was committed, since all of it was held back.
+    Held,
+    /// It could not be done.
+    Failed,
+    /// Somebody held, released, suspended or resumed something by hand.
+    Switched {
+        /// The policy (`namespace:name`) or the automation (`namespace/name`).
+        name: String,
+        /// What they asked for.
+        to: Toggle,
+    },
+}
+
+/// What can be asked for by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Toggle {
+    /// Nothing is to be selected anew for a policy.
+    Held,
+    /// The end of that, and of holds for a revert.
+    Released,
+    /// An automation is to do nothing.
+    Suspended,
+    /// The end of that.
+    Resumed,
+}
+
+/// A field that was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedChange {
+    /// The policy, `namespace:name`.
+    pub policy: String,
+    /// The file, from the root of the repository.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What stood there.
+    pub old: String,
+    /// What stands there.
+    pub new: String,
+}
+
+/// A field that was held back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedHold {
+    /// The policy, `namespace:name`.
+    pub policy: String,
+    /// The file, from the root of the repository.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What stands there.
+    pub current: String,
+    /// What was selected.
+    pub wanted: String,
+    /// The reason in one word.
+    pub code: String,
+    /// The reason as a sentence.
+    pub reason: String,
+}
+
+/// Which records are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// Those about this policy, `namespace:name`.
+    pub policy: Option<String>,
+    /// Those about this automation, `namespace/name`.
+    pub automation: Option<String>,
+    /// Those not older than this.
+    pub since: Option<Timestamp>,
+    /// At most so many.
+    pub most: usize,
+}
+
+impl Default for Filter {
+    /// All of them.
+    fn default() -> Self {
+        Self { policy: None, automation: None, since: None, most: MAX_RECORDS }
+    }
+}
+
+impl Filter {
+    fn matches(&self, record: &Record) -> bool {
+        let switched = match &record.event {
+            Event::Switched { name, .. } => Some(name.as_str()),
+            _ => None,
+        };
+        let of_policy = |policy: &str| {
+            switched == Some(policy)
+                || record.changes.iter().any(|change| change.policy == policy)
+                || record.holds.iter().any(|hold| hold.policy == policy)
+        };
+        self.since.is_none_or(|since| record.time >= since)
+            && self.policy.as_deref().is_none_or(of_policy)
+            && self.automation.as_deref().is_none_or(|name| record.automation == name || switched == Some(name))
+    }
+}
+
+impl Store {
+    /// Keeps a record, bounded; the oldest go when there are more than [`MAX_RECORDS`].
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn record(&self, mut record: Record) -> Result<(), Error> {
+        record.bound();
+        let json = serde_json::to_vec(&record).map_err(|source| Error::Json { what: "a record", source })?;
+        self.engine.write(|transaction| {
+            let mut records = transaction.open_table(RECORDS)?;
+            let number = records.last()?.map_or(0, |(number, _)| number.value().saturating_add(1));
+            records.insert(number, json.as_slice())?;
+            while records.len()? > MAX_RECORDS as u64 {
+                records.pop_first()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Returns records, the last one kept first.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn records(&self, filter: &Filter) -> Result<Vec<Record>, Error> {
+        self.engine.read(|transaction| {
+            let mut found = Vec::new();
+            for row in transaction.open_table(RECORDS)?.iter()?.rev() {
+                if found.len() >= filter.most {
+                    break;
+                }
+                found.extend(serde_json::from_slice(row?.1.value()).ok().filter(|record| filter.matches(record)));
+            }
+            Ok(found)
+        })
+    }
+}
+
+impl Record {
+    /// Cuts texts, and leaves out what there is no room for.
+    fn bound(&mut self) {
+        for text in [&mut self.automation, &mut self.url, &mut self.branch, &mut self.message] {
+            cut(text, MAX_TEXT);
+        }
+        match &mut self.event {
+            Event::Pushed { commit: text } | Event::Switched { name: text, .. } => cut(text, MAX_TEXT),
+            Event::Held | Event::Failed => {}
+        }
+        let mut room = MAX_RECORD_BYTES;
+        let before = self.changes.len() + self.holds.len();
+        keep(&mut self.holds, &mut room, |hold| {
+            [&mut hold.policy, &mut hold.file, &mut hold.current, &mut hold.wanted, &mut hold.code, &mut hold.reason]
+        });
+        keep(&mut self.changes, &mut room, |change| {
+            [&mut change.policy, &mut change.file, &mut change.old, &mut change.new]
+        });
+        self.left_out += before - self.changes.len() - self.holds.len();
+    }
+}
+
+/// What is written beside the texts of an entry, in bytes.
+const ENTRY: usize = 64;
+
+fn keep<T, const N: usize>(entries: &mut Vec<T>, room: &mut usize, texts: impl Fn(&mut T) -> [&mut String; N]) {
+    let mut fits = |entry: &mut T| {
+        let mut size = ENTRY;
+        for text in texts(entry) {
+            cut(text, MAX_TEXT);
+            size += text.len();
+        }
+        let left = room.checked_sub(size);
+        *room = left.unwrap_or(0);
+        left.is_some()
+    };
+    let count = entries.iter_mut().map_while(|entry| fits(entry).then_some(())).count();
+    entries.truncate(count);
+}

@@ -1,0 +1,110 @@
+//! From a folder to a database that can be used.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use redb::{Builder, Database, ReadableDatabase as _};
+
+use super::notice::Notice;
+use super::place::Place;
+use super::schema::{self, Layout};
+
+/// How much of the file is kept in memory. The default of the library is a gigabyte.
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
+/// A file smaller than this is never made smaller.
+const COMPACT_ABOVE: u64 = 8 * 1024 * 1024;
+
+/// Opens the database of a place, or makes one. Fails where the machine does not let it, never for what is in the file.
+///
+/// The caller has the lock of the place.
+pub(super) fn database(place: &Place) -> Result<(Database, Option<Notice>), redb::Error> {
+    let path = place.file.clone();
+    match load(place)? {
+        Loaded::Whole(database) => Ok((database, None)),
+        Loaded::Absent => Ok((create(place)?, None)),
+        Loaded::Newer(version) => {
+            let aside = place.set_newer_aside(version)?;
+            Ok((create(place)?, Some(Notice::Newer { path, aside, version })))
+        }
+        Loaded::Damaged(reason) => {
+            let aside = place.set_damaged_aside()?;
+            Ok((create(place)?, Some(Notice::Damaged { path, aside, reason })))
+        }
+    }
+}
+
+/// Returns a database that is not in a file.
+pub(super) fn in_memory() -> Result<Database, redb::Error> {
+    let database = builder().create_with_backend(redb::backends::InMemoryBackend::new())?;
+    schema::create(&database)?;
+    Ok(database)
+}
+
+enum Loaded {
+    Whole(Database),
+    Absent,
+    Newer(u64),
+    Damaged(String),
+}
+
+fn load(place: &Place) -> Result<Loaded, redb::Error> {
+    let Some(file) = place.existing()? else { return Ok(Loaded::Absent) };
+    // The library has assertions about what it reads, so that damage may also be a panic.
+    let verified = catch_unwind(AssertUnwindSafe(|| verify(file)));
+    match verified.unwrap_or_else(|_| Err(redb::Error::Corrupted("it breaks the library's assumptions".to_owned()))) {
+        Ok(loaded) => Ok(loaded),
+        Err(error) if is_damage(&error) => Ok(Loaded::Damaged(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+fn verify(file: std::fs::File) -> Result<Loaded, redb::Error> {
+    let length = file.metadata()?.len();
+    let mut database = builder().create_file(file)?;
+    database.check_integrity()?;
+    match schema::layout(&database)? {
+        Layout::Newer(version) => return Ok(Loaded::Newer(version)),
+        Layout::Older(version) => schema::migrate(&database, version)?,
+        Layout::Current => {}
+    }
+    schema::verify(&database.begin_read()?)?;
+    if length > COMPACT_ABOVE && used(&database)? < length / 2 {
+        // That it cannot be made smaller, for want of space, is no reason not to use it.
+        let _larger = database.compact();
+    }
+    Ok(Loaded::Whole(database))
+}
+
+/// Returns how many bytes of the file hold something.
+fn used(database: &Database) -> Result<u64, redb::Error> {
+    let transaction = database.begin_write()?;
+    let stats = transaction.stats()?;
+    transaction.abort()?;
+    Ok(stats.allocated_pages() * stats.page_size() as u64)
+}
+
+/// Makes an empty database. It gets its name when it is whole, so that a kill leaves none that is half made.
+fn create(place: &Place) -> Result<Database, redb::Error> {
+    let database = builder().create_file(place.fresh()?)?;
+    schema::create(&database)?;
+    place.put_fresh()?;
+    Ok(database)
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// Whether the file is to blame, and not the machine.
+fn is_damage(error: &redb::Error) -> bool {
+    match error {
+        redb::Error::Io(error) => matches!(
+            error.kind(),
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput
+        ),
+        redb::Error::DatabaseAlreadyOpen | redb::Error::PreviousIo | redb::Error::Unsupported => false,
+        _ => true,
+    }
+}

@@ -1,0 +1,103 @@
+//! The folder, the file in it, and the lock beside it.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// Nobody else may read which images and repositories a machine follows.
+const FOLDER_MODE: u32 = 0o700;
+/// As for the folder.
+const FILE_MODE: u32 = 0o600;
+/// How many files of newer versions are kept before no name is found for one more.
+const MAX_ASIDE: usize = 100;
+
+/// Where the state is.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) folder: PathBuf,
+    pub(super) file: PathBuf,
+}
+
+impl Place {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), file: folder.join("state.redb") }
+    }
+
+    fn beside(&self, ending: &str) -> PathBuf {
+        let mut name = OsString::from(&self.file);
+        name.push(ending);
+        PathBuf::from(name)
+    }
+
+    /// Opens the file. None if there is none, or if nothing was ever written into it.
+    pub(super) fn existing(&self) -> io::Result<Option<File>> {
+        let file = match OpenOptions::new().read(true).write(true).open(&self.file) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let metadata = file.metadata()?;
+        // Another user's file may be writable all the same, and then has the mode that its owner wants.
+        let _unchanged = file.set_permissions(fs::Permissions::from_mode(FILE_MODE));
+        Ok((metadata.len() > 0).then_some(file))
+    }
+
+    /// Makes an empty file under a passing name.
+    pub(super) fn fresh(&self) -> io::Result<File> {
+        let path = self.beside(".new");
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(path)
+    }
+
+    /// Puts the file with the passing name in its place.
+    pub(super) fn put_fresh(&self) -> io::Result<()> {
+        fs::rename(self.beside(".new"), &self.file)?;
+        File::open(&self.folder)?.sync_all()
+    }
+
+    /// Sets a damaged file aside, in place of the last one: it is there for whoever wants to know why.
+    pub(super) fn set_damaged_aside(&self) -> io::Result<PathBuf> {
+        let aside = self.beside(".damaged");
+        fs::rename(&self.file, &aside)?;
+        Ok(aside)
+    }
+
+    /// Sets a file of a newer version aside, beside those that are there.
+    pub(super) fn set_newer_aside(&self, version: u64) -> io::Result<PathBuf> {
+        let name = |number: usize| match number {
+            0 => self.beside(&format!(".newer-{version}")),
+            _ => self.beside(&format!(".newer-{version}.{number}")),
+        };
+        let is_free = |path: &PathBuf| matches!(path.try_exists(), Ok(false));
+        let aside = (0..MAX_ASIDE).map(name).find(is_free).ok_or(io::ErrorKind::AlreadyExists)?;
+        fs::rename(&self.file, &aside)?;
+        Ok(aside)
+    }
+}
+
+/// The right to use the folder, until dropped. The operating system frees it when the process dies.
+///
+/// The file of the state has a lock of its own, but that goes with the file when it is set aside.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock; none if another process has it.
+    pub(super) fn acquire(place: &Place) -> io::Result<Option<Self>> {
+        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&place.folder)?;
+        let path = place.folder.join("state.lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
