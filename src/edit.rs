@@ -85,6 +85,10 @@ pub struct Edited {
     pub bytes: Option<Vec<u8>>,
     /// The fields that have another value now, in the order of the text; `file` is empty.
     pub changes: Vec<Change>,
+    /// For each change, the index of its marker in the scan.
+    pub changed: Vec<usize>,
+    /// The fields that were to be left alone and would have another value: the indices of their markers, and the values.
+    pub held: Vec<(usize, String)>,
     /// The markers that were passed over, in the order of the text; `file` is empty. Those of the scan are not
     /// repeated.
     pub diagnostics: Vec<Diagnostic>,
@@ -97,13 +101,24 @@ pub struct Edited {
 /// it again; if anything but the marked values would change, the file is left alone and a diagnostic says why.
 #[must_use]
 pub fn apply(bytes: &[u8], scan: &Scan, selections: &Selections) -> Edited {
+    apply_unless(bytes, scan, selections, |_| false)
+}
+
+/// As [`apply`], and leaves fields alone, by the index of their marker in the scan.
+#[must_use]
+pub fn apply_unless(bytes: &[u8], scan: &Scan, selections: &Selections, is_held: impl Fn(usize) -> bool) -> Edited {
     let mut edited = Edited::default();
-    let fields = fields(scan, selections, &mut edited.diagnostics);
+    let mut fields = fields(scan, selections, &mut edited.diagnostics);
+    for (index, field) in fields.iter_mut().enumerate().filter(|(index, _)| is_held(*index)) {
+        edited.held.extend(field.new.take().map(|new| (index, new)));
+    }
     let Some(first) = fields.iter().find(|field| field.new.is_some()) else { return edited };
     match write(bytes, scan, &fields) {
         Ok(text) => {
             edited.bytes = Some(text.into_bytes());
             edited.changes = changes(scan, &fields);
+            edited.changed =
+                (0..).zip(&fields).filter(|(_, field)| field.new.is_some()).map(|(index, _)| index).collect();
         }
         Err(refusal) => {
             let message = format!("the file is left alone, because its edit could not be verified: {refusal}");

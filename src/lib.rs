@@ -30,6 +30,7 @@
 //!   template    Go text/template and the sprig functions; knows nothing of images
 //!   message     the data that templates see; trailers; recognising the bot's commits
 //!   automation  the validated description of one job
+//!   guard       what holds a selection back, and what lifts the hold
 //!   plan        what to do, as a value
 //!   explain     why a policy selects what it does, and what becomes of its fields
 //!   lint        what is wrong with markers, policies and automations, before anything is done
@@ -67,6 +68,7 @@ pub mod edit;
 pub mod explain;
 pub mod files;
 pub mod git;
+pub mod guard;
 pub mod image;
 pub mod inventory;
 pub mod lint;

@@ -28,9 +28,10 @@ use crate::change::Change;
 use crate::template::{RenderError, Template};
 
 pub use self::recognise::{
-    Author, Criteria, DEFAULT_AUTHOR, DEFAULT_AUTHORS, DEFAULT_PREFIXES, KUBEVELA_AUTHOR, Recognised, recognise,
+    Author, Criteria, DEFAULT_AUTHOR, DEFAULT_AUTHORS, DEFAULT_PREFIXES, KUBEVELA_AUTHOR, Recognised, is_written_by,
+    recognise,
 };
-pub use self::trailer::{AUTOMATION_TRAILER, POLICY_TRAILER, with_trailers};
+pub use self::trailer::{AUTOMATION_TRAILER, POLICY_TRAILER, RELEASE_TRAILER, releases, with_trailers};
 
 /// The message of an automation that has no template.
 pub const DEFAULT_MESSAGE: &str = "Update from image update automation";

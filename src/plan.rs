@@ -2,14 +2,15 @@
 //!
 //! Pure: markers and selections go in, a [`Plan`] comes out. A plan with no edits means that nothing is to be done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::automation::Automation;
+use crate::automation::{Automation, ImagePolicy};
 use crate::change::{Change, Code, Diagnostic};
 use crate::edit::{self, Selection, Selections};
+use crate::guard::{self, Held, Hold};
 use crate::image::{Digest, Reference};
-use crate::marker::{self, Embedded, Field, Scan};
+use crate::marker::{self, Embedded, Field, Marker, Scan};
 use crate::message::{self, Facts};
 use crate::template;
 
@@ -56,6 +57,8 @@ pub struct FileEdit {
     pub new: Vec<u8>,
     /// The changes in this file; `file` is the path from the root.
     pub changes: Vec<Change>,
+    /// For each change, the index of its marker in the file's scan.
+    pub changed: Vec<usize>,
 }
 
 /// What is to be done, and what was noticed on the way.
@@ -63,8 +66,80 @@ pub struct FileEdit {
 pub struct Plan {
     /// The files to write, by path.
     pub edits: Vec<FileEdit>,
+    /// The fields that would have another value, and keep theirs; by path, in the order of the text.
+    pub holds: Vec<Held>,
     /// Findings in files that mention a marker, by path.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Which policies guard the fields, and what was found elsewhere to hold some back.
+#[derive(Debug, Default)]
+pub struct Guards<'g> {
+    /// The policies in scope. Only their fields are guarded against going backwards.
+    pub policies: &'g [Arc<ImagePolicy>],
+    /// Fields that are held, by [`Place`].
+    pub fields: BTreeMap<Place, Hold>,
+    /// Policies of which every field is held, by `namespace:name`.
+    pub held: BTreeMap<String, Hold>,
+    /// What holds everything.
+    pub everything: Option<Hold>,
+}
+
+/// Where a marked field is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The path from the root of the repository.
+    pub path: String,
+    /// The line of the value, from 1.
+    pub line: usize,
+    /// The column of the value, from 1.
+    pub column: usize,
+}
+
+impl Place {
+    /// The place of a marker's field.
+    #[must_use]
+    pub fn of(path: &str, marker: &Marker) -> Self {
+        Self { path: path.to_owned(), line: marker.line, column: marker.column }
+    }
+}
+
+impl Guards<'_> {
+    /// What holds the fields of a file, by the index of their marker: a policy that is held as a whole comes first, then going
+    /// backwards, then what was found for the field, then what holds everything. Parts of an image are held together.
+    fn of(
+        &self,
+        file: &MarkedFile,
+        selections: &Selections,
+        policies: &HashMap<(&str, &str), &ImagePolicy>,
+    ) -> BTreeMap<usize, Hold> {
+        let policy = |name: &str| policies.get(&name.split_once(':')?).copied();
+        let markers = || file.scan.markers.iter().enumerate();
+        let mut holds: BTreeMap<usize, Hold> =
+            markers().filter_map(|(index, marker)| Some((index, self.held.get(marker.policy())?.clone()))).collect();
+        for (index, hold) in guard::downgrades(&file.scan, selections, &policy) {
+            holds.entry(index).or_insert(hold);
+        }
+        if !self.fields.is_empty() {
+            for (index, marker) in markers() {
+                if let Some(hold) = self.fields.get(&Place::of(&file.path, marker)) {
+                    holds.entry(index).or_insert_with(|| hold.clone());
+                }
+            }
+            guard::together(&file.scan, &mut holds);
+        }
+        if let Some(hold) = &self.everything {
+            for (index, _) in markers() {
+                holds.entry(index).or_insert_with(|| hold.clone());
+            }
+        }
+        holds
+    }
+
+    fn by_name(&self) -> HashMap<(&str, &str), &ImagePolicy> {
+        let policies = self.policies.iter().map(Arc::as_ref);
+        policies.map(|policy| ((policy.id.namespace.as_str(), policy.id.name.as_str()), policy)).collect()
+    }
 }
 
 impl Plan {
@@ -74,14 +149,29 @@ impl Plan {
     }
 }
 
-/// Plans the edits of marked files; their order in the plan is that of their paths.
+/// Plans the edits of marked files, whatever they are; their order in the plan is that of their paths.
 #[must_use]
 pub fn edits<'f>(files: impl IntoIterator<Item = &'f MarkedFile>, selections: &Selections) -> Plan {
+    guarded(files, selections, &Guards::default())
+}
+
+/// As [`edits`], and leaves alone what a guard holds.
+#[must_use]
+pub fn guarded<'f>(
+    files: impl IntoIterator<Item = &'f MarkedFile>,
+    selections: &Selections,
+    guards: &Guards<'_>,
+) -> Plan {
     let mut files: Vec<&MarkedFile> = files.into_iter().collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
+    let policies = guards.by_name();
     let mut plan = Plan::default();
     for file in files {
-        let edited = edit::apply(&file.bytes, &file.scan, selections);
+        let mut holds = guards.of(file, selections, &policies);
+        let edited = edit::apply_unless(&file.bytes, &file.scan, selections, |index| holds.contains_key(&index));
+        plan.holds.extend(edited.held.into_iter().filter_map(|(index, wanted)| {
+            Some(held(&file.path, &file.scan.markers[index], wanted, holds.remove(&index)?))
+        }));
         let named = |mut diagnostic: Diagnostic| {
             diagnostic.file.clone_from(&file.path);
             diagnostic
@@ -90,11 +180,17 @@ pub fn edits<'f>(files: impl IntoIterator<Item = &'f MarkedFile>, selections: &S
         if let Some(new) = edited.bytes {
             let changes =
                 edited.changes.into_iter().map(|change| Change { file: file.path.clone(), ..change }).collect();
-            plan.edits.push(FileEdit { path: file.path.clone(), old: file.bytes.to_vec(), new, changes });
+            let (old, changed) = (file.bytes.to_vec(), edited.changed);
+            plan.edits.push(FileEdit { path: file.path.clone(), old, new, changes, changed });
         }
     }
     plan.diagnostics.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     plan
+}
+
+fn held(path: &str, marker: &Marker, wanted: String, hold: Hold) -> Held {
+    let (setter, current) = (marker.setter.clone(), marker.value.clone());
+    Held { file: path.to_owned(), line: marker.line, setter, current, wanted, hold }
 }
 
 /// What one automation has in a commit.

@@ -129,6 +129,25 @@ impl Policy {
         }
     }
 
+    /// Whether this policy could select either of two tags, and would select the first: the order of [`Policy::evaluate`]'s
+    /// candidates, ties included, for tags that need not be listed.
+    ///
+    /// ```
+    /// use tagwright::policy::{Order, Policy};
+    /// use tagwright::version::Range;
+    /// let policy = Policy { filter: None, order: Order::Semver(Range::parse("1.x")?) };
+    /// assert!(policy.prefers("1.2.0", "1.1.0") && policy.prefers("v1.1.0", "1.1.0"));
+    /// assert!(!policy.prefers("2.0.0", "1.1.0") && !policy.prefers("1.1.0", "1.1.0"));
+    /// # Ok::<(), tagwright::version::Error>(())
+    /// ```
+    #[must_use]
+    pub fn prefers(&self, first: &str, second: &str) -> bool {
+        first != second
+            && self.select(&[first]).is_some()
+            && self.select(&[second]).is_some()
+            && self.select(&[first, second]) == Some(first)
+    }
+
     fn best<'t>(&self, rank: &impl Rank, tags: &[&'t str]) -> Option<&'t str> {
         match &self.filter {
             None => rank::best(rank, tags.iter().map(|tag| (*tag, *tag))),

@@ -92,6 +92,25 @@ pub fn recognise(message: &str, author: &Author<'_>, criteria: &Criteria<'_>) ->
     Some(Recognised::Prefix(prefix.to_owned()))
 }
 
+/// Whether a commit was written by a bot that commits as `own`: by its author's address, or by the name where `own` has no
+/// address, or because it is [recognised](recognise) as a bot's anyway, this one's or another's.
+///
+/// ```
+/// use tagwright::message::{Author, is_written_by};
+///
+/// let own = Author { name: "fluxcdbot", email: "flux@example.com" };
+/// assert!(is_written_by(&own, "Release web", &Author { name: "Flux", email: "Flux@example.com" }));
+/// assert!(!is_written_by(&own, "Release web", &Author { name: "fluxcdbot", email: "ada@example.com" }));
+/// ```
+#[must_use]
+pub fn is_written_by(own: &Author<'_>, message: &str, author: &Author<'_>) -> bool {
+    let is_own = match own.email.trim() {
+        "" => !own.name.trim().is_empty() && author.name.trim() == own.name.trim(),
+        email => author.email.trim().eq_ignore_ascii_case(email),
+    };
+    is_own || recognise(message, author, &Criteria::default()).is_some()
+}
+
 fn is_author(author: &Author<'_>, wanted: &str) -> bool {
     let wanted = wanted.trim();
     match wanted.strip_suffix('>').and_then(|wanted| wanted.split_once('<')) {

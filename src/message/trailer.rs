@@ -14,6 +14,9 @@ pub const AUTOMATION_TRAILER: &str = "Tagwright-Automation";
 /// The trailer that names a policy that changed something, as `namespace:name`.
 pub const POLICY_TRAILER: &str = "Tagwright-Policy";
 
+/// The trailer by which a person lets the bot write again what was taken back; its value is `namespace:name`, or several.
+pub const RELEASE_TRAILER: &str = "Tagwright-Release";
+
 const GIT_PREFIXES: [&str; 2] = ["Signed-off-by: ", "(cherry picked from commit "];
 
 /// Ends a message with trailers that name the automation and, sorted, the policies that changed something.
@@ -67,9 +70,29 @@ fn is_line_end(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}')
 }
 
+/// The policies that a commit's message releases, as `namespace:name`; `namespace/name` is read, too.
+///
+/// ```
+/// let message = "Fix the shop\n\nTagwright-Release: shop:web, shop:worker\n";
+/// assert_eq!(tagwright::message::releases(message), ["shop:web", "shop:worker"]);
+/// ```
+#[must_use]
+pub fn releases(message: &str) -> Vec<String> {
+    let words = |value: &'_ str| {
+        let words = value.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty());
+        words.map(|word| word.replacen('/', ":", 1)).collect::<Vec<_>>()
+    };
+    values(message, RELEASE_TRAILER).flat_map(words).collect()
+}
+
 /// The value of a trailer in the block at the end of a message, its key in any case.
 pub(crate) fn find<'m>(message: &'m str, key: &str) -> Option<&'m str> {
-    block(message)?.lines().find_map(|line| {
+    values(message, key).next()
+}
+
+/// The values of all trailers with a key.
+fn values<'m>(message: &'m str, key: &str) -> impl Iterator<Item = &'m str> {
+    block(message).unwrap_or_default().lines().filter_map(move |line| {
         let (found, value) = line.split_at(separator(line)?);
         found.trim_end().eq_ignore_ascii_case(key).then(|| value[1..].trim())
     })

@@ -1,0 +1,48 @@
+//! Whether a list of tags is believed.
+
+use std::collections::HashSet;
+
+use super::Hold;
+
+/// The share of the known tags that may be gone at once, as a divisor: a quarter. A registry that lost a page of its list, or
+/// a mirror that is being filled, has lost more; cleaning up after a release loses less.
+pub const MAX_LOSS: usize = 4;
+
+/// Lists with fewer tags may lose any share of them, since one or two deleted tags are a large one; the tag in use may not be
+/// among them.
+pub const SMALL_LIST: usize = 8;
+
+/// What is known of a repository.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The tags of the last list that was believed.
+    pub tags: &'a [&'a str],
+    /// Those that policies selected of it.
+    pub in_use: &'a [&'a str],
+    /// Whether the last poll was not believed.
+    pub doubted: bool,
+}
+
+/// Whether to believe the tags that a registry lists now.
+///
+/// A list is doubted once: what the poll after that says is believed, whatever it is, because a registry that says the same
+/// twice, an interval apart, means it.
+///
+/// # Errors
+/// The list is empty and was not; it lacks a tag in use; or it lacks more than one in [`MAX_LOSS`] of at least
+/// [`SMALL_LIST`] tags.
+pub fn believe(known: &Known<'_>, now: &[&str]) -> Result<(), Hold> {
+    if known.doubted || known.tags.is_empty() {
+        return Ok(());
+    }
+    let listed: HashSet<&str> = now.iter().copied().collect();
+    let before: HashSet<&str> = known.tags.iter().copied().collect();
+    let missing = before.iter().filter(|tag| !listed.contains(**tag)).count();
+    let in_use = known.in_use.iter().find(|tag| before.contains(**tag) && !listed.contains(**tag));
+    let too_much = missing * MAX_LOSS > before.len() && before.len() >= SMALL_LIST;
+    if in_use.is_some() || too_much || missing == before.len() {
+        let in_use = in_use.map(|tag| (*tag).to_owned());
+        return Err(Hold::Shrunk { known: before.len(), missing, in_use });
+    }
+    Ok(())
+}

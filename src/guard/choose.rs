@@ -1,0 +1,54 @@
+//! Which tag is selected, of those that are neither denied nor too young.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Hold;
+use crate::automation::ImagePolicy;
+
+/// What a policy makes of a list of tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice<'t> {
+    /// The selected tag.
+    pub selected: Option<&'t str>,
+    /// A tag that would be selected in its place, if it were old enough.
+    pub waiting: Option<Hold>,
+    /// The tags among which it was selected.
+    pub considered: Vec<&'t str>,
+    /// How many tags were denied.
+    pub denied: usize,
+    /// How many of the others are too young.
+    pub young: usize,
+}
+
+/// Selects a tag: what is denied goes first, then what is too young, then the policy looks at the rest.
+///
+/// `tags` are without those that the image repository excludes. `since` says when a tag was pushed, or first seen; a tag of
+/// which nobody knows that is too young, because it may have been pushed a second ago.
+pub fn choose<'t>(
+    policy: &ImagePolicy,
+    tags: &[&'t str],
+    since: &dyn Fn(&str) -> Option<Timestamp>,
+    now: Timestamp,
+) -> Choice<'t> {
+    let guards = &policy.guards;
+    let allowed: Vec<&'t str> = tags.iter().copied().filter(|tag| guards.denial(tag).is_none()).collect();
+    let denied = tags.len() - allowed.len();
+    let Some(minimum) = guards.minimum_age else {
+        let selected = policy.policy.select(&allowed);
+        return Choice { selected, waiting: None, considered: allowed, denied, young: 0 };
+    };
+    let counts_from = |tag: &str| since(tag).and_then(|since| after(since, minimum));
+    let is_old = |tag: &&str| counts_from(tag).is_some_and(|from| from <= now);
+    let considered: Vec<&'t str> = allowed.iter().copied().filter(is_old).collect();
+    let selected = policy.policy.select(&considered);
+    let best = policy.policy.select(&allowed).filter(|best| selected != Some(*best));
+    let waiting = best.map(|tag| Hold::TooYoung { tag: tag.to_owned(), minimum, until: counts_from(tag) });
+    Choice { selected, waiting, denied, young: allowed.len() - considered.len(), considered }
+}
+
+/// Returns the moment a tag counts from; none where that is beyond the calendar.
+fn after(since: Timestamp, minimum: Duration) -> Option<Timestamp> {
+    since.checked_add(SignedDuration::try_from(minimum).ok()?).ok()
+}

@@ -1,0 +1,188 @@
+//! What is held, and the sentence that says why and what lifts it.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::message::RELEASE_TRAILER;
+
+/// How much of a text that somebody wrote is repeated, in characters.
+const MAX_QUOTED: usize = 100;
+
+/// Why something is not written. Printed, it is one sentence: what is held, why, what lifts it; safe to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hold {
+    /// Somebody told the bot to.
+    Manual {
+        /// The policy, `namespace:name`.
+        policy: String,
+        /// Since when.
+        since: Timestamp,
+        /// Why, in the words of who did.
+        reason: Option<String>,
+    },
+    /// The registry lists much less than before, or not what is in use.
+    Shrunk {
+        /// How many tags were known.
+        known: usize,
+        /// How many of them are not listed any more.
+        missing: usize,
+        /// One of them that is in use.
+        in_use: Option<String>,
+    },
+    /// The field has a tag that ranks above the selection.
+    Downgrade {
+        /// The policy, `namespace:name`.
+        policy: String,
+        /// The tag in the file.
+        current: String,
+        /// The tag that is selected.
+        selected: String,
+    },
+    /// A person took the selection back.
+    Reverted {
+        /// The policy, `namespace:name`.
+        policy: String,
+        /// The value that was taken back.
+        wanted: String,
+        /// The commit, its hash shortened.
+        commit: String,
+        /// Who did it.
+        author: String,
+        /// When, in seconds since 1970.
+        time: i64,
+    },
+    /// A better tag has not been known for long enough.
+    TooYoung {
+        /// The tag.
+        tag: String,
+        /// How long it has to be known.
+        minimum: Duration,
+        /// From when on it counts; none where nothing tells since when it exists.
+        until: Option<Timestamp>,
+    },
+    /// No window is open.
+    Window {
+        /// When the next one opens; none if none ever does.
+        opens: Option<Timestamp>,
+    },
+}
+
+impl Hold {
+    /// The word for this kind of hold, in JSON and logs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Manual { .. } => "manual",
+            Self::Shrunk { .. } => "shrunk",
+            Self::Downgrade { .. } => "downgrade",
+            Self::Reverted { .. } => "reverted",
+            Self::TooYoung { .. } => "too-young",
+            Self::Window { .. } => "window",
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manual { policy, since, reason } => {
+                write!(f, "held by hand since {}", moment(*since))?;
+                if let Some(reason) = reason.as_ref().filter(|reason| !reason.is_empty()) {
+                    write!(f, " ({})", quoted(reason))?;
+                }
+                write!(f, "; `tagwright release {policy}` lifts it")
+            }
+            Self::Shrunk { known, missing, in_use } => {
+                match in_use {
+                    _ if *known == 1 => f.write_str("the registry does not list the only known tag any more")?,
+                    _ if missing == known => {
+                        write!(f, "the registry does not list any of {known} known tags any more")?
+                    }
+                    Some(tag) => write!(f, "the registry does not list {} any more, which is in use", quoted(tag))?,
+                    None => write!(f, "the registry does not list {missing} of {known} known tags any more")?,
+                }
+                f.write_str(
+                    "; that may be a fault of the registry, so the selection stays until the next poll says so, too",
+                )
+            }
+            Self::Downgrade { policy, current, selected } => write!(
+                f,
+                "{current} ranks above {selected}, the best tag that {policy} can select now, and nothing goes backwards; \
+                 the field stays until {current} or a better tag is listed, a person changes it, {current} is excluded, or \
+                 `allowDowngrade: true` is set"
+            ),
+            Self::Reverted { policy, wanted, commit, author, time } => {
+                let time = Timestamp::from_second(*time).map_or_else(|_| "an unknown time".to_owned(), moment);
+                write!(
+                    f,
+                    "{} undid {} in commit {commit} at {time}, so that it is not written again; the field stays until \
+                     {policy} selects something else, `tagwright release {policy}` is called, or a commit has the trailer \
+                     `{RELEASE_TRAILER}: {policy}`",
+                    quoted(author),
+                    quoted(wanted),
+                )
+            }
+            Self::TooYoung { tag, minimum, until: Some(until) } => write!(
+                f,
+                "{tag} is better, and has not been known for {} yet; it counts from {} on",
+                length(*minimum),
+                moment(*until)
+            ),
+            Self::TooYoung { tag, minimum, until: None } => write!(
+                f,
+                "{tag} is better, and has to be known for {}, but nothing tells since when it exists; a bot that keeps its \
+                 data directory remembers when it first saw a tag",
+                length(*minimum)
+            ),
+            Self::Window { opens: Some(opens) } => {
+                write!(
+                    f,
+                    "no window for commits is open, so the change waits; the next one opens at {}",
+                    moment(*opens)
+                )
+            }
+            Self::Window { opens: None } => {
+                f.write_str("no window for commits is open, so the change waits; none opens any more")
+            }
+        }
+    }
+}
+
+/// A field that keeps its value, though another one is selected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The file, with `/` between folders.
+    pub file: String,
+    /// The line of the value, from 1.
+    pub line: usize,
+    /// The marker's whole value.
+    pub setter: String,
+    /// The value that it has.
+    pub current: String,
+    /// The value that it would have.
+    pub wanted: String,
+    /// Why not.
+    pub hold: Hold,
+}
+
+/// A moment to the second.
+fn moment(moment: Timestamp) -> String {
+    Timestamp::from_second(moment.as_second()).unwrap_or(moment).to_string()
+}
+
+/// A duration as it is configured: `72h`, `1h30m`.
+fn length(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let text: String =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    if text.is_empty() { format!("{}ms", duration.as_millis()) } else { text }
+}
+
+/// A text that may be anything, as it can be shown: shortened, and nothing in it that moves a cursor.
+fn quoted(text: &str) -> String {
+    let shown: String = text.chars().take(MAX_QUOTED).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(MAX_QUOTED).is_some() { format!("{shown}…") } else { shown }
+}

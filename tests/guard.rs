@@ -1,0 +1,180 @@
+//! The table of guards: files below `fixtures/guards`, each a list of cases for one rule, with the exact sentences.
+//!
+//! Every case has `case` (what it shows) and `expect`. Configuration is written as users write it.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tagwright::automation::{Automation, ImagePolicy};
+use tagwright::config;
+use tagwright::edit::{Selection, Selections};
+use tagwright::guard::{self, Hold, Known, Verdict, Writer, Writing};
+use tagwright::image::Reference;
+use tagwright::marker;
+use yaml_rust2::{Yaml, YamlLoader};
+
+/// The time of every case that does not say another one.
+const NOW: &str = "2026-11-20T12:00:00Z";
+
+#[test]
+fn every_case_comes_out_as_the_table_says() {
+    let mut paths: Vec<_> = fs::read_dir("fixtures/guards").unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let (mut count, mut wrong) = (0, Vec::new());
+    for path in paths {
+        let rule = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let documents = YamlLoader::load_from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        for case in documents[0].as_vec().unwrap() {
+            let found = match rule.as_str() {
+                "downgrade" => downgrade(case),
+                "believe" => believe(case),
+                "choose" => choose(case),
+                "reverted" => reverted(case),
+                "window" => window(case),
+                other => panic!("no rule {other}"),
+            };
+            count += 1;
+            let expect = texts(&case["expect"]);
+            if found != expect {
+                let name = case["case"].as_str().unwrap();
+                wrong.push(format!("{rule}: {name}\n  found {found:#?}\n  expected {expect:#?}"));
+            }
+        }
+    }
+    assert!(count >= 60, "{count} cases");
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_hold_by_hand_says_who_can_lift_it() {
+    let hold = |reason: Option<&str>| {
+        let reason = reason.map(str::to_owned);
+        Hold::Manual { policy: "shop:web".to_owned(), since: at(NOW), reason }.to_string()
+    };
+    let lifted = "`tagwright release shop:web` lifts it";
+    assert_eq!(hold(None), format!("held by hand since {NOW}; {lifted}"));
+    assert_eq!(hold(Some("release\nfreeze")), format!("held by hand since {NOW} (release freeze); {lifted}"));
+}
+
+#[test]
+fn every_kind_of_hold_has_a_word() {
+    let window = Hold::Window { opens: None };
+    assert_eq!(window.code(), "window");
+    assert_eq!(window.to_string(), "no window for commits is open, so the change waits; none opens any more");
+}
+
+/// `image`: fields of the image beside name and image; `selected`: a tag or a whole reference; `before`: a file.
+fn downgrade(case: &Yaml) -> Vec<String> {
+    let policies = automation("", text(&case["image"])).policies.clone();
+    let selected = text(&case["selected"]);
+    let reference = if selected.contains('/') { selected.to_owned() } else { format!("ghcr.io/acme/web:{selected}") };
+    let selection = Selection::Selected(Reference::parse(&reference).unwrap());
+    let selections: Selections = [("shop:web", selection)].into_iter().collect();
+    let scan = marker::scan(text(&case["before"]).as_bytes());
+    assert!(!scan.markers.is_empty(), "{case:?}");
+    let policy = |name: &str| policies.iter().map(Arc::as_ref).find(|_: &&ImagePolicy| name == "shop:web");
+    let holds = guard::downgrades(&scan, &selections, &policy);
+    holds.iter().map(|(index, hold)| format!("{}: {hold}", scan.markers[*index].line)).collect()
+}
+
+/// `known`, `in-use`, `now`: tags between blanks, `1..9` for numbers; `doubted`.
+fn believe(case: &Yaml) -> Vec<String> {
+    let tags = |field: &str| -> Vec<String> { case[field].as_str().map(listed).unwrap_or_default() };
+    let (known, in_use, now) = (tags("known"), tags("in-use"), tags("now"));
+    let known = known.iter().map(String::as_str).collect::<Vec<_>>();
+    let in_use = in_use.iter().map(String::as_str).collect::<Vec<_>>();
+    let now = now.iter().map(String::as_str).collect::<Vec<_>>();
+    let known = Known { tags: &known, in_use: &in_use, doubted: case["doubted"].as_bool().unwrap_or_default() };
+    guard::believe(&known, &now).err().iter().map(Hold::to_string).collect()
+}
+
+fn listed(text: &str) -> Vec<String> {
+    let tags = |word: &str| match word.split_once("..") {
+        Some((first, last)) => {
+            (first.parse::<u32>().unwrap()..=last.parse().unwrap()).map(|number| number.to_string()).collect()
+        }
+        None => vec![word.to_owned()],
+    };
+    text.split_whitespace().flat_map(tags).collect()
+}
+
+/// `tags`: each tag with the time it was first seen, or nothing; `now`.
+fn choose(case: &Yaml) -> Vec<String> {
+    let automation = automation("", text(&case["image"]));
+    let policy = &automation.policies[0];
+    let since: BTreeMap<&str, Option<Timestamp>> =
+        case["tags"].as_hash().unwrap().iter().map(|(tag, since)| (text(tag), since.as_str().map(at))).collect();
+    let tags: Vec<&str> = since.keys().copied().collect();
+    let choice = guard::choose(policy, &tags, &|tag| since[tag], now(case));
+    let mut found = vec![choice.selected.unwrap_or("nothing").to_owned()];
+    found.extend(choice.waiting.iter().map(Hold::to_string));
+    if choice.denied + choice.young > 0 {
+        found.push(format!("{} denied, {} too young", choice.denied, choice.young));
+    }
+    assert_eq!(choice.considered.len() + choice.denied + choice.young, tags.len(), "{case:?}");
+    found
+}
+
+/// `history`: newest first, `bot|person BEFORE -> AFTER [released]`, `-` for no value; `current`, `wanted`.
+fn reverted(case: &Yaml) -> Vec<String> {
+    let mut number = 0_u8;
+    let writing = |line: &Yaml| {
+        let words: Vec<&str> = text(line).split_whitespace().collect();
+        let value = |word: &str| (word != "-").then(|| word.to_owned());
+        number += 1;
+        Writing {
+            by: if words[0] == "bot" { Writer::Bot } else { Writer::Person },
+            before: value(words[1]),
+            after: value(words[3]),
+            released: words.get(4) == Some(&"released"),
+            commit: format!("{number:x}").repeat(40),
+            author: if words[0] == "bot" { "fluxcdbot".to_owned() } else { "Ada Lovelace".to_owned() },
+            time: at(NOW).as_second() - i64::from(number) * 3600,
+        }
+    };
+    let writings: Vec<Writing> = case["history"].as_vec().unwrap().iter().map(writing).collect();
+    match guard::reverted("shop:web", &writings, text(&case["current"]), text(&case["wanted"])) {
+        Verdict::Hold(hold) => vec![hold.to_string()],
+        Verdict::Free => vec!["free".to_owned()],
+        Verdict::Open => vec!["open".to_owned()],
+    }
+}
+
+/// `windows`: as in a configuration; `now`.
+fn window(case: &Yaml) -> Vec<String> {
+    let automation = automation(text(&case["windows"]), "policy: {semver: {range: 1.x}}");
+    guard::window(&automation.windows, now(case)).iter().map(Hold::to_string).collect()
+}
+
+/// An automation with one image, `shop:web`.
+fn automation(spec: &str, image: &str) -> Arc<Automation> {
+    let indent = |text: &str, by: usize| -> String { text.lines().map(|line| format!("{:by$}{line}\n", "")).collect() };
+    let text = format!(
+        "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {{name: shop, namespace: shop}}\nspec:\n\
+         {}  git: {{url: https://git.example.com/acme/config.git}}\n  images:\n  - name: web\n    \
+         image: ghcr.io/acme/web\n{}",
+        indent(spec, 2),
+        indent(image, 4)
+    );
+    let configuration = config::parse("case.yaml", &text).unwrap_or_else(|error| panic!("{text}\n{error}"));
+    Arc::clone(&configuration.automations[0])
+}
+
+fn now(case: &Yaml) -> Timestamp {
+    at(case["now"].as_str().unwrap_or(NOW))
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn text(yaml: &Yaml) -> &str {
+    yaml.as_str().unwrap_or_else(|| panic!("no text: {yaml:?}"))
+}
+
+fn texts(yaml: &Yaml) -> Vec<String> {
+    yaml.as_vec().unwrap_or_else(|| panic!("no list: {yaml:?}")).iter().map(|item| text(item).to_owned()).collect()
+}
