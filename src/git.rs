@@ -64,7 +64,7 @@ pub use advertisement::{Advertised, Advertisement};
 pub use build::{Author, CommitTime, Edit, NewCommit};
 pub use checkout::{LocalCheckout, LocalCommit, local_checkout, read_commit};
 pub use error::{Error, Kind};
-pub use fetch::{Fetched, Want};
+pub use fetch::{Fetched, MAX_GENERATIONS, Want};
 pub use history::{End, Interest, MAX_TOUCH_BYTES, Touch, Visit, Walked};
 pub use id::{CommitId, ObjectId};
 pub use problem::{Problem, RedirectProblem, UrlProblem};
@@ -197,6 +197,17 @@ impl Mirror {
     /// connection and the disk. A damaged mirror is built anew once before it is an error.
     pub async fn fetch(&self, advertisement: &Advertisement, wants: &[Want]) -> Result<Vec<Fetched>, Error> {
         self.inner.within("fetch", fetch::fetch(&self.inner, advertisement, wants)).await
+    }
+
+    /// Brings the history of what is wanted to at least so many generations, the tip's own included, at most
+    /// [`MAX_GENERATIONS`]: one request, and none where they are there. A history that is shorter comes whole; a remote that
+    /// cannot do shallow fetches has given the whole already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mirror::fetch`].
+    pub async fn deepen(&self, advertisement: &Advertisement, want: &Want, generations: u32) -> Result<(), Error> {
+        self.inner.within("fetch", fetch::deepen(&self.inner, advertisement, want, generations)).await
     }
 
     /// Opens a commit that was fetched or built.

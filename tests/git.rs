@@ -150,8 +150,8 @@ async fn a_later_fetch_brings_only_what_is_new() {
     assert_eq!(snapshot.commit().to_string(), remote.at("main"));
     assert_eq!(paths(&search(&snapshot, &[]).await), ["apps/one.yaml", "apps/three.yaml", "apps/two.yaml"]);
     let brought = support::git(mirror.folder(), &["count-objects", "-v"]);
-    // Three files, two trees and one commit first; then one commit, two trees and two files.
-    assert!(brought.contains("in-pack: 11\n"), "{brought}");
+    // Three files, two trees and one commit first; then two commits, each with two trees and a file.
+    assert!(brought.contains("in-pack: 14\n"), "{brought}");
     support::git(mirror.folder(), &["fsck", "--strict"]);
 
     let commit = build(&snapshot, "apps/two.yaml", "again $marker\n").await;

@@ -1,31 +1,33 @@
-//! Fetching: which objects are wanted, one request, and a pack that goes into the mirror as it arrives.
+//! Fetching: which objects are wanted, and in which requests.
 //!
-//! Everything is fetched with depth 1 where the remote can do that. The mirror tells its tips, so that a later fetch brings
-//! what is new alone. When the remote can neither name a commit by its id nor has it at the tip of a reference, the whole
-//! history of a branch is fetched and the commit looked up in it.
+//! What the mirror sees for the first time comes with depth 1, where the remote can do that. A branch that it knows comes with
+//! everything since its old tip, so that its history stays in one piece: first what is younger than the old tip
+//! (`deepen-since`); where that does not lead back to it, because a merge brings older commits in, so many generations more; and
+//! where the remote has no notion of time, or finds nothing younger, the tip alone. Never a whole history by accident: a
+//! branch may have been replaced by another one.
+//!
+//! The mirror tells its tips, so that objects come once. When the remote can neither name a commit by its id nor has it at the
+//! tip of a reference, the whole history of a branch is fetched and the commit looked up in it.
+
+mod boundary;
+mod plan;
+mod transfer;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use tokio::sync::mpsc;
-
+use self::plan::State;
 use super::Inner;
 use super::advertisement::Advertisement;
 use super::command::Service;
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
-use super::pack::{self, Piece, Stored};
-use super::packet::{self, Packet, Reader};
 use super::problem::Problem;
 use super::store::Store;
-use super::transport::{Connection, MAX_ANSWER};
-use super::words;
+use super::transport::Connection;
 
-/// The depth that means everything.
-const ALL: u32 = 0x7fff_ffff;
-
-/// How many pieces of a pack may wait for the disk: 2 MiB.
-const PIECES: usize = 32;
+/// The most generations that [`super::Mirror::deepen`] asks for at once.
+pub const MAX_GENERATIONS: u32 = 10_000;
 
 /// What to fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +79,34 @@ enum Depth {
     All,
 }
 
+/// How much history is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deepen {
+    /// So many commits in every direction.
+    Generations(u32),
+    /// Commits of this second and later ones.
+    Since(i64),
+    All,
+}
+
+/// One request.
+struct Step {
+    targets: Vec<Target>,
+    deepen: Deepen,
+    purpose: Purpose,
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// What is wanted.
+    Need,
+    /// What is wanted, and all since this tip; the first can be had alone.
+    Growth(ObjectId),
+    /// What lies between the two.
+    Closing,
+}
+
 /// Brings everything wanted into the mirror.
 pub(super) async fn fetch(inner: &Inner, advertisement: &Advertisement, wants: &[Want]) -> Result<Vec<Fetched>, Error> {
     inner.with_store(Store::rebuild_if_broken).await?;
@@ -90,30 +120,60 @@ pub(super) async fn fetch(inner: &Inner, advertisement: &Advertisement, wants: &
     }
 }
 
+/// Plans one request after the other, until nothing is missing.
 async fn attempt(inner: &Inner, advertisement: &Advertisement, wants: &[Want]) -> Result<Vec<Fetched>, Error> {
     let mut advertisement = Cow::Borrowed(advertisement);
     let mut targets = resolve(inner, &advertisement, wants)?;
-    for depth in [Depth::One, Depth::All] {
-        if missing(inner, &targets, depth).await?.is_empty() {
-            continue;
-        }
-        let connection = match inner.take_connection().await {
-            Some(connection) => connection,
-            None => {
-                let (connection, fresh) = inner.connect(Service::Upload).await?;
-                advertisement = Cow::Owned(fresh);
-                connection
+    let mut state = State::default();
+    while let Some(mut step) = state.next(inner, &advertisement, &targets).await? {
+        let (connection, fresh) = connection(inner).await?;
+        if let Some(fresh) = fresh {
+            advertisement = Cow::Owned(fresh);
+            targets = resolve(inner, &advertisement, wants)?;
+            match state.next(inner, &advertisement, &targets).await? {
+                Some(again) => step = again,
+                None => break,
             }
-        };
-        targets = resolve(inner, &advertisement, wants)?;
-        let missing = missing(inner, &targets, depth).await?;
-        if !missing.is_empty() {
-            transfer(inner, connection, &advertisement, missing, depth).await?;
         }
+        let done = transfer::transfer(inner, connection, &advertisement, &step, state.arrived()).await;
+        state.note(step, done)?;
     }
-    let names: BTreeSet<_> = advertisement.references().iter().map(|reference| reference.name.clone()).collect();
-    let remote = inner.remote();
-    inner.with_store(move |store| finish(store, &targets, &names, &remote)).await
+    finish(inner, &advertisement, targets).await
+}
+
+/// Brings the history of what is wanted to so many generations.
+pub(super) async fn deepen(
+    inner: &Inner,
+    advertisement: &Advertisement,
+    want: &Want,
+    generations: u32,
+) -> Result<(), Error> {
+    inner.with_store(Store::rebuild_if_broken).await?;
+    let generations = generations.clamp(1, MAX_GENERATIONS);
+    let wants = std::slice::from_ref(want);
+    let mut advertisement = Cow::Borrowed(advertisement);
+    let mut targets = resolve(inner, &advertisement, wants)?;
+    let object = targets[0].object;
+    if inner.with_store(move |store| boundary::reaches(store, object, generations)).await? {
+        return Ok(());
+    }
+    let (connection, fresh) = connection(inner).await?;
+    if let Some(fresh) = fresh {
+        advertisement = Cow::Owned(fresh);
+        targets = resolve(inner, &advertisement, wants)?;
+    }
+    let step = Step { targets: targets.clone(), deepen: Deepen::Generations(generations), purpose: Purpose::Need };
+    transfer::transfer(inner, connection, &advertisement, &step, &BTreeSet::new()).await?;
+    finish(inner, &advertisement, targets).await.map(drop)
+}
+
+/// Returns a connection for one request, and what the remote has where it had to be asked anew.
+async fn connection(inner: &Inner) -> Result<(Connection, Option<Advertisement>), Error> {
+    if let Some(connection) = inner.take_connection().await {
+        return Ok((connection, None));
+    }
+    let (connection, fresh) = inner.connect(Service::Upload).await?;
+    Ok((connection, Some(fresh)))
 }
 
 fn resolve(inner: &Inner, advertisement: &Advertisement, wants: &[Want]) -> Result<Vec<Target>, Error> {
@@ -159,185 +219,14 @@ fn tip_of(commit: CommitId) -> String {
     format!("refs/tagwright/{commit}")
 }
 
-/// Returns the targets of this depth that the mirror does not have yet.
-async fn missing(inner: &Inner, targets: &[Target], depth: Depth) -> Result<Vec<Target>, Error> {
-    let targets: Vec<_> = targets.iter().filter(|target| target.depth == depth).cloned().collect();
-    if targets.is_empty() {
-        return Ok(targets);
-    }
-    inner
-        .with_store(move |store| {
-            let tips = store.tips()?;
-            // A tip was only set once everything beneath it had been stored. A commit within a history is there when it
-            // was found once.
-            let has = |target: &Target| match target.within {
-                None => tips.iter().any(|(_, id)| *id == target.object),
-                Some(_) => tips.iter().any(|(name, _)| *name == target.tip),
-            };
-            Ok(targets.into_iter().filter(|target| !has(target)).collect())
-        })
-        .await
-}
-
-/// One request and its answer.
-async fn transfer(
-    inner: &Inner,
-    connection: Connection,
-    advertisement: &Advertisement,
-    targets: Vec<Target>,
-    depth: Depth,
-) -> Result<(), Error> {
-    let remote = inner.remote();
-    let capabilities = advertisement.capabilities();
-    if !capabilities.has("side-band-64k") {
-        return Err(Error::Unsupported { remote, what: "side-band-64k" });
-    }
-    let (haves, shallow) = inner.with_store(|store| Ok((store.haves()?, store.shallow()))).await?;
-    let can_deepen = capabilities.has("shallow");
-    let deepen = match depth {
-        Depth::One => Some(1),
-        Depth::All if shallow.is_empty() => None,
-        Depth::All => Some(ALL),
-    }
-    .filter(|_| can_deepen);
-    let request = request(advertisement, &targets, &haves, &shallow, deepen);
-    inner.keep_connection(connection.again()).await;
-    let source = connection.exchange(Service::Upload, request).await?;
-    let mut reader = Reader::new(source, MAX_ANSWER);
-    let mut boundary = shallow.clone();
-    if deepen.is_some() {
-        read_boundary(&mut reader, &mut boundary).await?;
-    }
-    let (sender, receiver) = mpsc::channel(PIECES);
-    let stored = inner.with_store(move |store| pack::store(store, receiver));
-    reader.set_limit(inner.git.settings.max_pack_bytes);
-    let (stored, received) = tokio::join!(stored, read_pack(&mut reader, sender));
-    match (stored?, received) {
-        (Stored::Yes, Ok(())) => {}
-        // The reader stops once nobody listens, so that its own failure is the lesser news.
-        (Stored::Refused, _) => return Err(pack::refused(&remote)),
-        (_, Err(error)) => return Err(error),
-        (Stored::GivenUp, Ok(())) => return Err(Error::Task),
-    }
-    inner
-        .with_store(move |store| {
-            if boundary != shallow {
-                store.set_shallow(&boundary)?;
-            }
-            Ok(())
-        })
-        .await
-}
-
-fn request(
-    advertisement: &Advertisement,
-    targets: &[Target],
-    haves: &[ObjectId],
-    shallow: &BTreeSet<ObjectId>,
-    deepen: Option<u32>,
-) -> Vec<u8> {
-    let offered = advertisement.capabilities();
-    let mut capabilities = String::new();
-    for wanted in ["multi_ack_detailed", "side-band-64k", "thin-pack", "ofs-delta", "no-progress", "object-format=sha1"]
-    {
-        if offered.has(wanted) {
-            capabilities.push(' ');
-            capabilities.push_str(wanted);
-        }
-    }
-    if offered.value("agent=").is_some() {
-        capabilities.push_str(concat!(" agent=tagwright/", env!("CARGO_PKG_VERSION")));
-    }
-    let mut out = Vec::new();
-    let objects: BTreeSet<_> = targets.iter().map(|target| target.object).collect();
-    for (n, object) in objects.iter().enumerate() {
-        let capabilities = if n == 0 { capabilities.as_str() } else { "" };
-        packet::push(&mut out, format!("want {object}{capabilities}\n").as_bytes());
-    }
-    if offered.has("shallow") {
-        shallow.iter().for_each(|id| packet::push(&mut out, format!("shallow {id}\n").as_bytes()));
-    }
-    if let Some(depth) = deepen {
-        packet::push(&mut out, format!("deepen {depth}\n").as_bytes());
-    }
-    packet::push_flush(&mut out);
-    haves.iter().for_each(|id| packet::push(&mut out, format!("have {id}\n").as_bytes()));
-    packet::push(&mut out, b"done\n");
-    out
-}
-
-/// Reads the `shallow` and `unshallow` lines.
-async fn read_boundary(reader: &mut Reader, boundary: &mut BTreeSet<ObjectId>) -> Result<(), Error> {
-    loop {
-        let data = match reader.next().await? {
-            Packet::Data(data) => data,
-            Packet::Flush => return Ok(()),
-            Packet::End => return Err(reader.unexpected_end().await),
-        };
-        let line = packet::line(&data);
-        let id = |prefix: &[u8]| line.strip_prefix(prefix).and_then(ObjectId::from_hex);
-        if let Some(words) = line.strip_prefix(b"ERR ") {
-            return Err(reader.said(words));
-        } else if let Some(id) = id(b"shallow ") {
-            boundary.insert(id);
-        } else if let Some(id) = id(b"unshallow ") {
-            boundary.remove(&id);
-        } else {
-            return Err(reader.problem(Problem::Fetch));
-        }
-    }
-}
-
-/// Passes on what side band 1 carries. Acknowledgements are passed over: with `done` sent at once, the pack follows anyhow.
-async fn read_pack(reader: &mut Reader, pieces: mpsc::Sender<Piece>) -> Result<(), Error> {
-    let mut any = false;
-    loop {
-        let mut data = match reader.next().await? {
-            Packet::Data(data) => data,
-            Packet::Flush if any => break,
-            Packet::Flush => return Err(reader.problem(Problem::Fetch)),
-            Packet::End => return Err(reader.unexpected_end().await),
-        };
-        match data.first() {
-            Some(1) => {
-                any = true;
-                data.remove(0);
-                if pieces.send(Piece::Data(data)).await.is_err() {
-                    return Err(reader.problem(Problem::Pack));
-                }
-            }
-            Some(2) => {}
-            Some(3) => return Err(reader.said(&data[1..])),
-            _ => match packet::line(&data) {
-                b"NAK" => {}
-                line if line.starts_with(b"ACK ") => {}
-                line => match line.strip_prefix(b"ERR ") {
-                    Some(words) => return Err(reader.said(words)),
-                    None => return Err(reader.problem(Problem::Fetch)),
-                },
-            },
-        }
-    }
-    match pieces.send(Piece::Done).await {
-        Ok(()) => Ok(()),
-        Err(_) => Err(reader.problem(Problem::Pack)),
-    }
-}
-
-impl Reader {
-    /// The remote's words as its error.
-    fn said(&self, raw: &[u8]) -> Error {
-        Error::Remote { remote: self.remote().to_owned(), words: words::clean(raw) }
-    }
-}
-
 /// Names what was fetched, forgets what the remote no longer has, and finds the commits.
-fn finish(
-    store: &mut Store,
-    targets: &[Target],
-    names: &BTreeSet<String>,
-    remote: &str,
-) -> Result<Vec<Fetched>, Error> {
+async fn finish(inner: &Inner, advertisement: &Advertisement, targets: Vec<Target>) -> Result<Vec<Fetched>, Error> {
+    let names: BTreeSet<_> = advertisement.references().iter().map(|reference| reference.name.clone()).collect();
+    let remote = inner.remote();
+    inner.with_store(move |store| name(store, &targets, &names, &remote)).await
+}
+
+fn name(store: &mut Store, targets: &[Target], names: &BTreeSet<String>, remote: &str) -> Result<Vec<Fetched>, Error> {
     let mut fetched = Vec::new();
     let mut commits = Vec::new();
     for target in targets {

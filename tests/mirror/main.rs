@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod growth;
 mod history;
 #[path = "../support/git.rs"]
 mod support;

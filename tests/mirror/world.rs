@@ -1,7 +1,5 @@
 //! Steps that the tests share.
 
-#![allow(dead_code)]
-
 use tagwright::git::{
     Author, CommitId, CommitTime, Edit, End, Error, Expected, Interest, Mirror, NewCommit, RefUpdate, Snapshot, Visit,
     Walked, Want,

@@ -19,6 +19,9 @@ use tempfile::TempDir;
 
 pub(crate) use server::{Behaviour, Seen, Server};
 
+/// When commits are made unless a test says otherwise.
+pub(crate) const TIME: i64 = 1_700_000_000;
+
 /// Runs git in a folder and returns what it prints; panics when it fails.
 pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {
     git_with(folder, arguments, b"")
@@ -26,12 +29,20 @@ pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {
 
 /// Runs git with an input.
 pub(crate) fn git_with(folder: &Path, arguments: &[&str], input: &[u8]) -> String {
+    git_at(folder, TIME, arguments, input)
+}
+
+/// Runs git with an input and a clock that stands.
+pub(crate) fn git_at(folder: &Path, seconds: i64, arguments: &[&str], input: &[u8]) -> String {
     use std::io::Write;
+    let time = format!("{seconds} +0100");
     let mut child = Command::new("git")
         .args(arguments)
         .current_dir(folder)
         .env_clear()
         .envs(git_environment())
+        .env("GIT_AUTHOR_DATE", &time)
+        .env("GIT_COMMITTER_DATE", &time)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -53,8 +64,6 @@ fn git_environment() -> Vec<(&'static str, OsString)> {
         ("GIT_AUTHOR_EMAIL", "someone@example.com"),
         ("GIT_COMMITTER_NAME", "someone"),
         ("GIT_COMMITTER_EMAIL", "someone@example.com"),
-        ("GIT_AUTHOR_DATE", "1700000000 +0100"),
-        ("GIT_COMMITTER_DATE", "1700000000 +0100"),
         ("LC_ALL", "C"),
     ]
     .into_iter()
@@ -108,13 +117,18 @@ impl Remote {
 
     /// Commits files as somebody else and pushes; returns the commit.
     pub(crate) fn commit(&self, files: &[(&str, &str)], message: &str) -> String {
+        self.commit_at(TIME, files, message)
+    }
+
+    /// The same at a certain time, in seconds since 1970.
+    pub(crate) fn commit_at(&self, seconds: i64, files: &[(&str, &str)], message: &str) -> String {
         for (path, text) in files {
             let path = self.work().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
         git(&self.work(), &["add", "-A"]);
-        git(&self.work(), &["commit", "-q", "--allow-empty", "-m", message]);
+        git_at(&self.work(), seconds, &["commit", "-q", "--allow-empty", "-m", message], b"");
         self.push("HEAD");
         self.head()
     }

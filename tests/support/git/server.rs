@@ -24,6 +24,8 @@ pub(crate) struct Behaviour {
     pub(crate) answer: Option<(u16, &'static str, &'static str)>,
     /// Whether the server accepts requests and then says nothing.
     pub(crate) stalls: bool,
+    /// A capability that the server does not own up to.
+    pub(crate) hides: Option<&'static str>,
 }
 
 /// A request as the server saw it.
@@ -115,10 +117,24 @@ async fn serve(State(shared): State<Shared>, request: Request<Body>) -> Response
     }
     let user = authorization.map(|_| "somebody");
     let response = backend::answer(&shared.root, git_environment(), user, request).await;
+    let response = match behaviour.hides.filter(|_| method == Method::GET) {
+        Some(capability) => hide(response, capability).await,
+        None => response,
+    };
     match uri.path().split_once("/git-receive-pack") {
         Some((repository, _)) => shared.noting(repository.trim_start_matches('/'), response),
         None => response,
     }
+}
+
+/// Makes another word of the same length of a capability.
+async fn hide(response: Response, capability: &str) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let mut bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
+    let at = bytes.windows(capability.len()).position(|window| window == capability.as_bytes()).unwrap();
+    bytes[at..at + capability.len()].fill(b'x');
+    parts.headers.remove("content-length");
+    Response::from_parts(parts, Body::from(bytes))
 }
 
 impl Shared {
