@@ -1,11 +1,13 @@
 //! The store, on a real file: what it keeps, and what becomes of it when the file or the disk does not play along.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 #[path = "store/files.rs"]
 mod files;
 #[path = "store/kept.rs"]
 mod kept;
+#[path = "store/processes.rs"]
+mod processes;
 
 use std::path::Path;
 
