@@ -17,6 +17,7 @@
 //! | `poll`, `retry` | whom to ask, and when to ask again |
 //! | `error`, `remote` | what is said about failures |
 //! | `listing`, `link`, `manifest` | tags, pages, digests |
+//! | `validator`, `pushed` | whether a list has changed, and when tags were pushed |
 
 mod challenge;
 mod endpoint;
@@ -32,6 +33,7 @@ mod machine;
 mod manifest;
 mod mirror;
 mod poll;
+mod pushed;
 mod remote;
 mod retry;
 mod scheme;
@@ -39,8 +41,12 @@ mod session;
 mod settings;
 mod token;
 mod transport;
+mod validator;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
 
 pub use error::{Error, Kind, Sent};
 pub use machine::DockerConfig;
@@ -75,6 +81,20 @@ pub struct Listing {
     pub refused: usize,
     /// Some of those, escaped and shortened, to be shown to people.
     pub refused_sample: Vec<String>,
+    /// When tags were pushed, where the registry says so in the list; Google's do. Times are the registry's own, not what an
+    /// image claims of itself.
+    pub pushed: BTreeMap<String, Timestamp>,
+    /// What this list can be recognised by in [`Client::tags_since`], where the registry gave something of the kind.
+    pub validator: Option<String>,
+}
+
+/// What became of a list that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fresh {
+    /// It is as it was.
+    Unchanged,
+    /// It is another one now, or the registry cannot tell.
+    Listing(Listing),
 }
 
 /// Asks registries. One client serves any number of repositories at once, and shares connections, tokens and what it
@@ -111,16 +131,47 @@ impl Client {
     /// The registry cannot be reached, denies access, does not have the repository, or breaks the protocol; or the
     /// configuration cannot work. [`Error::kind`] tells which. A list is complete or an error, never a part.
     pub async fn tags(&self, repository: &Repository, access: &access::Registry) -> Result<Listing, Error> {
+        match self.tags_since(repository, access, None).await? {
+            Fresh::Listing(listing) => Ok(listing),
+            Fresh::Unchanged => {
+                let reason = "304, without having been asked whether anything has changed".to_owned();
+                Err(Error::Malformed { url: repository.name().to_owned(), reason })
+            }
+        }
+    }
+
+    /// Returns all tags of a repository, unless the list still is the one that a validator was given with. The registry is
+    /// asked in any case. Where it has mirrors, it is always asked for the whole list: a validator is a word between us and
+    /// one server.
+    ///
+    /// # Errors
+    /// As [`Client::tags`].
+    pub async fn tags_since(
+        &self,
+        repository: &Repository,
+        access: &access::Registry,
+        validator: Option<&str>,
+    ) -> Result<Fresh, Error> {
         let start = Instant::now();
-        let listing = self.poll(repository, access, &TagList { limits: &self.settings.limits }).await?;
+        let has_mirror = self.settings.mirrors.iter().any(|mirror| mirror.stands_for(repository.registry()));
+        let known = validator.filter(|_| !has_mirror).and_then(validator::header);
+        let mut fresh = self.poll(repository, access, &TagList { limits: &self.settings.limits, known }).await?;
+        if let (Fresh::Listing(listing), true) = (&mut fresh, has_mirror) {
+            listing.validator = None;
+        }
+        let counts = match &fresh {
+            Fresh::Listing(listing) => Some((listing.tags.len(), listing.refused)),
+            Fresh::Unchanged => None,
+        };
         tracing::debug!(
             image.repository = repository.name(),
-            tags = listing.tags.len(),
-            refused = listing.refused,
+            tags = counts.map(|(tags, _)| tags),
+            refused = counts.map(|(_, refused)| refused),
+            unchanged = counts.is_none(),
             duration_ms = start.elapsed().as_millis(),
             "listed tags"
         );
-        Ok(listing)
+        Ok(fresh)
     }
 
     /// Returns the digest to which a tag points; for an image of several platforms that of its index.

@@ -1,6 +1,6 @@
 //! The registry edge against a simulated registry on loopback.
 //!
-//! Only what the program can do from outside is used: [`Client::tags`] and [`Client::digest`].
+//! Only what the program can do from outside is used: [`Client::tags`], [`Client::tags_since`] and [`Client::digest`].
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -21,6 +21,8 @@ mod mirrors;
 mod paging;
 #[path = "registry/redirects.rs"]
 mod redirects;
+#[path = "registry/since.rs"]
+mod since;
 #[path = "registry/tokens.rs"]
 mod tokens;
 #[path = "registry/transports.rs"]

@@ -155,7 +155,7 @@ async fn tags(
     }
     let listing = client.tags(repository, &policy.repository.access).await;
     let listing = listing.map_err(|source| run::Error::Registry { image: repository.name().to_owned(), source })?;
-    let registry::Listing { tags, refused, refused_sample } = listing;
+    let registry::Listing { tags, refused, refused_sample, .. } = listing;
     Ok(Tags { allowed: tags, refused, refused_sample })
 }
 

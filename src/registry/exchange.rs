@@ -36,11 +36,13 @@ pub(crate) struct Request {
     pub(crate) limit: usize,
     /// An encoded form, for POST.
     pub(crate) form: Option<Vec<(&'static str, String)>>,
+    /// What is known already; if it is still so, the answer may be 304.
+    pub(crate) known: Option<HeaderValue>,
 }
 
 impl Request {
     pub(crate) fn get(url: Url, accept: HeaderValue, limit: usize) -> Self {
-        Self { method: Method::GET, url, accept, limit, form: None }
+        Self { method: Method::GET, url, accept, limit, form: None, known: None }
     }
 }
 
@@ -109,6 +111,9 @@ impl Exchange {
         builder = builder.header(header::ACCEPT, request.accept.clone());
         if let Some(authorization) = authorization {
             builder = builder.header(header::AUTHORIZATION, authorization.clone());
+        }
+        if let Some(known) = &request.known {
+            builder = builder.header(header::IF_NONE_MATCH, known.clone());
         }
         if let Some(form) = &request.form {
             builder = builder.form(form);

@@ -1,5 +1,7 @@
 //! One question to one repository: its mirrors and itself in turn, each with the credentials that belong to it.
 
+use reqwest::header::HeaderValue;
+
 use crate::access;
 use crate::image::{Digest, Repository, Tag};
 
@@ -9,7 +11,7 @@ use super::login::{self, Credential};
 use super::retry::Patience;
 use super::session::Session;
 use super::settings::Limits;
-use super::{Client, Listing, listing, manifest};
+use super::{Client, Fresh, listing, manifest};
 
 /// What can be asked of a repository.
 pub(crate) trait Question: Sync {
@@ -23,17 +25,19 @@ pub(crate) trait Question: Sync {
 
 pub(crate) struct TagList<'q> {
     pub(crate) limits: &'q Limits,
+    /// What the list is recognised by, if it is known.
+    pub(crate) known: Option<HeaderValue>,
 }
 
 impl Question for TagList<'_> {
-    type Answer = Listing;
+    type Answer = Fresh;
 
     fn subject(&self, repository: &Repository) -> String {
         format!("repository '{repository}'")
     }
 
-    async fn ask(&self, session: &Session<'_>) -> Result<Listing, Error> {
-        listing::list(session, self.limits).await
+    async fn ask(&self, session: &Session<'_>) -> Result<Fresh, Error> {
+        listing::list(session, self.limits, self.known.clone()).await
     }
 }
 

@@ -109,7 +109,15 @@ impl Session<'_> {
 
     async fn attempt(&self, request: &Request) -> Result<Reply, Error> {
         let (reply, sent) = self.authorized(request).await?;
-        if reply.status.is_success() { Ok(reply) } else { Err(self.judge(&reply, sent)) }
+        match (reply.status, &request.known) {
+            (status, _) if status.is_success() => Ok(reply),
+            (StatusCode::NOT_MODIFIED, Some(_)) => Ok(reply),
+            (StatusCode::NOT_MODIFIED, None) => Err(Error::Malformed {
+                url: show(&reply.url),
+                reason: "304, without having been asked whether anything has changed".to_owned(),
+            }),
+            _ => Err(self.judge(&reply, sent)),
+        }
     }
 
     /// Sends a request with what the registry wants to see.

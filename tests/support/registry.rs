@@ -42,6 +42,10 @@ pub struct World {
     pub faults: VecDeque<(String, Fault)>,
     /// What HEAD of a manifest is answered with.
     pub head: Head,
+    /// What pages are recognised by.
+    pub etags: Etags,
+    /// When tags were pushed, in milliseconds since 1970, told as Google's registries do; by `name:tag`.
+    pub pushed: BTreeMap<String, i64>,
 }
 
 impl World {
@@ -97,6 +101,20 @@ pub enum Links {
     /// To a new address each time, with the first page behind it.
     Endless,
     /// As told, whatever was asked.
+    Fixed(String),
+}
+
+/// What pages are recognised by.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub enum Etags {
+    /// Nothing, and the question whether a page has changed is not understood.
+    #[default]
+    None,
+    /// A hash of the body, without a look at the link to the next page.
+    Strong,
+    /// The same, marked as weak.
+    Weak,
+    /// As told, whatever the page is; the question is answered by comparing with it.
     Fixed(String),
 }
 
@@ -213,6 +231,7 @@ pub struct Seen {
     pub authorization: Option<String>,
     pub proxy_authorization: Option<String>,
     pub accept: String,
+    pub if_none_match: Option<String>,
     pub body: String,
 }
 

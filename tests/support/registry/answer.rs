@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use super::{Account, Auth, Bearer, Fault, Head, Inner, Links, Seen, State};
+use super::{Account, Auth, Bearer, Etags, Fault, Head, Inner, Links, Seen, State};
 
 const SERVICE: &str = "simulated";
 
@@ -48,6 +48,7 @@ fn note(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Seen {
         authorization: text(header::AUTHORIZATION),
         proxy_authorization: text(header::PROXY_AUTHORIZATION),
         accept: text(header::ACCEPT).unwrap_or_default(),
+        if_none_match: text(header::IF_NONE_MATCH),
         body: String::from_utf8_lossy(body).into_owned(),
     }
 }
@@ -93,7 +94,15 @@ impl Inner {
             _ => parameter(seen, "last").map_or(0, |last| tags.iter().position(|tag| *tag == last).unwrap() + 1),
         };
         let page: Vec<&String> = tags.iter().skip(start).take(size).collect();
-        let body = serde_json::json!({"name": name, "tags": if tags.is_empty() { None } else { Some(&page) }});
+        let mut body = serde_json::json!({"name": name, "tags": if tags.is_empty() { None } else { Some(&page) }});
+        for tag in &page {
+            if let Some(pushed) = self.world.pushed.get(&format!("{name}:{tag}")) {
+                // Images claim to be as old as 1970.
+                let facts =
+                    serde_json::json!({"tag": [tag], "timeCreatedMs": "1", "timeUploadedMs": pushed.to_string()});
+                body["manifest"][digest(&manifest(name, tag))] = facts;
+            }
+        }
         let is_last = start + page.len() >= tags.len() && self.world.paging.links != Links::Endless;
         let last = page.last().map(|tag| tag.as_str()).unwrap_or_default();
         self.links += 1;
@@ -108,8 +117,16 @@ impl Inner {
             Links::Loop => Some(format!("<{}?{}>; rel=\"next\"", seen.path, seen.query)),
             Links::Endless => Some(format!("<{}?page={}>; rel=\"next\"", seen.path, self.links)),
         };
-        let headers: Vec<(&str, String)> = link.into_iter().map(|link| ("link", link)).collect();
-        build(200, &headers, body.to_string().into_bytes())
+        let mut headers: Vec<(&str, String)> = link.into_iter().map(|link| ("link", link)).collect();
+        let body = body.to_string().into_bytes();
+        if let Some(etag) = self.world.etags.of(&body) {
+            let is_known = seen.if_none_match.as_ref() == Some(&etag);
+            headers.push(("etag", etag));
+            if is_known {
+                return build(304, &headers, Vec::new());
+            }
+        }
+        build(200, &headers, body)
     }
 
     fn manifest(&self, seen: &Seen, name: &str, tag: &str) -> Response<Body> {
@@ -166,6 +183,17 @@ impl Inner {
         let body = bearer.answer.replace("TOKEN", &token);
         self.tokens.insert(token, name);
         build(200, &[], body.into_bytes())
+    }
+}
+
+impl Etags {
+    fn of(&self, body: &[u8]) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Strong => Some(format!("\"{}\"", digest(body))),
+            Self::Weak => Some(format!("W/\"{}\"", digest(body))),
+            Self::Fixed(etag) => Some(etag.clone()),
+        }
     }
 }
 
