@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use tagwright::git::Git;
 use tagwright::registry::{self, Client, DockerConfig};
 use tagwright::run::{self, Edges, Memory, Mode, Outcome};
+use tagwright::store::Store;
 use tagwright::{config, git};
 
 #[path = "support/child.rs"]
@@ -195,7 +196,7 @@ impl Bot {
         let mirrors = vec![registry::Mirror::parse(&mirror).unwrap()];
         let settings = registry::Settings { mirrors, docker_config: DockerConfig::none(), ..Default::default() };
         let git = Git::new(git::Settings::of_machine(place.folder("data"))).unwrap();
-        let edges = Edges { registry: Client::new(settings).unwrap(), git };
+        let edges = Edges { registry: Client::new(settings).unwrap(), git, store: Store::in_memory() };
         let runtime = tokio::runtime::Runtime::new().unwrap();
         Self { runtime, edges, memory: Memory::default(), configuration: config::load(&sources).unwrap() }
     }

@@ -193,7 +193,7 @@ impl Commit {
 }
 
 /// Who commits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Author {
     /// The name, which may be empty.
     pub name: String,

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::change::{Change, Code, Diagnostic};
+use crate::guard::Held;
 use crate::run::{self, AutomationReport, Kind, Outcome, PolicyReport, Report};
 use crate::{config, files, git, registry, template};
 
@@ -130,13 +131,16 @@ pub fn diagnostics(findings: &[Diagnostic]) -> String {
 pub fn policies(policies: &[Arc<PolicyReport>]) -> String {
     let mut text = String::new();
     for policy in policies {
-        let PolicyReport { id, image, tags, selection, .. } = &**policy;
+        let PolicyReport { id, image, tags, selection, hold, .. } = &**policy;
         let image = match tags {
             Some(tags) => format!("{image} has {}, ", plural(*tags, "tag")),
             None => String::new(),
         };
         let _ = match selection {
-            Ok(reference) => writeln!(text, "{id}: {image}selected {reference}"),
+            Ok(reference) => match hold {
+                Some(hold) => writeln!(text, "{id}: {image}selected {reference}; {hold}"),
+                None => writeln!(text, "{id}: {image}selected {reference}"),
+            },
             Err(reason) => writeln!(text, "{id}: {image}selected none: {reason}"),
         };
     }
@@ -183,6 +187,20 @@ fn automation(report: &AutomationReport) -> String {
         for line in self::changes(changes).lines() {
             let _ = writeln!(text, "  {line}");
         }
+    }
+    for line in holds(&report.holds).lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+    text
+}
+
+/// Writes what is held, one a line: `file:line: current, not wanted (policy): why`.
+#[must_use]
+pub fn holds<'h>(holds: impl IntoIterator<Item = &'h Held>) -> String {
+    let mut text = String::new();
+    for Held { file, line, setter, current, wanted, hold } in holds {
+        let (file, current, wanted) = (visible(file), quoted(current), quoted(wanted));
+        let _ = writeln!(text, "{file}:{line}: {current}, not {wanted} ({setter}): {hold}");
     }
     text
 }

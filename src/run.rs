@@ -5,10 +5,12 @@
 //! for each branch. [`once`] is both, for everything. What the polls came to is kept in the [`Memory`] in between. One
 //! failure never stops another automation.
 
+mod digests;
 mod memory;
 mod outcome;
 mod poll;
 mod progress;
+mod record;
 mod remote;
 
 use std::collections::BTreeSet;
@@ -18,7 +20,7 @@ use jiff::Timestamp;
 
 pub use memory::Memory;
 pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
-pub use poll::{Polled, no_match, poll, refused};
+pub use poll::{Polled, forget, no_match, poll, refused, save};
 pub use progress::{Place, Progress, Stage};
 pub use remote::survey::{Seen, Survey, Wanted, survey};
 pub use remote::{Inspected, inspect, reflected};
@@ -26,6 +28,7 @@ pub use remote::{Inspected, inspect, reflected};
 use crate::automation::{Automation, ObjectName};
 use crate::change::{Code, Diagnostic};
 use crate::plan::about_path;
+use crate::store::Store;
 use crate::{access, git, registry};
 
 /// Git remotes worked on at the same time.
@@ -46,6 +49,8 @@ pub struct Edges {
     pub registry: registry::Client,
     /// Git remotes and their mirrors.
     pub git: git::Git,
+    /// What outlives a run.
+    pub store: Store,
 }
 
 /// What a poll or a run works with.
@@ -93,6 +98,7 @@ pub async fn act(
             acted.automations.push(report);
         }
     }
+    record::record(context, &acted.automations, progress).await;
     acted
 }
 

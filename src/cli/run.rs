@@ -1,12 +1,13 @@
 //! `tagwright run`: polls, plans, commits and pushes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use super::{Ending, Output, streams};
 use crate::report::{self, Usage, diff, json};
 use crate::run::{self, Edges, Mode, Report};
+use crate::store::{self, Store};
 use crate::{config, git, registry};
 
 /// Poll the registries, plan the edits, commit and push.
@@ -82,10 +83,29 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> anyhow::Result<R
         }
     };
     let git = git::Git::new(git_settings(data_dir, settings.git_configuration.clone()))?;
-    let edges = Edges { registry, git };
+    let store = store(settings.data_dir.as_deref());
+    let edges = Edges { registry, git, store };
     let memory = run::Memory::default();
     let context = run::Context { edges: &edges, memory: &memory, mode, now: jiff::Timestamp::now() };
     Ok(run::once(context, &configuration.automations).await)
+}
+
+/// What is kept from one run to the next: in the data directory, or for the length of this run.
+fn store(data_dir: Option<&Path>) -> Store {
+    let Some(folder) = data_dir else { return Store::in_memory() };
+    match Store::open(folder) {
+        store::Opened::Ready { store, notice } => {
+            if let Some(notice) = notice {
+                streams::talk(&format!("note: {notice}"));
+            }
+            store
+        }
+        store::Opened::InUse { path } => {
+            let path = path.display();
+            streams::talk(&format!("note: another process uses {path}; this run knows and keeps nothing of its tags"));
+            Store::in_memory()
+        }
+    }
 }
 
 /// The machine's registry settings, with mirrors as given on the command line.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::change;
-use crate::run::{AutomationReport, Outcome, Report};
+use crate::run::{AutomationReport, Outcome, PolicyReport, Report};
+use crate::{change, guard};
 
 /// One field that has, or would have, another value.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -116,7 +116,77 @@ pub struct Rejected {
 /// What `run --once` did.
 #[derive(Debug, Serialize)]
 pub struct Run {
+    policies: Vec<Policy>,
     automations: Vec<Automation>,
+}
+
+#[derive(Debug, Serialize)]
+struct Policy {
+    namespace: String,
+    name: String,
+    image: String,
+    tag: String,
+    digest: String,
+    hold: Option<Hold>,
+    error: String,
+}
+
+impl From<&PolicyReport> for Policy {
+    fn from(report: &PolicyReport) -> Self {
+        let (selected, error) = match &report.selection {
+            Ok(reference) => (Some(reference), String::new()),
+            Err(reason) => (None, reason.clone()),
+        };
+        let tag = selected.and_then(|reference| reference.tag.as_ref()).map(ToString::to_string);
+        let digest = selected.and_then(|reference| reference.digest.as_ref()).map(ToString::to_string);
+        Self {
+            namespace: report.id.namespace.clone(),
+            name: report.id.name.clone(),
+            image: report.image.clone(),
+            tag: tag.unwrap_or_default(),
+            digest: digest.unwrap_or_default(),
+            hold: report.hold.as_ref().map(Hold::from),
+            error,
+        }
+    }
+}
+
+/// Why something is not written.
+#[derive(Debug, Serialize)]
+struct Hold {
+    code: &'static str,
+    reason: String,
+}
+
+impl From<&guard::Hold> for Hold {
+    fn from(hold: &guard::Hold) -> Self {
+        Self { code: hold.code(), reason: hold.to_string() }
+    }
+}
+
+/// A field that keeps its value, though another one is selected.
+#[derive(Debug, Serialize)]
+struct Held {
+    file: String,
+    line: usize,
+    policy: String,
+    current: String,
+    wanted: String,
+    #[serde(flatten)]
+    hold: Hold,
+}
+
+impl From<&guard::Held> for Held {
+    fn from(held: &guard::Held) -> Self {
+        Self {
+            file: held.file.clone(),
+            line: held.line,
+            policy: held.setter.clone(),
+            current: held.current.clone(),
+            wanted: held.wanted.clone(),
+            hold: Hold::from(&held.hold),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -127,13 +197,17 @@ struct Automation {
     commit: String,
     branch: String,
     changes: Vec<Change>,
+    holds: Vec<Held>,
     diagnostics: Vec<Diagnostic>,
     error: String,
 }
 
 impl From<&Report> for Run {
     fn from(report: &Report) -> Self {
-        Self { automations: report.automations.iter().map(Automation::from).collect() }
+        Self {
+            policies: report.policies.iter().map(|policy| Policy::from(&**policy)).collect(),
+            automations: report.automations.iter().map(Automation::from).collect(),
+        }
     }
 }
 
@@ -152,6 +226,7 @@ impl From<&AutomationReport> for Automation {
             commit,
             branch: report.branch.clone(),
             changes: report.edits.iter().flat_map(|edit| &edit.changes).map(Change::from).collect(),
+            holds: report.holds.iter().map(Held::from).collect(),
             diagnostics: report.diagnostics.iter().map(Diagnostic::from).collect(),
             error,
         }

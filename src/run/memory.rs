@@ -14,9 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::automation::{Automation, ObjectName};
 use crate::change::Diagnostic;
 use crate::git::ObjectId;
+use crate::guard::Held;
 use crate::image::Reference;
 use crate::marker::Embedded;
 use crate::plan::MarkedFile;
+
+use crate::store::{self, Image, Record, Store, Switches};
 
 use super::outcome::PolicyReport;
 
@@ -33,13 +36,30 @@ pub(super) type Scanned = HashMap<(ObjectId, Embedded), MarkedFile>;
 #[derive(Debug, Default)]
 pub struct Memory {
     polled: Mutex<HashMap<ObjectName, Arc<PolicyReport>>>,
-    settled: Mutex<HashMap<ObjectName, (Basis, Vec<Diagnostic>)>>,
+    /// What polls found out about tags and is not in the store yet.
+    unsaved: Mutex<HashMap<String, Image>>,
+    /// What was last written down of each automation, if that still holds.
+    told: Mutex<HashMap<ObjectName, Option<Record>>>,
+    /// What of the store did not work the last time.
+    failing: Mutex<BTreeSet<&'static str>>,
+    settled: Mutex<HashMap<ObjectName, (Basis, Settled)>>,
+    /// What people asked for by hand, as it was last read.
+    switches: Mutex<Switches>,
     scanned: Mutex<Scanned>,
 }
 
 /// A hash of all that decides whether there is something to do for an automation, but for digests that a registry is asked
 /// for.
 pub(super) type Basis = [u8; 32];
+
+/// What there is to report on an automation with nothing to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Settled {
+    /// What was noticed in the files.
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// The fields that are held.
+    pub(super) holds: Vec<Held>,
+}
 
 impl Memory {
     /// Returns what the last poll of a policy came to; none before the first.
@@ -48,11 +68,68 @@ impl Memory {
         lock(&self.polled).get(policy).cloned()
     }
 
-    /// Remembers what a poll came to. Returns whether the selection is another than before.
-    pub(super) fn observe(&self, report: PolicyReport) -> bool {
+    /// Remembers what a poll came to. Returns it, and whether the selection is another than before.
+    pub(super) fn observe(&self, report: PolicyReport) -> (Arc<PolicyReport>, bool) {
         let report = Arc::new(report);
         let before = lock(&self.polled).insert(report.id.clone(), Arc::clone(&report));
-        before.is_none_or(|before| before.selection != report.selection)
+        let changed = before.is_none_or(|before| before.selection != report.selection);
+        (report, changed)
+    }
+
+    /// Remembers what was written down of an automation; none when there is nothing to say any more.
+    pub(super) fn told(&self, id: &ObjectName, record: Option<Record>) {
+        lock(&self.told).insert(id.clone(), record);
+    }
+
+    /// Returns what was last written down of an automation; none when this process does not know.
+    pub(super) fn last_told(&self, id: &ObjectName) -> Option<Option<Record>> {
+        lock(&self.told).get(id).cloned()
+    }
+
+    /// Returns what is known of an image repository, here or in the store.
+    pub(super) fn image(&self, store: &Store, key: &str) -> Option<Image> {
+        if let Some(image) = lock(&self.unsaved).get(key) {
+            return Some(image.clone());
+        }
+        match store.image(key) {
+            Ok(image) => image,
+            Err(error) => {
+                self.store_fails("reading", &error);
+                None
+            }
+        }
+    }
+
+    /// Keeps what is known of an image repository, to be saved.
+    pub(super) fn keep_image(&self, key: String, image: Image) {
+        lock(&self.unsaved).insert(key, image);
+    }
+
+    /// Takes what is to be saved.
+    pub(super) fn take_images(&self) -> Vec<(String, Image)> {
+        lock(&self.unsaved).drain().collect()
+    }
+
+    /// Takes back what could not be saved, unless something newer is there.
+    pub(super) fn put_images_back(&self, images: Vec<(String, Image)>) {
+        let mut unsaved = lock(&self.unsaved);
+        for (key, image) in images {
+            unsaved.entry(key).or_insert(image);
+        }
+    }
+
+    /// Says that the store failed, once until it works again.
+    pub(super) fn store_fails(&self, what: &'static str, error: &store::Error) {
+        if lock(&self.failing).insert(what) {
+            tracing::error!(%error, what, "the store does not work; what cannot be kept is known until the process ends");
+        }
+    }
+
+    /// Takes note that the store works.
+    pub(super) fn store_works(&self, what: &'static str) {
+        if lock(&self.failing).remove(what) {
+            tracing::info!(what, "the store works again");
+        }
     }
 
     /// What the policies of an automation select, as far as they were polled.
@@ -63,21 +140,31 @@ impl Memory {
     }
 
     /// Returns what there was to report when nothing was to be done on this basis; none if that is not known.
-    pub(super) fn settled(&self, id: &ObjectName, basis: Basis) -> Option<Vec<Diagnostic>> {
-        let settled = lock(&self.settled);
-        let (known, diagnostics) = settled.get(id)?;
-        (*known == basis).then(|| diagnostics.clone())
+    pub(super) fn settled(&self, id: &ObjectName, basis: Basis) -> Option<Settled> {
+        let known = lock(&self.settled);
+        let (on, settled) = known.get(id)?;
+        (*on == basis).then(|| settled.clone())
     }
 
     /// Remembers that nothing is to be done on this basis.
-    pub(super) fn settle(&self, id: ObjectName, basis: Basis, diagnostics: Vec<Diagnostic>) {
-        lock(&self.settled).insert(id, (basis, diagnostics));
+    pub(super) fn settle(&self, id: ObjectName, basis: Basis, settled: Settled) {
+        lock(&self.settled).insert(id, (basis, settled));
+    }
+
+    /// What people asked for by hand; what was last known when the store cannot be read.
+    pub(super) fn switches(&self, store: &Store) -> Switches {
+        match store.switches() {
+            Ok(switches) => lock(&self.switches).clone_from(&switches),
+            Err(error) => self.store_fails("reading", &error),
+        }
+        lock(&self.switches).clone()
     }
 
     /// Forgets automations and policies that are not configured any more.
     pub fn retain(&self, automations: &[Arc<Automation>]) {
         let configured: BTreeSet<&ObjectName> = automations.iter().map(|automation| &automation.id).collect();
         lock(&self.settled).retain(|id, _| configured.contains(id));
+        lock(&self.told).retain(|id, _| configured.contains(id));
         let policies = automations.iter().flat_map(|automation| &automation.policies);
         let policies: BTreeSet<&ObjectName> = policies.map(|policy| &policy.id).collect();
         lock(&self.polled).retain(|id, _| policies.contains(id));

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::automation::ObjectName;
 use crate::change::Diagnostic;
+use crate::guard::{Held, Hold};
 use crate::image::Reference;
 use crate::plan::FileEdit;
 use crate::{git, registry, template};
@@ -227,6 +228,8 @@ pub struct AutomationReport {
     pub message: String,
     /// What was noticed in the files.
     pub diagnostics: Vec<Diagnostic>,
+    /// The fields that would have another value, and keep theirs.
+    pub holds: Vec<Held>,
 }
 
 /// What one policy made of its repository's tags.
@@ -242,6 +245,8 @@ pub struct PolicyReport {
     pub refused: Option<String>,
     /// The selection, or in one sentence why there is none.
     pub selection: Result<Reference, String>,
+    /// What stands in the way of another selection: a tag that is too young, or a list that is not believed yet.
+    pub hold: Option<Hold>,
 }
 
 /// What a run did.

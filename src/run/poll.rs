@@ -1,49 +1,117 @@
 //! Observing registries: each image repository is polled once, each policy evaluated once.
 
-use std::collections::{BTreeMap, HashMap};
+mod select;
+mod tags;
+
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::StreamExt;
 
 use super::Context;
+use super::digests::Digests;
 use super::outcome::{Error, PolicyReport};
-use crate::automation::{Automation, ImagePolicy, ImageRepository, ObjectName};
-use crate::image::{Digest, Reference, Tag};
-use crate::policy::{Evaluation, Reason, Rejection};
-use crate::registry;
+use crate::automation::{Automation, DigestReflection, ImagePolicy, ImageRepository};
+use crate::image::Reference;
+
+pub use select::{no_match, refused};
 
 /// Polls under way at once; the registry client bounds them further for each host.
 pub(super) const CONCURRENT_POLLS: usize = 32;
-
-/// The longest part of a tag that stands as an example, in characters.
-const MAX_EXAMPLE: usize = 60;
 
 /// What one poll came to.
 #[derive(Debug)]
 pub struct Polled {
     /// The policies, in the order given.
     pub policies: Vec<Arc<PolicyReport>>,
-    /// Why the registry could not be asked, if it could not.
-    pub failure: Option<Error>,
+    /// Why the registry could not be asked, for tags or for digests; empty when all went well.
+    pub failures: Vec<Error>,
     /// Whether a policy selects something else than after the poll before.
     pub changed: bool,
 }
 
 /// Asks for the tags of an image repository, evaluates the policies that look at it, and remembers what they came to. A
 /// repository that is suspended is not asked.
+///
+/// What is new about tags is kept in memory until [`save`] is called.
 pub async fn poll(context: Context<'_>, repository: &ImageRepository, policies: &[Arc<ImagePolicy>]) -> Polled {
+    let started = Instant::now();
     let wanted = !repository.suspended && policies.iter().any(|policy| !policy.suspended);
-    let listing = match wanted {
-        true => Some(list(&context.edges.registry, repository).await),
+    let asked = match wanted {
+        true => Some(tags::ask(context, repository, policies).await),
         false => None,
     };
-    let mut polled = Polled { policies: Vec::with_capacity(policies.len()), failure: None, changed: false };
-    for policy in policies {
-        polled.changed |= context.memory.observe(evaluate(policy, listing.as_ref()));
-        polled.policies.extend(context.memory.polled(&policy.id));
+    let suspended = format!("the image repository {} is suspended", repository.id);
+    let failure = asked.as_ref().and_then(|asked| asked.as_ref().err()).map(Error::chain);
+    let tags = match &asked {
+        Some(Ok(tags)) => Ok(tags),
+        _ => Err(failure.as_deref().unwrap_or(&suspended)),
+    };
+    let mut reports: Vec<PolicyReport> =
+        policies.iter().map(|policy| select::evaluate(policy, tags, context.now)).collect();
+    let mut failures: Vec<Error> = asked.and_then(Result::err).into_iter().collect();
+    failures.extend(digests(context, policies, &mut reports).await);
+    let mut polled = Polled { policies: Vec::with_capacity(policies.len()), failures, changed: false };
+    for report in reports {
+        let (report, changed) = context.memory.observe(report);
+        polled.changed |= changed;
+        polled.policies.push(report);
     }
-    polled.failure = listing.and_then(Result::err);
+    let (duration_ms, changed) = (started.elapsed().as_millis(), polled.changed);
+    tracing::debug!(image.repository = repository.image.name(), changed, duration_ms, "polled");
     polled
+}
+
+/// Completes selections with the digests that policies want at every poll.
+async fn digests(context: Context<'_>, policies: &[Arc<ImagePolicy>], reports: &mut [PolicyReport]) -> Vec<Error> {
+    let mut open = Vec::new();
+    for (policy, report) in policies.iter().zip(reports) {
+        if let (DigestReflection::Always, Ok(Reference { tag: Some(tag), .. })) = (policy.digest, &report.selection) {
+            open.push((policy, tag.clone(), report));
+        }
+    }
+    let mut digests = Digests::default();
+    let wanted = open.iter().map(|(policy, tag, _)| (&*policy.repository, tag)).collect();
+    let failures = digests.look_up(&context.edges.registry, wanted).await;
+    for (policy, tag, report) in open {
+        let digest = digests.digest(&policy.repository, &tag);
+        report.selection = digest.map(|digest| Reference {
+            repository: policy.repository.image.clone(),
+            tag: Some(tag),
+            digest: Some(digest),
+        });
+    }
+    failures
+}
+
+/// Writes down what polls have found out about tags. That it cannot be written is said once, and tried again the next time.
+pub async fn save(context: Context<'_>) {
+    let images = context.memory.take_images();
+    if images.is_empty() {
+        return;
+    }
+    let (store, kept) = (context.edges.store.clone(), images.clone());
+    let saved = tokio::task::spawn_blocking(move || store.put_images(images)).await;
+    match saved {
+        Ok(Ok(())) => context.memory.store_works("tag lists"),
+        Ok(Err(error)) => {
+            context.memory.store_fails("tag lists", &error);
+            context.memory.put_images_back(kept);
+        }
+        Err(error) => tracing::error!(%error, "writing down the tag lists was stopped"),
+    }
+}
+
+/// Forgets what is known of image repositories that are not configured any more.
+pub async fn forget(context: Context<'_>, automations: &[Arc<Automation>]) {
+    let policies = automations.iter().flat_map(|automation| &automation.policies);
+    let keys: BTreeSet<String> = policies.map(|policy| tags::key(&policy.repository)).collect();
+    let store = context.edges.store.clone();
+    let forgotten = tokio::task::spawn_blocking(move || store.retain_images(&keys)).await;
+    if let Ok(Err(error)) = forgotten {
+        context.memory.store_fails("tag lists", &error);
+    }
 }
 
 /// What the registries said.
@@ -72,9 +140,10 @@ pub(super) async fn observe(context: Context<'_>, automations: &[Arc<Automation>
         .buffer_unordered(CONCURRENT_POLLS)
         .collect()
         .await;
+    save(context).await;
     let mut observed = Observed {
         policies: policies.iter().filter_map(|policy| context.memory.polled(&policy.id)).collect(),
-        failures: polls.into_iter().filter_map(|polled| polled.failure).collect(),
+        failures: polls.into_iter().flat_map(|polled| polled.failures).collect(),
     };
     observed.failures.sort_by_cached_key(Error::chain);
     observed
@@ -88,150 +157,4 @@ fn policies_in_use(automations: &[Arc<Automation>]) -> Vec<&Arc<ImagePolicy>> {
 fn distinct<'a, T>(items: impl Iterator<Item = &'a Arc<T>>) -> Vec<&'a Arc<T>> {
     let mut seen = std::collections::HashSet::new();
     items.filter(|item| seen.insert(Arc::as_ptr(item))).collect()
-}
-
-async fn list(client: &registry::Client, repository: &ImageRepository) -> Result<registry::Listing, Error> {
-    let started = std::time::Instant::now();
-    let listing = client.tags(&repository.image, &repository.access).await;
-    let duration_ms = started.elapsed().as_millis();
-    match listing {
-        Ok(listing) => {
-            let tags = listing.tags.len();
-            tracing::debug!(image.repository = repository.image.name(), tags, duration_ms, "polled");
-            Ok(listing)
-        }
-        Err(source) => Err(Error::Registry { image: repository.image.name().to_owned(), source }),
-    }
-}
-
-fn evaluate(policy: &ImagePolicy, listing: Option<&Result<registry::Listing, Error>>) -> PolicyReport {
-    let mut report = PolicyReport {
-        id: policy.id.clone(),
-        image: policy.repository.image.name().to_owned(),
-        tags: None,
-        refused: None,
-        selection: Err(String::new()),
-    };
-    report.selection = match listing {
-        _ if policy.suspended => Err("the policy is suspended".to_owned()),
-        None => Err(format!("the image repository {} is suspended", policy.repository.id)),
-        Some(Err(error)) => Err(error.chain()),
-        Some(Ok(listing)) => {
-            report.refused = refused(listing);
-            let tags: Vec<&str> =
-                listing.tags.iter().map(String::as_str).filter(|tag| !excluded(policy, tag)).collect();
-            report.tags = Some(tags.len());
-            select(policy, &tags)
-        }
-    };
-    report
-}
-
-fn excluded(policy: &ImagePolicy, tag: &str) -> bool {
-    policy.repository.exclusions.iter().any(|pattern| pattern.is_match(tag))
-}
-
-fn select(policy: &ImagePolicy, tags: &[&str]) -> Result<Reference, String> {
-    match policy.policy.select(tags) {
-        Some(tag) => {
-            let tag = Tag::parse(tag).map_err(|error| error.to_string())?;
-            Ok(Reference { repository: policy.repository.image.clone(), tag: Some(tag), digest: None })
-        }
-        None => Err(no_match(&policy.policy.evaluate(tags), tags.len())),
-    }
-}
-
-/// Says in one sentence what became of the tags when none was selected.
-#[must_use]
-pub fn no_match(evaluation: &Evaluation<'_>, listed: usize) -> String {
-    if listed == 0 {
-        return "there are no tags".to_owned();
-    }
-    let mut counts: Vec<(&Rejection<'_>, usize)> = Vec::new();
-    for rejection in &evaluation.rejected {
-        let kind = std::mem::discriminant(&rejection.reason);
-        match counts.iter_mut().find(|(first, _)| std::mem::discriminant(&first.reason) == kind) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((rejection, 1)),
-        }
-    }
-    let reasons: Vec<String> = counts.into_iter().map(|(first, count)| counted(first, count)).collect();
-    match listed {
-        1 => format!("the only tag cannot be selected: {}", reasons.join(", ")),
-        _ => format!("none of {listed} tags can be selected: {}", reasons.join(", ")),
-    }
-}
-
-/// How many tags were rejected for one kind of reason, and the first of them.
-fn counted(first: &Rejection<'_>, count: usize) -> String {
-    let example: String = first.tag.chars().take(MAX_EXAMPLE).flat_map(char::escape_debug).collect();
-    match &first.reason {
-        Reason::NotMatched => format!("{count} not matched by the filter, such as '{example}'"),
-        Reason::NotAVersion { .. } => format!("{count} not a version, such as '{example}'"),
-        Reason::TooFewDots { .. } => format!("{count} with fewer than two dots, such as '{example}'"),
-        Reason::OutOfRange { range } => format!("{count} not in the range '{range}', such as '{example}'"),
-        Reason::Prerelease { range } => {
-            format!("{count} a pre-release, which the range '{range}' does not ask for, such as '{example}'")
-        }
-        Reason::NotANumber { .. } => format!("{count} not a number, such as '{example}'"),
-        Reason::NumberTooLarge { .. } => format!("{count} too large a number, such as '{example}'"),
-        Reason::Collides { .. } => format!("{count} with the extracted value of another, such as '{example}'"),
-    }
-}
-
-/// Says in one sentence which tags of a listing are none that OCI allows; nothing if all are.
-#[must_use]
-pub fn refused(listing: &registry::Listing) -> Option<String> {
-    let registry::Listing { refused, refused_sample, .. } = listing;
-    let sample: Vec<String> = refused_sample.iter().map(|tag| format!("'{tag}'")).collect();
-    let such_as = if sample.len() == *refused { "" } else { "such as " };
-    let tags = if *refused == 1 { "a tag" } else { "tags" };
-    (*refused > 0)
-        .then(|| format!("lists {tags} that OCI does not allow ({refused}, ignored): {such_as}{}", sample.join(", ")))
-}
-
-/// Digests looked up during one run, so that each tag is asked for once.
-#[derive(Debug, Default)]
-pub(super) struct Digests(HashMap<(ObjectName, Tag), Result<Digest, String>>);
-
-impl Digests {
-    /// Looks up the digests of tags that are not known yet; returns what failed.
-    pub(super) async fn look_up(
-        &mut self,
-        client: &registry::Client,
-        wanted: Vec<(&ImageRepository, &Tag)>,
-    ) -> Vec<Error> {
-        let unknown: BTreeMap<_, _> = wanted
-            .into_iter()
-            .map(|(repository, tag)| ((repository.id.clone(), tag.clone()), repository))
-            .filter(|(key, _)| !self.0.contains_key(key))
-            .collect();
-        let answers: Vec<_> = futures_util::stream::iter(unknown)
-            .map(|(key, repository)| async move {
-                let answer = client.digest(&repository.image, &key.1, &repository.access).await;
-                let image = format!("{}:{}", repository.image, key.1);
-                (key, answer.map_err(|source| Error::Registry { image, source }))
-            })
-            .buffer_unordered(CONCURRENT_POLLS)
-            .collect()
-            .await;
-        let mut failures = Vec::new();
-        for (key, answer) in answers {
-            let known = answer.map_err(|error| {
-                let text = error.chain();
-                failures.push(error);
-                text
-            });
-            self.0.insert(key, known);
-        }
-        failures
-    }
-
-    /// Returns the digest of a tag that was looked up, or in one sentence why it is not known.
-    pub(super) fn digest(&self, repository: &ImageRepository, tag: &Tag) -> Result<Digest, String> {
-        match self.0.get(&(repository.id.clone(), tag.clone())) {
-            Some(answer) => answer.clone(),
-            None => Err(format!("the digest of {}:{tag} was not looked up", repository.image)),
-        }
-    }
 }

@@ -3,6 +3,7 @@
 mod commit;
 mod inspect;
 mod push;
+mod revert;
 mod settle;
 pub(super) mod survey;
 mod target;
@@ -13,17 +14,18 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
-use self::commit::marker_name;
+use self::commit::{held, marker_name};
 pub use self::inspect::{Inspected, inspect, reflected};
 use self::push::Head;
+use super::digests::Digests;
 use super::outcome::{AutomationReport, Error, Outcome};
-use super::poll::Digests;
 use super::progress::{Progress, Stage};
 use super::{Context, Login, Mode};
 use crate::automation::{Automation, Batch, ObjectName};
 use crate::edit::Selections;
 use crate::git::{self, Advertisement, CommitId, Mirror};
 use crate::plan;
+use crate::store::{Switch, Switches};
 
 /// How often a push is tried when the branch keeps moving.
 const PUSH_ATTEMPTS: usize = 8;
@@ -77,6 +79,7 @@ impl<'a> Job<'a> {
             edits: Vec::new(),
             message: String::new(),
             diagnostics: Vec::new(),
+            holds: Vec::new(),
         };
         Self { position, automation, report, alone: false, selections: Selections::new(), looked_up: 0 }
     }
@@ -95,21 +98,33 @@ pub(super) async fn run(
     progress: &Progress,
 ) -> Done {
     let mut done = Done::default();
+    let switches = context.memory.switches(&context.edges.store);
     let automations = queue.iter().flatten().map(|(_, automation)| automation);
     let known: BTreeSet<String> = automations.flat_map(|it| &it.policies).map(|policy| marker_name(policy)).collect();
     for login in queue {
         let login = login.into_iter().filter(|(_, automation)| due.contains(&automation.id));
         let mut jobs: Vec<Job<'_>> = login.map(Job::new).collect();
-        for mut job in jobs.extract_if(.., |job| job.automation.suspended) {
-            job.report.outcome = Outcome::Held { reason: "the automation is suspended".to_owned() };
+        for mut job in jobs.extract_if(.., |job| suspended(job.automation, &switches).is_some()) {
+            let reason = suspended(job.automation, &switches).unwrap_or_default();
+            job.report.outcome = Outcome::Held { reason };
             done.end(job);
         }
         if !jobs.is_empty() {
-            let remote = Remote { context, known: &known, digests: Digests::default(), progress };
+            let remote = Remote { context, known: &known, switches: &switches, digests: Digests::default(), progress };
             remote.run(jobs, &mut done).await;
         }
     }
     done
+}
+
+/// Why an automation does nothing, if it is suspended.
+fn suspended(automation: &Automation, switches: &Switches) -> Option<String> {
+    if automation.suspended {
+        return Some("the automation is suspended".to_owned());
+    }
+    let Switch { since, reason } = switches.suspended.get(&automation.id.to_string())?;
+    let reason = reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+    Some(format!("suspended by hand since {since:.0}{reason}; `tagwright resume {}` lifts it", automation.id))
 }
 
 /// What the automations of one remote work with.
@@ -117,6 +132,8 @@ struct Remote<'r> {
     context: Context<'r>,
     /// The policies of all automations of this URL, as markers name them.
     known: &'r BTreeSet<String>,
+    /// What people asked for by hand.
+    switches: &'r Switches,
     digests: Digests,
     progress: &'r Progress,
 }
@@ -197,7 +214,7 @@ impl Remote<'_> {
         done: &mut Done,
     ) -> Result<Option<(usize, CommitId)>, Error> {
         let Some(at) = self.head(mirror, advertisement, job, heads).await? else { return Ok(None) };
-        let commit = self.commit(mirror, job, heads[at].tip, done).await?;
+        let commit = self.commit(mirror, advertisement, job, heads[at].tip, done).await?;
         Ok(commit.map(|commit| (at, commit)))
     }
 
@@ -214,9 +231,10 @@ impl Remote<'_> {
         let known = heads.iter().position(|head| head.branch == aim.branch);
         let base = known.map_or_else(|| aim.base(advertisement), |at| Some(heads[at].tip));
         if let Some(base) = base
-            && let Some(diagnostics) = self.settled(mirror, job.automation, base).await
+            && let Some(settled) = self.settled(mirror, job.automation, base).await
         {
-            job.report.diagnostics = diagnostics;
+            job.report.outcome = held(&settled.holds, None);
+            (job.report.diagnostics, job.report.holds) = (settled.diagnostics, settled.holds);
             return Ok(None);
         }
         self.progress.at(Stage::Fetch, &job.report.url);

@@ -146,17 +146,23 @@ impl Filter {
 }
 
 impl Store {
-    /// Keeps a record, bounded; the oldest go when there are more than [`MAX_RECORDS`].
+    /// Keeps records, each bounded; the oldest go when there are more than [`MAX_RECORDS`].
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn record(&self, mut record: Record) -> Result<(), Error> {
-        record.bound();
-        let json = serde_json::to_vec(&record).map_err(|source| Error::Json { what: "a record", source })?;
+    pub fn record(&self, records: Vec<Record>) -> Result<(), Error> {
+        let json = |mut record: Record| {
+            record.bound();
+            serde_json::to_vec(&record).map_err(|source| Error::Json { what: "a record", source })
+        };
+        let rows = records.into_iter().map(json).collect::<Result<Vec<_>, Error>>()?;
         self.engine.write(|transaction| {
             let mut records = transaction.open_table(RECORDS)?;
-            let number = records.last()?.map_or(0, |(number, _)| number.value().saturating_add(1));
-            records.insert(number, json.as_slice())?;
+            let mut number = records.last()?.map_or(0, |(number, _)| number.value().saturating_add(1));
+            for row in &rows {
+                records.insert(number, row.as_slice())?;
+                number = number.saturating_add(1);
+            }
             while records.len()? > MAX_RECORDS as u64 {
                 records.pop_first()?;
             }

@@ -8,7 +8,7 @@ use tagwright::change::Code;
 
 use crate::registry::World as Listed;
 use crate::remote::Remote;
-use crate::site::Live;
+use crate::site::{Live, SHOP, Site, native};
 use crate::world::{Run, World};
 
 const README: &str = include_str!("../../README.md");
@@ -178,10 +178,12 @@ fn json_is_as_printed_and_as_read() {
     let found = world.run(["check", "bad.yaml", "--output=json"]);
     assert_eq!((found.code, shape(&found.json())), (3, shape(check)));
 
-    let remote = Remote::with(&[("app.yaml", app)]);
-    let config = crate::site::native("shop", "none", "", "suspend: true").replace("REMOTE", &remote.path());
-    world.write("config/app.yaml", config.replace("REGISTRY", "ghcr.io"));
-    let found = world.run(["run", "--once", "--config=config", "--output=json"]);
+    // A field that would go backwards, a marker of nobody's, and a tag that is too young.
+    let file = SHOP.replace("1.0.0", "1.9.0") + "# {\"$imagepolicy\": \"default:ap\"}\n";
+    let site = Site::new(&["1.0.0", "1.1.0"], &file);
+    site.configure("shop.yaml", &native("shop", "app", "", ""));
+    site.configure("young.yaml", &native("young", "young", "", "minimumAge: 72h"));
+    let found = site.run(&["--output=json"]);
     assert!(shape(run).is_subset(&shape(&found.json())), "{found:?}");
     let members = |value: &Value| value["automations"][0].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(members(&found.json()), members(run));

@@ -86,6 +86,17 @@ fn json_has_the_documented_shape() {
 exit 0
 -- stdout
 {
+  "policies": [
+    {
+      "namespace": "default",
+      "name": "app",
+      "image": "REGISTRY/team/app",
+      "tag": "1.1.0",
+      "digest": "",
+      "hold": null,
+      "error": ""
+    }
+  ],
   "automations": [
     {
       "namespace": "default",
@@ -106,6 +117,7 @@ exit 0
           "policy": "default:app"
         }
       ],
+      "holds": [],
       "diagnostics": [],
       "error": ""
     }
@@ -117,6 +129,17 @@ exit 0
 exit 0
 -- stdout
 {
+  "policies": [
+    {
+      "namespace": "default",
+      "name": "app",
+      "image": "REGISTRY/team/app",
+      "tag": "1.1.0",
+      "digest": "",
+      "hold": null,
+      "error": ""
+    }
+  ],
   "automations": [
     {
       "namespace": "default",
@@ -125,6 +148,7 @@ exit 0
       "commit": "",
       "branch": "main",
       "changes": [],
+      "holds": [],
       "diagnostics": [],
       "error": ""
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod batch;
+mod guards;
 mod memory;
 #[path = "../support/registry.rs"]
 mod simulated;

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use tagwright::automation::Automation;
 use tagwright::registry::{Client, DockerConfig, Settings};
 use tagwright::run::{self, Edges, Memory, Mode, Report};
+use tagwright::store::Store;
 use tagwright::{config, git};
 
 use crate::simulated::{Registry, World};
@@ -21,6 +23,8 @@ pub(crate) struct Bot {
     pub(crate) edges: Edges,
     pub(crate) memory: Memory,
     pub(crate) data: tempfile::TempDir,
+    /// What the bot takes for the time.
+    pub(crate) now: Timestamp,
 }
 
 impl Bot {
@@ -31,8 +35,8 @@ impl Bot {
         let data = tempfile::tempdir().unwrap();
         let settings = Settings { docker_config: DockerConfig::none(), ..Settings::default() };
         let git = git::Git::new(support::settings(data.path(), &[])).unwrap();
-        let edges = Edges { registry: Client::new(settings).unwrap(), git };
-        let bot = Self { registry, remote, server, edges, memory: Memory::default(), data };
+        let edges = Edges { registry: Client::new(settings).unwrap(), git, store: Store::in_memory() };
+        let bot = Self { registry, remote, server, edges, memory: Memory::default(), data, now: Timestamp::now() };
         bot.commit("1.1.0");
         bot
     }
@@ -55,19 +59,27 @@ impl Bot {
     }
 
     pub(crate) fn reading(&self, paths: &str, images: &str) -> Vec<Arc<Automation>> {
-        let text = format!(
+        config::parse("configuration.yaml", &self.text(paths, images)).unwrap().automations
+    }
+
+    /// The configuration's text.
+    pub(crate) fn text(&self, paths: &str, images: &str) -> String {
+        format!(
             "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {{name: shop, namespace: default}}\n\
              spec:\n  interval: 5m\n  git: {{url: '{}', branch: main, paths: {paths}}}\n  images:\n  \
              - {{name: app, image: {}, {images}}}\n",
             self.server.url(),
             self.image()
-        );
-        config::parse("configuration.yaml", &text).unwrap().automations
+        )
+    }
+
+    /// Lets so many hours pass.
+    pub(crate) fn later(&mut self, hours: i64) {
+        self.now += SignedDuration::from_hours(hours);
     }
 
     pub(crate) fn context(&self) -> run::Context<'_> {
-        let now = jiff::Timestamp::now();
-        run::Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now }
+        run::Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now: self.now }
     }
 
     /// Runs once; returns the report and how many requests the remote saw.

@@ -81,7 +81,7 @@ fn a_damaged_file_is_set_aside() {
     let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
     for number in 0..20 {
         store.put_images(vec![(number.to_string(), image(&tags, at(1)))]).unwrap();
-        store.record(record("before")).unwrap();
+        store.record(vec![record("before")]).unwrap();
     }
     drop(store);
     let bytes = fs::read(&path).unwrap();
@@ -102,7 +102,7 @@ fn a_damaged_file_is_set_aside() {
             // The damage was in space that is not used.
             None => assert_eq!((messages(&store).len(), store.image("7").unwrap().unwrap().tags.len()), (20, 2000)),
         }
-        store.record(record("after")).unwrap();
+        store.record(vec![record("after")]).unwrap();
         drop(store);
         assert_eq!(messages(&open(folder.path()))[0], "after", "{number}");
     }
@@ -120,7 +120,7 @@ fn an_empty_file_is_none() {
     fs::write(folder.path().join("state.redb"), b"").unwrap();
     // Left by a process that was killed while it made its first file.
     fs::write(folder.path().join("state.redb.new"), b"half").unwrap();
-    open(folder.path()).record(record("first")).unwrap();
+    open(folder.path()).record(vec![record("first")]).unwrap();
     assert_eq!(messages(&open(folder.path())), ["first"]);
     assert_eq!(names(folder.path()), ["state.lock", "state.redb"]);
 }
@@ -137,7 +137,7 @@ fn tamper(folder: &Path, change: impl FnOnce(&redb::WriteTransaction)) {
 fn a_file_of_a_newer_version_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     for expect in ["state.redb.newer-7", "state.redb.newer-7.1"] {
-        open(folder.path()).record(record("kept")).unwrap();
+        open(folder.path()).record(vec![record("kept")]).unwrap();
         tamper(folder.path(), |transaction| {
             transaction.open_table(META).unwrap().insert("version", 7).unwrap();
         });
@@ -155,8 +155,8 @@ fn a_file_of_a_newer_version_is_kept() {
 fn version_0_is_brought_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    store.record(record("first")).unwrap();
-    store.record(record("second")).unwrap();
+    store.record(vec![record("first")]).unwrap();
+    store.record(vec![record("second")]).unwrap();
     store.hold("apps:a", None, at(1)).unwrap();
     drop(store);
     // Version 0 wrote no version, no times of polls, and records without holds.
@@ -193,7 +193,7 @@ fn a_table_of_another_type_is_damage() {
     });
     let (store, notice) = open_with_notice(folder.path());
     assert!(matches!(notice, Some(Notice::Damaged { .. })), "{notice:?}");
-    store.record(record("works")).unwrap();
+    store.record(vec![record("works")]).unwrap();
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn where_nothing_can_be_written_memory_serves() {
         let notice = notice.unwrap();
         assert!(matches!(notice, Notice::InMemory { .. }), "{notice:?}");
         assert!(!store.is_durable());
-        store.record(record("kept")).unwrap();
+        store.record(vec![record("kept")]).unwrap();
         assert_eq!(messages(&store), ["kept"]);
     }
 }

@@ -96,7 +96,7 @@ fn records() {
         },
     ];
     for record in &all {
-        store.record(record.clone()).unwrap();
+        store.record(vec![record.clone()]).unwrap();
     }
     drop(store);
 
@@ -122,7 +122,7 @@ fn records() {
 fn old_records_go() {
     let store = Store::in_memory();
     for number in 0..MAX_RECORDS + 3 {
-        store.record(record(&number.to_string())).unwrap();
+        store.record(vec![record(&number.to_string())]).unwrap();
     }
     let kept = messages(&store);
     assert_eq!(kept.len(), MAX_RECORDS);
@@ -137,7 +137,7 @@ fn a_record_has_bounds() {
     large.new = endless.clone();
     let changes = vec![large; 1000];
     let holds = vec![hold("apps:redis"); 10];
-    store.record(Record { changes, holds, ..record(&endless) }).unwrap();
+    store.record(vec![Record { changes, holds, ..record(&endless) }]).unwrap();
     let [kept] = <[Record; 1]>::try_from(store.records(&Filter::default()).unwrap()).unwrap();
     assert!(kept.message.len() <= 4096 && endless.starts_with(&kept.message), "{}", kept.message.len());
     assert_eq!(kept.holds.len(), 10, "holds come first, they are said nowhere else");

@@ -83,7 +83,7 @@ fn write_for_ever(folder: &Path) -> ! {
             let name = tags.to_string();
             store.put_images(vec![("image".to_owned(), image(&vec![name.as_str(); 500], at(number)))]).unwrap();
             say("tags", tags);
-            store.record(record(&number.to_string())).unwrap();
+            store.record(vec![record(&number.to_string())]).unwrap();
             say("records", number);
             store.hold("apps:a", Some(&number.to_string()), at(number)).unwrap();
             say("holds", number);
@@ -143,7 +143,7 @@ fn fill_the_disk(folder: &Path) {
     say("full", first);
     io::stdin().read_line(&mut String::new()).unwrap();
     put(first).unwrap();
-    store.record(record("again")).unwrap();
+    store.record(vec![record("again")]).unwrap();
     say("again", first);
 }
 

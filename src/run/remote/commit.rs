@@ -1,5 +1,7 @@
 //! One automation on one commit: find the marked files, plan, and commit what there is to change.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -7,12 +9,13 @@ use super::{Done, Job, Remote};
 use crate::automation::{Automation, DigestReflection, ImagePolicy};
 use crate::change::{Code, Diagnostic};
 use crate::edit::{Selection, Selections};
-use crate::git::{self, CommitId, Mirror, SkipReason};
+use crate::git::{self, Advertisement, CommitId, Mirror, SkipReason};
+use crate::guard::{self, Held, Hold};
 use crate::image::{Reference, Tag};
 use crate::marker::{self, Embedded};
 use crate::plan::{self, MarkedFile};
 use crate::run::memory::Scanned;
-use crate::run::outcome::Error;
+use crate::run::outcome::{Error, Outcome};
 use crate::run::progress::Stage;
 
 /// Which files of a commit are read. The rule's name changes with its functions, since mirrors remember what they found.
@@ -28,6 +31,7 @@ impl Remote<'_> {
     pub(super) async fn commit(
         &mut self,
         mirror: &Mirror,
+        advertisement: &Advertisement,
         job: &mut Job<'_>,
         base: CommitId,
         done: &mut Done,
@@ -43,13 +47,23 @@ impl Remote<'_> {
         job.report.diagnostics = found_diagnostics(&found);
         let files = self.scan(found, known, embedded);
         job.selections = self.selections(job, &files, done).await;
-        let mut plan = plan::edits(&files, &job.selections);
+        let mut guards = self.guards(automation);
+        let mut plan = plan::guarded(&files, &job.selections, &guards);
+        if !plan.edits.is_empty() {
+            guards.fields = self.reverts(mirror, advertisement, job, base, &files, &plan).await?;
+            if !guards.fields.is_empty() {
+                plan = plan::guarded(&files, &job.selections, &guards);
+            }
+        }
         drop(files);
         job.report.diagnostics.append(&mut plan.diagnostics);
+        job.report.holds = plan.holds;
         if plan.edits.is_empty() {
-            if job.looked_up == 0 {
-                self.settle(mirror, automation, base, &job.report.diagnostics).await;
+            // What waits for a point in time has to be looked at again.
+            if job.looked_up == 0 && guards.everything.is_none() {
+                self.settle(mirror, &job.report, automation, base).await;
             }
+            job.report.outcome = held(&job.report.holds, guards.everything.as_ref());
             return Ok(None);
         }
         job.report.edits = plan.edits;
@@ -57,6 +71,22 @@ impl Remote<'_> {
         let edits = job.report.edits.iter().map(|edit| git::Edit { path: edit.path.clone(), bytes: edit.new.clone() });
         let details = new_commit(base, automation, job.report.message.clone(), self.context.now);
         snapshot.commit_edits(edits.collect(), details).await.map_err(failed)
+    }
+
+    /// What holds fields of an automation, but for what the history says.
+    fn guards<'a>(&self, automation: &'a Automation) -> plan::Guards<'a> {
+        let held = automation.policies.iter().filter_map(|policy| {
+            let name = marker_name(policy);
+            let switch = self.switches.held.get(&name)?;
+            let hold = Hold::Manual { policy: name.clone(), since: switch.since, reason: switch.reason.clone() };
+            Some((name, hold))
+        });
+        plan::Guards {
+            policies: &automation.policies,
+            held: held.collect(),
+            fields: BTreeMap::new(),
+            everything: guard::window(&automation.windows, self.context.now),
+        }
     }
 
     /// Scans the files that are new, and takes the others as they were scanned before.
@@ -90,12 +120,11 @@ impl Remote<'_> {
             };
             let held = match policy.digest {
                 DigestReflection::IfNotPresent => plan::held_digest(files, &name, reference),
-                DigestReflection::Never | DigestReflection::Always => None,
+                // What is asked for at every poll came with the selection.
+                DigestReflection::Never | DigestReflection::Always => reference.digest.clone(),
             };
             match (&reference.tag, policy.digest, held) {
-                (Some(tag), DigestReflection::Always, _) | (Some(tag), DigestReflection::IfNotPresent, None) => {
-                    open.push((policy, reference, tag));
-                }
+                (Some(tag), DigestReflection::IfNotPresent, None) => open.push((policy, reference, tag)),
                 (_, _, digest) => {
                     selections.insert(name, Selection::Selected(Reference { digest, ..reference.clone() }));
                 }
@@ -112,6 +141,16 @@ impl Remote<'_> {
             selections.insert(marker_name(policy), selection);
         }
         selections
+    }
+}
+
+/// How an automation ends that has nothing to write.
+pub(super) fn held(holds: &[Held], everything: Option<&Hold>) -> Outcome {
+    match (holds.len(), everything) {
+        (0, _) => Outcome::Unchanged,
+        (_, Some(hold)) => Outcome::Held { reason: hold.to_string() },
+        (1, None) => Outcome::Held { reason: "an update is held back".to_owned() },
+        (count, None) => Outcome::Held { reason: format!("{count} updates are held back") },
     }
 }
 

@@ -1,0 +1,57 @@
+//! The digests that tags point to, as far as they were asked for.
+
+use std::collections::{BTreeMap, HashMap};
+
+use futures_util::StreamExt;
+
+use super::outcome::Error;
+use super::poll::CONCURRENT_POLLS;
+use crate::automation::{ImageRepository, ObjectName};
+use crate::image::{Digest, Tag};
+use crate::registry;
+
+/// Digests looked up during one run, so that each tag is asked for once.
+#[derive(Debug, Default)]
+pub(super) struct Digests(HashMap<(ObjectName, Tag), Result<Digest, String>>);
+
+impl Digests {
+    /// Looks up the digests of tags that are not known yet; returns what failed.
+    pub(super) async fn look_up(
+        &mut self,
+        client: &registry::Client,
+        wanted: Vec<(&ImageRepository, &Tag)>,
+    ) -> Vec<Error> {
+        let unknown: BTreeMap<_, _> = wanted
+            .into_iter()
+            .map(|(repository, tag)| ((repository.id.clone(), tag.clone()), repository))
+            .filter(|(key, _)| !self.0.contains_key(key))
+            .collect();
+        let answers: Vec<_> = futures_util::stream::iter(unknown)
+            .map(|(key, repository)| async move {
+                let answer = client.digest(&repository.image, &key.1, &repository.access).await;
+                let image = format!("{}:{}", repository.image, key.1);
+                (key, answer.map_err(|source| Error::Registry { image, source }))
+            })
+            .buffer_unordered(CONCURRENT_POLLS)
+            .collect()
+            .await;
+        let mut failures = Vec::new();
+        for (key, answer) in answers {
+            let known = answer.map_err(|error| {
+                let text = error.chain();
+                failures.push(error);
+                text
+            });
+            self.0.insert(key, known);
+        }
+        failures
+    }
+
+    /// Returns the digest of a tag that was looked up, or in one sentence why it is not known.
+    pub(super) fn digest(&self, repository: &ImageRepository, tag: &Tag) -> Result<Digest, String> {
+        match self.0.get(&(repository.id.clone(), tag.clone())) {
+            Some(answer) => answer.clone(),
+            None => Err(format!("the digest of {}:{tag} was not looked up", repository.image)),
+        }
+    }
+}

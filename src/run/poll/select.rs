@@ -1,0 +1,131 @@
+//! What a policy selects of the tags that are known, and why not if nothing.
+
+use jiff::Timestamp;
+
+use super::tags::Tags;
+use crate::automation::ImagePolicy;
+use crate::guard::{self, Choice, Hold};
+use crate::image::{Reference, Tag};
+use crate::policy::{Evaluation, Reason, Rejection};
+use crate::registry;
+use crate::run::outcome::PolicyReport;
+
+/// The longest part of a tag that stands as an example, in characters.
+const MAX_EXAMPLE: usize = 60;
+
+/// Evaluates a policy; `tags` are what is known of its repository, or in one sentence why nothing is.
+pub(super) fn evaluate(policy: &ImagePolicy, tags: Result<&Tags, &str>, now: Timestamp) -> PolicyReport {
+    let mut report = PolicyReport {
+        id: policy.id.clone(),
+        image: policy.repository.image.name().to_owned(),
+        tags: None,
+        refused: None,
+        selection: Err(String::new()),
+        hold: None,
+    };
+    report.selection = match tags {
+        _ if policy.suspended => Err("the policy is suspended".to_owned()),
+        Err(reason) => Err(reason.to_owned()),
+        Ok(tags) => {
+            let names = names(policy, tags);
+            let choice = guard::choose(policy, &names, &|tag| tags.since(tag), now);
+            report.refused.clone_from(&tags.refused);
+            report.tags = Some(names.len());
+            report.hold = tags.doubt.clone().or(choice.waiting.clone());
+            match &tags.doubt {
+                Some(doubt) => Err(doubt.to_string()),
+                None => selected(policy, &choice, names.len()),
+            }
+        }
+    };
+    report
+}
+
+/// The tag that a policy selects of what is known, whatever is doubted.
+pub(super) fn in_use(policy: &ImagePolicy, tags: &Tags, now: Timestamp) -> Option<String> {
+    let choice = guard::choose(policy, &names(policy, tags), &|tag| tags.since(tag), now);
+    choice.selected.map(str::to_owned)
+}
+
+/// The tags that the policy's repository does not exclude.
+fn names<'t>(policy: &ImagePolicy, tags: &'t Tags) -> Vec<&'t str> {
+    let excluded = |tag: &&str| policy.repository.exclusions.iter().any(|pattern| pattern.is_match(tag));
+    tags.names().filter(|tag| !excluded(tag)).collect()
+}
+
+fn selected(policy: &ImagePolicy, choice: &Choice<'_>, listed: usize) -> Result<Reference, String> {
+    match choice.selected {
+        Some(tag) => {
+            let tag = Tag::parse(tag).map_err(|error| error.to_string())?;
+            Ok(Reference { repository: policy.repository.image.clone(), tag: Some(tag), digest: None })
+        }
+        None => Err(nothing(policy, choice, listed)),
+    }
+}
+
+/// Says in one sentence why nothing is selected.
+fn nothing(policy: &ImagePolicy, choice: &Choice<'_>, listed: usize) -> String {
+    let mut reasons = Vec::new();
+    if choice.denied > 0 {
+        reasons.push(format!("{} named by `exclude`", choice.denied));
+    }
+    if let Some(waiting @ Hold::TooYoung { .. }) = &choice.waiting {
+        reasons.push(format!("{} too young: {waiting}", choice.young));
+    }
+    if reasons.is_empty() {
+        return no_match(&policy.policy.evaluate(&choice.considered), listed);
+    }
+    if !choice.considered.is_empty() {
+        reasons.push(no_match(&policy.policy.evaluate(&choice.considered), choice.considered.len()));
+    }
+    format!("none of {listed} tags can be selected: {}", reasons.join(", "))
+}
+
+/// Says in one sentence what became of the tags when none was selected.
+#[must_use]
+pub fn no_match(evaluation: &Evaluation<'_>, listed: usize) -> String {
+    if listed == 0 {
+        return "there are no tags".to_owned();
+    }
+    let mut counts: Vec<(&Rejection<'_>, usize)> = Vec::new();
+    for rejection in &evaluation.rejected {
+        let kind = std::mem::discriminant(&rejection.reason);
+        match counts.iter_mut().find(|(first, _)| std::mem::discriminant(&first.reason) == kind) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((rejection, 1)),
+        }
+    }
+    let reasons: Vec<String> = counts.into_iter().map(|(first, count)| counted(first, count)).collect();
+    match listed {
+        1 => format!("the only tag cannot be selected: {}", reasons.join(", ")),
+        _ => format!("none of {listed} tags can be selected: {}", reasons.join(", ")),
+    }
+}
+
+/// How many tags were rejected for one kind of reason, and the first of them.
+fn counted(first: &Rejection<'_>, count: usize) -> String {
+    let example: String = first.tag.chars().take(MAX_EXAMPLE).flat_map(char::escape_debug).collect();
+    match &first.reason {
+        Reason::NotMatched => format!("{count} not matched by the filter, such as '{example}'"),
+        Reason::NotAVersion { .. } => format!("{count} not a version, such as '{example}'"),
+        Reason::TooFewDots { .. } => format!("{count} with fewer than two dots, such as '{example}'"),
+        Reason::OutOfRange { range } => format!("{count} not in the range '{range}', such as '{example}'"),
+        Reason::Prerelease { range } => {
+            format!("{count} a pre-release, which the range '{range}' does not ask for, such as '{example}'")
+        }
+        Reason::NotANumber { .. } => format!("{count} not a number, such as '{example}'"),
+        Reason::NumberTooLarge { .. } => format!("{count} too large a number, such as '{example}'"),
+        Reason::Collides { .. } => format!("{count} with the extracted value of another, such as '{example}'"),
+    }
+}
+
+/// Says in one sentence which tags of a listing are none that OCI allows; nothing if all are.
+#[must_use]
+pub fn refused(listing: &registry::Listing) -> Option<String> {
+    let registry::Listing { refused, refused_sample, .. } = listing;
+    let sample: Vec<String> = refused_sample.iter().map(|tag| format!("'{tag}'")).collect();
+    let such_as = if sample.len() == *refused { "" } else { "such as " };
+    let tags = if *refused == 1 { "a tag" } else { "tags" };
+    (*refused > 0)
+        .then(|| format!("lists {tags} that OCI does not allow ({refused}, ignored): {such_as}{}", sample.join(", ")))
+}

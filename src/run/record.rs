@@ -1,0 +1,108 @@
+//! Writing down what was done: each commit, and holds and failures when they begin or change.
+
+use super::outcome::{AutomationReport, Outcome};
+use super::progress::{Progress, Stage};
+use super::{Context, Mode};
+use crate::change::Change;
+use crate::guard::Held;
+use crate::store::{Event, Filter, Record, RecordedChange, RecordedHold};
+
+/// Writes down what became of automations. What is the same as the last time is not written again.
+pub(super) async fn record(context: Context<'_>, reports: &[AutomationReport], progress: &Progress) {
+    if context.mode == Mode::DryRun {
+        return;
+    }
+    let mut records = Vec::new();
+    for report in reports {
+        let Some(record) = of(context, report) else {
+            context.memory.told(&report.id, None);
+            continue;
+        };
+        if is_news(context, report, &record) {
+            context.memory.told(&report.id, Some(record.clone()));
+            records.push(record);
+        }
+    }
+    if records.is_empty() {
+        return;
+    }
+    progress.at(Stage::Record, &reports[0].url);
+    let store = context.edges.store.clone();
+    match tokio::task::spawn_blocking(move || store.record(records)).await {
+        Ok(Ok(())) => context.memory.store_works("history"),
+        Ok(Err(error)) => context.memory.store_fails("history", &error),
+        Err(error) => tracing::error!(%error, "writing down the history was stopped"),
+    }
+}
+
+/// What there is to write; nothing for an automation with nothing to do.
+fn of(context: Context<'_>, report: &AutomationReport) -> Option<Record> {
+    let (event, message) = match &report.outcome {
+        Outcome::Pushed { commit } => {
+            let subject = report.message.lines().next().unwrap_or_default();
+            (Event::Pushed { commit: commit.clone() }, subject.to_owned())
+        }
+        Outcome::Held { reason } => (Event::Held, reason.clone()),
+        Outcome::Failed(error) => (Event::Failed, error.chain()),
+        Outcome::Unchanged | Outcome::WouldPush => return None,
+    };
+    let changes = match event {
+        Event::Pushed { .. } => report.edits.iter().flat_map(|edit| &edit.changes).map(changed).collect(),
+        _ => Vec::new(),
+    };
+    Some(Record {
+        time: context.now,
+        automation: report.id.to_string(),
+        url: report.url.clone(),
+        branch: report.branch.clone(),
+        event,
+        message,
+        changes,
+        holds: report.holds.iter().map(held).collect(),
+        left_out: 0,
+    })
+}
+
+/// Whether this is not what was last written of the automation, by this process or an earlier one.
+fn is_news(context: Context<'_>, report: &AutomationReport, record: &Record) -> bool {
+    if matches!(record.event, Event::Pushed { .. }) {
+        return true;
+    }
+    let last = context.memory.last_told(&report.id).unwrap_or_else(|| {
+        let filter = Filter { automation: Some(record.automation.clone()), most: 1, ..Filter::default() };
+        context.edges.store.records(&filter).unwrap_or_default().pop()
+    });
+    last.is_none_or(|last| {
+        let same = last.event == record.event && last.message == record.message;
+        !same
+            || last.holds.len() + last.left_out != record.holds.len()
+            || last.holds[..] != record.holds[..last.holds.len()]
+    })
+}
+
+fn changed(change: &Change) -> RecordedChange {
+    RecordedChange {
+        policy: policy(&change.setter),
+        file: change.file.clone(),
+        line: change.line,
+        old: change.old.clone(),
+        new: change.new.clone(),
+    }
+}
+
+fn held(held: &Held) -> RecordedHold {
+    RecordedHold {
+        policy: policy(&held.setter),
+        file: held.file.clone(),
+        line: held.line,
+        current: held.current.clone(),
+        wanted: held.wanted.clone(),
+        code: held.hold.code().to_owned(),
+        reason: held.hold.to_string(),
+    }
+}
+
+/// `namespace:name` of a marker's whole value.
+fn policy(setter: &str) -> String {
+    setter.splitn(3, ':').take(2).collect::<Vec<_>>().join(":")
+}

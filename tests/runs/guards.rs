@@ -1,0 +1,178 @@
+//! What holds an update back, in whole runs: registry, remote, history and store.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tagwright::automation::Automation;
+use tagwright::run::{Memory, Outcome, Report};
+
+use crate::support::git_at;
+use crate::world::{Bot, STABLE};
+
+impl Bot {
+    /// Makes the registry list these tags.
+    fn list(&self, tags: &[&str]) {
+        let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        self.registry.change(|world| *world.repositories.get_mut("team/app").unwrap() = tags);
+    }
+
+    /// Somebody commits this tag in the marked file now, with a message.
+    fn somebody(&self, tag: &str, message: &str) {
+        let work = tempfile::tempdir().unwrap();
+        let bare = self.remote.bare();
+        crate::support::git(work.path(), &["clone", "-q", "--branch", "main", bare.to_str().unwrap(), "."]);
+        std::fs::write(work.path().join("app.yaml"), self.file(tag)).unwrap();
+        let commit = ["commit", "-q", "--allow-empty", "-a", "-F", "-"];
+        git_at(work.path(), self.now.as_second(), &commit, message.as_bytes());
+        crate::support::git(work.path(), &["push", "-q", "origin", "HEAD:main"]);
+    }
+
+    async fn once(&self, automations: &[Arc<Automation>]) -> Report {
+        self.run(automations).await.0
+    }
+}
+
+/// The outcome, the tag in the remote, and the codes of what is held.
+#[track_caller]
+fn check(bot: &Bot, report: &Report, outcome: &str, tag: &str, holds: &[&str]) {
+    let automation = &report.automations[0];
+    let codes: Vec<&str> = automation.holds.iter().map(|held| held.hold.code()).collect();
+    assert_eq!((automation.outcome.as_str(), codes.as_slice()), (outcome, holds), "{automation:?}");
+    assert_eq!(bot.remote.show("main:app.yaml"), bot.file(tag));
+}
+
+#[tokio::test]
+async fn a_list_that_lost_the_tag_in_use_is_doubted_and_then_nothing_goes_backwards() {
+    let bot = Bot::start(&["1.0.0", "1.1.0", "1.2.0"]).await;
+    let automations = bot.configuration(STABLE);
+    check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
+    bot.list(&["1.0.0", "1.1.0"]);
+    let doubted = bot.once(&automations).await;
+    check(&bot, &doubted, "unchanged", "1.2.0", &[]);
+    let hold = doubted.policies[0].hold.as_ref().unwrap();
+    assert_eq!(hold.code(), "shrunk");
+    assert_eq!(doubted.policies[0].selection.as_ref().unwrap_err(), &hold.to_string());
+    // It says the same twice: the list is believed, and the field is guarded by itself.
+    check(&bot, &bot.once(&automations).await, "held", "1.2.0", &["downgrade"]);
+    check(&bot, &bot.once(&automations).await, "held", "1.2.0", &["downgrade"]);
+    bot.list(&["1.0.0", "1.1.0", "1.2.0"]);
+    check(&bot, &bot.once(&automations).await, "unchanged", "1.2.0", &[]);
+    bot.list(&["1.0.0", "1.1.0", "1.3.0"]);
+    assert_eq!(bot.once(&automations).await.policies[0].hold.as_ref().unwrap().code(), "shrunk");
+    check(&bot, &bot.once(&automations).await, "pushed", "1.3.0", &[]);
+}
+
+#[tokio::test]
+async fn whoever_means_it_goes_backwards() {
+    let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
+    bot.commit("1.2.0");
+    check(&bot, &bot.once(&bot.configuration(STABLE)).await, "held", "1.2.0", &["downgrade"]);
+    let excluded = bot.configuration(&format!("exclude: [1.2.0], {STABLE}"));
+    check(&bot, &bot.once(&excluded).await, "pushed", "1.1.0", &[]);
+    bot.somebody("1.2.0", "Forward again");
+    let allowed = bot.configuration(&format!("allowDowngrade: true, {STABLE}"));
+    // It was somebody who wrote 1.2.0 over what the bot had written.
+    check(&bot, &bot.once(&allowed).await, "held", "1.2.0", &["reverted"]);
+    bot.list(&["1.0.0"]);
+    bot.once(&allowed).await;
+    check(&bot, &bot.once(&allowed).await, "pushed", "1.0.0", &[]);
+}
+
+#[tokio::test]
+async fn what_a_person_took_back_stays_until_there_is_something_else() {
+    let mut bot = Bot::start(&["1.1.0", "1.2.0"]).await;
+    let automations = bot.configuration(STABLE);
+    check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
+    bot.somebody("1.1.0", "Back to 1.1.0\n\n1.2.0 loses carts.\n");
+    let held = bot.once(&automations).await;
+    check(&bot, &held, "held", "1.1.0", &["reverted"]);
+    let sentence = held.automations[0].holds[0].hold.to_string();
+    assert!(sentence.starts_with("someone undid "), "{sentence}");
+    // A bot without memory, store and mirror sees the same.
+    bot.memory = Memory::default();
+    std::fs::remove_dir_all(bot.mirrors()).unwrap();
+    check(&bot, &bot.once(&automations).await, "held", "1.1.0", &["reverted"]);
+    let requests = bot.run(&automations).await.1;
+    assert_eq!(requests, 1, "what is held costs no more than the references");
+    bot.list(&["1.1.0", "1.2.0", "1.2.1"]);
+    check(&bot, &bot.once(&automations).await, "pushed", "1.2.1", &[]);
+}
+
+#[tokio::test]
+async fn a_commit_can_release_what_was_taken_back() {
+    let bot = Bot::start(&["1.1.0", "1.2.0"]).await;
+    let automations = bot.configuration(STABLE);
+    check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
+    bot.somebody("1.1.0", "Back to 1.1.0\n");
+    check(&bot, &bot.once(&automations).await, "held", "1.1.0", &["reverted"]);
+    bot.somebody("1.1.0", "It was the network\n\nTagwright-Release: default:app\n");
+    check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
+}
+
+#[tokio::test]
+async fn what_people_ask_for_by_hand() {
+    let mut bot = Bot::start(&["1.1.0", "1.2.0"]).await;
+    let automations = bot.configuration(STABLE);
+    let store = bot.edges.store.clone();
+    store.suspend("default/shop", Some("audit"), Timestamp::now()).unwrap();
+    let suspended = bot.once(&automations).await;
+    check(&bot, &suspended, "held", "1.1.0", &[]);
+    let Outcome::Held { reason } = &suspended.automations[0].outcome else { panic!() };
+    assert!(reason.contains("(audit); `tagwright resume default/shop` lifts it"), "{reason}");
+    store.resume("default/shop").unwrap();
+    store.hold("default:app", Some("a bad week"), Timestamp::now()).unwrap();
+    check(&bot, &bot.once(&automations).await, "held", "1.1.0", &["manual"]);
+    store.release("default:app", Timestamp::now()).unwrap();
+    check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
+    bot.later(1);
+    bot.somebody("1.1.0", "Back to 1.1.0\n");
+    check(&bot, &bot.once(&automations).await, "held", "1.1.0", &["reverted"]);
+    bot.edges.store.release("default:app", bot.now).unwrap();
+    check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
+    let events: Vec<_> =
+        bot.edges.store.records(&Default::default()).unwrap().into_iter().map(|record| record.message).collect();
+    assert_eq!(events.len(), 5, "{events:?}");
+}
+
+#[tokio::test]
+async fn a_tag_has_to_be_known_for_a_while() {
+    let mut bot = Bot::start(&["1.1.0"]).await;
+    let automations = bot.configuration(&format!("minimumAge: 72h, {STABLE}"));
+    let first = bot.once(&automations).await;
+    check(&bot, &first, "unchanged", "1.1.0", &[]);
+    assert!(first.policies[0].selection.as_ref().unwrap_err().contains("too young"));
+    bot.later(80);
+    check(&bot, &bot.once(&automations).await, "unchanged", "1.1.0", &[]);
+    bot.list(&["1.1.0", "1.2.0"]);
+    let waiting = bot.once(&automations).await;
+    check(&bot, &waiting, "unchanged", "1.1.0", &[]);
+    assert_eq!(waiting.policies[0].hold.as_ref().unwrap().code(), "too-young");
+    // Nothing of it is lost with the process.
+    bot.memory = Memory::default();
+    bot.later(71);
+    check(&bot, &bot.once(&automations).await, "unchanged", "1.1.0", &[]);
+    bot.later(1);
+    check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
+}
+
+#[tokio::test]
+async fn commits_wait_for_their_window() {
+    let mut bot = Bot::start(&["1.1.0", "1.2.0"]).await;
+    bot.now = "2026-11-20T12:00:00Z".parse().unwrap();
+    let text = bot
+        .text("[]", STABLE)
+        .replace("interval: 5m\n", "interval: 5m\n  windows: [{schedule: '0 14 * * *', duration: 2h}]\n");
+    let automations = tagwright::config::parse("configuration.yaml", &text).unwrap().automations;
+    let closed = bot.once(&automations).await;
+    check(&bot, &closed, "held", "1.1.0", &["window"]);
+    let sentence = closed.automations[0].holds[0].hold.to_string();
+    assert_eq!(
+        sentence,
+        "no window for commits is open, so the change waits; the next one opens at 2026-11-20T14:00:00Z"
+    );
+    bot.later(2);
+    check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
+    bot.list(&["1.1.0", "1.2.0", "1.3.0"]);
+    bot.later(2);
+    check(&bot, &bot.once(&automations).await, "held", "1.2.0", &["window"]);
+}
