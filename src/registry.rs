@@ -14,7 +14,7 @@
 //! | `login`, `machine`, `helper` | which credentials belong to it |
 //! | `transport`, `exchange` | connections, bounds, redirects |
 //! | `session`, `habit`, `challenge`, `token`, `grant` | what is shown to a registry |
-//! | `poll`, `retry` | whom to ask, and when to ask again |
+//! | `poll`, `retry`, `pause` | whom to ask, when to ask again, and when nobody may |
 //! | `error`, `remote` | what is said about failures |
 //! | `listing`, `link`, `manifest` | tags, pages, digests |
 //! | `validator`, `pushed` | whether a list has changed, and when tags were pushed |
@@ -32,6 +32,7 @@ mod login;
 mod machine;
 mod manifest;
 mod mirror;
+mod pause;
 mod poll;
 mod pushed;
 mod remote;
@@ -63,6 +64,7 @@ use exchange::Exchange;
 use habit::Habits;
 use machine::Machine;
 use poll::{DigestOf, Poll, Question, TagList};
+pub use retry::MAX_RETRY_AFTER;
 use retry::{ATTEMPTS, Patience};
 use scheme::Schemes;
 use session::Shared;

@@ -134,6 +134,24 @@ pub enum Error {
         /// How long it asks to wait.
         retry_after: Duration,
     },
+    /// Not asked, since the host asked another poll to wait a moment ago.
+    #[error("'{host}' is not asked for {}, since it answered {status} to another request", seconds(.retry_after))]
+    Paused {
+        /// The host, an authority.
+        host: String,
+        /// The HTTP status of the answer to the other request.
+        status: u16,
+        /// How long it is still left alone.
+        retry_after: Duration,
+    },
+    /// Nobody listens there, or a firewall says so.
+    #[error("cannot reach {url}: {reason}")]
+    Refused {
+        /// The address.
+        url: String,
+        /// What the system says.
+        reason: String,
+    },
     /// Any other answer that is no success.
     #[error("{url} answered {status}{}", detail(.message))]
     Status {
@@ -246,9 +264,8 @@ impl Error {
             | Self::Helper { .. } => Kind::Config,
             Self::Denied { .. } | Self::NotFound { .. } | Self::Tls { .. } | Self::Realm { .. } => Kind::Denied,
             Self::Redirect { .. } | Self::Link { .. } | Self::Challenge { .. } | Self::TooLarge { .. } => Kind::Denied,
-            Self::Throttled { .. } | Self::Network { .. } | Self::Timeout { .. } | Self::Malformed { .. } => {
-                Kind::Transient
-            }
+            Self::Throttled { .. } | Self::Paused { .. } | Self::Malformed { .. } => Kind::Transient,
+            Self::Network { .. } | Self::Refused { .. } | Self::Timeout { .. } => Kind::Transient,
             Self::Status { status, .. } if *status >= 500 || matches!(status, 408 | 429 | 499) => Kind::Transient,
             Self::Status { .. } => Kind::Denied,
             Self::Behind { mirror, upstream } => match mirror.kind() {
@@ -258,11 +275,12 @@ impl Error {
         }
     }
 
-    /// Returns how long the registry asks to wait before the next attempt, where it says so.
+    /// Returns how long the registry asks to wait before the next attempt, where it says so; at most
+    /// [`MAX_RETRY_AFTER`](super::MAX_RETRY_AFTER).
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Throttled { retry_after, .. } => Some(*retry_after),
+            Self::Throttled { retry_after, .. } | Self::Paused { retry_after, .. } => Some(*retry_after),
             Self::Behind { mirror, upstream } => mirror.retry_after().max(upstream.retry_after()),
             _ => None,
         }

@@ -9,13 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::access::Registry;
 
 use super::endpoint::{authority, is_loopback, is_private_literal, same_server};
 use super::error::Error;
+use super::pause::Pauses;
 use super::remote::show;
+use super::retry::wait_of;
 use super::transport::{Route, Transports, Trust, reason};
 
 /// How many redirects are followed.
@@ -68,11 +71,12 @@ pub(crate) struct Exchange {
     pub(crate) transports: Transports,
     per_host: usize,
     gates: Mutex<HashMap<String, Arc<Semaphore>>>,
+    pauses: Pauses,
 }
 
 impl Exchange {
     pub(crate) fn new(transports: Transports, per_host: usize) -> Self {
-        Self { transports, per_host: per_host.max(1), gates: Mutex::default() }
+        Self { transports, per_host: per_host.max(1), gates: Mutex::default(), pauses: Pauses::default() }
     }
 
     /// Sends a request and follows redirects. The authorization goes to the request's own server alone.
@@ -94,7 +98,7 @@ impl Exchange {
         Err(Error::Redirect { url: show(&request.url), target: show(&url), reason: "is one redirect too many" })
     }
 
-    /// Sends one request and reads the answer.
+    /// Sends one request and reads the answer, unless the host asked to be left alone.
     pub(crate) async fn send(
         &self,
         access: &Registry,
@@ -118,13 +122,23 @@ impl Exchange {
         if let Some(form) = &request.form {
             builder = builder.form(form);
         }
-        let gate = self.gate(&authority(url));
+        let host = authority(url);
+        let gate = self.gate(&host);
         // The gate is never closed, so that a failure to enter cannot happen.
         let _entered = gate.acquire().await;
+        // Behind the gate: those that waited there are the ones to hold back.
+        let now = Instant::now();
+        if let Some(pause) = self.pauses.of(&host, now) {
+            return Err(Error::Paused { host, status: pause.status, retry_after: pause.left(now) });
+        }
         let response = builder.send().await.map_err(|error| failure(url, error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = read(response, url, request.limit).await?;
-        Ok(Reply { status, headers, url: url.clone(), body })
+        let reply = Reply { status, headers, url: url.clone(), body };
+        if let (429 | 503, Some(wait)) = (status.as_u16(), wait_of(&reply)) {
+            self.pauses.begin(&host, status.as_u16(), wait, Instant::now());
+        }
+        Ok(reply)
     }
 
     fn gate(&self, authority: &str) -> Arc<Semaphore> {
@@ -185,9 +199,23 @@ fn failure(url: &Url, error: reqwest::Error) -> Error {
     let url = show(url);
     match tls {
         Some(tls) => Error::Tls { url, reason: tls.to_string() },
+        None if is_refused(&error) => Error::Refused { url, reason: reason(&error.without_url()) },
         None if error.is_timeout() => Error::Network { url, reason: "it took too long to answer".to_owned() },
         None => Error::Network { url, reason: reason(&error.without_url()) },
     }
+}
+
+/// Whether the system said that nobody listens.
+fn is_refused(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// Finds TLS's own reason, unless it is that the other side does not speak TLS at all.

@@ -108,7 +108,9 @@ impl<Q: Question> Poll<'_, Q> {
             Err(Error::Denied { sent: Sent::Credentials, .. }) if origin == Origin::Machine => {
                 self.client.machine.forget(&endpoint.authority).await;
             }
-            Err(Error::Network { .. } | Error::Tls { .. }) => self.client.schemes.forget(endpoint).await,
+            Err(Error::Network { .. } | Error::Refused { .. } | Error::Tls { .. }) => {
+                self.client.schemes.forget(endpoint).await
+            }
             _ => {}
         }
         answer

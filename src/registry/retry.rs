@@ -2,17 +2,26 @@
 //!
 //! Up to three attempts, with about one and three seconds between them, as Flux has them. Where the registry says
 //! `Retry-After`, that is the wait. A wait that would end after the deadline is not begun: the failure is reported at
-//! once, with the wait in it.
+//! once, with the wait in it. Where nobody listens, which most often stays so, there are two attempts with less than half a
+//! second between them: enough for a server that is started anew behind a load balancer.
 
 use std::time::{Duration, SystemTime};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use reqwest::header;
 use tokio::time::Instant;
 
 use super::error::Error;
+use super::exchange::Reply;
 
 /// How many times one request is made.
 pub(crate) const ATTEMPTS: usize = 3;
+/// The longest wait that a registry is granted. Docker Hub counts over six hours.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+/// How many times one request is made where nobody listens.
+const REFUSED_ATTEMPTS: usize = 2;
+/// The part of a usual wait that is spent on a host where nobody listens.
+const REFUSED_SHARE: u32 = 5;
 /// By how much each wait is longer than the one before.
 const FACTOR: f32 = 3.0;
 /// What is worth another attempt besides a failing network.
@@ -39,8 +48,9 @@ impl Patience {
                 Err(error) if is_passing(&error) => error,
                 settled => return settled,
             };
-            let Some(wait) = waits.next() else { return Err(error) };
-            let wait = error.retry_after().unwrap_or(wait);
+            let Some(wait) = waits.next().and_then(|usual| wait_after(&error, number, usual)) else {
+                return Err(error);
+            };
             // Checked, since a registry may ask for more than a clock can hold.
             if Instant::now().checked_add(wait).is_none_or(|end| end >= self.deadline) {
                 return Err(error);
@@ -61,12 +71,30 @@ impl Patience {
     }
 }
 
+/// Returns how long to wait after a failed attempt, in place of the usual time; none if there is to be no other attempt.
+fn wait_after(error: &Error, number: usize, usual: Duration) -> Option<Duration> {
+    match error.retry_after() {
+        Some(wait) => Some(wait),
+        None if is_refused(error) => (number + 1 < REFUSED_ATTEMPTS).then(|| usual / REFUSED_SHARE),
+        None => Some(usual),
+    }
+}
+
 /// Whether a failure may be gone in a moment.
 pub(crate) fn is_passing(error: &Error) -> bool {
     match error {
-        Error::Network { .. } | Error::Throttled { .. } => true,
+        Error::Network { .. } | Error::Refused { .. } | Error::Throttled { .. } | Error::Paused { .. } => true,
         Error::Status { status, .. } => is_passing_status(*status),
         Error::Behind { mirror, upstream } => is_passing(mirror) || is_passing(upstream),
+        _ => false,
+    }
+}
+
+/// Whether nobody listens, anywhere.
+fn is_refused(error: &Error) -> bool {
+    match error {
+        Error::Refused { .. } => true,
+        Error::Behind { mirror, upstream } => is_refused(mirror) && is_refused(upstream),
         _ => false,
     }
 }
@@ -76,8 +104,14 @@ pub(crate) fn is_passing_status(status: u16) -> bool {
     PASSING_STATUSES.contains(&status)
 }
 
+/// Returns how long an answer asks to wait.
+pub(crate) fn wait_of(reply: &Reply) -> Option<Duration> {
+    let wait = reply.texts(header::RETRY_AFTER).next().and_then(|text| retry_after(text, SystemTime::now()));
+    wait.map(|wait| wait.min(MAX_RETRY_AFTER))
+}
+
 /// Reads `Retry-After`: seconds, or an HTTP date. A date that has passed means now.
-pub(crate) fn retry_after(header: &str, now: SystemTime) -> Option<Duration> {
+fn retry_after(header: &str, now: SystemTime) -> Option<Duration> {
     let header = header.trim();
     if let Ok(seconds) = header.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
@@ -109,6 +143,24 @@ mod tests {
         for (header, expect) in cases {
             assert_eq!(retry_after(header, now), expect.map(Duration::from_secs), "{header:?}");
         }
+    }
+
+    #[test]
+    fn where_nobody_listens_it_is_soon_over() {
+        let error = |refused: bool| {
+            let (url, reason) = ("https://r.example.com/v2/".to_owned(), "no".to_owned());
+            if refused { Error::Refused { url, reason } } else { Error::Network { url, reason } }
+        };
+        let behind = |mirror, upstream| Error::Behind { mirror: Box::new(mirror), upstream: Box::new(upstream) };
+        let waits = |error: Error| [0, 1].map(|number| wait_after(&error, number, Duration::from_secs(1)));
+        let (soon, usual) = (Some(Duration::from_millis(200)), Some(Duration::from_secs(1)));
+        assert_eq!(waits(error(true)), [soon, None]);
+        assert_eq!(waits(error(false)), [usual, usual]);
+        assert_eq!(waits(behind(error(true), error(true))), [soon, None]);
+        assert_eq!(waits(behind(error(true), error(false))), [usual, usual]);
+        let throttled =
+            Error::Throttled { url: String::new(), status: 429, message: None, retry_after: Duration::from_secs(7) };
+        assert_eq!(waits(behind(error(true), throttled)), [Some(Duration::from_secs(7)); 2]);
     }
 
     #[test]

@@ -65,21 +65,24 @@ async fn find(exchange: &Exchange, access: &Registry, endpoint: &Endpoint, patie
     }
     let refused = match ask(exchange, access, &secure, patience).await {
         Ok(()) => return Ok(secure),
-        Err(error @ (Error::Network { .. } | Error::NoAuthorities { .. })) => error,
+        Err(error @ (Error::Network { .. } | Error::Refused { .. } | Error::NoAuthorities { .. })) => error,
         Err(error) => return Err(error),
     };
     match ask(exchange, access, &plain, patience).await {
         Ok(()) => Ok(plain),
-        Err(Error::Network { url, reason }) => {
-            let reason = match refused {
-                Error::Network { reason: first, .. } if first != reason => {
-                    format!("{reason} (and over https: {first})")
-                }
-                _ => reason,
-            };
-            Err(Error::Network { url, reason })
-        }
+        Err(Error::Network { url, reason }) => Err(Error::Network { url, reason: and(reason, refused) }),
+        Err(Error::Refused { url, reason }) => Err(Error::Refused { url, reason: and(reason, refused) }),
         Err(error) => Err(error),
+    }
+}
+
+/// Adds why the first attempt failed, where that is another reason.
+fn and(reason: String, first: Error) -> String {
+    match first {
+        Error::Network { reason: first, .. } | Error::Refused { reason: first, .. } if first != reason => {
+            format!("{reason} (and over https: {first})")
+        }
+        _ => reason,
     }
 }
 

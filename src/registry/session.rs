@@ -6,7 +6,6 @@
 //! strangers; it is asked again with the login, if there is one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
 
 use reqwest::header::{self, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -22,7 +21,7 @@ use super::grant;
 use super::habit::{Habit, HabitKey, Habits};
 use super::login::Credential;
 use super::remote::{envelope, show};
-use super::retry::{Patience, is_passing_status, retry_after};
+use super::retry::{Patience, is_passing_status, wait_of};
 use super::token::{Source, Token, TokenKey, Tokens};
 
 /// What is asked of a repository unless its registry wants another word for it.
@@ -306,12 +305,8 @@ fn denied(reply: &Reply, sent: Sent) -> Error {
 
 fn status_error(reply: &Reply) -> Error {
     let (url, status, message) = (show(&reply.url), reply.status.as_u16(), envelope(&reply.body));
-    match retry_after_of(reply).filter(|_| is_passing_status(status)) {
+    match wait_of(reply).filter(|_| is_passing_status(status)) {
         Some(retry_after) => Error::Throttled { url, status, message, retry_after },
         None => Error::Status { url, status, message },
     }
-}
-
-fn retry_after_of(reply: &Reply) -> Option<Duration> {
-    reply.texts(header::RETRY_AFTER).next().and_then(|text| retry_after(text, SystemTime::now()))
 }

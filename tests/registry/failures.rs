@@ -67,8 +67,45 @@ async fn a_wait_past_the_deadline_is_not_begun() {
         Registry::start(world().failing("tags/list", Fault::header(503, "retry-after", u64::MAX.to_string()))).await;
     assert_eq!(
         list(&registry, "team/app", &tight).await.unwrap_err().retry_after(),
-        Some(Duration::from_secs(u64::MAX))
+        Some(tagwright::registry::MAX_RETRY_AFTER),
+        "nobody waits for ever"
     );
+}
+
+#[tokio::test]
+async fn a_host_that_asks_for_a_pause_is_left_alone_by_all() {
+    let tight = tagwright::access::Registry { timeout: Duration::from_secs(20), ..access() };
+    for status in [429, 503] {
+        let all = world().and("team/other", ["1.0"]);
+        let throttled = Registry::start(all.failing("tags/list", Fault::header(status, "retry-after", "50"))).await;
+        let elsewhere = Registry::start(world()).await;
+        let client = client();
+        let list = async |registry: &Registry, path| client.tags(&repository(&registry.host(), path), &tight).await;
+        let first = list(&throttled, "team/app").await.unwrap_err();
+        assert!(matches!(first, Error::Throttled { .. }), "{first}");
+
+        for path in ["team/other", "team/app"] {
+            let error = list(&throttled, path).await.unwrap_err();
+            let text = message(&error, &throttled);
+            let expect = format!(" s, since it answered {status} to another request");
+            assert!(text.starts_with("'REGISTRY' is not asked for ") && text.ends_with(&expect), "{text}");
+            let left = error.retry_after().expect("how long it lasts");
+            assert!((Duration::from_secs(20)..=Duration::from_secs(50)).contains(&left), "{left:?}");
+            assert_eq!(error.kind(), Kind::Transient);
+        }
+        let tag = tagwright::image::Tag::parse("1.0").unwrap();
+        let digest = client.digest(&repository(&throttled.host(), "team/app"), &tag, &tight).await;
+        assert!(matches!(digest, Err(Error::Paused { .. })), "{digest:?}");
+        assert_eq!(throttled.seen().len(), 1, "the host was asked once");
+        assert_eq!(list(&elsewhere, "team/app").await.unwrap().tags, ["1.0", "1.1"]);
+    }
+}
+
+#[tokio::test]
+async fn no_pause_without_a_word_of_its_length() {
+    let registry = Registry::start(world().failing("tags/list", Fault::status(429))).await;
+    assert_eq!(list(&registry, "team/app", &access()).await.unwrap().tags, ["1.0", "1.1"]);
+    assert_eq!(registry.count("tags/list"), 2);
 }
 
 #[tokio::test]
@@ -154,5 +191,6 @@ async fn nobody_listens() {
     let error = client().tags(&repository(&host, "team/app"), &access()).await.unwrap_err();
     let text = error.to_string().replace(&host, "HOST");
     insta::assert_snapshot!(text, @"cannot reach http://HOST/v2/: Connection refused (os error 111)");
+    assert!(matches!(error, Error::Refused { .. }));
     assert_eq!(error.kind(), Kind::Transient);
 }
