@@ -119,12 +119,34 @@ impl Git {
     /// [`Error::Url`].
     pub fn open(&self, url: &str, access: &access::Git) -> Result<Mirror, Error> {
         let shared = Arc::clone(&self.shared);
-        let fetch = Url::parse(&shared.rules.fetch_url(url))?;
+        let fetch = self.fetch_url(url)?;
         let push = Url::parse(&shared.rules.push_url(url))?;
         let folder = shared.settings.mirrors().join(folder_name(&fetch));
         let state = Arc::new(Mutex::new(None));
         let idle = tokio::sync::Mutex::new(None);
         Ok(Mirror { inner: Arc::new(Inner { git: shared, fetch, push, access: access.clone(), folder, state, idle }) })
+    }
+}
+
+impl Git {
+    /// Deletes the mirrors of all remotes but these, and what killed processes have left. Mirrors that are in use stay until
+    /// the next time. Returns how many were deleted.
+    ///
+    /// Of processes that share a data folder, each has to name what all of them need; a mirror too few costs a fetch.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`].
+    pub async fn retain(&self, urls: &[String]) -> Result<usize, Error> {
+        // What is no URL has no mirror.
+        let kept = urls.iter().filter_map(|url| self.fetch_url(url).ok()).map(|url| folder_name(&url)).collect();
+        let mirrors = self.shared.settings.mirrors();
+        let task = tokio::task::spawn_blocking(move || store::retain(&mirrors, &kept));
+        task.await.map_err(|_| Error::Task)?
+    }
+
+    fn fetch_url(&self, url: &str) -> Result<Url, Error> {
+        Url::parse(&self.shared.rules.fetch_url(url))
     }
 }
 

@@ -164,7 +164,12 @@ pub(super) async fn deepen(
     }
     let step = Step { targets: targets.clone(), deepen: Deepen::Generations(generations), purpose: Purpose::Need };
     transfer::transfer(inner, connection, &advertisement, &step, &BTreeSet::new()).await?;
-    finish(inner, &advertisement, targets).await.map(drop)
+    finish(inner, &advertisement, targets).await?;
+    let measure = |store: &mut Store| {
+        store.measure();
+        Ok(())
+    };
+    inner.with_store(measure).await
 }
 
 /// Returns a connection for one request, and what the remote has where it had to be asked anew.
@@ -241,6 +246,7 @@ fn name(store: &mut Store, targets: &[Target], names: &BTreeSet<String>, remote:
         }
     }
     store.drop_tips(|tip| !names.contains(tip) && !tip.starts_with("refs/tagwright/"))?;
+    store.measure_once();
     Ok(fetched)
 }
 

@@ -1,26 +1,34 @@
 //! A mirror on disk: a bare repository that one process at a time may use.
 //!
 //! Beside the folder lies a lock file; the operating system frees the lock when its holder dies, so that no lock is ever
-//! stale. Everything is written in an order that leaves a usable mirror behind when the process is killed: objects first,
-//! then `shallow`, then references. A mirror that cannot be read is thrown away; it holds nothing that the remote lacks.
+//! stale. Everything is written in an order that leaves a usable mirror behind when the process is killed: the ends of the
+//! history, then objects, then references. A mirror that cannot be read is thrown away; it holds nothing that the remote lacks.
+//!
+//! What is fetched stays, wanted or not, so that a mirror only grows. One that has become several times as large as it was at
+//! first is thrown away as well, and with it the branches that were replaced and the history that is not needed.
+
+mod lease;
+mod packs;
+mod retain;
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use git2::{Oid, Repository, RepositoryInitOptions};
 
+pub(super) use self::lease::Lease;
+pub(super) use self::retain::retain;
 use super::clean::CleanSet;
 use super::error::Error;
 use super::id::ObjectId;
 
-/// How often a lock that another process holds is tried again.
-const LOCK_INTERVAL: Duration = Duration::from_millis(25);
+/// How many times as large as at first a mirror may become.
+const GROWTH: u64 = 4;
 
-/// The most packs before the mirror is thrown away and fetched as one: every pack is looked into for every object.
-const MAX_PACKS: usize = 50;
+/// How much more a mirror may take, which is what matters where it was small at first: 32 MiB.
+const ROOM: u64 = 32 << 20;
 
 /// The most tips told to the remote in a fetch.
 const MAX_HAVES: usize = 256;
@@ -32,38 +40,11 @@ const MEMORY_FIRST: i32 = 1_000;
 /// most of the time of a push and finds little: new files and folders resemble their older selves, which are not in the pack.
 const DELTA_LIMIT: &str = "pack.deltaCacheSize";
 
+/// The file that says how large the mirror was, in bytes.
+const SIZE: &str = "tagwright-size";
+
 /// The file that condemns a mirror whose damage was found while reading.
 const BROKEN: &str = "tagwright-broken";
-
-/// The right to use a mirror's folder, until dropped.
-pub(super) struct Lease {
-    _file: File,
-}
-
-impl Lease {
-    /// Takes the lock beside `folder`, waiting for at most `patience`. Blocks.
-    pub(super) fn acquire(folder: &Path, patience: Duration) -> Result<Self, Error> {
-        let path = folder.with_extension("lock");
-        let failed = |source| Error::File { what: "lock", path: path.clone(), source };
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(failed)?;
-        }
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-        let start = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(TryLockError::Error(source)) => return Err(failed(source)),
-                Err(TryLockError::WouldBlock) if start.elapsed() >= patience => {
-                    return Err(Error::Locked { path, waited: patience });
-                }
-                Err(TryLockError::WouldBlock) => {
-                    std::thread::sleep(LOCK_INTERVAL.min(patience.saturating_sub(start.elapsed())))
-                }
-            }
-        }
-    }
-}
 
 /// An open mirror.
 pub(super) struct Store {
@@ -98,6 +79,19 @@ impl Store {
         match self.folder.join(BROKEN).exists() {
             true => self.rebuild(),
             false => Ok(()),
+        }
+    }
+
+    /// Takes down how large the mirror is, from which on it may grow. That it cannot be written costs room, nothing else.
+    pub(super) fn measure(&self) {
+        let bytes = packs::sweep(&self.folder).map(|packs| packs::bytes(&packs));
+        let _unsaved = bytes.and_then(|bytes| replace(&self.folder.join(SIZE), format!("{bytes}\n").as_bytes()));
+    }
+
+    /// Takes down how large the mirror is after its first fetch.
+    pub(super) fn measure_once(&self) {
+        if size(&self.folder).is_none() {
+            self.measure();
         }
     }
 
@@ -195,12 +189,27 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn open_existing(folder: &Path) -> Option<Repository> {
-    if folder.join(BROKEN).exists() || sweep(folder).is_err() {
+    let packs = packs::sweep(folder).ok().filter(|_| !folder.join(BROKEN).exists())?;
+    let most = size(folder).map_or(u64::MAX, |at_first| at_first.saturating_mul(GROWTH).saturating_add(ROOM));
+    if packs::bytes(&packs) > most || !packs::end_well(&packs) || !is_list(&folder.join("shallow")) {
         return None;
     }
+    packs::roll(folder, packs).ok()?;
     let repository = Repository::open_bare(folder).ok()?;
     prepare(&repository).ok()?;
     Some(repository)
+}
+
+fn size(folder: &Path) -> Option<u64> {
+    fs::read_to_string(folder.join(SIZE)).ok()?.trim().parse().ok()
+}
+
+/// Whether a file is absent or a list of ids. A remote that is not told where a history ends leaves out what is beyond.
+fn is_list(path: &Path) -> bool {
+    match fs::read_to_string(path) {
+        Ok(text) => text.lines().all(|line| ObjectId::parse(line).is_some()),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
 /// Makes an empty mirror beside the old one and puts it in its place.
@@ -209,14 +218,17 @@ fn create(folder: &Path) -> Result<Repository, Error> {
     let damaged = |source| Error::Mirror { path: folder.to_owned(), source };
     let parent = folder.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(failed)?;
-    let fresh = tempfile::Builder::new().prefix("new-").tempdir_in(parent).map_err(failed)?;
+    // The mirror's name says whose lock is held by the process that makes these folders.
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    retain::clear(parent, &name).map_err(failed)?;
+    let fresh = tempfile::Builder::new().prefix(&format!("new-{name}-")).tempdir_in(parent).map_err(failed)?;
     let mut options = RepositoryInitOptions::new();
     options.bare(true).external_template(false).no_reinit(true);
     let repository = Repository::init_opts(fresh.path(), &options).map_err(damaged)?;
     repository.config().and_then(|mut config| config.set_i64(DELTA_LIMIT, 1)).map_err(damaged)?;
     if folder.exists() {
         // Renamed first, so that a kill while deleting leaves no half mirror behind.
-        let old = tempfile::Builder::new().prefix("old-").tempdir_in(parent).map_err(failed)?;
+        let old = tempfile::Builder::new().prefix(&format!("old-{name}-")).tempdir_in(parent).map_err(failed)?;
         fs::rename(folder, old.path().join("mirror")).map_err(failed)?;
     }
     fs::rename(fresh.path(), folder).map_err(failed)?;
@@ -229,28 +241,6 @@ fn create(folder: &Path) -> Result<Repository, Error> {
 /// Puts the memory for new objects in front of the files.
 fn prepare(repository: &Repository) -> Result<(), git2::Error> {
     repository.odb()?.add_new_mempack_backend(MEMORY_FIRST).map(drop)
-}
-
-/// Removes what a killed process left among the packs, and counts them. Fails where the mirror should be thrown away.
-fn sweep(folder: &Path) -> io::Result<()> {
-    let packs = folder.join("objects/pack");
-    let mut count = 0;
-    for entry in fs::read_dir(&packs)? {
-        let name = entry?.file_name();
-        let path = packs.join(&name);
-        let name = name.to_string_lossy();
-        let whole = |other: &str| path.with_extension(other).exists();
-        let keep = name.starts_with("pack-")
-            && ((name.ends_with(".pack") && whole("idx")) || (name.ends_with(".idx") && whole("pack")));
-        match keep {
-            true => count += usize::from(name.ends_with(".pack")),
-            false => fs::remove_file(&path)?,
-        }
-    }
-    match count > MAX_PACKS {
-        true => Err(io::Error::other("too many packs")),
-        false => Ok(()),
-    }
 }
 
 fn absent_is_fine(error: io::Error) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod disk;
 mod growth;
 mod history;
 #[path = "../support/git.rs"]
