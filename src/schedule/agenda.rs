@@ -1,0 +1,355 @@
+//! When what is due: a state machine without clock, I/O or chance. The same calls with the same seed give the same answers.
+//!
+//! - **Image repositories** are due at once at the start, and then at their interval, at a point of it that is stable for
+//!   each repository in one process and spreads thousands of them. A cron schedule is spread over [`CRON_SPREAD`].
+//! - **Automations** are grouped by remote, and one wave at a time runs on each remote. The point of the interval comes from
+//!   the remote, so that those with the same interval, or a multiple of it, are due together; a wave takes along what would
+//!   be due within [`TOLERANCE`]. What becomes due while a wave runs is collected for the next.
+//! - The first run of an automation waits for the polls of its repositories, though no longer than [`PATIENCE`].
+//! - A policy that selects something else makes the automations that apply it due: at once, or after their quiet period,
+//!   which each further change starts anew, but no later than their longest delay after the first. As long as changes are
+//!   gathered the interval is no reason to run. A [`Trigger`] is.
+//! - **Failures**: after a transient one comes the next attempt with exponential backoff and jitter, from [`FIRST_RETRY`]
+//!   up to the interval or [`LONGEST_RETRY`], and never before the time that the other side asked for. What was denied is
+//!   tried again at the interval. What only another configuration can help is tried again with that, and otherwise every
+//!   [`CONFIG_RECHECK`], because some of it (a credential helper, a missing tag) comes right by itself.
+//! - A point in time that an attempt waits for (a window that opens, a tag that comes of age) is due then.
+//! - **Concurrency** is bounded for polls, for polls of one registry and for remotes. What has taken long gives up its
+//!   place, so that peers that hang do not stop the others.
+//! - **The wall clock** may jump. Cron schedules are found anew when it went back, and due once when it went past them;
+//!   intervals do not care.
+
+mod job;
+mod lane;
+mod limits;
+mod moment;
+mod phase;
+mod plan;
+mod queue;
+mod remote;
+mod repository;
+mod timing;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use self::limits::{
+    CONCURRENT_POLLS, CONCURRENT_POLLS_PER_REGISTRY, CONFIG_RECHECK, CRON_SPREAD, FIRST_POLLS, FIRST_RETRY, LONG_POLL,
+    LONG_RUN, LONGEST_RETRY, LONGEST_SLEEP, MAX_REGISTRY_PAUSE, MAX_RETRY_AFTER, MIN_WAIT, MOST_POLLS, MOST_RUNS,
+    PATIENCE, TOLERANCE,
+};
+pub use self::moment::Moment;
+pub use self::plan::{AutomationPlan, Plan, RepositoryPlan};
+
+use self::job::Job;
+use self::lane::{Lane, Limits};
+use self::limits::{CLOCK_DRIFT, CLOCK_JUMP};
+use self::queue::Key;
+use self::remote::Remote;
+use self::repository::Repository;
+use crate::automation::ObjectName;
+use crate::run::{CONCURRENT_REMOTES, Kind};
+
+/// What makes something due at once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Trigger {
+    /// Everything is polled, then everything runs.
+    All,
+    /// The image repository of this canonical name (`registry/path`) is polled.
+    Image(String),
+    /// Its repository is polled, then the automations that apply the policy run.
+    Policy(ObjectName),
+    /// Its repositories are polled, then it runs.
+    Automation(ObjectName),
+    /// All automations of the remote of this URL run.
+    Remote(String),
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Well, whether there was something to do or not.
+    Done,
+    /// It failed.
+    Failed {
+        /// What that calls for.
+        kind: Kind,
+        /// How long the other side asks to wait.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// What is to be done now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// Poll an image repository.
+    Poll {
+        /// The repository's key in the [`Plan`].
+        repository: Arc<str>,
+        /// The number of this poll, given back when it has ended.
+        number: u64,
+    },
+    /// Run the automations of a remote that are due.
+    Run {
+        /// The remote's URL.
+        remote: Arc<str>,
+        /// The number of this run, given back when it has ended.
+        number: u64,
+        /// Which of its automations are due.
+        due: BTreeSet<ObjectName>,
+    },
+}
+
+/// How a poll ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Polled<'p> {
+    /// The repository's key.
+    pub repository: &'p str,
+    /// The number of the poll.
+    pub number: u64,
+    /// How it ended.
+    pub ending: Ending,
+    /// The policies that select something else than before.
+    pub changed: &'p BTreeSet<ObjectName>,
+    /// The point in time that something waits for.
+    pub until: Option<Timestamp>,
+}
+
+/// How one automation of a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// The automation.
+    pub automation: ObjectName,
+    /// How it ended.
+    pub ending: Ending,
+    /// The point in time that something waits for.
+    pub until: Option<Timestamp>,
+}
+
+/// When what is due.
+#[derive(Debug)]
+pub struct Agenda {
+    seed: u64,
+    repositories: BTreeMap<Key, Repository>,
+    remotes: BTreeMap<Key, Remote>,
+    polls: Lane,
+    runs: Lane,
+    /// The moment that points on the wall clock were last found at.
+    found: Option<Moment>,
+}
+
+impl Agenda {
+    /// An agenda with nothing on it. Processes with different seeds poll at different points of an interval.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let polls = Limits {
+            places: CONCURRENT_POLLS,
+            per_group: CONCURRENT_POLLS_PER_REGISTRY,
+            long: LONG_POLL,
+            most: MOST_POLLS,
+        };
+        let runs = Limits { places: CONCURRENT_REMOTES, per_group: MOST_RUNS, long: LONG_RUN, most: MOST_RUNS };
+        let (polls, runs) = (Lane::new(polls), Lane::new(runs));
+        Self { seed, repositories: BTreeMap::new(), remotes: BTreeMap::new(), polls, runs, found: None }
+    }
+
+    /// Takes a plan in place of the one before. Everything on it is due at once; what is under way goes on.
+    pub fn configure(&mut self, plan: Plan, now: Moment) {
+        self.repositories.values_mut().for_each(Repository::leave);
+        for plan in plan.repositories {
+            match self.repositories.get_mut(&plan.key) {
+                Some(repository) => repository.configure(plan, now),
+                None => {
+                    let key = Arc::clone(&plan.key);
+                    self.repositories.insert(key, Repository::new(plan, self.seed, now));
+                }
+            }
+        }
+        let mut before: BTreeMap<(Key, ObjectName), Job> = BTreeMap::new();
+        for (url, remote) in &mut self.remotes {
+            let jobs = std::mem::take(&mut remote.jobs);
+            before.extend(jobs.into_iter().map(|(id, job)| ((Arc::clone(url), id), job)));
+        }
+        for plan in plan.automations {
+            let place = (Arc::clone(&plan.remote), plan.id.clone());
+            let job = match before.remove(&place) {
+                Some(job) => job.configured(plan, now),
+                None => Job::new(plan, self.seed, now),
+            };
+            self.place(place, job, now);
+        }
+        self.refresh(now);
+    }
+
+    /// Puts an automation where it belongs. It is due as soon as its repositories have been polled.
+    fn place(&mut self, (url, id): (Key, ObjectName), mut job: Job, now: Moment) {
+        let mut waits = Vec::new();
+        for (_, key) in &job.plan.applies {
+            if let Some(repository) = self.repositories.get_mut(key) {
+                repository.users.insert((Arc::clone(&url), id.clone()));
+                waits.push((Arc::clone(key), repository.ask(now)));
+            }
+        }
+        job.ask(waits, now);
+        self.remotes.entry(url).or_default().jobs.insert(id, job);
+    }
+
+    /// Makes something due at once. Returns how many image repositories and automations that concerns.
+    pub fn trigger(&mut self, trigger: &Trigger, now: Moment) -> usize {
+        let mut asked: BTreeMap<Key, u64> = BTreeMap::new();
+        for (key, repository) in &mut self.repositories {
+            if matches!(trigger, Trigger::Image(image) if *image == repository.plan.image) {
+                asked.insert(Arc::clone(key), repository.ask(now));
+            }
+        }
+        let mut count = 0;
+        for job in self.remotes.values_mut().flat_map(|remote| remote.jobs.values_mut()) {
+            if job.plan.is_meant(trigger) {
+                let mut waits = Vec::new();
+                for key in job.plan.polls(trigger) {
+                    if let Some(repository) = self.repositories.get_mut(key) {
+                        waits.push((Arc::clone(key), repository.ask(now)));
+                    }
+                }
+                asked.extend(waits.iter().cloned());
+                job.ask(waits, now);
+                count += 1;
+            }
+        }
+        self.refresh(now);
+        count + asked.len()
+    }
+
+    /// Begins what is due, as far as the limits allow.
+    pub fn take(&mut self, now: Moment) -> Vec<Work> {
+        self.look_at_clock(now);
+        let mut work = Vec::new();
+        let registry =
+            |key: &Key| self.repositories.get(key).map_or("", |repository| repository.plan.registry.as_str());
+        for key in self.polls.begin(now.elapsed, registry) {
+            if let Some(repository) = self.repositories.get_mut(&key) {
+                let number = repository.begin(now);
+                work.push(Work::Poll { repository: key, number });
+            }
+        }
+        // A remote that has a run under way is not due, so that groups have nothing to bound here.
+        for url in self.runs.begin(now.elapsed, |_| "") {
+            if let Some(remote) = self.remotes.get_mut(&url) {
+                let (number, due) = remote.begin(now);
+                work.push(Work::Run { remote: url, number, due });
+            }
+        }
+        work
+    }
+
+    /// Takes in how a poll ended.
+    pub fn polled(&mut self, poll: &Polled<'_>, now: Moment) {
+        let Some(repository) = self.repositories.get_mut(poll.repository) else { return };
+        if repository.under_way() != Some(poll.number) {
+            return;
+        }
+        let key = Arc::clone(&repository.plan.key);
+        repository.end(poll.ending, poll.until, now);
+        self.polls.end(&key);
+        if let Ending::Failed { retry_after: Some(wait), .. } = poll.ending {
+            self.polls.pause(&repository.plan.registry, now.elapsed + wait.min(MAX_REGISTRY_PAUSE));
+        }
+        let mut touched: BTreeSet<Key> = BTreeSet::new();
+        for (url, id) in repository.users.clone() {
+            let Some(job) = self.remotes.get_mut(&url).and_then(|remote| remote.jobs.get_mut(&id)) else { continue };
+            if job.polled(&key, poll.number) {
+                touched.insert(Arc::clone(&url));
+            }
+            if job.plan.applies.iter().any(|(policy, _)| poll.changed.contains(policy)) {
+                job.change(now);
+                touched.insert(url);
+            }
+        }
+        self.refresh_repository(&key, now);
+        for url in touched {
+            self.refresh_remote(&url, now);
+        }
+    }
+
+    /// Takes in how a run ended.
+    pub fn ran(&mut self, url: &str, number: u64, automations: &[Ran], now: Moment) {
+        let Some((url, remote)) = self.remotes.get_key_value(url) else { return };
+        if remote.under_way() != Some(number) {
+            return;
+        }
+        let url = Arc::clone(url);
+        self.runs.end(&url);
+        if let Some(remote) = self.remotes.get_mut(&url) {
+            remote.end();
+            for ran in automations {
+                if let Some(job) = remote.jobs.get_mut(&ran.automation) {
+                    job.end(ran.ending, ran.until, now);
+                }
+            }
+        }
+        self.refresh_remote(&url, now);
+    }
+
+    /// When to call [`Agenda::take`] again, unless something else happens before.
+    #[must_use]
+    pub fn next(&self, now: Moment) -> Duration {
+        let latest = now.elapsed + LONGEST_SLEEP;
+        self.polls.next(now.elapsed).into_iter().chain(self.runs.next(now.elapsed)).fold(latest, Duration::min)
+    }
+
+    /// When an image repository is polled next.
+    #[must_use]
+    pub fn next_poll(&self, repository: &str, now: Moment) -> Option<Timestamp> {
+        Some(now.time_at(self.repositories.get(repository)?.next(now)?))
+    }
+
+    /// When an automation runs next.
+    #[must_use]
+    pub fn next_run(&self, remote: &str, automation: &ObjectName, now: Moment) -> Option<Timestamp> {
+        Some(now.time_at(self.remotes.get(remote)?.jobs.get(automation)?.due(now)?))
+    }
+
+    /// Finds points on the wall clock anew when that has moved against the other one.
+    fn look_at_clock(&mut self, now: Moment) {
+        let moved = self.found.map_or(SignedDuration::ZERO, |found| now.jump(found));
+        if self.found.is_some() && moved.abs() < CLOCK_DRIFT {
+            return;
+        }
+        self.found = Some(now);
+        if moved < -CLOCK_JUMP {
+            self.repositories.values_mut().for_each(|repository| repository.rewind(now));
+            self.remotes.values_mut().flat_map(|remote| remote.jobs.values_mut()).for_each(|job| job.rewind(now));
+        }
+        self.refresh(now);
+    }
+
+    /// Finds anew when everything is due, and drops what is neither configured nor under way.
+    fn refresh(&mut self, now: Moment) {
+        for key in self.repositories.keys().cloned().collect::<Vec<_>>() {
+            self.refresh_repository(&key, now);
+        }
+        for url in self.remotes.keys().cloned().collect::<Vec<_>>() {
+            self.refresh_remote(&url, now);
+        }
+    }
+
+    fn refresh_repository(&mut self, key: &Key, now: Moment) {
+        self.polls.queue.set(key, self.repositories.get(key).and_then(|repository| repository.due(now)));
+        if self.repositories.get(key).is_some_and(Repository::is_done) {
+            self.repositories.remove(key);
+        }
+    }
+
+    fn refresh_remote(&mut self, url: &Key, now: Moment) {
+        self.runs.queue.set(url, self.remotes.get(url).and_then(|remote| remote.due(now)));
+        if self.remotes.get(url).is_some_and(Remote::is_done) {
+            self.remotes.remove(url);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What an agenda is about: image repositories and automations, without how they are done.
+
+use std::sync::Arc;
+
+use super::Trigger;
+use crate::automation::{Gather, ObjectName, Schedule};
+
+/// What an agenda is about.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// The image repositories, each key once.
+    pub repositories: Vec<RepositoryPlan>,
+    /// The automations, each name once.
+    pub automations: Vec<AutomationPlan>,
+}
+
+/// An image repository.
+#[derive(Debug, Clone)]
+pub struct RepositoryPlan {
+    /// What it is called here.
+    pub key: Arc<str>,
+    /// Its canonical name, `registry/path`.
+    pub image: String,
+    /// The registry's authority.
+    pub registry: String,
+    /// When to poll.
+    pub schedule: Schedule,
+    /// A suspended one is looked at once, to say so.
+    pub suspended: bool,
+}
+
+impl RepositoryPlan {
+    /// When it is due by itself.
+    pub(super) fn regular(&self) -> Option<Schedule> {
+        (!self.suspended).then(|| self.schedule.clone())
+    }
+}
+
+/// An automation.
+#[derive(Debug, Clone)]
+pub struct AutomationPlan {
+    /// Its name.
+    pub id: ObjectName,
+    /// The URL of its remote.
+    pub remote: Arc<str>,
+    /// When to run.
+    pub schedule: Schedule,
+    /// How long changes wait for each other.
+    pub gather: Gather,
+    /// A suspended one is never due.
+    pub suspended: bool,
+    /// The policies it applies, and the keys of their repositories.
+    pub applies: Vec<(ObjectName, Arc<str>)>,
+}
+
+impl AutomationPlan {
+    /// When it is due by itself.
+    pub(super) fn regular(&self) -> Option<Schedule> {
+        (!self.suspended).then(|| self.schedule.clone())
+    }
+
+    /// Whether a trigger makes it run.
+    pub(super) fn is_meant(&self, trigger: &Trigger) -> bool {
+        match trigger {
+            Trigger::All => true,
+            Trigger::Image(_) => false,
+            Trigger::Policy(policy) => self.applies.iter().any(|(id, _)| id == policy),
+            Trigger::Automation(id) => self.id == *id,
+            Trigger::Remote(url) => *self.remote == **url,
+        }
+    }
+
+    /// The repositories that a trigger polls before it runs.
+    pub(super) fn polls(&self, trigger: &Trigger) -> impl Iterator<Item = &Arc<str>> {
+        self.applies
+            .iter()
+            .filter(|(id, _)| match trigger {
+                Trigger::Policy(policy) => id == policy,
+                Trigger::Remote(_) => false,
+                _ => true,
+            })
+            .map(|(_, repository)| repository)
+    }
+}
