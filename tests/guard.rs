@@ -11,9 +11,10 @@ use jiff::Timestamp;
 use tagwright::automation::{Automation, ImagePolicy};
 use tagwright::config;
 use tagwright::edit::{Selection, Selections};
-use tagwright::guard::{self, Hold, Known, Verdict, Writer, Writing};
+use tagwright::guard::{self, Hold, Identity, Known, Verdict, Writer, Writing};
 use tagwright::image::Reference;
 use tagwright::marker;
+use tagwright::plan::{self, MarkedFile, Place};
 use yaml_rust2::{Yaml, YamlLoader};
 
 /// The time of every case that does not say another one.
@@ -177,4 +178,95 @@ fn text(yaml: &Yaml) -> &str {
 
 fn texts(yaml: &Yaml) -> Vec<String> {
     yaml.as_vec().unwrap_or_else(|| panic!("no list: {yaml:?}")).iter().map(|item| text(item).to_owned()).collect()
+}
+
+/// A plan of one file with three fields of `shop:web`, which selects 1.2.0; the lines that change, and what is held.
+fn planned(before: &str, guards: &dyn Fn(&[Arc<ImagePolicy>], &MarkedFile) -> plan::Guards<'static>) -> Vec<String> {
+    let policies = automation("", "policy: {semver: {range: 1.x}}").policies.clone();
+    let selection = Selection::Selected(Reference::parse("ghcr.io/acme/web:1.2.0").unwrap());
+    let selections: Selections = [("shop:web", selection)].into_iter().collect();
+    let file = MarkedFile::new("apps/web.yaml".to_owned(), before.as_bytes().to_vec());
+    let guards = plan::Guards { policies: &policies, ..guards(&policies, &file) };
+    let plan = plan::guarded([&file], &selections, &guards);
+    let edits = plan.edits.iter().flat_map(|edit| edit.changes.iter().zip(&edit.changed));
+    let edits = edits.map(|(change, index)| {
+        assert_eq!(file.scan.markers[*index].line, change.line);
+        format!("{} {} -> {}", change.line, change.old, change.new)
+    });
+    let holds = plan.holds.iter().map(|held| {
+        assert_eq!((held.file.as_str(), held.setter.split(':').next()), ("apps/web.yaml", Some("shop")));
+        format!("{} {} not {}: {}", held.line, held.current, held.wanted, held.hold.code())
+    });
+    edits.chain(holds).collect()
+}
+
+const THREE: &str = "one: 1.3.0 # {\"$imagepolicy\": \"shop:web:tag\"}\n\
+                     two: 1.1.0 # {\"$imagepolicy\": \"shop:web:tag\"}\n\
+                     three: 1.2.0 # {\"$imagepolicy\": \"shop:web:tag\"}\n";
+
+fn held_by_hand() -> Hold {
+    Hold::Manual { policy: "shop:web".to_owned(), since: at(NOW), reason: None }
+}
+
+#[test]
+fn a_plan_lists_what_it_holds() {
+    let found = planned(THREE, &|_, _| plan::Guards::default());
+    assert_eq!(found, ["2 1.1.0 -> 1.2.0", "1 1.3.0 not 1.2.0: downgrade"]);
+    let by_hand = |_: &[_], _: &_| plan::Guards {
+        held: BTreeMap::from([("shop:web".to_owned(), held_by_hand())]),
+        ..plan::Guards::default()
+    };
+    assert_eq!(planned(THREE, &by_hand), ["1 1.3.0 not 1.2.0: manual", "2 1.1.0 not 1.2.0: manual"]);
+    let closed =
+        |_: &[_], _: &_| plan::Guards { everything: Some(Hold::Window { opens: None }), ..plan::Guards::default() };
+    assert_eq!(planned(THREE, &closed), ["1 1.3.0 not 1.2.0: downgrade", "2 1.1.0 not 1.2.0: window"]);
+}
+
+#[test]
+fn a_field_that_is_held_takes_its_parts_along_and_no_others() {
+    let second = |_: &[_], file: &MarkedFile| plan::Guards {
+        fields: BTreeMap::from([(Place::of(&file.path, &file.scan.markers[1]), held_by_hand())]),
+        ..plan::Guards::default()
+    };
+    let expect = ["1 1.3.0 not 1.2.0: downgrade", "2 1.1.0 not 1.2.0: manual"];
+    assert_eq!(planned(THREE, &second), expect);
+    let parts = "name: ghcr.io/acme/old # {\"$imagepolicy\": \"shop:web:name\"}\n\
+                 tag: 1.1.0 # {\"$imagepolicy\": \"shop:web:tag\"}\n\
+                 image: ghcr.io/acme/web:1.1.0 # {\"$imagepolicy\": \"shop:web\"}\n";
+    let expect = [
+        "3 ghcr.io/acme/web:1.1.0 -> ghcr.io/acme/web:1.2.0",
+        "1 ghcr.io/acme/old not ghcr.io/acme/web: manual",
+        "2 1.1.0 not 1.2.0: manual",
+    ];
+    assert_eq!(planned(parts, &second), expect);
+}
+
+#[test]
+fn without_policies_nothing_is_guarded() {
+    let selection = Selection::Selected(Reference::parse("ghcr.io/acme/web:1.2.0").unwrap());
+    let file = MarkedFile::new("web.yaml".to_owned(), THREE.as_bytes().to_vec());
+    let plan = plan::edits([&file], &[("shop:web", selection)].into_iter().collect());
+    assert_eq!((plan.changes().count(), plan.holds), (2, vec![]));
+}
+
+#[test]
+fn fields_are_recognised_in_other_versions_of_a_file() {
+    let marked = |value: &str, marker: &str| format!("  - {value} # {{\"$imagepolicy\": \"{marker}\"}}\n");
+    let document = |name: &str, items: &str| format!("kind: A\nmetadata: {{name: {name}}}\nitems:\n{items}---\n");
+    let new = document("x", &(marked("1", "a:b") + &marked("2", "a:b") + &marked("3", "a:b:tag")))
+        + &document("y", &marked("4", "a:b"));
+    let scan = marker::scan(new.as_bytes());
+    let identities: Vec<Identity> = (0..4).map(|index| Identity::of(&scan, index).unwrap()).collect();
+    let values = |text: &str| -> Vec<Option<String>> {
+        let scan = marker::scan(text.as_bytes());
+        identities.iter().map(|identity| identity.value(&scan).map(str::to_owned)).collect()
+    };
+    let some = |value: &str| Some(value.to_owned());
+    assert_eq!(values(&new), [some("1"), some("2"), some("3"), some("4")]);
+    // Documents in another order, fields that came and went, comments above.
+    let old = document("y", &marked("14", "a:b"))
+        + "# more\n"
+        + &document("x", &(marked("13", "a:b:tag") + &marked("11", "a:b")));
+    assert_eq!(values(&old), [some("11"), None, some("13"), some("14")]);
+    assert_eq!(Identity::of(&scan, 4), None);
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::change::{Change, ObjectIdentity};
-use crate::message::{Author, Criteria, Facts, Recognised, recognise, render, with_trailers};
+use crate::message::{Author, Criteria, Facts, Recognised, is_written_by, recognise, releases, render, with_trailers};
 use crate::template::Template;
 
 const FLUX: &str = include_str!("../../fixtures/templates/flux.json");
@@ -254,4 +254,35 @@ fn own_commits_are_recognised() {
     for (message, author, criteria, expected) in cases {
         assert_eq!(recognise(message, author, criteria), expected, "{message:?}");
     }
+}
+
+#[test]
+fn releases_are_read_from_trailers_alone() {
+    let check = |message: &str, expect: &[&str]| assert_eq!(releases(message), expect, "{message:?}");
+    check("S\n\nTagwright-Release: ns:a\n", &["ns:a"]);
+    check("S\n\nTagwright-Release: ns:a, ns:b ns/c\ntagwright-release: x:y\n", &["ns:a", "ns:b", "ns:c", "x:y"]);
+    check("S\n\nTagwright-Release: ns:a\nTagwright-Automation: ns/a\n", &["ns:a"]);
+    check("S\n\nTagwright-Release: ns:a\n\nMore text", &[]);
+    check("Tagwright-Release: ns:a", &[]);
+    check("S\n\nTagwright-Release:\n", &[]);
+    check("", &[]);
+}
+
+#[test]
+fn whose_commit_it_is() {
+    let own = |name, email| Author { name, email };
+    let ada = own("Ada", "ada@example.com");
+    let check = |own: Author<'_>, message: &str, author: Author<'_>, expect: bool| {
+        assert_eq!(is_written_by(&own, message, &author), expect, "{own} {message:?} {author}");
+    };
+    check(own("bot", "bot@example.com"), "S", own("other", "BOT@example.com "), true);
+    check(own("bot", "bot@example.com"), "S", own("bot", "ada@example.com"), false);
+    check(own("bot", ""), "S", own("bot", "ada@example.com"), true);
+    check(own("bot", ""), "S", ada, false);
+    check(own("", ""), "S", own("", ""), false);
+    // Other bots': by the trailer, by the author, by the message.
+    check(own("bot", "bot@example.com"), "S\n\nTagwright-Automation: ns/a\n", ada, true);
+    check(own("bot", "bot@example.com"), "S", own("k", "kubevelabot@users.noreply.github.com"), true);
+    check(own("bot", "bot@example.com"), "Update from image update automation", ada, true);
+    check(own("bot", "bot@example.com"), "Revert \"Update from image update automation\"", ada, false);
 }
