@@ -3,23 +3,31 @@
 //! stdout is data, stderr is talk. Exit codes: 0 done or nothing to do; 1 failed, or "no" (`select`, `skip`); 2 wrong usage
 //! or configuration; 3 something would change (`--check`, `--dry-run`) or is wrong (`check`); 70 a broken invariant.
 
+mod at;
+mod bot;
 mod check;
 mod completions;
 mod demo;
 mod explain;
+mod history;
 mod mark;
 mod message;
+mod moment;
+mod name;
 mod run;
 mod select;
 mod set;
 mod skip;
+mod status;
 mod streams;
+mod switch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::server::Order;
 use crate::{report, telemetry};
 
 /// The heading of the flags that every command has.
@@ -66,6 +74,18 @@ enum Command {
     Message(message::Arguments),
     /// Tell whether a commit is the bot's own (exit 0) or not (exit 1)
     Skip(skip::Arguments),
+    /// Show what a bot selects, does and waits for
+    Status(status::Arguments),
+    /// Show what was committed, held back and failed
+    History(history::Arguments),
+    /// Keep the fields of a policy as they are
+    Hold(switch::Reasoned),
+    /// End the hold of a policy, also one for a revert
+    Release(switch::About),
+    /// Let an automation do nothing
+    Suspend(switch::Reasoned),
+    /// Let an automation work again
+    Resume(switch::About),
     /// Do the whole job on an embedded registry and Git remote
     Demo(demo::Arguments),
     /// Print a shell's completion script
@@ -131,6 +151,12 @@ fn dispatch(command: Command) -> anyhow::Result<Ending> {
         Command::Mark(arguments) => mark::run(&arguments),
         Command::Message(arguments) => message::run(&arguments),
         Command::Skip(arguments) => skip::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::History(arguments) => history::run(&arguments),
+        Command::Hold(arguments) => switch::run_reasoned(Order::Hold, &arguments),
+        Command::Release(about) => switch::run(Order::Release, &about),
+        Command::Suspend(arguments) => switch::run_reasoned(Order::Suspend, &arguments),
+        Command::Resume(about) => switch::run(Order::Resume, &about),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }

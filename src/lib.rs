@@ -44,6 +44,7 @@
 //!   schedule    when what is due, as a pure state machine; the tasks around it
 //! faces
 //!   config      documents -> Automation (raw, then validated): native, Flux, KubeVela, secrets
+//!   server      the bot over HTTP: a Unix socket for its user, TCP to read
 //!   cli, report, telemetry   subcommands; texts and JSON; exit codes; logs
 //! ```
 //!
@@ -82,6 +83,7 @@ pub mod registry;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod server;
 pub mod snippet;
 pub mod store;
 pub mod suggest;

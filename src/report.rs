@@ -1,12 +1,16 @@
 //! What people outside read: failures with hints, findings, diffs, the summary of a run.
 
+mod age;
 pub mod check;
 pub mod diff;
 pub mod explain;
 mod hint;
+pub mod history;
 pub mod json;
 pub mod mark;
 pub mod sarif;
+pub mod status;
+mod table;
 pub mod tags;
 
 use std::fmt::Write;
@@ -45,6 +49,22 @@ impl Usage {
     #[must_use]
     pub fn shape(message: impl Into<String>) -> Self {
         Self::new(message, "the README shows the shape of every JSON document under \"Commands\"")
+    }
+}
+
+/// What was asked for is not there, or not now.
+#[derive(Debug, Error)]
+#[error("{message}")]
+pub struct Missing {
+    message: String,
+    hint: String,
+}
+
+impl Missing {
+    /// Says what is missing and, where that is known, what to do.
+    #[must_use]
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into() }
     }
 }
 

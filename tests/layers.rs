@@ -52,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("schedule", &["automation", "image", "run"]),
+    ("server", &["automation", "report", "schedule", "store"]),
     (
         "config",
         &[
@@ -88,7 +89,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "policy",
             "registry",
             "run",
+            "schedule",
             "snippet",
+            "store",
             "suggest",
             "template",
             "version",
@@ -118,6 +121,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "registry",
             "report",
             "run",
+            "schedule",
+            "server",
             "store",
             "telemetry",
             "template",

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Usage;
+use super::{Missing, Usage};
 use crate::{files, git, registry, run, template};
 
 /// Finds a hint for an error that reached the top, from the outermost cause that has one.
@@ -10,6 +10,9 @@ pub(super) fn of(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         if let Some(usage) = cause.downcast_ref::<Usage>() {
             return Some(usage.hint.clone()).filter(|hint| !hint.is_empty());
+        }
+        if let Some(missing) = cause.downcast_ref::<Missing>() {
+            return Some(missing.hint.clone()).filter(|hint| !hint.is_empty());
         }
         if let Some(error) = cause.downcast_ref::<template::ParseError>() {
             return error.hint().map(Into::into);

@@ -1,5 +1,7 @@
 //! The JSON shapes that `--output json` prints and `message --changes` reads. They are documented in the README.
 
+pub mod history;
+
 use serde::{Deserialize, Serialize};
 
 use crate::run::{AutomationReport, Outcome, PolicyReport, Report};

@@ -25,6 +25,12 @@ Commands:
   mark         Put markers on images and write the policies for them
   message      Render a commit message
   skip         Tell whether a commit is the bot's own (exit 0) or not (exit 1)
+  status       Show what a bot selects, does and waits for
+  history      Show what was committed, held back and failed
+  hold         Keep the fields of a policy as they are
+  release      End the hold of a policy, also one for a revert
+  suspend      Let an automation do nothing
+  resume       Let an automation work again
   demo         Do the whole job on an embedded registry and Git remote
   completions  Print a shell's completion script
   help         Print this message or the help of the given subcommand(s)
@@ -453,6 +459,258 @@ Options:
 
       --author <NAME|EMAIL>
           An author with this name or mail address is the bot, too; may be repeated
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+Logging:
+  -v, --verbose...
+          Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
+
+      --log-format <FORMAT>
+          How log lines on stderr look
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON object a line
+          
+          [env: TAGWRIGHT_LOG_FORMAT]
+          [default: text]
+-- stderr
+");
+    insta::assert_snapshot!(world.run(["status", "--help"]).text(), @"
+exit 0
+-- stdout
+Show what a bot selects, does and waits for
+
+Usage: tagwright status [OPTIONS] [NAME]...
+
+Arguments:
+  [NAME]...
+          Policies (NS:NAME) and automations (NS/NAME) to show; none shows all
+
+Options:
+      --data-dir <DIR>
+          Data folder of the bot [default: the folder for state of the user]
+          
+          [env: TAGWRIGHT_DATA_DIR]
+
+      --url <URL>
+          Ask the bot that listens here, such as http://127.0.0.1:8080, in place of one of this
+          machine
+
+      --output <FORMAT>
+          What to print on stdout
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON document
+          
+          [default: text]
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+Logging:
+  -v, --verbose...
+          Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
+
+      --log-format <FORMAT>
+          How log lines on stderr look
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON object a line
+          
+          [env: TAGWRIGHT_LOG_FORMAT]
+          [default: text]
+-- stderr
+");
+    insta::assert_snapshot!(world.run(["history", "--help"]).text(), @"
+exit 0
+-- stdout
+Show what was committed, held back and failed
+
+Usage: tagwright history [OPTIONS]
+
+Options:
+      --policy <NS:NAME>
+          Only what concerns this policy
+
+      --automation <NS/NAME>
+          Only what concerns this automation
+
+      --since <T>
+          Only what is not older: a duration (24h, 7d), a day or a time (RFC 3339)
+
+      --limit <N>
+          At most so many entries
+          
+          [default: 100]
+
+      --data-dir <DIR>
+          Data folder of the bot [default: the folder for state of the user]
+          
+          [env: TAGWRIGHT_DATA_DIR]
+
+      --url <URL>
+          Ask the bot that listens here, such as http://127.0.0.1:8080, in place of one of this
+          machine
+
+      --output <FORMAT>
+          What to print on stdout
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON document
+          
+          [default: text]
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+Logging:
+  -v, --verbose...
+          Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
+
+      --log-format <FORMAT>
+          How log lines on stderr look
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON object a line
+          
+          [env: TAGWRIGHT_LOG_FORMAT]
+          [default: text]
+-- stderr
+");
+    insta::assert_snapshot!(world.run(["hold", "--help"]).text(), @"
+exit 0
+-- stdout
+Keep the fields of a policy as they are
+
+Usage: tagwright hold [OPTIONS] <NS:NAME>
+
+Arguments:
+  <NS:NAME>
+          Policy (NS:NAME) or automation (NS/NAME); a name alone is in the namespace default
+
+Options:
+      --data-dir <DIR>
+          Data folder of the bot [default: the folder for state of the user]
+          
+          [env: TAGWRIGHT_DATA_DIR]
+
+      --reason <TEXT>
+          Why, for those who will ask
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+Logging:
+  -v, --verbose...
+          Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
+
+      --log-format <FORMAT>
+          How log lines on stderr look
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON object a line
+          
+          [env: TAGWRIGHT_LOG_FORMAT]
+          [default: text]
+-- stderr
+");
+    insta::assert_snapshot!(world.run(["release", "--help"]).text(), @"
+exit 0
+-- stdout
+End the hold of a policy, also one for a revert
+
+Usage: tagwright release [OPTIONS] <NS:NAME>
+
+Arguments:
+  <NS:NAME>
+          Policy (NS:NAME) or automation (NS/NAME); a name alone is in the namespace default
+
+Options:
+      --data-dir <DIR>
+          Data folder of the bot [default: the folder for state of the user]
+          
+          [env: TAGWRIGHT_DATA_DIR]
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+Logging:
+  -v, --verbose...
+          Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
+
+      --log-format <FORMAT>
+          How log lines on stderr look
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON object a line
+          
+          [env: TAGWRIGHT_LOG_FORMAT]
+          [default: text]
+-- stderr
+");
+    insta::assert_snapshot!(world.run(["suspend", "--help"]).text(), @"
+exit 0
+-- stdout
+Let an automation do nothing
+
+Usage: tagwright suspend [OPTIONS] <NS:NAME>
+
+Arguments:
+  <NS:NAME>
+          Policy (NS:NAME) or automation (NS/NAME); a name alone is in the namespace default
+
+Options:
+      --data-dir <DIR>
+          Data folder of the bot [default: the folder for state of the user]
+          
+          [env: TAGWRIGHT_DATA_DIR]
+
+      --reason <TEXT>
+          Why, for those who will ask
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+Logging:
+  -v, --verbose...
+          Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
+
+      --log-format <FORMAT>
+          How log lines on stderr look
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON object a line
+          
+          [env: TAGWRIGHT_LOG_FORMAT]
+          [default: text]
+-- stderr
+");
+    insta::assert_snapshot!(world.run(["resume", "--help"]).text(), @"
+exit 0
+-- stdout
+Let an automation work again
+
+Usage: tagwright resume [OPTIONS] <NS:NAME>
+
+Arguments:
+  <NS:NAME>
+          Policy (NS:NAME) or automation (NS/NAME); a name alone is in the namespace default
+
+Options:
+      --data-dir <DIR>
+          Data folder of the bot [default: the folder for state of the user]
+          
+          [env: TAGWRIGHT_DATA_DIR]
 
   -h, --help
           Print help (see a summary with '-h')

@@ -4,6 +4,7 @@
 
 mod demo;
 mod help;
+mod history;
 mod message;
 mod readme;
 #[path = "../support/registry.rs"]
@@ -15,4 +16,6 @@ mod select;
 mod set;
 mod site;
 mod skip;
+mod status;
+mod switch;
 mod world;

@@ -1,0 +1,95 @@
+//! Names of policies and automations on the command line, and what was meant by one that does not exist.
+
+use crate::automation::ObjectName;
+use crate::config;
+use crate::report::Usage;
+use crate::schedule::status::Status;
+
+/// The namespace of a name that is written without one.
+const DEFAULT_NAMESPACE: &str = "default";
+
+/// What a name is to name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A policy, written `NS:NAME` as in markers.
+    Policy,
+    /// An automation, written `NS/NAME`.
+    Automation,
+}
+
+impl Kind {
+    /// How a name of this kind is written.
+    pub(super) fn written(self, name: &ObjectName) -> String {
+        match self {
+            Self::Policy => format!("{}:{}", name.namespace, name.name),
+            Self::Automation => name.to_string(),
+        }
+    }
+
+    /// The word for it.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Automation => "automation",
+        }
+    }
+
+    /// What stands before the word.
+    pub(super) fn article(self) -> &'static str {
+        match self {
+            Self::Policy => "a",
+            Self::Automation => "an",
+        }
+    }
+
+    /// The names of this kind that a bot knows.
+    pub(super) fn known(self, status: &Status) -> Vec<ObjectName> {
+        let name = |namespace: &String, name: &String| ObjectName { namespace: namespace.clone(), name: name.clone() };
+        match self {
+            Self::Policy => status.policies.iter().map(|it| name(&it.namespace, &it.name)).collect(),
+            Self::Automation => status.automations.iter().map(|it| name(&it.namespace, &it.name)).collect(),
+        }
+    }
+}
+
+/// Reads `NS:NAME`, `NS/NAME` or `NAME`.
+pub(super) fn parse(text: &str) -> Result<ObjectName, Usage> {
+    let (namespace, name) = text.split_once([':', '/']).unwrap_or((DEFAULT_NAMESPACE, text));
+    if namespace.is_empty() || name.is_empty() || name.contains([':', '/']) {
+        let hint = "write a policy as NAMESPACE:NAME and an automation as NAMESPACE/NAME";
+        return Err(Usage::new(format!("{text:?} is no name"), hint));
+    }
+    Ok(ObjectName { namespace: namespace.to_owned(), name: name.to_owned() })
+}
+
+/// What was probably meant by a name that a bot does not know; nothing when nothing is like it.
+pub(super) fn meant(kind: Kind, name: &ObjectName, status: &Status) -> Option<String> {
+    let known = kind.known(status);
+    if let Some(other) = known.iter().find(|other| other.name == name.name) {
+        return Some(format!("there is {} {}", kind.noun(), kind.written(other)));
+    }
+    let known: Vec<String> = known.iter().map(|name| kind.written(name)).collect();
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    Some(format!("did you mean {}?", config::nearest(&kind.written(name), &names)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_taken_as_they_are_written_anywhere() {
+        for (text, wanted) in [
+            ("shop:web", Some("shop/web")),
+            ("shop/web", Some("shop/web")),
+            ("web", Some("default/web")),
+            ("", None),
+            (":web", None),
+            ("shop:", None),
+            ("shop:web:tag", None),
+            ("a/b/c", None),
+        ] {
+            assert_eq!(parse(text).ok().map(|name| name.to_string()).as_deref(), wanted, "{text}");
+        }
+    }
+}

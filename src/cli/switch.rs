@@ -1,0 +1,127 @@
+//! `tagwright hold`, `release`, `suspend` and `resume`: orders to a bot, or to the next one that starts.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::at::{self, Source};
+use super::bot::Bot;
+use super::name::{self, Kind};
+use super::{Ending, streams};
+use crate::automation::ObjectName;
+use crate::report::{Missing, Usage};
+use crate::schedule::status::Status;
+use crate::server::{Obeyed, Order};
+use crate::store::{MAX_REASON_BYTES, Store};
+
+/// What an order is about, and to whom it goes.
+#[derive(Debug, clap::Args)]
+pub(super) struct About {
+    /// Policy (NS:NAME) or automation (NS/NAME); a name alone is in the namespace default
+    #[arg(value_name = "NS:NAME")]
+    name: String,
+    /// Data folder of the bot [default: the folder for state of the user]
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
+    data_dir: Option<PathBuf>,
+}
+
+/// An order that says why.
+#[derive(Debug, clap::Args)]
+pub(super) struct Reasoned {
+    #[command(flatten)]
+    about: About,
+    /// Why, for those who will ask
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// Gives an order that has a reason.
+pub(super) fn run_reasoned(order: Order, arguments: &Reasoned) -> anyhow::Result<Ending> {
+    let reason = arguments.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+    if reason.is_some_and(|reason| reason.len() > MAX_REASON_BYTES || reason.contains(char::is_control)) {
+        let message = format!("--reason is longer than {MAX_REASON_BYTES} bytes, or has control characters");
+        return Err(Usage::new(message, "say it in one sentence").into());
+    }
+    give(order, &arguments.about, reason)
+}
+
+/// Gives an order.
+pub(super) fn run(order: Order, about: &About) -> anyhow::Result<Ending> {
+    give(order, about, None)
+}
+
+fn give(order: Order, about: &About, reason: Option<&str>) -> anyhow::Result<Ending> {
+    let name = name::parse(&about.name)?;
+    let obeyed = super::runtime()?.block_on(async {
+        match at::find(None, about.data_dir.as_deref()).await? {
+            Source::Running(bot) => to_bot(order, &bot, &name, reason).await,
+            Source::Folder(folder) => to_store(order, &folder, &name, reason),
+        }
+    })?;
+    streams::data(&format!("{}\n", sentence(&obeyed)))?;
+    Ok(Ending::Done)
+}
+
+async fn to_bot(order: Order, bot: &Bot, name: &ObjectName, reason: Option<&str>) -> anyhow::Result<Obeyed> {
+    let status = bot.status().await?;
+    if !kind(order).known(&status).contains(name) {
+        let message = format!("there is no {} {}", kind(order).noun(), kind(order).written(name));
+        return Err(Missing::new(message, hint(order, name, &status)).into());
+    }
+    bot.order(order, name, reason).await
+}
+
+fn to_store(order: Order, folder: &Path, name: &ObjectName, reason: Option<&str>) -> anyhow::Result<Obeyed> {
+    let none = || {
+        let message = format!("no bot is running on {}, and none has ever run there", folder.display());
+        Missing::new(message, at::start(folder))
+    };
+    let store = at::left(folder)?.ok_or_else(none)?;
+    let obeyed = order.obey(&store, name, reason, Timestamp::now())?;
+    let place = folder.display();
+    streams::talk(&format!("note: no bot is running on {place}; the next one that starts will obey"));
+    if let Some(status) = last_status(&store)
+        && !kind(order).known(&status).contains(name)
+    {
+        let hint = hint(order, name, &status);
+        let hint = if hint.is_empty() { String::new() } else { format!("; {hint}") };
+        let (noun, written) = (kind(order).noun(), kind(order).written(name));
+        streams::talk(&format!("warning: the last bot knew no {noun} {written}{hint}"));
+    }
+    Ok(obeyed)
+}
+
+fn last_status(store: &Store) -> Option<Status> {
+    serde_json::from_slice(&store.status().ok()??).ok()
+}
+
+fn kind(order: Order) -> Kind {
+    if order.is_for_policies() { Kind::Policy } else { Kind::Automation }
+}
+
+/// What was meant by a name that is not known as this kind.
+fn hint(order: Order, name: &ObjectName, status: &Status) -> String {
+    let (other, command) = match order {
+        Order::Hold => (Kind::Automation, "suspend"),
+        Order::Release => (Kind::Automation, "resume"),
+        Order::Suspend => (Kind::Policy, "hold"),
+        Order::Resume => (Kind::Policy, "release"),
+    };
+    if other.known(status).contains(name) {
+        let written = other.written(name);
+        return format!("{written} is {} {}: `tagwright {command} {written}`", other.article(), other.noun());
+    }
+    name::meant(kind(order), name, status).unwrap_or_default()
+}
+
+fn sentence(obeyed: &Obeyed) -> String {
+    let Obeyed { order, name, changed } = obeyed;
+    let state = match order {
+        Order::Hold => "held",
+        Order::Release => "released",
+        Order::Suspend => "suspended",
+        Order::Resume => "resumed",
+    };
+    let noun = kind(*order).noun();
+    if *changed { format!("{noun} {name} {state}") } else { format!("{noun} {name} {state} already") }
+}

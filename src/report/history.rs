@@ -1,0 +1,63 @@
+//! What was done, as a table: a line for each field that was changed or held back.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::json::history::{Changed, Entry, Held, What};
+use super::table::table;
+use super::{plural, quoted, short};
+
+/// A line of the table.
+type Row = [String; 6];
+
+/// Writes the table, newest first; times are in the given zone.
+#[must_use]
+pub fn text(entries: &[Entry], zone: &TimeZone) -> String {
+    let rows: Vec<Row> = entries.iter().flat_map(|entry| rows(entry, zone)).collect();
+    table(["TIME", "AUTOMATION", "POLICY", "COMMIT", "FILE", "CHANGE"], &rows)
+}
+
+fn rows(entry: &Entry, zone: &TimeZone) -> Vec<Row> {
+    let row = |policy: &str, change: String, file: String| {
+        let (time, commit) = (time(entry.time, zone), short(&entry.commit).to_owned());
+        [time, entry.automation.clone(), policy.to_owned(), commit, file, change]
+    };
+    let place = |file: &str, line: usize| if line == 0 { file.to_owned() } else { format!("{file}:{line}") };
+    let changed =
+        |it: &Changed| row(&it.policy, format!("{} -> {}", quoted(&it.old), quoted(&it.new)), place(&it.file, it.line));
+    let held = |it: &Held| {
+        let (current, wanted) = (quoted(&it.current), quoted(&it.wanted));
+        row(&it.policy, format!("held {current}, not {wanted}: {}", it.reason), place(&it.file, it.line))
+    };
+    let mut rows: Vec<Row> = entry.changes.iter().map(changed).chain(entry.holds.iter().map(held)).collect();
+    if rows.is_empty() {
+        let policy = if entry.subject.contains(':') { entry.subject.as_str() } else { "" };
+        let automation = if entry.subject.contains('/') { &entry.subject } else { &entry.automation };
+        let mut only = row(policy, what(entry), String::new());
+        only[1].clone_from(automation);
+        rows.push(only);
+    }
+    if entry.left_out > 0 {
+        rows.push(row("", format!("and {} more", plural(entry.left_out, "field")), String::new()));
+    }
+    rows
+}
+
+/// What an entry without fields is about.
+fn what(entry: &Entry) -> String {
+    let word = match entry.event {
+        What::Pushed => "pushed",
+        What::Held | What::PolicyHeld => "held",
+        What::Failed => "failed",
+        What::PolicyReleased => "released",
+        What::AutomationSuspended => "suspended",
+        What::AutomationResumed => "resumed",
+    };
+    if entry.message.is_empty() { word.to_owned() } else { format!("{word}: {}", entry.message) }
+}
+
+fn time(time: Timestamp, zone: &TimeZone) -> String {
+    let time = time.to_zoned(zone.clone());
+    let format = if time.offset().is_zero() { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%:z" };
+    time.strftime(format).to_string()
+}

@@ -1,0 +1,94 @@
+//! `hold`, `release`, `suspend`, `resume` where no bot runs: the next one finds what was ordered.
+
+use serde_json::json;
+use tagwright::store::Filter;
+
+use crate::status::{document, left, store};
+use crate::world::World;
+
+#[test]
+fn orders_wait_for_the_next_bot() {
+    let world = left(&document());
+    let order = |arguments: &[&str]| world.run(arguments.iter().chain(&["--data-dir=state"]));
+    insta::assert_snapshot!(order(&["hold", "default:app", "--reason", "1.2 eats data"]).text(), @"
+exit 0
+-- stdout
+policy default:app held
+-- stderr
+note: no bot is running on state; the next one that starts will obey
+");
+    order(&["hold", "app"]).prints(0, "policy default:app held already\n");
+    order(&["hold", "shop/web"]).prints(0, "policy shop:web held\n");
+    order(&["release", "shop:web"]).prints(0, "policy shop:web released\n");
+    order(&["suspend", "shop", "--reason=moving"]).prints(0, "automation default/shop suspended\n");
+    order(&["suspend", "default:shop"]).prints(0, "automation default/shop suspended already\n");
+    let switches = store(&world.path("state")).switches().unwrap();
+    assert_eq!(switches.held.keys().collect::<Vec<_>>(), ["default:app"]);
+    assert_eq!(switches.held["default:app"].reason.as_deref(), Some("1.2 eats data"));
+    assert_eq!(switches.suspended["default/shop"].reason.as_deref(), Some("moving"));
+    assert!(switches.released.contains_key("shop:web"));
+    order(&["resume", "default/shop"]).prints(0, "automation default/shop resumed\n");
+    order(&["resume", "default/shop"]).prints(0, "automation default/shop resumed already\n");
+    let records = store(&world.path("state")).records(&Filter::default()).unwrap();
+    assert_eq!(records.len(), 5, "each change once: {records:?}");
+}
+
+#[test]
+fn a_name_that_the_last_bot_did_not_know_is_a_warning() {
+    let world = left(&document());
+    let said = |arguments: &[&str]| {
+        let run = world.run(arguments.iter().chain(&["--data-dir=state"]));
+        assert_eq!(run.code, 0, "{run:?}");
+        run.stderr.lines().last().unwrap_or_default().to_owned()
+    };
+    insta::assert_snapshot!(said(&["hold", "default:shop"]), @"
+warning: the last bot knew no policy default:shop; default/shop is an automation: `tagwright suspend default/shop`
+");
+    insta::assert_snapshot!(said(&["resume", "shop:web"]), @"
+warning: the last bot knew no automation shop/web; shop:web is a policy: `tagwright release shop:web`
+");
+    insta::assert_snapshot!(said(&["release", "default:ap"]), @"
+warning: the last bot knew no policy default:ap; did you mean default:app?
+");
+    insta::assert_snapshot!(said(&["suspend", "nothing/alike"]), @"
+warning: the last bot knew no automation nothing/alike
+");
+}
+
+#[test]
+fn orders_go_nowhere_where_no_bot_ever_ran() {
+    let world = World::new();
+    insta::assert_snapshot!(world.run(["hold", "default:app", "--data-dir=nowhere"]).text(), @"
+exit 1
+-- stdout
+-- stderr
+error: no bot is running on nowhere, and none has ever run there
+  hint: start a bot with `tagwright run --data-dir nowhere`, or name the folder of one that runs: --data-dir DIR
+");
+    assert!(!world.path("nowhere").exists(), "nothing is made");
+    world.run(["hold", "--data-dir=nowhere"]).refuses(2, "<NS:NAME>");
+    world.run(["suspend", "a/b/c", "--data-dir=nowhere"]).refuses(2, "\"a/b/c\" is no name");
+    let long = format!("--reason={}", "x".repeat(2000));
+    world.run(["hold", "app", &long]).refuses(2, "longer than 1024 bytes");
+    world.run(["hold", "app", "--reason=a\nb"]).refuses(2, "control characters");
+}
+
+#[test]
+fn orders_show_in_the_history() {
+    let world = left(&json!({}));
+    for arguments in [["hold", "app"], ["suspend", "shop"], ["release", "app"]] {
+        assert_eq!(world.run(arguments.iter().chain(&["--data-dir=state"])).code, 0);
+    }
+    let history = world.run(["history", "--data-dir=state", "--output=json"]).json();
+    let told: Vec<_> = history["entries"].as_array().unwrap().iter().map(|it| (&it["event"], &it["subject"])).collect();
+    assert_eq!(
+        told,
+        [
+            (&json!("policyReleased"), &json!("default:app")),
+            (&json!("automationSuspended"), &json!("default/shop")),
+            (&json!("policyHeld"), &json!("default:app")),
+        ]
+    );
+    let policy = world.run(["history", "--data-dir=state", "--policy=app", "--output=json"]).json();
+    assert_eq!(policy["entries"].as_array().unwrap().len(), 2);
+}
