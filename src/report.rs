@@ -177,12 +177,16 @@ pub fn failures(report: &Report) -> String {
     });
     let mut text = String::new();
     for (whose, error) in polls.chain(automations) {
-        let _ = writeln!(text, "error: {whose}{}", error.chain());
-        if let Some(hint) = hint::of_run(error) {
-            let _ = writeln!(text, "  hint: {hint}");
-        }
+        text.push_str(&failure_of_run(&whose, error));
     }
     text
+}
+
+/// Writes one failure of a run; `whose` stands before it.
+#[must_use]
+pub fn failure_of_run(whose: &str, error: &run::Error) -> String {
+    let hint = hint::of_run(error).map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
+    format!("error: {whose}{}\n{hint}", error.chain())
 }
 
 /// Writes what happened to each automation: a line, then the changes.

@@ -23,7 +23,7 @@ pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
 pub use poll::{Polled, forget, no_match, poll, refused, save};
 pub use progress::{Place, Progress, Stage};
 pub use remote::survey::{Seen, Survey, Wanted, survey};
-pub use remote::{Inspected, inspect, reflected};
+pub use remote::{Inspected, Past, inspect, past, reflected};
 
 use crate::automation::{Automation, ObjectName};
 use crate::change::{Code, Diagnostic};

@@ -1,4 +1,9 @@
 //! `tagwright history`: what was committed, held back and failed.
+//!
+//! A bot knows, and what it has left when none runs. Where there is neither, or a configuration was named, the commits of
+//! the Git remotes tell: what was held back or failed, they do not.
+
+mod rebuilt;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +17,7 @@ use crate::report::json::history::{self, History};
 use crate::report::{self, Missing};
 use crate::server::HistoryQuery;
 use crate::store::Filter;
+use crate::{config, run};
 
 /// How many entries are shown by default.
 const LIMIT: usize = 100;
@@ -37,15 +43,29 @@ pub(super) struct Arguments {
     /// Ask the bot that listens here, such as http://127.0.0.1:8080, in place of one of this machine
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// Rebuild it from the Git remotes of this configuration, a file or a folder; may be repeated [default where no bot
+    /// has left a history: policies]
+    #[arg(long, value_name = "PATH")]
+    config: Vec<PathBuf>,
+    /// Folder with secrets as files: NAMESPACE/NAME/KEY
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS", hide_env_values = true)]
+    secrets: Option<PathBuf>,
     /// What to print on stdout
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
 }
 
+/// What was found.
+struct Told {
+    history: History,
+    /// The gravest of what failed on the way.
+    worst: Option<run::Kind>,
+}
+
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let zone = TimeZone::system();
     let query = query(arguments, &zone)?;
-    let history = super::runtime()?.block_on(obtain(arguments, &query))?;
+    let Told { history, worst } = super::runtime()?.block_on(obtain(arguments, &query))?;
     match arguments.output {
         Output::Json => streams::json(&history)?,
         Output::Text if history.entries.is_empty() => streams::talk("nothing was found"),
@@ -54,7 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     if history.entries.len() == arguments.limit {
         streams::talk(&format!("note: these are the newest {}; --limit N shows more", arguments.limit));
     }
-    Ok(Ending::Done)
+    Ok(worst.map_or(Ending::Done, Ending::Failed))
 }
 
 fn query(arguments: &Arguments, zone: &TimeZone) -> anyhow::Result<HistoryQuery> {
@@ -68,23 +88,32 @@ fn query(arguments: &Arguments, zone: &TimeZone) -> anyhow::Result<HistoryQuery>
     })
 }
 
-async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> anyhow::Result<History> {
-    match at::find(arguments.url.as_deref(), arguments.data_dir.as_deref()).await? {
-        Source::Running(bot) => bot.history(query).await,
-        Source::Folder(folder) => {
-            let none = || {
-                let message = format!("no bot is running on {}, and no history is kept there", folder.display());
-                Missing::new(message, at::start(&folder))
-            };
-            Ok(kept(&folder, query)?.ok_or_else(none)?)
-        }
+async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> anyhow::Result<Told> {
+    let (named, filter) = (arguments.data_dir.as_deref(), Filter::from(query));
+    if !arguments.config.is_empty() {
+        let sources = config::Sources { paths: arguments.config.clone(), secrets: arguments.secrets.clone() };
+        return rebuilt::tell(&sources, at::folder(named).ok().as_deref(), &filter).await;
     }
+    let folder = match at::find(arguments.url.as_deref(), named).await? {
+        Source::Running(bot) => return Ok(Told { history: bot.history(query).await?, worst: None }),
+        Source::Folder(folder) => folder,
+    };
+    if let Some(history) = kept(&folder, &filter)? {
+        return Ok(Told { history, worst: None });
+    }
+    let place = folder.display();
+    let Some(sources) = rebuilt::default_sources(arguments.secrets.as_ref())? else {
+        let message = format!("no bot is running on {place}, and no history is kept there");
+        let hint = format!("{}; or name its configuration, --config PATH, to look into Git", at::start(&folder));
+        return Err(Missing::new(message, hint).into());
+    };
+    streams::talk(&format!("note: no history is kept on {place}; this is what the commits in Git tell"));
+    rebuilt::tell(&sources, Some(&folder), &filter).await
 }
 
 /// What a bot has left in a folder.
-fn kept(folder: &Path, query: &HistoryQuery) -> anyhow::Result<Option<History>> {
+fn kept(folder: &Path, filter: &Filter) -> anyhow::Result<Option<History>> {
     let Some(store) = at::left(folder)? else { return Ok(None) };
-    let records = store.records(&Filter::from(query))?;
-    let entries = records.into_iter().map(history::Entry::from).collect();
+    let entries = store.records(filter)?.into_iter().map(history::Entry::from).collect();
     Ok(Some(History { source: history::Source::Store, entries }))
 }

@@ -2,6 +2,7 @@
 
 mod commit;
 mod inspect;
+mod past;
 mod push;
 mod revert;
 mod settle;
@@ -16,6 +17,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 
 use self::commit::{held, marker_name};
 pub use self::inspect::{Inspected, inspect, reflected};
+pub use self::past::{Past, past};
 use self::push::Head;
 use super::digests::Digests;
 use super::outcome::{AutomationReport, Error, Outcome};

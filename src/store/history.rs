@@ -129,7 +129,9 @@ impl Default for Filter {
 }
 
 impl Filter {
-    fn matches(&self, record: &Record) -> bool {
+    /// Whether a record is wanted, however many there may be.
+    #[must_use]
+    pub fn matches(&self, record: &Record) -> bool {
         let switched = match &record.event {
             Event::Switched { name, .. } => Some(name.as_str()),
             _ => None,

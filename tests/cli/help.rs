@@ -557,6 +557,15 @@ Options:
           Ask the bot that listens here, such as http://127.0.0.1:8080, in place of one of this
           machine
 
+      --config <PATH>
+          Rebuild it from the Git remotes of this configuration, a file or a folder; may be repeated
+          [default where no bot has left a history: policies]
+
+      --secrets <DIR>
+          Folder with secrets as files: NAMESPACE/NAME/KEY
+          
+          [env: TAGWRIGHT_SECRETS]
+
       --output <FORMAT>
           What to print on stdout
 

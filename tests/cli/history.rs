@@ -1,8 +1,9 @@
-//! `history`: what a bot has kept.
+//! `history`: what a bot has kept, and what Git tells where it has not.
 
 use jiff::{SignedDuration, Timestamp};
 use tagwright::store::{Event, Record, RecordedChange, RecordedHold, Store, Toggle};
 
+use crate::site::{FILE, SHOP, Site, native};
 use crate::status::store;
 use crate::world::{Run, World};
 
@@ -137,4 +138,121 @@ fn json_has_the_documented_shape() {
   ]
 }
 "#);
+}
+
+/// A commit to the shop's file as a person, or another bot, would make it.
+fn commit(site: &Site, author: &str, message: &str, file: &str) {
+    let file = file.replace("REGISTRY", &site.registry.host());
+    std::fs::write(site.remote.work().join(FILE), file).unwrap();
+    let author = format!("--author={author}");
+    crate::remote::git_at(&site.remote.work(), crate::remote::TIME, &["commit", "-qam", message, &author], b"");
+    site.remote.push("HEAD");
+}
+
+/// Puts placeholders in place of times and hashes.
+fn steady(site: &Site, run: Run) -> Run {
+    let time = regex::Regex::new(r"(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").unwrap();
+    let hash = regex::Regex::new(r"\b[0-9a-f]{7}\b").unwrap();
+    let stdout = time.replace_all(&run.stdout, "2026-11-20T00:00:00Z");
+    let stdout = hash.replace_all(&stdout, "COMMIT").into_owned();
+    site.masked(Run { stdout, ..run })
+}
+
+const FLUX: &str = "Flux <flux@example.com>";
+
+#[test]
+fn git_tells_where_no_history_is_kept() {
+    let site = Site::new(&["1.0.0", "1.1.0"], SHOP);
+    site.configure("shop.yaml", &native("shop", "app", "branch: main", ""));
+    let at = |version: &str| SHOP.replace("app:1.0.0", &format!("app:{version}"));
+    commit(&site, "Ada <ada@example.com>", "Go back\n\nUpdate image automatically. It was bad.", &at("0.9.0"));
+    commit(&site, FLUX, "Update image automatically.\nImage: app:1.0.5", &at("1.0.5"));
+    commit(&site, FLUX, "Tidy up", &at("1.0.4"));
+    assert_eq!(site.run(&[]).code, 0);
+    let run = site.world.run(["history", "--config=config"]);
+    insta::assert_snapshot!(steady(&site, run).text(), @"
+exit 0
+-- stdout
+TIME                   AUTOMATION     POLICY        COMMIT    FILE                   CHANGE
+2026-11-20T00:00:00Z   default/shop   default:app   COMMIT   clusters/shop.yaml:8   REGISTRY/team/app:1.0.4 -> REGISTRY/team/app:1.1.0
+2026-11-20T00:00:00Z   -              default:app   COMMIT   clusters/shop.yaml:8   REGISTRY/team/app:0.9.0 -> REGISTRY/team/app:1.0.5
+-- stderr
+");
+    let json = site.world.run(["history", "--config=config", "--limit=1", "--output=json"]).json();
+    assert_eq!(json["source"], "git");
+    assert_eq!(json["entries"].as_array().unwrap().len(), 1);
+    assert_eq!(json["entries"][0]["automation"], "default/shop");
+    assert_eq!(json["entries"][0]["commit"], site.remote.at("main").as_str());
+    for (argument, count) in
+        [("--policy=default:app", 2), ("--policy=other:app", 0), ("--automation=shop", 1), ("--since=1h", 1)]
+    {
+        let json = site.world.run(["history", "--config=config", argument, "--output=json"]).json();
+        assert_eq!(json["entries"].as_array().unwrap().len(), count, "{argument}");
+    }
+}
+
+#[test]
+fn the_authors_of_the_configuration_are_known() {
+    let site = Site::new(&["1.0.0", "1.1.0"], SHOP);
+    let author = "commit: {author: {name: Flux, email: flux@example.com}}";
+    site.configure("shop.yaml", &native("shop", "app", author, ""));
+    commit(&site, FLUX, "Tidy up", &SHOP.replace("app:1.0.0", "app:1.1.0"));
+    let json = site.world.run(["history", "--config=config", "--output=json"]).json();
+    assert_eq!(json["entries"][0]["automation"], "default/shop", "{json}");
+}
+
+#[test]
+fn git_is_asked_as_far_back_as_needed() {
+    let site = Site::new(&["1.0.0", "1.1.0"], SHOP);
+    site.configure("shop.yaml", &native("shop", "app", "branch: main", ""));
+    assert_eq!(site.run(&[]).code, 0);
+    crate::remote::git(&site.remote.work(), &["pull", "-q", "origin", "main"]);
+    for number in 0..150 {
+        let message = format!("other {number}");
+        crate::remote::git(&site.remote.work(), &["commit", "-q", "--allow-empty", "-m", &message]);
+    }
+    site.remote.push("HEAD");
+    let run = site.world.run(["history", "--config=config", "--output=json"]);
+    assert_eq!((run.json()["entries"].as_array().unwrap().len(), run.stderr.as_str()), (1, ""), "{run:?}");
+}
+
+#[test]
+fn one_remote_that_fails_does_not_hide_the_others() {
+    let site = Site::new(&["1.0.0", "1.1.0"], SHOP);
+    site.configure("shop.yaml", &native("shop", "app", "branch: main", ""));
+    assert_eq!(site.run(&[]).code, 0);
+    let gone = native("gone", "gone", "", "").replace("REMOTE", "/nonexistent/repository");
+    site.configure("gone.yaml", &gone);
+    let run = site.world.run(["history", "--config=config"]);
+    insta::assert_snapshot!(steady(&site, run).text(), @"
+exit 1
+-- stdout
+TIME                   AUTOMATION     POLICY        COMMIT    FILE                   CHANGE
+2026-11-20T00:00:00Z   default/shop   default:app   COMMIT   clusters/shop.yaml:8   REGISTRY/team/app:1.0.0 -> REGISTRY/team/app:1.1.0
+-- stderr
+error: cannot read /nonexistent/repository: /nonexistent/repository reported an error: fatal: '/nonexistent/repository' does not appear to be a git repository
+");
+}
+
+#[test]
+fn where_nothing_is_known_it_is_said_what_to_do() {
+    let site = Site::new(&["1.0.0"], SHOP);
+    insta::assert_snapshot!(site.world.run(["history", "--data-dir=nowhere"]).text(), @"
+exit 1
+-- stdout
+-- stderr
+error: no bot is running on nowhere, and no history is kept there
+  hint: start a bot with `tagwright run --data-dir nowhere`, or name the folder of one that runs: --data-dir DIR; or name its configuration, --config PATH, to look into Git
+");
+    site.configure("shop.yaml", &native("shop", "app", "", ""));
+    let mut command = site.world.tagwright(["history", "--data-dir=nowhere"]);
+    let run = site.world.finish(command.env("TAGWRIGHT_CONFIG", "config"), b"");
+    insta::assert_snapshot!(run.text(), @"
+exit 0
+-- stdout
+-- stderr
+note: no history is kept on nowhere; this is what the commits in Git tell
+nothing was found
+");
+    assert!(!site.world.path("nowhere").exists());
 }

@@ -1,0 +1,47 @@
+//! The history as Git tells it: from the remotes of the configuration.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::Told;
+use crate::cli::{run as bot, streams};
+use crate::config;
+use crate::git;
+use crate::report::json::history::{Entry, History, Source};
+use crate::run;
+use crate::store::Filter;
+
+/// Where the configuration is when it is not said.
+const DEFAULT: &str = "policies";
+
+/// The configuration to look at when none was named; none where there is none.
+pub(super) fn default_sources(secrets: Option<&PathBuf>) -> anyhow::Result<Option<config::Sources>> {
+    let path = std::env::var_os("TAGWRIGHT_CONFIG").map_or_else(|| PathBuf::from(DEFAULT), PathBuf::from);
+    let is_there = path.try_exists().with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(is_there.then(|| config::Sources { paths: vec![path], secrets: secrets.cloned() }))
+}
+
+/// Fetches the remotes of a configuration, and finds what was committed. The mirrors in a folder are used where there are any.
+pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filter: &Filter) -> anyhow::Result<Told> {
+    let configuration = config::load(sources)?;
+    let temporary;
+    let folder = match folder.filter(|folder| folder.is_dir()) {
+        Some(folder) => folder,
+        None => {
+            temporary = tempfile::tempdir().context("cannot make a temporary directory")?;
+            temporary.path()
+        }
+    };
+    let git = git::Git::new(bot::git_settings(folder.to_owned(), None))?;
+    let past = run::past(&git, &configuration.automations, filter).await;
+    for error in &past.failures {
+        streams::talk(&crate::report::failure_of_run("", error));
+    }
+    for (url, branch) in &past.cut {
+        streams::talk(&format!("note: {branch} of {url} has older commits, which were not looked at"));
+    }
+    let entries = past.records.into_iter().map(Entry::from).collect();
+    let worst = past.failures.iter().map(run::Error::kind).max();
+    Ok(Told { history: History { source: Source::Git, entries }, worst })
+}
