@@ -89,7 +89,7 @@ impl Order {
             Self::Resume => store.resume(&name)?,
         };
         if changed {
-            store.record(self.record(&name, reason, now))?;
+            store.record(vec![self.record(&name, reason, now)])?;
         }
         Ok(Obeyed { order: self, name, changed })
     }

@@ -24,7 +24,7 @@ fn keep(store: &Store, seconds: i64, event: Event, message: &str, fill: impl FnO
         left_out: 0,
     };
     fill(&mut record);
-    store.record(record).unwrap();
+    store.record(vec![record]).unwrap();
 }
 
 fn change(policy: &str, line: usize, old: &str, new: &str) -> RecordedChange {
