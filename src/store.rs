@@ -15,7 +15,8 @@
 //! | `schema` | tables, versions, migration |
 //! | `engine` | transactions, and going on after the disk was full |
 //! | `image`, `history`, `switch`, `status` | what is kept |
-//! | `error`, `notice`, `time` | what is said, and how times are written |
+//! | `error`, `notice` | what is said |
+//! | `tags`, `time` | how tags and times are written |
 
 mod engine;
 mod error;
@@ -27,6 +28,7 @@ mod place;
 mod schema;
 mod status;
 mod switch;
+mod tags;
 mod time;
 
 use std::path::{Path, PathBuf};

@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use redb::ReadableTable as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::engine::Pace;
 use super::error::Error;
 use super::schema::{IMAGES, POLLED};
-use super::{Store, time};
+use super::{Store, tags, time};
 
 /// What is known of one image repository. Its size is bounded by what the registry's client reads of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Image {
     /// The tags of the last list that was believed.
+    #[serde(with = "tags")]
     pub tags: Vec<SeenTag>,
     /// What the registry gave to recognise this list by.
     pub validator: Option<String>,
@@ -36,33 +37,6 @@ pub struct SeenTag {
     pub first_seen: Timestamp,
     /// When it was pushed, where the registry says so.
     pub pushed: Option<Timestamp>,
-}
-
-/// Written as an array, `[name, first_seen]` or `[name, first_seen, pushed]`: there may be a million.
-impl Serialize for SeenTag {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let first_seen = self.first_seen.as_millisecond();
-        match self.pushed {
-            None => (&self.name, first_seen).serialize(to),
-            Some(pushed) => (&self.name, first_seen, pushed.as_millisecond()).serialize(to),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for SeenTag {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Row {
-            Pushed(String, i64, i64),
-            Seen(String, i64),
-        }
-        let (name, first_seen, pushed) = match Row::deserialize(from)? {
-            Row::Pushed(name, first_seen, pushed) => (name, first_seen, Some(pushed)),
-            Row::Seen(name, first_seen) => (name, first_seen, None),
-        };
-        Ok(Self { name, first_seen: time::of(first_seen), pushed: pushed.map(time::of) })
-    }
 }
 
 impl Store {

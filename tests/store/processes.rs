@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tagwright::store::{Filter, Store};
+use tagwright::store::{Filter, Notice, Store};
 
 use super::{at, image, open, record};
 
@@ -170,6 +170,26 @@ fn a_full_disk_is_survived() {
     assert!((0..=first).all(|number| store.image(&number.to_string()).unwrap().is_some()));
     assert_eq!(super::messages(&store), ["again"]);
     assert!(store.switches().unwrap().held.contains_key("apps:a"));
+}
+
+#[test]
+fn where_there_is_no_space_for_a_file_memory_serves() {
+    if let Some(folder) = env::var_os(FOLDER) {
+        let (store, notice) = super::open_with_notice(Path::new(&folder));
+        store.record(record("kept")).unwrap();
+        let in_memory = matches!(notice, Some(Notice::InMemory { .. })) && super::messages(&store) == ["kept"];
+        return say("memory", i64::from(in_memory));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -S -f 4; exec \"$0\" \"$@\""]).arg(env::current_exe().unwrap());
+    let test = "processes::where_there_is_no_space_for_a_file_memory_serves";
+    let mut child = again(limited, test, folder.path());
+    assert_eq!(said(&mut child).recv().expect("it serves"), ("memory".to_owned(), 1));
+    assert!(child.wait().unwrap().success());
+    // With space again, nothing of the attempt is in the way.
+    open(folder.path()).record(record("written")).unwrap();
+    assert_eq!(super::messages(&open(folder.path())), ["written"]);
 }
 
 #[test]
