@@ -1,8 +1,8 @@
 //! Why a policy selects what it selects, and what becomes of the fields that it sets.
 //!
 //! [`funnel`] puts every tag of a repository into the first group that keeps it out, in the order in which tags fall
-//! away: not allowed by OCI, excluded by a pattern of the repository, rejected by the policy. What remains are the
-//! candidates, best first. [`fields()`] says of every field that names the policy what it is and what it would be.
+//! away: not allowed by OCI, excluded by a pattern of the repository or by the policy, rejected by the policy, too young. What
+//! remains are the candidates, best first. [`fields()`] says of every field that names the policy what it is and what it would be.
 //!
 //! ```
 //! use tagwright::explain::{self, Cause, Fate, Tags};
@@ -24,10 +24,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 pub use self::fields::{Field, Fields, fields};
+use crate::automation::{Deny, ImagePolicy};
+use crate::guard;
 use crate::image::Tag;
 use crate::pattern::Pattern;
-use crate::policy::{Candidate, Policy, Reason};
+use crate::policy::{Candidate, Policy, Reason, Rejection};
 
 /// How many tags that OCI does not allow are kept to be shown.
 pub const MAX_REFUSED_SAMPLE: usize = 10;
@@ -99,6 +103,14 @@ pub struct DroppedTag<'t> {
     pub tag: &'t str,
     /// What the policy says about it, if it got that far.
     pub reason: Option<Reason>,
+    /// From when on it counts, if it is too young and that is known.
+    pub from: Option<Timestamp>,
+}
+
+impl<'t> DroppedTag<'t> {
+    fn new(tag: &'t str) -> Self {
+        Self { tag, reason: None, from: None }
+    }
 }
 
 /// Why tags fall away, in the order in which they do.
@@ -108,6 +120,8 @@ pub enum Cause {
     NotAllowed,
     /// An exclusion of the image repository: its number and its pattern.
     Excluded(usize, String),
+    /// The policy excludes it: the number of the item, and its text.
+    Denied(usize, String),
     /// The filter does not match.
     NotMatched,
     /// What was extracted is no version.
@@ -124,6 +138,8 @@ pub enum Cause {
     NumberTooLarge,
     /// Another tag has the same extracted value.
     Collides,
+    /// It could be selected, but is not known for long enough.
+    TooYoung,
 }
 
 impl From<&Reason> for Cause {
@@ -155,6 +171,8 @@ pub enum Fate<'f> {
         cause: &'f Cause,
         /// What the policy says about it, if it got that far.
         reason: Option<&'f Reason>,
+        /// From when on it counts, if it is too young and that is known.
+        from: Option<Timestamp>,
     },
     /// It is not listed.
     Absent,
@@ -176,39 +194,118 @@ impl<'t> Funnel<'t> {
         let all = self.dropped.iter().filter(|group| group.cause != Cause::NotAllowed);
         let mut all = all.flat_map(|group| group.tags.iter().map(move |dropped| (&group.cause, dropped)));
         match all.find(|(_, dropped)| dropped.tag == tag) {
-            Some((cause, dropped)) => Fate::Dropped { cause, reason: dropped.reason.as_ref() },
+            Some((cause, dropped)) => Fate::Dropped { cause, reason: dropped.reason.as_ref(), from: dropped.from },
             None => Fate::Absent,
         }
     }
 }
 
-/// Says of every tag what a policy makes of it.
+/// Since when tags are known, for a policy that asks for a minimum age.
+#[derive(Clone, Copy)]
+pub struct Ages<'a> {
+    /// Since when a tag is known.
+    pub since: &'a dyn Fn(&str) -> Option<Timestamp>,
+    /// The time now.
+    pub now: Timestamp,
+}
+
+/// Says of every tag what a policy makes of it, guards left out.
 #[must_use]
 pub fn funnel<'t>(policy: &Policy, exclusions: &[Pattern], tags: &'t Tags) -> Funnel<'t> {
-    let mut groups: BTreeMap<Cause, Vec<DroppedTag<'t>>> = BTreeMap::new();
-    let mut kept = Vec::with_capacity(tags.allowed.len());
-    let mut distinct: Vec<&str> = tags.allowed.iter().map(String::as_str).collect();
-    distinct.sort_unstable_by(|a, b| b.cmp(a));
-    distinct.dedup();
-    let listed = distinct.len() + tags.refused;
-    for tag in distinct {
-        match exclusions.iter().position(|pattern| pattern.is_match(tag)) {
-            Some(number) => {
-                let cause = Cause::Excluded(number, exclusions[number].as_str().to_owned());
-                groups.entry(cause).or_default().push(DroppedTag { tag, reason: None });
-            }
-            None => kept.push(tag),
+    let mut sieve = Sieve::new(exclusions, &[], tags);
+    let evaluation = policy.evaluate(&sieve.kept);
+    sieve.reject(evaluation.rejected);
+    sieve.funnel(evaluation.candidates)
+}
+
+/// Says of every tag what a policy makes of it: [`guard::choose`] with reasons. Without ages, a minimum age is not looked at.
+///
+/// Of a tag that is too young and could not be selected anyway, the latter is said.
+#[must_use]
+pub fn guarded<'t>(policy: &ImagePolicy, tags: &'t Tags, ages: Option<Ages<'_>>) -> Funnel<'t> {
+    let (policy, guards) = ((&policy.policy, &policy.repository.exclusions), &policy.guards);
+    let mut sieve = Sieve::new(policy.1, &guards.deny, tags);
+    let young = match guards.minimum_age.zip(ages) {
+        Some((minimum, Ages { since, now })) => sieve.young(&|tag| match guard::counts_from(since(tag), minimum) {
+            Some(from) if from <= now => None,
+            from => Some(from),
+        }),
+        None => Vec::new(),
+    };
+    let evaluation = policy.0.evaluate(&sieve.kept);
+    sieve.reject(evaluation.rejected);
+    for (tag, from) in young {
+        let alone = policy.0.evaluate(&[tag]);
+        match alone.selected {
+            Some(_) => sieve.drop(Cause::TooYoung, DroppedTag { tag, reason: None, from }),
+            None => sieve.reject(alone.rejected),
         }
     }
-    let evaluation = policy.evaluate(&kept);
-    for rejection in evaluation.rejected {
-        let cause = Cause::from(&rejection.reason);
-        let dropped = DroppedTag { tag: rejection.tag, reason: Some(rejection.reason) };
-        groups.entry(cause).or_default().push(dropped);
+    sieve.funnel(evaluation.candidates)
+}
+
+/// Tags that are being sorted.
+struct Sieve<'t> {
+    tags: &'t Tags,
+    listed: usize,
+    kept: Vec<&'t str>,
+    groups: BTreeMap<Cause, Vec<DroppedTag<'t>>>,
+}
+
+impl<'t> Sieve<'t> {
+    /// Drops what is excluded and what is denied.
+    fn new(exclusions: &[Pattern], deny: &[Deny], tags: &'t Tags) -> Self {
+        let mut distinct: Vec<&str> = tags.allowed.iter().map(String::as_str).collect();
+        distinct.sort_unstable_by(|a, b| b.cmp(a));
+        distinct.dedup();
+        let listed = distinct.len() + tags.refused;
+        let mut sieve = Self { tags, listed, kept: Vec::with_capacity(distinct.len()), groups: BTreeMap::new() };
+        for tag in distinct {
+            let excluded = exclusions.iter().position(|pattern| pattern.is_match(tag));
+            let denied = || deny.iter().position(|deny| deny.applies(tag));
+            match (excluded, denied) {
+                (Some(number), _) => {
+                    sieve.drop(Cause::Excluded(number, exclusions[number].as_str().to_owned()), DroppedTag::new(tag));
+                }
+                (None, denied) => match denied() {
+                    Some(number) => sieve.drop(Cause::Denied(number, deny[number].text()), DroppedTag::new(tag)),
+                    None => sieve.kept.push(tag),
+                },
+            }
+        }
+        sieve
     }
-    let group = |(cause, tags): (_, Vec<_>)| Dropped { cause, count: tags.len(), tags };
-    let sample = tags.refused_sample.iter().map(|tag| DroppedTag { tag, reason: None }).collect();
-    let refused = Dropped { cause: Cause::NotAllowed, count: tags.refused, tags: sample };
-    let dropped = Some(refused).filter(|refused| refused.count > 0).into_iter().chain(groups.into_iter().map(group));
-    Funnel { listed, dropped: dropped.collect(), candidates: evaluation.candidates }
+
+    /// Takes out the tags that are too young, with the time from which on they count.
+    fn young(&mut self, is_young: &dyn Fn(&str) -> Option<Option<Timestamp>>) -> Vec<(&'t str, Option<Timestamp>)> {
+        let mut young = Vec::new();
+        self.kept.retain(|tag| {
+            let from = is_young(tag);
+            young.extend(from.map(|from| (*tag, from)));
+            from.is_none()
+        });
+        young
+    }
+
+    fn reject(&mut self, rejected: Vec<Rejection<'t>>) {
+        for Rejection { tag, reason } in rejected {
+            self.drop(Cause::from(&reason), DroppedTag { reason: Some(reason), ..DroppedTag::new(tag) });
+        }
+    }
+
+    fn drop(&mut self, cause: Cause, dropped: DroppedTag<'t>) {
+        self.groups.entry(cause).or_default().push(dropped);
+    }
+
+    fn funnel(self, candidates: Vec<Candidate<'t>>) -> Funnel<'t> {
+        let group = |(cause, mut tags): (_, Vec<DroppedTag<'t>>)| {
+            tags.sort_by(|a, b| b.tag.cmp(a.tag));
+            Dropped { cause, count: tags.len(), tags }
+        };
+        let sample = self.tags.refused_sample.iter().map(|tag| DroppedTag::new(tag)).collect();
+        let refused = Dropped { cause: Cause::NotAllowed, count: self.tags.refused, tags: sample };
+        let refused = Some(refused).filter(|refused| refused.count > 0);
+        let dropped = refused.into_iter().chain(self.groups.into_iter().map(group)).collect();
+        Funnel { listed: self.listed, dropped, candidates }
+    }
 }

@@ -67,9 +67,9 @@ mod reverted;
 mod window;
 
 pub use self::believe::{Known, MAX_LOSS, SMALL_LIST, believe};
-pub use self::choose::{Choice, choose};
+pub use self::choose::{Choice, choose, counts_from};
 pub use self::downgrade::{downgrade, downgrades, together};
-pub use self::hold::{Held, Hold};
+pub use self::hold::{Held, Hold, length};
 pub use self::identity::Identity;
 pub use self::reverted::{Verdict, Writer, Writing, reverted};
 pub use self::window::window;

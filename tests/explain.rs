@@ -278,7 +278,7 @@ default/shop on main of URL below apps
         {"tag": "sha256-1.sig", "reason": "excluded by the pattern '^.*\\.sig$' of the image repository"}]});
     assert_eq!(json["dropped"][1], excluded);
     let field = serde_json::json!({"file": "apps/a.yaml", "line": 11, "column": 10, "marker": "default:app:tag",
-        "old": "6.0.0", "new": "6.1.1", "why": ""});
+        "old": "6.0.0", "new": "6.1.1", "why": "", "hold": ""});
     assert_eq!(json["places"][0]["fields"][3], field);
     assert_eq!(json["places"][0]["diagnostics"][0]["code"], "TW004");
 
@@ -338,4 +338,69 @@ async fn embedded_fields_are_committed_if_the_automation_says_so() {
     assert_eq!(scene.run(&["set", "work", "--image", image, "--embedded"]).code, 0);
     let written = std::fs::read_to_string(Path::new(scene.folder.path()).join("work/a.yaml")).unwrap();
     assert_eq!(written, manifest.replace("6.0.0", "6.1.1"));
+}
+
+/// The same image, guarded, in an automation whose window opens every leap year, and one without windows.
+const GUARDED: &str = r#"apiVersion: tagwright.dev/v1alpha1
+kind: ImageAutomation
+metadata: {name: guarded, namespace: default}
+spec:
+  git: {url: URL, paths: [apps]}
+  images:
+    - name: app
+      image: HOST/team/app
+      policy: {semver: {range: 6.x}}
+      exclude: [6.1.1, /rc/]
+---
+apiVersion: tagwright.dev/v1alpha1
+kind: ImageAutomation
+metadata: {name: windowed, namespace: rarely}
+spec:
+  windows: [{schedule: "0 0 29 2 *", duration: 1s}]
+  git: {url: URL, paths: [apps]}
+  images:
+    - {name: app, image: HOST/team/app, policy: {semver: {range: 6.x}}, minimumAge: 72h}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guards_are_explained() {
+    let scene = Scene::new(&[]).await;
+    let text = GUARDED.replace("HOST", &scene.registry.host()).replace("URL", &scene.remote.path());
+    scene.write("policies/shop.yaml", &text);
+    let manifest = "a: 6.0.0 # {\"$imagepolicy\": \"default:app:tag\"}\n\
+                    b: 6.1.1 # {\"$imagepolicy\": \"default:app:tag\"}\n\
+                    c: 6.4.0 # {\"$imagepolicy\": \"default:app:tag\"}\n\
+                    d: 6.0.0 # {\"$imagepolicy\": \"rarely:app:tag\"}\n\
+                    e: 6.1.1 # {\"$imagepolicy\": \"rarely:app:tag\"}\n";
+    scene.write("work/apps/a.yaml", manifest);
+    let said = scene.run(&["explain", "default:app", "work"]);
+    let expect = r"
+- excluded by 6.1.1 of the policy                   1  6.1.1
+- excluded by /rc/ of the policy                    1  6.2.0-rc.1
+";
+    assert!(said.out.contains(expect), "{}", said.out);
+    let expect = "\ndefault/guarded in work below apps\n  \
+        apps/a.yaml:1:4: 6.0.0 -> 6.1.0 (default:app:tag)\n  \
+        apps/a.yaml:2:4: 6.1.1 -> 6.1.0 (default:app:tag)\n  \
+        apps/a.yaml:3:4: 6.4.0 stays (default:app:tag): 6.4.0 ranks above 6.1.0, the best tag that default:app can select \
+        now, and nothing goes backwards; the field stays until 6.4.0 or a better tag is listed, a person changes it, 6.4.0 \
+        is excluded, or `allowDowngrade: true` is set\n";
+    assert!(said.out.ends_with(expect), "{}", said.out);
+    let one = scene.run(&["explain", "default:app", "--tag", "6.1.1"]);
+    check(&one, 0, "6.1.1 is not selected: excluded by 6.1.1 of the policy\n");
+
+    let said = scene.run(&["explain", "rarely:app", "work"]);
+    let expect = "a tag counts once it has been known for 72h, which is not looked at here, since nothing tells since when tags \
+        exist\n";
+    assert!(said.out.contains(expect), "{}", said.out);
+    let expect = "apps/a.yaml:4:4: 6.0.0 stays (rarely:app:tag): no window for commits is open, so the change waits; the next \
+        one opens at 20";
+    assert!(said.out.contains(expect), "{}", said.out);
+    assert!(said.out.ends_with("\n  apps/a.yaml:5:4: 6.1.1 is up to date (rarely:app:tag)\n"), "{}", said.out);
+
+    let json = scene.run(&["explain", "default:app", "work", "--output", "json"]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let holds: Vec<_> = json["places"][0]["fields"].as_array().unwrap().iter().map(|field| &field["hold"]).collect();
+    assert_eq!(holds, ["", "", "downgrade"]);
+    assert_eq!((&json["dropped"][2]["cause"], &json["dropped"][2]["pattern"]), (&"denied".into(), &"6.1.1".into()));
 }

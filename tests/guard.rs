@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tagwright::automation::{Automation, ImagePolicy};
 use tagwright::config;
 use tagwright::edit::{Selection, Selections};
+use tagwright::explain::{self, Ages, Cause, Fate, Tags};
 use tagwright::guard::{self, Hold, Identity, Known, Verdict, Writer, Writing};
 use tagwright::image::Reference;
 use tagwright::marker;
@@ -109,7 +110,20 @@ fn choose(case: &Yaml) -> Vec<String> {
     let since: BTreeMap<&str, Option<Timestamp>> =
         case["tags"].as_hash().unwrap().iter().map(|(tag, since)| (text(tag), since.as_str().map(at))).collect();
     let tags: Vec<&str> = since.keys().copied().collect();
-    let choice = guard::choose(policy, &tags, &|tag| since[tag], now(case));
+    let since = |tag: &str| since[tag];
+    let choice = guard::choose(policy, &tags, &since, now(case));
+    // What is explained is what is chosen.
+    let read = Tags::read(tags.iter().copied());
+    let funnel = explain::guarded(policy, &read, Some(Ages { since: &since, now: now(case) }));
+    assert_eq!(funnel.selected(), choice.selected, "{case:?}");
+    let dropped: usize = funnel.dropped.iter().map(|group| group.count).sum();
+    assert_eq!((dropped + funnel.candidates.len(), funnel.listed), (tags.len(), tags.len()), "{case:?}");
+    let denied = funnel.dropped.iter().filter(|group| matches!(group.cause, Cause::Denied(..)));
+    assert_eq!(denied.map(|group| group.count).sum::<usize>(), choice.denied, "{case:?}");
+    let is_young = |tag: &str| matches!(funnel.fate(tag), Fate::Dropped { cause: Cause::TooYoung, .. });
+    if let Some(Hold::TooYoung { tag, .. }) = &choice.waiting {
+        assert!(is_young(tag), "{case:?}");
+    }
     let mut found = vec![choice.selected.unwrap_or("nothing").to_owned()];
     found.extend(choice.waiting.iter().map(Hold::to_string));
     if choice.denied + choice.young > 0 {

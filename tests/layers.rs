@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("automation", &["access", "change", "image", "pattern", "policy", "template", "version"]),
     ("guard", &["automation", "change", "edit", "image", "marker", "message"]),
     ("plan", &["automation", "change", "edit", "guard", "image", "marker", "message", "template"]),
-    ("explain", &["change", "edit", "image", "marker", "pattern", "plan", "policy", "version"]),
+    ("explain", &["automation", "change", "edit", "guard", "image", "marker", "pattern", "plan", "policy", "version"]),
     ("lint", &["automation", "change", "edit", "image", "inventory", "marker", "message", "plan", "policy"]),
     ("registry", &["access", "dockerconfig", "image"]),
     ("git", &["access"]),

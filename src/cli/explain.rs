@@ -2,15 +2,16 @@
 
 mod places;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Ending, Output, streams};
 use crate::automation::{ImagePolicy, ObjectName};
-use crate::explain::{self, Fate, Tags};
+use crate::explain::{self, Ages, Fate, Tags};
 use crate::image::{Repository, Tag};
 use crate::report::Usage;
-use crate::report::explain::{Document, Extent, One, Story, sentence, text};
+use crate::report::explain::{Document, Extent, Known, One, Story, sentence, text};
 use crate::{config, registry, run};
 
 /// Endings that a marker may have, and the name of a policy has not.
@@ -82,19 +83,25 @@ async fn tell(
     repository: &Repository,
 ) -> anyhow::Result<Ending> {
     let client = registry::Client::new(super::run::registry_settings(&arguments.registry_mirror)?)?;
-    let tags = tags(arguments, policy, repository, &client).await?;
+    let (tags, pushed) = tags(arguments, policy, repository, &client).await?;
     let source = match &arguments.tags {
         Some(path) if path.as_os_str() == "-" => "standard input".to_owned(),
         Some(path) => path.display().to_string(),
         None => repository.name().to_owned(),
     };
-    let funnel = explain::funnel(&policy.policy, &policy.repository.exclusions, &tags);
-    let mut story = Story { policy, source: &source, funnel, held: held(policy), places: Vec::new() };
+    let since = |tag: &str| pushed.get(tag).copied();
+    let now = jiff::Timestamp::now();
+    let (known, ages) = match pushed.is_empty() {
+        true => (Known::No, None),
+        false => (Known::Yes, Some(Ages { since: &since, now })),
+    };
+    let funnel = explain::guarded(policy, &tags, ages);
+    let mut story = Story { policy, source: &source, funnel, ages: known, held: held(policy), places: Vec::new() };
     if let Some(tag) = &arguments.tag {
-        one_tag(arguments, &story, &tags, tag)?;
+        one_tag(arguments, &story, (&tags, ages), tag)?;
         return Ok(ending(&story));
     }
-    let selected = places::Selected { policy, repository, client: &client, tag: selected(&story) };
+    let selected = places::Selected { policy, repository, client: &client, tag: selected(&story), now };
     let looked = match (&arguments.directory, arguments.remote) {
         (Some(directory), _) => places::directory(directory, configuration, &selected).await?,
         (None, true) => places::remotes(arguments.data_dir.clone(), configuration, &selected).await?,
@@ -111,14 +118,18 @@ async fn tell(
     Ok(looked.worst.map_or_else(|| ending(&story), Ending::Failed))
 }
 
-fn one_tag(arguments: &Arguments, story: &Story<'_>, tags: &Tags, tag: &str) -> anyhow::Result<()> {
+fn one_tag(
+    arguments: &Arguments,
+    story: &Story<'_>,
+    (tags, ages): (&Tags, Option<Ages<'_>>),
+    tag: &str,
+) -> anyhow::Result<()> {
     let mut more = tags.clone();
     let absent = story.funnel.fate(tag) == Fate::Absent && Tag::parse(tag).is_ok();
     if absent {
         more.allowed.push(tag.to_owned());
     }
-    let policy = story.policy;
-    let with = absent.then(|| explain::funnel(&policy.policy, &policy.repository.exclusions, &more));
+    let with = absent.then(|| explain::guarded(story.policy, &more, ages));
     match arguments.output {
         Output::Json => streams::json(&One::of(story, tag, with.as_ref())),
         Output::Text => streams::data(&sentence(story, &explain::escaped(tag), with.as_ref())),
@@ -143,20 +154,22 @@ fn held(policy: &ImagePolicy) -> Option<String> {
     policy.repository.suspended.then(|| format!("the image repository {} is suspended", policy.repository.id))
 }
 
+/// The tags, and when they were pushed, as far as that is known.
 async fn tags(
     arguments: &Arguments,
     policy: &ImagePolicy,
     repository: &Repository,
     client: &registry::Client,
-) -> anyhow::Result<Tags> {
+) -> anyhow::Result<(Tags, BTreeMap<String, jiff::Timestamp>)> {
     if let Some(path) = &arguments.tags {
         let text = streams::read(path)?;
-        return Ok(Tags::read(text.lines().map(str::trim).filter(|line| !line.is_empty())));
+        let tags = Tags::read(text.lines().map(str::trim).filter(|line| !line.is_empty()));
+        return Ok((tags, BTreeMap::new()));
     }
     let listing = client.tags(repository, &policy.repository.access).await;
     let listing = listing.map_err(|source| run::Error::Registry { image: repository.name().to_owned(), source })?;
-    let registry::Listing { tags, refused, refused_sample, .. } = listing;
-    Ok(Tags { allowed: tags, refused, refused_sample })
+    let registry::Listing { tags, refused, refused_sample, pushed, .. } = listing;
+    Ok((Tags { allowed: tags, refused, refused_sample }, pushed))
 }
 
 /// The policy that a text names: `namespace:name`, as a whole marker or with a slash too.

@@ -2,10 +2,11 @@
 
 use memchr::memmem;
 
-use crate::change::{Change, Code, Diagnostic};
+use crate::change::{Code, Diagnostic};
 use crate::edit::{self, Edited, Selection, Selections};
+use crate::guard::Hold;
 use crate::marker::Marker;
-use crate::plan::MarkedFile;
+use crate::plan::{Guards, MarkedFile};
 
 /// A field whose marker names the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Field {
     pub new: Option<String>,
     /// Why it keeps the value that it has, unless that is the new one.
     pub why: Option<String>,
+    /// What holds it, if a guard does; `why` is its sentence.
+    pub hold: Option<Hold>,
 }
 
 /// The fields of a policy, and what stands in the way of others.
@@ -50,16 +53,25 @@ impl Fields {
 
 /// Says of every field of a policy, `namespace:name`, what it would be.
 #[must_use]
-pub fn fields<'f>(files: impl IntoIterator<Item = &'f MarkedFile>, policy: &str, selection: &Selection) -> Fields {
+pub fn fields<'f>(
+    files: impl IntoIterator<Item = &'f MarkedFile>,
+    policy: &str,
+    selection: &Selection,
+    guards: &Guards<'_>,
+) -> Fields {
     let selections: Selections = [(policy, selection.clone())].into_iter().collect();
     let mut found = Fields::default();
     for file in files {
-        let edited = edit::apply(&file.bytes, &file.scan, &selections);
-        let mut changes = edited.changes.iter().peekable();
-        for marker in file.scan.markers.iter().filter(|marker| marker.policy() == policy) {
-            // Changes are in the order of the markers, so that the next one is this marker's or none is.
-            let change = changes.next_if(|change| is_of(change, marker));
-            found.fields.push(field(&file.path, marker, change, &edited));
+        let mut holds = guards.holds(file, &selections);
+        let edited = edit::apply_unless(&file.bytes, &file.scan, &selections, |index| holds.contains_key(&index));
+        for (index, marker) in file.scan.markers.iter().enumerate().filter(|(_, marker)| marker.policy() == policy) {
+            let mut field = field(&file.path, marker, index, &edited);
+            if let Some((_, wanted)) = edited.held.iter().find(|(held, _)| *held == index)
+                && let Some(hold) = holds.remove(&index)
+            {
+                field = Field { new: Some(wanted.clone()), why: Some(hold.to_string()), hold: Some(hold), ..field };
+            }
+            found.fields.push(field);
         }
         let named = |diagnostic: &Diagnostic| Diagnostic { file: file.path.clone(), ..diagnostic.clone() };
         let about = file.scan.diagnostics.iter().filter(|diagnostic| mentions(&file.bytes, diagnostic, policy));
@@ -70,11 +82,8 @@ pub fn fields<'f>(files: impl IntoIterator<Item = &'f MarkedFile>, policy: &str,
     found
 }
 
-fn is_of(change: &Change, marker: &Marker) -> bool {
-    change.line == marker.line && change.setter == marker.setter && change.old == marker.value
-}
-
-fn field(file: &str, marker: &Marker, change: Option<&Change>, edited: &Edited) -> Field {
+fn field(file: &str, marker: &Marker, index: usize, edited: &Edited) -> Field {
+    let change = edited.changed.binary_search(&index).ok().map(|place| &edited.changes[place]);
     let at_marker = |it: &&Diagnostic| (it.line, it.column) == (marker.line, marker.column);
     let refused = || edited.diagnostics.iter().find(|it| it.code == Code::EditRefused);
     let why = match change {
@@ -93,6 +102,7 @@ fn field(file: &str, marker: &Marker, change: Option<&Change>, edited: &Edited) 
         old: marker.value.clone(),
         new,
         why,
+        hold: None,
     }
 }
 

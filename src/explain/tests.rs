@@ -65,8 +65,8 @@ fn one_tag() {
     let funnel = funnel(&policy, &exclusions, &tags);
     assert_eq!(funnel.fate("1.1.0"), Fate::Candidate { place: 1 });
     assert_eq!(funnel.fate("1.0.0"), Fate::Candidate { place: 2 });
-    assert!(matches!(funnel.fate("2.0.0"), Fate::Dropped { cause: Cause::OutOfRange, reason: Some(_) }));
-    assert!(matches!(funnel.fate("1.5.0.sig"), Fate::Dropped { cause: Cause::Excluded(0, _), reason: None }));
+    assert!(matches!(funnel.fate("2.0.0"), Fate::Dropped { cause: Cause::OutOfRange, reason: Some(_), .. }));
+    assert!(matches!(funnel.fate("1.5.0.sig"), Fate::Dropped { cause: Cause::Excluded(0, _), reason: None, .. }));
     assert_eq!(funnel.fate("1.9.0"), Fate::Absent);
     assert_eq!(funnel.fate("a b"), Fate::Absent);
 }
@@ -83,7 +83,7 @@ not-mine: # {"$imagepolicy": "ns:app-two"}
 fn lines(selection: &Selection, texts: &[&str]) -> Vec<String> {
     let files: Vec<_> =
         (0..).zip(texts).map(|(n, text)| MarkedFile::new(format!("{n}.yaml"), text.as_bytes().to_vec())).collect();
-    let found = fields(&files, "ns:app", selection);
+    let found = fields(&files, "ns:app", selection, &crate::plan::Guards::default());
     let line = |it: &Field| {
         let new = it.new.as_deref().unwrap_or("?");
         format!("{}:{}:{} {} -> {new} {}", it.file, it.line, it.column, it.old, it.why.as_deref().unwrap_or_default())

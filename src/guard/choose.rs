@@ -39,16 +39,17 @@ pub fn choose<'t>(
         let selected = policy.policy.select(&allowed);
         return Choice { selected, waiting: None, considered: allowed, denied, young: 0 };
     };
-    let counts_from = |tag: &str| since(tag).and_then(|since| after(since, minimum));
-    let is_old = |tag: &&str| counts_from(tag).is_some_and(|from| from <= now);
+    let is_old = |tag: &&str| counts_from(since(tag), minimum).is_some_and(|from| from <= now);
     let considered: Vec<&'t str> = allowed.iter().copied().filter(is_old).collect();
     let selected = policy.policy.select(&considered);
     let best = policy.policy.select(&allowed).filter(|best| selected != Some(*best));
-    let waiting = best.map(|tag| Hold::TooYoung { tag: tag.to_owned(), minimum, until: counts_from(tag) });
+    let waiting =
+        best.map(|tag| Hold::TooYoung { tag: tag.to_owned(), minimum, until: counts_from(since(tag), minimum) });
     Choice { selected, waiting, denied, young: allowed.len() - considered.len(), considered }
 }
 
-/// Returns the moment a tag counts from; none where that is beyond the calendar.
-fn after(since: Timestamp, minimum: Duration) -> Option<Timestamp> {
-    since.checked_add(SignedDuration::try_from(minimum).ok()?).ok()
+/// From when on a tag counts; none where nothing tells since when it exists, or where that is beyond the calendar.
+#[must_use]
+pub fn counts_from(since: Option<Timestamp>, minimum: Duration) -> Option<Timestamp> {
+    since?.checked_add(SignedDuration::try_from(minimum).ok()?).ok()
 }

@@ -173,7 +173,8 @@ fn moment(moment: Timestamp) -> String {
 }
 
 /// A duration as it is configured: `72h`, `1h30m`.
-fn length(duration: Duration) -> String {
+#[must_use]
+pub fn length(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
     let text: String =

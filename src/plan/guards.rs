@@ -73,6 +73,12 @@ impl Guards<'_> {
         holds
     }
 
+    /// What holds the fields of one file, by the index of their marker.
+    #[must_use]
+    pub fn holds(&self, file: &MarkedFile, selections: &Selections) -> BTreeMap<usize, Hold> {
+        self.of(file, selections, &self.by_name())
+    }
+
     pub(super) fn by_name(&self) -> HashMap<(&str, &str), &ImagePolicy> {
         let policies = self.policies.iter().map(Arc::as_ref);
         policies.map(|policy| ((policy.id.namespace.as_str(), policy.id.name.as_str()), policy)).collect()

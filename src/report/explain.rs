@@ -4,11 +4,14 @@ mod json;
 
 use std::fmt::Write;
 
+use jiff::Timestamp;
+
 pub use self::json::{Document, One};
 use super::tags::{Row, table};
 use super::{plural, quoted};
 use crate::automation::{DigestReflection, ImagePolicy};
 use crate::explain::{Cause, Dropped, DroppedTag, Fate, Field, Fields, Funnel};
+use crate::guard;
 use crate::policy::{Direction, Filter, Order, Policy, Reason};
 
 /// How many candidates are shown unless everything is asked for.
@@ -29,6 +32,15 @@ pub enum Extent {
     All,
 }
 
+/// Whether something is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
+}
+
 /// The story of one policy.
 #[derive(Debug)]
 pub struct Story<'s> {
@@ -38,6 +50,8 @@ pub struct Story<'s> {
     pub source: &'s str,
     /// What becomes of the tags.
     pub funnel: Funnel<'s>,
+    /// Whether the ages of tags were looked at.
+    pub ages: Known,
     /// Why nothing is selected, whatever the tags are.
     pub held: Option<String>,
     /// Where fields were looked for.
@@ -83,6 +97,17 @@ fn heading(story: &Story<'_>) -> String {
     let mut text = format!("{}:{} takes from {} {}\n", id.namespace, id.name, story.source, rule(&story.policy.policy));
     if story.policy.digest != DigestReflection::Never {
         text.push_str("the digest behind the tag is written, too\n");
+    }
+    if let Some(minimum) = story.policy.guards.minimum_age {
+        let minimum = guard::length(minimum);
+        let _ = match story.ages {
+            Known::Yes => writeln!(text, "a tag counts once it has been known for {minimum}"),
+            Known::No => writeln!(
+                text,
+                "a tag counts once it has been known for {minimum}, which is not looked at here, since nothing tells since \
+                 when tags exist"
+            ),
+        };
     }
     if let Some(held) = &story.held {
         let _ = writeln!(text, "nothing is selected: {held}");
@@ -141,7 +166,7 @@ fn rows(funnel: &Funnel<'_>, extent: Extent) -> String {
         }
         Extent::All => {
             let dropped = funnel.dropped.iter().flat_map(|group| group.tags.iter().map(move |it| (&group.cause, it)));
-            let dropped = dropped.map(|(cause, it)| Row::rejected(it.tag, &why(cause, it.reason.as_ref())));
+            let dropped = dropped.map(|(cause, it)| Row::rejected(it.tag, &why(cause, it.reason.as_ref(), it.from)));
             table(&candidates.chain(dropped).collect::<Vec<_>>())
         }
     }
@@ -155,6 +180,8 @@ fn label(group: &Dropped<'_>, policy: &Policy) -> String {
     match &group.cause {
         Cause::NotAllowed => "not allowed by OCI".to_owned(),
         Cause::Excluded(_, pattern) => format!("excluded by {pattern}"),
+        Cause::Denied(_, text) => format!("excluded by {text} of the policy"),
+        Cause::TooYoung => "could be selected, but too young".to_owned(),
         Cause::NotMatched => "not matched by the filter".to_owned(),
         Cause::NotAVersion => "not a version".to_owned(),
         Cause::TooFewDots => "fewer than two dots, so not taken for a version".to_owned(),
@@ -185,12 +212,23 @@ fn example(dropped: &DroppedTag<'_>) -> String {
             | Reason::NumberTooLarge { value },
         ) if value != tag => format!("{tag} ({})", quoted(value)),
         Some(Reason::Collides { with }) => format!("{tag} (as {with})"),
+        None if dropped.from.is_some() => format!("{tag} ({})", since(dropped.from)),
         _ => tag.to_owned(),
     }
 }
 
-fn why(cause: &Cause, reason: Option<&Reason>) -> String {
+/// From when on a tag counts.
+fn since(from: Option<Timestamp>) -> String {
+    match from.map(|from| Timestamp::from_second(from.as_second()).unwrap_or(from)) {
+        Some(from) => format!("from {from} on"),
+        None => "nothing tells since when it exists".to_owned(),
+    }
+}
+
+fn why(cause: &Cause, reason: Option<&Reason>, from: Option<Timestamp>) -> String {
     match (cause, reason) {
+        (Cause::TooYoung, _) => format!("too young ({})", since(from)),
+        (Cause::Denied(_, text), _) => format!("excluded by {text} of the policy"),
         (_, Some(reason)) => reason.to_string(),
         (Cause::Excluded(_, pattern), None) => format!("excluded by the pattern '{pattern}' of the image repository"),
         _ => "OCI allows no such tag".to_owned(),
@@ -225,8 +263,8 @@ fn fate(funnel: &Funnel<'_>, tag: &str) -> String {
             let of = funnel.candidates.len();
             format!("is not selected: it is candidate {place} of {of}{}, and {best} is better", ordered(funnel, place))
         }
-        Fate::Dropped { cause, reason } => format!("is not selected: {}", why(cause, reason)),
-        Fate::Absent => format!("is not selected: {}", why(&Cause::NotAllowed, None)),
+        Fate::Dropped { cause, reason, from } => format!("is not selected: {}", why(cause, reason, from)),
+        Fate::Absent => format!("is not selected: {}", why(&Cause::NotAllowed, None, None)),
     }
 }
 
@@ -234,8 +272,8 @@ fn would(funnel: &Funnel<'_>, tag: &str) -> String {
     match funnel.fate(tag) {
         Fate::Candidate { place: 1 } => "would be selected".to_owned(),
         Fate::Candidate { place } => format!("would be candidate {place} of {}", funnel.candidates.len()),
-        Fate::Dropped { cause, reason } => format!("would be rejected: {}", why(cause, reason)),
-        Fate::Absent => format!("would be rejected: {}", why(&Cause::NotAllowed, None)),
+        Fate::Dropped { cause, reason, from } => format!("would be rejected: {}", why(cause, reason, from)),
+        Fate::Absent => format!("would be rejected: {}", why(&Cause::NotAllowed, None, None)),
     }
 }
 
@@ -265,7 +303,7 @@ fn fields(story: &Story<'_>, place: &Place) -> String {
 }
 
 fn line(field: &Field) -> String {
-    let Field { file, line, column, setter, old, new, why } = field;
+    let Field { file, line, column, setter, old, new, why, hold: _ } = field;
     let old = quoted(old);
     match (new, why) {
         (_, Some(why)) => format!("{file}:{line}:{column}: {old} stays ({setter}): {why}"),

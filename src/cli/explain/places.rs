@@ -4,15 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use jiff::Timestamp;
 
 use crate::automation::{Automation, ImagePolicy};
 use crate::change::Code;
 use crate::config::Configuration;
 use crate::edit::Selection;
 use crate::explain::{self, Fields};
+use crate::guard;
 use crate::image::{Repository, Tag};
 use crate::marker::{self, Embedded};
-use crate::plan::MarkedFile;
+use crate::plan::{Guards, MarkedFile};
 use crate::report::explain::Place;
 use crate::run::Kind;
 use crate::{files, git, registry, run};
@@ -24,17 +26,24 @@ pub(super) struct Selected<'s> {
     pub(super) client: &'s registry::Client,
     /// Or why nothing is selected.
     pub(super) tag: Result<String, String>,
+    pub(super) now: Timestamp,
 }
 
 impl Selected<'_> {
-    async fn fields(&self, files: &[MarkedFile]) -> Fields {
+    /// What becomes of the fields in files that an automation reads, or nobody.
+    async fn fields(&self, files: &[MarkedFile], automation: Option<&Automation>) -> Fields {
         let id = &self.policy.id;
         let selection = match self.tag.as_deref().map(Tag::parse) {
             Ok(Ok(tag)) => run::reflected(self.client, self.policy, self.repository, tag, files).await,
             Ok(Err(error)) => Selection::NoSelection(error.to_string()),
             Err(reason) => Selection::NoSelection(reason.clone()),
         };
-        explain::fields(files, &format!("{}:{}", id.namespace, id.name), &selection)
+        let guards = automation.map_or_else(Guards::default, |automation| Guards {
+            policies: &automation.policies,
+            everything: guard::window(&automation.windows, self.now),
+            ..Guards::default()
+        });
+        explain::fields(files, &format!("{}:{}", id.namespace, id.name), &selection, &guards)
     }
 }
 
@@ -68,7 +77,7 @@ pub(super) async fn directory(
         let embedded = Embedded::everywhere(automation.embedded);
         let read = |(path, bytes): &(String, Vec<u8>)| MarkedFile::with(path.clone(), bytes.clone(), embedded);
         let files: Vec<_> = found.iter().filter(|(path, _)| is_within(path, paths)).map(read).collect();
-        let fields = held(selected.fields(&files).await, automation);
+        let fields = held(selected.fields(&files, Some(automation)).await, automation);
         let title = format!("{} in {shown}{}", automation.id, below(paths));
         places.push(Place { automation: automation.id.to_string(), title, fields, error: None });
     }
@@ -79,7 +88,7 @@ pub(super) async fn directory(
         0 => "no automation has the policy in scope",
         _ => "the file is not in the paths of an automation that has the policy in scope",
     };
-    let fields = selected.fields(&rest).await.held(why);
+    let fields = selected.fields(&rest, None).await.held(why);
     if automations.is_empty() || !fields.fields.is_empty() || !fields.diagnostics.is_empty() {
         let title = if automations.is_empty() { format!("in {shown}") } else { format!("elsewhere in {shown}") };
         places.push(Place { automation: String::new(), title, fields, error: None });
@@ -109,7 +118,7 @@ pub(super) async fn remotes(
         let id = automation.id.to_string();
         looked.places.push(match run::inspect(&git, automation).await {
             Ok(run::Inspected { branch, files, diagnostics, .. }) => {
-                let mut fields = held(selected.fields(&files).await, automation);
+                let mut fields = held(selected.fields(&files, Some(automation)).await, automation);
                 let missing = diagnostics.into_iter().filter(|it| it.code == Code::PathMissing);
                 fields.diagnostics.splice(0..0, missing);
                 Place { title: format!("{id} on {branch} of {url}{below}"), automation: id, fields, error: None }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Place, Story, sentence};
 use crate::explain::{Cause, Fate, Funnel};
+use crate::guard::Hold;
 use crate::report::json::Diagnostic;
 
 /// What `explain` says about a policy.
@@ -57,6 +58,7 @@ struct Field {
     old: String,
     new: String,
     why: String,
+    hold: &'static str,
 }
 
 /// What `explain --tag` says about a tag.
@@ -75,14 +77,14 @@ impl Document {
         let group = |group: &crate::explain::Dropped<'_>| Group {
             cause: word(&group.cause),
             pattern: match &group.cause {
-                Cause::Excluded(_, pattern) => pattern.clone(),
+                Cause::Excluded(_, pattern) | Cause::Denied(_, pattern) => pattern.clone(),
                 _ => String::new(),
             },
             count: group.count,
             tags: group
                 .tags
                 .iter()
-                .map(|it| Tag { tag: it.tag.to_owned(), reason: super::why(&group.cause, it.reason.as_ref()) })
+                .map(|it| Tag { tag: it.tag.to_owned(), reason: super::why(&group.cause, it.reason.as_ref(), it.from) })
                 .collect(),
         };
         let candidate =
@@ -111,6 +113,7 @@ impl Where {
             old: it.old.clone(),
             new: it.new.clone().unwrap_or_default(),
             why: it.why.clone().unwrap_or_default(),
+            hold: it.hold.as_ref().map_or("", Hold::code),
         };
         Self {
             automation: place.automation.clone(),
@@ -143,6 +146,8 @@ fn word(cause: &Cause) -> &'static str {
     match cause {
         Cause::NotAllowed => "not-allowed",
         Cause::Excluded(..) => "excluded",
+        Cause::Denied(..) => "denied",
+        Cause::TooYoung => "too-young",
         Cause::NotMatched => "not-matched",
         Cause::NotAVersion => "not-a-version",
         Cause::TooFewDots => "too-few-dots",
