@@ -82,6 +82,16 @@ impl Hold {
             Self::Window { .. } => "window",
         }
     }
+
+    /// When it ends by itself, where that is known.
+    #[must_use]
+    pub const fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::TooYoung { until, .. } => *until,
+            Self::Window { opens } => *opens,
+            Self::Manual { .. } | Self::Shrunk { .. } | Self::Downgrade { .. } | Self::Reverted { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for Hold {

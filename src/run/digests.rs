@@ -26,15 +26,9 @@ impl Digests {
             .map(|(repository, tag)| ((repository.id.clone(), tag.clone()), repository))
             .filter(|(key, _)| !self.0.contains_key(key))
             .collect();
-        let answers: Vec<_> = futures_util::stream::iter(unknown)
-            .map(|(key, repository)| async move {
-                let answer = client.digest(&repository.image, &key.1, &repository.access).await;
-                let image = format!("{}:{}", repository.image, key.1);
-                (key, answer.map_err(|source| Error::Registry { image, source }))
-            })
-            .buffer_unordered(CONCURRENT_POLLS)
-            .collect()
-            .await;
+        // Collected before the first is awaited: a closure that is kept meanwhile makes the future one that no task can take.
+        let questions: Vec<_> = unknown.into_iter().map(|(key, repository)| ask(client, key, repository)).collect();
+        let answers: Vec<_> = futures_util::stream::iter(questions).buffer_unordered(CONCURRENT_POLLS).collect().await;
         let mut failures = Vec::new();
         for (key, answer) in answers {
             let known = answer.map_err(|error| {
@@ -54,4 +48,15 @@ impl Digests {
             None => Err(format!("the digest of {}:{tag} was not looked up", repository.image)),
         }
     }
+}
+
+/// Asks for the digest of one tag.
+async fn ask(
+    client: &registry::Client,
+    key: (ObjectName, Tag),
+    repository: &ImageRepository,
+) -> ((ObjectName, Tag), Result<Digest, Error>) {
+    let answer = client.digest(&repository.image, &key.1, &repository.access).await;
+    let image = format!("{}:{}", repository.image, key.1);
+    (key, answer.map_err(|source| Error::Registry { image, source }))
 }

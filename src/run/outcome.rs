@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -133,6 +134,15 @@ impl Error {
             // The commit is on the push branch already, so this is no configuration with which nothing happened.
             Self::Declined { .. } | Self::Diverged { .. } => Kind::Denied,
             Self::RaceLost { .. } => Kind::Transient,
+        }
+    }
+
+    /// How long the other side asks to wait before the next attempt, where it says so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Registry { source, .. } => source.retry_after(),
+            _ => None,
         }
     }
 

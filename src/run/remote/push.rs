@@ -127,9 +127,10 @@ impl<'a> Head<'a> {
     async fn second_destinations(self, mirror: &Mirror, advertisement: &Advertisement, done: &mut Done) {
         let Self { branch, old, tip, commits } = self;
         let ours: Vec<CommitId> = old.into_iter().chain(commits.iter().map(|made| made.commit)).collect();
-        for (mut job, commit) in
-            commits.into_iter().flat_map(|made| made.jobs.into_iter().map(move |job| (job, made.commit)))
-        {
+        // Collected before anything is awaited, as closures must be for a task to take the future.
+        let pushed = commits.into_iter().flat_map(|made| made.jobs.into_iter().map(move |job| (job, made.commit)));
+        let pushed: Vec<(Job<'_>, CommitId)> = pushed.collect();
+        for (mut job, commit) in pushed {
             tracing::info!(
                 automation = %job.report.id,
                 git.remote = job.report.url,
