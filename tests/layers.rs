@@ -51,7 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "version",
         ],
     ),
-    ("schedule", &["automation", "image", "run"]),
+    ("schedule", &["automation", "guard", "image", "run", "store"]),
     ("server", &["automation", "report", "schedule", "store"]),
     (
         "config",

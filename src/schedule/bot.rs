@@ -1,0 +1,325 @@
+//! The tasks around the agenda: a loop that begins what is due, watches it, and takes in what comes of it.
+//!
+//! - Nothing runs without a deadline. A poll and a run have one as a whole, on top of those of their requests; and a task
+//!   that stays at one stage for longer than any request may take is given up: that is logged with the stage, and its work
+//!   is due again with backoff. Others go on meanwhile.
+//! - A task that panics fails as [`Kind::Internal`]; the bot goes on.
+//! - [`Handle::live`] tells whether the loop moves and whether something hangs that cannot even be given up.
+//! - At the end nothing new begins and polls are cancelled; runs may finish within [`Settings::grace`].
+//! - The log says what changed, once: commits, selections, holds, failures that begin or end. A sign of life every hour
+//!   counts the rest.
+
+mod flight;
+mod handle;
+mod journal;
+mod report;
+mod rows;
+mod shared;
+mod world;
+
+use std::any::Any;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+
+pub use self::handle::Handle;
+pub use self::journal::SIGN_OF_LIFE;
+
+use self::flight::{Errand, Flight};
+use self::shared::{Shared, State};
+use self::world::World;
+use crate::automation::Automation;
+use crate::run::{self, Acted, Edges, Kind, Polled, Progress, Stage};
+use crate::schedule::agenda::{LONGEST_SLEEP, Moment, Work};
+
+/// How long a run may go on after the bot was told to stop.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+
+/// How long a run may take as a whole, where ten of its requests may not take longer.
+pub const RUN_DEADLINE: Duration = Duration::from_secs(30 * 60);
+
+/// What is added to the deadline of a poll's requests for the poll as a whole.
+pub const POLL_MARGIN: Duration = Duration::from_secs(30);
+
+/// What is added to the deadline of a request before the task that stays at it is given up.
+pub const WATCH_MARGIN: Duration = Duration::from_secs(60);
+
+/// How often tasks are looked after.
+const WATCH: Duration = Duration::from_secs(5);
+
+/// A loop that has not moved for this long is not alive.
+pub const BEAT_LIMIT: Duration = Duration::from_secs(2 * LONGEST_SLEEP.as_secs());
+
+/// A task that was given up and has not ended for this long hangs for good.
+pub const STUCK_LIMIT: Duration = Duration::from_secs(60);
+
+/// How often what is only worth keeping is written down.
+const SAVE: Duration = Duration::from_secs(10);
+
+/// How often the status document is written down.
+const SAVE_STATUS: Duration = Duration::from_secs(60);
+
+/// How long the last writing may take.
+const SAVE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How a bot works.
+#[derive(Clone)]
+pub struct Settings {
+    /// The wall clock.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// What makes its polls fall on other points of an interval than those of other bots.
+    pub seed: u64,
+    /// How long a run may go on after the bot was told to stop. Default: [`SHUTDOWN_GRACE`].
+    pub grace: Duration,
+    /// How long a task may be at one stage. Default: as long as a request of it may take, and [`WATCH_MARGIN`].
+    pub patience: Option<Duration>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(Timestamp::now),
+            seed: RandomState::new().hash_one(std::process::id()),
+            grace: SHUTDOWN_GRACE,
+            patience: None,
+        }
+    }
+}
+
+/// What a task came to.
+enum Ended {
+    Polled(Polled),
+    Acted(Acted),
+    /// It did not end within its deadline.
+    Late(Duration),
+}
+
+/// A process that polls, plans, commits and pushes until it is told to stop.
+pub struct Bot {
+    shared: Arc<Shared>,
+    tasks: JoinSet<Ended>,
+    save: Saving,
+}
+
+/// What is written down, and when.
+#[derive(Default)]
+struct Saving {
+    under_way: Option<JoinHandle<()>>,
+    last: Duration,
+    last_status: Duration,
+}
+
+impl Bot {
+    /// Makes a bot, and what talks to it. Everything is due at once.
+    #[must_use]
+    pub fn new(edges: Edges, automations: Vec<Arc<Automation>>, settings: Settings) -> (Self, Handle) {
+        let shared = Arc::new(Shared::new(edges, settings));
+        shared.configure(automations);
+        let handle = Handle { shared: Arc::clone(&shared) };
+        (Self { shared, tasks: JoinSet::new(), save: Saving::default() }, handle)
+    }
+
+    /// Works until [`Handle::shutdown`].
+    pub async fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut stop = shared.stop.subscribe();
+        loop {
+            let wake = self.step();
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                Some(ended) = self.tasks.join_next_with_id() => self.end(ended),
+                () = shared.wake.notified() => {}
+                () = sleep_until(wake) => {}
+            }
+            while let Some(ended) = self.tasks.try_join_next_with_id() {
+                self.end(ended);
+            }
+        }
+        self.stop().await;
+    }
+
+    /// Looks after what is under way and begins what is due. Returns when to do so again.
+    fn step(&mut self) -> Instant {
+        let shared = Arc::clone(&self.shared);
+        let now = shared.now();
+        shared.beat(now.elapsed);
+        let mut state = shared.state();
+        for hanging in state.flights.give_up(now.elapsed) {
+            let message =
+                format!("hangs at the stage {} of {} for {} s", hanging.stage, hanging.what, hanging.stuck.as_secs());
+            state.lost(&hanging.errand, Kind::Transient, &message, now);
+        }
+        for work in state.agenda.take(now) {
+            self.begin(&mut state, work, now);
+        }
+        let automations = state.world.automations.len();
+        state.journal.look(automations, now.elapsed);
+        let busy = !state.flights.0.is_empty();
+        let next = state.agenda.next(now).min(state.journal.next());
+        let watch = shared.settings.patience.map_or(WATCH, |patience| WATCH.min(patience));
+        let wake = if busy { next.min(now.elapsed + watch) } else { next };
+        drop(state);
+        shared.settled.send_replace((!busy).then_some(now.elapsed));
+        self.save(now.elapsed);
+        shared.instant(wake.min(self.save.next()))
+    }
+
+    fn begin(&mut self, state: &mut State, work: Work, now: Moment) {
+        match work {
+            Work::Poll { repository, number } => self.begin_poll(state, Errand::Poll { key: repository, number }, now),
+            Work::Run { remote, number, due } => self.begin_run(state, Errand::Run { url: remote, number, due }),
+        }
+    }
+
+    fn begin_poll(&mut self, state: &mut State, errand: Errand, now: Moment) {
+        let Errand::Poll { key, .. } = &errand else { return };
+        let Some(watched) = state.world.watched(key).cloned() else {
+            return state.lost(&errand, Kind::Internal, "the image repository is not configured", now);
+        };
+        let subject = watched.repository.image.name().to_owned();
+        let progress = Progress::default();
+        progress.at(Stage::Poll, &subject);
+        let limit = watched.repository.access.timeout + POLL_MARGIN;
+        let shared = Arc::clone(&self.shared);
+        let task = async move {
+            let poll = run::poll(shared.context(), &watched.repository, &watched.policies);
+            timeout(limit, poll).await.map_or(Ended::Late(limit), Ended::Polled)
+        };
+        self.launch(state, errand, subject, progress, limit, task);
+    }
+
+    fn begin_run(&mut self, state: &mut State, errand: Errand) {
+        let Errand::Run { url, due, .. } = errand.clone() else { return };
+        let automations = state.world.of_remote(&url);
+        let request = World::longest_request(&automations);
+        let limit = RUN_DEADLINE.max(10 * request);
+        let progress = Progress::default();
+        progress.at(Stage::Advertise, &url);
+        let (shared, reports) = (Arc::clone(&self.shared), progress.clone());
+        let task = async move {
+            let run = run::act(shared.context(), &automations, &due, &reports);
+            timeout(limit, run).await.map_or(Ended::Late(limit), Ended::Acted)
+        };
+        self.launch(state, errand, url.to_string(), progress, request, task);
+    }
+
+    fn launch(
+        &mut self,
+        state: &mut State,
+        errand: Errand,
+        subject: String,
+        progress: Progress,
+        request: Duration,
+        task: impl Future<Output = Ended> + Send + 'static,
+    ) {
+        let abort = self.tasks.spawn(task);
+        let patience = self.shared.settings.patience.unwrap_or(request + WATCH_MARGIN);
+        let flight = Flight { errand, subject, progress, patience, abort: abort.clone(), given_up: None };
+        state.flights.0.insert(abort.id(), flight);
+    }
+
+    /// Takes in the end of a task.
+    fn end(&self, ended: Result<(Id, Ended), JoinError>) {
+        let now = self.shared.now();
+        let mut state = self.shared.state();
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some(Flight { errand, given_up: None, .. }) = state.flights.0.remove(&id) else { return };
+        match (ended, &errand) {
+            (Ok((_, Ended::Polled(polled))), Errand::Poll { key, number }) => state.polled(key, *number, &polled, now),
+            (Ok((_, Ended::Acted(acted))), Errand::Run { url, number, due }) => {
+                state.acted(url, *number, due, &acted, now);
+            }
+            (Ok((_, Ended::Late(limit))), _) => {
+                let message = format!("was not done within {} s", limit.as_secs());
+                state.lost(&errand, Kind::Transient, &message, now);
+            }
+            (Err(error), _) if error.is_panic() => {
+                let message = format!("a task panicked: {}", words(&*error.into_panic()));
+                state.lost(&errand, Kind::Internal, &message, now);
+            }
+            (Err(_), _) => {}
+            (Ok(_), _) => state.lost(&errand, Kind::Internal, "a task came to something else than it was for", now),
+        }
+    }
+
+    /// Writes down, now and then, what is only worth keeping.
+    fn save(&mut self, now: Duration) {
+        if now < self.save.next() || self.save.under_way.as_ref().is_some_and(|saving| !saving.is_finished()) {
+            return;
+        }
+        self.save.last = now;
+        let with_status = now >= self.save.last_status + SAVE_STATUS;
+        if with_status {
+            self.save.last_status = now;
+        }
+        let shared = Arc::clone(&self.shared);
+        self.save.under_way = Some(tokio::spawn(async move {
+            run::save(shared.context()).await;
+            if with_status {
+                save_status(shared).await;
+            }
+        }));
+    }
+
+    /// Ends what is under way.
+    async fn stop(mut self) {
+        let shared = Arc::clone(&self.shared);
+        shared.state().flights.cancel_polls();
+        let grace = shared.settings.grace;
+        let runs = shared.state().flights.runs();
+        tracing::info!(runs, grace_s = grace.as_secs(), "stopping");
+        let deadline = Instant::now() + grace;
+        while shared.state().flights.runs() > 0 {
+            tokio::select! {
+                Some(ended) = self.tasks.join_next_with_id() => self.end(ended),
+                () = sleep_until(deadline) => break,
+            }
+        }
+        for work in shared.state().flights.status((shared.settings.clock)()) {
+            tracing::warn!(subject = work.subject, stage = work.stage, what = work.what, "stopped before it was done");
+        }
+        self.tasks.abort_all();
+        let last = async {
+            if let Some(saving) = self.save.under_way.take() {
+                // Its own failures are told by itself.
+                let _ = saving.await;
+            }
+            run::save(shared.context()).await;
+            save_status(Arc::clone(&shared)).await;
+        };
+        if timeout(SAVE_DEADLINE, last).await.is_err() {
+            tracing::warn!("the state could not be written down in time");
+        }
+        tracing::info!("stopped");
+    }
+}
+
+impl Saving {
+    fn next(&self) -> Duration {
+        self.last + SAVE
+    }
+}
+
+/// Writes down the status document.
+async fn save_status(shared: Arc<Shared>) {
+    let saved = tokio::task::spawn_blocking(move || {
+        let document = serde_json::to_vec(&shared.status()).map_err(|error| error.to_string())?;
+        shared.edges.store.put_status(&document).map_err(|error| error.to_string())
+    });
+    match saved.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(error, "cannot write down the status"),
+        Err(error) => tracing::debug!(%error, "cannot write down the status"),
+    }
+}
+
+/// What a panic said.
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("nothing is known of it")
+}

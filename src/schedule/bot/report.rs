@@ -1,0 +1,148 @@
+//! What the end of a task means to the agenda, the status and the log.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::flight::Errand;
+use super::journal::Subject;
+use super::rows::Change;
+use super::shared::State;
+use crate::automation::ObjectName;
+use crate::image::Reference;
+use crate::run::{self, Acted, AutomationReport, Error, Kind, Outcome};
+use crate::schedule::agenda::{Ending, Moment, Polled, Ran};
+
+impl State {
+    /// Takes in what a poll came to.
+    pub(super) fn polled(&mut self, key: &str, number: u64, polled: &run::Polled, now: Moment) {
+        let mut changed = BTreeSet::new();
+        for report in &polled.policies {
+            let policy = report.id.to_string();
+            match self.rows.polled(report, now.time) {
+                Change::None => continue,
+                Change::First(selected) => tracing::debug!(policy.name = policy, %selected, "selects a tag"),
+                Change::Other(before, selected) => tell_change(&policy, &before, &selected),
+                Change::Nothing(reason) => {
+                    // A failed poll is told by itself.
+                    if polled.failures.is_empty() {
+                        tracing::warn!(policy.name = policy, reason, "selects nothing");
+                    }
+                    continue;
+                }
+            }
+            changed.insert(report.id.clone());
+        }
+        if let Some(image) = self.image(key) {
+            match polled.failures.first() {
+                Some(error) => self.journal.fails(Subject::Image(image), error.kind(), &error.chain(), now.elapsed),
+                None => self.journal.works(&Subject::Image(image), now.elapsed),
+            }
+        }
+        self.journal.counts.polls += 1;
+        self.journal.counts.polls_failed += usize::from(!polled.failures.is_empty());
+        let until = polled.policies.iter().filter_map(|report| report.hold.as_ref()?.until()).min();
+        let ending = worst(polled.failures.iter());
+        self.agenda.polled(&Polled { repository: key, number, ending, changed: &changed, until }, now);
+    }
+
+    /// Takes in what a run came to.
+    pub(super) fn acted(&mut self, url: &str, number: u64, due: &BTreeSet<ObjectName>, acted: &Acted, now: Moment) {
+        let mut failing: BTreeSet<Subject> = BTreeSet::new();
+        let digest = |error: &Error| Subject::Digest(url.to_owned(), error.to_string());
+        for error in &acted.failures {
+            self.journal.fails(digest(error), error.kind(), &error.chain(), now.elapsed);
+            failing.insert(digest(error));
+        }
+        self.journal.digests(url, &failing, now.elapsed);
+        let mut ran: Vec<Ran> = Vec::new();
+        for report in &acted.automations {
+            self.rows.ran(report, now.time);
+            self.journal.holds(&report.id.to_string(), url, &super::rows::holds(report));
+            self.journal.counts.commits += usize::from(matches!(report.outcome, Outcome::Pushed { .. }));
+            if let Outcome::Failed(error) = &report.outcome {
+                let subject = culprit(report, error);
+                self.journal.fails(subject.clone(), error.kind(), &error.chain(), now.elapsed);
+                failing.insert(subject);
+            } else {
+                tracing::debug!(automation = %report.id, outcome = report.outcome.as_str(), "ran");
+            }
+            let until = report.holds.iter().filter_map(|held| held.hold.until()).min();
+            ran.push(Ran { automation: report.id.clone(), ending: ending(report), until });
+        }
+        let automations = due.iter().map(|id| Subject::Automation(id.to_string()));
+        for subject in automations.chain([Subject::Remote(url.to_owned())]) {
+            if !failing.contains(&subject) {
+                self.journal.works(&subject, now.elapsed);
+            }
+        }
+        self.journal.counts.runs += 1;
+        self.journal.counts.runs_failed += usize::from(!failing.is_empty());
+        self.agenda.ran(url, number, &ran, now);
+    }
+
+    /// Takes in that a task ended without a result: it took too long, it hung, it panicked.
+    pub(super) fn lost(&mut self, errand: &Errand, kind: Kind, message: &str, now: Moment) {
+        let ending = Ending::Failed { kind, retry_after: None };
+        match errand {
+            Errand::Poll { key, number } => {
+                let policies = self.world.watched(key).map(|watched| watched.policies.clone()).unwrap_or_default();
+                for policy in policies {
+                    self.rows.poll_failed(&policy.id, message, now.time);
+                }
+                if let Some(image) = self.image(key) {
+                    self.journal.fails(Subject::Image(image), kind, message, now.elapsed);
+                }
+                self.journal.counts.polls += 1;
+                self.journal.counts.polls_failed += 1;
+                let changed = BTreeSet::new();
+                self.agenda
+                    .polled(&Polled { repository: key, number: *number, ending, changed: &changed, until: None }, now);
+            }
+            Errand::Run { url, number, due } => {
+                due.iter().for_each(|id| self.rows.run_failed(id, message, now.time));
+                self.journal.fails(Subject::Remote(url.to_string()), kind, message, now.elapsed);
+                self.journal.counts.runs += 1;
+                self.journal.counts.runs_failed += 1;
+                let ran = due.iter().map(|id| Ran { automation: id.clone(), ending, until: None });
+                self.agenda.ran(url, *number, &ran.collect::<Vec<_>>(), now);
+            }
+        }
+    }
+
+    fn image(&self, key: &str) -> Option<String> {
+        self.world.watched(key).map(|watched| watched.repository.image.name().to_owned())
+    }
+}
+
+fn tell_change(policy: &str, before: &Reference, selected: &Reference) {
+    tracing::info!(policy.name = policy, %before, %selected, "selects another tag");
+}
+
+/// What failed for an automation: the remote, for all of them, or itself.
+fn culprit(report: &AutomationReport, error: &Error) -> Subject {
+    match error {
+        Error::Git { url, .. } => Subject::Remote(url.clone()),
+        _ => Subject::Automation(report.id.to_string()),
+    }
+}
+
+fn ending(report: &AutomationReport) -> Ending {
+    match &report.outcome {
+        Outcome::Failed(error) => worst(std::iter::once(error)),
+        _ => Ending::Done,
+    }
+}
+
+/// What several failures call for together: a transient one is worth trying again, whatever the others are.
+fn worst<'e>(errors: impl Iterator<Item = &'e Error>) -> Ending {
+    let mut worst: Option<(Kind, Option<Duration>)> = None;
+    for error in errors {
+        let (kind, retry_after) = (error.kind(), error.retry_after());
+        worst = Some(match worst {
+            Some((before, wait)) if before <= kind => (before, wait.max(retry_after)),
+            Some((_, wait)) => (kind, wait.max(retry_after)),
+            None => (kind, retry_after),
+        });
+    }
+    worst.map_or(Ending::Done, |(kind, retry_after)| Ending::Failed { kind, retry_after })
+}

@@ -1,0 +1,241 @@
+//! The rows of the status document, as they are kept up to date.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::world::World;
+use crate::automation::{Automation, ImagePolicy, ObjectName};
+use crate::guard::Held;
+use crate::image::Reference;
+use crate::run::{AutomationReport, Outcome, PolicyReport};
+use crate::schedule::status::{AutomationStatus, HoldStatus, PolicyStatus, Ready};
+
+/// How many digits of a commit's hash are shown in a sentence.
+const SHORT: usize = 7;
+
+/// The rows of the status document.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    pub(super) policies: Vec<PolicyRow>,
+    pub(super) automations: Vec<AutomationStatus>,
+    policy_at: HashMap<ObjectName, usize>,
+    automation_at: HashMap<ObjectName, usize>,
+}
+
+/// One policy.
+#[derive(Debug)]
+pub(super) struct PolicyRow {
+    pub(super) status: PolicyStatus,
+    /// The key of its repository.
+    pub(super) repository: Arc<str>,
+    /// The last selection there was.
+    selected: Option<Reference>,
+}
+
+/// What a poll has changed for a policy.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Nothing.
+    None,
+    /// There is a first selection.
+    First(Reference),
+    /// There is another selection.
+    Other(Reference, Reference),
+    /// There was a selection, or nothing was known, and there is none.
+    Nothing(String),
+}
+
+impl Rows {
+    /// Takes a new configuration. What is known of those that stay is kept.
+    pub(super) fn configure(&mut self, world: &World) {
+        let mut policies: HashMap<ObjectName, PolicyRow> =
+            self.policies.drain(..).map(|row| (name(&row.status.namespace, &row.status.name), row)).collect();
+        let mut automations: HashMap<ObjectName, AutomationStatus> =
+            self.automations.drain(..).map(|row| (name(&row.namespace, &row.name), row)).collect();
+        self.policies =
+            world.policies.iter().map(|(policy, key)| policy_row(policy, key, policies.remove(&policy.id))).collect();
+        self.automations = world
+            .automations
+            .iter()
+            .map(|automation| automation_row(automation, automations.remove(&automation.id)))
+            .collect();
+        let keyed = self.policies.iter().enumerate();
+        self.policy_at = keyed.map(|(at, row)| (name(&row.status.namespace, &row.status.name), at)).collect();
+        let keyed = self.automations.iter().enumerate();
+        self.automation_at = keyed.map(|(at, row)| (name(&row.namespace, &row.name), at)).collect();
+    }
+
+    /// Takes in what a policy selects.
+    pub(super) fn polled(&mut self, report: &PolicyReport, now: Timestamp) -> Change {
+        let Some(row) = self.policy_at.get(&report.id).and_then(|at| self.policies.get_mut(*at)) else {
+            return Change::None;
+        };
+        row.status.last_poll = Some(now);
+        match &report.selection {
+            Ok(reference) => row.selects(report, reference),
+            Err(reason) => {
+                row.status.message.clone_from(reason);
+                match std::mem::replace(&mut row.status.ready, Ready::False) {
+                    Ready::False => Change::None,
+                    Ready::True | Ready::Unknown => Change::Nothing(reason.clone()),
+                }
+            }
+        }
+    }
+
+    /// Says why a policy could not be polled at all.
+    pub(super) fn poll_failed(&mut self, policy: &ObjectName, message: &str, now: Timestamp) {
+        if let Some(row) = self.policy_at.get(policy).and_then(|at| self.policies.get_mut(*at)) {
+            row.status.last_poll = Some(now);
+            row.status.ready = Ready::False;
+            message.clone_into(&mut row.status.message);
+        }
+    }
+
+    /// Takes in how an automation ended.
+    pub(super) fn ran(&mut self, report: &AutomationReport, now: Timestamp) {
+        let Some(row) = self.automation(&report.id) else { return };
+        row.last_run = Some(now);
+        if !report.branch.is_empty() {
+            row.branch.clone_from(&report.branch);
+        }
+        if let Outcome::Pushed { commit } = &report.outcome {
+            row.last_commit = Some(commit.clone());
+        }
+        row.ready = match report.outcome {
+            Outcome::Failed(_) => Ready::False,
+            _ => Ready::True,
+        };
+        row.holds = holds(report);
+        row.message = sentence(report);
+    }
+
+    /// Says why an automation could not be run at all.
+    pub(super) fn run_failed(&mut self, automation: &ObjectName, message: &str, now: Timestamp) {
+        if let Some(row) = self.automation(automation) {
+            row.last_run = Some(now);
+            row.ready = Ready::False;
+            message.clone_into(&mut row.message);
+        }
+    }
+
+    fn automation(&mut self, id: &ObjectName) -> Option<&mut AutomationStatus> {
+        self.automations.get_mut(*self.automation_at.get(id)?)
+    }
+}
+
+impl PolicyRow {
+    fn selects(&mut self, report: &PolicyReport, reference: &Reference) -> Change {
+        self.status.tag = reference.tag.as_ref().map(|tag| tag.as_str().to_owned());
+        self.status.ready = Ready::True;
+        self.status.message = selection(report);
+        match self.selected.replace(reference.clone()) {
+            None => Change::First(reference.clone()),
+            Some(before) if before == *reference => Change::None,
+            Some(before) => Change::Other(before, reference.clone()),
+        }
+    }
+}
+
+fn policy_row(policy: &ImagePolicy, key: &Arc<str>, before: Option<PolicyRow>) -> PolicyRow {
+    let image = policy.repository.image.name().to_owned();
+    let suspended = policy.suspended || policy.repository.suspended;
+    match before.filter(|row| row.status.image == image) {
+        Some(row) => PolicyRow {
+            status: PolicyStatus { suspended, ..row.status },
+            repository: Arc::clone(key),
+            selected: row.selected,
+        },
+        None => PolicyRow {
+            status: PolicyStatus {
+                namespace: policy.id.namespace.clone(),
+                name: policy.id.name.clone(),
+                image,
+                tag: None,
+                last_poll: None,
+                next: None,
+                ready: Ready::Unknown,
+                suspended,
+                message: "not polled yet".to_owned(),
+            },
+            repository: Arc::clone(key),
+            selected: None,
+        },
+    }
+}
+
+fn automation_row(automation: &Automation, before: Option<AutomationStatus>) -> AutomationStatus {
+    let (remote, suspended) = (automation.remote.url.clone(), automation.suspended);
+    match before.filter(|row| row.remote == remote) {
+        Some(row) => AutomationStatus { suspended, ..row },
+        None => AutomationStatus {
+            namespace: automation.id.namespace.clone(),
+            name: automation.id.name.clone(),
+            remote,
+            branch: String::new(),
+            last_run: None,
+            last_commit: None,
+            next: None,
+            ready: Ready::Unknown,
+            suspended,
+            holds: Vec::new(),
+            message: (if suspended { "suspended" } else { "not run yet" }).to_owned(),
+        },
+    }
+}
+
+fn name(namespace: &str, name: &str) -> ObjectName {
+    ObjectName { namespace: namespace.to_owned(), name: name.to_owned() }
+}
+
+/// What a policy selects, and what a better tag waits for.
+fn selection(report: &PolicyReport) -> String {
+    let tags = match report.tags {
+        Some(1) => "1 tag".to_owned(),
+        Some(count) => format!("{count} tags"),
+        None => "tags".to_owned(),
+    };
+    match (&report.selection, &report.hold) {
+        (Ok(reference), None) => format!("{tags}, selected {reference}"),
+        (Ok(reference), Some(hold)) => format!("{tags}, selected {reference}; {hold}"),
+        (Err(reason), _) => reason.clone(),
+    }
+}
+
+/// How an automation ended, in one sentence.
+fn sentence(report: &AutomationReport) -> String {
+    let ended = match &report.outcome {
+        Outcome::Pushed { commit } => format!("pushed {}", commit.get(..SHORT).unwrap_or(commit)),
+        Outcome::Unchanged => "nothing to do".to_owned(),
+        Outcome::Held { reason } => reason.clone(),
+        Outcome::WouldPush => "would push".to_owned(),
+        Outcome::Failed(error) => error.chain(),
+    };
+    match report.holds.len() {
+        0 => ended,
+        1 => format!("{ended}, 1 update is held"),
+        several => format!("{ended}, {several} updates are held"),
+    }
+}
+
+/// The updates of an automation that wait for something.
+pub(super) fn holds(report: &AutomationReport) -> Vec<HoldStatus> {
+    let hold = |held: &Held| HoldStatus {
+        policy: policy(&held.setter).to_owned(),
+        file: held.file.clone(),
+        line: held.line,
+        current: held.current.clone(),
+        wanted: held.wanted.clone(),
+        code: held.hold.code().to_owned(),
+        reason: held.hold.to_string(),
+    };
+    report.holds.iter().map(hold).collect()
+}
+
+/// The policy of a marker, without the part of the image that it is about.
+fn policy(setter: &str) -> &str {
+    let part = setter.match_indices(':').nth(1);
+    part.map_or(setter, |(at, _)| &setter[..at])
+}

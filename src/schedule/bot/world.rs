@@ -1,0 +1,110 @@
+//! The configuration that a bot works with, and how its agenda calls the parts of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::automation::{Automation, ImagePolicy, ImageRepository};
+use crate::schedule::agenda::{AutomationPlan, Plan, RepositoryPlan};
+
+/// A repository with the policies that look at it.
+#[derive(Debug, Clone)]
+pub(super) struct Watched {
+    pub(super) repository: Arc<ImageRepository>,
+    pub(super) policies: Vec<Arc<ImagePolicy>>,
+}
+
+/// The configuration that a bot works with.
+#[derive(Debug, Default)]
+pub(super) struct World {
+    pub(super) automations: Vec<Arc<Automation>>,
+    /// The policies of automations that are not suspended, with the keys of their repositories.
+    pub(super) policies: Vec<(Arc<ImagePolicy>, Arc<str>)>,
+    repositories: BTreeMap<Arc<str>, Watched>,
+    /// The order in which repositories are configured.
+    order: Vec<Arc<str>>,
+}
+
+impl World {
+    pub(super) fn new(automations: Vec<Arc<Automation>>) -> Self {
+        let mut world = Self { automations, ..Self::default() };
+        let mut keys: HashMap<*const ImageRepository, Arc<str>> = HashMap::new();
+        let mut known: HashMap<*const ImagePolicy, ()> = HashMap::new();
+        let active: Vec<_> = world.automations.iter().filter(|automation| !automation.suspended).cloned().collect();
+        for policy in active.iter().flat_map(|automation| &automation.policies) {
+            if known.insert(Arc::as_ptr(policy), ()).is_some() {
+                continue;
+            }
+            let at = Arc::as_ptr(&policy.repository);
+            let key = keys.entry(at).or_insert_with(|| world.add(&policy.repository));
+            if let Some(watched) = world.repositories.get_mut(key) {
+                watched.policies.push(Arc::clone(policy));
+            }
+            world.policies.push((Arc::clone(policy), Arc::clone(key)));
+        }
+        world
+    }
+
+    /// Adds a repository under a key that is the same in every configuration that has it.
+    fn add(&mut self, repository: &Arc<ImageRepository>) -> Arc<str> {
+        let name = format!("{} {}", repository.id, repository.image.canonical());
+        let mut key: Arc<str> = name.as_str().into();
+        let mut copies = 1;
+        while self.repositories.contains_key(&key) {
+            copies += 1;
+            key = format!("{name} {copies}").into();
+        }
+        let watched = Watched { repository: Arc::clone(repository), policies: Vec::new() };
+        self.repositories.insert(Arc::clone(&key), watched);
+        self.order.push(Arc::clone(&key));
+        key
+    }
+
+    pub(super) fn watched(&self, key: &str) -> Option<&Watched> {
+        self.repositories.get(key)
+    }
+
+    /// The automations of a remote.
+    pub(super) fn of_remote(&self, url: &str) -> Vec<Arc<Automation>> {
+        self.automations.iter().filter(|automation| automation.remote.url == url).cloned().collect()
+    }
+
+    /// The longest that one request may take in a run of these automations.
+    pub(super) fn longest_request(automations: &[Arc<Automation>]) -> Duration {
+        let remotes = automations.iter().map(|automation| automation.remote.access.timeout);
+        let policies = automations.iter().flat_map(|automation| &automation.policies);
+        remotes.chain(policies.map(|policy| policy.repository.access.timeout)).max().unwrap_or_default()
+    }
+
+    /// What the agenda has to know of it.
+    pub(super) fn plan(&self) -> Plan {
+        let keys: HashMap<*const ImagePolicy, &Arc<str>> =
+            self.policies.iter().map(|(policy, key)| (Arc::as_ptr(policy), key)).collect();
+        let repositories = self.order.iter().filter_map(|key| {
+            let Watched { repository, .. } = self.repositories.get(key)?;
+            Some(RepositoryPlan {
+                key: Arc::clone(key),
+                image: repository.image.canonical(),
+                registry: repository.image.registry().to_owned(),
+                schedule: repository.schedule.clone(),
+                suspended: repository.suspended,
+            })
+        });
+        let mut urls: HashMap<&str, Arc<str>> = HashMap::new();
+        let automations = self.automations.iter().map(|automation| AutomationPlan {
+            id: automation.id.clone(),
+            remote: Arc::clone(
+                urls.entry(&automation.remote.url).or_insert_with(|| automation.remote.url.as_str().into()),
+            ),
+            schedule: automation.schedule.clone(),
+            gather: automation.gather,
+            suspended: automation.suspended,
+            applies: automation
+                .policies
+                .iter()
+                .filter_map(|policy| Some((policy.id.clone(), Arc::clone(keys.get(&Arc::as_ptr(policy))?))))
+                .collect(),
+        });
+        Plan { repositories: repositories.collect(), automations: automations.collect() }
+    }
+}

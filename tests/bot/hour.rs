@@ -1,0 +1,87 @@
+//! An hour at one-minute intervals, counted at the registry and at the remote.
+
+use std::time::Duration;
+
+use tagwright::schedule::status::{Ready, Status};
+
+use crate::world::{IMAGES, World, pass, row};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test(start_paused = true)]
+async fn an_hour() {
+    let world = World::start().await;
+    let url = world.server.url();
+    let mut automations = world.automation("shop", &url, 0..IMAGES / 2);
+    automations.extend(world.automation("web", &url, IMAGES / 2..IMAGES));
+    let (bot, handle) = world.bot(automations, world.settings());
+
+    handle.settled().await;
+    assert_eq!(world.registry.count("/tags/list"), IMAGES, "each is polled at the start");
+    assert_eq!(waves(&world), 1, "one wave for both automations");
+    pass(&handle, MINUTE).await;
+    world.registry.take_lines();
+    waves(&world);
+
+    // Nothing new: a poll of each repository and one question to the remote a minute, and no more than that.
+    pass(&handle, 20 * MINUTE).await;
+    assert_eq!(world.registry.take_lines().len(), IMAGES * 20);
+    assert_eq!(waves(&world), 20);
+    assert_eq!(world.commits(), IMAGES, "nothing was committed");
+
+    // A release is committed within a minute, whatever the wall clock does.
+    for (number, jump) in [(0, 0), (3, -172_800), (5, 400_000)] {
+        world.clock().jump(jump);
+        world.release(number, "1.1.0");
+        pass(&handle, MINUTE).await;
+        assert_eq!(world.tag(number), "1.1.0");
+    }
+    assert_eq!(world.commits(), IMAGES + 3);
+    let (polls, runs) = (world.registry.take_lines().len(), waves(&world));
+    assert_eq!(polls, IMAGES * 3);
+    assert!((6..=7).contains(&runs), "a wave each minute and one for each release, at once: {runs}");
+
+    pass(&handle, 37 * MINUTE).await;
+    assert_eq!((world.registry.take_lines().len(), waves(&world)), (IMAGES * 37, 37));
+
+    let status = handle.status();
+    assert_eq!(status.policies.len(), IMAGES);
+    for policy in &status.policies {
+        let (last, next) = (policy.last_poll.unwrap(), policy.next.unwrap());
+        assert_eq!(policy.ready, Ready::True, "{policy:?}");
+        assert!(last <= status.written && next > status.written, "{policy:?}");
+        // The clock went by whole seconds.
+        assert!((59..=60).contains(&next.duration_since(last).as_secs()), "{policy:?}");
+    }
+    assert_eq!(status.policies[0].tag.as_deref(), Some("1.1.0"));
+    let shop = row(&status, "shop");
+    assert_eq!((shop.ready, shop.branch.as_str(), shop.message.as_str()), (Ready::True, "main", "nothing to do"));
+    assert!(shop.last_commit.is_some() && shop.next.unwrap() > status.written);
+    assert_eq!(handle.live(), Ok(()));
+
+    handle.shutdown();
+    bot.await.unwrap();
+    let kept: Status = serde_json::from_slice(&handle.store().status().unwrap().unwrap()).unwrap();
+    assert_eq!(kept.automations.len(), 2);
+    assert_eq!(row(&kept, "shop").last_commit, shop.last_commit);
+}
+
+/// How often the remote was asked for its references to read, since the last time.
+fn waves(world: &World) -> usize {
+    world.server.seen().iter().filter(|seen| seen.line.contains("service=git-upload-pack")).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bot_that_does_not_move_is_not_alive() {
+    let world = World::start().await;
+    let (bot, handle) = tagwright::schedule::Bot::new(world.edges(), Vec::new(), world.settings());
+    assert_eq!(handle.live(), Ok(()));
+    tokio::time::advance(tagwright::schedule::BEAT_LIMIT + Duration::from_secs(1)).await;
+    let still = handle.live().unwrap_err();
+    assert!(still.contains("main loop"), "{still}");
+    let bot = tokio::spawn(bot.run());
+    handle.settled().await;
+    assert_eq!(handle.live(), Ok(()));
+    handle.shutdown();
+    bot.await.unwrap();
+}

@@ -1,0 +1,12 @@
+//! The bot in one process with a simulated registry and real `git http-backend`: an hour of it on a clock that the test
+//! drives, peers that hang, tasks that break.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod hang;
+mod hour;
+#[path = "../support/registry.rs"]
+mod simulated;
+#[path = "../support/git.rs"]
+mod support;
+mod world;
