@@ -58,7 +58,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Poll, plan, commit and push
+    /// Poll, plan, commit and push, once or as a bot
     Run(run::Arguments),
     /// Try a policy: print the tag it selects
     Select(select::Arguments),
@@ -124,7 +124,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    telemetry::start(arguments.log_format, arguments.verbose);
+    // A bot says what it does: nobody sees it otherwise.
+    let verbosity = arguments.verbose + u8::from(matches!(&arguments.command, Command::Run(run) if run.is_bot()));
+    telemetry::start(arguments.log_format, verbosity);
     match dispatch(arguments.command) {
         Ok(ending) => ExitCode::from(ending.code()),
         Err(error) if streams::is_broken_pipe(&error) => ExitCode::SUCCESS,

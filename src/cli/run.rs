@@ -1,23 +1,28 @@
 //! `tagwright run`: polls, plans, commits and pushes.
 
+mod bot;
+mod watch;
+
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 
 use super::{Ending, Output, streams};
 use crate::report::{self, Usage, diff, json};
 use crate::run::{self, Edges, Mode, Report};
+use crate::schedule::SHUTDOWN_GRACE;
 use crate::store::{self, Store};
 use crate::{config, git, registry};
 
-/// Poll the registries, plan the edits, commit and push.
+/// Poll the registries, plan the edits, commit and push: once, or as a bot until told to stop.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Run every automation once, then exit
-    #[arg(long, required = true)]
+    #[arg(long)]
     once: bool,
     /// Change nothing: print the unified diff, exit with 3 when there would be a commit
-    #[arg(long)]
+    #[arg(long, requires = "once")]
     dry_run: bool,
     /// Configuration: a file or a folder; may be repeated
     #[arg(long, value_name = "PATH", default_value = "policies", env = "TAGWRIGHT_CONFIG", hide_env_values = true)]
@@ -25,15 +30,26 @@ pub(super) struct Arguments {
     /// Folder with secrets as files: NAMESPACE/NAME/KEY
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS", hide_env_values = true)]
     secrets: Option<PathBuf>,
-    /// Folder for the Git mirrors, kept for the next run [default: a temporary folder]
+    /// Folder for what is kept for the next run: mirrors, state [default: $XDG_STATE_HOME/tagwright or
+    /// ~/.local/state/tagwright; with --once a temporary folder]
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
     /// Ask the mirror at URL in place of the registry HOST; may be repeated
     #[arg(long, value_name = "HOST=URL")]
     registry_mirror: Vec<String>,
     /// What to print on stdout
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t, requires = "once")]
     output: Output,
+    /// Seconds that runs under way get to finish when the bot is told to stop
+    #[arg(long, value_name = "SECONDS", default_value_t = SHUTDOWN_GRACE.as_secs(), conflicts_with = "once")]
+    grace: u64,
+}
+
+impl Arguments {
+    /// Whether a bot is asked for.
+    pub(super) fn is_bot(&self) -> bool {
+        !self.once
+    }
 }
 
 /// What a run is made of.
@@ -56,6 +72,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         data_dir: arguments.data_dir.clone(),
         git_configuration: None,
     };
+    if arguments.is_bot() {
+        return bot::run(&settings, Duration::from_secs(arguments.grace));
+    }
     let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Push };
     let report = super::runtime()?.block_on(execute(&settings, mode))?;
     print(arguments, &report)?;
@@ -68,11 +87,7 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> anyhow::Result<R
     for notice in &configuration.notices {
         streams::talk(&format!("note: {notice}"));
     }
-    if configuration.automations.is_empty() {
-        let paths: Vec<String> = settings.sources.paths.iter().map(|path| path.display().to_string()).collect();
-        let message = format!("no automation is configured in {}", paths.join(", "));
-        return Err(Usage::new(message, "write an ImageAutomation, an ImageUpdateAutomation or an Application").into());
-    }
+    something_to_do(&settings.sources, &configuration)?;
     let registry = registry::Client::new(registry_settings(&settings.mirrors)?)?;
     let temporary;
     let data_dir = match &settings.data_dir {
@@ -88,6 +103,16 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> anyhow::Result<R
     let memory = run::Memory::default();
     let context = run::Context { edges: &edges, memory: &memory, mode, now: jiff::Timestamp::now() };
     Ok(run::once(context, &configuration.automations).await)
+}
+
+/// An empty configuration is a mistake: files that are not where they should be look like it.
+fn something_to_do(sources: &config::Sources, configuration: &config::Configuration) -> anyhow::Result<()> {
+    if !configuration.automations.is_empty() {
+        return Ok(());
+    }
+    let paths: Vec<String> = sources.paths.iter().map(|path| path.display().to_string()).collect();
+    let message = format!("no automation is configured in {}", paths.join(", "));
+    Err(Usage::new(message, "write an ImageAutomation, an ImageUpdateAutomation or an Application").into())
 }
 
 /// What is kept from one run to the next: in the data directory, or for the length of this run.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bot;
 mod demo;
 mod help;
 mod history;

@@ -1,0 +1,185 @@
+//! `tagwright run` without `--once`: a process that works until it is told to stop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use super::watch::{Fingerprint, LOOK, Watch};
+use super::{Settings, git_settings, registry_settings};
+use crate::automation::Automation;
+use crate::cli::{Ending, streams};
+use crate::config::{self, Sources};
+use crate::report::{self, Usage};
+use crate::run::{Edges, Kind};
+use crate::schedule::{self, Bot, Handle, Trigger};
+use crate::store::{Opened, Store};
+use crate::{git, registry};
+
+/// How long is waited for what cannot be stopped before the process exits.
+const EXIT_WAIT: Duration = Duration::from_secs(1);
+
+/// Works until it is told to stop.
+pub(super) fn run(settings: &Settings, grace: Duration) -> anyhow::Result<Ending> {
+    let runtime = crate::cli::runtime()?;
+    let ending = runtime.block_on(serve(settings, grace));
+    // What hangs in the system must not keep the process.
+    runtime.shutdown_timeout(EXIT_WAIT);
+    ending
+}
+
+async fn serve(settings: &Settings, grace: Duration) -> anyhow::Result<Ending> {
+    let signals = Signals::new()?;
+    let watch = Watch::new(Fingerprint::of(&settings.sources));
+    let automations = load(&settings.sources)?;
+    let folder = folder(settings.data_dir.clone())?;
+    let registry = registry::Client::new(registry_settings(&settings.mirrors)?)?;
+    let git = git::Git::new(git_settings(folder.clone(), settings.git_configuration.clone()))?;
+    let store = open(&folder)?;
+    let count = automations.len();
+    let settings_of_bot = schedule::Settings { grace, ..schedule::Settings::default() };
+    let (bot, handle) = Bot::new(Edges { registry, git, store }, automations, settings_of_bot);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        automations = count,
+        data_dir = %folder.display(),
+        "started"
+    );
+    let bot = tokio::spawn(bot.run());
+    Ok(attend(bot, handle, signals, watch, &settings.sources).await)
+}
+
+/// Reads the configuration, which must have something to do.
+fn load(sources: &Sources) -> anyhow::Result<Vec<Arc<Automation>>> {
+    let configuration = config::load(sources)?;
+    for notice in &configuration.notices {
+        streams::talk(&format!("note: {notice}"));
+    }
+    super::something_to_do(sources, &configuration)?;
+    Ok(configuration.automations)
+}
+
+/// The data directory: the one that was named, or that of the user.
+fn folder(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = || set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
+    named.or_else(|| Some(state()?.join("tagwright"))).ok_or_else(|| {
+        Usage::new("there is no folder for the bot's data: HOME is not set", "name one with `--data-dir`").into()
+    })
+}
+
+/// Opens the store; there is one bot for each data directory.
+fn open(folder: &std::path::Path) -> anyhow::Result<Store> {
+    match Store::open(folder) {
+        Opened::Ready { store, notice } => {
+            if let Some(notice) = notice {
+                tracing::warn!(%notice, "the state of earlier runs cannot be used");
+            }
+            Ok(store)
+        }
+        Opened::InUse { path } => {
+            let message = format!("another tagwright uses {}", path.display());
+            Err(Usage::new(message, "stop it, or name another folder with `--data-dir`").into())
+        }
+    }
+}
+
+/// The signals that a bot listens to.
+struct Signals {
+    hangup: Signal,
+    user: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen to signals");
+        Ok(Self {
+            hangup: listen(SignalKind::hangup())?,
+            user: listen(SignalKind::user_defined1())?,
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+}
+
+/// Attends to signals and files until the bot has ended.
+async fn attend(
+    mut bot: JoinHandle<()>,
+    handle: Handle,
+    mut signals: Signals,
+    watch: Watch,
+    sources: &Sources,
+) -> Ending {
+    let (again, asked) = tokio::sync::mpsc::channel(1);
+    let reader = tokio::spawn(read(handle.clone(), watch, sources.clone(), asked));
+    let mut stopping = false;
+    let ending = loop {
+        let stop = tokio::select! {
+            ended = &mut bot => break ending(ended),
+            _ = signals.terminate.recv() => true,
+            _ = signals.interrupt.recv() => true,
+            _ = signals.hangup.recv() => {
+                tracing::info!("told to read the configuration again");
+                // One that waits is as good as two.
+                let _ = again.try_send(());
+                false
+            }
+            _ = signals.user.recv() => {
+                tracing::info!("told to look at everything now");
+                handle.trigger(&Trigger::All);
+                false
+            }
+        };
+        if stop && stopping {
+            tracing::warn!("told to stop twice, and exits at once");
+            break Ending::Failed(Kind::Transient);
+        }
+        if stop {
+            stopping = true;
+            handle.shutdown();
+        }
+    };
+    reader.abort();
+    ending
+}
+
+fn ending(ended: Result<(), tokio::task::JoinError>) -> Ending {
+    match ended {
+        Ok(()) => Ending::Done,
+        Err(error) => {
+            tracing::error!(%error, "the main loop broke");
+            Ending::Failed(Kind::Internal)
+        }
+    }
+}
+
+/// Reads the configuration again whenever its files have changed or somebody asks for it.
+async fn read(handle: Handle, mut watch: Watch, sources: Sources, mut asked: tokio::sync::mpsc::Receiver<()>) {
+    loop {
+        let asked = tokio::select! {
+            _ = asked.recv() => true,
+            () = handle.reload_wanted() => true,
+            () = tokio::time::sleep(LOOK) => false,
+        };
+        let look = sources.clone();
+        let Ok(fingerprint) = tokio::task::spawn_blocking(move || Fingerprint::of(&look)).await else { continue };
+        if !watch.look(fingerprint) && !asked {
+            continue;
+        }
+        watch.read(fingerprint);
+        let files = sources.clone();
+        match tokio::task::spawn_blocking(move || load(&files)).await {
+            Ok(Ok(automations)) => {
+                tracing::info!(automations = automations.len(), "uses the new configuration");
+                handle.configure(automations);
+            }
+            Ok(Err(error)) => handle.configuration_failed(report::failure(&error).trim_end()),
+            Err(error) => handle.configuration_failed(&format!("reading the configuration broke: {error}")),
+        }
+    }
+}
