@@ -176,7 +176,7 @@ fn a_full_disk_is_survived() {
 fn where_there_is_no_space_for_a_file_memory_serves() {
     if let Some(folder) = env::var_os(FOLDER) {
         let (store, notice) = super::open_with_notice(Path::new(&folder));
-        store.record(record("kept")).unwrap();
+        store.record(vec![record("kept")]).unwrap();
         let in_memory = matches!(notice, Some(Notice::InMemory { .. })) && super::messages(&store) == ["kept"];
         return say("memory", i64::from(in_memory));
     }
@@ -188,7 +188,7 @@ fn where_there_is_no_space_for_a_file_memory_serves() {
     assert_eq!(said(&mut child).recv().expect("it serves"), ("memory".to_owned(), 1));
     assert!(child.wait().unwrap().success());
     // With space again, nothing of the attempt is in the way.
-    open(folder.path()).record(record("written")).unwrap();
+    open(folder.path()).record(vec![record("written")]).unwrap();
     assert_eq!(super::messages(&open(folder.path())), ["written"]);
 }
 
