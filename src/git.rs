@@ -92,6 +92,7 @@ struct Shared {
     rules: rules::Rules,
     clients: Clients,
     logins: Logins,
+    clean: Arc<clean::Kept>,
 }
 
 impl Git {
@@ -106,7 +107,13 @@ impl Git {
         git2::opts::strict_hash_verification(false);
         let rules = rules::Rules::read(&settings)?;
         Ok(Self {
-            shared: Arc::new(Shared { settings, rules, clients: Clients::default(), logins: Logins::default() }),
+            shared: Arc::new(Shared {
+                settings,
+                rules,
+                clients: Clients::default(),
+                logins: Logins::default(),
+                clean: Arc::default(),
+            }),
         })
     }
 
@@ -316,14 +323,14 @@ impl Inner {
         &self,
         work: impl FnOnce(&mut Store) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (state, folder) = (Arc::clone(&self.state), self.folder.clone());
+        let (state, folder, clean) = (Arc::clone(&self.state), self.folder.clone(), Arc::clone(&self.git.clean));
         // Less than the deadline of the whole, so that the answer names the lock.
         let patience = self.access.timeout * 3 / 4;
         let task = tokio::task::spawn_blocking(move || {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             let store = match state.take() {
                 Some(store) => store,
-                None => Store::open(&folder, Lease::acquire(&folder, patience)?)?,
+                None => Store::open(&folder, Lease::acquire(&folder, patience)?, clean)?,
             };
             work(state.insert(store))
         });

@@ -15,12 +15,13 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use git2::{Oid, Repository, RepositoryInitOptions};
 
 pub(super) use self::lease::Lease;
 pub(super) use self::retain::retain;
-use super::clean::CleanSet;
+use super::clean::{CleanSet, Kept};
 use super::error::Error;
 use super::id::ObjectId;
 
@@ -40,6 +41,9 @@ const MEMORY_FIRST: i32 = 1_000;
 /// most of the time of a push and finds little: new files and folders resemble their older selves, which are not in the pack.
 const DELTA_LIMIT: &str = "pack.deltaCacheSize";
 
+/// The file of what is known to hold no match.
+const CLEAN: &str = "tagwright-clean";
+
 /// The file that says how large the mirror was, in bytes.
 const SIZE: &str = "tagwright-size";
 
@@ -53,17 +57,27 @@ pub(super) struct Store {
     /// Objects that were built here and that no remote is known to have.
     pub(super) built: HashSet<Oid>,
     clean: Option<CleanSet>,
+    kept: Arc<Kept>,
     _lease: Lease,
+}
+
+/// The next one to open the mirror finds what was known.
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Some(clean) = self.clean.take() {
+            self.kept.put(self.folder.join(CLEAN), clean);
+        }
+    }
 }
 
 impl Store {
     /// Opens the mirror, made anew where it is missing or cannot be used.
-    pub(super) fn open(folder: &Path, lease: Lease) -> Result<Self, Error> {
+    pub(super) fn open(folder: &Path, lease: Lease, kept: Arc<Kept>) -> Result<Self, Error> {
         let repository = match open_existing(folder) {
             Some(repository) => repository,
             None => create(folder)?,
         };
-        Ok(Self { folder: folder.to_owned(), repository, built: HashSet::new(), clean: None, _lease: lease })
+        Ok(Self { folder: folder.to_owned(), repository, built: HashSet::new(), clean: None, kept, _lease: lease })
     }
 
     /// Throws everything away. What was built and not pushed goes with it.
@@ -101,13 +115,13 @@ impl Store {
 
     /// Takes the set of what is known to hold no match out, so that the store can be used beside it.
     pub(super) fn take_clean(&mut self, rule: &str) -> CleanSet {
-        let kept = self.clean.take().filter(|clean| clean.is_for(rule));
-        kept.unwrap_or_else(|| CleanSet::load(&self.folder.join("tagwright-clean"), rule))
+        let clean = self.clean.take().filter(|clean| clean.is_for(rule));
+        clean.unwrap_or_else(|| self.kept.take(&self.folder.join(CLEAN), rule))
     }
 
     /// Puts the set back, and onto the disk where it has changed. That it cannot be written costs time, nothing else.
     pub(super) fn put_clean(&mut self, mut clean: CleanSet) {
-        let _unsaved = clean.save(&self.folder.join("tagwright-clean"));
+        let _unsaved = clean.save(&self.folder.join(CLEAN));
         self.clean = Some(clean);
     }
 

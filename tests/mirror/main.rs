@@ -5,6 +5,7 @@
 mod disk;
 mod growth;
 mod history;
+mod reconnect;
 #[path = "../support/git.rs"]
 mod support;
 mod world;
