@@ -8,7 +8,8 @@ mod backend;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -16,6 +17,7 @@ use axum::extract::State;
 use axum::http::Request;
 use axum::response::Response;
 use axum::routing::get;
+use futures_util::StreamExt;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -28,18 +30,22 @@ pub(crate) struct Web {
     git: u16,
     registry: u16,
     newest: Arc<AtomicUsize>,
+    busy: Busy,
 }
+
+/// How long requests to the Git server have taken, in nanoseconds.
+type Busy = Arc<AtomicU64>;
 
 impl Web {
     /// Serves the bare repositories below a folder, and the tags `1.0.0` up to what [`Web::offer`] says for any image.
     pub(crate) fn start(folder: &Path) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().unwrap();
-        let newest = Arc::new(AtomicUsize::new(0));
-        let backend = Router::new().fallback(git).with_state(folder.to_owned());
+        let (newest, busy) = (Arc::new(AtomicUsize::new(0)), Busy::default());
+        let backend = Router::new().fallback(git).with_state((folder.to_owned(), Arc::clone(&busy)));
         let backend = backend.layer(axum::extract::DefaultBodyLimit::disable());
         let tags = Router::new().route("/v2/{*path}", get(tags)).with_state(Arc::clone(&newest));
         let (git, registry) = (serve(&runtime, backend), serve(&runtime, tags));
-        Self { _runtime: runtime, git, registry, newest }
+        Self { _runtime: runtime, git, registry, newest, busy }
     }
 
     /// The URL of a repository in the folder.
@@ -50,6 +56,12 @@ impl Web {
     /// Where the registry is.
     pub(crate) fn registry(&self) -> String {
         format!("http://127.0.0.1:{}", self.registry)
+    }
+
+    /// How long the Git server has worked since this was asked last, from the start of a child process to the end of its
+    /// answer, all requests together.
+    pub(crate) fn take_busy(&self) -> Duration {
+        Duration::from_nanos(self.busy.swap(0, Ordering::Relaxed))
     }
 
     /// Lets `1.0.<patch>` be the newest tag.
@@ -70,7 +82,26 @@ async fn tags(State(newest): State<Arc<AtomicUsize>>) -> axum::Json<serde_json::
     axum::Json(serde_json::json!({"name": "shop/app", "tags": tags}))
 }
 
-async fn git(State(root): State<PathBuf>, request: Request<Body>) -> Response {
+async fn git(State((root, busy)): State<(PathBuf, Busy)>, request: Request<Body>) -> Response {
+    let watch = Watch { start: Instant::now(), busy };
     let environment = [("GIT_CONFIG_NOSYSTEM", "1".into()), ("HOME", root.clone().into())];
-    backend::answer(&root, environment, None, request).await
+    let (head, body) = backend::answer(&root, environment, None, request).await.into_parts();
+    let watched = body.into_data_stream().inspect(move |_| {
+        // Dropped with the stream.
+        let _held = &watch;
+    });
+    Response::from_parts(head, Body::from_stream(watched))
+}
+
+/// Counts until it is dropped.
+struct Watch {
+    start: Instant,
+    busy: Busy,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let nanoseconds = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.busy.fetch_add(nanoseconds, Ordering::Relaxed);
+    }
 }
