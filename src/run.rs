@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 pub use memory::Memory;
 pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
-pub use poll::{Polled, forget, no_match, poll, refused, save};
+pub use poll::{Polled, forget, image_key, no_match, poll, refused, save};
 pub use progress::{Place, Progress, Stage};
 pub use remote::survey::{Seen, Survey, Wanted, survey};
 pub use remote::{Inspected, Past, inspect, past, reflected};

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 
 use remote::Remote;
 use simulated::{Registry, World};
+use tagwright::store::{Image, Opened, SeenTag, Store};
 use tempfile::TempDir;
 
 const TAGS: [&str; 14] = [
@@ -403,4 +404,30 @@ async fn guards_are_explained() {
     let holds: Vec<_> = json["places"][0]["fields"].as_array().unwrap().iter().map(|field| &field["hold"]).collect();
     assert_eq!(holds, ["", "", "downgrade"]);
     assert_eq!((&json["dropped"][2]["cause"], &json["dropped"][2]["pattern"]), (&"denied".into(), &"6.1.1".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_bot_has_left_counts() {
+    let scene = Scene::new(&[]).await;
+    let text = GUARDED.replace("HOST", &scene.registry.host()).replace("URL", &scene.remote.path());
+    scene.write("policies/shop.yaml", &text);
+    scene.write("work/apps/a.yaml", "a: 6.0.0 # {\"$imagepolicy\": \"default:app:tag\"}\n");
+    {
+        let now = jiff::Timestamp::now();
+        let Opened::Ready { store, .. } = Store::open(&scene.folder.path().join("data")) else { panic!("in use") };
+        let hour = std::time::Duration::from_secs(3600);
+        let seen = |name: &str, age: u32| SeenTag { name: name.to_owned(), first_seen: now - hour * age, pushed: None };
+        let tags = vec![seen("6.0.0", 1000), seen("6.0.1", 73), seen("6.1.0", 71)];
+        let key = format!("rarely/app {}/team/app", scene.registry.host());
+        store.put_images(vec![(key, Image { tags, ..Image::default() })]).unwrap();
+        store.hold("default:app", Some("freeze"), now).unwrap();
+    }
+    let said = scene.run(&["explain", "rarely:app", "--data-dir", "data"]);
+    assert!(said.out.contains("a tag counts once it has been known for 72h\n"), "{}", said.out);
+    assert!(said.out.contains("- could be selected, but too young"), "{}", said.out);
+    assert!(said.out.contains("2  6.1.1, 6.1.0 (from 20"), "{}", said.out);
+    assert!(said.out.ends_with("* 6.0.1  selected\n  6.0.0  candidate\n"), "{}", said.out);
+    let said = scene.run(&["explain", "default:app", "work", "--data-dir", "data"]);
+    assert!(said.out.contains("6.0.0 stays (default:app:tag): held by hand since 20"), "{}", said.out);
+    assert!(said.out.contains("(freeze); `tagwright release default:app` lifts it\n"), "{}", said.out);
 }

@@ -3,12 +3,13 @@
 mod places;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Ending, Output, streams};
 use crate::automation::{ImagePolicy, ObjectName};
 use crate::explain::{self, Ages, Fate, Tags};
+use crate::guard::Hold;
 use crate::image::{Repository, Tag};
 use crate::report::Usage;
 use crate::report::explain::{Document, Extent, Known, One, Story, sentence, text};
@@ -84,6 +85,8 @@ async fn tell(
 ) -> anyhow::Result<Ending> {
     let client = registry::Client::new(super::run::registry_settings(&arguments.registry_mirror)?)?;
     let (tags, pushed) = tags(arguments, policy, repository, &client).await?;
+    let left = left(arguments.data_dir.as_deref(), policy)?;
+    let pushed: BTreeMap<String, jiff::Timestamp> = left.seen.into_iter().chain(pushed).collect();
     let source = match &arguments.tags {
         Some(path) if path.as_os_str() == "-" => "standard input".to_owned(),
         Some(path) => path.display().to_string(),
@@ -101,7 +104,8 @@ async fn tell(
         one_tag(arguments, &story, (&tags, ages), tag)?;
         return Ok(ending(&story));
     }
-    let selected = places::Selected { policy, repository, client: &client, tag: selected(&story), now };
+    let selected =
+        places::Selected { policy, repository, client: &client, tag: selected(&story), held: left.held, now };
     let looked = match (&arguments.directory, arguments.remote) {
         (Some(directory), _) => places::directory(directory, configuration, &selected).await?,
         (None, true) => places::remotes(arguments.data_dir.clone(), configuration, &selected).await?,
@@ -152,6 +156,28 @@ fn held(policy: &ImagePolicy) -> Option<String> {
         return Some("the policy is suspended".to_owned());
     }
     policy.repository.suspended.then(|| format!("the image repository {} is suspended", policy.repository.id))
+}
+
+/// What a bot has left about a policy.
+#[derive(Default)]
+struct Left {
+    /// When tags were pushed, or first seen.
+    seen: BTreeMap<String, jiff::Timestamp>,
+    /// Since when, and why, the policy is held by hand.
+    held: Option<Hold>,
+}
+
+/// Looks at what a bot has left in its data directory. Of one that runs, nothing is known.
+fn left(folder: Option<&Path>, policy: &ImagePolicy) -> anyhow::Result<Left> {
+    let Some(store) = folder.and_then(|folder| super::at::left(folder).ok().flatten()) else {
+        return Ok(Left::default());
+    };
+    let image = store.image(&run::image_key(&policy.repository))?.unwrap_or_default();
+    let seen = image.tags.into_iter().map(|tag| (tag.name, tag.pushed.unwrap_or(tag.first_seen))).collect();
+    let name = format!("{}:{}", policy.id.namespace, policy.id.name);
+    let switch = store.switches()?.held.remove(&name);
+    let held = switch.map(|switch| Hold::Manual { policy: name, since: switch.since, reason: switch.reason });
+    Ok(Left { seen, held })
 }
 
 /// The tags, and when they were pushed, as far as that is known.

@@ -3,6 +3,8 @@
 mod select;
 mod tags;
 
+pub use self::tags::key as image_key;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;

@@ -11,7 +11,7 @@ use crate::change::Code;
 use crate::config::Configuration;
 use crate::edit::Selection;
 use crate::explain::{self, Fields};
-use crate::guard;
+use crate::guard::{self, Hold};
 use crate::image::{Repository, Tag};
 use crate::marker::{self, Embedded};
 use crate::plan::{Guards, MarkedFile};
@@ -26,6 +26,8 @@ pub(super) struct Selected<'s> {
     pub(super) client: &'s registry::Client,
     /// Or why nothing is selected.
     pub(super) tag: Result<String, String>,
+    /// What holds the policy as a whole.
+    pub(super) held: Option<Hold>,
     pub(super) now: Timestamp,
 }
 
@@ -38,12 +40,14 @@ impl Selected<'_> {
             Ok(Err(error)) => Selection::NoSelection(error.to_string()),
             Err(reason) => Selection::NoSelection(reason.clone()),
         };
+        let name = format!("{}:{}", id.namespace, id.name);
         let guards = automation.map_or_else(Guards::default, |automation| Guards {
             policies: &automation.policies,
+            held: self.held.iter().map(|hold| (name.clone(), hold.clone())).collect(),
             everything: guard::window(&automation.windows, self.now),
             ..Guards::default()
         });
-        explain::fields(files, &format!("{}:{}", id.namespace, id.name), &selection, &guards)
+        explain::fields(files, &name, &selection, &guards)
     }
 }
 

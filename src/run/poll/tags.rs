@@ -55,7 +55,8 @@ pub(super) async fn ask(
 }
 
 /// Names a repository for good: what is known of one image says nothing about another that is configured in its place.
-pub(super) fn key(repository: &ImageRepository) -> String {
+#[must_use]
+pub fn key(repository: &ImageRepository) -> String {
     format!("{} {}", repository.id, repository.image.name())
 }
 
