@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
-use self::commit::{held, marker_name};
+use self::commit::{Draft, held, marker_name};
 pub use self::inspect::{Inspected, inspect, reflected};
 pub use self::past::{Past, past};
 use self::push::Head;
@@ -25,7 +25,7 @@ use super::progress::{Progress, Stage};
 use super::{Context, Login, Mode};
 use crate::automation::{Automation, Batch, ObjectName};
 use crate::edit::Selections;
-use crate::git::{self, Advertisement, CommitId, Mirror};
+use crate::git::{self, Advertisement, Mirror};
 use crate::plan;
 use crate::store::{Switch, Switches};
 
@@ -189,11 +189,20 @@ impl Remote<'_> {
         let mut heads: Vec<Head<'j>> = Vec::new();
         // Those that share commits come together, whatever stands between them.
         jobs.sort_by(|a, b| shared(a.automation).cmp(&shared(b.automation)));
+        let mut drafts = Vec::new();
         for mut job in jobs {
-            match self.take(mirror, &advertisement, &mut job, &mut heads, done).await {
+            match self.plan(mirror, &advertisement, &mut job, &mut heads, done).await {
                 Err(error) => done.fail(job, error),
                 Ok(None) => done.end(job),
-                Ok(Some((at, commit))) => heads[at].add(mirror, job, commit, self.context, done).await,
+                Ok(Some(draft)) => drafts.push((job, draft)),
+            }
+        }
+        for (mut job, draft) in self.look_back(mirror, &advertisement, &heads, drafts, done).await {
+            let at = draft.at;
+            match self.commit(mirror, &mut job, draft, &heads[at], done).await {
+                Err(error) => done.fail(job, error),
+                Ok(None) => done.end(job),
+                Ok(Some(commit)) => heads[at].add(mirror, job, commit, self.context, done).await,
             }
         }
         let mut again = Vec::new();
@@ -206,18 +215,17 @@ impl Remote<'_> {
         again
     }
 
-    /// Plans one automation. Returns its commit and which of the heads it is for; none when there is nothing to do.
-    async fn take<'j>(
+    /// Plans one automation. None when it is known that there is nothing to do.
+    async fn plan<'j>(
         &mut self,
         mirror: &Mirror,
         advertisement: &Advertisement,
         job: &mut Job<'j>,
         heads: &mut Vec<Head<'j>>,
         done: &mut Done,
-    ) -> Result<Option<(usize, CommitId)>, Error> {
+    ) -> Result<Option<Draft<'j>>, Error> {
         let Some(at) = self.head(mirror, advertisement, job, heads).await? else { return Ok(None) };
-        let commit = self.commit(mirror, advertisement, job, heads[at].tip, done).await?;
-        Ok(commit.map(|commit| (at, commit)))
+        self.draft(mirror, job, (at, heads[at].tip), done).await.map(Some)
     }
 
     /// Returns which of the heads an automation is planned on, fetched when it is a new one. None when it is settled.

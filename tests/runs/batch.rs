@@ -65,3 +65,31 @@ async fn one_commit_for_automations_that_commit_alike() {
         ]
     );
 }
+
+/// Two automations that change the same file, of which the second one stands on the first one's commit.
+#[tokio::test]
+async fn automations_that_share_a_file() {
+    for batch in ["perAutomation", "perBranch"] {
+        let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
+        let line = |name: &str, tag: &str| {
+            format!("{name}: {}:{tag} # {{\"$imagepolicy\": \"default:{name}\"}}\n", bot.image())
+        };
+        let file = |tag: &str| line("cart", tag) + &line("till", tag);
+        bot.remote.commit(&[("cart.yaml", &file("1.0.0")), ("till.yaml", "")], "a file for both");
+        let automations = automations(&bot, batch);
+        let both: Vec<_> = automations[..2]
+            .iter()
+            .map(|automation| {
+                let mut text = bot.text("[cart.yaml]", "policy: {semver: {range: 1.x}}");
+                text = text.replace("name: shop", &format!("name: {}", automation.id.name));
+                text = text.replace("name: app", &format!("name: {}", automation.id.name));
+                text.replace("interval: 5m", &format!("interval: 5m\n  batch: {batch}"))
+            })
+            .collect();
+        let both = config::parse("configuration.yaml", &both.join("---\n")).unwrap().automations;
+        let (report, _) = bot.run(&both).await;
+        assert!(report.automations.iter().all(|it| it.outcome.as_str() == "pushed"), "{report:?}");
+        assert_eq!(bot.remote.show("main:cart.yaml"), file("1.1.0"));
+        bot.remote.fsck();
+    }
+}

@@ -176,3 +176,21 @@ async fn commits_wait_for_their_window() {
     bot.later(2);
     check(&bot, &bot.once(&automations).await, "held", "1.2.0", &["window"]);
 }
+
+#[tokio::test]
+async fn a_revert_on_the_branch_that_is_checked_out_counts_for_a_push_branch_that_is_gone() {
+    let bot = Bot::start(&["1.1.0", "1.2.0"]).await;
+    let text = bot.text("[]", STABLE).replace("paths: []}", "paths: [], push: {branch: images}}");
+    let automations = tagwright::config::parse("configuration.yaml", &text).unwrap().automations;
+    let pushed = bot.once(&automations).await;
+    assert_eq!(pushed.automations[0].outcome.as_str(), "pushed");
+    // Merged, deleted, and then taken back.
+    crate::support::git(&bot.remote.bare(), &["branch", "-f", "main", "images"]);
+    crate::support::git(&bot.remote.bare(), &["branch", "-D", "images"]);
+    bot.somebody("1.1.0", "Back to 1.1.0\n");
+    for _ in 0..20 {
+        bot.somebody("1.1.0", "Something else\n");
+    }
+    std::fs::remove_dir_all(bot.mirrors()).unwrap();
+    check(&bot, &bot.once(&automations).await, "held", "1.1.0", &["reverted"]);
+}

@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::push::Head;
 use super::{Done, Job, Remote};
 use crate::automation::{Automation, DigestReflection, ImagePolicy};
 use crate::change::{Code, Diagnostic};
 use crate::edit::{Selection, Selections};
-use crate::git::{self, Advertisement, CommitId, Mirror, SkipReason};
+use crate::git::{self, CommitId, Mirror, SkipReason};
 use crate::guard::{self, Held, Hold};
 use crate::image::{Reference, Tag};
 use crate::marker::{self, Embedded};
-use crate::plan::{self, MarkedFile};
+use crate::plan::{self, MarkedFile, Plan};
 use crate::run::memory::Scanned;
 use crate::run::outcome::{Error, Outcome};
 use crate::run::progress::Stage;
@@ -26,16 +27,26 @@ pub(super) const MARKED_FILES: git::Criteria = git::Criteria {
     max_bytes: marker::MAX_FILE_BYTES,
 };
 
+/// What one automation would do on a commit, before the history was asked.
+pub(super) struct Draft<'a> {
+    /// Which of the heads it is for.
+    pub(super) at: usize,
+    /// The commit.
+    base: CommitId,
+    pub(super) files: Vec<MarkedFile>,
+    pub(super) guards: plan::Guards<'a>,
+    pub(super) plan: Plan,
+}
+
 impl Remote<'_> {
-    /// Plans one automation on `base` and makes its commit, if there is anything to change.
-    pub(super) async fn commit(
+    /// Plans one automation on `base`.
+    pub(super) async fn draft<'j>(
         &mut self,
         mirror: &Mirror,
-        advertisement: &Advertisement,
-        job: &mut Job<'_>,
-        base: CommitId,
+        job: &mut Job<'j>,
+        (at, base): (usize, CommitId),
         done: &mut Done,
-    ) -> Result<Option<CommitId>, Error> {
+    ) -> Result<Draft<'j>, Error> {
         let automation = job.automation;
         self.progress.at(Stage::Plan, &automation.id.to_string());
         let failed = |source| Error::git("read", &automation.remote.url, source);
@@ -47,15 +58,31 @@ impl Remote<'_> {
         job.report.diagnostics = found_diagnostics(&found);
         let files = self.scan(found, known, embedded);
         job.selections = self.selections(job, &files, done).await;
-        let mut guards = self.guards(automation);
-        let mut plan = plan::guarded(&files, &job.selections, &guards);
-        if !plan.edits.is_empty() {
-            guards.fields = self.reverts(mirror, advertisement, job, base, &files, &plan).await?;
-            if !guards.fields.is_empty() {
-                plan = plan::guarded(&files, &job.selections, &guards);
-            }
+        let guards = self.guards(automation);
+        let plan = plan::guarded(&files, &job.selections, &guards);
+        Ok(Draft { at, base, files, guards, plan })
+    }
+
+    /// Makes the commit of a draft on the newest commit of its head, if there is anything to change.
+    pub(super) async fn commit<'j>(
+        &mut self,
+        mirror: &Mirror,
+        job: &mut Job<'j>,
+        mut draft: Draft<'j>,
+        head: &Head<'_>,
+        done: &mut Done,
+    ) -> Result<Option<CommitId>, Error> {
+        let automation = job.automation;
+        if draft.plan.edits.iter().any(|edit| head.has_edited(&edit.path)) {
+            // Another automation's commit stands on the base now.
+            let fields = draft.guards.fields;
+            draft = self.draft(mirror, job, (draft.at, head.tip), done).await?;
+            draft.guards.fields = fields;
         }
-        drop(files);
+        if !draft.guards.fields.is_empty() {
+            draft.plan = plan::guarded(&draft.files, &job.selections, &draft.guards);
+        }
+        let Draft { base, guards, mut plan, .. } = draft;
         job.report.diagnostics.append(&mut plan.diagnostics);
         job.report.holds = plan.holds;
         if plan.edits.is_empty() {
@@ -68,8 +95,10 @@ impl Remote<'_> {
         }
         job.report.edits = plan.edits;
         job.report.message = plan::message(job.part(), &[]).map_err(Error::Message)?;
+        let failed = |source| Error::git("read", &automation.remote.url, source);
         let edits = job.report.edits.iter().map(|edit| git::Edit { path: edit.path.clone(), bytes: edit.new.clone() });
-        let details = new_commit(base, automation, job.report.message.clone(), self.context.now);
+        let details = new_commit(head.tip, automation, job.report.message.clone(), self.context.now);
+        let snapshot = mirror.snapshot(head.tip).await.map_err(failed)?;
         snapshot.commit_edits(edits.collect(), details).await.map_err(failed)
     }
 

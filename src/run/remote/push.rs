@@ -1,10 +1,12 @@
 //! One push branch: the commits made for it, and what becomes of them.
 
+use std::collections::HashSet;
+
 use super::commit::new_commit;
 use super::target::Target;
 use super::{Context, Done, Job};
 use crate::automation::{Batch, Push};
-use crate::git::{Advertisement, CommitId, Expected, Mirror, Outcome as Pushed, RefUpdate};
+use crate::git::{Advertisement, CommitId, Expected, Mirror, Outcome as Pushed, RefUpdate, Want};
 use crate::plan;
 use crate::run::outcome::{Error, Outcome};
 use crate::run::progress::{Progress, Stage};
@@ -15,8 +17,12 @@ pub(super) struct Head<'a> {
     pub(super) branch: String,
     /// The newest commit; the base as long as there is none.
     pub(super) tip: CommitId,
+    /// What was fetched.
+    pub(super) want: Want,
     old: Option<CommitId>,
     commits: Vec<Made<'a>>,
+    /// The files that the commits change.
+    edited: HashSet<String>,
 }
 
 /// One commit and the automations that it is for.
@@ -28,7 +34,13 @@ struct Made<'a> {
 
 impl<'a> Head<'a> {
     pub(super) fn new(target: Target) -> Self {
-        Self { branch: target.branch, tip: target.base, old: target.old, commits: Vec::new() }
+        let Target { base, branch, old, want } = target;
+        Self { branch, tip: base, want, old, commits: Vec::new(), edited: HashSet::new() }
+    }
+
+    /// Whether one of the commits changes this file.
+    pub(super) fn has_edited(&self, path: &str) -> bool {
+        self.edited.contains(path)
     }
 
     /// Takes an automation's commit, made on the tip. It becomes one with the commit before it where both automations want
@@ -41,6 +53,7 @@ impl<'a> Head<'a> {
         context: Context<'_>,
         done: &mut Done,
     ) {
+        self.edited.extend(job.report.edits.iter().map(|edit| edit.path.clone()));
         let Some(made) = self.commits.last_mut().filter(|made| made.takes(&job)) else {
             self.commits.push(Made { commit, parent: self.tip, jobs: vec![job] });
             self.tip = commit;
@@ -125,7 +138,7 @@ impl<'a> Head<'a> {
 
     /// Pushes the refspecs of automations whose commit is on the push branch now, and ends them.
     async fn second_destinations(self, mirror: &Mirror, advertisement: &Advertisement, done: &mut Done) {
-        let Self { branch, old, tip, commits } = self;
+        let Self { branch, old, tip, commits, .. } = self;
         let ours: Vec<CommitId> = old.into_iter().chain(commits.iter().map(|made| made.commit)).collect();
         // Collected before anything is awaited, as closures must be for a task to take the future.
         let pushed = commits.into_iter().flat_map(|made| made.jobs.into_iter().map(move |job| (job, made.commit)));

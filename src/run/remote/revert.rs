@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::{Job, Remote};
+use super::commit::Draft;
+use super::push::Head;
+use super::{Done, Job, Remote, fail_all};
 use crate::automation::Author;
 use crate::change::Change;
-use crate::git::{Advertisement, CommitFacts, CommitId, End, Interest, Mirror, Touch, Visit, Want};
+use crate::git::{self, Advertisement, CommitFacts, CommitId, End, Interest, Mirror, Touch, Visit};
 use crate::guard::{self, Hold, Identity, Verdict, Writer, Writing};
 use crate::marker::{self, Embedded, Scan};
 use crate::message;
-use crate::plan::{MarkedFile, Place, Plan};
-use crate::run::outcome::Error;
+use crate::plan::{MarkedFile, Place};
 use crate::run::progress::Stage;
 
 /// The most commits that are looked at. A revert that is older, or a value that the bot wrote longer ago, is not seen.
@@ -22,52 +23,66 @@ const MAX_HISTORY: usize = 1_000;
 /// How many generations the mirror is deepened to, one after the other, as long as a question is open.
 const GENERATIONS: [u32; 2] = [64, 1_000];
 
+/// A job and what it would do.
+type Drafted<'a> = (Job<'a>, Draft<'a>);
+
 impl Remote<'_> {
-    /// Finds the edits of a plan that a person took back before.
-    pub(super) async fn reverts(
+    /// Finds what people took back of what is about to be changed: one walk for each head. Returns the drafts with these
+    /// fields held.
+    pub(super) async fn look_back<'j>(
         &self,
         mirror: &Mirror,
         advertisement: &Advertisement,
-        job: &Job<'_>,
-        base: CommitId,
-        files: &[MarkedFile],
-        plan: &Plan,
-    ) -> Result<BTreeMap<Place, Hold>, Error> {
-        let fields = fields(files, plan);
-        if fields.is_empty() {
-            return Ok(BTreeMap::new());
+        heads: &[Head<'_>],
+        mut drafts: Vec<Drafted<'j>>,
+        done: &mut Done,
+    ) -> Vec<Drafted<'j>> {
+        for (at, head) in heads.iter().enumerate() {
+            let fields = fields(at, &drafts);
+            if fields.is_empty() {
+                continue;
+            }
+            let search = Search { lifted: self.switches.released.clone(), released: BTreeSet::new(), fields };
+            match self.search(mirror, advertisement, head, search).await {
+                Ok(found) => found.hold(&mut drafts),
+                Err(source) => {
+                    let (lost, kept) = drafts.into_iter().partition(|(_, draft)| draft.at == at);
+                    drafts = kept;
+                    let lost: Vec<Drafted<'j>> = lost;
+                    fail_all(lost.into_iter().map(|(job, _)| job).collect(), "read the history of", source, done);
+                }
+            }
         }
-        self.progress.at(Stage::History, &job.automation.id.to_string());
-        let failed = |doing| move |source| Error::git(doing, &job.automation.remote.url, source);
-        let mut search = Search {
-            author: job.automation.commit.author.clone(),
-            embedded: Embedded::everywhere(job.automation.embedded),
-            lifted: self.switches.released.clone(),
-            released: BTreeSet::new(),
-            fields,
-        };
+        drafts
+    }
+
+    /// Walks back, and fetches older commits as long as there is a question and the mirror ends.
+    async fn search(
+        &self,
+        mirror: &Mirror,
+        advertisement: &Advertisement,
+        head: &Head<'_>,
+        mut search: Search,
+    ) -> Result<Search, git::Error> {
+        self.progress.at(Stage::History, &head.branch);
         let mut depths = GENERATIONS.into_iter();
         loop {
-            let (ended, done) = walk(mirror, base, search).await.map_err(failed("read"))?;
+            let (ended, done) = walk(mirror, head.tip, search).await?;
             search = done;
             match depths.next() {
                 Some(depth) if ended == End::Boundary => {
-                    let want = Want::Branch(job.report.branch.clone());
-                    if advertisement.branch(&job.report.branch).is_none() {
-                        break;
-                    }
-                    mirror.deepen(advertisement, &want, depth).await.map_err(failed("fetch from"))?;
+                    mirror.deepen(advertisement, &head.want, depth).await?;
+                    self.progress.at(Stage::History, &head.branch);
                     search.forget();
                 }
-                _ => break,
+                _ => return Ok(search),
             }
         }
-        Ok(search.holds())
     }
 }
 
 /// Walks back from `base` until everything is known, or nothing more is.
-async fn walk(mirror: &Mirror, base: CommitId, search: Search) -> Result<(End, Search), crate::git::Error> {
+async fn walk(mirror: &Mirror, base: CommitId, search: Search) -> Result<(End, Search), git::Error> {
     let paths = search.paths();
     let shared = Arc::new(Mutex::new(search));
     let visitor = Arc::clone(&shared);
@@ -85,6 +100,10 @@ async fn walk(mirror: &Mirror, base: CommitId, search: Search) -> Result<(End, S
 
 /// A field that is about to be changed.
 struct Question {
+    /// The draft that does it.
+    draft: usize,
+    author: Author,
+    embedded: Embedded,
     place: Place,
     identity: Identity,
     policy: String,
@@ -97,8 +116,6 @@ struct Question {
 /// What is looked for, and what was found.
 #[derive(Default)]
 struct Search {
-    author: Author,
-    embedded: Embedded,
     /// When policies were released by telling the bot.
     lifted: BTreeMap<String, Timestamp>,
     /// Policies that a commit released, of those visited.
@@ -127,18 +144,16 @@ impl Search {
 
     fn touch(&mut self, touch: &Touch<'_>) -> Interest {
         let Some(questions) = self.fields.get_mut(touch.path) else { return Interest::Drop };
-        let scan = |bytes: Option<&[u8]>| bytes.map(|bytes| marker::scan_with(bytes, self.embedded));
-        let (before, after) = (scan(touch.before), scan(touch.after));
-        let own = message::Author { name: &self.author.name, email: &self.author.email };
         let facts = touch.facts;
         let theirs = message::Author { name: &facts.author_name, email: &facts.author_email };
-        let is_bot = message::is_written_by(&own, &facts.message, &theirs);
+        let mut versions = Versions { touch, scans: HashMap::new() };
         for question in questions.iter_mut().filter(|question| question.answer.is_none()) {
-            let value = |scan: &Option<Scan>| Some(question.identity.value(scan.as_ref()?)?.to_owned());
-            let (before, after) = (value(&before), value(&after));
+            let (before, after) = versions.values(question);
             if before == after {
                 continue;
             }
+            let own = message::Author { name: &question.author.name, email: &question.author.email };
+            let is_bot = message::is_written_by(&own, &facts.message, &theirs);
             let policy = &question.policy;
             let told = self.lifted.get(policy).is_some_and(|lifted| lifted.as_second() >= facts.time);
             question.writings.push(Writing {
@@ -162,32 +177,61 @@ impl Search {
         }
     }
 
-    fn holds(self) -> BTreeMap<Place, Hold> {
-        let questions = self.fields.into_values().flatten();
-        questions.filter_map(|question| Some((question.place, question.answer??))).collect()
+    /// Holds the fields of drafts that were taken back.
+    fn hold(self, drafts: &mut [Drafted<'_>]) {
+        for question in self.fields.into_values().flatten() {
+            if let Some(Some(hold)) = question.answer {
+                drafts[question.draft].1.guards.fields.insert(question.place, hold);
+            }
+        }
     }
 }
 
-/// The fields that a plan changes.
-fn fields(files: &[MarkedFile], plan: &Plan) -> BTreeMap<String, Vec<Question>> {
-    let files: HashMap<&str, &MarkedFile> = files.iter().map(|file| (file.path.as_str(), file)).collect();
-    let mut fields = BTreeMap::new();
-    for edit in &plan.edits {
-        let Some(file) = files.get(edit.path.as_str()) else { continue };
-        let question = |(change, index): (&Change, &usize)| {
-            let marker = file.scan.markers.get(*index)?;
-            Some(Question {
-                place: Place::of(&edit.path, marker),
-                identity: Identity::of(&file.scan, *index)?,
-                policy: marker.policy().to_owned(),
-                current: change.old.clone(),
-                wanted: change.new.clone(),
-                writings: Vec::new(),
-                answer: None,
-            })
-        };
-        let questions = edit.changes.iter().zip(&edit.changed).filter_map(question).collect();
-        fields.insert(edit.path.clone(), questions);
+/// A file before and after a commit, scanned when it is asked for.
+struct Versions<'t> {
+    touch: &'t Touch<'t>,
+    scans: HashMap<Embedded, [Option<Scan>; 2]>,
+}
+
+impl Versions<'_> {
+    /// The values of a field before and after.
+    fn values(&mut self, question: &Question) -> (Option<String>, Option<String>) {
+        let embedded = question.embedded;
+        let scan = |bytes: Option<&[u8]>| bytes.map(|bytes| marker::scan_with(bytes, embedded));
+        let [before, after] =
+            self.scans.entry(embedded).or_insert_with(|| [scan(self.touch.before), scan(self.touch.after)]);
+        let value = |scan: &Option<Scan>| Some(question.identity.value(scan.as_ref()?)?.to_owned());
+        (value(before), value(after))
+    }
+}
+
+/// The fields that drafts for one head change, by path.
+fn fields(at: usize, drafts: &[Drafted<'_>]) -> BTreeMap<String, Vec<Question>> {
+    let mut fields: BTreeMap<String, Vec<Question>> = BTreeMap::new();
+    for (number, (job, draft)) in drafts.iter().enumerate().filter(|(_, (_, draft))| draft.at == at) {
+        let files: HashMap<&str, &MarkedFile> = draft.files.iter().map(|file| (file.path.as_str(), file)).collect();
+        for edit in &draft.plan.edits {
+            let Some(file) = files.get(edit.path.as_str()) else { continue };
+            let changes = edit.changes.iter().zip(&edit.changed);
+            let questions = changes.filter_map(|(change, index)| question(job, number, file, change, *index));
+            fields.entry(edit.path.clone()).or_default().extend(questions);
+        }
     }
     fields
+}
+
+fn question(job: &Job<'_>, draft: usize, file: &MarkedFile, change: &Change, index: usize) -> Option<Question> {
+    let marker = file.scan.markers.get(index)?;
+    Some(Question {
+        draft,
+        author: job.automation.commit.author.clone(),
+        embedded: Embedded::everywhere(job.automation.embedded),
+        place: Place::of(&file.path, marker),
+        identity: Identity::of(&file.scan, index)?,
+        policy: marker.policy().to_owned(),
+        current: change.old.clone(),
+        wanted: change.new.clone(),
+        writings: Vec::new(),
+        answer: None,
+    })
 }

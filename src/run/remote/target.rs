@@ -13,6 +13,8 @@ pub(super) struct Target {
     pub(super) branch: String,
     /// What the push branch is on the remote; none when it does not exist yet.
     pub(super) old: Option<CommitId>,
+    /// What was fetched, and the history of which led to the commit.
+    pub(super) want: Want,
 }
 
 /// The same before anything was fetched.
@@ -73,7 +75,7 @@ impl Aim {
     ) -> Result<Target, Error> {
         let fetched = mirror.fetch(advertisement, std::slice::from_ref(&self.want)).await;
         match fetched.map_err(|source| Error::git("fetch from", url, source))?.first() {
-            Some(fetched) => Ok(Target { base: fetched.commit, branch: self.branch, old: self.old }),
+            Some(fetched) => Ok(Target { base: fetched.commit, branch: self.branch, old: self.old, want: self.want }),
             None => Err(Error::NoPushBranch),
         }
     }
