@@ -17,7 +17,7 @@ repository
 Usage: tagwright [OPTIONS] <COMMAND>
 
 Commands:
-  run          Poll, plan, commit and push
+  run          Poll, plan, commit and push, once or as a bot
   select       Try a policy: print the tag it selects
   explain      Tell why a policy selects what it selects, and what becomes of its fields
   set          Rewrite the marked fields of a directory; no registry, no Git
@@ -60,9 +60,9 @@ Logging:
     insta::assert_snapshot!(world.run(["run", "--help"]).text(), @"
 exit 0
 -- stdout
-Poll, plan, commit and push
+Poll, plan, commit and push, once or as a bot
 
-Usage: tagwright run [OPTIONS] --once
+Usage: tagwright run [OPTIONS]
 
 Options:
       --once
@@ -83,7 +83,8 @@ Options:
           [env: TAGWRIGHT_SECRETS]
 
       --data-dir <DIR>
-          Folder for the Git mirrors, kept for the next run [default: a temporary folder]
+          Folder for what is kept for the next run: mirrors, state [default:
+          $XDG_STATE_HOME/tagwright or ~/.local/state/tagwright; with --once a temporary folder]
           
           [env: TAGWRIGHT_DATA_DIR]
 
@@ -98,6 +99,11 @@ Options:
           - json: One JSON document
           
           [default: text]
+
+      --grace <SECONDS>
+          Seconds that runs under way get to finish when the bot is told to stop
+          
+          [default: 30]
 
   -h, --help
           Print help (see a summary with '-h')
@@ -840,7 +846,7 @@ fn wrong_usage_is_exit_code_2_and_said_on_stderr() {
     for (arguments, says) in [
         (&[][..], "Usage: tagwright"),
         (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
-        (&["run"], "--once"),
+        (&["run", "--dry-run"], "--once"),
         (&["run", "--once", "--dryrun"], "--dry-run"),
         (&["set"], "<DIRECTORY>"),
         (&["set", ".", "--output", "yaml"], "possible values: text, json"),
