@@ -14,6 +14,7 @@ mod mark;
 mod message;
 mod moment;
 mod name;
+mod poll;
 mod run;
 mod select;
 mod set;
@@ -78,6 +79,8 @@ enum Command {
     Status(status::Arguments),
     /// Show what was committed, held back and failed
     History(history::Arguments),
+    /// Let a running bot look at once
+    Poll(poll::Arguments),
     /// Keep the fields of a policy as they are
     Hold(switch::Reasoned),
     /// End the hold of a policy, also one for a revert
@@ -155,6 +158,7 @@ fn dispatch(command: Command) -> anyhow::Result<Ending> {
         Command::Skip(arguments) => skip::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
+        Command::Poll(arguments) => poll::run(&arguments),
         Command::Hold(arguments) => switch::run_reasoned(Order::Hold, &arguments),
         Command::Release(about) => switch::run(Order::Release, &about),
         Command::Suspend(arguments) => switch::run_reasoned(Order::Suspend, &arguments),

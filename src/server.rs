@@ -1,14 +1,150 @@
 //! The bot over HTTP: what it does, and orders from the user who runs it.
 //!
-//! One router, two listeners. On the Unix socket in the data folder ([`SOCKET`], for the user who runs the bot) it answers
-//! questions and takes orders; on TCP, when asked to listen there, it answers questions alone. There is no login: whoever
-//! can reach the TCP address reads the names of images, remotes, branches, files and tags, and no secrets, of which none are
-//! known here.
+//! | path | answers |
+//! |---|---|
+//! | `GET /livez` | 200 while the bot moves, otherwise 503 and what is stuck |
+//! | `GET /readyz` | 200 once every policy was polled |
+//! | `GET /api/v1/status` | [`Status`](crate::schedule::status::Status) |
+//! | `GET /api/v1/history?policy=&automation=&since=&limit=` | [`History`](crate::report::json::history::History) |
+//! | `POST /api/v1/policies/NAMESPACE/NAME/hold`, `…/release` | [`Obeyed`]; the body may be a [`Wish`] |
+//! | `POST /api/v1/automations/NAMESPACE/NAME/suspend`, `…/resume` | the same |
+//! | `POST /api/v1/poll` | [`Due`]; the body may be a [`Poll`] |
+//!
+//! What is not answered so is a [`Refusal`].
+//!
+//! There are two listeners. The Unix socket in the data folder ([`SOCKET`]) is for the user who runs the bot, and takes orders;
+//! TCP, when asked to listen there, answers the questions (`GET`) alone. It knows no login: whoever reaches it reads the names
+//! of images, remotes, branches, files and tags. There is nothing secret in the answers, as no credential ever gets into a
+//! status, a record or an error.
+//!
+//! Everything has a limit: connections, the head and the body of a request, how long each of them may take, and the process's
+//! patience at its end.
 
 mod address;
 mod api;
+mod connection;
 mod order;
+mod routes;
+mod socket;
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::schedule::Handle;
 
 pub use address::{Address, SOCKET};
-pub use api::{HistoryQuery, Refusal};
+pub use api::{Due, HistoryQuery, Poll, Refusal};
 pub use order::{Obeyed, Order, Wish};
+
+use socket::Socket;
+
+/// Why the bot cannot listen.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Another process listens in this folder.
+    #[error("another bot is running on {}", folder.display())]
+    Taken {
+        /// The data folder.
+        folder: PathBuf,
+    },
+    /// The Unix socket could not be made.
+    #[error("cannot listen on {}", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The TCP address could not be bound.
+    #[error("cannot listen on {address}")]
+    Tcp {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The listeners of a bot.
+pub struct Server {
+    socket: Option<Socket>,
+    tcp: Option<TcpListener>,
+}
+
+impl Server {
+    /// Begins to listen: on the socket in the data folder, and on TCP at `address` where one is given. Connections wait until
+    /// [`Server::serve`] answers them.
+    ///
+    /// Where no socket can be made (a folder that cannot be written, a file system without sockets) the bot does its work
+    /// without, and the log says so.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] and [`Error::Tcp`].
+    pub async fn bind(folder: &Path, address: Option<SocketAddr>) -> Result<Self, Error> {
+        let socket = match Socket::bind(folder) {
+            Ok(socket) => Some(socket),
+            Err(error @ Error::Socket { .. }) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                tracing::warn!(error = %error, cause, "runs without a socket: `tagwright status` and orders cannot reach it");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let tcp = match address {
+            Some(address) => Some(listen(address).await.map_err(|source| Error::Tcp { address, source })?),
+            None => None,
+        };
+        Ok(Self { socket, tcp })
+    }
+
+    /// The TCP address, with the port that was chosen when none was asked for.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.tcp.as_ref()?.local_addr().ok()
+    }
+
+    /// Answers requests until `stop` is done, then lets those in flight finish for a moment. The socket is removed.
+    pub async fn serve(self, handle: Handle, stop: impl Future<Output = ()>) {
+        let (stopping, stopped) = watch::channel(());
+        let socket = async {
+            if let Some(socket) = &self.socket {
+                let router = routes::questions_and_orders(handle.clone());
+                connection::serve(&socket.listener, router, stopped.clone()).await;
+            }
+        };
+        let tcp = async {
+            if let Some(listener) = &self.tcp {
+                connection::serve(listener, routes::questions(handle.clone()), stopped.clone()).await;
+            }
+        };
+        let stop = async {
+            stop.await;
+            drop(stopping);
+        };
+        tokio::join!(socket, tcp, stop);
+    }
+}
+
+/// Listens on an address. All addresses of IPv6 are those of IPv4, too, and those alone on a machine without IPv6.
+async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != io::ErrorKind::AddrInUse => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await.map_err(|_| error)
+        }
+        bound => bound,
+    }
+}
+
+/// Reads the address of `--listen`: `127.0.0.1:8080`, `[::1]:8080`, or `:8080` for all addresses of the machine.
+#[must_use]
+pub fn parse_address(text: &str) -> Option<SocketAddr> {
+    match text.strip_prefix(':') {
+        Some(port) => Some(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port.parse().ok()?))),
+        None => text.parse().ok(),
+    }
+}

@@ -13,7 +13,7 @@ use crate::automation::ObjectName;
 use crate::report::json::history::History;
 use crate::report::{Missing, Usage};
 use crate::schedule::status::Status;
-use crate::server::{self, Address, Obeyed, Order, Refusal, SOCKET, Wish};
+use crate::server::{self, Address, Due, Obeyed, Order, Poll, Refusal, SOCKET, Wish};
 
 /// How long an answer may take, the connection included.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -77,6 +77,11 @@ impl Bot {
         let kind = if order.is_for_policies() { "policies" } else { "automations" };
         let address = self.address(&["api", "v1", kind, &name.namespace, &name.name, order.as_str()])?;
         self.ask(self.client.post(address).json(&Wish { reason: reason.map(str::to_owned) })).await
+    }
+
+    /// Lets it poll now.
+    pub(super) async fn poll(&self, wish: &Poll) -> anyhow::Result<Due> {
+        self.ask(self.client.post(self.address(&["api", "v1", "poll"])?).json(wish)).await
     }
 
     fn address(&self, path: &[&str]) -> anyhow::Result<Url> {

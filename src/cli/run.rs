@@ -3,6 +3,7 @@
 mod bot;
 mod watch;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::report::{self, Usage, diff, json};
 use crate::run::{self, Edges, Mode, Report};
 use crate::schedule::SHUTDOWN_GRACE;
 use crate::store::{self, Store};
-use crate::{config, git, registry};
+use crate::{config, git, registry, server};
 
 /// Poll the registries, plan the edits, commit and push: once, or as a bot until told to stop.
 #[derive(Debug, clap::Args)]
@@ -43,6 +44,21 @@ pub(super) struct Arguments {
     /// Seconds that runs under way get to finish when the bot is told to stop
     #[arg(long, value_name = "SECONDS", default_value_t = SHUTDOWN_GRACE.as_secs(), conflicts_with = "once")]
     grace: u64,
+    /// Answer questions over HTTP here, such as :8080 or 127.0.0.1:8080: /livez, /readyz, /api/v1/status, /api/v1/history; to
+    /// everyone who can reach it
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = listen,
+        conflicts_with = "once",
+        env = "TAGWRIGHT_LISTEN",
+        hide_env_values = true
+    )]
+    listen: Option<SocketAddr>,
+}
+
+fn listen(text: &str) -> Result<SocketAddr, &'static str> {
+    server::parse_address(text).ok_or("write a port, :8080, or an address of this machine with one, 127.0.0.1:8080")
 }
 
 impl Arguments {
@@ -73,7 +89,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         git_configuration: None,
     };
     if arguments.is_bot() {
-        return bot::run(&settings, Duration::from_secs(arguments.grace));
+        return bot::run(&settings, Duration::from_secs(arguments.grace), arguments.listen);
     }
     let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Push };
     let report = super::runtime()?.block_on(execute(&settings, mode))?;

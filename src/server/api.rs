@@ -30,6 +30,22 @@ pub struct HistoryQuery {
     pub limit: Option<usize>,
 }
 
+/// What is to be polled now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Poll {
+    /// The image repository of this policy, `namespace:name`; none is all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+}
+
+/// What a wish to poll came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// How many image repositories and automations are due now.
+    pub due: usize,
+}
+
 impl From<&HistoryQuery> for Filter {
     fn from(query: &HistoryQuery) -> Self {
         let HistoryQuery { policy, automation, since, limit } = query.clone();

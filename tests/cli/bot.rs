@@ -13,14 +13,14 @@ use crate::site::{SHOP, Site, native};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running bot; killed when dropped.
-struct Bot {
+pub(crate) struct Bot {
     child: Child,
     lines: Receiver<String>,
     said: Vec<String>,
 }
 
 impl Bot {
-    fn start(site: &Site, arguments: &[&str]) -> Self {
+    pub(crate) fn start(site: &Site, arguments: &[&str]) -> Self {
         let all = ["run", "--config", "config", "--data-dir", "data"].iter().chain(arguments);
         let mut command = site.world.tagwright(all);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -32,7 +32,7 @@ impl Bot {
 
     /// Waits until a line says this; returns the line.
     #[track_caller]
-    fn says(&mut self, what: &str) -> String {
+    pub(crate) fn says(&mut self, what: &str) -> String {
         let end = Instant::now() + LIMIT;
         loop {
             match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
@@ -47,7 +47,7 @@ impl Bot {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status =
             std::process::Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
         assert!(status.unwrap().success());
@@ -55,7 +55,7 @@ impl Bot {
 
     /// Waits for the end; returns the exit code and everything it said.
     #[track_caller]
-    fn ends(mut self) -> (i32, String) {
+    pub(crate) fn ends(mut self) -> (i32, String) {
         let end = Instant::now() + LIMIT;
         while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
             self.said.push(line);
@@ -75,7 +75,7 @@ impl Drop for Bot {
 
 /// Waits until something is so.
 #[track_caller]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + LIMIT;
     while !is_so() {
         assert!(Instant::now() < end, "{what}");

@@ -27,6 +27,7 @@ Commands:
   skip         Tell whether a commit is the bot's own (exit 0) or not (exit 1)
   status       Show what a bot selects, does and waits for
   history      Show what was committed, held back and failed
+  poll         Let a running bot look at once
   hold         Keep the fields of a policy as they are
   release      End the hold of a policy, also one for a revert
   suspend      Let an automation do nothing
@@ -104,6 +105,12 @@ Options:
           Seconds that runs under way get to finish when the bot is told to stop
           
           [default: 30]
+
+      --listen <ADDRESS>
+          Answer questions over HTTP here, such as :8080 or 127.0.0.1:8080: /livez, /readyz,
+          /api/v1/status, /api/v1/history; to everyone who can reach it
+          
+          [env: TAGWRIGHT_LISTEN]
 
   -h, --help
           Print help (see a summary with '-h')
@@ -580,6 +587,41 @@ Options:
           - json: One JSON document
           
           [default: text]
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+Logging:
+  -v, --verbose...
+          Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
+
+      --log-format <FORMAT>
+          How log lines on stderr look
+
+          Possible values:
+          - text: Text for people
+          - json: One JSON object a line
+          
+          [env: TAGWRIGHT_LOG_FORMAT]
+          [default: text]
+-- stderr
+");
+    insta::assert_snapshot!(world.run(["poll", "--help"]).text(), @"
+exit 0
+-- stdout
+Let a running bot look at once
+
+Usage: tagwright poll [OPTIONS] [NS:NAME]
+
+Arguments:
+  [NS:NAME]
+          The policy whose image repository is polled; none polls everything
+
+Options:
+      --data-dir <DIR>
+          Data folder of the bot [default: the folder for state of the user]
+          
+          [env: TAGWRIGHT_DATA_DIR]
 
   -h, --help
           Print help (see a summary with '-h')

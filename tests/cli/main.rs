@@ -14,6 +14,7 @@ mod registry;
 mod remote;
 mod run;
 mod select;
+mod served;
 mod set;
 mod site;
 mod skip;

@@ -1,21 +1,23 @@
 //! `tagwright run` without `--once`: a process that works until it is told to stop.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::watch::{Fingerprint, LOOK, Watch};
 use super::{Settings, git_settings, registry_settings};
 use crate::automation::Automation;
-use crate::cli::{Ending, streams};
+use crate::cli::{Ending, at, streams};
 use crate::config::{self, Sources};
 use crate::report::{self, Usage};
 use crate::run::{Edges, Kind};
 use crate::schedule::{self, Bot, Handle, Trigger};
+use crate::server::Server;
 use crate::store::{Opened, Store};
 use crate::{git, registry};
 
@@ -23,22 +25,23 @@ use crate::{git, registry};
 const EXIT_WAIT: Duration = Duration::from_secs(1);
 
 /// Works until it is told to stop.
-pub(super) fn run(settings: &Settings, grace: Duration) -> anyhow::Result<Ending> {
+pub(super) fn run(settings: &Settings, grace: Duration, listen: Option<SocketAddr>) -> anyhow::Result<Ending> {
     let runtime = crate::cli::runtime()?;
-    let ending = runtime.block_on(serve(settings, grace));
+    let ending = runtime.block_on(serve(settings, grace, listen));
     // What hangs in the system must not keep the process.
     runtime.shutdown_timeout(EXIT_WAIT);
     ending
 }
 
-async fn serve(settings: &Settings, grace: Duration) -> anyhow::Result<Ending> {
+async fn serve(settings: &Settings, grace: Duration, listen: Option<SocketAddr>) -> anyhow::Result<Ending> {
     let signals = Signals::new()?;
     let watch = Watch::new(Fingerprint::of(&settings.sources));
     let automations = load(&settings.sources)?;
-    let folder = folder(settings.data_dir.clone())?;
+    let folder = at::folder(settings.data_dir.as_deref())?;
     let registry = registry::Client::new(registry_settings(&settings.mirrors)?)?;
     let git = git::Git::new(git_settings(folder.clone(), settings.git_configuration.clone()))?;
     let store = open(&folder)?;
+    let server = Server::bind(&folder, listen).await?;
     let count = automations.len();
     let settings_of_bot = schedule::Settings { grace, ..schedule::Settings::default() };
     let (bot, handle) = Bot::new(Edges { registry, git, store }, automations, settings_of_bot);
@@ -46,10 +49,17 @@ async fn serve(settings: &Settings, grace: Duration) -> anyhow::Result<Ending> {
         version = env!("CARGO_PKG_VERSION"),
         automations = count,
         data_dir = %folder.display(),
+        listen = server.address().map(tracing::field::display),
         "started"
     );
     let bot = tokio::spawn(bot.run());
-    Ok(attend(bot, handle, signals, watch, &settings.sources).await)
+    // What the bot is asked while it stops is answered, too.
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(server.serve(handle.clone(), async { drop(stopped.await) }));
+    let ending = attend(bot, handle, signals, watch, &settings.sources).await;
+    drop(stop);
+    let _ = serving.await;
+    Ok(ending)
 }
 
 /// Reads the configuration, which must have something to do.
@@ -60,15 +70,6 @@ fn load(sources: &Sources) -> anyhow::Result<Vec<Arc<Automation>>> {
     }
     super::something_to_do(sources, &configuration)?;
     Ok(configuration.automations)
-}
-
-/// The data directory: the one that was named, or that of the user.
-fn folder(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let state = || set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
-    named.or_else(|| Some(state()?.join("tagwright"))).ok_or_else(|| {
-        Usage::new("there is no folder for the bot's data: HOME is not set", "name one with `--data-dir`").into()
-    })
 }
 
 /// Opens the store; there is one bot for each data directory.

@@ -1,0 +1,45 @@
+//! `tagwright poll`: lets a running bot look at once.
+
+use std::path::PathBuf;
+
+use super::at::{self, Source};
+use super::name::{self, Kind};
+use super::{Ending, streams};
+use crate::report::Missing;
+use crate::server::Poll;
+
+/// Let a running bot poll now, and commit what has changed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The policy whose image repository is polled; none polls everything
+    #[arg(value_name = "NS:NAME")]
+    policy: Option<String>,
+    /// Data folder of the bot [default: the folder for state of the user]
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
+    data_dir: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+    let policy = arguments.policy.as_deref().map(name::parse).transpose()?;
+    super::runtime()?.block_on(async {
+        let bot = match at::find(None, arguments.data_dir.as_deref()).await? {
+            Source::Running(bot) => bot,
+            Source::Folder(folder) => {
+                let message = format!("no bot is running on {}", folder.display());
+                return Err(Missing::new(message, at::start(&folder)).into());
+            }
+        };
+        if let Some(policy) = &policy {
+            let status = bot.status().await?;
+            if !Kind::Policy.known(&status).contains(policy) {
+                let message = format!("there is no policy {}", Kind::Policy.written(policy));
+                let hint = name::meant(Kind::Policy, policy, &status).unwrap_or_default();
+                return Err(Missing::new(message, hint).into());
+            }
+        }
+        bot.poll(&Poll { policy: policy.as_ref().map(|name| Kind::Policy.written(name)) }).await
+    })?;
+    let what = policy.map_or_else(|| "everything".to_owned(), |name| format!("policy {}", Kind::Policy.written(&name)));
+    streams::data(&format!("{what} is due now\n"))?;
+    Ok(Ending::Done)
+}

@@ -1,0 +1,225 @@
+//! What is answered at which path.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+
+use super::api::{Due, HistoryQuery, Poll, Refusal};
+use super::order::{Obeyed, Order, Wish};
+use crate::automation::ObjectName;
+use crate::report::json::history::{Entry, History, Source};
+use crate::schedule::status::{Ready, Status};
+use crate::schedule::{Handle, Trigger};
+use crate::store::{Filter, MAX_REASON_BYTES};
+
+/// How long a request may take, its body included.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The longest body of a request: orders are short.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// What the routes work with.
+#[derive(Clone)]
+struct App {
+    handle: Handle,
+    /// Whether every policy has been polled once; that stays so when a new configuration has new ones.
+    ready: Arc<AtomicBool>,
+}
+
+/// An answer that says no.
+type No = (StatusCode, Json<Refusal>);
+
+/// What anyone who reaches the bot may ask.
+pub(super) fn questions(handle: Handle) -> Router {
+    finish(asked(), handle)
+}
+
+/// The same, and what only the user who runs the bot may order.
+pub(super) fn questions_and_orders(handle: Handle) -> Router {
+    let router = asked()
+        .route("/api/v1/policies/{namespace}/{name}/{order}", post(policy))
+        .route("/api/v1/automations/{namespace}/{name}/{order}", post(automation))
+        .route("/api/v1/poll", post(poll));
+    finish(router, handle)
+}
+
+fn asked() -> Router<App> {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/history", get(history))
+}
+
+fn finish(router: Router<App>, handle: Handle) -> Router {
+    router
+        .fallback(async || no(StatusCode::NOT_FOUND, "there is nothing at this path"))
+        .method_not_allowed_fallback(async || no(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method"))
+        .with_state(App { handle, ready: Arc::default() })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn(in_time))
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(DEADLINE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => no(StatusCode::SERVICE_UNAVAILABLE, "this takes too long; try again").into_response(),
+    }
+}
+
+fn no(status: StatusCode, error: impl Into<String>) -> No {
+    (status, Json(Refusal { error: error.into() }))
+}
+
+async fn livez(State(app): State<App>) -> Result<&'static str, No> {
+    match app.handle.live() {
+        Ok(()) => Ok("ok\n"),
+        Err(stuck) => Err(no(StatusCode::SERVICE_UNAVAILABLE, stuck)),
+    }
+}
+
+/// Ready once every policy was polled, with whatever result.
+async fn readyz(State(app): State<App>) -> Result<&'static str, No> {
+    if app.ready.load(Ordering::Relaxed) {
+        return Ok("ok\n");
+    }
+    let status = current(&app).await?;
+    let waits = |ready: Ready, suspended: bool| ready == Ready::Unknown && !suspended;
+    let left = status.policies.iter().filter(|it| waits(it.ready, it.suspended)).count();
+    if left > 0 {
+        let all = status.policies.len();
+        return Err(no(StatusCode::SERVICE_UNAVAILABLE, format!("{left} of {all} policies were not polled yet")));
+    }
+    app.ready.store(true, Ordering::Relaxed);
+    Ok("ok\n")
+}
+
+async fn status(State(app): State<App>) -> Result<Json<Status>, No> {
+    current(&app).await.map(Json)
+}
+
+async fn current(app: &App) -> Result<Status, No> {
+    let handle = app.handle.clone();
+    on_disk(move || Ok(handle.status())).await
+}
+
+async fn history(
+    State(app): State<App>,
+    query: Result<Query<HistoryQuery>, QueryRejection>,
+) -> Result<Json<History>, No> {
+    let Query(query) = query.map_err(|error| no(StatusCode::BAD_REQUEST, error.body_text()))?;
+    on_disk(move || {
+        let records = app.handle.store().records(&Filter::from(&query)).map_err(|error| failed(&error))?;
+        Ok(Json(History { source: Source::Store, entries: records.into_iter().map(Entry::from).collect() }))
+    })
+    .await
+}
+
+async fn policy(
+    State(app): State<App>,
+    Path((namespace, name, order)): Path<(String, String, String)>,
+    body: Bytes,
+) -> Result<Json<Obeyed>, No> {
+    let order = [Order::Hold, Order::Release].into_iter().find(|known| known.as_str() == order);
+    let name = ObjectName { namespace, name };
+    let trigger = Trigger::Policy(name.clone());
+    obey(app, order, name, trigger, &body).await
+}
+
+async fn automation(
+    State(app): State<App>,
+    Path((namespace, name, order)): Path<(String, String, String)>,
+    body: Bytes,
+) -> Result<Json<Obeyed>, No> {
+    let order = [Order::Suspend, Order::Resume].into_iter().find(|known| known.as_str() == order);
+    let name = ObjectName { namespace, name };
+    let trigger = Trigger::Automation(name.clone());
+    obey(app, order, name, trigger, &body).await
+}
+
+/// Carries out an order about something that is configured, and lets the bot see to it at once.
+async fn obey(
+    app: App,
+    order: Option<Order>,
+    name: ObjectName,
+    trigger: Trigger,
+    body: &Bytes,
+) -> Result<Json<Obeyed>, No> {
+    let order = order.ok_or_else(|| no(StatusCode::NOT_FOUND, "there is no such order"))?;
+    let reason = read::<Wish>(body)?.reason.filter(|reason| !reason.is_empty());
+    if reason.as_ref().is_some_and(|reason| reason.len() > MAX_REASON_BYTES || reason.contains(char::is_control)) {
+        let error = format!("the reason is longer than {MAX_REASON_BYTES} bytes, or has control characters");
+        return Err(no(StatusCode::BAD_REQUEST, error));
+    }
+    let status = current(&app).await?;
+    let known = match &trigger {
+        Trigger::Policy(_) => status.policies.iter().any(|it| is(&name, &it.namespace, &it.name)),
+        _ => status.automations.iter().any(|it| is(&name, &it.namespace, &it.name)),
+    };
+    if !known {
+        return Err(no(StatusCode::NOT_FOUND, format!("{} is not configured", order.written(&name))));
+    }
+    let handle = app.handle.clone();
+    let obeyed = on_disk(move || {
+        let store = handle.store();
+        order.obey(store, &name, reason.as_deref(), Timestamp::now()).map_err(|error| failed(&error))
+    })
+    .await?;
+    if obeyed.changed {
+        tracing::info!(order = order.as_str(), subject = obeyed.name, "obeys an order");
+        app.handle.trigger(&trigger);
+    }
+    Ok(Json(obeyed))
+}
+
+/// Polls everything, or what was asked for, now.
+async fn poll(State(app): State<App>, body: Bytes) -> Result<Json<Due>, No> {
+    let trigger = match read::<Poll>(&body)? {
+        Poll { policy: None } => Trigger::All,
+        Poll { policy: Some(policy) } => {
+            let (namespace, name) = policy
+                .split_once(':')
+                .ok_or_else(|| no(StatusCode::BAD_REQUEST, "a policy is written namespace:name"))?;
+            let (namespace, name) = (namespace.to_owned(), name.to_owned());
+            Trigger::Policy(ObjectName { namespace, name })
+        }
+    };
+    match app.handle.trigger(&trigger) {
+        0 => Err(no(StatusCode::NOT_FOUND, "nothing of that is configured")),
+        due => Ok(Json(Due { due })),
+    }
+}
+
+fn is(name: &ObjectName, namespace: &str, named: &str) -> bool {
+    name.namespace == namespace && name.name == named
+}
+
+/// Reads the body of an order; none is as good as an empty object.
+fn read<T: DeserializeOwned + Default>(body: &Bytes) -> Result<T, No> {
+    if body.is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(body).map_err(|error| no(StatusCode::BAD_REQUEST, format!("the body is no order: {error}")))
+}
+
+fn failed(error: &crate::store::Error) -> No {
+    tracing::error!(error = %error, "cannot answer a request");
+    no(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+}
+
+/// Runs work that may have to wait for the disk.
+async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T, No> + Send + 'static) -> Result<T, No> {
+    let failed = |_| no(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be handled");
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
+}

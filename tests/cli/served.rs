@@ -1,0 +1,150 @@
+//! `status`, `history`, `poll` and orders, to a bot that runs.
+
+use serde_json::json;
+
+use crate::bot::{Bot, until};
+use crate::site::{SHOP, Site, native};
+use crate::world::{Run, list};
+
+/// A site whose bot keeps its state in `data`.
+fn shop(tags: &[&str]) -> Site {
+    let site = Site::new(tags, SHOP);
+    site.configure("shop.yaml", &native("shop", "app", "branch: main", ""));
+    site
+}
+
+fn ask(site: &Site, arguments: &[&str]) -> Run {
+    site.masked(site.world.run(arguments.iter().chain(&["--data-dir=data"])))
+}
+
+fn release(site: &Site, tag: &str) {
+    site.registry.change(|world| world.repositories.get_mut("team/app").unwrap().push(tag.to_owned()));
+}
+
+#[test]
+fn a_running_bot_answers() {
+    let site = shop(&["1.0.0", "1.1.0"]);
+    let mut bot = Bot::start(&site, &["--listen=127.0.0.1:0"]);
+    let started = bot.says("started");
+    let address = started.split_whitespace().find_map(|word| word.strip_prefix("listen=")).unwrap();
+    bot.says("pushed a commit");
+
+    // The run ends a moment after its push.
+    let mut status = json!(null);
+    until("the commit shows", || {
+        let run = ask(&site, &["status", "--output=json"]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        status = run.json();
+        status["automations"][0]["lastCommit"] != json!(null)
+    });
+    assert_eq!((&status["policies"][0]["tag"], &status["policies"][0]["ready"]), (&json!("1.1.0"), &json!("True")));
+    assert_eq!(status["automations"][0]["lastCommit"], json!("HASH"));
+    let url = format!("--url=http://{address}");
+    let same = site.masked(site.world.run(["status", "--output=json", &url])).json();
+    assert_eq!(same["started"], status["started"]);
+
+    let history = ask(&site, &["history", "--output=json"]).json();
+    let entries = list(&history["entries"]);
+    assert_eq!((entries.len(), &entries[0]["event"], &entries[0]["commit"]), (1, &json!("pushed"), &json!("HASH")));
+    let same = site.masked(site.world.run(["history", "--output=json", &url])).json();
+    assert_eq!(same, history);
+    bot.signal("TERM");
+    assert_eq!(bot.ends().0, 0);
+    assert!(!site.world.path("data/tagwright.sock").exists());
+    let after = ask(&site, &["status"]);
+    assert!(after.code == 0 && after.stderr.starts_with("note: no bot is running on data; "), "{after:?}");
+    assert_eq!(ask(&site, &["history", "--output=json"]).json(), history, "the same without a bot");
+}
+
+#[test]
+fn a_running_bot_obeys_at_once() {
+    let site = shop(&["1.0.0", "1.1.0"]);
+    let mut bot = Bot::start(&site, &[]);
+    bot.says("pushed a commit");
+    ask(&site, &["hold", "app", "--reason", "1.2 eats data"]).prints(0, "policy default:app held\n");
+    ask(&site, &["hold", "app"]).prints(0, "policy default:app held already\n");
+    release(&site, "1.2.0");
+    ask(&site, &["poll", "default/app"]).prints(0, "policy default:app is due now\n");
+    bot.says("holds an update");
+    let held = ask(&site, &["status"]).stdout;
+    assert!(held.contains("HELD") && held.contains("1.2 eats data"), "{held}");
+    assert_eq!(site.commits("main"), 2);
+
+    ask(&site, &["release", "app"]).prints(0, "policy default:app released\n");
+    bot.says("pushed a commit");
+    assert_eq!(site.file("main"), SHOP.replace("app:1.0.0", "app:1.2.0"));
+
+    ask(&site, &["suspend", "shop"]).prints(0, "automation default/shop suspended\n");
+    release(&site, "1.3.0");
+    ask(&site, &["poll"]).prints(0, "everything is due now\n");
+    bot.says("selects another tag");
+    ask(&site, &["resume", "shop"]).prints(0, "automation default/shop resumed\n");
+    bot.says("pushed a commit");
+    assert_eq!(site.commits("main"), 4);
+    bot.signal("TERM");
+    assert_eq!(bot.ends().0, 0);
+}
+
+#[test]
+fn a_running_bot_knows_what_there_is() {
+    let site = shop(&["1.0.0", "1.1.0"]);
+    let mut bot = Bot::start(&site, &[]);
+    bot.says("pushed a commit");
+    insta::assert_snapshot!(ask(&site, &["hold", "default:ap"]).text(), @"
+exit 1
+-- stdout
+-- stderr
+error: there is no policy default:ap
+  hint: did you mean default:app?
+");
+    insta::assert_snapshot!(ask(&site, &["hold", "default:shop"]).text(), @"
+exit 1
+-- stdout
+-- stderr
+error: there is no policy default:shop
+  hint: default/shop is an automation: `tagwright suspend default/shop`
+");
+    insta::assert_snapshot!(ask(&site, &["resume", "app"]).text(), @"
+exit 1
+-- stdout
+-- stderr
+error: there is no automation default/app
+  hint: default:app is a policy: `tagwright release default:app`
+");
+    insta::assert_snapshot!(ask(&site, &["poll", "other:app"]).text(), @"
+exit 1
+-- stdout
+-- stderr
+error: there is no policy other:app
+  hint: there is policy default:app
+");
+    ask(&site, &["status", "nothing:alike"]).refuses(1, "there is no policy and no automation nothing/alike");
+}
+
+#[test]
+fn a_bot_that_was_killed_leaves_nothing_in_the_way() {
+    let site = shop(&["1.0.0", "1.1.0"]);
+    let mut bot = Bot::start(&site, &[]);
+    bot.says("pushed a commit");
+    bot.signal("KILL");
+    bot.ends();
+    assert!(site.world.path("data/tagwright.sock").exists(), "a killed process cleans nothing up");
+    ask(&site, &["hold", "app"]).prints(0, "policy default:app held\n");
+    let mut bot = Bot::start(&site, &[]);
+    bot.says("started");
+    assert_eq!(ask(&site, &["release", "app"]).code, 0);
+    bot.signal("TERM");
+    assert_eq!(bot.ends().0, 0);
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_said_at_the_start() {
+    let site = shop(&["1.0.0"]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let run = site.world.run(["run", "--config=config", "--data-dir=data", "--listen", &address]);
+    run.masked(&address, "ADDRESS").refuses(1, "cannot listen on ADDRESS");
+    site.world.run(["run", "--listen=localhost"]).refuses(2, "write a port, :8080");
+    site.world.run(["run", "--once", "--listen=:0"]).refuses(2, "cannot be used with");
+    ask(&site, &["poll"]).refuses(1, "no bot is running on data");
+}

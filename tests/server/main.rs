@@ -1,0 +1,7 @@
+//! The server of a bot as clients meet it: over its Unix socket and over TCP, with limits.
+
+#![allow(clippy::unwrap_used)]
+
+mod answers;
+mod limits;
+mod world;
