@@ -46,14 +46,7 @@ pub(super) struct Arguments {
     grace: u64,
     /// Answer questions over HTTP here, such as :8080 or 127.0.0.1:8080: /livez, /readyz, /api/v1/status, /api/v1/history; to
     /// everyone who can reach it
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        value_parser = listen,
-        conflicts_with = "once",
-        env = "TAGWRIGHT_LISTEN",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "ADDRESS", value_parser = listen, conflicts_with = "once")]
     listen: Option<SocketAddr>,
 }
 

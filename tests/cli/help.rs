@@ -109,8 +109,6 @@ Options:
       --listen <ADDRESS>
           Answer questions over HTTP here, such as :8080 or 127.0.0.1:8080: /livez, /readyz,
           /api/v1/status, /api/v1/history; to everyone who can reach it
-          
-          [env: TAGWRIGHT_LISTEN]
 
   -h, --help
           Print help (see a summary with '-h')
