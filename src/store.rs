@@ -38,6 +38,7 @@ pub use error::Error;
 pub use history::{Event, Filter, MAX_RECORD_BYTES, MAX_RECORDS, Record, RecordedChange, RecordedHold, Toggle};
 pub use image::{Image, SeenTag};
 pub use notice::Notice;
+pub use place::LOCK;
 pub use schema::VERSION;
 pub use status::MAX_STATUS_BYTES;
 pub use switch::{MAX_REASON_BYTES, MAX_SWITCHES, Switch, Switches};

@@ -111,6 +111,8 @@ struct Saving {
     under_way: Option<JoinHandle<()>>,
     last: Duration,
     last_status: Duration,
+    /// It has been said that it takes long.
+    slow: bool,
 }
 
 impl Bot {
@@ -158,7 +160,8 @@ impl Bot {
             self.begin(&mut state, work, now);
         }
         let automations = state.world.automations.len();
-        state.journal.look(automations, now.elapsed);
+        // What was in use when the configuration changed is dropped an hour later.
+        state.untidy |= state.journal.look(automations, now.elapsed);
         let busy = !state.flights.0.is_empty();
         let next = state.agenda.next(now).min(state.journal.next());
         let watch = shared.settings.patience.map_or(WATCH, |patience| WATCH.min(patience));
@@ -247,11 +250,18 @@ impl Bot {
         }
     }
 
-    /// Writes down, now and then, what is only worth keeping.
+    /// Writes down, now and then, what is only worth keeping, and drops what an earlier configuration has left.
     fn save(&mut self, now: Duration) {
-        if now < self.save.next() || self.save.under_way.as_ref().is_some_and(|saving| !saving.is_finished()) {
+        if now < self.save.next() {
             return;
         }
+        if self.save.under_way.as_ref().is_some_and(|saving| !saving.is_finished()) {
+            if !std::mem::replace(&mut self.save.slow, true) {
+                tracing::warn!("the state is still being written down");
+            }
+            return;
+        }
+        self.save.slow = false;
         self.save.last = now;
         let with_status = now >= self.save.last_status + SAVE_STATUS;
         if with_status {
@@ -260,6 +270,7 @@ impl Bot {
         let shared = Arc::clone(&self.shared);
         self.save.under_way = Some(tokio::spawn(async move {
             run::save(shared.context()).await;
+            tidy(&shared).await;
             if with_status {
                 save_status(shared).await;
             }
@@ -300,8 +311,27 @@ impl Bot {
 }
 
 impl Saving {
+    /// When to do so again; a writing that takes long is looked at more rarely.
     fn next(&self) -> Duration {
-        self.last + SAVE
+        if self.slow { self.last + SAVE_STATUS } else { self.last + SAVE }
+    }
+}
+
+/// Forgets what only an earlier configuration needed.
+async fn tidy(shared: &Shared) {
+    let automations = {
+        let mut state = shared.state();
+        if !std::mem::take(&mut state.untidy) {
+            return;
+        }
+        state.world.automations.clone()
+    };
+    run::forget(shared.context(), &automations).await;
+    let urls: Vec<String> = automations.iter().map(|automation| automation.remote.url.clone()).collect();
+    match shared.edges.git.retain(&urls).await {
+        Ok(0) => {}
+        Ok(mirrors) => tracing::info!(mirrors, "deleted mirrors of remotes that are not configured any more"),
+        Err(error) => tracing::warn!(%error, "cannot delete mirrors of remotes that are not configured any more"),
     }
 }
 

@@ -13,6 +13,9 @@ const FILE_MODE: u32 = 0o600;
 /// How many files of newer versions are kept before no name is found for one more.
 const MAX_ASIDE: usize = 100;
 
+/// The name of the file in a data directory that is locked as long as a process uses the directory.
+pub const LOCK: &str = "state.lock";
+
 /// Where the state is.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -92,7 +95,7 @@ impl Lock {
     /// Takes the lock; none if another process has it.
     pub(super) fn acquire(place: &Place) -> io::Result<Option<Self>> {
         DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&place.folder)?;
-        let path = place.folder.join("state.lock");
+        let path = place.folder.join(LOCK);
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),

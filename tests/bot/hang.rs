@@ -48,7 +48,8 @@ async fn a_remote_that_hangs_is_given_up_and_tried_again() {
     let (address, taken) = silent().await;
     let mut automations = world.automation("shop", &format!("http://{address}/repo.git"), 0..IMAGES / 2);
     automations.extend(world.automation("web", &world.server.url(), IMAGES / 2..IMAGES));
-    let settings = Settings { patience: Some(Duration::from_millis(500)), ..world.settings() };
+    let (patience, grace) = (Some(Duration::from_millis(500)), Duration::from_millis(50));
+    let settings = Settings { patience, grace, ..world.settings() };
     let (bot, handle) = world.bot(automations, settings);
 
     let status = until(&handle, "it is given up", |status| row(status, "shop").ready == Ready::False).await;

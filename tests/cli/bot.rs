@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use crate::registry::{Fault, World as Listed};
-use crate::remote::git;
+use crate::remote::Remote;
 use crate::site::{SHOP, Site, native};
 
 /// How long anything may take before the test fails.
@@ -132,9 +132,10 @@ fn it_keeps_its_state_in_the_user_s_folder() {
     let folder = site.world.path("home/.local/state/tagwright");
     until("there is a state", || folder.join("state.redb").exists() && site.commits("main") == 2);
     let second = site.world.run(["run", "--config", "config"]);
+    let first = format!("another tagwright (process {}) uses", child.id());
     let _ = child.kill();
     let _ = child.wait();
-    second.refuses(2, "another tagwright uses");
+    second.refuses(2, &first);
     assert!(second.stderr.contains(".local/state/tagwright"), "{second:?}");
 }
 
@@ -182,6 +183,23 @@ fn a_new_configuration_is_used_and_a_wrong_one_is_not() {
     bot.signal("INT");
     let (code, said) = bot.ends();
     assert_eq!((code, said.matches("cannot be used").count()), (0, 2), "each mistake is told once:\n{said}");
+}
+
+#[test]
+fn the_mirror_of_a_remote_that_is_not_configured_any_more_is_deleted() {
+    let site = tagged(&["1.0.0", "1.1.0"]);
+    let mut bot = Bot::start(&site, &[]);
+    bot.says("pushed a commit");
+    let mirrors = || std::fs::read_dir(site.world.path("data/mirrors")).unwrap().count();
+    let before = mirrors();
+    let elsewhere = Remote::with(&[("a.yaml", "a: 1\n")]);
+    let text = native("shop", "app", "branch: main", "").replace("REMOTE", &elsewhere.path());
+    site.configure("shop.yaml", &text);
+    bot.signal("HUP");
+    bot.says("deleted mirrors");
+    assert!(mirrors() <= before, "{} of {before}", mirrors());
+    bot.signal("TERM");
+    assert_eq!(bot.ends().0, 0);
 }
 
 #[test]
@@ -250,9 +268,9 @@ fn a_registry_that_hangs_stops_no_other() {
     }
     let site = Site::with(listed, SHOP);
     site.configure("shop.yaml", &native("shop", "app", "branch: main", ""));
-    let other = native("other", "stuck", "branch: elsewhere", "").replace("team/app", "team/stuck");
-    site.configure("other.yaml", &other);
-    git(&site.remote.bare(), &["branch", "elsewhere", "main"]);
+    let elsewhere = Remote::with(&[("a.yaml", "a: 1\n")]);
+    let other = native("other", "stuck", "branch: main", "").replace("team/app", "team/stuck");
+    site.configure("other.yaml", &other.replace("REMOTE", &elsewhere.path()));
     let mut bot = Bot::start(&site, &[]);
     bot.says("pushed a commit");
     release(&site, "1.2.0");

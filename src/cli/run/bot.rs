@@ -1,6 +1,8 @@
 //! `tagwright run` without `--once`: a process that works until it is told to stop.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use crate::report::{self, Usage};
 use crate::run::{Edges, Kind};
 use crate::schedule::{self, Bot, Handle, Trigger};
 use crate::server::Server;
-use crate::store::{Opened, Store};
+use crate::store::{self, Opened, Store};
 use crate::{git, registry};
 
 /// How long is waited for what cannot be stopped before the process exits.
@@ -73,7 +75,7 @@ fn load(sources: &Sources) -> anyhow::Result<Vec<Arc<Automation>>> {
 }
 
 /// Opens the store; there is one bot for each data directory.
-fn open(folder: &std::path::Path) -> anyhow::Result<Store> {
+fn open(folder: &Path) -> anyhow::Result<Store> {
     match Store::open(folder) {
         Opened::Ready { store, notice } => {
             if let Some(notice) = notice {
@@ -82,10 +84,23 @@ fn open(folder: &std::path::Path) -> anyhow::Result<Store> {
             Ok(store)
         }
         Opened::InUse { path } => {
-            let message = format!("another tagwright uses {}", path.display());
+            let who = holder(folder).map_or_else(String::new, |process| format!(" (process {process})"));
+            let message = format!("another tagwright{who} uses {}", path.display());
             Err(Usage::new(message, "stop it, or name another folder with `--data-dir`").into())
         }
     }
+}
+
+/// The process that holds a folder's lock, where the system tells.
+fn holder(folder: &Path) -> Option<u32> {
+    let inode = std::fs::metadata(folder.join(store::LOCK)).ok()?.ino().to_string();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    // 1: FLOCK  ADVISORY  WRITE 4242 fd:01:1234567 0 EOF
+    locks.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (process, file) = (words.get(4)?, words.get(5)?);
+        (file.rsplit(':').next() == Some(inode.as_str())).then(|| process.parse().ok())?
+    })
 }
 
 /// The signals that a bot listens to.

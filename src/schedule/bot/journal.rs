@@ -13,8 +13,8 @@ pub const SIGN_OF_LIFE: Duration = Duration::from_secs(3600);
 /// What can fail.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
-    /// The poll of an image repository.
-    Image(String),
+    /// The poll of an image repository: its key, and the image.
+    Image(String, String),
     /// A Git remote, for all its automations.
     Remote(String),
     /// One automation, for reasons of its own.
@@ -28,7 +28,7 @@ pub(super) enum Subject {
 impl Subject {
     fn image(&self) -> Option<&str> {
         match self {
-            Self::Image(image) | Self::Digest(_, image) => Some(image),
+            Self::Image(_, image) | Self::Digest(_, image) => Some(image),
             _ => None,
         }
     }
@@ -166,10 +166,9 @@ impl Journal {
     pub(super) fn configure(&mut self, world: &World) {
         let automations: BTreeSet<String> = world.automations.iter().map(|it| it.id.to_string()).collect();
         let urls: BTreeSet<&String> = world.automations.iter().map(|it| &it.remote.url).collect();
-        let images: BTreeSet<&str> = world.policies.iter().map(|(it, _)| it.repository.image.name()).collect();
         self.held.retain(|automation, _| automations.contains(automation));
         self.failing.retain(|subject, _| match subject {
-            Subject::Image(image) => images.contains(image.as_str()),
+            Subject::Image(key, _) => world.watched(key).is_some(),
             Subject::Remote(url) | Subject::Digest(url, _) => urls.contains(url),
             Subject::Automation(id) => automations.contains(id),
             Subject::Configuration => true,
@@ -181,14 +180,15 @@ impl Journal {
         self.alive + SIGN_OF_LIFE
     }
 
-    /// Gives a sign of life, if one is due.
-    pub(super) fn look(&mut self, automations: usize, now: Duration) {
+    /// Gives a sign of life, if one is due. Returns whether it was.
+    pub(super) fn look(&mut self, automations: usize, now: Duration) -> bool {
         if now < self.next() {
-            return;
+            return false;
         }
         self.alive = now;
         let Counts { polls, polls_failed, runs, runs_failed, commits } = std::mem::take(&mut self.counts);
         let (failing, held) = (self.failing.len(), self.held.values().map(BTreeSet::len).sum::<usize>());
         tracing::info!(polls, polls_failed, runs, runs_failed, commits, automations, failing, held, "alive");
+        true
     }
 }

@@ -23,19 +23,16 @@ impl State {
                 Change::First(selected) => tracing::debug!(policy.name = policy, %selected, "selects a tag"),
                 Change::Other(before, selected) => tell_change(&policy, &before, &selected),
                 Change::Nothing(reason) => {
-                    // A failed poll is told by itself.
-                    if polled.failures.is_empty() {
-                        tracing::warn!(policy.name = policy, reason, "selects nothing");
-                    }
+                    tracing::warn!(policy.name = policy, reason, "selects nothing");
                     continue;
                 }
             }
             changed.insert(report.id.clone());
         }
-        if let Some(image) = self.image(key) {
+        if let Some(subject) = self.image(key) {
             match polled.failures.first() {
-                Some(error) => self.journal.fails(Subject::Image(image), error.kind(), &error.chain(), now.elapsed),
-                None => self.journal.works(&Subject::Image(image), now.elapsed),
+                Some(error) => self.journal.fails(subject, error.kind(), &error.chain(), now.elapsed),
+                None => self.journal.works(&subject, now.elapsed),
             }
         }
         self.journal.counts.polls += 1;
@@ -89,8 +86,8 @@ impl State {
                 for policy in policies {
                     self.rows.poll_failed(&policy.id, message, now.time);
                 }
-                if let Some(image) = self.image(key) {
-                    self.journal.fails(Subject::Image(image), kind, message, now.elapsed);
+                if let Some(subject) = self.image(key) {
+                    self.journal.fails(subject, kind, message, now.elapsed);
                 }
                 self.journal.counts.polls += 1;
                 self.journal.counts.polls_failed += 1;
@@ -109,8 +106,9 @@ impl State {
         }
     }
 
-    fn image(&self, key: &str) -> Option<String> {
-        self.world.watched(key).map(|watched| watched.repository.image.name().to_owned())
+    fn image(&self, key: &str) -> Option<Subject> {
+        let watched = self.world.watched(key)?;
+        Some(Subject::Image(key.to_owned(), watched.repository.image.name().to_owned()))
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct PolicyRow {
     pub(super) repository: Arc<str>,
     /// The last selection there was.
     selected: Option<Reference>,
+    /// Whether the log has it that nothing is selected of the tags that there are.
+    told: bool,
 }
 
 /// What a poll has changed for a policy.
@@ -43,7 +45,7 @@ pub(super) enum Change {
     First(Reference),
     /// There is another selection.
     Other(Reference, Reference),
-    /// There was a selection, or nothing was known, and there is none.
+    /// Nothing is selected any more of the tags that there are.
     Nothing(String),
 }
 
@@ -77,10 +79,12 @@ impl Rows {
             Ok(reference) => row.selects(report, reference),
             Err(reason) => {
                 row.status.message.clone_from(reason);
-                match std::mem::replace(&mut row.status.ready, Ready::False) {
-                    Ready::False => Change::None,
-                    Ready::True | Ready::Unknown => Change::Nothing(reason.clone()),
+                row.status.ready = Ready::False;
+                // Without tags the poll failed, or is not wanted.
+                if report.tags.is_none() || std::mem::replace(&mut row.told, true) {
+                    return Change::None;
                 }
+                Change::Nothing(reason.clone())
             }
         }
     }
@@ -131,6 +135,7 @@ impl PolicyRow {
         self.status.tag = reference.tag.as_ref().map(|tag| tag.as_str().to_owned());
         self.status.ready = Ready::True;
         self.status.message = selection(report);
+        self.told = false;
         match self.selected.replace(reference.clone()) {
             None => Change::First(reference.clone()),
             Some(before) if before == *reference => Change::None,
@@ -147,6 +152,7 @@ fn policy_row(policy: &ImagePolicy, key: &Arc<str>, before: Option<PolicyRow>) -
             status: PolicyStatus { suspended, ..row.status },
             repository: Arc::clone(key),
             selected: row.selected,
+            told: row.told,
         },
         None => PolicyRow {
             status: PolicyStatus {
@@ -162,6 +168,7 @@ fn policy_row(policy: &ImagePolicy, key: &Arc<str>, before: Option<PolicyRow>) -
             },
             repository: Arc::clone(key),
             selected: None,
+            told: false,
         },
     }
 }
@@ -207,9 +214,10 @@ fn selection(report: &PolicyReport) -> String {
 /// How an automation ended, in one sentence.
 fn sentence(report: &AutomationReport) -> String {
     let ended = match &report.outcome {
+        // It says how many updates are held.
+        Outcome::Held { reason } => return reason.clone(),
         Outcome::Pushed { commit } => format!("pushed {}", commit.get(..SHORT).unwrap_or(commit)),
         Outcome::Unchanged => "nothing to do".to_owned(),
-        Outcome::Held { reason } => reason.clone(),
         Outcome::WouldPush => "would push".to_owned(),
         Outcome::Failed(error) => error.chain(),
     };

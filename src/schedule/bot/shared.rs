@@ -46,6 +46,8 @@ pub(super) struct State {
     pub(super) journal: Journal,
     pub(super) flights: Flights,
     pub(super) configuration: ConfigurationStatus,
+    /// Whether things of an earlier configuration may lie around.
+    pub(super) untidy: bool,
 }
 
 impl Shared {
@@ -58,6 +60,7 @@ impl Shared {
             journal: Journal::default(),
             flights: Flights::default(),
             configuration: ConfigurationStatus { loaded: started, failure: None },
+            untidy: false,
         };
         Self {
             edges,
@@ -108,6 +111,7 @@ impl Shared {
         state.journal.configure(&state.world);
         state.agenda.configure(state.world.plan(), now);
         state.configuration = ConfigurationStatus { loaded: now.time, failure: None };
+        state.untidy = true;
     }
 
     /// What the bot says about itself.
