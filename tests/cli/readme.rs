@@ -215,8 +215,8 @@ fn every_command_is_in_readme_and_every_flag_of_readme_exists() {
     let flag = Regex::new(r"(?:^|[^-\w])(--[a-z][a-z-]*)").unwrap();
     for (_, [name]) in flag.captures_iter(&README.replace(blocks("diff")[0], "")).map(|found| found.extract()) {
         let known = |help: &str| Regex::new(&format!(r"{name}(?:[^a-z-]|$)")).unwrap().is_match(help);
-        // cargo's own.
-        let exists = name == "--release" || helps.iter().any(|(_, help)| known(help));
+        // cargo's and curl's own.
+        let exists = ["--release", "--unix-socket"].contains(&name) || helps.iter().any(|(_, help)| known(help));
         assert!(exists, "{name} is in README and in no help");
     }
     for row in &rows {
@@ -300,7 +300,10 @@ fn selects(policy: &[&str], tags: &[&str]) -> String {
 const MARKER: &str = "# {\"$imagepolicy\": \"default:app\"}";
 
 /// Where another test shows the difference.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ELSEWHERE: [(&str, &str); 11] = [
+    ("writes an older tag when the newer one is gone from the registry", "tests/runs/guards.rs"),
+    ("writes again what a person reverted", "tests/runs/guards.rs"),
+    ("each automation clones the repository anew at every interval", "tests/runs/memory.rs"),
     ("one bad policy or reference stops all automations of the namespace", "run::edges"),
     ("writes through symbolic links, and into `.git`", "set::links_and_git_s_folder_are_left_alone"),
     ("no reference given means `master`", "run::pushes::without_a_reference_it_is_the_remote_s_default_branch"),
