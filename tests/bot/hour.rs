@@ -39,7 +39,8 @@ async fn an_hour() {
     assert_eq!(world.commits(), IMAGES + 3);
     let (polls, runs) = (world.registry.take_lines().len(), waves(&world));
     assert_eq!(polls, IMAGES * 3);
-    assert!((6..=7).contains(&runs), "a wave each minute and one for each release, at once: {runs}");
+    // A release that is seen just before the wave of its minute goes with it. Where that is depends on the ports.
+    assert!((3..=6).contains(&runs), "a wave each minute and at most one for each release, at once: {runs}");
 
     pass(&handle, 37 * MINUTE).await;
     assert_eq!((world.registry.take_lines().len(), waves(&world)), (IMAGES * 37, 37));
