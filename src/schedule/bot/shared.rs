@@ -123,6 +123,9 @@ impl Shared {
         let policies = state.rows.policies.iter().map(|row| {
             let mut status = row.status.clone();
             status.next = state.agenda.next_poll(&row.repository, now);
+            if switches.held.contains_key(&format!("{}:{}", status.namespace, status.name)) {
+                status.message.push_str("; held by hand");
+            }
             status
         });
         let automations = state.rows.automations.iter().map(|row| {

@@ -7,6 +7,9 @@ use std::time::Duration;
 use crate::automation::{Automation, ImagePolicy, ImageRepository};
 use crate::schedule::agenda::{AutomationPlan, Plan, RepositoryPlan};
 
+/// How long a look-up of digests may take within a run before it hangs.
+const DIGEST_PATIENCE: Duration = Duration::from_secs(300);
+
 /// A repository with the policies that look at it.
 #[derive(Debug, Clone)]
 pub(super) struct Watched {
@@ -69,11 +72,13 @@ impl World {
         self.automations.iter().filter(|automation| automation.remote.url == url).cloned().collect()
     }
 
-    /// The longest that one request may take in a run of these automations.
+    /// The longest that one request may take in a run of these automations. Registries are asked for digests there, which is no
+    /// reason to wait as long as for a list of tags, whose deadline is the interval of the polls.
     pub(super) fn longest_request(automations: &[Arc<Automation>]) -> Duration {
         let remotes = automations.iter().map(|automation| automation.remote.access.timeout);
         let policies = automations.iter().flat_map(|automation| &automation.policies);
-        remotes.chain(policies.map(|policy| policy.repository.access.timeout)).max().unwrap_or_default()
+        let digests = policies.map(|policy| policy.repository.access.timeout.min(DIGEST_PATIENCE));
+        remotes.chain(digests).max().unwrap_or_default()
     }
 
     /// What the agenda has to know of it.
