@@ -22,6 +22,10 @@ impl State {
                 Change::None => continue,
                 Change::First(selected) => tracing::debug!(policy.name = policy, %selected, "selects a tag"),
                 Change::Other(before, selected) => tell_change(&policy, &before, &selected),
+                Change::Doubted(reason) => {
+                    tracing::warn!(policy.name = policy, reason, "keeps its selection");
+                    continue;
+                }
                 Change::Nothing(reason) => {
                     tracing::warn!(policy.name = policy, reason, "selects nothing");
                     continue;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::world::World;
 use crate::automation::{Automation, ImagePolicy, ObjectName};
-use crate::guard::Held;
+use crate::guard::{Held, Hold};
 use crate::image::Reference;
 use crate::run::{AutomationReport, Outcome, PolicyReport};
 use crate::schedule::status::{AutomationStatus, HoldStatus, PolicyStatus, Ready};
@@ -32,8 +32,17 @@ pub(super) struct PolicyRow {
     pub(super) repository: Arc<str>,
     /// The last selection there was.
     selected: Option<Reference>,
-    /// Whether the log has it that nothing is selected of the tags that there are.
-    told: bool,
+    /// What the log has it why nothing is selected of the tags that there are.
+    told: Option<Lack>,
+}
+
+/// Why nothing is selected of the tags that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    /// The list is not believed yet.
+    Doubt,
+    /// None of them can be selected.
+    Candidate,
 }
 
 /// What a poll has changed for a policy.
@@ -47,6 +56,8 @@ pub(super) enum Change {
     Other(Reference, Reference),
     /// Nothing is selected any more of the tags that there are.
     Nothing(String),
+    /// The list of tags is not believed yet, and the selection stays.
+    Doubted(String),
 }
 
 impl Rows {
@@ -81,10 +92,18 @@ impl Rows {
                 row.status.message.clone_from(reason);
                 row.status.ready = Ready::False;
                 // Without tags the poll failed, or is not wanted.
-                if report.tags.is_none() || std::mem::replace(&mut row.told, true) {
+                if report.tags.is_none() {
                     return Change::None;
                 }
-                Change::Nothing(reason.clone())
+                let lack = match report.hold {
+                    Some(Hold::Shrunk { .. }) => Lack::Doubt,
+                    _ => Lack::Candidate,
+                };
+                match lack {
+                    _ if row.told.replace(lack) == Some(lack) => Change::None,
+                    Lack::Doubt => Change::Doubted(reason.clone()),
+                    Lack::Candidate => Change::Nothing(reason.clone()),
+                }
             }
         }
     }
@@ -135,7 +154,7 @@ impl PolicyRow {
         self.status.tag = reference.tag.as_ref().map(|tag| tag.as_str().to_owned());
         self.status.ready = Ready::True;
         self.status.message = selection(report);
-        self.told = false;
+        self.told = None;
         match self.selected.replace(reference.clone()) {
             None => Change::First(reference.clone()),
             Some(before) if before == *reference => Change::None,
@@ -168,7 +187,7 @@ fn policy_row(policy: &ImagePolicy, key: &Arc<str>, before: Option<PolicyRow>) -
             },
             repository: Arc::clone(key),
             selected: None,
-            told: false,
+            told: None,
         },
     }
 }
