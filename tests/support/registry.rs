@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -40,6 +41,8 @@ pub struct World {
     pub auth: Auth,
     /// What is answered in place of the usual: the first whose path ends so is used up by one request.
     pub faults: VecDeque<(String, Fault)>,
+    /// What is answered in place of the usual to every request whose path ends so.
+    pub broken: BTreeMap<String, Fault>,
     /// What HEAD of a manifest is answered with.
     pub head: Head,
     /// What pages are recognised by.
@@ -223,6 +226,7 @@ pub enum Head {
 /// One request, as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
+    pub at: Instant,
     pub method: String,
     pub path: String,
     pub query: String,

@@ -1,6 +1,7 @@
 //! What the simulated registry answers.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State as Extract;
@@ -41,6 +42,7 @@ pub(super) async fn answer(
 fn note(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Seen {
     let text = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
     Seen {
+        at: Instant::now(),
         method: method.to_string(),
         path: uri.path().to_owned(),
         query: uri.query().unwrap_or_default().to_owned(),
@@ -55,7 +57,10 @@ fn note(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Seen {
 
 impl Inner {
     fn fault(&mut self, path: &str) -> Option<Fault> {
-        let index = self.world.faults.iter().position(|(end, _)| path.ends_with(end.as_str()))?;
+        let Some(index) = self.world.faults.iter().position(|(end, _)| path.ends_with(end.as_str())) else {
+            let broken = self.world.broken.iter().find(|(end, _)| path.ends_with(end.as_str()));
+            return broken.map(|(_, fault)| fault.clone());
+        };
         self.world.faults.remove(index).map(|(_, fault)| fault)
     }
 

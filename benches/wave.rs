@@ -1,0 +1,164 @@
+//! One remote with 500 automations and 2,000 image repositories: what a wave costs when there is nothing to do, and when each
+//! automation has a change.
+//!
+//! `cargo bench --bench wave`; needs git. A wave is one run of all automations of the remote, after the registry was asked,
+//! in a process that stays, as the bot does. Its requests are counted at the server. Memory is that of the binary.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use tagwright::automation::{ImagePolicy, ImageRepository};
+use tagwright::config;
+use tagwright::git::{self, Git};
+use tagwright::registry::{Client, DockerConfig, Settings};
+use tagwright::run::{self, Edges, Memory, Mode, Outcome, Progress};
+use tagwright::store::Store;
+
+#[path = "../tests/support/bot.rs"]
+mod bot;
+#[path = "support/child.rs"]
+mod child;
+#[path = "../tests/support/git.rs"]
+mod remote;
+#[path = "../tests/support/registry.rs"]
+mod simulated;
+#[path = "support/table.rs"]
+mod table;
+
+use bot::{Shape, World};
+
+const AUTOMATIONS: usize = 500;
+const IMAGES: usize = 2_000;
+
+/// Polls under way at once.
+const CONCURRENT_POLLS: usize = 32;
+
+/// The largest memory wanted, in KiB.
+const MEMORY: u64 = 128 << 10;
+
+/// What a person would write: the marked lines of the files that change.
+const SCRIPT: &str = r#"
+git clone --quiet --depth 1 "$URL" "$DIR" && cd "$DIR"
+seq 0 $((COUNT - 1)) | sed "s|.*|apps/&/app-&.yaml|" | xargs sed -i "/imagepolicy/s/1\.0\.[0-9]*/1.0.$PATCH/"
+git commit --quiet -a -m "Update to 1.0.$PATCH"
+git push --quiet
+"#;
+
+fn main() {
+    table::head();
+    for (batch, more) in [("one commit each", ""), ("one commit together", "batch: perBranch")] {
+        let shape = Shape { more, ..Shape::new(IMAGES, AUTOMATIONS, Duration::from_secs(3600)) };
+        let world = World::start(shape);
+        memory(&world, batch);
+        measure(&world, batch);
+    }
+}
+
+/// Prints the memory of a first run, which fetches everything, and of one with the mirror there.
+fn memory(world: &World, batch: &str) {
+    for what in ["the first run", "500 changes"] {
+        (0..AUTOMATIONS).for_each(|image| _ = world.release(image));
+        let peak = child::peak(world.command("binary").arg("--once"));
+        table::amount(&format!("peak memory of {what}, {batch}"), peak, MEMORY, "KiB");
+    }
+    assert!(world.is_current());
+}
+
+fn measure(world: &World, batch: &str) {
+    let process = Process::start(world);
+    process.poll();
+    let first = process.wave(0);
+    println!("first wave of a process, {batch}: {first:?}");
+    let url = world.server.url();
+    let ls_remote = || child::run(child::command("git", world.folder.path()).args(["ls-remote", &url]));
+    let (ours, theirs) = table::turns(30, || process.wave(0), ls_remote);
+    table::row(&format!("nothing to do, {batch}"), ours, "git ls-remote", theirs, 2.0);
+
+    let changes = || {
+        (0..AUTOMATIONS).for_each(|image| _ = world.release(image));
+        let poll = process.poll();
+        world.server.seen();
+        let wave = process.wave(AUTOMATIONS);
+        count(world, batch);
+        println!("  {IMAGES} polls took {poll:?}");
+        wave
+    };
+    let script = || {
+        (0..AUTOMATIONS).for_each(|image| _ = world.release(image));
+        let patch = world.newest()[0].to_string();
+        let mut script = child::command("sh", world.folder.path());
+        script.args(["-e", "-c", SCRIPT]).env("URL", &url).env("DIR", world.path(&format!("clone-{patch}")));
+        let took = child::run(script.env("COUNT", AUTOMATIONS.to_string()).env("PATCH", &patch));
+        assert!(world.is_current());
+        process.poll();
+        process.wave(0);
+        took
+    };
+    let (ours, theirs) = table::turns(5, changes, script);
+    table::row(&format!("500 changes, {batch}"), ours, "clone, sed, commit, push", theirs, 1.0);
+}
+
+/// Prints what the server was asked for.
+fn count(world: &World, batch: &str) {
+    let seen = world.server.seen();
+    let requests = |method: &str, end: &str| {
+        seen.iter().filter(|seen| seen.line.starts_with(method) && seen.line.ends_with(end)).count() as u64
+    };
+    table::amount(&format!("fetches, {batch}"), requests("POST", "git-upload-pack"), 1, "");
+    table::amount(&format!("pushes, {batch}"), requests("POST", "git-receive-pack"), 1, "");
+    table::amount(&format!("requests in all, {batch}"), seen.len() as u64, 4, "");
+}
+
+/// A process that stays.
+struct Process {
+    runtime: tokio::runtime::Runtime,
+    edges: Edges,
+    memory: Memory,
+    configuration: config::Configuration,
+}
+
+impl Process {
+    fn start(world: &World) -> Self {
+        let sources = config::Sources { paths: vec![world.path("config")], secrets: None };
+        let settings = Settings { docker_config: DockerConfig::none(), ..Default::default() };
+        let git = Git::new(git::Settings::of_machine(world.data("process"))).unwrap();
+        let edges = Edges { registry: Client::new(settings).unwrap(), git, store: Store::in_memory() };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        Self { runtime, edges, memory: Memory::default(), configuration: config::load(&sources).unwrap() }
+    }
+
+    fn context(&self) -> run::Context<'_> {
+        run::Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now: jiff::Timestamp::now() }
+    }
+
+    /// Asks the registry for the tags of every image.
+    fn poll(&self) -> Duration {
+        let start = Instant::now();
+        let policies: Vec<&Arc<ImagePolicy>> =
+            self.configuration.automations.iter().flat_map(|it| &it.policies).collect();
+        let polls = futures_util::stream::iter(policies).map(|policy| async move {
+            let repository: &Arc<ImageRepository> = &policy.repository;
+            let polled = run::poll(self.context(), repository, std::slice::from_ref(policy)).await;
+            assert!(polled.failures.is_empty());
+        });
+        let polls = polls.buffer_unordered(CONCURRENT_POLLS).count();
+        assert_eq!(self.runtime.block_on(polls), IMAGES);
+        start.elapsed()
+    }
+
+    /// Runs every automation, of which so many have to push.
+    fn wave(&self, expected: usize) -> Duration {
+        let automations = &self.configuration.automations;
+        let due: BTreeSet<_> = automations.iter().map(|automation| automation.id.clone()).collect();
+        let start = Instant::now();
+        let acted = self.runtime.block_on(run::act(self.context(), automations, &due, &Progress::default()));
+        let took = start.elapsed();
+        let pushed = acted.automations.iter().filter(|it| matches!(it.outcome, Outcome::Pushed { .. })).count();
+        assert_eq!((pushed, acted.automations.len()), (expected, AUTOMATIONS));
+        took
+    }
+}
