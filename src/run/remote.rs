@@ -86,6 +86,14 @@ impl<'a> Job<'a> {
         Self { position, automation, report, alone: false, selections: Selections::new(), looked_up: 0 }
     }
 
+    /// Drops what an attempt before has planned, which is not to be reported when there is nothing left to do.
+    fn forget(&mut self) {
+        self.report.edits.clear();
+        self.report.message.clear();
+        self.report.diagnostics.clear();
+        self.report.holds.clear();
+    }
+
     /// What this automation has in its commit.
     fn part(&self) -> plan::Part<'_> {
         plan::Part { automation: self.automation, edits: &self.report.edits, selections: &self.selections }
@@ -224,6 +232,7 @@ impl Remote<'_> {
         heads: &mut Vec<Head<'j>>,
         done: &mut Done,
     ) -> Result<Option<Draft<'j>>, Error> {
+        job.forget();
         let Some(at) = self.head(mirror, advertisement, job, heads).await? else { return Ok(None) };
         self.draft(mirror, job, (at, heads[at].tip), done).await.map(Some)
     }

@@ -98,3 +98,25 @@ async fn digests_that_the_registry_gave_are_asked_for_again() {
         assert_eq!(bot.registry.count(manifest), looked_up);
     }
 }
+
+/// Somebody else writes the same between the fetch and the push.
+#[tokio::test]
+async fn a_race_that_leaves_nothing_to_do_reports_no_edits() {
+    let bot = Bot::start(&["1.1.0", "1.2.0"]).await;
+    let automations = bot.configuration(STABLE);
+    let other = {
+        std::fs::write(bot.remote.work().join("app.yaml"), bot.file("1.2.0")).unwrap();
+        crate::support::git(&bot.remote.work(), &["commit", "-q", "-a", "-m", "By hand"]);
+        bot.remote.push("HEAD:refs/heads/other");
+        bot.remote.head()
+    };
+    bot.remote.hook(
+        "pre-receive",
+        "unset GIT_QUARANTINE_PATH GIT_QUARANTINE_ENVIRONMENT; git update-ref refs/heads/main refs/heads/other",
+    );
+    let (report, _) = bot.run(&automations).await;
+    assert_eq!(bot.remote.at("main"), other);
+    let automation = &report.automations[0];
+    assert_eq!(automation.outcome.as_str(), "unchanged", "{automation:?}");
+    assert!(automation.edits.is_empty() && automation.message.is_empty(), "{automation:?}");
+}
