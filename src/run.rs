@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 pub use memory::Memory;
 pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
-pub use poll::{Polled, forget, image_key, no_match, poll, refused, save};
+pub use poll::{Polled, image_key, no_match, poll, refused, save};
 pub use progress::{Place, Progress, Stage};
 pub use remote::survey::{Seen, Survey, Wanted, survey};
 pub use remote::{Inspected, Past, inspect, past, reflected};
@@ -131,6 +131,16 @@ pub async fn once(context: Context<'_>, automations: &[Arc<Automation>]) -> Repo
     reports.sort_by_key(|(position, _)| *position);
     let automations = reports.into_iter().map(|(_, report)| report).collect();
     Report { policies: observed.policies, failures, automations }
+}
+
+/// Forgets image repositories and remotes that are not configured any more. What is in use stays until the next time.
+pub async fn forget(context: Context<'_>, automations: &[Arc<Automation>]) {
+    poll::forget(context, automations).await;
+    let urls: Vec<String> = automations.iter().map(|automation| automation.remote.url.clone()).collect();
+    match context.edges.git.retain(&urls).await {
+        Ok(deleted) => tracing::debug!(deleted, "deleted mirrors that nobody needs"),
+        Err(error) => tracing::warn!(%error, "cannot delete mirrors that nobody needs"),
+    }
 }
 
 /// Findings about tags that registries list and OCI does not allow, once for each image repository.

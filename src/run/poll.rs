@@ -106,7 +106,7 @@ pub async fn save(context: Context<'_>) {
 }
 
 /// Forgets what is known of image repositories that are not configured any more.
-pub async fn forget(context: Context<'_>, automations: &[Arc<Automation>]) {
+pub(super) async fn forget(context: Context<'_>, automations: &[Arc<Automation>]) {
     let policies = automations.iter().flat_map(|automation| &automation.policies);
     let keys: BTreeSet<String> = policies.map(|policy| tags::key(&policy.repository)).collect();
     let store = context.edges.store.clone();
