@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::automation::{Automation, ObjectName};
+use crate::automation::{Automation, ImagePolicy, ObjectName};
 use crate::change::Diagnostic;
 use crate::git::ObjectId;
 use crate::guard::Held;
@@ -35,7 +35,8 @@ pub(super) type Scanned = HashMap<(ObjectId, Embedded), MarkedFile>;
 /// What the runs of a process remember.
 #[derive(Debug, Default)]
 pub struct Memory {
-    polled: Mutex<HashMap<ObjectName, Arc<PolicyReport>>>,
+    /// With the policy as it was then.
+    polled: Mutex<HashMap<ObjectName, (Arc<ImagePolicy>, Arc<PolicyReport>)>>,
     /// What polls found out about tags and is not in the store yet.
     unsaved: Mutex<HashMap<String, Image>>,
     /// What was last written down of each automation, if that still holds.
@@ -65,14 +66,15 @@ impl Memory {
     /// Returns what the last poll of a policy came to; none before the first.
     #[must_use]
     pub fn polled(&self, policy: &ObjectName) -> Option<Arc<PolicyReport>> {
-        lock(&self.polled).get(policy).cloned()
+        lock(&self.polled).get(policy).map(|(_, report)| Arc::clone(report))
     }
 
-    /// Remembers what a poll came to. Returns it, and whether the selection is another than before.
-    pub(super) fn observe(&self, report: PolicyReport) -> (Arc<PolicyReport>, bool) {
+    /// Remembers what a poll came to. Returns it, and whether something is selected that runs did not know.
+    pub(super) fn observe(&self, policy: &Arc<ImagePolicy>, report: PolicyReport) -> (Arc<PolicyReport>, bool) {
         let report = Arc::new(report);
-        let before = lock(&self.polled).insert(report.id.clone(), Arc::clone(&report));
-        let changed = before.is_none_or(|before| before.selection != report.selection);
+        let before = lock(&self.polled).insert(report.id.clone(), (Arc::clone(policy), Arc::clone(&report)));
+        let is_known = before.is_some_and(|(of, before)| is_same(&of, policy) && before.selection == report.selection);
+        let changed = report.selection.is_ok() && !is_known;
         (report, changed)
     }
 
@@ -132,11 +134,14 @@ impl Memory {
         }
     }
 
-    /// What the policies of an automation select, as far as they were polled.
+    /// What the policies of an automation select, as far as they were polled since they are what they are.
     pub(super) fn selected(&self, automation: &Automation) -> Selected {
         let polled = lock(&self.polled);
-        let selection = |id: &ObjectName| Some((id.clone(), polled.get(id)?.selection.clone()));
-        automation.policies.iter().filter_map(|policy| selection(&policy.id)).collect()
+        let selection = |policy: &Arc<ImagePolicy>| {
+            let (of, report) = polled.get(&policy.id)?;
+            is_same(of, policy).then(|| (policy.id.clone(), report.selection.clone()))
+        };
+        automation.policies.iter().filter_map(selection).collect()
     }
 
     /// Returns what there was to report when nothing was to be done on this basis; none if that is not known.
@@ -186,6 +191,16 @@ impl Memory {
             scanned.extend(files);
         }
     }
+}
+
+/// Whether a policy that was read again selects as it did before.
+fn is_same(before: &Arc<ImagePolicy>, now: &Arc<ImagePolicy>) -> bool {
+    let terms = |policy: &ImagePolicy| {
+        let ImagePolicy { policy, guards, digest, suspended, repository, .. } = policy;
+        let tags = (&repository.image, &repository.exclusions, repository.suspended);
+        format!("{:?}", (policy, guards, digest, suspended, tags))
+    };
+    Arc::ptr_eq(before, now) || terms(before) == terms(now)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

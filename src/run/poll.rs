@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use super::Context;
 use super::digests::Digests;
 use super::outcome::{Error, PolicyReport};
-use crate::automation::{Automation, DigestReflection, ImagePolicy, ImageRepository};
+use crate::automation::{Automation, DigestReflection, ImagePolicy, ImageRepository, ObjectName};
 use crate::image::Reference;
 
 pub use select::{no_match, refused};
@@ -29,8 +29,9 @@ pub struct Polled {
     pub policies: Vec<Arc<PolicyReport>>,
     /// Why the registry could not be asked, for tags or for digests; empty when all went well.
     pub failures: Vec<Error>,
-    /// Whether a policy selects something else than after the poll before.
-    pub changed: bool,
+    /// The policies that select something that runs did not know: something else than after the poll before, or the same
+    /// after one that came to nothing.
+    pub changed: BTreeSet<ObjectName>,
 }
 
 /// Asks for the tags of an image repository, evaluates the policies that look at it, and remembers what they came to. A
@@ -54,13 +55,15 @@ pub async fn poll(context: Context<'_>, repository: &ImageRepository, policies: 
         policies.iter().map(|policy| select::evaluate(policy, tags, context.now)).collect();
     let mut failures: Vec<Error> = asked.and_then(Result::err).into_iter().collect();
     failures.extend(digests(context, policies, &mut reports).await);
-    let mut polled = Polled { policies: Vec::with_capacity(policies.len()), failures, changed: false };
-    for report in reports {
-        let (report, changed) = context.memory.observe(report);
-        polled.changed |= changed;
+    let mut polled = Polled { policies: Vec::with_capacity(policies.len()), failures, changed: BTreeSet::new() };
+    for (policy, report) in policies.iter().zip(reports) {
+        let (report, changed) = context.memory.observe(policy, report);
+        if changed {
+            polled.changed.insert(report.id.clone());
+        }
         polled.policies.push(report);
     }
-    let (duration_ms, changed) = (started.elapsed().as_millis(), polled.changed);
+    let (duration_ms, changed) = (started.elapsed().as_millis(), polled.changed.len());
     tracing::debug!(image.repository = repository.image.name(), changed, duration_ms, "polled");
     polled
 }

@@ -5,6 +5,7 @@
 
 mod hang;
 mod hour;
+mod recovery;
 #[path = "../support/registry.rs"]
 mod simulated;
 #[path = "../support/git.rs"]

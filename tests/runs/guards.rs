@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tagwright::automation::Automation;
-use tagwright::run::{Memory, Outcome, Report};
+use tagwright::run::{self, Memory, Outcome, Progress, Report};
 
 use crate::support::git_at;
 use crate::world::{Bot, STABLE};
@@ -193,4 +193,23 @@ async fn a_revert_on_the_branch_that_is_checked_out_counts_for_a_push_branch_tha
     }
     std::fs::remove_dir_all(bot.mirrors()).unwrap();
     check(&bot, &bot.once(&automations).await, "held", "1.1.0", &["reverted"]);
+}
+
+/// Until the next poll, nobody knows what a policy selects that was changed.
+#[tokio::test]
+async fn what_another_policy_selected_is_not_written() {
+    let bot = Bot::start(&["1.1.0", "1.2.0"]).await;
+    let before = bot.configuration(STABLE);
+    let policies = &before[0].policies;
+    run::poll(bot.context(), &policies[0].repository, policies).await;
+    let after = bot.configuration(&format!("exclude: [1.2.0], {STABLE}"));
+    bot.memory.retain(&after);
+    let due = [after[0].id.clone()].into();
+    let acted = run::act(bot.context(), &after, &due, &Progress::default()).await;
+    assert_eq!(acted.automations[0].outcome.as_str(), "unchanged", "{acted:?}");
+    assert_eq!(bot.remote.show("main:app.yaml"), bot.file("1.1.0"));
+    // The same policy, read anew, is still known.
+    let same = bot.configuration(STABLE);
+    let acted = run::act(bot.context(), &same, &due, &Progress::default()).await;
+    assert_eq!(acted.automations[0].outcome.as_str(), "pushed", "{acted:?}");
 }

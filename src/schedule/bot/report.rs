@@ -15,23 +15,22 @@ use crate::schedule::agenda::{Ending, Moment, Polled, Ran};
 impl State {
     /// Takes in what a poll came to.
     pub(super) fn polled(&mut self, key: &str, number: u64, polled: &run::Polled, now: Moment) {
-        let mut changed = BTreeSet::new();
         for report in &polled.policies {
             let policy = report.id.to_string();
             match self.rows.polled(report, now.time) {
-                Change::None => continue,
+                Change::None => {}
                 Change::First(selected) => tracing::debug!(policy.name = policy, %selected, "selects a tag"),
                 Change::Other(before, selected) => tell_change(&policy, &before, &selected),
                 Change::Doubted(reason) => {
                     tracing::warn!(policy.name = policy, reason, "keeps its selection");
-                    continue;
                 }
                 Change::Nothing(reason) => {
-                    tracing::warn!(policy.name = policy, reason, "selects nothing");
-                    continue;
+                    // A failed poll is told by itself.
+                    if polled.failures.is_empty() {
+                        tracing::warn!(policy.name = policy, reason, "selects nothing");
+                    }
                 }
             }
-            changed.insert(report.id.clone());
         }
         if let Some(subject) = self.image(key) {
             match polled.failures.first() {
@@ -42,8 +41,8 @@ impl State {
         self.journal.counts.polls += 1;
         self.journal.counts.polls_failed += usize::from(!polled.failures.is_empty());
         let until = polled.policies.iter().filter_map(|report| report.hold.as_ref()?.until()).min();
-        let ending = worst(polled.failures.iter());
-        self.agenda.polled(&Polled { repository: key, number, ending, changed: &changed, until }, now);
+        let (ending, changed) = (worst(polled.failures.iter()), &polled.changed);
+        self.agenda.polled(&Polled { repository: key, number, ending, changed, until }, now);
     }
 
     /// Takes in what a run came to.

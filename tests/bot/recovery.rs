@@ -1,0 +1,49 @@
+//! Failures that are over: what was missed meanwhile is made up for at once, not at the next interval.
+
+use std::time::Duration;
+
+use tagwright::config;
+
+use crate::simulated::Fault;
+use crate::support::Behaviour;
+use crate::world::{World, pass};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl World {
+    /// An automation that runs by itself once a day, and polls its image every minute.
+    fn daily(&self, policy: &str) -> Vec<std::sync::Arc<tagwright::automation::Automation>> {
+        let text = format!(
+            "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {{name: shop, namespace: default}}\n\
+             spec:\n  interval: 24h\n  git: {{url: '{}', branch: main}}\n  images:\n  \
+             - {{name: shop-0, image: {}/team/app-0, interval: 1m, {policy}, policy: {{semver: {{range: 1.x}}}}}}\n",
+            self.server.url(),
+            self.registry.host()
+        );
+        config::parse("configuration.yaml", &text).unwrap().automations
+    }
+}
+
+/// The remote is away when a tag comes, and the registry when the remote is back.
+#[tokio::test(start_paused = true)]
+async fn a_selection_that_comes_back_is_applied() {
+    let world = World::start().await;
+    let (bot, handle) = world.bot(world.daily("suspend: false"), world.settings());
+    pass(&handle, MINUTE).await;
+    world.server.behave(Behaviour { answer: Some((503, "text/plain", "busy")), ..Behaviour::default() });
+    world.release(0, "1.1.0");
+    pass(&handle, MINUTE).await;
+    world.registry.change(|registry| {
+        let denied = || ("/tags/list".to_owned(), Fault::error(403, "DENIED", "not now"));
+        registry.faults = std::iter::repeat_with(denied).take(1000).collect();
+    });
+    pass(&handle, MINUTE).await;
+    world.server.behave(Behaviour::default());
+    pass(&handle, 20 * MINUTE).await;
+    assert_eq!(world.tag(0), "1.0.0", "nothing is selected while the registry says nothing");
+    world.registry.change(|registry| registry.faults.clear());
+    pass(&handle, 2 * MINUTE).await;
+    assert_eq!(world.tag(0), "1.1.0");
+    handle.shutdown();
+    bot.await.unwrap();
+}
