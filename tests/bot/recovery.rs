@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use tagwright::config;
+use tagwright::registry::{Client, DockerConfig, Settings as RegistrySettings};
+use tagwright::run::Edges;
 
-use crate::simulated::Fault;
+use crate::simulated::{Fault, Head};
 use crate::support::Behaviour;
 use crate::world::{World, pass};
 
@@ -44,6 +46,30 @@ async fn a_selection_that_comes_back_is_applied() {
     world.registry.change(|registry| registry.faults.clear());
     pass(&handle, 2 * MINUTE).await;
     assert_eq!(world.tag(0), "1.1.0");
+    handle.shutdown();
+    bot.await.unwrap();
+}
+
+/// The registry lists a tag and does not tell its digest.
+#[tokio::test(start_paused = true)]
+async fn a_digest_that_could_not_be_had_is_asked_for_again() {
+    let world = World::start().await;
+    world.registry.change(|registry| registry.head = Head::Status(503));
+    let settings = RegistrySettings {
+        docker_config: DockerConfig::none(),
+        retry_wait: Duration::ZERO,
+        ..RegistrySettings::default()
+    };
+    let edges = Edges { registry: Client::new(settings).unwrap(), ..world.edges() };
+    world.release(0, "1.1.0");
+    let automations = world.daily("digestReflectionPolicy: IfNotPresent");
+    let (bot, handle) = tagwright::schedule::Bot::new(edges, automations, world.settings());
+    let bot = tokio::spawn(bot.run());
+    pass(&handle, MINUTE).await;
+    assert_eq!(world.commits(), crate::world::IMAGES, "nothing without its digest");
+    world.registry.change(|registry| registry.head = Head::Digest);
+    pass(&handle, 2 * MINUTE).await;
+    assert_eq!(world.commits(), crate::world::IMAGES + 1);
     handle.shutdown();
     bot.await.unwrap();
 }

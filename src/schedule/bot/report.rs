@@ -67,7 +67,7 @@ impl State {
                 tracing::debug!(automation = %report.id, outcome = report.outcome.as_str(), "ran");
             }
             let until = report.holds.iter().filter_map(|held| held.hold.until()).min();
-            ran.push(Ran { automation: report.id.clone(), ending: ending(report), until });
+            ran.push(Ran { automation: report.id.clone(), ending: self.ending(report, &acted.failures), until });
         }
         let automations = due.iter().map(|id| Subject::Automation(id.to_string()));
         for subject in automations.chain([Subject::Remote(url.to_owned())]) {
@@ -109,6 +109,21 @@ impl State {
         }
     }
 
+    /// How an automation ended. One that lacks a digest is not done, even where it had something else to do.
+    fn ending(&self, report: &AutomationReport, failures: &[Error]) -> Ending {
+        if let Outcome::Failed(error) = &report.outcome {
+            return worst(std::iter::once(error));
+        }
+        let automation = self.world.automations.iter().find(|automation| automation.id == report.id);
+        let policies = automation.filter(|_| !failures.is_empty()).map(|it| it.policies.as_slice()).unwrap_or_default();
+        let images: Vec<String> = policies.iter().map(|policy| format!("{}:", policy.repository.image)).collect();
+        let is_lacking = |error: &&Error| match error {
+            Error::Registry { image, .. } => images.iter().any(|name| image.starts_with(name.as_str())),
+            _ => false,
+        };
+        worst(failures.iter().filter(is_lacking))
+    }
+
     fn image(&self, key: &str) -> Option<Subject> {
         let watched = self.world.watched(key)?;
         Some(Subject::Image(key.to_owned(), watched.repository.image.name().to_owned()))
@@ -124,13 +139,6 @@ fn culprit(report: &AutomationReport, error: &Error) -> Subject {
     match error {
         Error::Git { url, .. } => Subject::Remote(url.clone()),
         _ => Subject::Automation(report.id.to_string()),
-    }
-}
-
-fn ending(report: &AutomationReport) -> Ending {
-    match &report.outcome {
-        Outcome::Failed(error) => worst(std::iter::once(error)),
-        _ => Ending::Done,
     }
 }
 
