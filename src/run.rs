@@ -20,10 +20,10 @@ use jiff::Timestamp;
 
 pub use memory::Memory;
 pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
-pub use poll::{Polled, image_key, no_match, poll, refused, save};
+pub use poll::{Polled, believe, image_key, no_match, poll, refused, save};
 pub use progress::{Place, Progress, Stage};
 pub use remote::survey::{Seen, Survey, Wanted, survey};
-pub use remote::{Inspected, Past, inspect, past, reflected};
+pub use remote::{Inspected, Past, guards, inspect, past, reflected, suspended};
 
 use crate::automation::{Automation, ObjectName};
 use crate::change::{Code, Diagnostic};

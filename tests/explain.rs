@@ -431,3 +431,67 @@ async fn what_a_bot_has_left_counts() {
     assert!(said.out.contains("6.0.0 stays (default:app:tag): held by hand since 20"), "{}", said.out);
     assert!(said.out.contains("(freeze); `tagwright release default:app` lifts it\n"), "{}", said.out);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remote_is_explained_as_a_run_would_treat_it() {
+    let marked = |tag: &str| format!("tag: {tag} # {{\"$imagepolicy\": \"default:app:tag\"}}\n");
+    let scene = Scene::new(&[("apps/a.yaml", &marked("6.0.0")), ("apps/b.yaml", &marked("6.1.0"))]).await;
+    let explain = || scene.run(&["explain", "default:app", "--remote", "--data-dir", "data"]);
+    let fields = || {
+        let said = explain();
+        let (_, fields) = said.out.split_once("\n\ndefault/shop on main of URL below apps\n").unwrap();
+        fields.to_owned()
+    };
+    assert_eq!(fields().matches(" -> 6.1.1 (default:app:tag)\n").count(), 2, "{}", fields());
+    assert_eq!(scene.run(&["run", "--once", "--data-dir", "data"]).code, 0);
+
+    // A person takes one of the two back. The commits after it are more than what is fetched at first.
+    remote::git(&scene.remote.work(), &["pull", "-q", "origin", "main"]);
+    let now = jiff::Timestamp::now().as_second();
+    scene.remote.commit_at(now, &[("apps/a.yaml", &marked("6.0.0"))], "Back to 6.0.0");
+    for _ in 0..5 {
+        scene.remote.commit_at(now, &[], "Something else");
+    }
+    let taken_back = "apps/a.yaml:1:6: 6.0.0 stays (default:app:tag): someone undid ";
+    let up_to_date = "apps/b.yaml:1:6: 6.1.1 is up to date (default:app:tag)\n";
+    assert!(fields().contains(taken_back) && fields().contains(up_to_date), "{}", fields());
+    std::fs::remove_dir_all(scene.folder.path().join("data/mirrors")).unwrap();
+    assert!(fields().contains(taken_back), "{}", fields());
+    let json = scene.run(&["explain", "default:app", "--remote", "--output", "json"]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["places"][0]["fields"][0]["hold"], "reverted", "{json}");
+
+    // It is what a run does, too.
+    let head = scene.remote.at("refs/heads/main");
+    assert_eq!(scene.run(&["run", "--once", "--data-dir", "data"]).code, 0);
+    assert_eq!(scene.remote.at("refs/heads/main"), head);
+
+    for (order, expect) in [
+        (["hold", "default:app"], "apps/a.yaml:1:6: 6.0.0 stays (default:app:tag): held by hand since 20"),
+        (["release", "default:app"], "apps/a.yaml:1:6: 6.0.0 -> 6.1.1 (default:app:tag)\n"),
+        (["suspend", "default/shop"], "apps/a.yaml:1:6: 6.0.0 stays (default:app:tag): suspended by hand since 20"),
+    ] {
+        let said = scene.run(&[order[0], order[1], "--data-dir", "data"]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        assert!(fields().contains(expect), "{order:?}: {}", fields());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_a_run_would_not_believe_selects_nothing() {
+    let scene = Scene::new(&[]).await;
+    assert_eq!(scene.run(&["run", "--once", "--data-dir", "data"]).code, 0);
+    scene.registry.change(|world| world.repositories.get_mut("team/app").unwrap().retain(|tag| tag != "6.1.1"));
+    let said = scene.run(&["explain", "default:app", "--data-dir", "data"]);
+    assert!(said.out.contains("\nnothing is selected: "), "{}", said.out);
+    assert!(said.out.contains("6.1.1"), "{}", said.out);
+    assert_eq!(said.code, 1);
+    let without = scene.run(&["explain", "default:app"]);
+    assert_eq!((without.code, without.out.contains("* 6.1.0  selected\n")), (0, true), "{}", without.out);
+
+    let Opened::Ready { store, .. } = Store::open(&scene.folder.path().join("data")) else { panic!("in use") };
+    let in_use = scene.run(&["explain", "default:app", "--data-dir", "data"]);
+    drop(store);
+    assert_eq!(in_use.code, 0, "{}", in_use.err);
+    assert!(in_use.err.starts_with("note: the state in data is in use: "), "{}", in_use.err);
+}

@@ -1,15 +1,16 @@
 //! `tagwright explain`: why a policy selects what it selects, and what becomes of its fields.
 
+mod left;
 mod places;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use self::left::Left;
 use super::{Ending, Output, streams};
 use crate::automation::{ImagePolicy, ObjectName};
 use crate::explain::{self, Ages, Fate, Tags};
-use crate::guard::Hold;
 use crate::image::{Repository, Tag};
 use crate::report::Usage;
 use crate::report::explain::{Document, Extent, Known, One, Story, sentence, text};
@@ -40,7 +41,7 @@ pub(super) struct Arguments {
     /// Folder with secrets as files: NAMESPACE/NAME/KEY
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS", hide_env_values = true)]
     secrets: Option<PathBuf>,
-    /// Folder for the Git mirrors, kept for the next time [default: a temporary folder]
+    /// Data folder of a bot: its Git mirrors, what it knows of tags, what is held by hand [default: a temporary folder]
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
     /// Take the tags of this image repository in place of the policy's own
@@ -85,8 +86,8 @@ async fn tell(
 ) -> anyhow::Result<Ending> {
     let client = registry::Client::new(super::run::registry_settings(&arguments.registry_mirror)?)?;
     let (tags, pushed) = tags(arguments, policy, repository, &client).await?;
-    let left = left(arguments.data_dir.as_deref(), policy)?;
-    let pushed: BTreeMap<String, jiff::Timestamp> = left.seen.into_iter().chain(pushed).collect();
+    let left = Left::of(arguments.data_dir.as_deref(), policy)?;
+    let pushed: BTreeMap<String, jiff::Timestamp> = left.ages().chain(pushed).collect();
     let source = match &arguments.tags {
         Some(path) if path.as_os_str() == "-" => "standard input".to_owned(),
         Some(path) => path.display().to_string(),
@@ -99,13 +100,16 @@ async fn tell(
         false => (Known::Yes, Some(Ages { since: &since, now })),
     };
     let funnel = explain::guarded(policy, &tags, ages);
-    let mut story = Story { policy, source: &source, funnel, ages: known, held: held(policy), places: Vec::new() };
+    let is_own = arguments.tags.is_none() && arguments.image.is_none();
+    let doubt = || left.doubt(policy, &configuration.policies, &tags.allowed, now).filter(|_| is_own);
+    let held = held(policy).or_else(doubt);
+    let mut story = Story { policy, source: &source, funnel, ages: known, held, places: Vec::new() };
     if let Some(tag) = &arguments.tag {
         one_tag(arguments, &story, (&tags, ages), tag)?;
         return Ok(ending(&story));
     }
     let selected =
-        places::Selected { policy, repository, client: &client, tag: selected(&story), held: left.held, now };
+        places::Selected { policy, repository, client: &client, tag: selected(&story), switches: left.switches, now };
     let looked = match (&arguments.directory, arguments.remote) {
         (Some(directory), _) => places::directory(directory, configuration, &selected).await?,
         (None, true) => places::remotes(arguments.data_dir.clone(), configuration, &selected).await?,
@@ -156,28 +160,6 @@ fn held(policy: &ImagePolicy) -> Option<String> {
         return Some("the policy is suspended".to_owned());
     }
     policy.repository.suspended.then(|| format!("the image repository {} is suspended", policy.repository.id))
-}
-
-/// What a bot has left about a policy.
-#[derive(Default)]
-struct Left {
-    /// When tags were pushed, or first seen.
-    seen: BTreeMap<String, jiff::Timestamp>,
-    /// Since when, and why, the policy is held by hand.
-    held: Option<Hold>,
-}
-
-/// Looks at what a bot has left in its data directory. Of one that runs, nothing is known.
-fn left(folder: Option<&Path>, policy: &ImagePolicy) -> anyhow::Result<Left> {
-    let Some(store) = folder.and_then(|folder| super::at::left(folder).ok().flatten()) else {
-        return Ok(Left::default());
-    };
-    let image = store.image(&run::image_key(&policy.repository))?.unwrap_or_default();
-    let seen = image.tags.into_iter().map(|tag| (tag.name, tag.pushed.unwrap_or(tag.first_seen))).collect();
-    let name = format!("{}:{}", policy.id.namespace, policy.id.name);
-    let switch = store.switches()?.held.remove(&name);
-    let held = switch.map(|switch| Hold::Manual { policy: name, since: switch.since, reason: switch.reason });
-    Ok(Left { seen, held })
 }
 
 /// The tags, and when they were pushed, as far as that is known.

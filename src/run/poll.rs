@@ -3,7 +3,7 @@
 mod select;
 mod tags;
 
-pub use self::tags::key as image_key;
+pub use self::tags::{believe, key as image_key};
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
+pub use self::commit::guards;
 use self::commit::{Draft, held, marker_name};
 pub use self::inspect::{Inspected, inspect, reflected};
 pub use self::past::{Past, past};
@@ -127,8 +128,9 @@ pub(super) async fn run(
     done
 }
 
-/// Why an automation does nothing, if it is suspended.
-fn suspended(automation: &Automation, switches: &Switches) -> Option<String> {
+/// Why an automation does nothing, if it is suspended: in the configuration, or by hand.
+#[must_use]
+pub fn suspended(automation: &Automation, switches: &Switches) -> Option<String> {
     if automation.suspended {
         return Some("the automation is suspended".to_owned());
     }

@@ -11,12 +11,12 @@ use crate::change::Code;
 use crate::config::Configuration;
 use crate::edit::Selection;
 use crate::explain::{self, Fields};
-use crate::guard::{self, Hold};
 use crate::image::{Repository, Tag};
 use crate::marker::{self, Embedded};
 use crate::plan::{Guards, MarkedFile};
 use crate::report::explain::Place;
 use crate::run::Kind;
+use crate::store::Switches;
 use crate::{files, git, registry, run};
 
 /// What a policy selects, and what it takes to find its digest.
@@ -26,28 +26,55 @@ pub(super) struct Selected<'s> {
     pub(super) client: &'s registry::Client,
     /// Or why nothing is selected.
     pub(super) tag: Result<String, String>,
-    /// What holds the policy as a whole.
-    pub(super) held: Option<Hold>,
+    /// What people asked for by hand.
+    pub(super) switches: Switches,
     pub(super) now: Timestamp,
 }
 
 impl Selected<'_> {
-    /// What becomes of the fields in files that an automation reads, or nobody.
-    async fn fields(&self, files: &[MarkedFile], automation: Option<&Automation>) -> Fields {
-        let id = &self.policy.id;
-        let selection = match self.tag.as_deref().map(Tag::parse) {
+    /// What is selected for fields in these files.
+    async fn selection(&self, files: &[MarkedFile]) -> Selection {
+        match self.tag.as_deref().map(Tag::parse) {
             Ok(Ok(tag)) => run::reflected(self.client, self.policy, self.repository, tag, files).await,
             Ok(Err(error)) => Selection::NoSelection(error.to_string()),
             Err(reason) => Selection::NoSelection(reason.clone()),
-        };
-        let name = format!("{}:{}", id.namespace, id.name);
-        let guards = automation.map_or_else(Guards::default, |automation| Guards {
-            policies: &automation.policies,
-            held: self.held.iter().map(|hold| (name.clone(), hold.clone())).collect(),
-            everything: guard::window(&automation.windows, self.now),
-            ..Guards::default()
-        });
-        explain::fields(files, &name, &selection, &guards)
+        }
+    }
+
+    /// What becomes of the fields in files of a directory that an automation reads, or nobody.
+    async fn fields(&self, files: &[MarkedFile], automation: Option<&Automation>) -> Fields {
+        let selection = self.selection(files).await;
+        let guards =
+            automation.map_or_else(Guards::default, |automation| run::guards(automation, &self.switches, self.now));
+        let fields = explain::fields(files, &self.name(), &selection, &guards);
+        match automation {
+            Some(automation) => self.suspended(fields, automation),
+            None => fields,
+        }
+    }
+
+    /// What becomes of the fields in a remote, and on which branch.
+    async fn remote_fields(&self, git: &git::Git, automation: &Automation) -> Result<(String, Fields), run::Error> {
+        let inspected = run::inspect(git, automation).await?;
+        let (name, selection) = (self.name(), self.selection(&inspected.files).await);
+        let selections = [(name.as_str(), selection.clone())].into_iter().collect();
+        let guards = inspected.guards(&selections, &self.switches, self.now).await?;
+        let mut fields = explain::fields(&inspected.files, &name, &selection, &guards);
+        let missing = inspected.diagnostics.iter().filter(|it| it.code == Code::PathMissing);
+        fields.diagnostics.splice(0..0, missing.cloned());
+        Ok((inspected.branch().to_owned(), self.suspended(fields, automation)))
+    }
+
+    /// The policy, as markers name it.
+    fn name(&self) -> String {
+        format!("{}:{}", self.policy.id.namespace, self.policy.id.name)
+    }
+
+    fn suspended(&self, fields: Fields, automation: &Automation) -> Fields {
+        match run::suspended(automation, &self.switches) {
+            Some(why) => fields.held(&why),
+            None => fields,
+        }
     }
 }
 
@@ -81,7 +108,7 @@ pub(super) async fn directory(
         let embedded = Embedded::everywhere(automation.embedded);
         let read = |(path, bytes): &(String, Vec<u8>)| MarkedFile::with(path.clone(), bytes.clone(), embedded);
         let files: Vec<_> = found.iter().filter(|(path, _)| is_within(path, paths)).map(read).collect();
-        let fields = held(selected.fields(&files, Some(automation)).await, automation);
+        let fields = selected.fields(&files, Some(automation)).await;
         let title = format!("{} in {shown}{}", automation.id, below(paths));
         places.push(Place { automation: automation.id.to_string(), title, fields, error: None });
     }
@@ -120,11 +147,8 @@ pub(super) async fn remotes(
         let url = &automation.remote.url;
         let below = below(&automation.paths);
         let id = automation.id.to_string();
-        looked.places.push(match run::inspect(&git, automation).await {
-            Ok(run::Inspected { branch, files, diagnostics, .. }) => {
-                let mut fields = held(selected.fields(&files, Some(automation)).await, automation);
-                let missing = diagnostics.into_iter().filter(|it| it.code == Code::PathMissing);
-                fields.diagnostics.splice(0..0, missing);
+        looked.places.push(match selected.remote_fields(&git, automation).await {
+            Ok((branch, fields)) => {
                 Place { title: format!("{id} on {branch} of {url}{below}"), automation: id, fields, error: None }
             }
             Err(error) => {
@@ -139,10 +163,6 @@ pub(super) async fn remotes(
         looked.places.push(Place { automation: String::new(), title, fields: Fields::default(), error: None });
     }
     Ok(looked)
-}
-
-fn held(fields: Fields, automation: &Automation) -> Fields {
-    if automation.suspended { fields.held("the automation is suspended") } else { fields }
 }
 
 fn below(paths: &[String]) -> String {

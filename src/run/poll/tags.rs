@@ -76,7 +76,7 @@ fn merge(
 ) -> (Image, Tags) {
     let refused = super::refused(&listing);
     let before = before.unwrap_or_default();
-    if let Err(doubt) = believe(context, &listing, &before, policies) {
+    if let Err(doubt) = believe(&before, &listing.tags, policies, context.now) {
         let tags = Tags { seen: before.tags.clone(), refused, doubt: Some(doubt) };
         // The validator stays: it belongs to the tags that are kept.
         return (Image { polled: context.now, doubted: true, ..before }, tags);
@@ -87,22 +87,26 @@ fn merge(
     (image, Tags { seen, refused, doubt: None })
 }
 
-fn believe(
-    context: Context<'_>,
-    listing: &Listing,
+/// Whether what the registry lists now is believed, after what was known of it; by all policies that look at it.
+///
+/// # Errors
+/// It is not, and why.
+pub fn believe(
     before: &Image,
+    listed: &[String],
     policies: &[std::sync::Arc<ImagePolicy>],
+    now: Timestamp,
 ) -> Result<(), Hold> {
-    let now: Vec<&str> = listing.tags.iter().map(String::as_str).collect();
+    let listed: Vec<&str> = listed.iter().map(String::as_str).collect();
     let old: Vec<&str> = before.tags.iter().map(|tag| tag.name.as_str()).collect();
     let known = Tags { seen: before.tags.clone(), refused: None, doubt: None };
     let used: Vec<String> = policies
         .iter()
         .filter(|policy| !policy.suspended)
-        .filter_map(|policy| select::in_use(policy, &known, context.now))
+        .filter_map(|policy| select::in_use(policy, &known, now))
         .collect();
     let used: Vec<&str> = used.iter().map(String::as_str).collect();
-    guard::believe(&Known { tags: &old, in_use: &used, doubted: before.doubted }, &now)
+    guard::believe(&Known { tags: &old, in_use: &used, doubted: before.doubted }, &listed)
 }
 
 /// The tags in the order of their names, each with the time when it was first seen.

@@ -18,6 +18,7 @@ use crate::plan::{self, MarkedFile, Plan};
 use crate::run::memory::Scanned;
 use crate::run::outcome::{Error, Outcome};
 use crate::run::progress::Stage;
+use crate::store::Switches;
 
 /// Which files of a commit are read. The rule's name changes with its functions, since mirrors remember what they found.
 pub(super) const MARKED_FILES: git::Criteria = git::Criteria {
@@ -58,7 +59,7 @@ impl Remote<'_> {
         job.report.diagnostics = found_diagnostics(&found);
         let files = self.scan(found, known, embedded);
         job.selections = self.selections(job, &files, done).await;
-        let guards = self.guards(automation);
+        let guards = guards(automation, self.switches, self.context.now);
         let plan = plan::guarded(&files, &job.selections, &guards);
         Ok(Draft { at, base, files, guards, plan })
     }
@@ -100,22 +101,6 @@ impl Remote<'_> {
         let details = new_commit(head.tip, automation, job.report.message.clone(), self.context.now);
         let snapshot = mirror.snapshot(head.tip).await.map_err(failed)?;
         snapshot.commit_edits(edits.collect(), details).await.map_err(failed)
-    }
-
-    /// What holds fields of an automation, but for what the history says.
-    fn guards<'a>(&self, automation: &'a Automation) -> plan::Guards<'a> {
-        let held = automation.policies.iter().filter_map(|policy| {
-            let name = marker_name(policy);
-            let switch = self.switches.held.get(&name)?;
-            let hold = Hold::Manual { policy: name.clone(), since: switch.since, reason: switch.reason.clone() };
-            Some((name, hold))
-        });
-        plan::Guards {
-            policies: &automation.policies,
-            held: held.collect(),
-            fields: BTreeMap::new(),
-            everything: guard::window(&automation.windows, self.context.now),
-        }
     }
 
     /// Scans the files that are new, and takes the others as they were scanned before.
@@ -170,6 +155,23 @@ impl Remote<'_> {
             selections.insert(marker_name(policy), selection);
         }
         selections
+    }
+}
+
+/// What holds fields of an automation, but for what the history says.
+#[must_use]
+pub fn guards<'a>(automation: &'a Automation, switches: &Switches, now: Timestamp) -> plan::Guards<'a> {
+    let held = automation.policies.iter().filter_map(|policy| {
+        let name = marker_name(policy);
+        let switch = switches.held.get(&name)?;
+        let hold = Hold::Manual { policy: name.clone(), since: switch.since, reason: switch.reason.clone() };
+        Some((name, hold))
+    });
+    plan::Guards {
+        policies: &automation.policies,
+        held: held.collect(),
+        fields: BTreeMap::new(),
+        everything: guard::window(&automation.windows, now),
     }
 }
 

@@ -1,22 +1,26 @@
 //! Looking at what a run would look at, without a commit.
 
-use super::commit::{MARKED_FILES, found_diagnostics, marker_name};
-use super::{Error, survey};
+use jiff::Timestamp;
+
+use super::commit::{MARKED_FILES, found_diagnostics, guards, marker_name};
+use super::revert::{Line, READ, Search};
+use super::target::Target;
+use super::{Error, Progress, survey};
 use crate::automation::{Automation, DigestReflection, ImagePolicy};
 use crate::change::Diagnostic;
-use crate::edit::Selection;
+use crate::edit::{Selection, Selections};
 use crate::image::{Reference, Repository, Tag};
 use crate::marker::Embedded;
-use crate::plan::{self, MarkedFile};
+use crate::plan::{self, Guards, MarkedFile};
+use crate::store::Switches;
 use crate::{git, registry};
 
 /// What an automation would plan on.
-#[derive(Debug)]
-pub struct Inspected {
-    /// The branch that it would push to.
-    pub branch: String,
-    /// The commit that was read.
-    pub commit: String,
+pub struct Inspected<'a> {
+    automation: &'a Automation,
+    mirror: git::Mirror,
+    advertisement: git::Advertisement,
+    target: Target,
     /// The files that mention a marker.
     pub files: Vec<MarkedFile>,
     /// Paths that do not exist, and files that are not read.
@@ -27,7 +31,7 @@ pub struct Inspected {
 ///
 /// # Errors
 /// Those that a run would have before it plans: of the connection, the login, the checkout, the mirror.
-pub async fn inspect(git: &git::Git, automation: &Automation) -> Result<Inspected, Error> {
+pub async fn inspect<'a>(git: &git::Git, automation: &'a Automation) -> Result<Inspected<'a>, Error> {
     let remote = &automation.remote;
     let failed = |doing| move |source| Error::git(doing, &remote.url, source);
     let mirror = git.open(&remote.url, &remote.access).map_err(failed("open"))?;
@@ -36,7 +40,37 @@ pub async fn inspect(git: &git::Git, automation: &Automation) -> Result<Inspecte
     let diagnostics = found_diagnostics(&found);
     let embedded = Embedded::everywhere(automation.embedded);
     let files = found.files.into_iter().map(|file| MarkedFile::with(file.path, file.bytes, embedded)).collect();
-    Ok(Inspected { branch: target.branch, commit: target.base.to_string(), files, diagnostics })
+    Ok(Inspected { automation, mirror, advertisement, target, files, diagnostics })
+}
+
+impl Inspected<'_> {
+    /// The branch that the automation would push to.
+    #[must_use]
+    pub fn branch(&self) -> &str {
+        &self.target.branch
+    }
+
+    /// What would hold fields of the automation if its policies selected this: what people asked for by hand, the window,
+    /// and what they took back, found in the history.
+    ///
+    /// # Errors
+    /// The history could not be read.
+    pub async fn guards(
+        &self,
+        selections: &Selections,
+        switches: &Switches,
+        now: Timestamp,
+    ) -> Result<Guards<'_>, Error> {
+        let mut guards = guards(self.automation, switches, now);
+        let mut search = Search::new(&switches.released);
+        search.ask(0, self.automation, &self.files, &plan::guarded(&self.files, selections, &guards));
+        let Target { base, branch, want, .. } = &self.target;
+        let line = Line { mirror: &self.mirror, advertisement: &self.advertisement, branch, want, tip: *base };
+        let found = search.along(line, &Progress::default()).await;
+        let found = found.map_err(|source| Error::git(READ, &self.automation.remote.url, source))?;
+        guards.fields.extend(found.into_iter().map(|(_, place, hold)| (place, hold)));
+        Ok(guards)
+    }
 }
 
 /// What a policy selects when it selects a tag of a repository, with the digest if it asks for one.

@@ -8,20 +8,23 @@ use jiff::Timestamp;
 use super::commit::Draft;
 use super::push::Head;
 use super::{Done, Job, Remote, fail_all};
-use crate::automation::Author;
+use crate::automation::{Author, Automation};
 use crate::change::Change;
-use crate::git::{self, Advertisement, CommitFacts, CommitId, End, Interest, Mirror, Touch, Visit};
+use crate::git::{self, Advertisement, CommitFacts, CommitId, End, Interest, Mirror, Touch, Visit, Want};
 use crate::guard::{self, Hold, Identity, Verdict, Writer, Writing};
 use crate::marker::{self, Embedded, Scan};
 use crate::message;
-use crate::plan::{MarkedFile, Place};
-use crate::run::progress::Stage;
+use crate::plan::{MarkedFile, Place, Plan};
+use crate::run::progress::{Progress, Stage};
 
 /// The most commits that are looked at. A revert that is older, or a value that the bot wrote longer ago, is not seen.
 const MAX_HISTORY: usize = 1_000;
 
 /// How many generations the mirror is deepened to, one after the other, as long as a question is open.
 const GENERATIONS: [u32; 2] = [64, 1_000];
+
+/// What is done while it is looked for, in messages of failures.
+pub(super) const READ: &str = "read the history of";
 
 /// A job and what it would do.
 type Drafted<'a> = (Job<'a>, Draft<'a>);
@@ -38,47 +41,39 @@ impl Remote<'_> {
         done: &mut Done,
     ) -> Vec<Drafted<'j>> {
         for (at, head) in heads.iter().enumerate() {
-            let fields = fields(at, &drafts);
-            if fields.is_empty() {
-                continue;
+            let mut search = Search::new(&self.switches.released);
+            for (number, (job, draft)) in drafts.iter().enumerate().filter(|(_, (_, draft))| draft.at == at) {
+                search.ask(number, job.automation, &draft.files, &draft.plan);
             }
-            let search = Search { lifted: self.switches.released.clone(), released: BTreeSet::new(), fields };
-            match self.search(mirror, advertisement, head, search).await {
-                Ok(found) => found.hold(&mut drafts),
+            let line = Line { mirror, advertisement, branch: &head.branch, want: &head.want, tip: head.tip };
+            match search.along(line, self.progress).await {
+                Ok(holds) => {
+                    for (number, place, hold) in holds {
+                        drafts[number].1.guards.fields.insert(place, hold);
+                    }
+                }
                 Err(source) => {
                     let (lost, kept) = drafts.into_iter().partition(|(_, draft)| draft.at == at);
                     drafts = kept;
                     let lost: Vec<Drafted<'j>> = lost;
-                    fail_all(lost.into_iter().map(|(job, _)| job).collect(), "read the history of", source, done);
+                    fail_all(lost.into_iter().map(|(job, _)| job).collect(), READ, source, done);
                 }
             }
         }
         drafts
     }
+}
 
-    /// Walks back, and fetches older commits as long as there is a question and the mirror ends.
-    async fn search(
-        &self,
-        mirror: &Mirror,
-        advertisement: &Advertisement,
-        head: &Head<'_>,
-        mut search: Search,
-    ) -> Result<Search, git::Error> {
-        self.progress.at(Stage::History, &head.branch);
-        let mut depths = GENERATIONS.into_iter();
-        loop {
-            let (ended, done) = walk(mirror, head.tip, search).await?;
-            search = done;
-            match depths.next() {
-                Some(depth) if ended == End::Boundary => {
-                    mirror.deepen(advertisement, &head.want, depth).await?;
-                    self.progress.at(Stage::History, &head.branch);
-                    search.forget();
-                }
-                _ => return Ok(search),
-            }
-        }
-    }
+/// The line of commits that is walked back.
+pub(super) struct Line<'l> {
+    pub(super) mirror: &'l Mirror,
+    pub(super) advertisement: &'l Advertisement,
+    /// The push branch.
+    pub(super) branch: &'l str,
+    /// What was fetched, and is fetched again with more history.
+    pub(super) want: &'l Want,
+    /// The newest commit.
+    pub(super) tip: CommitId,
 }
 
 /// Walks back from `base` until everything is known, or nothing more is.
@@ -100,8 +95,8 @@ async fn walk(mirror: &Mirror, base: CommitId, search: Search) -> Result<(End, S
 
 /// A field that is about to be changed.
 struct Question {
-    /// The draft that does it.
-    draft: usize,
+    /// The number of the plan that does it.
+    number: usize,
     author: Author,
     embedded: Embedded,
     place: Place,
@@ -115,7 +110,7 @@ struct Question {
 
 /// What is looked for, and what was found.
 #[derive(Default)]
-struct Search {
+pub(super) struct Search {
     /// When policies were released by telling the bot.
     lifted: BTreeMap<String, Timestamp>,
     /// Policies that a commit released, of those visited.
@@ -125,6 +120,48 @@ struct Search {
 }
 
 impl Search {
+    /// A search for nothing yet; policies may have been released by telling the bot.
+    pub(super) fn new(lifted: &BTreeMap<String, Timestamp>) -> Self {
+        Self { lifted: lifted.clone(), ..Self::default() }
+    }
+
+    /// Looks for the fields that a plan changes, too. They are found under the number.
+    pub(super) fn ask(&mut self, number: usize, automation: &Automation, files: &[MarkedFile], plan: &Plan) {
+        let files: HashMap<&str, &MarkedFile> = files.iter().map(|file| (file.path.as_str(), file)).collect();
+        for edit in &plan.edits {
+            let Some(file) = files.get(edit.path.as_str()) else { continue };
+            let changes = edit.changes.iter().zip(&edit.changed);
+            let questions = changes.filter_map(|(change, index)| question(automation, number, file, change, *index));
+            self.fields.entry(edit.path.clone()).or_default().extend(questions);
+        }
+    }
+
+    /// Walks back, and fetches older commits as long as there is a question and the mirror ends. Returns the fields that
+    /// were taken back, with their numbers.
+    pub(super) async fn along(
+        mut self,
+        line: Line<'_>,
+        progress: &Progress,
+    ) -> Result<Vec<(usize, Place, Hold)>, git::Error> {
+        if self.fields.is_empty() {
+            return Ok(Vec::new());
+        }
+        progress.at(Stage::History, line.branch);
+        let mut depths = GENERATIONS.into_iter();
+        loop {
+            let (ended, walked) = walk(line.mirror, line.tip, self).await?;
+            self = walked;
+            match depths.next() {
+                Some(depth) if ended == End::Boundary => {
+                    line.mirror.deepen(line.advertisement, line.want, depth).await?;
+                    progress.at(Stage::History, line.branch);
+                    self.forget();
+                }
+                _ => return Ok(self.holds()),
+            }
+        }
+    }
+
     /// The files of which something is not known yet.
     fn paths(&self) -> Vec<String> {
         let open = |questions: &Vec<Question>| questions.iter().any(|question| question.answer.is_none());
@@ -177,13 +214,10 @@ impl Search {
         }
     }
 
-    /// Holds the fields of drafts that were taken back.
-    fn hold(self, drafts: &mut [Drafted<'_>]) {
-        for question in self.fields.into_values().flatten() {
-            if let Some(Some(hold)) = question.answer {
-                drafts[question.draft].1.guards.fields.insert(question.place, hold);
-            }
-        }
+    /// The fields that were taken back.
+    fn holds(self) -> Vec<(usize, Place, Hold)> {
+        let hold = |question: Question| Some((question.number, question.place, question.answer??));
+        self.fields.into_values().flatten().filter_map(hold).collect()
     }
 }
 
@@ -205,27 +239,18 @@ impl Versions<'_> {
     }
 }
 
-/// The fields that drafts for one head change, by path.
-fn fields(at: usize, drafts: &[Drafted<'_>]) -> BTreeMap<String, Vec<Question>> {
-    let mut fields: BTreeMap<String, Vec<Question>> = BTreeMap::new();
-    for (number, (job, draft)) in drafts.iter().enumerate().filter(|(_, (_, draft))| draft.at == at) {
-        let files: HashMap<&str, &MarkedFile> = draft.files.iter().map(|file| (file.path.as_str(), file)).collect();
-        for edit in &draft.plan.edits {
-            let Some(file) = files.get(edit.path.as_str()) else { continue };
-            let changes = edit.changes.iter().zip(&edit.changed);
-            let questions = changes.filter_map(|(change, index)| question(job, number, file, change, *index));
-            fields.entry(edit.path.clone()).or_default().extend(questions);
-        }
-    }
-    fields
-}
-
-fn question(job: &Job<'_>, draft: usize, file: &MarkedFile, change: &Change, index: usize) -> Option<Question> {
+fn question(
+    automation: &Automation,
+    number: usize,
+    file: &MarkedFile,
+    change: &Change,
+    index: usize,
+) -> Option<Question> {
     let marker = file.scan.markers.get(index)?;
     Some(Question {
-        draft,
-        author: job.automation.commit.author.clone(),
-        embedded: Embedded::everywhere(job.automation.embedded),
+        number,
+        author: automation.commit.author.clone(),
+        embedded: Embedded::everywhere(automation.embedded),
         place: Place::of(&file.path, marker),
         identity: Identity::of(&file.scan, index)?,
         policy: marker.policy().to_owned(),

@@ -1,0 +1,57 @@
+//! What a bot has left in its data directory about a policy.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::automation::ImagePolicy;
+use crate::cli::{at, streams};
+use crate::run;
+use crate::store::{Image, Switches};
+
+/// What a bot has left about a policy.
+#[derive(Default)]
+pub(super) struct Left {
+    /// What is known of its image repository.
+    image: Image,
+    /// What people asked for by hand.
+    pub(super) switches: Switches,
+}
+
+impl Left {
+    /// Looks into a data directory. Of a bot that runs, nothing is known.
+    pub(super) fn of(folder: Option<&Path>, policy: &ImagePolicy) -> anyhow::Result<Self> {
+        let Some(folder) = folder else { return Ok(Self::default()) };
+        let Ok(store) = at::left(folder) else {
+            streams::talk(&format!(
+                "note: the state in {} is in use: what is held, suspended or released by hand is not looked at, nor what is \
+                 known of the tags",
+                folder.display()
+            ));
+            return Ok(Self::default());
+        };
+        let Some(store) = store else { return Ok(Self::default()) };
+        let image = store.image(&run::image_key(&policy.repository))?.unwrap_or_default();
+        Ok(Self { image, switches: store.switches()? })
+    }
+
+    /// When tags were pushed, or first seen.
+    pub(super) fn ages(&self) -> impl Iterator<Item = (String, Timestamp)> {
+        let age = |tag: &crate::store::SeenTag| (tag.name.clone(), tag.pushed.unwrap_or(tag.first_seen));
+        self.image.tags.iter().map(age)
+    }
+
+    /// Why what the registry lists now would not be believed.
+    pub(super) fn doubt(
+        &self,
+        policy: &ImagePolicy,
+        all: &[Arc<ImagePolicy>],
+        listed: &[String],
+        now: Timestamp,
+    ) -> Option<String> {
+        let looks = |other: &&Arc<ImagePolicy>| Arc::ptr_eq(&other.repository, &policy.repository);
+        let looking: Vec<Arc<ImagePolicy>> = all.iter().filter(looks).cloned().collect();
+        run::believe(&self.image, listed, &looking, now).err().map(|hold| hold.to_string())
+    }
+}
