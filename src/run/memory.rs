@@ -32,11 +32,13 @@ pub(super) type Selected = BTreeMap<ObjectName, Result<Reference, String>>;
 /// Marked files by blob, under any path, and by which embedded YAML was scanned.
 pub(super) type Scanned = HashMap<(ObjectId, Embedded), MarkedFile>;
 
+/// What a poll came to, and the policy as it was then.
+type LastPoll = (Arc<ImagePolicy>, Arc<PolicyReport>);
+
 /// What the runs of a process remember.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// With the policy as it was then.
-    polled: Mutex<HashMap<ObjectName, (Arc<ImagePolicy>, Arc<PolicyReport>)>>,
+    polled: Mutex<HashMap<ObjectName, LastPoll>>,
     /// What polls found out about tags and is not in the store yet.
     unsaved: Mutex<HashMap<String, Image>>,
     /// What was last written down of each automation, if that still holds.
