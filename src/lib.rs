@@ -8,7 +8,8 @@
 //!
 //! [`run::once`] is the whole story. It polls registries ([`registry`]) and evaluates policies ([`policy`]), fetches the
 //! head of a remote into a bare mirror and finds the marked files ([`git`], [`marker`]), plans the edits and the message as
-//! a value ([`plan`], [`edit`], [`message`]), and only then commits and pushes ([`git`]).
+//! a value ([`plan`], [`edit`], [`message`]), leaves out what a guard holds ([`guard`]), and only then commits and pushes
+//! ([`git`]). A bot does the same piece by piece: [`run::poll`] and [`run::act`], each when it is due ([`schedule`]).
 //!
 //! # Layers
 //!
@@ -55,6 +56,8 @@
 //! - Bytes outside the marked scalars never change, and an edited file that a second, independent parser does not confirm
 //!   is not committed ([`edit`]).
 //! - A push is a compare-and-swap on the head that the plan was made on; when the branch moved, the plan is made again.
+//! - Nothing goes backwards, and what a person took back is not written again; the branch itself says so, not the state kept
+//!   beside it ([`guard`]). With the store deleted, the same commits are made.
 //! - Nothing from a registry, repository or template is trusted: sizes, counts and times are bounded, and only tags that
 //!   OCI allows are considered.
 //! - A credential goes to the host it is for, and appears in no argv, URL, log, error or commit.
