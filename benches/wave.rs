@@ -71,20 +71,19 @@ fn memory(world: &World, batch: &str) {
 fn measure(world: &World, batch: &str) {
     let process = Process::start(world);
     process.poll();
-    let first = process.wave(0);
-    println!("first wave of a process, {batch}: {first:?}");
+    process.wave(0);
     let url = world.server.url();
     let ls_remote = || child::run(child::command("git", world.folder.path()).args(["ls-remote", &url]));
     let (ours, theirs) = table::turns(30, || process.wave(0), ls_remote);
-    table::row(&format!("nothing to do, {batch}"), ours, "git ls-remote", theirs, 2.0);
+    table::row(&format!("nothing to do, {batch}"), ours, "git ls-remote", theirs, 1.5);
 
+    let mut seen = Vec::new();
     let changes = || {
         (0..AUTOMATIONS).for_each(|image| _ = world.release(image));
-        let poll = process.poll();
+        process.poll();
         world.server.seen();
         let wave = process.wave(AUTOMATIONS);
-        count(world, batch);
-        println!("  {IMAGES} polls took {poll:?}");
+        seen = world.server.seen().into_iter().map(|seen| seen.line).collect();
         wave
     };
     let script = || {
@@ -94,23 +93,15 @@ fn measure(world: &World, batch: &str) {
         script.args(["-e", "-c", SCRIPT]).env("URL", &url).env("DIR", world.path(&format!("clone-{patch}")));
         let took = child::run(script.env("COUNT", AUTOMATIONS.to_string()).env("PATCH", &patch));
         assert!(world.is_current());
-        process.poll();
-        process.wave(0);
         took
     };
     let (ours, theirs) = table::turns(5, changes, script);
     table::row(&format!("500 changes, {batch}"), ours, "clone, sed, commit, push", theirs, 1.0);
-}
-
-/// Prints what the server was asked for.
-fn count(world: &World, batch: &str) {
-    let seen = world.server.seen();
-    let requests = |method: &str, end: &str| {
-        seen.iter().filter(|seen| seen.line.starts_with(method) && seen.line.ends_with(end)).count() as u64
-    };
-    table::amount(&format!("fetches, {batch}"), requests("POST", "git-upload-pack"), 1, "");
-    table::amount(&format!("pushes, {batch}"), requests("POST", "git-receive-pack"), 1, "");
-    table::amount(&format!("requests in all, {batch}"), seen.len() as u64, 4, "");
+    let requests = |line: &str| seen.iter().filter(|seen| seen.starts_with(line)).count() as u64;
+    // The script pushes in between, so that there is something to fetch in every wave.
+    table::amount("  its fetches", requests("POST /repo.git/git-upload-pack"), 1, "");
+    table::amount("  its pushes", requests("POST /repo.git/git-receive-pack"), 1, "");
+    table::amount("  its requests in all", seen.len() as u64, 4, "");
 }
 
 /// A process that stays.

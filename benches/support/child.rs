@@ -50,7 +50,7 @@ pub(crate) fn text(command: &mut Command) -> String {
 
 /// Runs a command that has to succeed; returns its largest resident memory in KiB.
 pub(crate) fn peak(command: &mut Command) -> u64 {
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     loop {
