@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use tagwright::store::{Event, MAX_RECORDS, Opened, Record, RecordedChange, Store};
+
 use super::{Bot, Chance, Shape, World, eventually};
 use crate::remote::Behaviour;
 
@@ -56,6 +58,7 @@ pub(crate) fn run(seed: u64, releases: usize, pause: Duration) -> Soak {
     let world = World::start(Shape::new(20, 4, Duration::from_secs(1)));
     fs::write(world.path(".gitconfig"), HELPER).unwrap();
     world.server.behave(Behaviour { authorization: Some(AUTHORIZATION.to_owned()), ..Behaviour::default() });
+    fill(&world);
     let mut soak = Soak::default();
     let mut chance = Chance::new(seed);
     let mut bot = world.bot("bot");
@@ -82,6 +85,30 @@ pub(crate) fn run(seed: u64, releases: usize, pause: Duration) -> Soak {
     soak.commits = history.updates();
     soak.faults.extend(history.faults());
     soak
+}
+
+/// Gives the bot the history of a long life, as much of it as is kept: what grows from here on does not end to grow.
+fn fill(world: &World) {
+    let Opened::Ready { store, notice: None } = Store::open(&world.data("bot")) else { panic!("a new store opens") };
+    let change = |image: usize, number: usize| RecordedChange {
+        policy: format!("default:app-{image}"),
+        file: world.file(image),
+        line: 3,
+        old: format!("{}:1.0.{number}", world.image(image)),
+        new: format!("{}:1.0.{}", world.image(image), number + 1),
+    };
+    let record = |number: usize| Record {
+        time: jiff::Timestamp::from_second(1_700_000_000 + number as i64).unwrap(),
+        automation: format!("default/shop-{}", number % world.shape.automations),
+        url: world.server.url(),
+        branch: "main".to_owned(),
+        event: Event::Pushed { commit: format!("{number:040x}") },
+        message: "pushed a commit".to_owned(),
+        changes: vec![change(number % world.shape.images, number); 2],
+        holds: Vec::new(),
+        left_out: 0,
+    };
+    store.record((0..MAX_RECORDS).map(record).collect()).unwrap();
 }
 
 fn sample(bot: &Bot, data: &Path) -> Sample {
