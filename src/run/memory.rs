@@ -29,6 +29,9 @@ const MAX_KEPT_BYTES: usize = 16 << 20;
 /// What each policy selected, or why nothing.
 pub(super) type Selected = BTreeMap<ObjectName, Result<Reference, String>>;
 
+/// What the last poll came to, for the policy as it was then.
+type LastPoll = (Arc<ImagePolicy>, Arc<PolicyReport>);
+
 /// Marked files by blob, under any path, and by which embedded YAML was scanned.
 pub(super) type Scanned = HashMap<(ObjectId, Embedded), MarkedFile>;
 
