@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use super::commit::MARKED_FILES;
-use super::{Error, survey};
+use super::{Error, survey, target};
 use crate::automation::Automation;
 use crate::git::{
     self, Advertisement, CommitFacts, CommitId, End, Interest, MAX_GENERATIONS, Mirror, Touch, Visit, Want,
@@ -56,8 +56,8 @@ struct Branch<'a> {
     paths: BTreeSet<String>,
     embedded: Embedded,
     automations: Vec<&'a Automation>,
-    /// None when the remote does not have it yet.
-    want: Option<Want>,
+    /// The branch itself, or else what it would begin with.
+    want: Want,
 }
 
 async fn remote(git: &git::Git, login: &Login<'_>, filter: &Filter, past: &mut Past) {
@@ -101,8 +101,8 @@ async fn branches<'a>(
                 continue;
             }
         };
-        let want = target.old.map(|_| Want::Branch(target.branch.clone()));
-        let branch = branches.entry((target.branch, target.base)).or_insert_with(|| Branch {
+        let target::Target { base, branch, want, .. } = target;
+        let branch = branches.entry((branch, base)).or_insert_with(|| Branch {
             paths: BTreeSet::new(),
             embedded: Embedded::Annotated,
             automations: Vec::new(),
@@ -141,13 +141,11 @@ async fn walk(
         };
         let walked = mirror.history(tip, paths.clone(), MAX_COMMITS, visit).await?;
         let mut search = search.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&branch.want, walked.ended) {
-            (Some(_), End::Boundary) if generations <= MAX_GENERATIONS => drop(search),
-            (_, end) => return Ok((search.finish(), end)),
+        match walked.ended {
+            End::Boundary if generations <= MAX_GENERATIONS => drop(search),
+            end => return Ok((search.finish(), end)),
         }
-        if let Some(want) = &branch.want {
-            mirror.deepen(advertisement, want, generations).await?;
-        }
+        mirror.deepen(advertisement, &branch.want, generations).await?;
         generations = generations.saturating_mul(GROWTH);
     }
 }
