@@ -1,24 +1,31 @@
 //! Writing down what was done: each commit, and holds and failures when they begin or change.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::outcome::{AutomationReport, Outcome};
 use super::progress::{Progress, Stage};
 use super::{Context, Mode};
 use crate::change::Change;
 use crate::guard::Held;
-use crate::store::{Event, Filter, Record, RecordedChange, RecordedHold};
+use crate::store::{Event, Record, RecordedChange, RecordedHold};
 
 /// Writes down what became of automations. What is the same as the last time is not written again.
 pub(super) async fn record(context: Context<'_>, reports: &[AutomationReport], progress: &Progress) {
     if context.mode == Mode::DryRun {
         return;
     }
-    let mut records = Vec::new();
+    let mut found = Vec::new();
     for report in reports {
-        let Some(record) = of(context, report) else {
-            context.memory.told(&report.id, None);
-            continue;
-        };
-        if is_news(context, report, &record) {
+        match of(context, report) {
+            Some(record) => found.push((report, record)),
+            None => context.memory.told(&report.id, None),
+        }
+    }
+    let earlier = earlier(context, &found).await;
+    let mut records = Vec::new();
+    for (report, record) in found {
+        let last = context.memory.last_told(&report.id).unwrap_or_else(|| earlier.get(&record.automation).cloned());
+        if is_news(last.as_ref(), &record) {
             context.memory.told(&report.id, Some(record.clone()));
             records.push(record);
         }
@@ -63,15 +70,24 @@ fn of(context: Context<'_>, report: &AutomationReport) -> Option<Record> {
     })
 }
 
+/// What earlier processes last wrote of automations of which this one has written nothing yet.
+async fn earlier(context: Context<'_>, found: &[(&AutomationReport, Record)]) -> BTreeMap<String, Record> {
+    let is_unknown = |report: &AutomationReport| context.memory.last_told(&report.id).is_none();
+    let unknown = found.iter().filter(|(report, _)| is_unknown(report)).map(|(_, record)| record.automation.clone());
+    let unknown: BTreeSet<String> = unknown.collect();
+    if unknown.is_empty() {
+        return BTreeMap::new();
+    }
+    let store = context.edges.store.clone();
+    let read = tokio::task::spawn_blocking(move || store.latest(&unknown).unwrap_or_default());
+    read.await.unwrap_or_default()
+}
+
 /// Whether this is not what was last written of the automation, by this process or an earlier one.
-fn is_news(context: Context<'_>, report: &AutomationReport, record: &Record) -> bool {
+fn is_news(last: Option<&Record>, record: &Record) -> bool {
     if matches!(record.event, Event::Pushed { .. }) {
         return true;
     }
-    let last = context.memory.last_told(&report.id).unwrap_or_else(|| {
-        let filter = Filter { automation: Some(record.automation.clone()), most: 1, ..Filter::default() };
-        context.edges.store.records(&filter).unwrap_or_default().pop()
-    });
     last.is_none_or(|last| {
         let same = last.event == record.event && last.message == record.message;
         !same

@@ -1,5 +1,7 @@
 //! What was done, newest first.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use redb::{ReadableTable as _, ReadableTableMetadata as _};
 use serde::{Deserialize, Serialize};
@@ -169,6 +171,27 @@ impl Store {
                 records.pop_first()?;
             }
             Ok(())
+        })
+    }
+
+    /// Returns the last record of each of these automations that has one, in one pass. What people switched is not theirs.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn latest(&self, automations: &BTreeSet<String>) -> Result<BTreeMap<String, Record>, Error> {
+        self.engine.read(|transaction| {
+            let mut found = BTreeMap::new();
+            for row in transaction.open_table(RECORDS)?.iter()?.rev() {
+                if found.len() == automations.len() {
+                    break;
+                }
+                let record: Option<Record> = serde_json::from_slice(row?.1.value()).ok();
+                let is_wanted = |record: &Record| automations.contains(&record.automation);
+                if let Some(record) = record.filter(is_wanted) {
+                    found.entry(record.automation.clone()).or_insert(record);
+                }
+            }
+            Ok(found)
         })
     }
 

@@ -166,3 +166,16 @@ fn times_are_kept_to_the_millisecond() {
     store.put_images(vec![("a".to_owned(), image(&["1"], fine))]).unwrap();
     assert_eq!(store.image("a").unwrap().unwrap().polled, at(1) + SignedDuration::from_millis(1));
 }
+
+#[test]
+fn the_last_record_of_each_automation() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let of = |automation: &str, message: &str| Record { automation: automation.to_owned(), ..record(message) };
+    store.record(vec![of("a/x", "first"), of("a/y", "only"), of("a/x", "second"), of("a/z", "other")]).unwrap();
+    store.suspend("a/x", None, at(4)).unwrap();
+    let wanted = ["a/x", "a/y", "a/none"].map(str::to_owned).into();
+    let latest = store.latest(&wanted).unwrap();
+    let found: Vec<_> = latest.iter().map(|(name, record)| (name.as_str(), record.message.as_str())).collect();
+    assert_eq!(found, [("a/x", "second"), ("a/y", "only")]);
+}
