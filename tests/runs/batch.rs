@@ -93,3 +93,31 @@ async fn automations_that_share_a_file() {
         bot.remote.fsck();
     }
 }
+
+/// The second destination that all of them name is pushed once.
+#[tokio::test]
+async fn one_push_to_the_second_destination() {
+    let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
+    let document = |name: &str| {
+        format!(
+            "---\napiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {{name: {name}}}\nspec:\n  git:\n    \
+             url: '{}'\n    branch: main\n    paths: [{name}.yaml]\n    \
+             push: {{refspec: 'refs/heads/main:refs/heads/staging'}}\n  images:\n  \
+             - {{name: {name}, image: {}, policy: {{semver: {{range: 1.x}}}}}}\n",
+            bot.server.url(),
+            bot.image()
+        )
+    };
+    let names = ["cart", "desk", "till"];
+    for name in names {
+        let text = format!("image: {}:1.0.0 # {{\"$imagepolicy\": \"default:{name}\"}}\n", bot.image());
+        bot.remote.commit(&[(&format!("{name}.yaml"), &text)], "a file");
+    }
+    let automations = config::parse("configuration.yaml", &names.map(document).concat()).unwrap().automations;
+    let _earlier = bot.server.seen();
+    let report = tagwright::run::once(bot.context(), &automations).await;
+    assert!(report.automations.iter().all(|it| it.outcome.as_str() == "pushed"), "{report:?}");
+    assert_eq!(bot.remote.at("staging"), bot.remote.at("main"));
+    let pushes = bot.server.seen().into_iter().filter(|seen| seen.line.contains("service=git-receive-pack"));
+    assert_eq!(pushes.count(), 2, "one to each");
+}

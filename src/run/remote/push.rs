@@ -109,7 +109,7 @@ impl<'a> Head<'a> {
         };
         match pushed.results.into_iter().next().map(|result| result.outcome) {
             Some(Pushed::Updated | Pushed::UpToDate) => {
-                self.second_destinations(mirror, advertisement, done).await;
+                self.second_destinations(mirror, advertisement, progress, done).await;
                 Vec::new()
             }
             Some(Pushed::Moved { .. }) | None => self.into_jobs().collect(),
@@ -137,12 +137,21 @@ impl<'a> Head<'a> {
     }
 
     /// Pushes the refspecs of automations whose commit is on the push branch now, and ends them.
-    async fn second_destinations(self, mirror: &Mirror, advertisement: &Advertisement, done: &mut Done) {
+    ///
+    /// What several automations ask for is pushed once.
+    async fn second_destinations(
+        self,
+        mirror: &Mirror,
+        advertisement: &Advertisement,
+        progress: &Progress,
+        done: &mut Done,
+    ) {
         let Self { branch, old, tip, commits, .. } = self;
         let ours: Vec<CommitId> = old.into_iter().chain(commits.iter().map(|made| made.commit)).collect();
         // Collected before anything is awaited, as closures must be for a task to take the future.
         let pushed = commits.into_iter().flat_map(|made| made.jobs.into_iter().map(move |job| (job, made.commit)));
         let pushed: Vec<(Job<'_>, CommitId)> = pushed.collect();
+        let mut there: Vec<RefUpdate> = Vec::new();
         for (mut job, commit) in pushed {
             tracing::info!(
                 automation = %job.report.id,
@@ -157,7 +166,12 @@ impl<'a> Head<'a> {
             let outcome = match update {
                 None => Ok(()),
                 Some(Err(destination)) => Err(Error::Diverged { url: job.report.url.clone(), destination }),
-                Some(Ok(update)) => push_second(mirror, &job, update).await,
+                Some(Ok(update)) if there.contains(&update) => Ok(()),
+                Some(Ok(update)) => {
+                    progress.at(Stage::Push, &job.report.url);
+                    there.push(update.clone());
+                    push_second(mirror, &job, update).await.inspect_err(|_| drop(there.pop()))
+                }
             };
             match outcome {
                 Ok(()) => {
