@@ -18,7 +18,7 @@ pub struct Status {
     pub written: Timestamp,
     /// The configuration it works with.
     pub configuration: ConfigurationStatus,
-    /// Every policy, in the configuration's order.
+    /// Every policy of an automation, in the configuration's order.
     pub policies: Vec<PolicyStatus>,
     /// Every automation, in the configuration's order.
     pub automations: Vec<AutomationStatus>,
@@ -87,7 +87,7 @@ pub struct PolicyStatus {
     pub next: Option<Timestamp>,
     /// Whether the last poll went well and a tag is selected.
     pub ready: Ready,
-    /// Whether the policy or its image repository is suspended.
+    /// Whether the policy, its image repository or every automation that applies it is suspended.
     pub suspended: bool,
     /// What came of the last poll, or what a better tag waits for, in one sentence.
     pub message: String,

@@ -196,7 +196,7 @@ async fn poll(State(app): State<App>, body: Bytes) -> Result<Json<Due>, No> {
         }
     };
     match app.handle.trigger(&trigger) {
-        0 => Err(no(StatusCode::NOT_FOUND, "nothing of that is configured")),
+        0 => Err(no(StatusCode::NOT_FOUND, "nothing of that is configured, or all of it is suspended")),
         due => Ok(Json(Due { due })),
     }
 }

@@ -1,5 +1,6 @@
 //! An hour at one-minute intervals, counted at the registry and at the remote.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tagwright::schedule::status::{Ready, Status};
@@ -83,6 +84,41 @@ async fn a_bot_that_does_not_move_is_not_alive() {
     let bot = tokio::spawn(bot.run());
     handle.settled().await;
     assert_eq!(handle.live(), Ok(()));
+    handle.shutdown();
+    bot.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_suspended_automation_applies_is_known_and_left_alone() {
+    let world = World::start().await;
+    let url = world.server.url();
+    let shop = world.automation("shop", &url, 0..2);
+    let mut suspended = world.automation("shop", &url, 0..2);
+    Arc::get_mut(&mut suspended[0]).unwrap().suspended = true;
+    let mut automations = suspended.clone();
+    automations.extend(world.automation("web", &url, 3..4));
+    let (bot, handle) = world.bot(automations, world.settings());
+    handle.settled().await;
+
+    let status = handle.status();
+    let names: Vec<&str> = status.policies.iter().map(|policy| policy.name.as_str()).collect();
+    assert_eq!(names, ["shop-0", "shop-1", "web-3"], "in the configuration's order");
+    let idle = &status.policies[0];
+    assert_eq!((idle.suspended, idle.ready, idle.last_poll, idle.next), (true, Ready::Unknown, None, None));
+    assert_eq!(idle.message, "its automation is suspended");
+    assert!(!status.policies[2].suspended && status.policies[2].next.is_some());
+    assert_eq!(world.registry.count("/tags/list"), 1, "nobody asks for what nobody writes");
+
+    // It is taken up, and given up again; what was known is kept.
+    handle.configure(shop);
+    pass(&handle, MINUTE).await;
+    let active = &handle.status().policies[0];
+    assert_eq!((active.suspended, active.tag.as_deref(), active.ready), (false, Some("1.0.0"), Ready::True));
+    assert!(active.next.is_some() && !active.message.contains("suspended"), "{active:?}");
+    handle.configure(suspended);
+    pass(&handle, MINUTE).await;
+    let idle = &handle.status().policies[0];
+    assert_eq!((idle.suspended, idle.tag.as_deref(), idle.next), (true, Some("1.0.0"), None));
     handle.shutdown();
     bot.await.unwrap();
 }

@@ -148,3 +148,20 @@ fn an_address_that_cannot_be_had_is_said_at_the_start() {
     site.world.run(["run", "--once", "--listen=:0"]).refuses(2, "cannot be used with");
     ask(&site, &["poll"]).refuses(1, "no bot is running on data");
 }
+
+#[test]
+fn a_running_bot_knows_what_is_suspended_in_its_configuration() {
+    let site = shop(&["1.0.0", "1.1.0"]);
+    let idle = native("idle", "rarely", "branch: other", "").replace("spec:\n", "spec:\n  suspend: true\n");
+    site.configure("idle.yaml", &idle);
+    let mut bot = Bot::start(&site, &[]);
+    bot.says("pushed a commit");
+    ask(&site, &["hold", "rarely", "--reason", "later"]).prints(0, "policy default:rarely held\n");
+    ask(&site, &["suspend", "idle"]).prints(0, "automation default/idle suspended\n");
+    let status = ask(&site, &["status"]).stdout;
+    let row = status.lines().find(|line| line.starts_with("default:rarely ")).unwrap();
+    let words: Vec<&str> = row.split_whitespace().collect();
+    assert!(words.contains(&"suspended") && words.contains(&"Unknown"), "{row}");
+    bot.signal("TERM");
+    assert_eq!(bot.ends().0, 0);
+}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::world::World;
-use crate::automation::{Automation, ImagePolicy, ObjectName};
+use super::world::{Known, World};
+use crate::automation::{Automation, ObjectName};
 use crate::guard::{Held, Hold};
 use crate::image::Reference;
 use crate::run::{AutomationReport, Outcome, PolicyReport};
@@ -28,8 +28,8 @@ pub(super) struct Rows {
 #[derive(Debug)]
 pub(super) struct PolicyRow {
     pub(super) status: PolicyStatus,
-    /// The key of its repository.
-    pub(super) repository: Arc<str>,
+    /// The key of its repository; none when that is not asked.
+    pub(super) repository: Option<Arc<str>>,
     /// The last selection there was.
     selected: Option<Reference>,
     /// What the log has it why nothing is selected of the tags that there are.
@@ -68,7 +68,7 @@ impl Rows {
         let mut automations: HashMap<ObjectName, AutomationStatus> =
             self.automations.drain(..).map(|row| (name(&row.namespace, &row.name), row)).collect();
         self.policies =
-            world.policies.iter().map(|(policy, key)| policy_row(policy, key, policies.remove(&policy.id))).collect();
+            world.policies.iter().map(|known| policy_row(known, policies.remove(&known.policy.id))).collect();
         self.automations = world
             .automations
             .iter()
@@ -163,13 +163,15 @@ impl PolicyRow {
     }
 }
 
-fn policy_row(policy: &ImagePolicy, key: &Arc<str>, before: Option<PolicyRow>) -> PolicyRow {
+fn policy_row(Known { policy, key }: &Known, before: Option<PolicyRow>) -> PolicyRow {
     let image = policy.repository.image.name().to_owned();
-    let suspended = policy.suspended || policy.repository.suspended;
-    match before.filter(|row| row.status.image == image) {
+    let suspended = policy.suspended || policy.repository.suspended || key.is_none();
+    let message = if key.is_some() { "not polled yet" } else { "its automation is suspended" };
+    // What was said before there was anything to say is said anew.
+    match before.filter(|row| row.status.image == image && row.status.last_poll.is_some()) {
         Some(row) => PolicyRow {
             status: PolicyStatus { suspended, ..row.status },
-            repository: Arc::clone(key),
+            repository: key.clone(),
             selected: row.selected,
             told: row.told,
         },
@@ -183,9 +185,9 @@ fn policy_row(policy: &ImagePolicy, key: &Arc<str>, before: Option<PolicyRow>) -
                 next: None,
                 ready: Ready::Unknown,
                 suspended,
-                message: "not polled yet".to_owned(),
+                message: message.to_owned(),
             },
-            repository: Arc::clone(key),
+            repository: key.clone(),
             selected: None,
             told: None,
         },

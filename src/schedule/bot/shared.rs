@@ -122,7 +122,7 @@ impl Shared {
         let state = self.state();
         let policies = state.rows.policies.iter().map(|row| {
             let mut status = row.status.clone();
-            status.next = state.agenda.next_poll(&row.repository, now);
+            status.next = row.repository.as_ref().and_then(|key| state.agenda.next_poll(key, now));
             if switches.held.contains_key(&format!("{}:{}", status.namespace, status.name)) {
                 status.message.push_str("; held by hand");
             }

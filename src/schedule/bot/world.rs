@@ -1,6 +1,7 @@
 //! The configuration that a bot works with, and how its agenda calls the parts of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,12 +18,20 @@ pub(super) struct Watched {
     pub(super) policies: Vec<Arc<ImagePolicy>>,
 }
 
+/// A policy that an automation applies.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) policy: Arc<ImagePolicy>,
+    /// The key of its repository; none when every automation that applies it is suspended, so that nobody asks.
+    pub(super) key: Option<Arc<str>>,
+}
+
 /// The configuration that a bot works with.
 #[derive(Debug, Default)]
 pub(super) struct World {
     pub(super) automations: Vec<Arc<Automation>>,
-    /// The policies of automations that are not suspended, with the keys of their repositories.
-    pub(super) policies: Vec<(Arc<ImagePolicy>, Arc<str>)>,
+    /// Every policy of an automation, in the configuration's order.
+    pub(super) policies: Vec<Known>,
     repositories: BTreeMap<Arc<str>, Watched>,
     /// The order in which repositories are configured.
     order: Vec<Arc<str>>,
@@ -32,19 +41,23 @@ impl World {
     pub(super) fn new(automations: Vec<Arc<Automation>>) -> Self {
         let mut world = Self { automations, ..Self::default() };
         let mut keys: HashMap<*const ImageRepository, Arc<str>> = HashMap::new();
-        let mut known: HashMap<*const ImagePolicy, ()> = HashMap::new();
+        let mut known: HashMap<*const ImagePolicy, Arc<str>> = HashMap::new();
         let active: Vec<_> = world.automations.iter().filter(|automation| !automation.suspended).cloned().collect();
         for policy in active.iter().flat_map(|automation| &automation.policies) {
-            if known.insert(Arc::as_ptr(policy), ()).is_some() {
-                continue;
-            }
+            let Entry::Vacant(entry) = known.entry(Arc::as_ptr(policy)) else { continue };
             let at = Arc::as_ptr(&policy.repository);
             let key = keys.entry(at).or_insert_with(|| world.add(&policy.repository));
             if let Some(watched) = world.repositories.get_mut(key) {
                 watched.policies.push(Arc::clone(policy));
             }
-            world.policies.push((Arc::clone(policy), Arc::clone(key)));
+            entry.insert(Arc::clone(key));
         }
+        let mut seen: HashSet<*const ImagePolicy> = HashSet::new();
+        let all = world.automations.iter().flat_map(|automation| &automation.policies);
+        let once = all.filter(|policy| seen.insert(Arc::as_ptr(policy)));
+        world.policies = once
+            .map(|policy| Known { policy: Arc::clone(policy), key: known.get(&Arc::as_ptr(policy)).cloned() })
+            .collect();
         world
     }
 
@@ -84,7 +97,7 @@ impl World {
     /// What the agenda has to know of it.
     pub(super) fn plan(&self) -> Plan {
         let keys: HashMap<*const ImagePolicy, &Arc<str>> =
-            self.policies.iter().map(|(policy, key)| (Arc::as_ptr(policy), key)).collect();
+            self.policies.iter().filter_map(|known| Some((Arc::as_ptr(&known.policy), known.key.as_ref()?))).collect();
         let repositories = self.order.iter().filter_map(|key| {
             let Watched { repository, .. } = self.repositories.get(key)?;
             Some(RepositoryPlan {
