@@ -35,9 +35,6 @@ type LastPoll = (Arc<ImagePolicy>, Arc<PolicyReport>);
 /// Marked files by blob, under any path, and by which embedded YAML was scanned.
 pub(super) type Scanned = HashMap<(ObjectId, Embedded), MarkedFile>;
 
-/// What a poll came to, and the policy as it was then.
-type LastPoll = (Arc<ImagePolicy>, Arc<PolicyReport>);
-
 /// What the runs of a process remember.
 #[derive(Debug, Default)]
 pub struct Memory {
