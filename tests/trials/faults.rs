@@ -80,7 +80,14 @@ impl Trial {
             trial.world.release(image);
             trial.eventually("the branch is current", || trial.world.is_current());
         }
+        // The branch moves before the bot has the answer to its push.
+        trial.eventually("the last push is over", || trial.pushes() >= trial.world.history().updates());
         trial
+    }
+
+    /// How many pushes the bot knows to have gone well.
+    fn pushes(&self) -> usize {
+        self.bot.log().iter().filter(|line| line["git.commit"].is_string()).count()
     }
 
     /// Waits for a condition; shows the log when it does not come about.
