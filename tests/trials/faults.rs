@@ -49,7 +49,8 @@ enum Meanwhile {
 /// When the branch is current after a fault.
 #[derive(Debug, Clone, Copy)]
 enum Over {
-    /// After at most so many polls of the image that failed.
+    /// The release is selected after at most so many polls of the image that failed. How long its commit takes then is
+    /// the machine's business.
     Polls(usize),
     /// After the remote was asked for its references at most so often.
     Waves(usize),
@@ -125,11 +126,16 @@ fn check(case: &Case, mut trial: Trial) {
     meanwhile(case, &trial, &before, said);
     (case.end)(&mut trial);
     trial.world.server.seen();
-    let end = Instant::now();
-    trial.world.release(FAILING);
+    let (end, from) = (Instant::now(), trial.bot.position());
+    let tag = format!(":1.0.{}", trial.world.release(FAILING));
+    let is_selected = |line: &serde_json::Value| {
+        line["message"] == "selects another tag" && line["selected"].as_str().is_some_and(|it| it.ends_with(&tag))
+    };
+    let selected = trial.bot.wait_for(from, WITHIN, is_selected);
+    assert!(selected.is_some(), "{}: {tag} is not selected:\n{}", case.name, trial.log());
+    let polls = trial.world.polls(FAILING, end);
     trial.eventually("the branch is current after the fault", || trial.world.is_current());
     let waves = trial.world.server.seen().iter().filter(|seen| seen.line.ends_with("service=git-upload-pack")).count();
-    let polls = trial.world.polls(FAILING, end);
     eprintln!("{}: over after {polls} polls and {waves} waves", case.name);
     let is_over = match case.over {
         Over::Polls(most) => polls <= most,

@@ -177,6 +177,15 @@ impl World {
         self.remote.show(&format!("main:{}", self.file(n))) == self.text(n, &format!("1.0.{patch}"))
     }
 
+    /// What a running bot says about itself; none when it cannot be asked yet.
+    pub(crate) fn status(&self, name: &str) -> Option<serde_json::Value> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tagwright"));
+        let data = self.data(name);
+        let told = command.args(["status", "--output", "json", "--data-dir"]).arg(data).output().unwrap();
+        // What it says without a bot is what an earlier one has left.
+        (told.status.success() && told.stderr.is_empty()).then(|| serde_json::from_slice(&told.stdout).unwrap())
+    }
+
     /// Releases the next tag of an image; returns its patch number.
     pub(crate) fn release(&self, n: usize) -> usize {
         let mut patch = 0;
