@@ -34,6 +34,7 @@ pub(super) struct Draft<'a> {
     pub(super) at: usize,
     /// The commit.
     base: CommitId,
+    /// The files it was planned on, where there is something to change.
     pub(super) files: Vec<MarkedFile>,
     pub(super) guards: plan::Guards<'a>,
     pub(super) plan: Plan,
@@ -61,6 +62,8 @@ impl Remote<'_> {
         job.selections = self.selections(job, &files, done).await;
         let guards = guards(automation, self.switches, self.context.now);
         let plan = plan::guarded(&files, &job.selections, &guards);
+        // All drafts of a wave wait for the history, and most have no question to it.
+        let files = if plan.edits.is_empty() { Vec::new() } else { files };
         Ok(Draft { at, base, files, guards, plan })
     }
 
