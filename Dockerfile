@@ -11,10 +11,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     && install -D target/release/tagwright /out/tagwright
 
 FROM docker.io/library/debian:bookworm-slim
-# ca-certificates: registries and forges; git: credential helpers, local remotes; openssh-client: ssh remotes; tzdata:
-# time zones of schedules and of commits.
+# ca-certificates: registries and forges; git: credential helpers, local remotes; openssh-client: ssh remotes. The time zones
+# of schedules and commits (TZ) are in the binary.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates git openssh-client tzdata \
+    && apt-get install --yes --no-install-recommends ca-certificates git openssh-client \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 65532 --user-group --create-home --shell /usr/sbin/nologin tagwright \
     && install -d -o tagwright -g tagwright /var/lib/tagwright
@@ -24,6 +24,9 @@ LABEL org.opencontainers.image.title="tagwright" \
       org.opencontainers.image.description="Polls container registries and commits tag updates to a Git configuration repository" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.base.name="docker.io/library/debian:bookworm-slim"
+# A bot keeps its state in /var/lib/tagwright, and the commands that ask it look there: mount a volume, as in
+# `docker run --volume tagwright:/var/lib/tagwright`. Not TAGWRIGHT_DATA_DIR, since a single pass, as any user, needs no folder.
+ENV XDG_STATE_HOME=/var/lib
 # By number, so that Kubernetes can tell that it is not root.
 USER 65532:65532
 WORKDIR /home/tagwright

@@ -21,9 +21,21 @@ fn the_image_has_pinned_bases_and_does_not_run_as_root() {
     let user = dockerfile.lines().rfind(|line| line.starts_with("USER ")).unwrap();
     assert!(Regex::new(r"^USER [1-9]\d*:[1-9]\d*$").unwrap().is_match(user), "{user}");
     assert!(dockerfile.contains("\nENTRYPOINT [\"/usr/local/bin/tagwright\"]\n"));
-    for package in ["ca-certificates", "git", "openssh-client", "tzdata"] {
+    for package in ["ca-certificates", "git", "openssh-client"] {
         assert!(dockerfile.contains(&format!(" {package}")), "{package}");
     }
+}
+
+#[test]
+fn a_bot_in_the_image_has_its_state_where_the_image_s_user_may_write() {
+    let dockerfile = File::read("Dockerfile").text;
+    let state = dockerfile.lines().find_map(|line| line.strip_prefix("ENV XDG_STATE_HOME=")).unwrap();
+    assert!(dockerfile.contains(&format!("install -d -o tagwright -g tagwright {state}/tagwright\n")));
+}
+
+#[test]
+fn a_time_zone_needs_nothing_of_the_image() {
+    jiff::tz::TimeZoneDatabase::bundled().get("Europe/Berlin").unwrap();
 }
 
 #[test]

@@ -5,8 +5,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+mod arguments;
 mod filters;
 mod image;
 mod manifests;
+mod systemd;
 mod tree;
 mod workflows;
