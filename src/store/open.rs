@@ -10,7 +10,7 @@ use super::place::Place;
 use super::schema::{self, Layout};
 
 /// How much of the file is kept in memory. The default of the library is a gigabyte.
-const CACHE_BYTES: usize = 8 * 1024 * 1024;
+const CACHE_BYTES: usize = 2 * 1024 * 1024;
 /// A file smaller than this is never made smaller.
 const COMPACT_ABOVE: u64 = 8 * 1024 * 1024;
 
