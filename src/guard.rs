@@ -7,12 +7,12 @@
 //!
 //! | rule | holds | until |
 //! |---|---|---|
-//! | [`choose`], deny | tags that `exclude` names are never selected | the configuration changes |
-//! | [`choose`], minimum age | a tag that is not known for `minimumAge` yet is passed over | it is old enough |
-//! | [`believe`] | a tag list that lost too much, or the tag in use | the next poll says so, too |
-//! | [`downgrade`] | a field whose tag ranks above the selection | the tag is listed again, a better one comes, or a person changes the field |
-//! | [`reverted`] | a field that a person took back from what is selected | another tag is selected, or somebody releases it |
-//! | [`window`] | every commit | a window opens |
+//! | [`choose()`], deny | tags that `exclude` names are never selected | the configuration changes |
+//! | [`choose()`], minimum age | a tag that is not known for `minimumAge` yet is passed over | it is old enough |
+//! | [`believe()`] | a tag list that lost too much, or the tag in use | the next poll says so, too |
+//! | [`downgrade()`] | a field whose tag ranks above the selection | the tag is listed again, a better one comes, or a person changes the field |
+//! | [`reverted()`] | a field that a person took back from what is selected | another tag is selected, or somebody releases it |
+//! | [`window()`] | every commit | a window opens |
 //! | [`Hold::Manual`] | what somebody told the bot to hold | it is released |
 //!
 //! **Downgrade.** The order is the policy's own, ties included: of `v1.0.0` and `1.0.0`, which are the same version, a

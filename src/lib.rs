@@ -9,7 +9,7 @@
 //! [`run::once`] is the whole story. It polls registries ([`registry`]) and evaluates policies ([`policy`]), fetches the
 //! head of a remote into a bare mirror and finds the marked files ([`git`], [`marker`]), plans the edits and the message as
 //! a value ([`plan`], [`edit`], [`message`]), leaves out what a guard holds ([`guard`]), and only then commits and pushes
-//! ([`git`]). A bot does the same piece by piece: [`run::poll`] and [`run::act`], each when it is due ([`schedule`]).
+//! ([`git`]). A bot does the same piece by piece: [`run::poll()`] and [`run::act`], each when it is due ([`schedule`]).
 //!
 //! # Layers
 //!

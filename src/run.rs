@@ -1,6 +1,6 @@
 //! One run: observe, plan, act. The only place that joins decisions with I/O.
 //!
-//! [`poll`] asks a registry for the tags of one image repository and evaluates the policies that look at it. [`act`] takes
+//! [`poll()`] asks a registry for the tags of one image repository and evaluates the policies that look at it. [`act`] takes
 //! one Git remote: one fetch, a plan for each automation that is due on the freshly fetched head, one commit each, one push
 //! for each branch. [`once`] is both, for everything. What the polls came to is kept in the [`Memory`] in between. One
 //! failure never stops another automation.
