@@ -7,7 +7,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -94,7 +94,8 @@ impl Bench {
         let snapshot = mirror.snapshot(head).await.unwrap();
         let (is_candidate, contains) = (marker::is_candidate_path, marker::contains_token);
         let criteria = Criteria { rule, is_candidate, contains, max_bytes: marker::MAX_FILE_BYTES };
-        let found = snapshot.search_new(&[], criteria, known.keys().copied().collect()).await.unwrap();
+        let blobs: HashSet<ObjectId> = known.keys().copied().collect();
+        let found = snapshot.search_new(&[], criteria, move |blob| blobs.contains(&blob)).await.unwrap();
         let mut files: Vec<_> = found.known.into_iter().map(|(path, blob)| known[&blob].at(path)).collect();
         for file in found.files {
             let scanned = MarkedFile::new(file.path, file.bytes);

@@ -14,7 +14,8 @@
 //! # Ok::<(), tagwright::image::Error>(())
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::change::{Change, Code, Diagnostic};
 use crate::edit::patch::Patch;
@@ -46,7 +47,11 @@ pub enum Selection {
 
 /// The policies in scope, by `namespace:name`. A marker that names another policy sets nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Selections(BTreeMap<String, Selection>);
+pub struct Selections {
+    own: BTreeMap<String, Selection>,
+    /// Names of policies that are [`Selection::Elsewhere`], unless they are own. Automations of one remote share them.
+    elsewhere: Arc<BTreeSet<String>>,
+}
 
 impl Selections {
     /// No policies at all.
@@ -55,26 +60,40 @@ impl Selections {
         Self::default()
     }
 
+    /// No policies but those of other automations.
+    #[must_use]
+    pub fn among(elsewhere: Arc<BTreeSet<String>>) -> Self {
+        Self { own: BTreeMap::new(), elsewhere }
+    }
+
     /// Adds a policy, `namespace:name`, or replaces what it came to.
     pub fn insert(&mut self, policy: impl Into<String>, selection: Selection) {
-        self.0.insert(policy.into(), selection);
+        self.own.insert(policy.into(), selection);
     }
 
     /// What a policy came to; `None` if it is not in scope.
     #[must_use]
     pub fn get(&self, policy: &str) -> Option<&Selection> {
-        self.0.get(policy)
+        self.own.get(policy).or_else(|| self.elsewhere.contains(policy).then_some(&Selection::Elsewhere))
     }
 
-    /// All policies in the order of their names.
+    /// All policies: those that came to something in the order of their names, then those of other automations.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Selection)> {
-        self.0.iter().map(|(policy, selection)| (policy.as_str(), selection))
+        let others = self.elsewhere.iter().filter(|policy| !self.own.contains_key(*policy));
+        let others = others.map(|policy| (policy.as_str(), &Selection::Elsewhere));
+        self.own().chain(others)
+    }
+
+    /// The policies that came to something, in the order of their names.
+    pub fn own(&self) -> impl Iterator<Item = (&str, &Selection)> {
+        self.own.iter().map(|(policy, selection)| (policy.as_str(), selection))
     }
 }
 
 impl<P: Into<String>> FromIterator<(P, Selection)> for Selections {
     fn from_iter<I: IntoIterator<Item = (P, Selection)>>(selections: I) -> Self {
-        Self(selections.into_iter().map(|(policy, selection)| (policy.into(), selection)).collect())
+        let own = selections.into_iter().map(|(policy, selection)| (policy.into(), selection)).collect();
+        Self { own, elsewhere: Arc::default() }
     }
 }
 

@@ -186,7 +186,7 @@ fn selected_images(selections: &Selections) -> BTreeMap<String, String> {
         Selection::Selected(reference) => Some((name.to_owned(), reference.to_string())),
         Selection::NoSelection(_) | Selection::Elsewhere => None,
     };
-    selections.iter().filter_map(selected).collect()
+    selections.own().filter_map(selected).collect()
 }
 
 /// The path below `base`; a path that **is** the base gives its last part.

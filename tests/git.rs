@@ -677,8 +677,8 @@ async fn a_known_match_is_not_read_again() {
     let mirror = git.open(&remote.path(), &anyone()).unwrap();
     let snapshot = fetch(&mirror, Want::DefaultBranch).await.unwrap();
     let first = search(&snapshot, &[]).await;
-    let known = [first.files[0].id].into();
-    let second = snapshot.search_new(&[], CRITERIA, known).await.unwrap();
+    let known: std::collections::HashSet<_> = [first.files[0].id].into();
+    let second = snapshot.search_new(&[], CRITERIA, move |blob| known.contains(&blob)).await.unwrap();
     assert_eq!((paths(&second), second.blobs_read), (vec!["b/two.yaml"], 1));
     assert_eq!(second.known, [("a/one.yaml".to_owned(), first.files[0].id)]);
     assert_eq!(search(&snapshot, &[]).await, first, "nothing is known for other searches");

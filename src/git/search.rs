@@ -4,7 +4,7 @@
 //! many; then what turned out clean is remembered. Symbolic links are reported and never followed, other repositories
 //! (submodules) and anything named `.git` are passed over.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use git2::{ObjectType, Odb, Repository};
@@ -110,7 +110,7 @@ pub(super) fn search(
     root: ObjectId,
     paths: &[String],
     criteria: Criteria,
-    known: &HashSet<ObjectId>,
+    known: &dyn Fn(ObjectId) -> bool,
 ) -> Result<Found, Error> {
     let mut clean = store.take_clean(criteria.rule);
     let found = search_with(store, root, paths, criteria, known, &mut clean);
@@ -123,7 +123,7 @@ fn search_with(
     root: ObjectId,
     paths: &[String],
     criteria: Criteria,
-    known: &HashSet<ObjectId>,
+    known: &dyn Fn(ObjectId) -> bool,
     clean: &mut CleanSet,
 ) -> Result<Found, Error> {
     let damaged = |source| store.damaged(source);
@@ -213,7 +213,7 @@ struct Walk<'a> {
     odb: &'a Odb<'a>,
     criteria: Criteria,
     clean: &'a CleanSet,
-    known: &'a HashSet<ObjectId>,
+    known: &'a dyn Fn(ObjectId) -> bool,
     folders: Vec<Folder>,
     blobs: Vec<Blob>,
     /// Files that are known to match.
@@ -238,7 +238,7 @@ impl Stop {
 }
 
 impl<'a> Walk<'a> {
-    fn new(odb: &'a Odb<'a>, criteria: Criteria, clean: &'a CleanSet, known: &'a HashSet<ObjectId>) -> Self {
+    fn new(odb: &'a Odb<'a>, criteria: Criteria, clean: &'a CleanSet, known: &'a dyn Fn(ObjectId) -> bool) -> Self {
         let (folders, blobs, passed, skipped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { odb, criteria, clean, known, folders, blobs, passed, skipped, entries: 0 }
     }
@@ -308,7 +308,7 @@ impl<'a> Walk<'a> {
     }
 
     fn file(&mut self, id: ObjectId, path: String, folder: Option<usize>) {
-        if !self.known.contains(&id) {
+        if !(self.known)(id) {
             self.blobs.push(Blob { id, path, folder });
             return;
         }

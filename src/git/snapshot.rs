@@ -1,6 +1,5 @@
 //! One commit of a mirror, and what can be read from it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use git2::{Commit, ObjectType, Odb};
@@ -97,10 +96,10 @@ impl Snapshot {
     ///
     /// [`Error::Mirror`] when an object is missing or broken, [`Error::TooMany`].
     pub async fn search(&self, paths: &[String], criteria: Criteria) -> Result<Found, Error> {
-        self.search_new(paths, criteria, HashSet::new()).await
+        self.search_new(paths, criteria, |_| false).await
     }
 
-    /// Does the same, but for blobs that earlier searches with these criteria have found: they are not read again, and
+    /// Does the same, but for blobs that are `known` from earlier searches with these criteria: they are not read again, and
     /// their files are in [`Found::known`].
     ///
     /// # Errors
@@ -110,7 +109,7 @@ impl Snapshot {
         &self,
         paths: &[String],
         criteria: Criteria,
-        known: HashSet<ObjectId>,
+        known: impl Fn(ObjectId) -> bool + Send + 'static,
     ) -> Result<Found, Error> {
         let (tree, paths) = (self.tree, paths.to_vec());
         self.inner.with_store(move |store| search::search(store, tree, &paths, criteria, &known)).await

@@ -26,6 +26,9 @@ use super::outcome::PolicyReport;
 /// The most bytes of marked files that are kept, all remotes together.
 const MAX_KEPT_BYTES: usize = 16 << 20;
 
+/// About what is kept beside the bytes of a file: its path, its markers, its documents.
+const KEPT_BESIDE: usize = 2 << 10;
+
 /// What each policy selected, or why nothing.
 pub(super) type Selected = BTreeMap<ObjectName, Result<Reference, String>>;
 
@@ -48,7 +51,7 @@ pub struct Memory {
     settled: Mutex<HashMap<ObjectName, (Basis, Settled)>>,
     /// What people asked for by hand, as it was last read.
     switches: Mutex<Switches>,
-    scanned: Mutex<Scanned>,
+    scanned: Mutex<Arc<Scanned>>,
 }
 
 /// A hash of all that decides whether there is something to do for an automation, but for digests that a registry is asked
@@ -178,15 +181,19 @@ impl Memory {
     }
 
     /// Returns the marked files that are known.
-    pub(super) fn scanned(&self) -> Scanned {
-        lock(&self.scanned).clone()
+    pub(super) fn scanned(&self) -> Arc<Scanned> {
+        Arc::clone(&lock(&self.scanned))
     }
 
     /// Keeps marked files. When they are too many, what was known before goes.
     pub(super) fn keep(&self, files: Scanned) {
-        let size = |files: &Scanned| files.values().map(|file| file.bytes.len()).sum::<usize>();
+        if files.is_empty() {
+            return;
+        }
+        let size = |files: &Scanned| files.values().map(|file| file.bytes.len() + KEPT_BESIDE).sum::<usize>();
         let mut scanned = lock(&self.scanned);
-        if size(&scanned) + size(&files) > MAX_KEPT_BYTES {
+        let scanned = Arc::make_mut(&mut scanned);
+        if size(scanned) + size(&files) > MAX_KEPT_BYTES {
             scanned.clear();
         }
         if size(&files) <= MAX_KEPT_BYTES {

@@ -112,6 +112,7 @@ pub(super) async fn run(
     let switches = context.memory.switches(&context.edges.store);
     let automations = queue.iter().flatten().map(|(_, automation)| automation);
     let known: BTreeSet<String> = automations.flat_map(|it| &it.policies).map(|policy| marker_name(policy)).collect();
+    let known = Arc::new(known);
     for login in queue {
         let login = login.into_iter().filter(|(_, automation)| due.contains(&automation.id));
         let mut jobs: Vec<Job<'_>> = login.map(Job::new).collect();
@@ -143,7 +144,7 @@ pub fn suspended(automation: &Automation, switches: &Switches) -> Option<String>
 struct Remote<'r> {
     context: Context<'r>,
     /// The policies of all automations of this URL, as markers name them.
-    known: &'r BTreeSet<String>,
+    known: &'r Arc<BTreeSet<String>>,
     /// What people asked for by hand.
     switches: &'r Switches,
     digests: Digests,

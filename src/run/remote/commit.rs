@@ -1,6 +1,7 @@
 //! One automation on one commit: find the marked files, plan, and commit what there is to change.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -55,8 +56,9 @@ impl Remote<'_> {
         let snapshot = mirror.snapshot(base).await.map_err(failed)?;
         let known = self.context.memory.scanned();
         let embedded = Embedded::everywhere(automation.embedded);
-        let blobs = known.keys().filter(|(_, scanned)| *scanned == embedded).map(|(blob, _)| *blob).collect();
-        let found = snapshot.search_new(&automation.paths, MARKED_FILES, blobs).await.map_err(failed)?;
+        let scanned = Arc::clone(&known);
+        let is_known = move |blob| scanned.contains_key(&(blob, embedded));
+        let found = snapshot.search_new(&automation.paths, MARKED_FILES, is_known).await.map_err(failed)?;
         job.report.diagnostics = found_diagnostics(&found);
         let files = self.scan(found, known, embedded);
         job.selections = self.selections(job, &files, done).await;
@@ -107,7 +109,7 @@ impl Remote<'_> {
     }
 
     /// Scans the files that are new, and takes the others as they were scanned before.
-    fn scan(&self, found: git::Found, known: Scanned, embedded: Embedded) -> Vec<MarkedFile> {
+    fn scan(&self, found: git::Found, known: Arc<Scanned>, embedded: Embedded) -> Vec<MarkedFile> {
         let old = found.known.into_iter().filter_map(|(path, blob)| Some(known.get(&(blob, embedded))?.at(path)));
         let mut files: Vec<MarkedFile> = old.collect();
         let mut new = Scanned::new();
@@ -116,13 +118,15 @@ impl Remote<'_> {
             new.insert((file.id, embedded), scanned.clone());
             files.push(scanned);
         }
+        // What is kept is changed in place where nobody holds it.
+        drop(known);
         self.context.memory.keep(new);
         files
     }
 
     /// What each policy in scope selected, with digests where the policy asks for them.
     async fn selections(&mut self, job: &mut Job<'_>, files: &[MarkedFile], done: &mut Done) -> Selections {
-        let mut selections: Selections = self.known.iter().map(|name| (name.as_str(), Selection::Elsewhere)).collect();
+        let mut selections = Selections::among(Arc::clone(self.known));
         let selected = self.context.memory.selected(job.automation);
         let mut open: Vec<(&ImagePolicy, &Reference, &Tag)> = Vec::new();
         for policy in &job.automation.policies {
