@@ -138,8 +138,9 @@ pub async fn forget(context: Context<'_>, automations: &[Arc<Automation>]) {
     poll::forget(context, automations).await;
     let urls: Vec<String> = automations.iter().map(|automation| automation.remote.url.clone()).collect();
     match context.edges.git.retain(&urls).await {
-        Ok(deleted) => tracing::debug!(deleted, "deleted mirrors that nobody needs"),
-        Err(error) => tracing::warn!(%error, "cannot delete mirrors that nobody needs"),
+        Ok(0) => {}
+        Ok(mirrors) => tracing::info!(mirrors, "deleted mirrors of remotes that are not configured any more"),
+        Err(error) => tracing::warn!(%error, "cannot delete mirrors of remotes that are not configured any more"),
     }
 }
 

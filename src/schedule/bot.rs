@@ -327,12 +327,6 @@ async fn tidy(shared: &Shared) {
         state.world.automations.clone()
     };
     run::forget(shared.context(), &automations).await;
-    let urls: Vec<String> = automations.iter().map(|automation| automation.remote.url.clone()).collect();
-    match shared.edges.git.retain(&urls).await {
-        Ok(0) => {}
-        Ok(mirrors) => tracing::info!(mirrors, "deleted mirrors of remotes that are not configured any more"),
-        Err(error) => tracing::warn!(%error, "cannot delete mirrors of remotes that are not configured any more"),
-    }
 }
 
 /// Writes down the status document.

@@ -231,7 +231,8 @@ Options:
           [env: TAGWRIGHT_SECRETS]
 
       --data-dir <DIR>
-          Folder for the Git mirrors, kept for the next time [default: a temporary folder]
+          Data folder of a bot: its Git mirrors, what it knows of tags, what is held by hand
+          [default: a temporary folder]
           
           [env: TAGWRIGHT_DATA_DIR]
 

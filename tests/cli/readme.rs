@@ -215,8 +215,9 @@ fn every_command_is_in_readme_and_every_flag_of_readme_exists() {
     let flag = Regex::new(r"(?:^|[^-\w])(--[a-z][a-z-]*)").unwrap();
     for (_, [name]) in flag.captures_iter(&README.replace(blocks("diff")[0], "")).map(|found| found.extract()) {
         let known = |help: &str| Regex::new(&format!(r"{name}(?:[^a-z-]|$)")).unwrap().is_match(help);
-        // cargo's and curl's own.
-        let exists = ["--release", "--unix-socket"].contains(&name) || helps.iter().any(|(_, help)| known(help));
+        // Those of cargo, curl, docker and kubectl.
+        let foreign = ["--release", "--unix-socket", "--volume", "--kustomize", "--namespace"];
+        let exists = foreign.contains(&name) || helps.iter().any(|(_, help)| known(help));
         assert!(exists, "{name} is in README and in no help");
     }
     for row in &rows {
