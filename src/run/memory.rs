@@ -185,7 +185,7 @@ impl Memory {
         Arc::clone(&lock(&self.scanned))
     }
 
-    /// Keeps marked files. When they are too many, what was known before goes.
+    /// Keeps marked files, each in place of what was at its path before. When they are too many, what was known goes.
     pub(super) fn keep(&self, files: Scanned) {
         if files.is_empty() {
             return;
@@ -193,6 +193,8 @@ impl Memory {
         let size = |files: &Scanned| files.values().map(|file| file.bytes.len() + KEPT_BESIDE).sum::<usize>();
         let mut scanned = lock(&self.scanned);
         let scanned = Arc::make_mut(&mut scanned);
+        let paths: BTreeSet<&str> = files.values().map(|file| file.path.as_str()).collect();
+        scanned.retain(|_, file| !paths.contains(file.path.as_str()));
         if size(scanned) + size(&files) > MAX_KEPT_BYTES {
             scanned.clear();
         }
