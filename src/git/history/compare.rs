@@ -11,6 +11,9 @@ use crate::git::tree::{self, Class};
 /// The most bytes of trees that are kept: a commit's trees are needed again as those of its child's parent.
 const MAX_CACHED: usize = 16 << 20;
 
+/// So many paths are looked up one by one.
+const FEW: usize = 4;
+
 /// A path and its place among the caller's.
 pub(super) struct Path {
     pub(super) components: Vec<String>,
@@ -62,9 +65,14 @@ impl<'a> Trees<'a> {
             return Ok(());
         }
         let (old, new) = (self.read(old)?, self.read(new)?);
+        // Each look-up of a name reads half of a tree, so that many names are better looked up among what differs.
+        let changed = (paths.len() > FEW).then(|| changed(&old, &new));
         for group in paths.chunk_by(|a, b| a.components.get(depth) == b.components.get(depth)) {
             let Some(name) = group[0].components.get(depth) else { continue };
-            let (old, new) = (entry(&old, name), entry(&new, name));
+            let (old, new) = match &changed {
+                Some(changed) => changed.get(name.as_bytes()).copied().unwrap_or_default(),
+                None => (entry(&old, name), entry(&new, name)),
+            };
             if old == new {
                 continue;
             }
@@ -101,6 +109,25 @@ impl<'a> Trees<'a> {
         self.kept.insert(id, Rc::clone(&tree));
         Ok(tree)
     }
+}
+
+/// What an entry of a tree is.
+type Found = (Class, ObjectId);
+
+/// The entries that are not the same in two trees, by name.
+fn changed<'t>(old: &'t [u8], new: &'t [u8]) -> HashMap<&'t [u8], (Option<Found>, Option<Found>)> {
+    let found = |entry: &tree::Entry<'_>| (entry.class(), entry.id);
+    let mut changed: HashMap<&[u8], (Option<Found>, Option<Found>)> =
+        tree::entries(old).flatten().map(|entry| (entry.name, (Some(found(&entry)), None))).collect();
+    for entry in tree::entries(new).flatten() {
+        let new = Some(found(&entry));
+        match changed.get_mut(entry.name) {
+            Some((old, _)) if *old == new => drop(changed.remove(entry.name)),
+            Some((_, is)) => *is = new,
+            None => drop(changed.insert(entry.name, (None, new))),
+        }
+    }
+    changed
 }
 
 fn entry(tree: &[u8], name: &str) -> Option<(Class, ObjectId)> {
