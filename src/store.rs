@@ -33,6 +33,7 @@ mod time;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub use error::Error;
 pub use history::{Event, Filter, MAX_RECORD_BYTES, MAX_RECORDS, Record, RecordedChange, RecordedHold, Toggle};
@@ -48,6 +49,12 @@ use place::{Lock, Place};
 
 /// The longest text that is kept as a key or a field, in bytes. Longer ones are cut.
 const MAX_TEXT: usize = 4 * 1024;
+
+/// How long a store that is in use is waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How often it is tried meanwhile.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// What outlives a run. Cheap to clone; all clones share one file.
 #[derive(Debug, Clone)]
@@ -74,8 +81,19 @@ pub enum Opened {
 
 impl Store {
     /// Opens the store in a data directory, which is made where it is missing. Blocks, for a time that grows with the file:
-    /// all of it is read and verified.
+    /// all of it is read and verified. Whoever has it gets a moment to let go of it: a command that looks into it for
+    /// an instant, a bot that is ending.
     pub fn open(folder: &Path) -> Opened {
+        let start = Instant::now();
+        loop {
+            match Self::attempt(folder) {
+                Opened::InUse { .. } if start.elapsed() < PATIENCE => std::thread::sleep(RETRY),
+                opened => return opened,
+            }
+        }
+    }
+
+    fn attempt(folder: &Path) -> Opened {
         let place = Place::new(folder);
         let in_memory = |notice| Opened::Ready { store: Self::in_memory(), notice: Some(notice) };
         let lock = match Lock::acquire(&place) {
