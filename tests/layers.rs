@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
 
 /// For each module of the crate, the modules it may name. A new arrow is a decision: change it here and in `lib.rs`.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -199,10 +203,84 @@ fn module(path: &Path) -> Option<String> {
     (first != "lib" && first != "main").then_some(first)
 }
 
-/// A file's lines of code before its test module, without comments.
+/// A file's lines of code outside its tests, without comments, counted from 0.
+///
+/// Tests are the items with `#[cfg(test)]`, wherever they stand: a file goes on behind its test module.
 fn production(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let end = text.find("#[cfg(test)]").unwrap_or(text.len());
-    text[..end].lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"))
+    let tests = tests(&syn::parse_file(text).expect("source is Rust").items);
+    let is_test = move |number: usize| tests.iter().any(|lines| lines.contains(&(number + 1)));
+    let is_code = move |(number, line): &(usize, &str)| !is_test(*number) && !line.trim_start().starts_with("//");
+    text.lines().enumerate().filter(is_code)
+}
+
+/// The lines of the items that are compiled for tests alone, counted from 1; those within modules and implementations too.
+fn tests(items: &[syn::Item]) -> Vec<RangeInclusive<usize>> {
+    let mut found = Found::default();
+    items.iter().for_each(|item| found.visit_item(item));
+    found.0
+}
+
+#[derive(Default)]
+struct Found(Vec<RangeInclusive<usize>>);
+
+impl Found {
+    /// Returns whether the item is a test, and keeps its lines if it is one.
+    fn takes(&mut self, attributes: &[syn::Attribute], item: &impl Spanned) -> bool {
+        let is_test = |attribute: &syn::Attribute| {
+            attribute.path().is_ident("cfg")
+                && attribute.parse_args::<syn::Path>().is_ok_and(|condition| condition.is_ident("test"))
+        };
+        let found = attributes.iter().any(is_test);
+        if found {
+            self.0.push(item.span().start().line..=item.span().end().line);
+        }
+        found
+    }
+}
+
+impl<'ast> Visit<'ast> for Found {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        let attributes = match item {
+            syn::Item::Const(item) => &item.attrs,
+            syn::Item::Enum(item) => &item.attrs,
+            syn::Item::Fn(item) => &item.attrs,
+            syn::Item::Impl(item) => &item.attrs,
+            syn::Item::Mod(item) => &item.attrs,
+            syn::Item::Static(item) => &item.attrs,
+            syn::Item::Struct(item) => &item.attrs,
+            syn::Item::Trait(item) => &item.attrs,
+            syn::Item::Use(item) => &item.attrs,
+            // Whatever else there is counts as production code.
+            _ => return visit::visit_item(self, item),
+        };
+        if !self.takes(attributes, item) {
+            visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
+        self.takes(&function.attrs, function);
+    }
+}
+
+#[test]
+fn code_behind_a_test_is_production_code() {
+    let text = "//! A file.\n\
+                #[cfg(test)]\n\
+                mod tests;\n\
+                fn before() {}\n\
+                #[cfg(test)]\n\
+                mod cases {\n\
+                    fn a_test() {}\n\
+                }\n\
+                impl Kept {\n\
+                    #[cfg(test)]\n\
+                    fn for_tests() {}\n\
+                    fn kept() {}\n\
+                }\n\
+                fn behind() {}\n";
+    let kept: Vec<usize> = production(text).map(|(number, _)| number + 1).collect();
+    assert_eq!(kept, [4, 9, 12, 13, 14]);
 }
 
 /// The modules named by `crate::x` and by `use crate::{x, y::…}`.
