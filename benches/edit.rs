@@ -11,10 +11,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tagwright::access;
+use image::Reference;
 use tagwright::edit::{Selection, Selections};
 use tagwright::git::{CommitId, Criteria, Git, Mirror, ObjectId, Settings, Want};
-use tagwright::image::Reference;
 use tagwright::marker;
 use tagwright::plan::{self, MarkedFile, Plan};
 use tokio::runtime::Runtime;

@@ -12,8 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use tagwright::access;
-use tagwright::image::Repository;
+use image::Repository;
 use tagwright::registry::{Client, DockerConfig, Settings};
 
 #[path = "support/child.rs"]

@@ -9,8 +9,8 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
 
+use gotext::version::Range;
 use tagwright::policy::{Direction, Filter, Order, Policy};
-use tagwright::version::Range;
 
 #[path = "support/child.rs"]
 mod child;

@@ -12,11 +12,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access;
-use crate::image::Repository;
-use crate::pattern::Pattern;
 use crate::policy::Policy;
-use crate::template::Template;
+use gotext::pattern::Pattern;
+use gotext::template::Template;
+use image::Repository;
 
 pub use self::cron::{Cron, Error as CronError};
 pub use self::guards::{Batch, Deny, Gather, Guards, Window};
@@ -148,7 +147,7 @@ pub enum Checkout {
     /// A tag.
     Tag(String),
     /// The highest tag in a range.
-    Semver(crate::version::Range),
+    Semver(gotext::version::Range),
     /// A full reference name such as `refs/pull/1/head`.
     Reference(String),
     /// A commit, perhaps on a branch.

@@ -2,7 +2,8 @@
 //!
 //! ```
 //! use tagwright::edit::{self, Selection, Selections};
-//! use tagwright::{image::Reference, marker};
+//! use tagwright::marker;
+//! use image::Reference;
 //!
 //! let text = b"image: ghcr.io/org/app:1.0   # {\"$imagepolicy\": \"default:app\"}\n";
 //! let mut selections = Selections::new();
@@ -11,7 +12,7 @@
 //! let edited = edit::apply(text, &marker::scan(text), &selections);
 //! assert_eq!(edited.bytes.as_deref(), Some(&b"image: ghcr.io/org/app:1.1   # {\"$imagepolicy\": \"default:app\"}\n"[..]));
 //! assert_eq!((edited.changes[0].old.as_str(), edited.changes[0].line), ("ghcr.io/org/app:1.0", 1));
-//! # Ok::<(), tagwright::image::Error>(())
+//! # Ok::<(), image::Error>(())
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,8 +23,8 @@ use crate::edit::patch::Patch;
 use crate::edit::piece::{EmbeddedEdit, Piece};
 use crate::edit::value::Absent;
 use crate::edit::verify::{Expected, Refusal};
-use crate::image::Reference;
 use crate::marker::{self, Marker, Scan};
+use image::Reference;
 
 pub(crate) mod advice;
 mod patch;

@@ -7,7 +7,7 @@
 //! ```
 //! use tagwright::explain::{self, Cause, Fate, Tags};
 //! use tagwright::policy::{Order, Policy};
-//! use tagwright::version::Range;
+//! use gotext::version::Range;
 //!
 //! let policy = Policy { filter: None, order: Order::Semver(Range::parse("6.x")?) };
 //! let tags = Tags::read(["6.1.0", "6.0.0", "5.0.0", "latest", "a b"]);
@@ -15,7 +15,7 @@
 //! assert_eq!((funnel.listed, funnel.selected()), (5, Some("6.1.0")));
 //! assert_eq!(funnel.dropped[0].cause, Cause::NotAllowed);
 //! assert_eq!(funnel.fate("6.0.0"), Fate::Candidate { place: 2 });
-//! # Ok::<(), tagwright::version::Error>(())
+//! # Ok::<(), gotext::version::Error>(())
 //! ```
 
 mod fields;
@@ -29,9 +29,9 @@ use jiff::Timestamp;
 pub use self::fields::{Field, Fields, fields};
 use crate::automation::{Deny, ImagePolicy};
 use crate::guard;
-use crate::image::Tag;
-use crate::pattern::Pattern;
 use crate::policy::{Candidate, Policy, Reason, Rejection};
+use gotext::pattern::Pattern;
+use image::Tag;
 
 /// How many tags that OCI does not allow are kept to be shown.
 pub const MAX_REFUSED_SAMPLE: usize = 10;

@@ -58,8 +58,6 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::access;
-
 pub use advertisement::{Advertised, Advertisement};
 pub use build::{Author, CommitTime, Edit, NewCommit};
 pub use checkout::{LocalCheckout, LocalCommit, local_checkout, read_commit};

@@ -36,11 +36,11 @@ use memchr::memmem;
 use thiserror::Error;
 
 use crate::change::ObjectIdentity;
-use crate::image::{Digest, Repository};
 use crate::marker::document;
 use crate::marker::object::Objects;
 use crate::marker::stream::{self, Lines};
 use crate::marker::{self, Field};
+use image::{Digest, Repository};
 
 /// The largest file that is read, in bytes; larger ones cannot carry markers either.
 pub const MAX_FILE_BYTES: usize = marker::MAX_FILE_BYTES;

@@ -62,24 +62,20 @@
 //!   OCI allows are considered.
 //! - A credential goes to the host it is for, and appears in no argv, URL, log, error or commit.
 
-pub mod access;
 pub mod automation;
 pub mod change;
 pub mod cli;
 pub mod config;
-pub mod dockerconfig;
 pub mod edit;
 pub mod explain;
 pub mod files;
 pub mod git;
 pub mod guard;
-pub mod image;
 pub mod inventory;
 pub mod lint;
 pub mod mark;
 pub mod marker;
 pub mod message;
-pub mod pattern;
 pub mod plan;
 pub mod policy;
 pub mod registry;
@@ -91,5 +87,3 @@ pub mod snippet;
 pub mod store;
 pub mod suggest;
 pub mod telemetry;
-pub mod template;
-pub mod version;

@@ -22,11 +22,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use crate::automation::DigestReflection;
-use crate::image::Repository;
 use crate::inventory::{Image, Inventory, Obstacle, Place, Taken};
 use crate::marker::Field;
 use crate::policy::{Order, Policy};
 use crate::suggest::{self, Derived, Reason, Suggestion};
+use image::Repository;
 
 pub use name::{automation_name, is_label};
 

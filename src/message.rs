@@ -25,7 +25,7 @@ mod trailer;
 use std::collections::BTreeMap;
 
 use crate::change::Change;
-use crate::template::{RenderError, Template};
+use gotext::template::{RenderError, Template};
 
 pub use self::recognise::{
     Author, Criteria, DEFAULT_AUTHOR, DEFAULT_AUTHORS, DEFAULT_PREFIXES, KUBEVELA_AUTHOR, Recognised, is_written_by,
@@ -57,7 +57,7 @@ pub struct Facts<'a> {
 /// use std::collections::BTreeMap;
 /// use tagwright::change::{Change, ObjectIdentity};
 /// use tagwright::message::{Facts, render};
-/// use tagwright::template::Template;
+/// use gotext::template::Template;
 ///
 /// let image = "ghcr.io/fogdong/test-fog:master-6e9b0f9-1656569910".to_owned();
 /// let changes = [Change {
@@ -81,7 +81,7 @@ pub struct Facts<'a> {
 /// ```
 ///
 /// # Errors
-/// The template fails on this data, or exceeds a limit of [`crate::template`].
+/// The template fails on this data, or exceeds a limit of [`gotext::template`].
 pub fn render(template: &Template, facts: &Facts<'_>) -> Result<String, RenderError> {
     template.render(&data::template_data(facts))
 }

@@ -12,10 +12,10 @@ use crate::automation::Automation;
 use crate::change::{Change, Code, Diagnostic};
 use crate::edit::{self, Selection, Selections};
 use crate::guard::{Held, Hold};
-use crate::image::{Digest, Reference};
 use crate::marker::{self, Embedded, Field, Marker, Scan};
 use crate::message::{self, Facts};
-use crate::template;
+use gotext::template;
+use image::{Digest, Reference};
 
 /// A file of the repository that mentions the marker's token. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -19,10 +19,10 @@
 //!
 //! ```
 //! use tagwright::policy::{Order, Policy};
-//! use tagwright::version::Range;
+//! use gotext::version::Range;
 //! let policy = Policy { filter: None, order: Order::Semver(Range::parse("6.x")?) };
 //! assert_eq!(policy.select(&["6.0.0", "6.1.0-rc.1", "6.0.10", "latest"]), Some("6.0.10"));
-//! # Ok::<(), tagwright::version::Error>(())
+//! # Ok::<(), gotext::version::Error>(())
 //! ```
 
 mod filter;
@@ -33,8 +33,8 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::pattern::{self, Pattern};
-use crate::version::Range;
+use gotext::pattern::{self, Pattern};
+use gotext::version::Range;
 
 use rank::{ByNumber, ByText, ByVersion, Rank};
 
@@ -52,7 +52,7 @@ pub struct Policy {
 pub struct Filter {
     /// Tags in which this matches nowhere are dropped.
     pub pattern: Pattern,
-    /// A template for the value ([`crate::pattern::Replacement`]); empty takes the whole tag.
+    /// A template for the value ([`gotext::pattern::Replacement`]); empty takes the whole tag.
     pub extract: String,
 }
 
@@ -134,11 +134,11 @@ impl Policy {
     ///
     /// ```
     /// use tagwright::policy::{Order, Policy};
-    /// use tagwright::version::Range;
+    /// use gotext::version::Range;
     /// let policy = Policy { filter: None, order: Order::Semver(Range::parse("1.x")?) };
     /// assert!(policy.prefers("1.2.0", "1.1.0") && policy.prefers("v1.1.0", "1.1.0"));
     /// assert!(!policy.prefers("2.0.0", "1.1.0") && !policy.prefers("1.1.0", "1.1.0"));
-    /// # Ok::<(), tagwright::version::Error>(())
+    /// # Ok::<(), gotext::version::Error>(())
     /// ```
     #[must_use]
     pub fn prefers(&self, first: &str, second: &str) -> bool {

@@ -56,8 +56,7 @@ pub use settings::{
     CONNECT_TIMEOUT, HELPER_TIMEOUT, Limits, PER_HOST, PROBE_TIMEOUT, READ_TIMEOUT, RETRY_WAIT, Settings,
 };
 
-use crate::access;
-use crate::image::{Digest, Repository, Tag};
+use image::{Digest, Repository, Tag};
 
 use endpoint::Endpoint;
 use exchange::Exchange;

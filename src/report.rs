@@ -22,7 +22,8 @@ use thiserror::Error;
 use crate::change::{Change, Code, Diagnostic};
 use crate::guard::Held;
 use crate::run::{self, AutomationReport, Kind, Outcome, PolicyReport, Report};
-use crate::{config, files, git, registry, template};
+use crate::{config, files, git, registry};
+use gotext::template;
 
 /// The command line, or a file it names, cannot be used as it is.
 #[derive(Debug, Error)]
@@ -104,9 +105,9 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
             || matches!(cause.downcast_ref(), Some(files::Error::Link { .. } | files::Error::Special { .. }))
             || cause.is::<template::ParseError>()
             || cause.is::<template::RenderError>()
-            || cause.is::<crate::pattern::Error>()
-            || cause.is::<crate::version::Error>()
-            || cause.is::<crate::image::Error>()
+            || cause.is::<gotext::pattern::Error>()
+            || cause.is::<gotext::version::Error>()
+            || cause.is::<image::Error>()
         {
             return Some(Kind::Config);
         }

@@ -29,7 +29,7 @@ use crate::automation::{Automation, ObjectName};
 use crate::change::{Code, Diagnostic};
 use crate::plan::about_path;
 use crate::store::Store;
-use crate::{access, git, registry};
+use crate::{git, registry};
 
 /// Git remotes worked on at the same time.
 pub const CONCURRENT_REMOTES: usize = 8;

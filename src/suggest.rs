@@ -29,9 +29,8 @@ mod tests;
 
 use thiserror::Error;
 
-use crate::image;
-use crate::pattern::Pattern;
 use crate::policy::{Direction, Filter, Order, Policy};
+use gotext::pattern::Pattern;
 
 /// What can be said about a tag in use.
 #[derive(Debug, Clone)]

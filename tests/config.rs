@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use access::{self, ExposeSecret as _, GitLogin};
 use proptest::prelude::*;
-use tagwright::access::{self, ExposeSecret as _, GitLogin};
 use tagwright::automation::{Automation, Batch, Checkout, Deny, Gather, Guards, ImagePolicy, Schedule, Window};
 use tagwright::config::{self, Configuration, Sources, Style};
 use tagwright::policy::Order;

@@ -5,10 +5,10 @@
 
 use std::fmt::Write as _;
 
+use image::Reference;
 use proptest::prelude::*;
 use tagwright::change::Code;
 use tagwright::edit::{self, Edited, Selection, Selections};
-use tagwright::image::Reference;
 use tagwright::marker::{self, Scan};
 use yaml_rust2::Event;
 use yaml_rust2::parser::Parser;

@@ -3,10 +3,10 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use image::Reference;
 use proptest::prelude::*;
 use tagwright::change::Code;
 use tagwright::edit::{self, Edited, Selection, Selections};
-use tagwright::image::Reference;
 use tagwright::marker::{self, Embedded, Scan};
 use yaml_rust2::Event;
 use yaml_rust2::parser::Parser;

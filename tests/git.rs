@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tagwright::access::{GitLogin, Login, Proxy, SshIdentity, Tls, TlsIdentity};
+use access::{GitLogin, Login, Proxy, SshIdentity, Tls, TlsIdentity};
 use tagwright::git::{
     Author, CommitId, CommitTime, Criteria, Edit, Error, Expected, Found, Git, Kind, Mirror, NewCommit, Outcome,
     Pushed, RefUpdate, SkipReason, Snapshot, Want,

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
+use image::Reference;
 use jiff::Timestamp;
 use tagwright::automation::{Automation, ImagePolicy};
 use tagwright::config;
 use tagwright::edit::{Selection, Selections};
 use tagwright::explain::{self, Ages, Cause, Fate, Tags};
 use tagwright::guard::{self, Hold, Identity, Known, Verdict, Writer, Writing};
-use tagwright::image::Reference;
 use tagwright::marker;
 use tagwright::plan::{self, MarkedFile, Place};
 use yaml_rust2::{Yaml, YamlLoader};

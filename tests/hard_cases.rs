@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
+use image::Reference;
 use serde_json::Value;
 use tagwright::edit::{self, Edited, Selection, Selections};
-use tagwright::image::Reference;
 use tagwright::marker::{self, Scan};
 
 const MARKER: &str = "# {\"$imagepolicy\": \"ns:app\"}";

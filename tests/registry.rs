@@ -30,9 +30,9 @@ mod transports;
 
 use std::time::Duration;
 
+use access::{self, Login, RegistryLogin};
+use image::Repository;
 use simulated::Registry;
-use tagwright::access::{self, Login, RegistryLogin};
-use tagwright::image::Repository;
 use tagwright::registry::{Client, DockerConfig, Error, Listing, Settings};
 
 /// Settings that touch nothing of this machine and wait for nothing.

@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use tagwright::edit::{self, Edited, Selection, Selections};
-use tagwright::image::Reference;
+use image::Reference;
 use tagwright::marker::{self, Scan};
 
 fuzz_target!(|input: &[u8]| -> Corpus {

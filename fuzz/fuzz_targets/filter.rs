@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tagwright::pattern::{Pattern, Reason};
+use gotext::pattern::{Pattern, Reason};
 
 fuzz_target!(|input: &str| {
     let mut lines = input.lines();

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use tagwright::policy::{Direction, Filter, Order, Policy};
-use tagwright::version::Range;
+use gotext::version::Range;
 
 fuzz_target!(|input: &str| -> Corpus {
     let mut lines = input.lines();

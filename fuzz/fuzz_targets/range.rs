@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use libfuzzer_sys::fuzz_target;
-use tagwright::version::{Range, Version};
+use gotext::version::{Range, Version};
 
 /// Enough to compare each with each, and three at a time.
 const MAX_VERSIONS: usize = 12;

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use tagwright::change::{Change, ObjectIdentity};
 use tagwright::message::{self, Facts};
-use tagwright::template::{MAX_OUTPUT, Template};
+use gotext::template::{MAX_OUTPUT, Template};
 
 /// What the messages are about.
 static WORLD: LazyLock<World> = LazyLock::new(World::new);

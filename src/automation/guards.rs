@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Cron;
-use crate::pattern::Pattern;
+use gotext::pattern::Pattern;
 
 /// The guards of one policy.
 #[derive(Debug, Clone, Default)]

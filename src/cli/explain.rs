@@ -11,10 +11,10 @@ use self::left::Left;
 use super::{Ending, Output, streams};
 use crate::automation::{ImagePolicy, ObjectName};
 use crate::explain::{self, Ages, Fate, Tags};
-use crate::image::{Repository, Tag};
 use crate::report::Usage;
 use crate::report::explain::{Document, Extent, Known, One, Story, sentence, text};
 use crate::{config, registry, run};
+use image::{Repository, Tag};
 
 /// Endings that a marker may have, and the name of a policy has not.
 const FIELDS: [&str; 3] = [":tag", ":name", ":digest"];

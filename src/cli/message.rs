@@ -10,7 +10,7 @@ use super::{Ending, streams};
 use crate::change::Change;
 use crate::message::{self, Facts};
 use crate::report::{Usage, json};
-use crate::template::Template;
+use gotext::template::Template;
 
 /// Render a commit message from a Go template and a list of changes; the text is printed as it is.
 #[derive(Debug, clap::Args)]

@@ -4,14 +4,13 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use super::{Ending, Output, streams};
-use crate::access;
 use crate::config::DEFAULT_EXCLUSION;
-use crate::image::Repository;
-use crate::pattern::Pattern;
 use crate::policy::{Direction, Evaluation, Filter, Order, Policy};
 use crate::registry;
 use crate::report::{self, Usage, json};
-use crate::version::Range;
+use gotext::pattern::Pattern;
+use gotext::version::Range;
+use image::Repository;
 
 /// How long listing the tags of `--image` may take.
 const TIMEOUT: Duration = Duration::from_secs(60);

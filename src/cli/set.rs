@@ -9,11 +9,11 @@ use serde::Deserialize;
 use super::{Ending, Output, streams};
 use crate::change::{Code, Diagnostic};
 use crate::edit::{Selection, Selections};
-use crate::image::{Digest, Reference, Repository, Tag};
 use crate::marker::Embedded;
 use crate::plan::{self, MarkedFile, Plan};
 use crate::report::{Usage, diff, json};
 use crate::{files, marker, report};
+use image::{Digest, Reference, Repository, Tag};
 
 /// Rewrite the marked fields of a directory; no registry, no Git.
 #[derive(Debug, clap::Args)]
@@ -132,7 +132,7 @@ fn selections(arguments: &Arguments) -> anyhow::Result<(Selections, Vec<Diagnost
     Ok((selections, findings))
 }
 
-fn reference(image: &Image) -> Result<Reference, crate::image::Error> {
+fn reference(image: &Image) -> Result<Reference, image::Error> {
     Ok(Reference {
         repository: Repository::parse(&image.image)?,
         tag: Some(Tag::parse(&image.tag)?),

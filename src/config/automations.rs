@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::access;
 use crate::automation::{Automation, Commit, ImagePolicy, ObjectName, Part, Remote};
 
 use super::DEFAULT_GIT_TIMEOUT;

@@ -1,6 +1,6 @@
 //! What secrets mean: registry logins, certificates, proxies, Git logins. The rules and texts are Flux's.
 
-use crate::access::{self, Login, Proxy, RegistryLogin, SshIdentity, Tls, TlsIdentity};
+use access::{self, Login, Proxy, RegistryLogin, SshIdentity, Tls, TlsIdentity};
 
 use super::remote::{self, Address, Transport};
 use super::report::{Checked, Finding, quoted};
@@ -194,8 +194,8 @@ fn quote(key: &str) -> String {
 
 /// Reads the Docker configuration in a secret.
 mod logins {
-    use crate::access::RegistryLogin;
-    use crate::dockerconfig::{self, Error};
+    use access::RegistryLogin;
+    use access::dockerconfig::{self, Error};
 
     pub(super) fn config(text: &str) -> Result<Vec<RegistryLogin>, Error> {
         dockerconfig::parse(text.as_bytes()).map(|config| config.logins)

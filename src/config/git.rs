@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::automation::Author;
-use crate::template::Template;
-use crate::version::Range;
+use gotext::template::Template;
+use gotext::version::Range;
 
 use super::decode::Fields;
 use super::raw::{Message, Paths, Push, Reference};

@@ -16,8 +16,8 @@ use super::text::Text;
 use super::value::{self, Units};
 use super::yaml::Place;
 use crate::automation::{Batch, Cron, Deny, Gather, Guards, Window};
-use crate::image::is_tag;
-use crate::pattern::Pattern;
+use gotext::pattern::Pattern;
+use image::is_tag;
 
 /// The annotation for `exclude`, its items between white space.
 pub(super) const EXCLUDE: &str = "tagwright.dev/exclude";

@@ -3,10 +3,10 @@
 use std::sync::LazyLock;
 
 use crate::automation::{DigestReflection, ObjectName, Schedule};
-use crate::image::Repository;
-use crate::pattern::Pattern;
 use crate::policy::{Direction, Filter, Order, Policy};
-use crate::version::Range;
+use gotext::pattern::Pattern;
+use gotext::version::Range;
+use image::Repository;
 
 use super::decode::Fields;
 use super::raw::ImageRepository;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::automation::{Author, Batch, DigestReflection, Gather, ObjectName, Schedule};
-use crate::image::Repository;
 use crate::message::KUBEVELA_AUTHOR;
+use ::image::Repository;
 
 use super::decode::Fields;
 use super::document::{Object, open};

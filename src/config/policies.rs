@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access::{self, RegistryLogin, Tls};
 use crate::automation::{ImagePolicy, ImageRepository, ObjectName, Part, Schedule};
+use access::{self, RegistryLogin, Tls};
 
 use super::credentials;
 use super::gather::Pool;

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::automation::{Author, Batch, DigestReflection, Gather, Guards, ObjectName, Schedule, Window};
-use crate::image::Repository;
-use crate::pattern::Pattern;
 use crate::policy::Policy;
-use crate::template::Template;
-use crate::version::Range;
+use gotext::pattern::Pattern;
+use gotext::template::Template;
+use gotext::version::Range;
+use image::Repository;
 
 use super::guards::Annotated;
 use super::remote::Address;

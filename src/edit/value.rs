@@ -1,7 +1,7 @@
 //! The value that a marker asks for.
 
-use crate::image::Reference;
 use crate::marker::{Field, Marker};
+use image::Reference;
 
 /// Why there is no value to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

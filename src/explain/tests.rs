@@ -5,10 +5,10 @@
 use super::*;
 use crate::change::Diagnostic;
 use crate::edit::Selection;
-use crate::image::Reference;
 use crate::plan::MarkedFile;
 use crate::policy::{Direction, Filter, Order};
-use crate::version::Range;
+use gotext::version::Range;
+use image::Reference;
 
 fn semver(range: &str) -> Policy {
     Policy { filter: None, order: Order::Semver(Range::parse(range).unwrap()) }

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use crate::access::{ExposeSecret, Login};
+use access::{ExposeSecret, Login};
 
 use super::command;
 use super::settings::Settings;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::access::{ExposeSecret, SshIdentity};
+use access::{ExposeSecret, SshIdentity};
 
 use super::error::Error;
 use super::url::SshTarget;

@@ -7,8 +7,6 @@ mod process;
 pub(super) use client::Clients;
 pub(super) use http::Logins;
 
-use crate::access;
-
 use super::Shared;
 use super::advertisement::{self, Advertisement};
 use super::command::Service;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Hold;
 use crate::automation::ImagePolicy;
 use crate::edit::{Selection, Selections, value};
-use crate::image::{Reference, is_tag};
 use crate::marker::{Field, Marker, Scan};
+use image::{Reference, is_tag};
 
 /// Holds a field with an image or a tag that ranks above the selection.
 ///

@@ -4,10 +4,10 @@ use super::site::Sites;
 use super::tree::{Collection, Entry, Text, Tree};
 use super::{Image, Inventory, Obstacle, Override};
 use crate::change::ObjectIdentity;
-use crate::image::{Digest, Reference, Repository};
 use crate::marker::Field;
 use crate::marker::document::Document;
 use crate::marker::object::Objects;
+use image::{Digest, Reference, Repository};
 
 /// Sequences of containers in a pod.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];

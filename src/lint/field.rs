@@ -6,8 +6,8 @@ use super::{Checked, Finding};
 use crate::automation::{DigestReflection, ImagePolicy};
 use crate::change::Code;
 use crate::edit::value;
-use crate::image::{Digest, Reference, Repository, Tag};
 use crate::marker::{Field, Marker};
+use image::{Digest, Reference, Repository, Tag};
 
 /// Checks every marked field of a file.
 pub(super) fn check(source: &Source<'_>, scope: &Scope<'_>, scopes: &mut Scopes<'_>, checked: &mut Checked) {

@@ -11,8 +11,8 @@ use super::{Checked, Finding};
 use crate::automation::DigestReflection;
 use crate::change::Code;
 use crate::edit::{self, Selection, Selections, value};
-use crate::image::{Digest, Reference, Repository, Tag};
 use crate::marker::{Field, Marker};
+use image::{Digest, Reference, Repository, Tag};
 
 /// A tag where none is in use.
 const TAG: &str = "1.0.1";

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::image::Repository;
 use crate::suggest::Derived;
+use image::Repository;
 
 /// The longest DNS label.
 const MAX_LENGTH: usize = 63;

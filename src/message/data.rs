@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::change::{Change, ObjectIdentity};
 use crate::message::{Facts, legacy};
-use crate::template::{Field, List, Map, Method, MethodError, Struct, StructType, Value};
+use gotext::template::{Field, List, Map, Method, MethodError, Struct, StructType, Value};
 
 const CHANGES: &str = "[]update.Change";
 const OBJECT_CHANGES: &str = "update.ObjectChanges";

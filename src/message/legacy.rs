@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::change::{Change, ObjectIdentity};
-use crate::image::Reference;
 use crate::message::data::{OBJECT_KEY, hidden, namespaced_name, nil_if_empty, object_identifier};
 use crate::message::policy_of;
-use crate::template::{Field, List, Map, Method, Struct, StructType, Value};
+use gotext::template::{Field, List, Map, Method, Struct, StructType, Value};
+use image::Reference;
 
 const IMAGES: &str = "[]update.ImageRef";
 const OBJECT_IMAGES: &str = "map[update.ObjectIdentifier][]update.ImageRef";

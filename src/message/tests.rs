@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use crate::change::{Change, ObjectIdentity};
 use crate::message::{Author, Criteria, Facts, Recognised, is_written_by, recognise, releases, render, with_trailers};
-use crate::template::Template;
+use gotext::template::Template;
 
 const FLUX: &str = include_str!("../../fixtures/templates/flux.json");
 

@@ -6,7 +6,7 @@ use regex::CaptureLocations;
 
 use super::rank::{self, Rank};
 use super::{Error, Filter, MAX_EXTRACT_LENGTH, Reason, Rejection};
-use crate::pattern::{Pattern, Replacement};
+use gotext::pattern::{Pattern, Replacement};
 
 /// The longest value that is made from a template, in bytes; a longer one is cut here.
 const MAX_VALUE_LENGTH: usize = 1024;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::number::{self, Number};
 use super::{Candidate, Direction, Reason, Rejection};
-use crate::version::{Range, VersionRef};
+use gotext::version::{Range, VersionRef};
 
 /// One order of values.
 pub(super) trait Rank {

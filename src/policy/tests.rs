@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::{Direction, Filter, Order, Policy, Reason};
-use crate::version::Range;
+use gotext::version::Range;
 
 /// The rules by which this project differs from Flux on purpose. A case that differs names its rule.
 const DIFFERENCES: &[&str] = &["no-number-is-passed-over", "ties-after-a-filter-are-broken", "numbers-are-exact"];

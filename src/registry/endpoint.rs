@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use crate::image::{DOCKER_HUB, Repository};
+use image::{DOCKER_HUB, Repository};
 
 use super::error::Error;
 use super::mirror::Mirror;

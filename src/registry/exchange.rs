@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::access::Registry;
+use access::Registry;
 
 use super::endpoint::{authority, is_loopback, is_private_literal, same_server};
 use super::error::Error;

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use url::Url;
 
-use crate::access::{Login, Secret};
+use access::{Login, Secret};
 
 use super::endpoint::{Endpoint, PlainHttp, is_private_literal};
 use super::error::Error;
@@ -131,7 +131,7 @@ fn usable(lifetime: Duration) -> Duration {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::image::Repository;
+    use image::Repository;
 
     fn endpoint(name: &str) -> Endpoint {
         Endpoint::all(&Repository::parse(name).unwrap(), &[], false).unwrap().remove(0)

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
-use crate::access::{Login, RegistryLogin, Secret};
+use access::{Login, RegistryLogin, Secret};
 
 use super::error::Error;
 use super::remote::shorten;

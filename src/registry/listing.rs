@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::image::is_tag;
+use image::is_tag;
 
 use super::endpoint::same_server;
 use super::error::Error;

@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
-use crate::access::{Login, RegistryLogin, Secret};
+use access::{Login, RegistryLogin, Secret};
 
 use super::endpoint::canonical_host;
 
@@ -176,7 +176,7 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::image::Repository;
+    use image::Repository;
 
     /// Cases are lines of `fixtures/registry/logins.txt`: repository, expected key or `-`, then the keys.
     #[test]

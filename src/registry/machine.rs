@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use crate::access::RegistryLogin;
-use crate::dockerconfig;
+use access::RegistryLogin;
+use access::dockerconfig;
 
 use super::endpoint::{canonical_host, is_docker_hub};
 use super::error::Error;

@@ -7,7 +7,7 @@ use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
 
-use crate::image::{Digest, Tag};
+use image::{Digest, Tag};
 
 use super::error::Error;
 use super::exchange::{Reply, Request};

@@ -2,8 +2,7 @@
 
 use reqwest::header::HeaderValue;
 
-use crate::access;
-use crate::image::{Digest, Repository, Tag};
+use image::{Digest, Repository, Tag};
 
 use super::endpoint::{Endpoint, Role};
 use super::error::{Error, Kind, Sent};

@@ -13,7 +13,7 @@ use reqwest::header::HeaderValue;
 use tokio::sync::Mutex;
 use url::Url;
 
-use crate::access::Registry;
+use access::Registry;
 
 use super::endpoint::{Endpoint, PlainHttp, Role};
 use super::error::Error;

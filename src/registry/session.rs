@@ -11,7 +11,7 @@ use reqwest::header::{self, HeaderValue};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
-use crate::access::{Login, Registry, Secret};
+use access::{Login, Registry, Secret};
 
 use super::challenge::Challenge;
 use super::endpoint::{Endpoint, authority, same_server};

@@ -18,7 +18,7 @@ pub const HELPER_TIMEOUT: Duration = Duration::from_secs(20);
 /// The wait before the second attempt; the one before the third is three times as long.
 pub const RETRY_WAIT: Duration = Duration::from_secs(1);
 
-/// How a [`Client`](super::Client) works; what differs between repositories is in [`Registry`](crate::access::Registry).
+/// How a [`Client`](super::Client) works; what differs between repositories is in [`Registry`](access::Registry).
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where requests for some registries go first.

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 use sha2::{Digest as _, Sha256};
 
-use crate::access::{Proxy, Registry, TlsIdentity};
+use access::{Proxy, Registry, TlsIdentity};
 
 use super::error::Error;
 

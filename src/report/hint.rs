@@ -3,7 +3,8 @@
 use std::io;
 
 use super::{Missing, Usage};
-use crate::{files, git, registry, run, template};
+use crate::{files, git, registry, run};
+use gotext::template;
 
 /// Finds a hint for an error that reached the top, from the outermost cause that has one.
 pub(super) fn of(error: &anyhow::Error) -> Option<String> {

@@ -7,8 +7,8 @@ use futures_util::StreamExt;
 use super::outcome::Error;
 use super::poll::CONCURRENT_POLLS;
 use crate::automation::{ImageRepository, ObjectName};
-use crate::image::{Digest, Tag};
 use crate::registry;
+use image::{Digest, Tag};
 
 /// Digests looked up during one run, so that each tag is asked for once.
 #[derive(Debug, Default)]

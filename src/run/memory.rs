@@ -15,9 +15,9 @@ use crate::automation::{Automation, ImagePolicy, ObjectName};
 use crate::change::Diagnostic;
 use crate::git::ObjectId;
 use crate::guard::Held;
-use crate::image::Reference;
 use crate::marker::Embedded;
 use crate::plan::MarkedFile;
+use image::Reference;
 
 use crate::store::{self, Image, Record, Store, Switches};
 

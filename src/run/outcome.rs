@@ -9,9 +9,10 @@ use thiserror::Error;
 use crate::automation::ObjectName;
 use crate::change::Diagnostic;
 use crate::guard::{Held, Hold};
-use crate::image::Reference;
 use crate::plan::FileEdit;
-use crate::{git, registry, template};
+use crate::{git, registry};
+use gotext::template;
+use image::Reference;
 
 /// What a failure calls for. It alone decides retries and the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,7 +15,7 @@ use super::Context;
 use super::digests::Digests;
 use super::outcome::{Error, PolicyReport};
 use crate::automation::{Automation, DigestReflection, ImagePolicy, ImageRepository, ObjectName};
-use crate::image::Reference;
+use image::Reference;
 
 pub use select::{no_match, refused};
 

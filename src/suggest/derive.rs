@@ -3,9 +3,9 @@
 use super::Derived;
 use super::moment::{self, Part};
 use super::pieces::{self, Piece};
-use crate::pattern::Pattern;
 use crate::policy::{Direction, Filter, Order, Policy};
-use crate::version::Range;
+use gotext::pattern::Pattern;
+use gotext::version::Range;
 
 /// Words that make a version a pre-release of the version before them, not a variant of it.
 const PRERELEASES: &[&str] = &["alpha", "beta", "canary", "ea", "m", "milestone", "next", "pre", "preview", "rc"];

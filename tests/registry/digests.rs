@@ -2,8 +2,8 @@
 
 use crate::simulated::{Account, Auth, Bearer, Fault, Head, Registry, World, digest};
 use crate::{access, client, message, repository, with_logins};
-use tagwright::access::Registry as Access;
-use tagwright::image::Tag;
+use access::Registry as Access;
+use image::Tag;
 use tagwright::registry::Error;
 
 async fn look_up(registry: &Registry, tag: &str, access: &Access) -> Result<String, Error> {

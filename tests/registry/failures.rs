@@ -57,7 +57,7 @@ async fn retry_after_is_obeyed() {
 
 #[tokio::test]
 async fn a_wait_past_the_deadline_is_not_begun() {
-    let tight = tagwright::access::Registry { timeout: Duration::from_secs(20), ..access() };
+    let tight = access::Registry { timeout: Duration::from_secs(20), ..access() };
     let registry = Registry::start(world().failing("tags/list", Fault::header(429, "retry-after", "120"))).await;
     let error = list(&registry, "team/app", &tight).await.unwrap_err();
     insta::assert_snapshot!(message(&error, &registry), @"http://REGISTRY/v2/team/app/tags/list answered 429; it asks to wait 120 s");
@@ -74,7 +74,7 @@ async fn a_wait_past_the_deadline_is_not_begun() {
 
 #[tokio::test]
 async fn a_host_that_asks_for_a_pause_is_left_alone_by_all() {
-    let tight = tagwright::access::Registry { timeout: Duration::from_secs(20), ..access() };
+    let tight = access::Registry { timeout: Duration::from_secs(20), ..access() };
     for status in [429, 503] {
         let all = world().and("team/other", ["1.0"]);
         let throttled = Registry::start(all.failing("tags/list", Fault::header(status, "retry-after", "50"))).await;
@@ -93,7 +93,7 @@ async fn a_host_that_asks_for_a_pause_is_left_alone_by_all() {
             assert!((Duration::from_secs(20)..=Duration::from_secs(50)).contains(&left), "{left:?}");
             assert_eq!(error.kind(), Kind::Transient);
         }
-        let tag = tagwright::image::Tag::parse("1.0").unwrap();
+        let tag = image::Tag::parse("1.0").unwrap();
         let digest = client.digest(&repository(&throttled.host(), "team/app"), &tag, &tight).await;
         assert!(matches!(digest, Err(Error::Paused { .. })), "{digest:?}");
         assert_eq!(throttled.seen().len(), 1, "the host was asked once");
@@ -111,7 +111,7 @@ async fn no_pause_without_a_word_of_its_length() {
 #[tokio::test]
 async fn silence_ends_with_the_deadline() {
     let registry = Registry::start(world().failing("tags/list", Fault::Stall)).await;
-    let hasty = tagwright::access::Registry { timeout: Duration::from_millis(300), ..access() };
+    let hasty = access::Registry { timeout: Duration::from_millis(300), ..access() };
     let error = list(&registry, "team/app", &hasty).await.unwrap_err();
     let text = message(&error, &registry);
     insta::assert_snapshot!(text, @"'REGISTRY/team/app' was not answered within 0.3 s");

@@ -2,7 +2,7 @@
 
 use crate::simulated::{Account, Auth, Fault, Registry, World};
 use crate::{access, message, repository, settings, with_logins};
-use tagwright::image::Repository;
+use image::Repository;
 use tagwright::registry::{Client, Kind, Mirror, Settings};
 
 fn mirrored(mirrors: &[String]) -> Client {

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 
 use crate::simulated::{Fault, Links, Registry, World, digest};
 use crate::{access, client, list, message, repository, settings};
-use tagwright::image::Tag;
+use image::Tag;
 use tagwright::registry::{Client, Kind, Limits, Settings};
 
 fn numbered(count: usize) -> Vec<String> {

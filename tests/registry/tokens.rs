@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use crate::simulated::{Account, Auth, Bearer, Fault, Registry, World};
 use crate::{access, client, list, message, repository, with_logins};
-use tagwright::access::Registry as Access;
+use access::Registry as Access;
 use tagwright::registry::{Client, Kind};
 
 fn world(bearer: Bearer) -> World {

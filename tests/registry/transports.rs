@@ -4,7 +4,7 @@ use crate::simulated::door::{Certificates, Clients};
 use crate::simulated::socks::Socks;
 use crate::simulated::{Registry, World};
 use crate::{access, list, message, repository};
-use tagwright::access::{Login, Proxy, Registry as Access, Tls, TlsIdentity};
+use access::{Login, Proxy, Registry as Access, Tls, TlsIdentity};
 use tagwright::registry::{Error, Kind};
 
 fn world() -> World {

@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use tagwright::access;
 use tagwright::git::{Git, Settings};
 use tempfile::TempDir;
 

@@ -11,13 +11,13 @@ use crate::change::Code;
 use crate::config::Configuration;
 use crate::edit::Selection;
 use crate::explain::{self, Fields};
-use crate::image::{Repository, Tag};
 use crate::marker::{self, Embedded};
 use crate::plan::{Guards, MarkedFile};
 use crate::report::explain::Place;
 use crate::run::Kind;
 use crate::store::Switches;
 use crate::{files, git, registry, run};
+use image::{Repository, Tag};
 
 /// What a policy selects, and what it takes to find its digest.
 pub(super) struct Selected<'s> {

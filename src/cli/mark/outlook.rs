@@ -6,8 +6,8 @@ use futures_util::StreamExt;
 
 use crate::config::DEFAULT_EXCLUSION;
 use crate::mark::{Group, Outlook};
-use crate::pattern::Pattern;
-use crate::{access, registry, run};
+use crate::{registry, run};
+use gotext::pattern::Pattern;
 
 /// How long one registry may take: this is a courtesy, and who is offline should not wait for it.
 const TIMEOUT: Duration = Duration::from_secs(10);

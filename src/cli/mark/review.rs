@@ -5,7 +5,7 @@ use std::io::BufRead;
 use crate::mark::{File, Group, Marking, Origin, Outlook, Why};
 use crate::policy::{Direction, Order};
 use crate::report::mark::{group_line, place};
-use crate::version::Range;
+use gotext::version::Range;
 
 /// How many places of a policy are shown.
 const MAX_PLACES: usize = 8;

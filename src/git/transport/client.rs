@@ -8,9 +8,9 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, Identity, Proxy};
 use sha2::{Digest, Sha256};
 
-use crate::access::{self, ExposeSecret};
 use crate::git::error::Error;
 use crate::git::rules::Rules;
+use access::{self, ExposeSecret};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);

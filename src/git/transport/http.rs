@@ -7,7 +7,6 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName
 use reqwest::{Client, Response, StatusCode};
 use std::time::Duration;
 
-use crate::access;
 use crate::git::Shared;
 use crate::git::command::Service;
 use crate::git::error::Error;

@@ -8,13 +8,13 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::access::{self, GitLogin};
 use crate::git::command::{self, Service};
 use crate::git::error::Error;
 use crate::git::settings::Settings;
 use crate::git::ssh::{self, Identity};
 use crate::git::url::{Location, SshTarget, Url};
 use crate::git::words;
+use access::{self, GitLogin};
 
 /// How long a child may take to end once its output has.
 const GRACE: Duration = Duration::from_secs(5);

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use super::tags::Tags;
 use crate::automation::ImagePolicy;
 use crate::guard::{self, Choice, Hold};
-use crate::image::{Reference, Tag};
 use crate::policy::{Evaluation, Reason, Rejection};
 use crate::registry;
 use crate::run::outcome::PolicyReport;
+use image::{Reference, Tag};
 
 /// The longest part of a tag that stands as an example, in characters.
 const MAX_EXAMPLE: usize = 60;

@@ -13,13 +13,13 @@ use crate::change::{Code, Diagnostic};
 use crate::edit::{Selection, Selections};
 use crate::git::{self, CommitId, Mirror, SkipReason};
 use crate::guard::{self, Held, Hold};
-use crate::image::{Reference, Tag};
 use crate::marker::{self, Embedded};
 use crate::plan::{self, MarkedFile, Plan};
 use crate::run::memory::Scanned;
 use crate::run::outcome::{Error, Outcome};
 use crate::run::progress::Stage;
 use crate::store::Switches;
+use image::{Reference, Tag};
 
 /// Which files of a commit are read. The rule's name changes with its functions, since mirrors remember what they found.
 pub(super) const MARKED_FILES: git::Criteria = git::Criteria {

@@ -9,11 +9,11 @@ use super::{Error, Progress, survey};
 use crate::automation::{Automation, DigestReflection, ImagePolicy};
 use crate::change::Diagnostic;
 use crate::edit::{Selection, Selections};
-use crate::image::{Reference, Repository, Tag};
 use crate::marker::Embedded;
 use crate::plan::{self, Guards, MarkedFile};
 use crate::store::Switches;
 use crate::{git, registry};
+use image::{Reference, Repository, Tag};
 
 /// What an automation would plan on.
 pub struct Inspected<'a> {

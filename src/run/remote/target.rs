@@ -3,7 +3,7 @@
 use crate::automation::{Automation, Checkout};
 use crate::git::{self, Advertisement, CommitId, Mirror, Want};
 use crate::run::outcome::Error;
-use crate::version::{Range, Version};
+use gotext::version::{Range, Version};
 
 /// Where an automation reads from and commits to.
 pub(super) struct Target {

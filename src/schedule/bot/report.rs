@@ -8,9 +8,9 @@ use super::journal::Subject;
 use super::rows::Change;
 use super::shared::State;
 use crate::automation::ObjectName;
-use crate::image::Reference;
 use crate::run::{self, Acted, AutomationReport, Error, Kind, Outcome};
 use crate::schedule::agenda::{Ending, Moment, Polled, Ran};
+use image::Reference;
 
 impl State {
     /// Takes in what a poll came to.

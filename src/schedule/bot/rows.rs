@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use super::world::{Known, World};
 use crate::automation::{Automation, ObjectName};
 use crate::guard::{Held, Hold};
-use crate::image::Reference;
 use crate::run::{AutomationReport, Outcome, PolicyReport};
 use crate::schedule::status::{AutomationStatus, HoldStatus, PolicyStatus, Ready};
+use image::Reference;
 
 /// How many digits of a commit's hash are shown in a sentence.
 const SHORT: usize = 7;

@@ -12,11 +12,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderValue;
 
-use crate::access::{self, ExposeSecret, GitLogin, Login};
 use crate::git::Shared;
 use crate::git::credential;
 use crate::git::error::Error;
 use crate::git::url::{Url, UserInfo};
+use access::{self, ExposeSecret, GitLogin, Login};
 
 use super::same_place;
 

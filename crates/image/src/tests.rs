@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Digest, Error, Reference, Repository, Tag, is_tag};
 
 fn fixture(name: &str) -> Vec<Value> {
-    let path = format!("{}/fixtures/image-refs/{name}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../../fixtures/image-refs/{name}", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 

@@ -41,10 +41,10 @@ const MAX_CACHE_SIZE: usize = 2 * 1024 * 1024;
 /// A regular expression, compiled. Cloning is cheap.
 ///
 /// ```
-/// use tagwright::pattern::Pattern;
+/// use gotext::pattern::Pattern;
 /// let pattern = Pattern::parse(r"^[\w-.]+-(?P<ts>\d+)$")?;
 /// assert_eq!(pattern.expand_first("main-1.2-1656569910", "$ts").as_deref(), Some("1656569910"));
-/// # Ok::<(), tagwright::pattern::Error>(())
+/// # Ok::<(), gotext::pattern::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Pattern {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::template::{Map, Template, Value, builtin, sprig};
 
-const CASES: &str = include_str!("../../fixtures/templates/go.txt");
+const CASES: &str = include_str!("../../../../fixtures/templates/go.txt");
 
 /// `map[string]string` with `name: web` and `tag: v1.2.3`.
 fn data() -> Value {

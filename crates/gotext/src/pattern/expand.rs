@@ -20,10 +20,10 @@ static LETTER_OR_DIGIT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\A[\p{L}
 /// A template that was read for the groups of one pattern.
 ///
 /// ```
-/// use tagwright::pattern::Pattern;
+/// use gotext::pattern::Pattern;
 /// let pattern = Pattern::parse(r"(a)(b)")?;
 /// assert_eq!(pattern.expand_first("ab", "$2-${1}x$1x$$1").as_deref(), Some("b-ax$1"));
-/// # Ok::<(), tagwright::pattern::Error>(())
+/// # Ok::<(), gotext::pattern::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replacement {

@@ -10,10 +10,10 @@ impl Range {
     /// A version that is in the range; none when no version can be.
     ///
     /// ```
-    /// use tagwright::version::Range;
+    /// use gotext::version::Range;
     /// assert_eq!(Range::parse(">=1.2.0 <2")?.sample().as_deref(), Some("1.2.0"));
     /// assert_eq!(Range::parse(">2.0.0 <1.0.0")?.sample(), None);
-    /// # Ok::<(), tagwright::version::Error>(())
+    /// # Ok::<(), gotext::version::Error>(())
     /// ```
     #[must_use]
     pub fn sample(&self) -> Option<String> {

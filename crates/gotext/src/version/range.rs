@@ -31,11 +31,11 @@ pub const MAX_RANGE_PARTS: usize = 32;
 /// A set of versions, written as a user writes it.
 ///
 /// ```
-/// use tagwright::version::{Range, Version};
+/// use gotext::version::{Range, Version};
 /// let range = Range::parse(">=1.0.0 <2.0.0 || ~3.1")?;
 /// assert!(range.matches(&Version::parse("3.1.4")?));
 /// assert!(!range.matches(&Version::parse("1.0.0-rc.1")?));
-/// # Ok::<(), tagwright::version::Error>(())
+/// # Ok::<(), gotext::version::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Range {

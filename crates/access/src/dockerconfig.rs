@@ -13,7 +13,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::access::{Login, RegistryLogin, Secret};
+use crate::{Login, RegistryLogin, Secret};
 
 /// The longest file that is read, in bytes.
 pub const MAX_LENGTH: usize = 1024 * 1024;
@@ -54,7 +54,7 @@ pub struct DockerConfig {
 /// Reads a `config.json`, or the `.dockerconfigjson` of a secret.
 ///
 /// ```
-/// use tagwright::dockerconfig;
+/// use access::dockerconfig;
 /// let config = dockerconfig::parse(br#"{"auths": {"ghcr.io": {"auth": "bWU6c2VzYW1l"}}}"#)?;
 /// assert_eq!(config.logins[0].key, "ghcr.io");
 /// assert_eq!(config.logins[0].login.as_ref().map(|login| login.username.as_str()), Some("me"));
@@ -149,7 +149,7 @@ fn decode(auth: &str) -> Option<(String, String)> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::access::ExposeSecret as _;
+    use crate::ExposeSecret as _;
 
     /// Shows entries as `key user:password identity registry`, `-` for what is absent.
     fn show(logins: &[RegistryLogin]) -> Vec<String> {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{MAX_RANGE_LENGTH, MAX_RANGE_PARTS, Range, Version};
 
 fn fixture(name: &str) -> Value {
-    let path = format!("{}/fixtures/semver/{name}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../../fixtures/semver/{name}", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 

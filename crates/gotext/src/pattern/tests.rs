@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Error, MAX_DEPTH, MAX_PATTERN_LENGTH, Pattern, Reason};
 
 fn fixture(name: &str) -> Vec<Value> {
-    let path = format!("{}/fixtures/patterns/{name}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../../fixtures/patterns/{name}", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 

@@ -14,7 +14,7 @@
 //!   is U+FFFD. Complex numbers are refused when the template is parsed.
 //!
 //! ```
-//! use tagwright::template::{Template, Value};
+//! use gotext::template::{Template, Value};
 //!
 //! let template = Template::parse("commit message", "{{ . | upper | quote }}")?;
 //! assert_eq!(template.render(&Value::string("a:1"))?, "\"A:1\"");

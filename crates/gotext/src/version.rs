@@ -57,12 +57,12 @@ pub enum Error {
 /// A version that owns its text.
 ///
 /// ```
-/// use tagwright::version::Version;
+/// use gotext::version::Version;
 /// let version = Version::parse("v1.2-rc.1+build")?;
 /// assert_eq!((version.major, version.minor, version.patch), (1, 2, 0));
 /// assert_eq!((version.prerelease(), version.metadata()), ("rc.1", "build"));
 /// assert_eq!(version.to_string(), "1.2.0-rc.1+build");
-/// # Ok::<(), tagwright::version::Error>(())
+/// # Ok::<(), gotext::version::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Version {
@@ -89,7 +89,7 @@ impl Version {
     /// Reads a tag as Flux does: only texts with at least two dots, anywhere, are looked at.
     ///
     /// ```
-    /// use tagwright::version::Version;
+    /// use gotext::version::Version;
     /// assert!(Version::parse_tag("1.2").is_none());
     /// assert!(Version::parse_tag("1.2-rc.1").is_some());
     /// ```

@@ -47,7 +47,7 @@ pub enum Error {
 /// A tag that OCI allows: `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`.
 ///
 /// ```
-/// use tagwright::image::Tag;
+/// use image::Tag;
 /// assert!(Tag::parse("v1.2.3").is_ok());
 /// assert!(Tag::parse("{{ .Values }}").is_err());
 /// ```
@@ -122,11 +122,11 @@ fn is_lower_hex(text: &str) -> bool {
 /// Where tags of one image live: a registry and a path, with the name as the user wrote it.
 ///
 /// ```
-/// use tagwright::image::Repository;
+/// use image::Repository;
 /// let alpine = Repository::parse("alpine")?;
 /// assert_eq!(alpine.name(), "alpine");
 /// assert_eq!(alpine.canonical(), "index.docker.io/library/alpine");
-/// # Ok::<(), tagwright::image::Error>(())
+/// # Ok::<(), image::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Repository {

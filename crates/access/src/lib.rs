@@ -3,6 +3,8 @@
 //! Configuration fills these in, the edges obey them. No file, environment variable or network is touched here. Whatever
 //! is secret is a [`Secret`]: it does not print, does not compare and is wiped when dropped.
 
+pub mod dockerconfig;
+
 use std::time::Duration;
 
 pub use secrecy::ExposeSecret;
