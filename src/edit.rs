@@ -19,21 +19,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::change::{Change, Code, Diagnostic};
-use crate::edit::patch::Patch;
 use crate::edit::piece::{EmbeddedEdit, Piece};
 use crate::edit::value::Absent;
-use crate::edit::verify::{Expected, Refusal};
 use crate::marker::{self, Marker, Scan};
 use image::Reference;
+use yamlspan::patch::{self, Patch};
+use yamlspan::verify::{self, Expected, Refusal};
 
 pub(crate) mod advice;
-mod patch;
 mod piece;
-mod quote;
 #[cfg(test)]
 mod tests;
 pub(crate) mod value;
-pub(crate) mod verify;
 
 /// What a policy came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,8 +233,8 @@ fn rewrite(old: &str, scan: &Scan, fields: &[MarkedField<'_>]) -> Result<(Vec<Pa
         match &piece {
             Piece::Field(MarkedField { new: None, .. }) => {}
             Piece::Field(MarkedField { marker, new: Some(value) }) => {
-                in_line &= patch::stays_in_line(old, marker, value);
-                patch::push(&mut patches, old, marker, value);
+                in_line &= patch::stays_in_line(old, &marker.slot(), value);
+                patch::push(&mut patches, old, &marker.slot(), value);
             }
             Piece::Block(edit) => {
                 in_line &= edit.in_line;

@@ -36,11 +36,11 @@ use memchr::memmem;
 use thiserror::Error;
 
 use crate::change::ObjectIdentity;
-use crate::marker::document;
 use crate::marker::object::Objects;
-use crate::marker::stream::{self, Lines};
 use crate::marker::{self, Field};
 use image::{Digest, Repository};
+use yamlspan::document;
+use yamlspan::lines::{self, Lines};
 
 /// The largest file that is read, in bytes; larger ones cannot carry markers either.
 pub const MAX_FILE_BYTES: usize = marker::MAX_FILE_BYTES;
@@ -207,7 +207,7 @@ pub fn find(bytes: &[u8]) -> Inventory {
     let scan = marker::scan(bytes);
     inventory.markers = scan.markers.iter().map(|marker| marker.policy().to_owned()).collect();
     let lines = Lines::of(text);
-    for span in stream::documents(text, &lines) {
+    for span in lines::documents(text, &lines) {
         let part = &text[span.clone()];
         if !may_name_images(part.as_bytes()) {
             continue;
@@ -219,7 +219,7 @@ pub fn find(bytes: &[u8]) -> Inventory {
                 recognise::document(&document, &objects, &sites, &mut inventory);
             }
             Err(broken) => {
-                let line = lines.place(text, span.start + broken.offset).line;
+                let line = lines.position(text, span.start + broken.offset).line;
                 inventory.unread.push(Unread { line, reason: broken.reason });
             }
         }

@@ -23,20 +23,17 @@ use std::ops::Range;
 use memchr::memmem;
 
 use crate::change::{Code, Diagnostic};
-use crate::marker::document::{Style, TagSite};
 use crate::marker::embedded::Block;
 use crate::marker::object::Object;
 use crate::marker::reader::Reader;
-use crate::marker::stream::Lines;
+use yamlspan::document::{Style, TagSite};
+use yamlspan::lines::{self, Lines};
+use yamlspan::patch::Slot;
 
-pub(crate) mod document;
 pub(crate) mod embedded;
-pub(crate) mod fingerprint;
 pub(crate) mod grammar;
 pub(crate) mod object;
-pub(crate) mod placement;
 mod reader;
-pub(crate) mod stream;
 
 pub use self::embedded::Embedded;
 
@@ -109,6 +106,19 @@ impl Marker {
     #[must_use]
     pub fn policy_namespace(&self) -> &str {
         &self.setter[..self.site.namespace_length]
+    }
+
+    /// The scalar as it is written.
+    pub(crate) fn slot(&self) -> Slot<'_> {
+        let Site { style, in_flow, tag, header, .. } = &self.site;
+        Slot {
+            span: self.span.clone(),
+            value: &self.value,
+            style: *style,
+            in_flow: *in_flow,
+            tag: tag.as_ref(),
+            header: header.clone(),
+        }
     }
 
     /// The name of the policy.
@@ -212,10 +222,10 @@ pub fn scan_with(bytes: &[u8], embedded: Embedded) -> Scan {
 /// Scans a file, or at a deeper level what a block scalar holds.
 fn scan_text(text: &str, embedded: Embedded, level: usize) -> Scan {
     let mut scan = Scan { embedded, ..Scan::default() };
-    let lines = Lines::of(text);
-    for span in stream::documents(text, &lines) {
+    let starts = Lines::of(text);
+    for span in lines::documents(text, &starts) {
         if memmem::find(&text.as_bytes()[span.clone()], TOKEN.as_bytes()).is_some() {
-            Reader { text, lines: &lines, span, level, scan: &mut scan }.read();
+            Reader { text, lines: &starts, span, level, scan: &mut scan }.read();
         }
     }
     scan.diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));

@@ -3,10 +3,11 @@
 //! Embedded YAML is edited as a file of its own, verified as one, and its patches are carried over to the file around
 //! it. There, the second parser must read the block scalar as its old value with the same edit applied.
 
-use crate::edit::patch::{self, Patch};
-use crate::edit::verify::{Expected, Refusal, TagFate};
 use crate::edit::{MarkedField, rewrite};
-use crate::marker::embedded::{Block, Dedented};
+use crate::marker::embedded::Block;
+use yamlspan::dedent::Dedented;
+use yamlspan::patch::{self, Patch};
+use yamlspan::verify::{Expected, Refusal, TagFate};
 
 /// One scalar that may change.
 pub(crate) enum Piece<'f, 's> {
@@ -35,7 +36,7 @@ impl Piece<'_, '_> {
             Self::Field(field) => {
                 let marker = field.marker;
                 let tag = match (&field.new, &marker.site.tag) {
-                    (Some(value), _) => patch::tag_fate(marker, value),
+                    (Some(value), _) => patch::tag_fate(&marker.slot(), value),
                     (None, Some(_)) => TagFate::Kept,
                     (None, None) => TagFate::Absent,
                 };

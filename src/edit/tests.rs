@@ -11,10 +11,10 @@ use serde::Deserialize;
 use yaml_rust2::Event;
 use yaml_rust2::parser::Parser;
 
-use super::quote;
 use super::*;
 use crate::change::ObjectIdentity;
-use crate::marker::document::Style;
+use yamlspan::document::Style;
+use yamlspan::quote;
 
 /// A change as the fixtures write it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -5,9 +5,9 @@ use super::tree::{Collection, Entry, Text, Tree};
 use super::{Image, Inventory, Obstacle, Override};
 use crate::change::ObjectIdentity;
 use crate::marker::Field;
-use crate::marker::document::Document;
 use crate::marker::object::Objects;
 use image::{Digest, Reference, Repository};
+use yamlspan::document::Document;
 
 /// Sequences of containers in a pod.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];

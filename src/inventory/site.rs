@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::{Place, Site, Taken};
-use crate::marker::document::{Document, Kind, Style};
-use crate::marker::stream::Lines;
 use crate::marker::{Field, Scan};
+use yamlspan::document::{Document, NodeKind, Style};
+use yamlspan::lines::Lines;
 
 /// Answers for the scalars of one document.
 pub(super) struct Sites<'s> {
@@ -35,7 +35,7 @@ impl<'s> Sites<'s> {
     /// Describes a scalar; none if the node is no scalar that could be set.
     pub(super) fn site(&self, node: usize, field: Field) -> Option<Site> {
         let it = &self.document.nodes[node];
-        let Kind::Scalar(scalar) = &it.kind else { return None };
+        let NodeKind::Scalar(scalar) = &it.kind else { return None };
         if !it.settable() {
             return None;
         }
@@ -47,7 +47,7 @@ impl<'s> Sites<'s> {
             }
             None => self.line_end(span.end, scalar.in_flow),
         };
-        let position = self.lines.place(self.text, span.start);
+        let position = self.lines.position(self.text, span.start);
         Some(Site { field, span, line: position.line, column: position.column, place })
     }
 

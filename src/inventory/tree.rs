@@ -1,6 +1,6 @@
 //! A document's flat nodes as collections with children.
 
-use crate::marker::document::{Document, Kind, Role, Scalar, Style};
+use yamlspan::document::{Document, NodeKind, Role, Scalar, Style};
 
 /// The collections of a document.
 pub(super) struct Tree<'d> {
@@ -45,17 +45,17 @@ impl<'d> Tree<'d> {
         let mut open: Vec<(usize, &'d str)> = Vec::new();
         for (node, it) in document.nodes.iter().enumerate() {
             let collection = match it.kind {
-                Kind::Close { .. } => {
+                NodeKind::Close { .. } => {
                     open.pop();
                     continue;
                 }
-                Kind::Start => continue,
-                Kind::Open { mapping, .. } => Some(tree.enter(node, mapping, it.role, open.last().copied())),
-                Kind::Scalar(_) | Kind::Alias => None,
+                NodeKind::Start => continue,
+                NodeKind::Open { mapping, .. } => Some(tree.enter(node, mapping, it.role, open.last().copied())),
+                NodeKind::Scalar(_) | NodeKind::Alias => None,
             };
             if let Some((parent, key)) = open.last_mut() {
                 match (it.role, &it.kind) {
-                    (Role::Key, Kind::Scalar(scalar)) => *key = &scalar.value,
+                    (Role::Key, NodeKind::Scalar(scalar)) => *key = &scalar.value,
                     (Role::Key, _) => *key = "",
                     (role, _) => {
                         let key = if role == Role::Value { *key } else { "" };
@@ -85,7 +85,7 @@ impl<'d> Tree<'d> {
     pub(super) fn text(&self, node: usize) -> Option<Text<'d>> {
         let it = &self.document.nodes[node];
         match &it.kind {
-            Kind::Scalar(scalar) if !it.in_key => Some(Text { node, value: text_of(scalar) }),
+            NodeKind::Scalar(scalar) if !it.in_key => Some(Text { node, value: text_of(scalar) }),
             _ => None,
         }
     }

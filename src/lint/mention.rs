@@ -10,10 +10,10 @@ use memchr::memmem;
 use super::Finding;
 use super::source::Source;
 use crate::change::Code;
-use crate::marker::document;
 use crate::marker::grammar::{self, MENTION, Reading};
-use crate::marker::stream::{self, Lines};
 use crate::marker::{self, TOKEN};
+use yamlspan::document;
+use yamlspan::lines::{self, Lines};
 
 /// How many policies that bad markers name are remembered for each file.
 const MAX_POLICIES: usize = 1_000;
@@ -34,7 +34,7 @@ pub(super) fn almost_markers(source: &Source<'_>) -> Vec<Finding> {
     let lines = Lines::of(text);
     let is_silent = |text: &str| text.contains(MENTION) && !text.contains(TOKEN);
     let mut findings = Vec::new();
-    for span in stream::documents(text, &lines).into_iter().filter(|span| is_silent(&text[span.clone()])) {
+    for span in lines::documents(text, &lines).into_iter().filter(|span| is_silent(&text[span.clone()])) {
         let Ok(document) = document::parse(&text[span.clone()]) else { continue };
         for comment in &document.comments {
             let comment = span.start + comment.start..span.start + comment.end;
@@ -43,7 +43,7 @@ pub(super) fn almost_markers(source: &Source<'_>) -> Vec<Finding> {
             if !text[comment.clone()].contains('{') {
                 continue;
             }
-            let place = lines.place(text, comment.start);
+            let place = lines.position(text, comment.start);
             let location = source.location(place.line, place.column, comment);
             let finding = Finding::new(Code::MalformedMarker, location, format!("the comment is no marker: {reason}"));
             findings.push(finding.hint("write `# {\"$imagepolicy\": \"NAMESPACE:POLICY\"}`, with double quotes"));

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use super::source::Source;
 use super::{Finding, Related};
 use crate::change::Code;
-use crate::marker::document::{self, Document, Kind, Role};
 use crate::marker::{Field, Marker};
+use yamlspan::document::{self, Document, NodeKind, Role};
 
 /// Words that name a part of an image.
 const PARTS: [&str; 8] = ["repository", "image", "digest", "version", "name", "repo", "tag", "new"];
@@ -74,9 +74,9 @@ fn stems(document: &Document<'_>, markers: &[Marker]) -> Vec<Option<(usize, Stri
     let mut open: Vec<(usize, &str)> = Vec::new();
     for (at, node) in document.nodes.iter().enumerate() {
         match &node.kind {
-            Kind::Open { .. } => open.push((at, "")),
-            Kind::Close { .. } => drop(open.pop()),
-            Kind::Scalar(scalar) => {
+            NodeKind::Open { .. } => open.push((at, "")),
+            NodeKind::Close { .. } => drop(open.pop()),
+            NodeKind::Scalar(scalar) => {
                 let Some((mapping, key)) = open.last_mut() else { continue };
                 match (node.role, wanted.get(&scalar.ordinal)) {
                     (Role::Key, _) => *key = &scalar.value,
@@ -84,7 +84,7 @@ fn stems(document: &Document<'_>, markers: &[Marker]) -> Vec<Option<(usize, Stri
                     _ => {}
                 }
             }
-            Kind::Start | Kind::Alias => {}
+            NodeKind::Start | NodeKind::Alias => {}
         }
     }
     stems

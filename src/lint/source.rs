@@ -7,8 +7,8 @@ use crate::change::{Code, Diagnostic, Excerpt, Location, MAX_LINE};
 use crate::edit::advice;
 use crate::marker::Marker;
 use crate::marker::grammar::{self, Reading};
-use crate::marker::stream::Lines;
 use crate::plan::MarkedFile;
+use yamlspan::lines::Lines;
 
 /// What a marker can end in.
 const FIELDS: [&str; 3] = ["tag", "name", "digest"];

@@ -2,9 +2,10 @@
 
 use thiserror::Error;
 
-use crate::edit::verify;
-use crate::marker::stream::{self, Lines};
-use crate::marker::{self, TOKEN, document};
+use crate::marker::{self, TOKEN};
+use yamlspan::document;
+use yamlspan::lines::{self, Lines};
+use yamlspan::verify;
 
 /// A marker to write.
 #[derive(Debug, Clone)]
@@ -81,8 +82,8 @@ fn verify_markers(old: &[u8], new: &[u8], insertions: &[&Insertion]) -> Result<(
 
 fn verify_events(old: &[u8], new: &[u8]) -> Result<(), Refused> {
     let (Ok(old), Ok(new)) = (std::str::from_utf8(old), std::str::from_utf8(new)) else { return Err(Refused::NotText) };
-    let before = stream::documents(old, &Lines::of(old));
-    let after = stream::documents(new, &Lines::of(new));
+    let before = lines::documents(old, &Lines::of(old));
+    let after = lines::documents(new, &Lines::of(new));
     if before.len() != after.len() {
         return Err(Refused::NotFound);
     }

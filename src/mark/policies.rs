@@ -4,11 +4,11 @@ use thiserror::Error;
 
 use super::Group;
 use crate::automation::DigestReflection;
-use crate::marker::document::{self, Kind};
 use crate::marker::object::Objects;
-use crate::marker::stream::{self, Lines};
 use crate::message::DEFAULT_AUTHOR;
 use crate::policy::{Direction, Order};
+use yamlspan::document::{self, NodeKind};
+use yamlspan::lines::{self, Lines};
 
 /// How far a new document indents its images.
 const IMAGES_INDENT: usize = 4;
@@ -101,7 +101,7 @@ pub fn extended<'g>(
 fn automation_namespaces(text: &str) -> Result<Vec<String>, Error> {
     let lines = Lines::of(text);
     let mut namespaces = Vec::new();
-    for span in stream::documents(text, &lines) {
+    for span in lines::documents(text, &lines) {
         let document = document::parse(&text[span]).map_err(|broken| Error::Unparsable(broken.reason))?;
         let objects = Objects::of(&document).objects;
         let identities = objects.iter().map(|object| object.identity(|_| None));
@@ -117,7 +117,7 @@ fn namespace(text: String) -> String {
 /// How far the items of `spec.images` are indented, if nothing follows them, and the namespace of the object.
 fn images_of(text: &str) -> Result<(usize, String), Error> {
     let lines = Lines::of(text);
-    let span = stream::documents(text, &lines).pop().ok_or(Error::NoList)?;
+    let span = lines::documents(text, &lines).pop().ok_or(Error::NoList)?;
     let part = &text[span.clone()];
     let document = document::parse(part).map_err(|broken| Error::Unparsable(broken.reason))?;
     let objects = Objects::of(&document).objects;
@@ -126,16 +126,18 @@ fn images_of(text: &str) -> Result<(usize, String), Error> {
     let mut key = "";
     for (index, node) in document.nodes.iter().enumerate() {
         match &node.kind {
-            Kind::Scalar(scalar) if node.in_key => key = &scalar.value,
-            Kind::Open { mapping: false, .. } if key == "images" => {
+            NodeKind::Scalar(scalar) if node.in_key => key = &scalar.value,
+            NodeKind::Open { mapping: false, .. } if key == "images" => {
                 // Behind the list only the mappings around it may close.
-                let close =
-                    document.nodes.iter().position(|it| matches!(it.kind, Kind::Close { open, .. } if open == index));
+                let close = document
+                    .nodes
+                    .iter()
+                    .position(|it| matches!(it.kind, NodeKind::Close { open, .. } if open == index));
                 let rest = &document.nodes[close.ok_or(Error::NoList)? + 1..];
                 let first = document.nodes.get(index + 2).ok_or(Error::NoList)?.span.start + span.start;
                 let line = &text[lines.start_of(first)..];
                 let indent = line.len() - line.trim_start_matches(' ').len();
-                let is_last = rest.iter().all(|it| matches!(it.kind, Kind::Close { .. }));
+                let is_last = rest.iter().all(|it| matches!(it.kind, NodeKind::Close { .. }));
                 let is_list = is_last && line[indent..].starts_with("- ");
                 return if is_list { Ok((indent, namespace)) } else { Err(Error::NoList) };
             }

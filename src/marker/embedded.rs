@@ -6,12 +6,11 @@
 //!
 //! One level is enough: what a block scalar within embedded YAML holds is text.
 
-use std::ops::Range;
-
-use crate::marker::document::{Kind, Node, Role, Scalar};
 use crate::marker::object::{EMBEDDED, Object};
-use crate::marker::stream::{Lines, Place};
-use crate::marker::{Marker, Scan, Site, TagSite};
+use crate::marker::{Marker, Scan, Site};
+use yamlspan::dedent::Dedented;
+use yamlspan::document::{Node, NodeKind, Role, Scalar, TagSite};
+use yamlspan::lines::Position;
 
 /// How many levels of embedded YAML are edited.
 pub(crate) const MAX_LEVELS: usize = 1;
@@ -79,7 +78,7 @@ pub(crate) fn unsupported(scalar: &Scalar<'_>, level: usize) -> String {
 /// A text that is no mapping and no sequence is not meant to be YAML, and leading blank lines of a block scalar would
 /// need two indentations.
 pub(crate) fn unfit(node: &Node<'_>) -> Option<&'static str> {
-    let Kind::Scalar(scalar) = &node.kind else { return None };
+    let NodeKind::Scalar(scalar) = &node.kind else { return None };
     if node.role == Role::Root {
         return Some("the marker sets nothing: the text around it is no mapping or sequence");
     }
@@ -108,7 +107,7 @@ impl Block {
 
     /// A marker of the block as one of the file.
     pub(crate) fn outward(&self, marker: &Marker, site: Home) -> Marker {
-        let place = self.source.place(Place { line: marker.line, column: marker.column });
+        let place = self.source.position(Position { line: marker.line, column: marker.column });
         let tag = |tag: &TagSite| TagSite { span: self.source.outward(&tag.span), kind: tag.kind };
         Marker {
             span: self.source.outward(&marker.span),
@@ -133,66 +132,4 @@ pub(crate) struct Home {
     pub(crate) document: usize,
     pub(crate) object: usize,
     pub(crate) block: usize,
-}
-
-/// The text of a literal block scalar without its indentation; knows where each byte was.
-#[derive(Debug, Clone)]
-pub(crate) struct Dedented {
-    pub(crate) text: String,
-    /// For each line, where it starts here and in the file.
-    starts: Vec<(usize, usize)>,
-    indentation: usize,
-    /// Of the first line, in the file.
-    line: usize,
-}
-
-impl Dedented {
-    /// Takes the indentation off; `None` unless what remains is, line by line, the value that the parser read.
-    pub(crate) fn of(file: &str, lines: &Lines, base: usize, node: &Node<'_>, value: &str) -> Option<Self> {
-        let Range { start, end } = base + node.span.start..base + node.span.end;
-        let mut at = lines.start_of(start);
-        let indentation = start - at;
-        let mut text = String::with_capacity(end - at);
-        let mut starts = Vec::new();
-        for line in file[at..end].split_inclusive(['\n', '\r']) {
-            let blanks = line.len() - line.trim_start_matches(' ').len();
-            let indented = blanks >= indentation || line[blanks..].trim_matches(['\n', '\r']).is_empty();
-            let kept = indented.then(|| &line[blanks.min(indentation)..])?;
-            starts.push((text.len(), at + line.len() - kept.len()));
-            text.push_str(kept);
-            at += line.len();
-        }
-        let source = Self { line: lines.place(file, start).line, text, starts, indentation };
-        let is_exact = normal(&source.text).trim_matches('\n') == value.trim_matches('\n');
-        is_exact.then_some(source)
-    }
-
-    /// The bytes of the file for some of the text.
-    pub(crate) fn outward(&self, span: &Range<usize>) -> Range<usize> {
-        // The end belongs to the line of the last byte, not to the next one.
-        let start = self.offset(span.start);
-        start..if span.is_empty() { start } else { self.offset(span.end - 1) + 1 }
-    }
-
-    fn offset(&self, at: usize) -> usize {
-        let line = self.starts.partition_point(|(inner, _)| *inner <= at).saturating_sub(1);
-        self.starts.get(line).map_or(0, |(inner, outer)| outer + (at - inner))
-    }
-
-    pub(crate) fn place(&self, place: Place) -> Place {
-        Place { line: self.line + place.line - 1, column: self.indentation + place.column }
-    }
-
-    /// The decoded value of the block scalar when the text is another, given what it was.
-    pub(crate) fn value_of(new: &str, old: &str) -> String {
-        let tail = old.len() - old.trim_end_matches('\n').len();
-        let head = old.len() - old.trim_start_matches('\n').len();
-        let new = normal(new);
-        format!("{}{}{}", &old[..head], new.trim_matches('\n'), &old[old.len() - tail..])
-    }
-}
-
-/// With line feeds alone, as YAML reads line breaks.
-fn normal(text: &str) -> String {
-    text.replace("\r\n", "\n").replace('\r', "\n")
 }

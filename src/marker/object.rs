@@ -5,7 +5,7 @@
 //! written; what is too long for any name is cut.
 
 use crate::change::ObjectIdentity;
-use crate::marker::document::{Document, Kind, Node, Role, Scalar, Style};
+use yamlspan::document::{Document, Node, NodeKind, Role, Scalar, Style};
 
 /// The annotation that says whether markers in the object's embedded YAML count: `"true"` or `"false"`.
 pub(crate) const EMBEDDED: &str = "tagwright.dev/embedded";
@@ -116,17 +116,17 @@ impl<'n> Walk<'n> {
             frame.key = "";
         }
         match &node.kind {
-            Kind::Open { mapping } => {
+            NodeKind::Open { mapping } => {
                 let frame = self.enter(node, *mapping);
                 self.found.owners.push(frame.object);
                 self.frames.push(frame);
                 return;
             }
-            Kind::Close { .. } => {
+            NodeKind::Close { .. } => {
                 self.frames.pop();
             }
-            Kind::Scalar(scalar) => self.scalar(node, scalar),
-            Kind::Start | Kind::Alias => {}
+            NodeKind::Scalar(scalar) => self.scalar(node, scalar),
+            NodeKind::Start | NodeKind::Alias => {}
         }
         let owner = self.frames.last().map_or(0, |frame| frame.object);
         self.found.owners.push(owner);

@@ -6,12 +6,13 @@ use memchr::memmem;
 
 use super::{MAX_DIAGNOSTICS, MarkedDocument, Marker, Scan, Site, TOKEN, scan_text};
 use crate::change::{Code, Diagnostic};
-use crate::marker::document::{self, Document, Kind, Node, Role, Scalar, TagSite};
-use crate::marker::embedded::{self, Block, Dedented, Home, MAX_LEVELS, Permission};
+use crate::marker::embedded::{self, Block, Home, MAX_LEVELS, Permission};
 use crate::marker::grammar::{self, Reading, Setter};
 use crate::marker::object::Objects;
-use crate::marker::placement::{Placement, Target};
-use crate::marker::stream::{Lines, Place};
+use yamlspan::dedent::Dedented;
+use yamlspan::document::{self, Document, Node, NodeKind, Role, Scalar, TagSite};
+use yamlspan::lines::{Lines, Position};
+use yamlspan::placement::{Placement, Target};
 
 /// Reads one document of a file.
 pub(super) struct Reader<'s> {
@@ -119,7 +120,7 @@ impl Reader<'_> {
 
     /// Takes in the markers of a block scalar, if they count; returns the number of the scalar.
     fn block(&mut self, node: &Node<'_>, object: usize, objects: &Objects) -> Option<usize> {
-        let Kind::Scalar(scalar) = &node.kind else { return None };
+        let NodeKind::Scalar(scalar) = &node.kind else { return None };
         let permission = match self.level {
             0 => self.scan.embedded.permission(&objects.objects[object]),
             _ => Permission::Granted,
@@ -150,7 +151,7 @@ impl Reader<'_> {
             return None;
         }
         for diagnostic in &found.diagnostics {
-            let place = source.place(Place { line: diagnostic.line, column: diagnostic.column });
+            let place = source.position(Position { line: diagnostic.line, column: diagnostic.column });
             self.list(place, diagnostic.code, diagnostic.message.clone());
         }
         if found.markers.is_empty() {
@@ -164,11 +165,11 @@ impl Reader<'_> {
     }
 
     fn marker(&self, node: &Node<'_>, hit: Hit, objects: &Objects) -> Option<Marker> {
-        let Kind::Scalar(Scalar { value, style, in_flow, tag, ordinal, .. }) = &node.kind else { return None };
+        let NodeKind::Scalar(Scalar { value, style, in_flow, tag, ordinal, .. }) = &node.kind else { return None };
         let base = self.span.start;
         let shift = |span: &Range<usize>| base + span.start..base + span.end;
         let span = shift(&node.span);
-        let place = self.lines.place(self.text, span.start);
+        let place = self.lines.position(self.text, span.start);
         let site = Site {
             style: *style,
             in_flow: *in_flow,
@@ -198,10 +199,10 @@ impl Reader<'_> {
     }
 
     fn report(&mut self, offset: usize, code: Code, message: String) {
-        self.list(self.lines.place(self.text, self.span.start + offset), code, message);
+        self.list(self.lines.position(self.text, self.span.start + offset), code, message);
     }
 
-    fn list(&mut self, place: Place, code: Code, message: String) {
+    fn list(&mut self, place: Position, code: Code, message: String) {
         let (line, column) = (place.line, place.column);
         let listed = self.scan.diagnostics.len();
         if listed == MAX_DIAGNOSTICS {

@@ -8,32 +8,50 @@
 
 use std::ops::Range;
 
-use crate::edit::quote;
-use crate::edit::verify::TagFate;
-use crate::marker::Marker;
-use crate::marker::document::{Style, TagKind};
+use crate::document::{Style, TagKind, TagSite};
+use crate::quote;
+use crate::verify::TagFate;
 
 /// Bytes of the old text and what takes their place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Patch {
-    pub(crate) span: Range<usize>,
-    pub(crate) text: String,
+pub struct Patch {
+    /// The bytes that go.
+    pub span: Range<usize>,
+    /// What comes in their place.
+    pub text: String,
 }
 
-/// Appends the patches that give a marked scalar a new value, in the order of the text.
-pub(crate) fn push(patches: &mut Vec<Patch>, text: &str, marker: &Marker, value: &str) {
-    if let (Some(tag), TagFate::Removed) = (&marker.site.tag, tag_fate(marker, value)) {
+/// A scalar as it is written, and may be written anew. All spans are bytes of one text.
+#[derive(Debug, Clone)]
+pub struct Slot<'s> {
+    /// The scalar: quotes included; of a block scalar the content, blank lines before its text included, without its header.
+    pub span: Range<usize>,
+    /// The decoded value.
+    pub value: &'s str,
+    /// How it is written.
+    pub style: Style,
+    /// Whether the innermost collection around it is a flow collection.
+    pub in_flow: bool,
+    /// The explicit tag before it.
+    pub tag: Option<&'s TagSite>,
+    /// The header (`|`, `>2-`, …) of a block scalar.
+    pub header: Option<Range<usize>>,
+}
+
+/// Appends the patches that give a scalar a new value, in the order of the text.
+pub fn push(patches: &mut Vec<Patch>, text: &str, slot: &Slot<'_>, value: &str) {
+    if let (Some(tag), TagFate::Removed) = (slot.tag, tag_fate(slot, value)) {
         patches.push(Patch { span: with_blanks(text, tag.span.clone()), text: String::new() });
     }
-    match &marker.site.header {
-        Some(header) => push_block(patches, text, marker, header.clone(), value),
-        None => patches.push(Patch { span: marker.span.clone(), text: flow_text(marker, value) }),
+    match &slot.header {
+        Some(header) => push_block(patches, text, slot, header.clone(), value),
+        None => patches.push(Patch { span: slot.span.clone(), text: flow_text(slot, value) }),
     }
 }
 
 /// What [`push`] makes of the explicit tag of a marked scalar.
-pub(crate) fn tag_fate(marker: &Marker, value: &str) -> TagFate {
-    match &marker.site.tag {
+pub fn tag_fate(slot: &Slot<'_>, value: &str) -> TagFate {
+    match slot.tag {
         None => TagFate::Absent,
         Some(tag) if fits(value, tag.kind) => TagFate::Kept,
         Some(_) => TagFate::Removed,
@@ -41,13 +59,13 @@ pub(crate) fn tag_fate(marker: &Marker, value: &str) -> TagFate {
 }
 
 /// Whether a new value takes the place of the old within its line, so that no comment can come to stand differently.
-pub(crate) fn stays_in_line(text: &str, marker: &Marker, value: &str) -> bool {
-    let one_line = !text[marker.span.clone()].contains(['\n', '\r']);
-    one_line && marker.site.header.is_none() && tag_fate(marker, value) != TagFate::Removed
+pub fn stays_in_line(text: &str, slot: &Slot<'_>, value: &str) -> bool {
+    let one_line = !text[slot.span.clone()].contains(['\n', '\r']);
+    one_line && slot.header.is_none() && tag_fate(slot, value) != TagFate::Removed
 }
 
 /// The old text with the patches applied.
-pub(crate) fn apply(text: &str, patches: &[Patch]) -> String {
+pub fn apply(text: &str, patches: &[Patch]) -> String {
     let growth: usize = patches.iter().map(|patch| patch.text.len()).sum();
     let mut out = String::with_capacity(text.len() + growth);
     let mut from = 0;
@@ -75,21 +93,20 @@ fn with_blanks(text: &str, span: Range<usize>) -> Range<usize> {
     span.start..span.end + (rest.len() - rest.trim_start_matches([' ', '\t']).len())
 }
 
-fn flow_text(marker: &Marker, value: &str) -> String {
+fn flow_text(slot: &Slot<'_>, value: &str) -> String {
     let is_number = |kind| matches!(kind, TagKind::Integer | TagKind::Float) && fits(value, kind);
-    let site = &marker.site;
-    if site.style == Style::Plain && site.tag.as_ref().is_some_and(|tag| is_number(tag.kind)) {
+    if slot.style == Style::Plain && slot.tag.is_some_and(|tag| is_number(tag.kind)) {
         return value.to_owned();
     }
-    let written = quote::write(value, site.style, site.in_flow);
+    let written = quote::write(value, slot.style, slot.in_flow);
     // Only a colon gives a plain scalar single quotes. One that stood there without them may do so again.
-    let quoted_for_colon = site.style == Style::Plain && written.starts_with('\'');
-    if quoted_for_colon && marker.value.contains(':') { value.to_owned() } else { written.into_owned() }
+    let quoted_for_colon = slot.style == Style::Plain && written.starts_with('\'');
+    if quoted_for_colon && slot.value.contains(':') { value.to_owned() } else { written.into_owned() }
 }
 
-fn push_block(patches: &mut Vec<Patch>, text: &str, marker: &Marker, header: Range<usize>, value: &str) {
-    let Some((span, indentation)) = content(text, marker, header.end) else {
-        patches.push(Patch { span: header, text: flow_text(marker, value) });
+fn push_block(patches: &mut Vec<Patch>, text: &str, slot: &Slot<'_>, header: Range<usize>, value: &str) {
+    let Some((span, indentation)) = content(text, slot, header.end) else {
+        patches.push(Patch { span: header, text: flow_text(slot, value) });
         return;
     };
     let indicators = &text[header.clone()];
@@ -101,14 +118,14 @@ fn push_block(patches: &mut Vec<Patch>, text: &str, marker: &Marker, header: Ran
 
 /// From the start of a block scalar's first line of text to the end of its last, and the indentation if it must be
 /// written. `None` for a block scalar without text.
-fn content<'t>(text: &'t str, marker: &Marker, header_end: usize) -> Option<(Range<usize>, &'t str)> {
+fn content<'t>(text: &'t str, slot: &Slot<'_>, header_end: usize) -> Option<(Range<usize>, &'t str)> {
     let leading = |line: &str| line.len() - line.trim_start_matches(' ').len();
-    let extra = marker.value.split(['\n', '\r']).find(|line| !line.trim().is_empty()).map(leading)?;
+    let extra = slot.value.split(['\n', '\r']).find(|line| !line.trim().is_empty()).map(leading)?;
     let start =
         header_end + text[header_end..].find(['\n', '\r']).map(|at| at + line_break(&text[header_end + at..]))?;
     let (mut from, mut indentation, mut end) = (None, "", start);
     // The span may reach into the indentation of the next node, never beyond.
-    let text = &text[..marker.span.end];
+    let text = &text[..slot.span.end];
     let mut at = start;
     while at < text.len() {
         let line = text[at..].split(['\n', '\r']).next().unwrap_or_default();

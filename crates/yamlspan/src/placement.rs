@@ -13,20 +13,20 @@
 
 use std::ops::Range;
 
-use crate::marker::document::{Document, Kind, Node, Role};
-use crate::marker::stream::{BYTE_ORDER_MARK, Lines};
+use crate::document::{Document, Node, NodeKind, Role};
+use crate::lines::{BYTE_ORDER_MARK, Lines};
 
 /// The scalar that a comment counts for.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Target {
+pub struct Target {
     /// Its index among the document's nodes.
-    pub(crate) node: usize,
+    pub node: usize,
     /// Of a block scalar, where its header (`|`, `>2-`, …) is.
-    pub(crate) header: Option<Range<usize>>,
+    pub header: Option<Range<usize>>,
 }
 
 /// Why a comment counts for nothing; completes "the marker sets nothing: …".
-pub(crate) type Misplaced = &'static str;
+pub type Misplaced = &'static str;
 
 const KEY: Misplaced = "it belongs to a mapping key; put it at the end of the value's line";
 const NO_VALUE: Misplaced = "there is no value on its line";
@@ -43,7 +43,7 @@ const OUTRANKED: Misplaced = "the value has a comment at the end of its line, wh
 
 /// Answers for the comments of one document.
 #[derive(Debug)]
-pub(crate) struct Placement<'d> {
+pub struct Placement<'d> {
     text: &'d str,
     lines: &'d Lines,
     /// Where the document starts in the text of `lines`.
@@ -65,7 +65,9 @@ struct Group {
 }
 
 impl<'d> Placement<'d> {
-    pub(crate) fn of(document: &'d Document<'d>, text: &'d str, lines: &'d Lines, offset: usize) -> Self {
+    /// Looks at all comments of a document, which starts at `offset` in the text of `lines`; `text` is its own.
+    #[must_use]
+    pub fn of(document: &'d Document<'d>, text: &'d str, lines: &'d Lines, offset: usize) -> Self {
         let solid = |&index: &usize| !document.nodes[index].span.is_empty() || document.nodes[index].is_block_scalar();
         let solid = (0..document.nodes.len()).filter(solid).collect();
         let mut placement = Self { text, lines, offset, document, solid, groups: Vec::new() };
@@ -77,7 +79,7 @@ impl<'d> Placement<'d> {
     }
 
     /// Finds the scalar that a comment counts for.
-    pub(crate) fn target(&self, comment: usize) -> Result<Target, Misplaced> {
+    pub fn target(&self, comment: usize) -> Result<Target, Misplaced> {
         let span = &self.document.comments[comment];
         let target = match self.gap_before(span.start) {
             None => self.head(comment),
@@ -142,10 +144,10 @@ impl<'d> Placement<'d> {
     /// A line comment right after a node.
     fn after(&self, node: usize, comment: usize, line_start: usize) -> Result<Target, Misplaced> {
         match self.node(node).kind {
-            Kind::Scalar(_) | Kind::Alias => Ok(Target { node, header: None }),
-            Kind::Start => self.following(comment),
-            Kind::Open { .. } => Err(OPENING),
-            Kind::Close { open, .. } => self.only_value(open, node, line_start),
+            NodeKind::Scalar(_) | NodeKind::Alias => Ok(Target { node, header: None }),
+            NodeKind::Start => self.following(comment),
+            NodeKind::Open { .. } => Err(OPENING),
+            NodeKind::Close { open, .. } => self.only_value(open, node, line_start),
         }
     }
 
@@ -163,7 +165,7 @@ impl<'d> Placement<'d> {
         }
         let mut values = (open + 1..close).filter(|&index| {
             let node = self.node(index);
-            !node.in_key && matches!(node.kind, Kind::Scalar(_) | Kind::Alias)
+            !node.in_key && matches!(node.kind, NodeKind::Scalar(_) | NodeKind::Alias)
         });
         match (values.next(), values.next()) {
             (Some(node), None) => Ok(Target { node, header: None }),
@@ -178,8 +180,8 @@ impl<'d> Placement<'d> {
         let from = self.previous(span.start).map_or(0, |node| self.node(node).span.end);
         for between in self.absent(from.max(self.line_start(span.start)), node) {
             match between.kind {
-                Kind::Scalar(_) => return Err(NO_VALUE),
-                Kind::Open { .. } if between.span.start >= span.end => return Err(COLLECTION),
+                NodeKind::Scalar(_) => return Err(NO_VALUE),
+                NodeKind::Open { .. } if between.span.start >= span.end => return Err(COLLECTION),
                 _ => {}
             }
         }
@@ -188,7 +190,7 @@ impl<'d> Placement<'d> {
 
     fn is_flow_value(&self, node: usize) -> bool {
         let node = self.node(node);
-        node.role == Role::Value && matches!(&node.kind, Kind::Scalar(scalar) if scalar.in_flow)
+        node.role == Role::Value && matches!(&node.kind, NodeKind::Scalar(scalar) if scalar.in_flow)
     }
 
     fn head(&self, comment: usize) -> Result<Target, Misplaced> {
@@ -243,7 +245,7 @@ impl<'d> Placement<'d> {
     fn fills_no_item(&self, comment: usize, next: usize) -> bool {
         let span = &self.document.comments[comment];
         let mut absent = self.absent(self.line_start(span.start), next);
-        absent.any(|node| matches!(node.kind, Kind::Scalar(_)) && node.span.start <= span.end)
+        absent.any(|node| matches!(node.kind, NodeKind::Scalar(_)) && node.span.start <= span.end)
     }
 
     /// Whether the comment is indented as the entries of a block collection that ends before the next node.
@@ -251,7 +253,7 @@ impl<'d> Placement<'d> {
         let column = |offset: usize| offset - self.line_start(offset);
         let start = self.document.comments[comment].start;
         let ends = |node: &Node<'_>| match node.kind {
-            Kind::Close { flow: false, open } => column(self.node(open).span.start) <= column(start),
+            NodeKind::Close { flow: false, open } => column(self.node(open).span.start) <= column(start),
             _ => false,
         };
         self.absent(start, next).any(ends)
@@ -274,9 +276,9 @@ impl<'d> Placement<'d> {
 
     fn why_not(&self, node: usize) -> Misplaced {
         match &self.node(node).kind {
-            Kind::Alias => ALIAS,
+            NodeKind::Alias => ALIAS,
             _ if self.node(node).in_key => KEY,
-            Kind::Open { .. } => COLLECTION,
+            NodeKind::Open { .. } => COLLECTION,
             _ => NO_VALUE,
         }
     }

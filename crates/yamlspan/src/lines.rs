@@ -9,23 +9,27 @@ use std::ops::Range;
 use memchr::memchr2_iter;
 
 /// A byte order mark, which may open a stream and every document of it.
-pub(crate) const BYTE_ORDER_MARK: char = '\u{FEFF}';
+pub const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
 /// Where each line of a text starts: after `\n`, `\r\n` or a lone `\r`.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub struct Lines {
     starts: Vec<usize>,
 }
 
 /// A place for people: line and column, both from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
+pub struct Position {
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
 }
 
 impl Lines {
-    pub(crate) fn of(text: &str) -> Self {
+    /// Finds the lines of a text.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
         let bytes = text.as_bytes();
         let mut starts = vec![0];
         for index in memchr2_iter(b'\n', b'\r', bytes) {
@@ -38,26 +42,26 @@ impl Lines {
     }
 
     /// The start of the line that holds the byte at `offset`.
-    pub(crate) fn start_of(&self, offset: usize) -> usize {
+    pub fn start_of(&self, offset: usize) -> usize {
         self.starts[self.index_of(offset)]
     }
 
     /// The byte offset of a line, which counts from 1; the end of the text where there are fewer lines.
-    pub(crate) fn offset_of(&self, text: &str, line: usize) -> usize {
+    pub fn offset_of(&self, text: &str, line: usize) -> usize {
         self.starts.get(line.saturating_sub(1)).copied().unwrap_or(text.len())
     }
 
     /// The start of the line after the one that holds the byte at `offset`.
-    pub(crate) fn start_after(&self, offset: usize) -> Option<usize> {
+    pub fn start_after(&self, offset: usize) -> Option<usize> {
         self.starts.get(self.index_of(offset) + 1).copied()
     }
 
     /// The line and column of a byte offset, which must lie on a character boundary.
-    pub(crate) fn place(&self, text: &str, offset: usize) -> Place {
+    pub fn position(&self, text: &str, offset: usize) -> Position {
         let index = self.index_of(offset);
         let before = &text[self.starts[index]..offset];
         let before = if index == 0 { before.trim_start_matches(BYTE_ORDER_MARK) } else { before };
-        Place { line: index + 1, column: before.chars().count() + 1 }
+        Position { line: index + 1, column: before.chars().count() + 1 }
     }
 
     fn index_of(&self, offset: usize) -> usize {
@@ -69,7 +73,7 @@ impl Lines {
 ///
 /// Directives, comments and blank lines before a `---` belong to the document they introduce, a `...` to the one it
 /// ends.
-pub(crate) fn documents(text: &str, lines: &Lines) -> Vec<Range<usize>> {
+pub fn documents(text: &str, lines: &Lines) -> Vec<Range<usize>> {
     let mut documents = Vec::new();
     let (mut start, mut has_content) = (0, false);
     for (index, &line_start) in lines.starts.iter().enumerate() {
@@ -153,9 +157,9 @@ mod tests {
     fn places_count_characters() {
         let text = "\u{FEFF}a\r\né😀x\ry\n";
         let lines = Lines::of(text);
-        let at = |needle: &str| lines.place(text, text.find(needle).unwrap_or_default());
-        assert_eq!(at("a"), Place { line: 1, column: 1 });
-        assert_eq!(at("x"), Place { line: 2, column: 3 });
-        assert_eq!(at("y"), Place { line: 3, column: 1 });
+        let at = |needle: &str| lines.position(text, text.find(needle).unwrap_or_default());
+        assert_eq!(at("a"), Position { line: 1, column: 1 });
+        assert_eq!(at("x"), Position { line: 2, column: 3 });
+        assert_eq!(at("y"), Position { line: 3, column: 1 });
     }
 }

@@ -12,44 +12,66 @@ use yaml_rust2::Event;
 use yaml_rust2::parser::{Parser, Tag};
 use yaml_rust2::scanner::{ScanError, TScalarStyle};
 
-use crate::marker::document::{self, Kind, Style};
-use crate::marker::fingerprint::{Fingerprint, Properties};
-use crate::marker::stream::BYTE_ORDER_MARK;
+use crate::document::{self, NodeKind, Style};
+use crate::fingerprint::{Fingerprint, Properties};
+use crate::lines::BYTE_ORDER_MARK;
 
 /// What must have become of one marked scalar.
 #[derive(Debug)]
-pub(crate) struct Expected<'e> {
+pub struct Expected<'e> {
     /// The number of the scalar in the document.
-    pub(crate) ordinal: usize,
-    pub(crate) old: &'e str,
-    pub(crate) new: &'e str,
-    pub(crate) tag: TagFate,
+    pub ordinal: usize,
+    /// Its value before the edit.
+    pub old: &'e str,
+    /// Its value after the edit, the same if it stays.
+    pub new: &'e str,
+    /// What becomes of its explicit tag.
+    pub tag: TagFate,
 }
 
 /// What becomes of the explicit tag of a marked scalar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TagFate {
+pub enum TagFate {
     /// There is none.
     Absent,
+    /// It stays.
     Kept,
+    /// The new value does not satisfy it.
     Removed,
 }
 
 /// Why an edit is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum Refusal {
+pub enum Refusal {
+    /// The second parser fails on the old text.
     #[error("the second parser cannot read the document before the edit: {0}")]
     Before(String),
+    /// The second parser fails on the new text.
     #[error("the second parser cannot read the document after the edit: {0}")]
     After(String),
+    /// The parsers read another old value.
     #[error("the parsers disagree: the marked value {expected:?} reads {found:?} in the second")]
-    Disagreement { expected: String, found: String },
+    Disagreement {
+        /// The value that the first parser read.
+        expected: String,
+        /// The value that the second parser read.
+        found: String,
+    },
+    /// Something beside the marked scalars reads otherwise; near this line of the document, from 1.
     #[error("the edit would change something else than the marked values, near line {0} of the document")]
     SideEffect(usize),
+    /// A marked scalar reads otherwise than asked.
     #[error("the new value {expected:?} would read {found:?}")]
-    Value { expected: String, found: String },
+    Value {
+        /// The value that was asked for.
+        expected: String,
+        /// The value that the second parser read.
+        found: String,
+    },
+    /// A marked scalar is not there any more.
     #[error("a marked value was not found again after the edit")]
     Lost,
+    /// The spans are of another text.
     #[error("the markers were found in another text")]
     OtherText,
 }
@@ -58,7 +80,7 @@ pub(crate) enum Refusal {
 ///
 /// `fingerprint` is that of the old text; `expected` has all marked scalars in the order of the text, also those that
 /// keep their value.
-pub(crate) fn verify(old: &str, new: &str, fingerprint: u64, expected: &[Expected<'_>]) -> Result<(), Refusal> {
+pub fn verify(old: &str, new: &str, fingerprint: u64, expected: &[Expected<'_>]) -> Result<(), Refusal> {
     if reads_as(new, fingerprint, expected) == Ok(true) {
         return Ok(());
     }
@@ -80,7 +102,7 @@ fn first_reads_as(new: &str, fingerprint: u64, expected: &[Expected<'_>]) -> boo
     let marked: Vec<usize> = expected.iter().map(|expected| expected.ordinal).collect();
     let mut wanted = expected.iter().peekable();
     let mut scalars = document.nodes.iter().filter_map(|node| match &node.kind {
-        Kind::Scalar(scalar) => Some(scalar),
+        NodeKind::Scalar(scalar) => Some(scalar),
         _ => None,
     });
     let as_asked = scalars.all(|scalar| {

@@ -6,7 +6,7 @@
 
 use std::hash::{DefaultHasher, Hasher};
 
-use crate::marker::document::Style;
+use crate::document::Style;
 
 /// A fingerprint in the making: the events of a document, one after the other.
 #[derive(Debug, Default)]

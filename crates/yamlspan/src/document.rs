@@ -8,10 +8,10 @@ use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag, options};
 
-use crate::marker::fingerprint::{Fingerprint, Properties};
+use crate::fingerprint::{Fingerprint, Properties};
 
 /// How many collections may be open at once; deeper documents are refused.
-pub(crate) const MAX_DEPTH: usize = 255;
+pub const MAX_DEPTH: usize = 255;
 
 /// How many nodes a document may have, more than any file of ten megabytes that says something; one of nothing but brackets
 /// would take a lot of memory.
@@ -24,22 +24,24 @@ const CORE_NAMESPACE: &str = "tag:yaml.org,2002:";
 
 /// A parsed document. All spans are bytes of the document's own text.
 #[derive(Debug, Default)]
-pub(crate) struct Document<'a> {
+pub struct Document<'a> {
     /// In the order of the text.
-    pub(crate) nodes: Vec<Node<'a>>,
+    pub nodes: Vec<Node<'a>>,
     /// In the order of the text, `#` included, line break excluded.
-    pub(crate) comments: Vec<Range<usize>>,
+    pub comments: Vec<Range<usize>>,
 }
 
 /// A token of the document that is or bounds a node.
 #[derive(Debug)]
-pub(crate) struct Node<'a> {
+pub struct Node<'a> {
     /// Empty where the text has nothing for it: block collections, absent values.
-    pub(crate) span: Range<usize>,
-    pub(crate) role: Role,
+    pub span: Range<usize>,
+    /// What it is to its parent.
+    pub role: Role,
     /// Whether it is a mapping key, or lies within one.
-    pub(crate) in_key: bool,
-    pub(crate) kind: Kind<'a>,
+    pub in_key: bool,
+    /// What it is.
+    pub kind: NodeKind<'a>,
     /// The number of its anchor, or of the anchor it repeats, or 0.
     anchor: usize,
     /// Its resolved tag; few nodes have one, and a file can have many nodes.
@@ -48,64 +50,83 @@ pub(crate) struct Node<'a> {
 
 /// What a node is to its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
+    /// It has none: the document's own value.
     Root,
+    /// The key of a mapping's entry.
     Key,
+    /// The value of a mapping's entry.
     Value,
+    /// An entry of a sequence.
     Item,
 }
 
 /// What a node is.
 #[derive(Debug)]
-pub(crate) enum Kind<'a> {
+pub enum NodeKind<'a> {
     /// An explicit `---`.
     Start,
+    /// A text, perhaps an absent one.
     Scalar(Scalar<'a>),
+    /// `*anchor`.
     Alias,
+    /// The start of a collection.
     Open {
+        /// Whether it is a mapping, not a sequence.
         mapping: bool,
     },
-    /// `open` is the index of the node it closes.
+    /// The end of a collection.
     Close {
+        /// Whether it is written with brackets.
         flow: bool,
+        /// The index of the node that opened it.
         open: usize,
     },
 }
 
 /// A scalar, decoded.
 #[derive(Debug)]
-pub(crate) struct Scalar<'a> {
-    pub(crate) value: Cow<'a, str>,
-    pub(crate) style: Style,
+pub struct Scalar<'a> {
+    /// The text that the scalar stands for.
+    pub value: Cow<'a, str>,
+    /// How it is written.
+    pub style: Style,
     /// Whether it is a block scalar whose lines are joined (`>`).
-    pub(crate) folded: bool,
+    pub folded: bool,
     /// Whether the innermost collection around it is a flow collection.
-    pub(crate) in_flow: bool,
-    pub(crate) tag: Option<Box<TagSite>>,
+    pub in_flow: bool,
+    /// The explicit tag before it.
+    pub tag: Option<Box<TagSite>>,
     /// Its number among the scalars of the document, absent values included; the second parser counts the same.
-    pub(crate) ordinal: usize,
+    pub ordinal: usize,
 }
 
 /// How a scalar is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Style {
+pub enum Style {
+    /// Without quotes.
     Plain,
+    /// `'…'`
     Single,
+    /// `"…"`
     Double,
+    /// `|` or `>` and indented lines.
     Block,
 }
 
 /// An explicit tag before a scalar.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TagSite {
-    pub(crate) span: Range<usize>,
-    pub(crate) kind: TagKind,
+pub struct TagSite {
+    /// The bytes of the tag, without the blanks behind it.
+    pub span: Range<usize>,
+    /// What it says about the value.
+    pub kind: TagKind,
 }
 
 /// What an explicit tag says about the values it may stand before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TagKind {
+pub enum TagKind {
     /// `!!str`, and every tag that YAML has no values for.
     Text,
     /// `!!int`
@@ -118,19 +139,23 @@ pub(crate) enum TagKind {
 
 /// Why a document cannot be read, and at which byte of it.
 #[derive(Debug)]
-pub(crate) struct Broken {
-    pub(crate) offset: usize,
-    pub(crate) reason: String,
+pub struct Broken {
+    /// The byte at which reading stopped.
+    pub offset: usize,
+    /// The parser's words.
+    pub reason: String,
 }
 
 impl Node<'_> {
     /// The scalar that is there in the text and is neither a key nor within one.
-    pub(crate) fn settable(&self) -> bool {
-        matches!(self.kind, Kind::Scalar(_)) && !self.in_key && (!self.span.is_empty() || self.is_block_scalar())
+    pub fn settable(&self) -> bool {
+        matches!(self.kind, NodeKind::Scalar(_)) && !self.in_key && (!self.span.is_empty() || self.is_block_scalar())
     }
 
-    pub(crate) fn is_block_scalar(&self) -> bool {
-        matches!(&self.kind, Kind::Scalar(scalar) if scalar.style == Style::Block)
+    /// Returns whether it is written as `|` or `>` and indented lines.
+    #[must_use]
+    pub fn is_block_scalar(&self) -> bool {
+        matches!(&self.kind, NodeKind::Scalar(scalar) if scalar.style == Style::Block)
     }
 }
 
@@ -140,7 +165,8 @@ impl Document<'_> {
     fn entangled(&self) -> Option<usize> {
         let mut comments = self.comments.iter().map(|comment| comment.start).peekable();
         let mut end = 0;
-        let scalars = self.nodes.iter().filter(|node| matches!(node.kind, Kind::Scalar(_)) && !node.span.is_empty());
+        let scalars =
+            self.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Scalar(_)) && !node.span.is_empty());
         for Node { span, .. } in scalars {
             if span.start < end {
                 return Some(span.start);
@@ -155,19 +181,21 @@ impl Document<'_> {
     }
 
     /// What the document says but for the marked scalars, which are given by their numbers in ascending order.
-    pub(crate) fn fingerprint(&self, marked: &[usize]) -> u64 {
+    pub fn fingerprint(&self, marked: &[usize]) -> u64 {
         let mut fingerprint = Fingerprint::default();
         let mut marked = marked.iter().copied().peekable();
         for node in &self.nodes {
             let tag = node.tag.as_ref().map(|tag| (tag.handle(), tag.suffix()));
             let properties = Properties { tag, anchor: node.anchor };
             match &node.kind {
-                Kind::Start => {}
-                Kind::Alias => fingerprint.alias(node.anchor),
-                Kind::Open { mapping } => fingerprint.open(*mapping, &properties),
-                Kind::Close { .. } => fingerprint.close(),
-                Kind::Scalar(scalar) if marked.next_if_eq(&scalar.ordinal).is_some() => fingerprint.marked(node.anchor),
-                Kind::Scalar(scalar) => {
+                NodeKind::Start => {}
+                NodeKind::Alias => fingerprint.alias(node.anchor),
+                NodeKind::Open { mapping } => fingerprint.open(*mapping, &properties),
+                NodeKind::Close { .. } => fingerprint.close(),
+                NodeKind::Scalar(scalar) if marked.next_if_eq(&scalar.ordinal).is_some() => {
+                    fingerprint.marked(node.anchor)
+                }
+                NodeKind::Scalar(scalar) => {
                     let absent = scalar.style == Style::Plain && node.span.is_empty();
                     fingerprint.scalar(if absent { "" } else { &scalar.value }, scalar.style, &properties);
                 }
@@ -178,7 +206,7 @@ impl Document<'_> {
 }
 
 /// Parses the text of one document.
-pub(crate) fn parse(text: &str) -> Result<Document<'_>, Broken> {
+pub fn parse(text: &str) -> Result<Document<'_>, Broken> {
     let options = options! {
         max_buffered_comment_events: MAX_COMMENTS,
         flow_nesting_limit: MAX_DEPTH,
@@ -229,9 +257,9 @@ impl<'a> Builder<'a> {
             Event::Comment(..) => self.document.comments.push(span),
             Event::DocumentStart(true, _) => {
                 let (role, in_key) = (Role::Root, false);
-                self.document.nodes.push(Node { span, role, in_key, kind: Kind::Start, anchor: 0, tag: None });
+                self.document.nodes.push(Node { span, role, in_key, kind: NodeKind::Start, anchor: 0, tag: None });
             }
-            Event::Alias(anchor) => self.add(span, Kind::Alias, anchor, None),
+            Event::Alias(anchor) => self.add(span, NodeKind::Alias, anchor, None),
             Event::Scalar(value, style, anchor, tag) => {
                 let in_flow = self.frames.last().is_some_and(|frame| frame.flow);
                 let site =
@@ -240,14 +268,14 @@ impl<'a> Builder<'a> {
                 let style = style_of(style);
                 let scalar = Scalar { value, style, folded, in_flow, tag: site, ordinal: self.scalars };
                 self.scalars += 1;
-                self.add(span, Kind::Scalar(scalar), anchor, tag);
+                self.add(span, NodeKind::Scalar(scalar), anchor, tag);
             }
             Event::SequenceStart(style, anchor, tag) => self.open(span, style, None, anchor, tag),
             Event::MappingStart(style, anchor, tag) => self.open(span, style, Some(Role::Key), anchor, tag),
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(Frame { open, flow, .. }) = self.frames.pop() {
                     let Node { role, in_key, .. } = self.document.nodes[open];
-                    let kind = Kind::Close { flow, open };
+                    let kind = NodeKind::Close { flow, open };
                     self.document.nodes.push(Node { span, role, in_key, kind, anchor: 0, tag: None });
                 }
             }
@@ -264,12 +292,12 @@ impl<'a> Builder<'a> {
         tag: Option<Cow<'a, Tag>>,
     ) {
         let open = self.document.nodes.len();
-        self.add(span, Kind::Open { mapping: next.is_some() }, anchor, tag);
+        self.add(span, NodeKind::Open { mapping: next.is_some() }, anchor, tag);
         let in_key = self.document.nodes[open].in_key;
         self.frames.push(Frame { open, flow: style == StructureStyle::Flow, in_key, next });
     }
 
-    fn add(&mut self, span: Range<usize>, kind: Kind<'a>, anchor: usize, tag: Option<Cow<'a, Tag>>) {
+    fn add(&mut self, span: Range<usize>, kind: NodeKind<'a>, anchor: usize, tag: Option<Cow<'a, Tag>>) {
         let (role, in_key) = self.child();
         let tag = tag.map(Box::new);
         self.document.nodes.push(Node { span, role, in_key, kind, anchor, tag });
