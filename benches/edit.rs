@@ -12,10 +12,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use image::Reference;
-use tagwright::edit::{Selection, Selections};
 use tagwright::git::{CommitId, Criteria, Git, Mirror, ObjectId, Settings, Want};
-use tagwright::marker;
-use tagwright::plan::{self, MarkedFile, Plan};
+use tagwright_core::edit::{Selection, Selections};
+use tagwright_core::marker;
+use tagwright_core::plan::{self, MarkedFile, Plan};
 use tokio::runtime::Runtime;
 
 #[path = "support/child.rs"]

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gotext::version::Range;
-use tagwright::policy::{Direction, Filter, Order, Policy};
+use tagwright_core::policy::{Direction, Filter, Order, Policy};
 
 #[path = "support/child.rs"]
 mod child;

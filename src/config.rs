@@ -70,7 +70,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::automation::{Automation, ImagePolicy, Origins};
+use tagwright_core::automation::{Automation, ImagePolicy, Origins};
+
+use self::report::Report;
+use self::secrets::Secrets;
+use self::source::{Origin, Source};
 
 pub use self::native::DEFAULT_INTERVAL;
 pub use self::notice::{Effect, Notice};
@@ -78,10 +82,6 @@ pub use self::problem::{Error, Problem, Related, Style};
 pub use self::secrets::MAX_VALUE_BYTES;
 pub use self::source::{MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_DEPTH, MAX_TOTAL_BYTES};
 pub use self::suggest::nearest;
-
-use self::report::Report;
-use self::secrets::Secrets;
-use self::source::{Origin, Source};
 
 /// Tags that are dropped where `exclusionList` is absent or empty: those of signatures.
 pub const DEFAULT_EXCLUSION: &str = r"^.*\.sig$";

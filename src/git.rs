@@ -58,6 +58,10 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use command::Service;
+use store::{Lease, Store};
+use transport::{Clients, Connection, Logins};
+
 pub use advertisement::{Advertised, Advertisement};
 pub use build::{Author, CommitTime, Edit, NewCommit};
 pub use checkout::{LocalCheckout, LocalCommit, local_checkout, read_commit};
@@ -71,10 +75,6 @@ pub use search::{Criteria, Found, FoundFile, SkipReason, Skipped};
 pub use settings::{MAX_PACK_BYTES, Settings};
 pub use snapshot::{CommitFacts, Snapshot};
 pub use url::Url;
-
-use command::Service;
-use store::{Lease, Store};
-use transport::{Clients, Connection, Logins};
 
 /// How long a connection to a child process is kept between the references and the fetch.
 const CONNECTION_LIFE: Duration = Duration::from_secs(30);

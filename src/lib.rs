@@ -62,22 +62,10 @@
 //!   OCI allows are considered.
 //! - A credential goes to the host it is for, and appears in no argv, URL, log, error or commit.
 
-pub mod automation;
-pub mod change;
 pub mod cli;
 pub mod config;
-pub mod edit;
-pub mod explain;
 pub mod files;
 pub mod git;
-pub mod guard;
-pub mod inventory;
-pub mod lint;
-pub mod mark;
-pub mod marker;
-pub mod message;
-pub mod plan;
-pub mod policy;
 pub mod registry;
 pub mod report;
 pub mod run;
@@ -85,5 +73,4 @@ pub mod schedule;
 pub mod server;
 pub mod snippet;
 pub mod store;
-pub mod suggest;
 pub mod telemetry;

@@ -47,28 +47,27 @@ mod validator;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
-pub use error::{Error, Kind, Sent};
-pub use machine::DockerConfig;
-pub use mirror::Mirror;
-pub use settings::{
-    CONNECT_TIMEOUT, HELPER_TIMEOUT, Limits, PER_HOST, PROBE_TIMEOUT, READ_TIMEOUT, RETRY_WAIT, Settings,
-};
-
 use image::{Digest, Repository, Tag};
+use jiff::Timestamp;
 
 use endpoint::Endpoint;
 use exchange::Exchange;
 use habit::Habits;
 use machine::Machine;
 use poll::{DigestOf, Poll, Question, TagList};
-pub use retry::MAX_RETRY_AFTER;
 use retry::{ATTEMPTS, Patience};
 use scheme::Schemes;
 use session::Shared;
 use token::Tokens;
 use transport::{Common, Transports};
+
+pub use error::{Error, Kind, Sent};
+pub use machine::DockerConfig;
+pub use mirror::Mirror;
+pub use retry::MAX_RETRY_AFTER;
+pub use settings::{
+    CONNECT_TIMEOUT, HELPER_TIMEOUT, Limits, PER_HOST, PROBE_TIMEOUT, READ_TIMEOUT, RETRY_WAIT, Settings,
+};
 
 /// A longer deadline is none, and would not fit into a clock.
 const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);

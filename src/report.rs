@@ -17,13 +17,13 @@ use std::fmt::Write;
 use std::io;
 use std::sync::Arc;
 
+use gotext::template;
+use tagwright_core::change::{Change, Code, Diagnostic};
+use tagwright_core::guard::Held;
 use thiserror::Error;
 
-use crate::change::{Change, Code, Diagnostic};
-use crate::guard::Held;
 use crate::run::{self, AutomationReport, Kind, Outcome, PolicyReport, Report};
 use crate::{config, files, git, registry};
-use gotext::template;
 
 /// The command line, or a file it names, cannot be used as it is.
 #[derive(Debug, Error)]

@@ -17,6 +17,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tagwright_core::automation::{Automation, ObjectName};
+use tagwright_core::change::{Code, Diagnostic};
+use tagwright_core::plan::about_path;
+
+use crate::store::Store;
+use crate::{git, registry};
 
 pub use memory::Memory;
 pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
@@ -24,12 +30,6 @@ pub use poll::{Polled, believe, image_key, no_match, poll, refused, save};
 pub use progress::{Place, Progress, Stage};
 pub use remote::survey::{Seen, Survey, Wanted, survey};
 pub use remote::{Inspected, Past, guards, inspect, past, reflected, suspended};
-
-use crate::automation::{Automation, ObjectName};
-use crate::change::{Code, Diagnostic};
-use crate::plan::about_path;
-use crate::store::Store;
-use crate::{git, registry};
 
 /// Git remotes worked on at the same time.
 pub const CONCURRENT_REMOTES: usize = 8;

@@ -36,12 +36,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::schedule::Handle;
+use socket::Socket;
 
 pub use address::{Address, SOCKET};
 pub use api::{Due, HistoryQuery, Poll, Refusal};
 pub use order::{Obeyed, Order, Wish};
-
-use socket::Socket;
 
 /// Why the bot cannot listen.
 #[derive(Debug, Error)]

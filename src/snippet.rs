@@ -1,7 +1,7 @@
 //! Writes one thing that was found as a paragraph for people: what, where, the line underlined, and what to change.
 //!
 //! ```
-//! use tagwright::change::{Excerpt, Location, Severity};
+//! use tagwright_core::change::{Excerpt, Location, Severity};
 //! use tagwright::snippet::{Paragraph, Style};
 //! let text = "range: 6.y\n";
 //! let location = Location { file: "a.yaml".into(), line: 1, column: 8, excerpt: Excerpt::of(text, 7..10) };
@@ -27,8 +27,7 @@ use std::borrow::Cow;
 
 use annotate_snippets::renderer::{DecorStyle, Renderer};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Snippet, normalize_untrusted_str};
-
-use crate::change::{Excerpt, Location, Severity};
+use tagwright_core::change::{Excerpt, Location, Severity};
 
 /// Whether text is for a terminal with colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

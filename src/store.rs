@@ -35,6 +35,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use engine::Engine;
+use place::{Lock, Place};
+
 pub use error::Error;
 pub use history::{Event, Filter, MAX_RECORD_BYTES, MAX_RECORDS, Record, RecordedChange, RecordedHold, Toggle};
 pub use image::{Image, SeenTag};
@@ -43,9 +46,6 @@ pub use place::LOCK;
 pub use schema::VERSION;
 pub use status::MAX_STATUS_BYTES;
 pub use switch::{MAX_REASON_BYTES, MAX_SWITCHES, Switch, Switches};
-
-use engine::Engine;
-use place::{Lock, Place};
 
 /// The longest text that is kept as a key or a field, in bytes. Longer ones are cut.
 const MAX_TEXT: usize = 4 * 1024;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use tagwright::change::{Code, Severity};
+use tagwright_core::change::{Code, Severity};
 use tempfile::TempDir;
 
 const ARGUMENTS: &str = "check --config policies repository";

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use access::{self, ExposeSecret as _, GitLogin};
 use proptest::prelude::*;
-use tagwright::automation::{Automation, Batch, Checkout, Deny, Gather, Guards, ImagePolicy, Schedule, Window};
 use tagwright::config::{self, Configuration, Sources, Style};
-use tagwright::policy::Order;
+use tagwright_core::automation::{Automation, Batch, Checkout, Deny, Gather, Guards, ImagePolicy, Schedule, Window};
+use tagwright_core::policy::Order;
 
 #[test]
 fn good_configurations_load() {

@@ -5,9 +5,9 @@
 
 use image::Reference;
 use proptest::prelude::*;
-use tagwright::change::Code;
-use tagwright::edit::{self, Edited, Selection, Selections};
-use tagwright::marker::{self, Embedded, Scan};
+use tagwright_core::change::Code;
+use tagwright_core::edit::{self, Edited, Selection, Selections};
+use tagwright_core::marker::{self, Embedded, Scan};
 use yaml_rust2::Event;
 use yaml_rust2::parser::Parser;
 

@@ -11,10 +11,11 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use remote::Remote;
-use simulated::{Registry, World};
 use tagwright::store::{Image, Opened, SeenTag, Store};
 use tempfile::TempDir;
+
+use remote::Remote;
+use simulated::{Registry, World};
 
 const TAGS: [&str; 14] = [
     "6.0.0",

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use image::Reference;
 use jiff::Timestamp;
-use tagwright::automation::{Automation, ImagePolicy};
 use tagwright::config;
-use tagwright::edit::{Selection, Selections};
-use tagwright::explain::{self, Ages, Cause, Fate, Tags};
-use tagwright::guard::{self, Hold, Identity, Known, Verdict, Writer, Writing};
-use tagwright::marker;
-use tagwright::plan::{self, MarkedFile, Place};
+use tagwright_core::automation::{Automation, ImagePolicy};
+use tagwright_core::edit::{Selection, Selections};
+use tagwright_core::explain::{self, Ages, Cause, Fate, Tags};
+use tagwright_core::guard::{self, Hold, Identity, Known, Verdict, Writer, Writing};
+use tagwright_core::marker;
+use tagwright_core::plan::{self, MarkedFile, Place};
 use yaml_rust2::{Yaml, YamlLoader};
 
 /// The time of every case that does not say another one.

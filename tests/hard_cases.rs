@@ -12,8 +12,8 @@ use std::process::Command;
 
 use image::Reference;
 use serde_json::Value;
-use tagwright::edit::{self, Edited, Selection, Selections};
-use tagwright::marker::{self, Scan};
+use tagwright_core::edit::{self, Edited, Selection, Selections};
+use tagwright_core::marker::{self, Scan};
 
 const MARKER: &str = "# {\"$imagepolicy\": \"ns:app\"}";
 const OLD: &str = "registry.example/app:1.0.0";

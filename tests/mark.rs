@@ -15,13 +15,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use tagwright::config::{self, Sources};
+use tagwright_core::automation::DigestReflection;
+use tagwright_core::inventory;
+use tagwright_core::mark::policies::{self, Dialect, Target};
+use tagwright_core::mark::{self, File, Moving, Settings};
+
 use remote::git;
 use simulated::{Registry, World};
-use tagwright::automation::DigestReflection;
-use tagwright::config::{self, Sources};
-use tagwright::inventory;
-use tagwright::mark::policies::{self, Dialect, Target};
-use tagwright::mark::{self, File, Moving, Settings};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/mark")

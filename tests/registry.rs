@@ -32,8 +32,9 @@ use std::time::Duration;
 
 use access::{self, Login, RegistryLogin};
 use image::Repository;
-use simulated::Registry;
 use tagwright::registry::{Client, DockerConfig, Error, Listing, Settings};
+
+use simulated::Registry;
 
 /// Settings that touch nothing of this machine and wait for nothing.
 fn settings() -> Settings {

@@ -7,9 +7,9 @@
 use std::mem::MaybeUninit;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use tagwright::edit::{self, Edited, Selection, Selections};
+use tagwright_core::edit::{self, Edited, Selection, Selections};
 use image::Reference;
-use tagwright::marker::{self, Scan};
+use tagwright_core::marker::{self, Scan};
 
 fuzz_target!(|input: &[u8]| -> Corpus {
     let Some(line_end) = input.iter().position(|byte| *byte == b'\n') else { return Corpus::Reject };

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tagwright::marker::{self, Marker};
+use tagwright_core::marker::{self, Marker};
 
 fuzz_target!(|bytes: &[u8]| {
     let scan = marker::scan(bytes);

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use tagwright::policy::{Direction, Filter, Order, Policy};
+use tagwright_core::policy::{Direction, Filter, Order, Policy};
 use gotext::version::Range;
 
 fuzz_target!(|input: &str| -> Corpus {

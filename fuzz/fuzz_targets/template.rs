@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use tagwright::change::{Change, ObjectIdentity};
-use tagwright::message::{self, Facts};
+use tagwright_core::change::{Change, ObjectIdentity};
+use tagwright_core::message::{self, Facts};
 use gotext::template::{MAX_OUTPUT, Template};
 
 /// What the messages are about.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Context;
 use reqwest::{RequestBuilder, Response};
 use serde::de::DeserializeOwned;
+use tagwright_core::automation::ObjectName;
 use tokio::net::UnixStream;
 use url::Url;
 
-use crate::automation::ObjectName;
 use crate::report::json::history::History;
 use crate::report::{Missing, Usage};
 use crate::schedule::status::Status;

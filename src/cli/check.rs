@@ -6,12 +6,12 @@ mod remote;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use tagwright_core::automation::ObjectName;
+use tagwright_core::change::{Code, Severity};
+use tagwright_core::lint::{self, Finding, Rules, Usage, View};
 
 use super::{Ending, streams};
-use crate::automation::ObjectName;
-use crate::change::{Code, Severity};
 use crate::config::{self, Configuration, Effect, Sources};
-use crate::lint::{self, Finding, Rules, Usage, View};
 use crate::report::check::{self, Entry};
 use crate::report::{self, json, sarif};
 

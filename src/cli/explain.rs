@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use image::{Repository, Tag};
+use tagwright_core::automation::{ImagePolicy, ObjectName};
+use tagwright_core::explain::{self, Ages, Fate, Tags};
+
 use self::left::Left;
 use super::{Ending, Output, streams};
-use crate::automation::{ImagePolicy, ObjectName};
-use crate::explain::{self, Ages, Fate, Tags};
 use crate::report::Usage;
 use crate::report::explain::{Document, Extent, Known, One, Story, sentence, text};
 use crate::{config, registry, run};
-use image::{Repository, Tag};
 
 /// Endings that a marker may have, and the name of a policy has not.
 const FIELDS: [&str; 3] = [":tag", ":name", ":digest"];

@@ -8,13 +8,14 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use tagwright_core::mark::policies::{Dialect, Target};
+use tagwright_core::mark::{self, File, Known, Marking, Moving, Origin, Settings};
+use tagwright_core::{inventory, marker};
 
 use super::{Ending, Output, streams};
 use crate::config::{self, Sources};
-use crate::mark::policies::{Dialect, Target};
-use crate::mark::{self, File, Known, Marking, Moving, Origin, Settings};
 use crate::report::Usage;
-use crate::{files, git, inventory, marker};
+use crate::{files, git};
 
 /// Workflows are left alone: a push that changes one is refused without a special permission, and everything with it.
 const LEFT_ALONE: &str = ".github/workflows/";

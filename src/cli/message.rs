@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use gotext::template::Template;
 use serde::Deserialize;
+use tagwright_core::change::Change;
+use tagwright_core::message::{self, Facts};
 
 use super::{Ending, streams};
-use crate::change::Change;
-use crate::message::{self, Facts};
 use crate::report::{Usage, json};
-use gotext::template::Template;
 
 /// Render a commit message from a Go template and a list of changes; the text is printed as it is.
 #[derive(Debug, clap::Args)]

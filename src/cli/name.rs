@@ -1,6 +1,7 @@
 //! Names of policies and automations on the command line, and what was meant by one that does not exist.
 
-use crate::automation::ObjectName;
+use tagwright_core::automation::ObjectName;
+
 use crate::config;
 use crate::report::Usage;
 use crate::schedule::status::Status;

@@ -3,14 +3,15 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use super::{Ending, Output, streams};
-use crate::config::DEFAULT_EXCLUSION;
-use crate::policy::{Direction, Evaluation, Filter, Order, Policy};
-use crate::registry;
-use crate::report::{self, Usage, json};
 use gotext::pattern::Pattern;
 use gotext::version::Range;
 use image::Repository;
+use tagwright_core::policy::{Direction, Evaluation, Filter, Order, Policy};
+
+use super::{Ending, Output, streams};
+use crate::config::DEFAULT_EXCLUSION;
+use crate::registry;
+use crate::report::{self, Usage, json};
 
 /// How long listing the tags of `--image` may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -162,8 +163,10 @@ async fn listed(arguments: &Arguments, image: &str) -> anyhow::Result<Vec<String
 }
 
 fn shape(evaluation: &Evaluation<'_>) -> json::Select {
-    let rejected =
-        |it: &crate::policy::Rejection<'_>| json::Rejected { tag: it.tag.to_owned(), reason: it.reason.to_string() };
+    let rejected = |it: &tagwright_core::policy::Rejection<'_>| json::Rejected {
+        tag: it.tag.to_owned(),
+        reason: it.reason.to_string(),
+    };
     json::Select {
         selected: evaluation.selected.map(str::to_owned),
         candidates: evaluation.candidates.iter().map(|candidate| candidate.tag.to_owned()).collect(),

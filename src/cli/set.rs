@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use image::{Digest, Reference, Repository, Tag};
 use serde::Deserialize;
+use tagwright_core::change::{Code, Diagnostic};
+use tagwright_core::edit::{Selection, Selections};
+use tagwright_core::marker;
+use tagwright_core::marker::Embedded;
+use tagwright_core::plan::{self, MarkedFile, Plan};
 
 use super::{Ending, Output, streams};
-use crate::change::{Code, Diagnostic};
-use crate::edit::{Selection, Selections};
-use crate::marker::Embedded;
-use crate::plan::{self, MarkedFile, Plan};
 use crate::report::{Usage, diff, json};
-use crate::{files, marker, report};
-use image::{Digest, Reference, Repository, Tag};
+use crate::{files, report};
 
 /// Rewrite the marked fields of a directory; no registry, no Git.
 #[derive(Debug, clap::Args)]

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use tagwright_core::message::{self, Author, Criteria};
+
 use super::{Ending, streams};
 use crate::git;
-use crate::message::{self, Author, Criteria};
 
 /// Tell whether a commit is the bot's own: exit 0 and say by which sign, or exit 1.
 #[derive(Debug, clap::Args)]

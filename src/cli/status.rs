@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use jiff::Timestamp;
+use tagwright_core::automation::ObjectName;
 
 use super::at::{self, Source};
 use super::name::{self, Kind};
 use super::{Ending, Output, streams};
-use crate::automation::ObjectName;
 use crate::report::{self, Missing};
 use crate::schedule::status::Status;
 

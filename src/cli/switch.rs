@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use tagwright_core::automation::ObjectName;
 
 use super::at::{self, Source};
 use super::bot::Bot;
 use super::name::{self, Kind};
 use super::{Ending, streams};
-use crate::automation::ObjectName;
 use crate::report::{Missing, Usage};
 use crate::schedule::status::Status;
 use crate::server::{Obeyed, Order};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::automation::{Automation, Commit, ImagePolicy, ObjectName, Part, Remote};
+use tagwright_core::automation::{Automation, Commit, ImagePolicy, ObjectName, Part, Remote};
 
 use super::DEFAULT_GIT_TIMEOUT;
 use super::checkout;

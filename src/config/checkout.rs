@@ -4,7 +4,7 @@
 //! is given, or else the reference's branch. A reference without a branch needs a push branch. No reference at all means
 //! the remote's default branch, where Flux takes `master` and then does not know where to push.
 
-use crate::automation::{Checkout, Push};
+use tagwright_core::automation::{Checkout, Push};
 
 use super::raw::{self, Reference};
 use super::report::{Checked, Finding, Report};

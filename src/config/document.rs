@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::automation::ObjectName;
+use tagwright_core::automation::ObjectName;
 
 use super::decode::Fields;
 use super::guards::{ALLOW_DOWNGRADE, Annotated, EXCLUDE, MINIMUM_AGE};

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::automation::{Author, Batch, DigestReflection, Gather, ObjectName, Schedule};
+use tagwright_core::automation::{Author, Batch, DigestReflection, Gather, ObjectName, Schedule};
 
 use super::MIN_INTERVAL;
 use super::decode::Fields;

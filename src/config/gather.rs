@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::automation::ObjectName;
+use tagwright_core::automation::ObjectName;
 
 use super::document::{Kind, Object, name_of};
 use super::raw::{Automation, GitRepository, ImagePolicy, ImageRepository, Meta};

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::automation::Author;
 use gotext::template::Template;
 use gotext::version::Range;
+use tagwright_core::automation::Author;
+use tagwright_core::message::DEFAULT_MESSAGE;
 
 use super::decode::Fields;
 use super::raw::{Message, Paths, Push, Reference};
@@ -13,7 +14,6 @@ use super::report::{Finding, Report};
 use super::text::Text;
 use super::value;
 use super::yaml::Place;
-use crate::message::DEFAULT_MESSAGE;
 
 /// The name of message templates in errors, as in Flux.
 const TEMPLATE_NAME: &str = "commit message";

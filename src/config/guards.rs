@@ -6,7 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gotext::pattern::Pattern;
+use image::is_tag;
 use jiff::tz::TimeZone;
+use tagwright_core::automation::{Batch, Cron, Deny, Gather, Guards, Window};
 
 use super::MAX_EXCLUSIONS;
 use super::decode::Fields;
@@ -15,9 +18,6 @@ use super::suggest::{listed, nearest};
 use super::text::Text;
 use super::value::{self, Units};
 use super::yaml::Place;
-use crate::automation::{Batch, Cron, Deny, Gather, Guards, Window};
-use gotext::pattern::Pattern;
-use image::is_tag;
 
 /// The annotation for `exclude`, its items between white space.
 pub(super) const EXCLUDE: &str = "tagwright.dev/exclude";

@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use crate::automation::{DigestReflection, ObjectName, Schedule};
-use crate::policy::{Direction, Filter, Order, Policy};
 use gotext::pattern::Pattern;
 use gotext::version::Range;
 use image::Repository;
+use tagwright_core::automation::{DigestReflection, ObjectName, Schedule};
+use tagwright_core::policy::{Direction, Filter, Order, Policy};
 
 use super::decode::Fields;
 use super::raw::ImageRepository;

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::automation::{Author, Batch, DigestReflection, Gather, ObjectName, Schedule};
-use crate::message::KUBEVELA_AUTHOR;
 use ::image::Repository;
+use tagwright_core::automation::{Author, Batch, DigestReflection, Gather, ObjectName, Schedule};
+use tagwright_core::message::KUBEVELA_AUTHOR;
 
 use super::decode::Fields;
 use super::document::{Object, open};

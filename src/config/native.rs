@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::automation::{Author, DigestReflection, ObjectName, Schedule};
-use crate::message::DEFAULT_AUTHOR;
+use tagwright_core::automation::{Author, DigestReflection, ObjectName, Schedule};
+use tagwright_core::message::DEFAULT_AUTHOR;
 
 use super::decode::Fields;
 use super::document::{Object, open};

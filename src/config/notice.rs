@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::change::Location;
+use tagwright_core::change::Location;
 
 /// Something worth knowing; prints as one line, with file and line in front where they are known.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::automation::{ImagePolicy, ImageRepository, ObjectName, Part, Schedule};
 use access::{self, RegistryLogin, Tls};
+use tagwright_core::automation::{ImagePolicy, ImageRepository, ObjectName, Part, Schedule};
 
 use super::credentials;
 use super::gather::Pool;

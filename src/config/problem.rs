@@ -3,7 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::change::{Excerpt, Location, Severity};
+use tagwright_core::change::{Excerpt, Location, Severity};
+
 use crate::snippet::Paragraph;
 
 pub use crate::snippet::Style;

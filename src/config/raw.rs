@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::automation::{Author, Batch, DigestReflection, Gather, Guards, ObjectName, Schedule, Window};
-use crate::policy::Policy;
 use gotext::pattern::Pattern;
 use gotext::template::Template;
 use gotext::version::Range;
 use image::Repository;
+use tagwright_core::automation::{Author, Batch, DigestReflection, Gather, Guards, ObjectName, Schedule, Window};
+use tagwright_core::policy::Policy;
 
 use super::guards::Annotated;
 use super::remote::Address;

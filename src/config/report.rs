@@ -5,12 +5,13 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use tagwright_core::automation::{Origins, Part};
+use tagwright_core::change::{Excerpt, Location};
+
 use super::notice::{Effect, Notice};
 use super::problem::{Error, Problem, Related};
 use super::source::Source;
 use super::yaml::Place;
-use crate::automation::{Origins, Part};
-use crate::change::{Excerpt, Location};
 
 /// The longest part of a value that a message repeats, in characters.
 const MAX_QUOTED: usize = 100;

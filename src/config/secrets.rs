@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-
-use crate::automation::ObjectName;
+use tagwright_core::automation::ObjectName;
 
 use super::decode::Fields;
 use super::document::{Kind, Object, name_of};

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use access::{ExposeSecret, Login};
 use secrecy::SecretString;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
-
-use access::{ExposeSecret, Login};
 
 use super::command;
 use super::settings::Settings;

@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use access::{ExposeSecret, SshIdentity};
+use tempfile::TempDir;
 
 use super::error::Error;
 use super::url::SshTarget;

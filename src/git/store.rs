@@ -19,11 +19,12 @@ use std::sync::Arc;
 
 use git2::{Oid, Repository, RepositoryInitOptions};
 
-pub(super) use self::lease::Lease;
-pub(super) use self::retain::retain;
 use super::clean::{CleanSet, Kept};
 use super::error::Error;
 use super::id::ObjectId;
+
+pub(super) use self::lease::Lease;
+pub(super) use self::retain::retain;
 
 /// How many times as large as at first a mirror may become.
 const GROWTH: u64 = 4;

@@ -2,9 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use url::{Host, Url};
-
 use image::{DOCKER_HUB, Repository};
+use url::{Host, Url};
 
 use super::error::Error;
 use super::mirror::Mirror;

@@ -6,13 +6,12 @@ use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use access::Registry;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
-
-use access::Registry;
 
 use super::endpoint::{authority, is_loopback, is_private_literal, same_server};
 use super::error::Error;

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
+use access::{Login, Secret};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use url::Url;
-
-use access::{Login, Secret};
 
 use super::endpoint::{Endpoint, PlainHttp, is_private_literal};
 use super::error::Error;

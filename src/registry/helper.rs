@@ -7,11 +7,10 @@ use std::ffi::OsString;
 use std::process::Stdio;
 use std::time::Duration;
 
+use access::{Login, RegistryLogin, Secret};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
-
-use access::{Login, RegistryLogin, Secret};
 
 use super::error::Error;
 use super::remote::shorten;

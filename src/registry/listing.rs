@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use image::is_tag;
 use indexmap::IndexSet;
 use jiff::Timestamp;
 use reqwest::StatusCode;
@@ -9,8 +10,6 @@ use reqwest::header::{self, HeaderValue};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
-
-use image::is_tag;
 
 use super::endpoint::same_server;
 use super::error::Error;

@@ -11,10 +11,9 @@
 
 use std::cmp::Reverse;
 
+use access::{Login, RegistryLogin, Secret};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
-
-use access::{Login, RegistryLogin, Secret};
 
 use super::endpoint::canonical_host;
 

@@ -18,10 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Mutex;
-
 use access::RegistryLogin;
 use access::dockerconfig;
+use tokio::sync::Mutex;
 
 use super::endpoint::{canonical_host, is_docker_hub};
 use super::error::Error;

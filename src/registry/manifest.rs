@@ -1,13 +1,12 @@
 //! The digest to which a tag points: of the index, where an image has several platforms.
 
+use image::{Digest, Tag};
 use oci_client::manifest::{
     IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
 };
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
-
-use image::{Digest, Tag};
 
 use super::error::Error;
 use super::exchange::{Reply, Request};

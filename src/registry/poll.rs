@@ -1,8 +1,7 @@
 //! One question to one repository: its mirrors and itself in turn, each with the credentials that belong to it.
 
-use reqwest::header::HeaderValue;
-
 use image::{Digest, Repository, Tag};
+use reqwest::header::HeaderValue;
 
 use super::endpoint::{Endpoint, Role};
 use super::error::{Error, Kind, Sent};

@@ -9,11 +9,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::Registry;
 use reqwest::header::HeaderValue;
 use tokio::sync::Mutex;
 use url::Url;
-
-use access::Registry;
 
 use super::endpoint::{Endpoint, PlainHttp, Role};
 use super::error::Error;

@@ -7,11 +7,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use access::{Login, Registry, Secret};
 use reqwest::header::{self, HeaderValue};
 use reqwest::{Method, StatusCode};
 use url::Url;
-
-use access::{Login, Registry, Secret};
 
 use super::challenge::Challenge;
 use super::endpoint::{Endpoint, authority, same_server};

@@ -6,12 +6,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use access::{Proxy, Registry, TlsIdentity};
 use indexmap::IndexMap;
 use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 use sha2::{Digest as _, Sha256};
-
-use access::{Proxy, Registry, TlsIdentity};
 
 use super::error::Error;
 

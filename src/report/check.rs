@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::change::{Location, Severity};
+use tagwright_core::change::{Location, Severity};
+use tagwright_core::lint::Finding;
+
 use crate::config::Style;
-use crate::lint::Finding;
 use crate::snippet::Paragraph;
 
 /// How many findings are written out as text; the rest is counted.
@@ -108,7 +109,7 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{Code, Excerpt};
+    use tagwright_core::change::{Code, Excerpt};
 
     #[test]
     fn annotations_are_escaped() {

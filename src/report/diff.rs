@@ -1,8 +1,7 @@
 //! Unified diffs, in the form that `git apply` takes.
 
 use similar::TextDiff;
-
-use crate::plan::FileEdit;
+use tagwright_core::plan::FileEdit;
 
 /// Lines shown around a change.
 const CONTEXT_LINES: usize = 3;

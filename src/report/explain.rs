@@ -5,14 +5,15 @@ mod json;
 use std::fmt::Write;
 
 use jiff::Timestamp;
+use tagwright_core::automation::{DigestReflection, ImagePolicy};
+use tagwright_core::explain::{Cause, Dropped, DroppedTag, Fate, Field, Fields, Funnel};
+use tagwright_core::guard;
+use tagwright_core::policy::{Direction, Filter, Order, Policy, Reason};
 
-pub use self::json::{Document, One};
 use super::tags::{Row, table};
 use super::{plural, quoted};
-use crate::automation::{DigestReflection, ImagePolicy};
-use crate::explain::{Cause, Dropped, DroppedTag, Fate, Field, Fields, Funnel};
-use crate::guard;
-use crate::policy::{Direction, Filter, Order, Policy, Reason};
+
+pub use self::json::{Document, One};
 
 /// How many candidates are shown unless everything is asked for.
 const CANDIDATES: usize = 10;

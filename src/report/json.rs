@@ -3,9 +3,9 @@
 pub mod history;
 
 use serde::{Deserialize, Serialize};
+use tagwright_core::{change, guard};
 
 use crate::run::{AutomationReport, Outcome, PolicyReport, Report};
-use crate::{change, guard};
 
 /// One field that has, or would have, another value.
 #[derive(Debug, Clone, Serialize, Deserialize)]

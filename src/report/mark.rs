@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use serde::Serialize;
+use tagwright_core::automation::DigestReflection;
+use tagwright_core::mark::{Edit, File, Group, Left, Marking, Member, Origin, Outlook, Why};
+use tagwright_core::marker::Field;
+use tagwright_core::policy::{Direction, Order};
 
 use super::plural;
-use crate::automation::DigestReflection;
-use crate::mark::{Edit, File, Group, Left, Marking, Member, Origin, Outlook, Why};
-use crate::marker::Field;
-use crate::policy::{Direction, Order};
 
 /// Writes one line for each policy, then one for each image left alone, then a sum.
 #[must_use]

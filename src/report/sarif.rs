@@ -5,9 +5,9 @@
 use std::fmt::Write;
 
 use serde::Serialize;
+use tagwright_core::change::{Code, Location};
 
 use super::check::Entry;
-use crate::change::{Code, Location};
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 

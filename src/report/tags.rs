@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::policy::{Candidate, Evaluation};
+use tagwright_core::policy::{Candidate, Evaluation};
 
 /// A line about one tag; the selected one is marked.
 pub(super) struct Row<'t> {

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use futures_util::StreamExt;
+use image::{Digest, Tag};
+use tagwright_core::automation::{ImageRepository, ObjectName};
 
 use super::outcome::Error;
 use super::poll::CONCURRENT_POLLS;
-use crate::automation::{ImageRepository, ObjectName};
 use crate::registry;
-use image::{Digest, Tag};
 
 /// Digests looked up during one run, so that each tag is asked for once.
 #[derive(Debug, Default)]

@@ -11,17 +11,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::automation::{Automation, ImagePolicy, ObjectName};
-use crate::change::Diagnostic;
-use crate::git::ObjectId;
-use crate::guard::Held;
-use crate::marker::Embedded;
-use crate::plan::MarkedFile;
 use image::Reference;
-
-use crate::store::{self, Image, Record, Store, Switches};
+use tagwright_core::automation::{Automation, ImagePolicy, ObjectName};
+use tagwright_core::change::Diagnostic;
+use tagwright_core::guard::Held;
+use tagwright_core::marker::Embedded;
+use tagwright_core::plan::MarkedFile;
 
 use super::outcome::PolicyReport;
+use crate::git::ObjectId;
+use crate::store::{self, Image, Record, Store, Switches};
 
 /// The most bytes of marked files that are kept, all remotes together.
 const MAX_KEPT_BYTES: usize = 16 << 20;

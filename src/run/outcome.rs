@@ -4,15 +4,15 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use thiserror::Error;
-
-use crate::automation::ObjectName;
-use crate::change::Diagnostic;
-use crate::guard::{Held, Hold};
-use crate::plan::FileEdit;
-use crate::{git, registry};
 use gotext::template;
 use image::Reference;
+use tagwright_core::automation::ObjectName;
+use tagwright_core::change::Diagnostic;
+use tagwright_core::guard::{Held, Hold};
+use tagwright_core::plan::FileEdit;
+use thiserror::Error;
+
+use crate::{git, registry};
 
 /// What a failure calls for. It alone decides retries and the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

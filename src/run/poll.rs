@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::StreamExt;
+use image::Reference;
+use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy, ImageRepository, ObjectName};
 
 use super::Context;
 use super::digests::Digests;
 use super::outcome::{Error, PolicyReport};
-use crate::automation::{Automation, DigestReflection, ImagePolicy, ImageRepository, ObjectName};
-use image::Reference;
 
 pub use select::{no_match, refused};
 

@@ -14,21 +14,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use tagwright_core::automation::{Automation, Batch, ObjectName};
+use tagwright_core::edit::Selections;
+use tagwright_core::plan;
 
-pub use self::commit::guards;
 use self::commit::{Draft, held, marker_name};
-pub use self::inspect::{Inspected, inspect, reflected};
-pub use self::past::{Past, past};
 use self::push::Head;
 use super::digests::Digests;
 use super::outcome::{AutomationReport, Error, Outcome};
 use super::progress::{Progress, Stage};
 use super::{Context, Login, Mode};
-use crate::automation::{Automation, Batch, ObjectName};
-use crate::edit::Selections;
 use crate::git::{self, Advertisement, Mirror};
-use crate::plan;
 use crate::store::{Switch, Switches};
+
+pub use self::commit::guards;
+pub use self::inspect::{Inspected, inspect, reflected};
+pub use self::past::{Past, past};
 
 /// How often a push is tried when the branch keeps moving.
 const PUSH_ATTEMPTS: usize = 8;

@@ -38,6 +38,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tagwright_core::automation::ObjectName;
+
+use self::job::Job;
+use self::lane::{Lane, Limits};
+use self::limits::{CLOCK_DRIFT, CLOCK_JUMP};
+use self::queue::Key;
+use self::remote::Remote;
+use self::repository::Repository;
+use crate::run::{CONCURRENT_REMOTES, Kind};
 
 pub use self::limits::{
     CONCURRENT_POLLS, CONCURRENT_POLLS_PER_REGISTRY, CONFIG_RECHECK, CRON_SPREAD, FIRST_POLLS, FIRST_RETRY, LONG_POLL,
@@ -46,15 +55,6 @@ pub use self::limits::{
 };
 pub use self::moment::Moment;
 pub use self::plan::{AutomationPlan, Plan, RepositoryPlan};
-
-use self::job::Job;
-use self::lane::{Lane, Limits};
-use self::limits::{CLOCK_DRIFT, CLOCK_JUMP};
-use self::queue::Key;
-use self::remote::Remote;
-use self::repository::Repository;
-use crate::automation::ObjectName;
-use crate::run::{CONCURRENT_REMOTES, Kind};
 
 /// What makes something due at once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

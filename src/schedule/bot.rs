@@ -23,18 +23,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tagwright_core::automation::Automation;
 use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
-
-pub use self::handle::Handle;
-pub use self::journal::SIGN_OF_LIFE;
 
 use self::flight::{Errand, Flight};
 use self::shared::{Shared, State};
 use self::world::World;
-use crate::automation::Automation;
 use crate::run::{self, Acted, Edges, Kind, Polled, Progress, Stage};
 use crate::schedule::agenda::{LONGEST_SLEEP, Moment, Work};
+
+pub use self::handle::Handle;
+pub use self::journal::SIGN_OF_LIFE;
 
 /// How long a run may go on after the bot was told to stop.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tagwright_core::automation::ObjectName;
 
-use crate::automation::ObjectName;
 use crate::store::{self, Event, Record, Store, Toggle};
 
 /// An order about a policy or an automation.

@@ -14,10 +14,10 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
+use tagwright_core::automation::ObjectName;
 
 use super::api::{Due, HistoryQuery, Poll, Refusal};
 use super::order::{Obeyed, Order, Wish};
-use crate::automation::ObjectName;
 use crate::report::json::history::{Entry, History, Source};
 use crate::schedule::status::{Ready, Status};
 use crate::schedule::{Handle, Trigger};

@@ -14,7 +14,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 impl World {
     /// An automation that runs by itself once a day, and polls its image every minute.
-    fn daily(&self, policy: &str) -> Vec<std::sync::Arc<tagwright::automation::Automation>> {
+    fn daily(&self, policy: &str) -> Vec<std::sync::Arc<tagwright_core::automation::Automation>> {
         let text = format!(
             "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {{name: shop, namespace: default}}\n\
              spec:\n  interval: 24h\n  git: {{url: '{}', branch: main}}\n  images:\n  \

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 use serde_json::{Value, json};
-use tagwright::change::Code;
+use tagwright_core::change::Code;
 
 use crate::registry::World as Listed;
 use crate::remote::Remote;

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use regex::Regex;
-use tagwright::message::{self, Facts};
+use tagwright_core::message::{self, Facts};
 
 use crate::tree::{File, items};
 

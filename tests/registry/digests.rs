@@ -1,10 +1,11 @@
 //! Digests of tags.
 
-use crate::simulated::{Account, Auth, Bearer, Fault, Head, Registry, World, digest};
-use crate::{access, client, message, repository, with_logins};
 use access::Registry as Access;
 use image::Tag;
 use tagwright::registry::Error;
+
+use crate::simulated::{Account, Auth, Bearer, Fault, Head, Registry, World, digest};
+use crate::{access, client, message, repository, with_logins};
 
 async fn look_up(registry: &Registry, tag: &str, access: &Access) -> Result<String, Error> {
     let found = client().digest(&repository(&registry.host(), "team/app"), &Tag::parse(tag).unwrap(), access).await;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use tagwright::registry::{Client, Error, Kind, Settings};
+
 use crate::simulated::{Fault, Registry, World};
 use crate::{access, client, list, message, repository, settings};
-use tagwright::registry::{Client, Error, Kind, Settings};
 
 fn world() -> World {
     World::with("team/app", ["1.0", "1.1"])

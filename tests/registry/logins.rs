@@ -1,8 +1,9 @@
 //! Basic logins, and which one belongs to which repository.
 
+use tagwright::registry::{Error, Kind, Sent};
+
 use crate::simulated::{Account, Auth, Fault, Registry, World};
 use crate::{access, client, list, message, repository, with_logins};
-use tagwright::registry::{Error, Kind, Sent};
 
 fn guarded(accounts: Vec<Account>) -> World {
     World::with("team/app", ["1.0"]).and("other/app", ["2.0"]).guarded(Auth::Basic(accounts))

@@ -4,9 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use tagwright::registry::{Client, DockerConfig, Error, Kind, Listing, Settings};
+
 use crate::simulated::{Account, Auth, Registry, World};
 use crate::{access, repository, settings, with_logins};
-use tagwright::registry::{Client, DockerConfig, Error, Kind, Listing, Settings};
 
 async fn guarded() -> Registry {
     let account = Account::new("me", "right");

@@ -1,9 +1,10 @@
 //! Registry mirrors.
 
-use crate::simulated::{Account, Auth, Fault, Registry, World};
-use crate::{access, message, repository, settings, with_logins};
 use image::Repository;
 use tagwright::registry::{Client, Kind, Mirror, Settings};
+
+use crate::simulated::{Account, Auth, Fault, Registry, World};
+use crate::{access, message, repository, settings, with_logins};
 
 fn mirrored(mirrors: &[String]) -> Client {
     let mirrors = mirrors.iter().map(|text| Mirror::parse(text).unwrap()).collect();

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
+use image::Tag;
+use tagwright::registry::{Client, Kind, Limits, Settings};
 
 use crate::simulated::{Fault, Links, Registry, World, digest};
 use crate::{access, client, list, message, repository, settings};
-use image::Tag;
-use tagwright::registry::{Client, Kind, Limits, Settings};
 
 fn numbered(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("v1.0.{number}")).collect()

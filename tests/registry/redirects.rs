@@ -1,8 +1,9 @@
 //! Redirects: followed, but alone.
 
+use tagwright::registry::Kind;
+
 use crate::simulated::{Account, Auth, Bearer, Fault, Registry, World};
 use crate::{access, list, message, with_logins};
-use tagwright::registry::Kind;
 
 fn world() -> World {
     World::with("team/app", ["1.0"])

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use tagwright::registry::{Client, Error, Fresh, Kind, Listing, Mirror, Settings};
 
 use crate::simulated::{Account, Auth, Bearer, Etags, Fault, Links, Registry, World};
 use crate::{access, client, list, message, repository, settings, with_logins};
-use tagwright::registry::{Client, Error, Fresh, Kind, Listing, Mirror, Settings};
 
 fn numbered(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("1.0.{number}")).collect()

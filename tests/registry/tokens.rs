@@ -1,11 +1,11 @@
 //! The token flow.
 
+use access::Registry as Access;
 use futures_util::future::join_all;
+use tagwright::registry::{Client, Kind};
 
 use crate::simulated::{Account, Auth, Bearer, Fault, Registry, World};
 use crate::{access, client, list, message, repository, with_logins};
-use access::Registry as Access;
-use tagwright::registry::{Client, Kind};
 
 fn world(bearer: Bearer) -> World {
     World::with("team/app", ["1.0"]).and("other/app", ["2.0"]).guarded(Auth::Bearer(bearer))

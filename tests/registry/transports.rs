@@ -1,11 +1,12 @@
 //! TLS, client certificates, proxies, and HTTPS before plain HTTP.
 
+use access::{Login, Proxy, Registry as Access, Tls, TlsIdentity};
+use tagwright::registry::{Error, Kind};
+
 use crate::simulated::door::{Certificates, Clients};
 use crate::simulated::socks::Socks;
 use crate::simulated::{Registry, World};
 use crate::{access, list, message, repository};
-use access::{Login, Proxy, Registry as Access, Tls, TlsIdentity};
-use tagwright::registry::{Error, Kind};
 
 fn world() -> World {
     World::with("team/app", ["1.0"])

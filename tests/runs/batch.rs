@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tagwright::automation::Automation;
 use tagwright::config;
+use tagwright_core::automation::Automation;
 
 use crate::world::Bot;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tagwright::automation::Automation;
 use tagwright::run::{self, Memory, Outcome, Progress, Report};
+use tagwright_core::automation::Automation;
 
 use crate::support::git_at;
 use crate::world::{Bot, STABLE};

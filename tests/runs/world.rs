@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tagwright::automation::Automation;
 use tagwright::registry::{Client, DockerConfig, Settings};
 use tagwright::run::{self, Edges, Memory, Mode, Report};
 use tagwright::store::Store;
 use tagwright::{config, git};
+use tagwright_core::automation::Automation;
 
 use crate::simulated::{Registry, World};
 use crate::support::{self, Behaviour, Remote, Server};

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use tagwright::server::SOCKET;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-
-use tagwright::server::SOCKET;
 
 use crate::world::World;
 

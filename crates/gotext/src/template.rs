@@ -49,6 +49,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use self::syntax::Tree;
+
 pub use self::value::{Dict, Field, IntKind, List, Map, Method, MethodError, Parameter, Struct, StructType, Value};
 
 /// The longest template, in bytes.

@@ -3,13 +3,15 @@
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use tagwright_core::automation::Automation;
+use tagwright_core::change::{Code, Location};
+use tagwright_core::lint::{self, Checked, Finding, Rules, View};
+use tagwright_core::{inventory, marker};
+
 use super::{Arguments, Observed};
-use crate::automation::Automation;
-use crate::change::{Code, Location};
 use crate::config::Configuration;
-use crate::lint::{self, Checked, Finding, Rules, View};
 use crate::report::check::Entry;
-use crate::{files, git, inventory, marker};
+use crate::{files, git};
 
 /// From how many files on a second thread pays.
 const FILES_PER_THREAD: usize = 100;

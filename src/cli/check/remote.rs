@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context;
+use tagwright_core::automation::Automation;
+use tagwright_core::change::Location;
+use tagwright_core::inventory;
+use tagwright_core::lint::{self, Finding, Rules, View};
 
 use super::{Arguments, Observed};
-use crate::automation::Automation;
-use crate::change::Location;
 use crate::cli::streams;
 use crate::config::Configuration;
-use crate::lint::{self, Finding, Rules, View};
+use crate::git;
 use crate::report::check::Entry;
 use crate::run::{self, Seen, Survey, Wanted};
-use crate::{git, inventory};
 
 /// Files that mention a marker, good or bad.
 const MENTIONS: Wanted = Wanted { rule: "mention-1", contains: lint::is_mentioned };
@@ -30,7 +31,7 @@ fn names_images(bytes: &[u8]) -> bool {
 struct Tree {
     automations: Vec<Arc<Automation>>,
     files: BTreeMap<String, Vec<u8>>,
-    findings: BTreeSet<(Location, crate::change::Code, String)>,
+    findings: BTreeSet<(Location, tagwright_core::change::Code, String)>,
 }
 
 pub(super) fn observe(arguments: &Arguments, configuration: &Configuration) -> anyhow::Result<Observed> {

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tagwright_core::automation::ImagePolicy;
 
-use crate::automation::ImagePolicy;
 use crate::cli::{at, streams};
 use crate::run;
 use crate::store::{Image, Switches};

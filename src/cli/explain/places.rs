@@ -4,20 +4,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use image::{Repository, Tag};
 use jiff::Timestamp;
+use tagwright_core::automation::{Automation, ImagePolicy};
+use tagwright_core::change::Code;
+use tagwright_core::edit::Selection;
+use tagwright_core::explain::{self, Fields};
+use tagwright_core::marker::{self, Embedded};
+use tagwright_core::plan::{Guards, MarkedFile};
 
-use crate::automation::{Automation, ImagePolicy};
-use crate::change::Code;
 use crate::config::Configuration;
-use crate::edit::Selection;
-use crate::explain::{self, Fields};
-use crate::marker::{self, Embedded};
-use crate::plan::{Guards, MarkedFile};
 use crate::report::explain::Place;
 use crate::run::Kind;
 use crate::store::Switches;
 use crate::{files, git, registry, run};
-use image::{Repository, Tag};
 
 /// What a policy selects, and what it takes to find its digest.
 pub(super) struct Selected<'s> {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use gotext::pattern::Pattern;
+use tagwright_core::mark::{Group, Outlook};
 
 use crate::config::DEFAULT_EXCLUSION;
-use crate::mark::{Group, Outlook};
 use crate::{registry, run};
-use gotext::pattern::Pattern;
 
 /// How long one registry may take: this is a courtesy, and who is offline should not wait for it.
 const TIMEOUT: Duration = Duration::from_secs(10);

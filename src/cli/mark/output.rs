@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::Context;
+use tagwright_core::mark::policies::{self, Target};
+use tagwright_core::mark::{Edit, File, Group, Marking, Origin};
 
 use super::Arguments;
 use crate::cli::{Ending, Output, streams};
 use crate::files;
-use crate::mark::policies::{self, Target};
-use crate::mark::{Edit, File, Group, Marking, Origin};
 use crate::report::Usage;
 use crate::report::diff;
 use crate::report::mark::{self as report, Mode, Shape};

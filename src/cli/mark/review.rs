@@ -2,10 +2,11 @@
 
 use std::io::BufRead;
 
-use crate::mark::{File, Group, Marking, Origin, Outlook, Why};
-use crate::policy::{Direction, Order};
-use crate::report::mark::{group_line, place};
 use gotext::version::Range;
+use tagwright_core::mark::{File, Group, Marking, Origin, Outlook, Why};
+use tagwright_core::policy::{Direction, Order};
+
+use crate::report::mark::{group_line, place};
 
 /// How many places of a policy are shown.
 const MAX_PLACES: usize = 8;
@@ -126,7 +127,7 @@ fn line(input: &mut impl BufRead) -> std::io::Result<Option<String>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{inventory, mark};
+    use tagwright_core::{inventory, mark};
 
     fn check(answers: &str, expect: &str) {
         let text = "- image: acme/shop:1.4.2\n- image: acme/api:2.0.0\n- image: acme/job:142\n";

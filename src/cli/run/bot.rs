@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tagwright_core::automation::Automation;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::watch::{Fingerprint, LOOK, Watch};
 use super::{Settings, git_settings, registry_settings};
-use crate::automation::Automation;
 use crate::cli::{Ending, at, streams};
 use crate::config::{self, Sources};
 use crate::report::{self, Usage};

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use access::{self, ExposeSecret};
 use reqwest::{Certificate, Client, Identity, Proxy};
 use sha2::{Digest, Sha256};
 
 use crate::git::error::Error;
 use crate::git::rules::Rules;
-use access::{self, ExposeSecret};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -3,9 +3,10 @@
 //! Redirects are followed for the `GET` alone, a few times, never from `https` to `http`. What proves who we are goes to the
 //! place that was configured and to no other.
 
+use std::time::Duration;
+
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
-use std::time::Duration;
 
 use crate::git::Shared;
 use crate::git::command::Service;

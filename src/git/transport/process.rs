@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use access::{self, GitLogin};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::task::JoinSet;
@@ -14,7 +15,6 @@ use crate::git::settings::Settings;
 use crate::git::ssh::{self, Identity};
 use crate::git::url::{Location, SshTarget, Url};
 use crate::git::words;
-use access::{self, GitLogin};
 
 /// How long a child may take to end once its output has.
 const GRACE: Duration = Duration::from_secs(5);

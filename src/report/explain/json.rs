@@ -1,10 +1,10 @@
 //! The same as JSON; the shapes are documented in the README.
 
 use serde::Serialize;
+use tagwright_core::explain::{Cause, Fate, Funnel};
+use tagwright_core::guard::Hold;
 
 use super::{Place, Story, sentence};
-use crate::explain::{Cause, Fate, Funnel};
-use crate::guard::Hold;
 use crate::report::json::Diagnostic;
 
 /// What `explain` says about a policy.
@@ -74,7 +74,7 @@ impl Document {
     /// Everything that the text says.
     #[must_use]
     pub fn of(story: &Story<'_>) -> Self {
-        let group = |group: &crate::explain::Dropped<'_>| Group {
+        let group = |group: &tagwright_core::explain::Dropped<'_>| Group {
             cause: word(&group.cause),
             pattern: match &group.cause {
                 Cause::Excluded(_, pattern) | Cause::Denied(_, pattern) => pattern.clone(),
@@ -88,7 +88,7 @@ impl Document {
                 .collect(),
         };
         let candidate =
-            |it: &crate::policy::Candidate<'_>| Candidate { tag: it.tag.to_owned(), value: it.value.clone() };
+            |it: &tagwright_core::policy::Candidate<'_>| Candidate { tag: it.tag.to_owned(), value: it.value.clone() };
         Self {
             namespace: story.policy.id.namespace.clone(),
             name: story.policy.id.name.clone(),
@@ -105,7 +105,7 @@ impl Document {
 
 impl Where {
     fn of(place: &Place) -> Self {
-        let field = |it: &crate::explain::Field| Field {
+        let field = |it: &tagwright_core::explain::Field| Field {
             file: it.file.clone(),
             line: it.line,
             column: it.column,

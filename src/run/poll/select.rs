@@ -1,14 +1,14 @@
 //! What a policy selects of the tags that are known, and why not if nothing.
 
+use image::{Reference, Tag};
 use jiff::Timestamp;
+use tagwright_core::automation::ImagePolicy;
+use tagwright_core::guard::{self, Choice, Hold};
+use tagwright_core::policy::{Evaluation, Reason, Rejection};
 
 use super::tags::Tags;
-use crate::automation::ImagePolicy;
-use crate::guard::{self, Choice, Hold};
-use crate::policy::{Evaluation, Reason, Rejection};
 use crate::registry;
 use crate::run::outcome::PolicyReport;
-use image::{Reference, Tag};
 
 /// The longest part of a tag that stands as an example, in characters.
 const MAX_EXAMPLE: usize = 60;

@@ -3,23 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use image::{Reference, Tag};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy};
+use tagwright_core::change::{Code, Diagnostic};
+use tagwright_core::edit::{Selection, Selections};
+use tagwright_core::guard::{self, Held, Hold};
+use tagwright_core::marker::{self, Embedded};
+use tagwright_core::plan::{self, MarkedFile, Plan};
 
 use super::push::Head;
 use super::{Done, Job, Remote};
-use crate::automation::{Automation, DigestReflection, ImagePolicy};
-use crate::change::{Code, Diagnostic};
-use crate::edit::{Selection, Selections};
 use crate::git::{self, CommitId, Mirror, SkipReason};
-use crate::guard::{self, Held, Hold};
-use crate::marker::{self, Embedded};
-use crate::plan::{self, MarkedFile, Plan};
 use crate::run::memory::Scanned;
 use crate::run::outcome::{Error, Outcome};
 use crate::run::progress::Stage;
 use crate::store::Switches;
-use image::{Reference, Tag};
 
 /// Which files of a commit are read. The rule's name changes with its functions, since mirrors remember what they found.
 pub(super) const MARKED_FILES: git::Criteria = git::Criteria {

@@ -1,19 +1,19 @@
 //! Looking at what a run would look at, without a commit.
 
+use image::{Reference, Repository, Tag};
 use jiff::Timestamp;
+use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy};
+use tagwright_core::change::Diagnostic;
+use tagwright_core::edit::{Selection, Selections};
+use tagwright_core::marker::Embedded;
+use tagwright_core::plan::{self, Guards, MarkedFile};
 
 use super::commit::{MARKED_FILES, found_diagnostics, guards, marker_name};
 use super::revert::{Line, READ, Search};
 use super::target::Target;
 use super::{Error, Progress, survey};
-use crate::automation::{Automation, DigestReflection, ImagePolicy};
-use crate::change::Diagnostic;
-use crate::edit::{Selection, Selections};
-use crate::marker::Embedded;
-use crate::plan::{self, Guards, MarkedFile};
 use crate::store::Switches;
 use crate::{git, registry};
-use image::{Reference, Repository, Tag};
 
 /// What an automation would plan on.
 pub struct Inspected<'a> {

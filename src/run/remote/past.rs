@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use tagwright_core::automation::Automation;
+use tagwright_core::marker::{self, Embedded, Marker};
+use tagwright_core::message::{self, Criteria, Recognised};
 
 use super::commit::MARKED_FILES;
 use super::{Error, survey, target};
-use crate::automation::Automation;
 use crate::git::{
     self, Advertisement, CommitFacts, CommitId, End, Interest, MAX_GENERATIONS, Mirror, Touch, Visit, Want,
 };
-use crate::marker::{self, Embedded, Marker};
-use crate::message::{self, Criteria, Recognised};
 use crate::run::{Login, by_url};
 use crate::store::{Event, Filter, Record, RecordedChange};
 

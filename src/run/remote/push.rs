@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
+use tagwright_core::automation::{Batch, Push};
+use tagwright_core::plan;
+
 use super::commit::new_commit;
 use super::target::Target;
 use super::{Context, Done, Job};
-use crate::automation::{Batch, Push};
 use crate::git::{Advertisement, CommitId, Expected, Mirror, Outcome as Pushed, RefUpdate, Want};
-use crate::plan;
 use crate::run::outcome::{Error, Outcome};
 use crate::run::progress::{Progress, Stage};
 

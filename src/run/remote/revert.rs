@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use tagwright_core::automation::{Author, Automation};
+use tagwright_core::change::Change;
+use tagwright_core::guard::{self, Hold, Identity, Verdict, Writer, Writing};
+use tagwright_core::marker::{self, Embedded, Scan};
+use tagwright_core::message;
+use tagwright_core::plan::{MarkedFile, Place, Plan};
 
 use super::commit::Draft;
 use super::push::Head;
 use super::{Done, Job, Remote, fail_all};
-use crate::automation::{Author, Automation};
-use crate::change::Change;
 use crate::git::{self, Advertisement, CommitFacts, CommitId, End, Interest, Mirror, Touch, Visit, Want};
-use crate::guard::{self, Hold, Identity, Verdict, Writer, Writing};
-use crate::marker::{self, Embedded, Scan};
-use crate::message;
-use crate::plan::{MarkedFile, Place, Plan};
 use crate::run::progress::{Progress, Stage};
 
 /// The most commits that are looked at. A revert that is older, or a value that the bot wrote longer ago, is not seen.

@@ -4,10 +4,10 @@
 //! `run --once` on the same data folder need not look into it.
 
 use sha2::{Digest, Sha256};
+use tagwright_core::automation::Automation;
 
 use super::Remote;
 use super::commit::{MARKED_FILES, marker_name};
-use crate::automation::Automation;
 use crate::git::{CommitId, Mirror};
 use crate::run::memory::{Basis, Settled};
 use crate::run::outcome::AutomationReport;

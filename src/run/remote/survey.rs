@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use tagwright_core::automation::Automation;
+use tagwright_core::change::Diagnostic;
+
 use super::commit::{MARKED_FILES, skipped_diagnostics};
 use super::target::{self, Target};
-use crate::automation::Automation;
-use crate::change::Diagnostic;
 use crate::git::{self, Mirror};
 use crate::run::outcome::Error;
 use crate::run::{Login, by_url};

@@ -1,9 +1,10 @@
 //! Where an automation reads from and commits to.
 
-use crate::automation::{Automation, Checkout};
+use gotext::version::{Range, Version};
+use tagwright_core::automation::{Automation, Checkout};
+
 use crate::git::{self, Advertisement, CommitId, Mirror, Want};
 use crate::run::outcome::Error;
-use gotext::version::{Range, Version};
 
 /// Where an automation reads from and commits to.
 pub(super) struct Target {

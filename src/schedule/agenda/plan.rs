@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use tagwright_core::automation::{Gather, ObjectName, Schedule};
+
 use super::Trigger;
-use crate::automation::{Gather, ObjectName, Schedule};
 
 /// What an agenda is about.
 #[derive(Debug, Clone, Default)]

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use tagwright_core::automation::ObjectName;
+
 use super::job::Job;
 use super::moment::Moment;
 use super::{FIRST_POLLS, TOLERANCE};
-use crate::automation::ObjectName;
 
 /// One Git remote: its automations, and when a wave of them runs.
 #[derive(Debug, Default)]

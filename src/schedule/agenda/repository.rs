@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tagwright_core::automation::ObjectName;
+
 use super::moment::Moment;
 use super::phase::Dice;
 use super::queue::Key;
 use super::timing::Timing;
 use super::{Ending, RepositoryPlan};
-use crate::automation::ObjectName;
 
 /// One image repository: when it is polled.
 #[derive(Debug)]

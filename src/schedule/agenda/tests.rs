@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use tagwright_core::automation::{Cron, Gather, Schedule};
 
 use super::*;
-use crate::automation::{Cron, Gather, Schedule};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tagwright_core::automation::Schedule;
 
 use super::moment::Moment;
 use super::phase::Dice;
 use super::{CONFIG_RECHECK, CRON_SPREAD, Ending, FIRST_RETRY, LONGEST_RETRY, MAX_RETRY_AFTER, MIN_WAIT, TOLERANCE};
-use crate::automation::Schedule;
 use crate::run::Kind;
 
 /// When one thing is due by its schedule, by what it waits for, and by its failures.

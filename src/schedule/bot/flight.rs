@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tagwright_core::automation::ObjectName;
 use tokio::task::{AbortHandle, Id};
 
-use crate::automation::ObjectName;
 use crate::run::Progress;
 use crate::schedule::status::WorkStatus;
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use tagwright_core::automation::Automation;
+
 use super::shared::Shared;
-use crate::automation::Automation;
 use crate::run::Kind;
 use crate::schedule::agenda::Trigger;
 use crate::schedule::bot::journal::Subject;

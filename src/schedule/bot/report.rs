@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use image::Reference;
+use tagwright_core::automation::ObjectName;
+
 use super::flight::Errand;
 use super::journal::Subject;
 use super::rows::Change;
 use super::shared::State;
-use crate::automation::ObjectName;
 use crate::run::{self, Acted, AutomationReport, Error, Kind, Outcome};
 use crate::schedule::agenda::{Ending, Moment, Polled, Ran};
-use image::Reference;
 
 impl State {
     /// Takes in what a poll came to.

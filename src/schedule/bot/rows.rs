@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use image::Reference;
 use jiff::Timestamp;
+use tagwright_core::automation::{Automation, ObjectName};
+use tagwright_core::guard::{Held, Hold};
 
 use super::world::{Known, World};
-use crate::automation::{Automation, ObjectName};
-use crate::guard::{Held, Hold};
 use crate::run::{AutomationReport, Outcome, PolicyReport};
 use crate::schedule::status::{AutomationStatus, HoldStatus, PolicyStatus, Ready};
-use image::Reference;
 
 /// How many digits of a commit's hash are shown in a sentence.
 const SHORT: usize = 7;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tagwright_core::automation::{Automation, ObjectName};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -13,7 +14,6 @@ use super::journal::Journal;
 use super::rows::Rows;
 use super::world::World;
 use super::{BEAT_LIMIT, STUCK_LIMIT, Settings};
-use crate::automation::{Automation, ObjectName};
 use crate::run::{Context, Edges, Memory, Mode};
 use crate::schedule::agenda::{Agenda, Moment};
 use crate::schedule::status::{ConfigurationStatus, Status};

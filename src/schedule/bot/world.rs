@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::automation::{Automation, ImagePolicy, ImageRepository};
+use tagwright_core::automation::{Automation, ImagePolicy, ImageRepository};
+
 use crate::schedule::agenda::{AutomationPlan, Plan, RepositoryPlan};
 
 /// How long a look-up of digests may take within a run before it hangs.

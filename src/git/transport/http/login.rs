@@ -8,17 +8,16 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use access::{self, ExposeSecret, GitLogin, Login};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderValue;
 
+use super::same_place;
 use crate::git::Shared;
 use crate::git::credential;
 use crate::git::error::Error;
 use crate::git::url::{Url, UserInfo};
-use access::{self, ExposeSecret, GitLogin, Login};
-
-use super::same_place;
 
 /// The user name beside a token where none is given.
 const TOKEN_USER: &str = "x-access-token";

@@ -1,0 +1,202 @@
+//! The validated description of one job: where the marked files are, which policies apply, how to commit and push.
+//!
+//! Everything here was checked when it was made (`config`): a value of these types can be run. Automations share image
+//! repositories and policies by [`Arc`], so that a repository is polled once however many policies look at it.
+
+mod cron;
+mod guards;
+mod origin;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gotext::pattern::Pattern;
+use gotext::template::Template;
+use image::Repository;
+
+use crate::policy::Policy;
+
+pub use self::cron::{Cron, Error as CronError};
+pub use self::guards::{Batch, Deny, Gather, Guards, Window};
+pub use self::origin::{Origins, Part};
+
+/// Namespace and name of a configured object; `namespace/name` when printed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectName {
+    /// The namespace; `default` where none was given.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// An image repository to poll.
+#[derive(Debug)]
+pub struct ImageRepository {
+    /// The object's name.
+    pub id: ObjectName,
+    /// The repository, its name as written.
+    pub image: Repository,
+    /// Tags that match any of these are dropped before a policy sees them.
+    pub exclusions: Vec<Pattern>,
+    /// Credentials, certificates, proxy, deadline.
+    pub access: access::Registry,
+    /// When to poll.
+    pub schedule: Schedule,
+    /// Suspended repositories are not polled, and their policies select nothing.
+    pub suspended: bool,
+}
+
+/// How one tag of an image repository is chosen.
+#[derive(Debug)]
+pub struct ImagePolicy {
+    /// The object's name; its marker is `namespace:name`.
+    pub id: ObjectName,
+    /// Labels, for `policySelector`.
+    pub labels: BTreeMap<String, String>,
+    /// The repository whose tags are looked at.
+    pub repository: Arc<ImageRepository>,
+    /// Filter and order.
+    pub policy: Policy,
+    /// What stands between the tags and a commit.
+    pub guards: Guards,
+    /// Whether the selection carries a digest.
+    pub digest: DigestReflection,
+    /// How often an [`DigestReflection::Always`] digest is looked up again between runs.
+    pub refresh: Option<Duration>,
+    /// Suspended policies select nothing.
+    pub suspended: bool,
+}
+
+/// Whether the selection carries a digest, and when that is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DigestReflection {
+    /// Never.
+    #[default]
+    Never,
+    /// When the field has none, or another tag was selected.
+    IfNotPresent,
+    /// At every run.
+    Always,
+}
+
+/// When something happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Schedule {
+    /// This long after the last time.
+    Every(Duration),
+    /// At fixed times.
+    Cron(Cron),
+}
+
+/// One configured job.
+#[derive(Debug)]
+pub struct Automation {
+    /// The object's name.
+    pub id: ObjectName,
+    /// The Git remote.
+    pub remote: Remote,
+    /// What is checked out.
+    pub checkout: Checkout,
+    /// Files or folders below the root of the repository, cleaned: no `..`, no leading slash; empty is everything.
+    pub paths: Vec<String>,
+    /// The folder that templates see file names relative to; empty is the root. Flux's `update.path`.
+    pub base: String,
+    /// Whether markers in embedded YAML count in every object that does not decline.
+    pub embedded: bool,
+    /// The policies in scope.
+    pub policies: Vec<Arc<ImagePolicy>>,
+    /// The commit to write.
+    pub commit: Commit,
+    /// Where it goes.
+    pub push: Push,
+    /// When to run.
+    pub schedule: Schedule,
+    /// What goes into one commit.
+    pub batch: Batch,
+    /// How long changes wait for each other.
+    pub gather: Gather,
+    /// When commits may be made; always, if there are none.
+    pub windows: Vec<Window>,
+    /// Suspended automations do nothing.
+    pub suspended: bool,
+}
+
+/// A Git remote and how to reach it.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    /// The URL without credentials: `https://`, `http://`, `ssh://`, `user@host:path`, `file://` or a local path.
+    pub url: String,
+    /// Credentials, certificates, proxy, deadline.
+    pub access: access::Git,
+}
+
+/// What is checked out. Flux's order of precedence is applied when the configuration is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checkout {
+    /// The remote's default branch.
+    DefaultBranch,
+    /// A branch.
+    Branch(String),
+    /// A tag.
+    Tag(String),
+    /// The highest tag in a range.
+    Semver(gotext::version::Range),
+    /// A full reference name such as `refs/pull/1/head`.
+    Reference(String),
+    /// A commit, perhaps on a branch.
+    Commit {
+        /// The full hash.
+        id: String,
+        /// The branch it is on.
+        branch: Option<String>,
+    },
+}
+
+/// Where the commit goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Push {
+    /// The branch; none is the checkout branch.
+    pub branch: Option<String>,
+    /// A second destination, `SOURCE:DESTINATION`.
+    pub refspec: Option<String>,
+    /// Push options, sent as `key=value`.
+    pub options: BTreeMap<String, String>,
+}
+
+/// The commit to write.
+#[derive(Debug)]
+pub struct Commit {
+    /// Author and committer.
+    pub author: Author,
+    /// The message.
+    pub message: Template,
+    /// `.Values` of the message.
+    pub values: BTreeMap<String, String>,
+    /// Whether the message ends with trailers that name the automation and the policies.
+    pub trailers: bool,
+}
+
+impl Commit {
+    /// Whatever makes two commits with the same changes differ. Automations may share a commit where it is equal.
+    pub fn style(&self) -> impl Ord + use<'_> {
+        let Author { name, email } = &self.author;
+        (name, email, self.message.source(), &self.values, self.trailers)
+    }
+}
+
+/// Who commits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Author {
+    /// The name, which may be empty.
+    pub name: String,
+    /// The address.
+    pub email: String,
+}

@@ -1,0 +1,83 @@
+//! What may stand between a selection and a commit, as configured. What these mean is in [`crate::guard`].
+
+use std::time::Duration;
+
+use gotext::pattern::Pattern;
+
+use super::Cron;
+
+/// The guards of one policy.
+#[derive(Debug, Clone, Default)]
+pub struct Guards {
+    /// Tags that are never selected.
+    pub deny: Vec<Deny>,
+    /// How long a tag has to be known before it is selected; never zero.
+    pub minimum_age: Option<Duration>,
+    /// Whether a field may go back to a tag that ranks below the one it has.
+    pub allow_downgrade: bool,
+}
+
+impl Guards {
+    /// What denies a tag, if anything does.
+    #[must_use]
+    pub fn denial(&self, tag: &str) -> Option<&Deny> {
+        self.deny.iter().find(|deny| deny.applies(tag))
+    }
+}
+
+/// Tags that are never selected.
+#[derive(Debug, Clone)]
+pub enum Deny {
+    /// This very tag.
+    Tag(String),
+    /// Those in which the pattern matches somewhere.
+    Pattern(Pattern),
+}
+
+impl Deny {
+    /// Whether it applies to a tag.
+    #[must_use]
+    pub fn applies(&self, tag: &str) -> bool {
+        match self {
+            Self::Tag(denied) => denied == tag,
+            Self::Pattern(pattern) => pattern.is_match(tag),
+        }
+    }
+
+    /// As it is written in a configuration: a pattern stands between slashes.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Tag(denied) => denied.clone(),
+            Self::Pattern(pattern) => format!("/{}/", pattern.as_str()),
+        }
+    }
+}
+
+/// What goes into one commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Batch {
+    /// What one automation changes.
+    #[default]
+    PerAutomation,
+    /// What all automations change that are due together and push to the same branch.
+    PerBranch,
+}
+
+/// How long a change waits for others that arrive close to it. Both are zero by default, which is not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gather {
+    /// The change is made once nothing new has arrived for this long.
+    pub quiet_period: Duration,
+    /// It is made in any case this long after the first; never less than the quiet period.
+    pub max_delay: Duration,
+}
+
+/// A time in which commits may be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// When it opens.
+    pub opens: Cron,
+    /// How long it stays open; never zero.
+    pub duration: Duration,
+}

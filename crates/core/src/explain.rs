@@ -1,0 +1,312 @@
+//! Why a policy selects what it selects, and what becomes of the fields that it sets.
+//!
+//! [`funnel`] puts every tag of a repository into the first group that keeps it out, in the order in which tags fall
+//! away: not allowed by OCI, excluded by a pattern of the repository or by the policy, rejected by the policy, too young. What
+//! remains are the candidates, best first. [`fields()`] says of every field that names the policy what it is and what it would be.
+//!
+//! ```
+//! use tagwright_core::explain::{self, Cause, Fate, Tags};
+//! use tagwright_core::policy::{Order, Policy};
+//! use gotext::version::Range;
+//!
+//! let policy = Policy { filter: None, order: Order::Semver(Range::parse("6.x")?) };
+//! let tags = Tags::read(["6.1.0", "6.0.0", "5.0.0", "latest", "a b"]);
+//! let funnel = explain::funnel(&policy, &[], &tags);
+//! assert_eq!((funnel.listed, funnel.selected()), (5, Some("6.1.0")));
+//! assert_eq!(funnel.dropped[0].cause, Cause::NotAllowed);
+//! assert_eq!(funnel.fate("6.0.0"), Fate::Candidate { place: 2 });
+//! # Ok::<(), gotext::version::Error>(())
+//! ```
+
+mod fields;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use gotext::pattern::Pattern;
+use image::Tag;
+use jiff::Timestamp;
+
+use crate::automation::{Deny, ImagePolicy};
+use crate::guard;
+use crate::policy::{Candidate, Policy, Reason, Rejection};
+
+pub use self::fields::{Field, Fields, fields};
+
+/// How many tags that OCI does not allow are kept to be shown.
+pub const MAX_REFUSED_SAMPLE: usize = 10;
+
+/// How much of a tag that OCI does not allow is kept, in characters.
+const MAX_REFUSED_LENGTH: usize = 150;
+
+/// The tags of a repository, as they were listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// Those that OCI allows.
+    pub allowed: Vec<String>,
+    /// How many others there are.
+    pub refused: usize,
+    /// Some of those, escaped and shortened.
+    pub refused_sample: Vec<String>,
+}
+
+impl Tags {
+    /// Sorts out what OCI does not allow.
+    pub fn read<'t>(tags: impl IntoIterator<Item = &'t str>) -> Self {
+        let mut read = Self::default();
+        for tag in tags {
+            if Tag::parse(tag).is_ok() {
+                read.allowed.push(tag.to_owned());
+                continue;
+            }
+            read.refused += 1;
+            if read.refused_sample.len() < MAX_REFUSED_SAMPLE {
+                read.refused_sample.push(escaped(tag));
+            }
+        }
+        read
+    }
+}
+
+/// A text that may be anything, as it can be shown.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    text.chars().take(MAX_REFUSED_LENGTH).flat_map(char::escape_debug).collect()
+}
+
+/// What becomes of the tags of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Funnel<'t> {
+    /// How many tags there are, those included that OCI does not allow; each counts once.
+    pub listed: usize,
+    /// The tags that fall away, by cause, in the order in which they do; no group is empty.
+    pub dropped: Vec<Dropped<'t>>,
+    /// The tags that could be selected, best first.
+    pub candidates: Vec<Candidate<'t>>,
+}
+
+/// Tags that fall away for one cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dropped<'t> {
+    /// The cause.
+    pub cause: Cause,
+    /// How many tags.
+    pub count: usize,
+    /// The tags, in descending order of their bytes; of [`Cause::NotAllowed`] only a sample.
+    pub tags: Vec<DroppedTag<'t>>,
+}
+
+/// A tag that falls away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DroppedTag<'t> {
+    /// The tag.
+    pub tag: &'t str,
+    /// What the policy says about it, if it got that far.
+    pub reason: Option<Reason>,
+    /// From when on it counts, if it is too young and that is known.
+    pub from: Option<Timestamp>,
+}
+
+impl<'t> DroppedTag<'t> {
+    fn new(tag: &'t str) -> Self {
+        Self { tag, reason: None, from: None }
+    }
+}
+
+/// Why tags fall away, in the order in which they do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// OCI allows no such tag.
+    NotAllowed,
+    /// An exclusion of the image repository: its number and its pattern.
+    Excluded(usize, String),
+    /// The policy excludes it: the number of the item, and its text.
+    Denied(usize, String),
+    /// The filter does not match.
+    NotMatched,
+    /// What was extracted is no version.
+    NotAVersion,
+    /// It is a version with fewer than two dots.
+    TooFewDots,
+    /// The version is not in the range.
+    OutOfRange,
+    /// The version is a pre-release, which the range does not ask for.
+    Prerelease,
+    /// What was extracted is no number.
+    NotANumber,
+    /// The number is too large.
+    NumberTooLarge,
+    /// Another tag has the same extracted value.
+    Collides,
+    /// It could be selected, but is not known for long enough.
+    TooYoung,
+}
+
+impl From<&Reason> for Cause {
+    fn from(reason: &Reason) -> Self {
+        match reason {
+            Reason::NotMatched => Self::NotMatched,
+            Reason::NotAVersion { .. } => Self::NotAVersion,
+            Reason::TooFewDots { .. } => Self::TooFewDots,
+            Reason::OutOfRange { .. } => Self::OutOfRange,
+            Reason::Prerelease { .. } => Self::Prerelease,
+            Reason::NotANumber { .. } => Self::NotANumber,
+            Reason::NumberTooLarge { .. } => Self::NumberTooLarge,
+            Reason::Collides { .. } => Self::Collides,
+        }
+    }
+}
+
+/// What becomes of one tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate<'f> {
+    /// It could be selected; the first place is.
+    Candidate {
+        /// From 1.
+        place: usize,
+    },
+    /// It falls away.
+    Dropped {
+        /// Why.
+        cause: &'f Cause,
+        /// What the policy says about it, if it got that far.
+        reason: Option<&'f Reason>,
+        /// From when on it counts, if it is too young and that is known.
+        from: Option<Timestamp>,
+    },
+    /// It is not listed.
+    Absent,
+}
+
+impl<'t> Funnel<'t> {
+    /// The selected tag.
+    #[must_use]
+    pub fn selected(&self) -> Option<&'t str> {
+        self.candidates.first().map(|candidate| candidate.tag)
+    }
+
+    /// What becomes of a tag that OCI allows.
+    #[must_use]
+    pub fn fate(&self, tag: &str) -> Fate<'_> {
+        if let Some(index) = self.candidates.iter().position(|candidate| candidate.tag == tag) {
+            return Fate::Candidate { place: index + 1 };
+        }
+        let all = self.dropped.iter().filter(|group| group.cause != Cause::NotAllowed);
+        let mut all = all.flat_map(|group| group.tags.iter().map(move |dropped| (&group.cause, dropped)));
+        match all.find(|(_, dropped)| dropped.tag == tag) {
+            Some((cause, dropped)) => Fate::Dropped { cause, reason: dropped.reason.as_ref(), from: dropped.from },
+            None => Fate::Absent,
+        }
+    }
+}
+
+/// Since when tags are known, for a policy that asks for a minimum age.
+#[derive(Clone, Copy)]
+pub struct Ages<'a> {
+    /// Since when a tag is known.
+    pub since: &'a dyn Fn(&str) -> Option<Timestamp>,
+    /// The time now.
+    pub now: Timestamp,
+}
+
+/// Says of every tag what a policy makes of it, guards left out.
+#[must_use]
+pub fn funnel<'t>(policy: &Policy, exclusions: &[Pattern], tags: &'t Tags) -> Funnel<'t> {
+    let mut sieve = Sieve::new(exclusions, &[], tags);
+    let evaluation = policy.evaluate(&sieve.kept);
+    sieve.reject(evaluation.rejected);
+    sieve.funnel(evaluation.candidates)
+}
+
+/// Says of every tag what a policy makes of it: [`guard::choose`] with reasons. Without ages, a minimum age is not looked at.
+///
+/// Of a tag that is too young and could not be selected anyway, the latter is said.
+#[must_use]
+pub fn guarded<'t>(policy: &ImagePolicy, tags: &'t Tags, ages: Option<Ages<'_>>) -> Funnel<'t> {
+    let (policy, guards) = ((&policy.policy, &policy.repository.exclusions), &policy.guards);
+    let mut sieve = Sieve::new(policy.1, &guards.deny, tags);
+    let young = match guards.minimum_age.zip(ages) {
+        Some((minimum, Ages { since, now })) => sieve.young(&|tag| match guard::counts_from(since(tag), minimum) {
+            Some(from) if from <= now => None,
+            from => Some(from),
+        }),
+        None => Vec::new(),
+    };
+    let evaluation = policy.0.evaluate(&sieve.kept);
+    sieve.reject(evaluation.rejected);
+    for (tag, from) in young {
+        let alone = policy.0.evaluate(&[tag]);
+        match alone.selected {
+            Some(_) => sieve.drop(Cause::TooYoung, DroppedTag { tag, reason: None, from }),
+            None => sieve.reject(alone.rejected),
+        }
+    }
+    sieve.funnel(evaluation.candidates)
+}
+
+/// Tags that are being sorted.
+struct Sieve<'t> {
+    tags: &'t Tags,
+    listed: usize,
+    kept: Vec<&'t str>,
+    groups: BTreeMap<Cause, Vec<DroppedTag<'t>>>,
+}
+
+impl<'t> Sieve<'t> {
+    /// Drops what is excluded and what is denied.
+    fn new(exclusions: &[Pattern], deny: &[Deny], tags: &'t Tags) -> Self {
+        let mut distinct: Vec<&str> = tags.allowed.iter().map(String::as_str).collect();
+        distinct.sort_unstable_by(|a, b| b.cmp(a));
+        distinct.dedup();
+        let listed = distinct.len() + tags.refused;
+        let mut sieve = Self { tags, listed, kept: Vec::with_capacity(distinct.len()), groups: BTreeMap::new() };
+        for tag in distinct {
+            let excluded = exclusions.iter().position(|pattern| pattern.is_match(tag));
+            let denied = || deny.iter().position(|deny| deny.applies(tag));
+            match (excluded, denied) {
+                (Some(number), _) => {
+                    sieve.drop(Cause::Excluded(number, exclusions[number].as_str().to_owned()), DroppedTag::new(tag));
+                }
+                (None, denied) => match denied() {
+                    Some(number) => sieve.drop(Cause::Denied(number, deny[number].text()), DroppedTag::new(tag)),
+                    None => sieve.kept.push(tag),
+                },
+            }
+        }
+        sieve
+    }
+
+    /// Takes out the tags that are too young, with the time from which on they count.
+    fn young(&mut self, is_young: &dyn Fn(&str) -> Option<Option<Timestamp>>) -> Vec<(&'t str, Option<Timestamp>)> {
+        let mut young = Vec::new();
+        self.kept.retain(|tag| {
+            let from = is_young(tag);
+            young.extend(from.map(|from| (*tag, from)));
+            from.is_none()
+        });
+        young
+    }
+
+    fn reject(&mut self, rejected: Vec<Rejection<'t>>) {
+        for Rejection { tag, reason } in rejected {
+            self.drop(Cause::from(&reason), DroppedTag { reason: Some(reason), ..DroppedTag::new(tag) });
+        }
+    }
+
+    fn drop(&mut self, cause: Cause, dropped: DroppedTag<'t>) {
+        self.groups.entry(cause).or_default().push(dropped);
+    }
+
+    fn funnel(self, candidates: Vec<Candidate<'t>>) -> Funnel<'t> {
+        let group = |(cause, mut tags): (_, Vec<DroppedTag<'t>>)| {
+            tags.sort_by(|a, b| b.tag.cmp(a.tag));
+            Dropped { cause, count: tags.len(), tags }
+        };
+        let sample = self.tags.refused_sample.iter().map(|tag| DroppedTag::new(tag)).collect();
+        let refused = Dropped { cause: Cause::NotAllowed, count: self.tags.refused, tags: sample };
+        let refused = Some(refused).filter(|refused| refused.count > 0);
+        let dropped = refused.into_iter().chain(self.groups.into_iter().map(group)).collect();
+        Funnel { listed: self.listed, dropped, candidates }
+    }
+}

@@ -1,0 +1,75 @@
+//! Whether a selection may be written: what holds it back, and what lifts the hold.
+//!
+//! Pure: tags, histories and the time go in, a [`Hold`] with its sentence comes out, or nothing. A hold is no failure; the
+//! field keeps its value, and everything else goes on.
+//!
+//! # The rules
+//!
+//! | rule | holds | until |
+//! |---|---|---|
+//! | [`choose()`], deny | tags that `exclude` names are never selected | the configuration changes |
+//! | [`choose()`], minimum age | a tag that is not known for `minimumAge` yet is passed over | it is old enough |
+//! | [`believe()`] | a tag list that lost too much, or the tag in use | the next poll says so, too |
+//! | [`downgrade()`] | a field whose tag ranks above the selection | the tag is listed again, a better one comes, or a person changes the field |
+//! | [`reverted()`] | a field that a person took back from what is selected | another tag is selected, or somebody releases it |
+//! | [`window()`] | every commit | a window opens |
+//! | [`Hold::Manual`] | what somebody told the bot to hold | it is released |
+//!
+//! **Downgrade.** The order is the policy's own, ties included: of `v1.0.0` and `1.0.0`, which are the same version, a
+//! policy prefers one, and going to the other is a step back. Otherwise two bots, of which one still sees a tag that the
+//! other does not, would write the two in turn for ever. A tag that the policy could not select now (denied, excluded, not
+//! in the range, not matched) has no rank: leaving it is no step back. This is how a person takes back a bad release for
+//! good: `exclude` it.
+//!
+//! **Revert.** It is found in the history of the field alone, so that it needs no memory: somebody else's commit took away
+//! a value that the bot had written. Whoever goes back over several of the bot's values has taken back all of them; whoever
+//! goes forward by hand, to a value that the bot does not know, keeps it until the bot selects something that it had not
+//! written before.
+//!
+//! ```
+//! use tagwright_core::guard::{self, Verdict, Writer, Writing};
+//!
+//! let writing = |before: &str, after: &str, by| Writing {
+//!     before: Some(before.to_owned()),
+//!     after: Some(after.to_owned()),
+//!     commit: "4c5d6e7f".to_owned(),
+//!     author: "Ada".to_owned(),
+//!     time: 1_790_000_000,
+//!     by,
+//!     released: false,
+//! };
+//! // Newest first: the bot wrote 1.1 and 1.2, Ada went back to 1.0.
+//! let history =
+//!     [writing("1.2", "1.0", Writer::Person), writing("1.1", "1.2", Writer::Bot), writing("1.0", "1.1", Writer::Bot)];
+//! assert!(matches!(guard::reverted("shop:web", &history, "1.0", "1.2"), Verdict::Hold(_)));
+//! assert!(matches!(guard::reverted("shop:web", &history, "1.0", "1.1"), Verdict::Hold(_)));
+//! assert_eq!(guard::reverted("shop:web", &history, "1.0", "1.3"), Verdict::Free);
+//! ```
+//!
+//! **Shrunken lists.**
+//!
+//! ```
+//! use tagwright_core::guard::{self, Known};
+//!
+//! let known = Known { tags: &["1.0", "1.1", "1.2"], in_use: &["1.2"], doubted: false };
+//! assert_eq!(guard::believe(&known, &["1.1", "1.2"]), Ok(()));
+//! let hold = guard::believe(&known, &["1.0", "1.1"]).unwrap_err();
+//! assert!(hold.to_string().starts_with("the registry does not list 1.2 any more, which is in use"));
+//! assert_eq!(guard::believe(&Known { doubted: true, ..known }, &["1.0", "1.1"]), Ok(()));
+//! ```
+
+mod believe;
+mod choose;
+mod downgrade;
+mod hold;
+mod identity;
+mod reverted;
+mod window;
+
+pub use self::believe::{Known, MAX_LOSS, SMALL_LIST, believe};
+pub use self::choose::{Choice, choose, counts_from};
+pub use self::downgrade::{downgrade, downgrades, together};
+pub use self::hold::{Held, Hold, length};
+pub use self::identity::Identity;
+pub use self::reverted::{Verdict, Writer, Writing, reverted};
+pub use self::window::window;

@@ -1,0 +1,108 @@
+//! Whether a field would go back to a tag that ranks below the one it has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use image::{Reference, is_tag};
+
+use super::Hold;
+use crate::automation::ImagePolicy;
+use crate::edit::{Selection, Selections, value};
+use crate::marker::{Field, Marker, Scan};
+
+/// Holds a field with an image or a tag that ranks above the selection.
+///
+/// The tag in the file has to be one that the policy could select, whether it is listed or not: denied by nothing, excluded by
+/// nothing, matched by the filter, in the range. An image of another repository has no rank, and neither has a field for a
+/// name or a digest.
+#[must_use]
+pub fn downgrade(policy: &ImagePolicy, marker: &Marker, selected: &Reference) -> Option<Hold> {
+    if policy.guards.allow_downgrade {
+        return None;
+    }
+    let current = current_tag(marker, selected)?;
+    let selected = selected.tag.as_ref()?.as_str();
+    let is_excluded = policy.repository.exclusions.iter().any(|pattern| pattern.is_match(&current));
+    if current == selected || is_excluded || policy.guards.denial(&current).is_some() {
+        return None;
+    }
+    let ranks_above = policy.policy.prefers(&current, selected);
+    ranks_above.then(|| Hold::Downgrade { policy: name(policy), current, selected: selected.to_owned() })
+}
+
+/// The tag that a field has, if it is one of the selection's repository.
+fn current_tag(marker: &Marker, selected: &Reference) -> Option<String> {
+    match marker.field {
+        Field::Image => {
+            let current = Reference::parse(&marker.value[value::kept_prefix(marker).len()..]).ok()?;
+            let is_same = current.repository.canonical() == selected.repository.canonical();
+            current.tag.filter(|_| is_same).map(|tag| tag.as_str().to_owned())
+        }
+        Field::Tag => is_tag(&marker.value).then(|| marker.value.clone()),
+        Field::Name | Field::Digest => None,
+    }
+}
+
+/// Decides for all marked fields of a file; returns indices of [`Scan::markers`] with what holds them.
+///
+/// A tag beside the name of another repository has no rank. What is written in parts goes [`together`].
+#[must_use]
+pub fn downgrades<'p>(
+    scan: &Scan,
+    selections: &Selections,
+    policy: &dyn Fn(&str) -> Option<&'p ImagePolicy>,
+) -> BTreeMap<usize, Hold> {
+    let mut holds = BTreeMap::new();
+    let moved = moved(scan, selections);
+    for (index, marker) in scan.markers.iter().enumerate() {
+        let Some(Selection::Selected(selected)) = selections.get(marker.policy()) else { continue };
+        if marker.field == Field::Tag && moved.contains(marker.policy()) {
+            continue;
+        }
+        if let Some(hold) = policy(marker.policy()).and_then(|policy| downgrade(policy, marker, selected)) {
+            holds.insert(index, hold);
+        }
+    }
+    together(scan, &mut holds);
+    holds
+}
+
+/// The policies that have a field in this file with the name of another repository than they select from.
+fn moved<'s>(scan: &'s Scan, selections: &Selections) -> BTreeSet<&'s str> {
+    let is_moved = |marker: &&Marker| match selections.get(marker.policy()) {
+        Some(Selection::Selected(selected)) => {
+            let current = Reference::parse(&marker.value).map(|current| current.repository.canonical());
+            marker.field == Field::Name && current.ok() != Some(selected.repository.canonical())
+        }
+        _ => false,
+    };
+    scan.markers.iter().filter(is_moved).map(Marker::policy).collect()
+}
+
+/// Lets the parts of an image move together or not at all: where one field for a tag, name or digest of a policy is held,
+/// the others of that policy in the file are, too. A tag without the digest that belongs to it would run something else
+/// than it says.
+///
+/// Fields for tags alone, without names and digests beside them, are independent of each other.
+pub fn together(scan: &Scan, holds: &mut BTreeMap<usize, Hold>) {
+    let has_parts = |policy: &str| {
+        let is_part = |marker: &&Marker| matches!(marker.field, Field::Name | Field::Digest);
+        scan.markers.iter().filter(is_part).any(|marker| marker.policy() == policy)
+    };
+    let mut parts: BTreeMap<&str, Hold> = BTreeMap::new();
+    for (index, hold) in holds.iter() {
+        let marker = &scan.markers[*index];
+        if marker.field != Field::Image && !parts.contains_key(marker.policy()) && has_parts(marker.policy()) {
+            parts.insert(marker.policy(), hold.clone());
+        }
+    }
+    for (index, marker) in scan.markers.iter().enumerate() {
+        if let Some(hold) = parts.get(marker.policy()).filter(|_| marker.field != Field::Image) {
+            holds.entry(index).or_insert_with(|| hold.clone());
+        }
+    }
+}
+
+/// How markers name a policy.
+fn name(policy: &ImagePolicy) -> String {
+    format!("{}:{}", policy.id.namespace, policy.id.name)
+}

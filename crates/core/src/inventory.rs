@@ -1,0 +1,280 @@
+//! Finds where YAML files name container images, marked or not.
+//!
+//! Images are recognised by shape, not by a list of kinds, so that custom resources and values files are read like workloads:
+//!
+//! | shape | found in |
+//! |---|---|
+//! | a key `image`, or one that ends in `Image`, `_image` or `-image`, with `repository:tag` | pods, Compose, values, custom resources |
+//! | a key `name` below one of those, with `repository:tag` | pipelines of GitLab |
+//! | a mapping with `tag` beside `repository`, `image` or `name`, perhaps `registry` and `digest` | values of Helm and `HelmRelease` |
+//! | a mapping with `imageTag` beside `image` or `imageRepository` | older charts |
+//! | a mapping with `repository`, `image` and `version` | operators' custom resources |
+//! | an item of `images` with `name` and `newTag`, `newName` or `digest` | Kustomize, Flux `Kustomization` and `HelmRelease` |
+//! | an item of `images` that is a text `repository:tag` | Argo CD `kustomize.images` |
+//! | items of `parameters` named `….repository` and `….tag` | Argo CD `helm.parameters` |
+//! | a mapping with a `name` or `path` that ends in `image`, and a `value` | environment variables, JSON patches |
+//!
+//! Definitions of custom resources, and Flux's and tagwright's own objects about images, are passed over. Anchors are
+//! read where they stand, aliases are not followed.
+//!
+//! ```
+//! use tagwright_core::inventory;
+//! let found = inventory::find(b"containers:\n- image: ghcr.io/acme/shop:1.4.2\n");
+//! assert_eq!(found.images[0].repository.name(), "ghcr.io/acme/shop");
+//! assert_eq!(found.images[0].tag, "1.4.2");
+//! ```
+
+mod recognise;
+mod site;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::ops::Range;
+
+use image::{Digest, Repository};
+use memchr::memmem;
+use thiserror::Error;
+use yamlspan::document;
+use yamlspan::lines::{self, Lines};
+
+use crate::change::ObjectIdentity;
+use crate::marker::object::Objects;
+use crate::marker::{self, Field};
+
+/// The largest file that is read, in bytes; larger ones cannot carry markers either.
+pub const MAX_FILE_BYTES: usize = marker::MAX_FILE_BYTES;
+
+/// Within how many lines from the top a file says that it is generated.
+const GENERATED_WITHIN: usize = 10;
+
+/// What one file says about images.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    /// The images, in the order of the text.
+    pub images: Vec<Image>,
+    /// Names of the `ImagePolicy` objects in the file.
+    pub policies: Vec<ObjectIdentity>,
+    /// The policies, as `namespace:name`, that markers in the file name.
+    pub markers: Vec<String>,
+    /// Tags in the shape of an image whose repository stands elsewhere.
+    pub overrides: Vec<Override>,
+    /// What could not be read.
+    pub unread: Vec<Unread>,
+    /// Whether the file says that it is generated; its images are then not looked for.
+    pub generated: bool,
+}
+
+/// A tag, perhaps with a digest, that overrides the one of an image described in another file, as values files and patches
+/// do.
+#[derive(Debug, Clone)]
+pub struct Override {
+    /// The keys that lead to it, joined by dots.
+    pub keys: String,
+    /// The tag.
+    pub tag: String,
+    /// The digest.
+    pub digest: Option<Digest>,
+    /// The fields.
+    pub sites: Vec<Site>,
+    /// The object it is in.
+    pub object: ObjectIdentity,
+}
+
+/// A document that may name images and cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The line, from 1.
+    pub line: usize,
+    /// Why.
+    pub reason: String,
+}
+
+/// One image in use, with the fields that name it.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// The repository, its name put together as it was written.
+    pub repository: Repository,
+    /// The tag in use; empty where there is none.
+    pub tag: String,
+    /// The digest in use.
+    pub digest: Option<Digest>,
+    /// The fields, in the order of the text. Never empty.
+    pub sites: Vec<Site>,
+    /// Why the image cannot be updated by a marker, whatever its tag is.
+    pub obstacle: Option<Obstacle>,
+    /// The object it is in.
+    pub object: ObjectIdentity,
+    /// Where repository and tag are fields of one mapping, the keys that lead to that, joined by dots.
+    pub keys: String,
+}
+
+impl Image {
+    /// The line of the first field, from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.sites.first().map_or(0, |site| site.line)
+    }
+
+    /// The site of a field.
+    #[must_use]
+    pub fn site(&self, field: Field) -> Option<&Site> {
+        self.sites.iter().find(|site| site.field == field)
+    }
+
+    /// The fields that a marker can be put on.
+    pub fn free_sites(&self) -> impl Iterator<Item = &Site> {
+        self.sites.iter().filter(|site| matches!(site.place, Place::Free(_)))
+    }
+
+    /// The policy, as `namespace:name`, of the first marker that the image has.
+    #[must_use]
+    pub fn marked(&self) -> Option<&str> {
+        self.sites.iter().find_map(|site| match &site.place {
+            Place::Marked(policy) => Some(policy.as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// A scalar that names an image or a part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// What a marker here would set.
+    pub field: Field,
+    /// The bytes of the scalar in the file.
+    pub span: Range<usize>,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// Whether a marker is there, or can be.
+    pub place: Place,
+}
+
+/// Whether a marker stands, or can stand, at the end of a scalar's line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// It can; this is the byte offset of the line's end.
+    Free(usize),
+    /// There is one, of this policy (`namespace:name`).
+    Marked(String),
+    /// It cannot.
+    Taken(Taken),
+}
+
+/// What stands where a marker would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Taken {
+    /// Another comment.
+    #[error("its line ends in another comment; move that to a line of its own")]
+    Comment,
+    /// Other values.
+    #[error("it shares its line with other values; give it a line of its own")]
+    Company,
+    /// The value is a block, or spans lines.
+    #[error("its value is a block of text; write it on one line")]
+    Block,
+}
+
+/// Why a marker would do the wrong thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Obstacle {
+    /// There is nothing but a digest.
+    #[error("it has a digest and no tag")]
+    OnlyDigest,
+    /// Compose builds this image itself.
+    #[error("it is built here, not pulled")]
+    Built,
+    /// The value holds `$…` or `{{ … }}`.
+    #[error("a variable stands in it")]
+    Variable,
+}
+
+/// Finds the images of one file.
+///
+/// The time is linear in the size of the file. What is no UTF-8 text names no images.
+#[must_use]
+pub fn find(bytes: &[u8]) -> Inventory {
+    let mut inventory = Inventory::default();
+    let Ok(text) = std::str::from_utf8(bytes) else { return inventory };
+    if bytes.len() > MAX_FILE_BYTES || !may_name_images(bytes) {
+        return inventory;
+    }
+    if says_generated(text) {
+        return Inventory { generated: true, ..inventory };
+    }
+    let scan = marker::scan(bytes);
+    inventory.markers = scan.markers.iter().map(|marker| marker.policy().to_owned()).collect();
+    let lines = Lines::of(text);
+    for span in lines::documents(text, &lines) {
+        let part = &text[span.clone()];
+        if !may_name_images(part.as_bytes()) {
+            continue;
+        }
+        match document::parse(part) {
+            Ok(document) => {
+                let objects = Objects::of(&document);
+                let sites = site::Sites::of(text, &lines, span.start, &document, &scan);
+                recognise::document(&document, &objects, &sites, &mut inventory);
+            }
+            Err(broken) => {
+                let line = lines.position(text, span.start + broken.offset).line;
+                inventory.unread.push(Unread { line, reason: broken.reason });
+            }
+        }
+    }
+    inventory
+}
+
+/// Completes overrides with the repository of the one image they can mean, and makes images of them.
+///
+/// An override means an image below the same keys of the same object (kind and name), or, outside of objects, in another
+/// file of the same folder. `files` are paths with inventories.
+pub fn resolve<'i>(files: impl IntoIterator<Item = (&'i str, &'i mut Inventory)>) {
+    let mut files: Vec<_> = files.into_iter().collect();
+    let known: Vec<(String, ObjectIdentity, String, Repository)> = files
+        .iter()
+        .flat_map(|(path, inventory)| inventory.images.iter().map(move |image| (folder(path), image)))
+        .filter(|(_, image)| !image.keys.is_empty())
+        .map(|(folder, image)| (folder.to_owned(), image.object.clone(), image.keys.clone(), image.repository.clone()))
+        .collect();
+    for (path, inventory) in &mut files {
+        let folder = folder(path);
+        let meant = |it: &Override| {
+            let mut repositories = known.iter().filter(|(other, object, keys, _)| {
+                let named = !it.object.kind.is_empty() && !it.object.name.is_empty();
+                let same_object = named && (&object.kind, &object.name) == (&it.object.kind, &it.object.name);
+                let same_folder = it.object.kind.is_empty() && object.kind.is_empty() && folder == other;
+                *keys == it.keys && (same_object || same_folder)
+            });
+            let first = repositories.next().map(|(.., repository)| repository.clone());
+            first.filter(|first| repositories.all(|(.., other)| other == first))
+        };
+        for it in std::mem::take(&mut inventory.overrides) {
+            let Some(repository) = meant(&it) else {
+                inventory.overrides.push(it);
+                continue;
+            };
+            let Override { keys, tag, digest, sites, object } = it;
+            inventory.images.push(Image { repository, tag, digest, sites, obstacle: None, object, keys });
+        }
+        inventory.images.sort_by_key(|image| image.sites.first().map(|site| site.span.start));
+    }
+}
+
+fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// Whether a comment near the top says `DO NOT EDIT`, as generators write.
+fn says_generated(text: &str) -> bool {
+    let head = text.lines().take(GENERATED_WITHIN);
+    head.map(str::trim_start).any(|line| line.starts_with('#') && line.contains("DO NOT EDIT"))
+}
+
+/// Whether bytes hold any of the words that images are found by.
+#[must_use]
+pub fn may_name_images(bytes: &[u8]) -> bool {
+    ["mage", "MAGE", "newTag", "tag", "newName"].iter().any(|word| memmem::find(bytes, word.as_bytes()).is_some())
+}

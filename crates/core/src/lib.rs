@@ -1,0 +1,34 @@
+//! What tagwright decides, as pure functions on values.
+//!
+//! No I/O, no async, no clock, no environment, no logging: `now` is an argument, and what is decided is a value that somebody else
+//! acts on. The manifest of this crate has none of the libraries that could do otherwise.
+//!
+//! ```text
+//! change      what an edit did, and what an observer has to say about a place in a file
+//! policy      filter, semver, numerical, alphabetical -> the tag to use
+//! automation  the validated description of one job
+//! marker      markers in YAML text -> byte spans, field, policy, object identity
+//! edit        spans + selections -> new bytes + changes, verified
+//! message     the data that templates see; trailers; recognising the bot's commits
+//! guard       what holds a selection back, and what lifts the hold
+//! plan        what to do, as a value
+//! suggest     a tag in use -> the policy to follow it with
+//! inventory   where YAML files name images
+//! mark        which markers to put where, and the policies they name, as documents
+//! explain     why a policy selects what it does, and what becomes of its fields
+//! lint        what is wrong with markers, policies and automations, before anything is done
+//! ```
+
+pub mod automation;
+pub mod change;
+pub mod edit;
+pub mod explain;
+pub mod guard;
+pub mod inventory;
+pub mod lint;
+pub mod mark;
+pub mod marker;
+pub mod message;
+pub mod plan;
+pub mod policy;
+pub mod suggest;

@@ -1,0 +1,99 @@
+//! Markers at the ends of lines, and the proof that nothing else changed.
+
+use thiserror::Error;
+use yamlspan::document;
+use yamlspan::lines::{self, Lines};
+use yamlspan::verify;
+
+use crate::marker::{self, TOKEN};
+
+/// A marker to write.
+#[derive(Debug, Clone)]
+pub(super) struct Insertion {
+    /// Where the scalar starts.
+    pub(super) scalar: usize,
+    /// Where its line ends, before the line break.
+    pub(super) end: usize,
+    /// The marker's value.
+    pub(super) setter: String,
+}
+
+/// Why markers cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(super) enum Refused {
+    #[error("it is no UTF-8 text")]
+    NotText,
+    #[error("a marker would not count for its field")]
+    NotFound,
+    #[error("{0}")]
+    SecondParser(String),
+}
+
+/// Writes markers and verifies that exactly these are there, for exactly these scalars, and that nothing else reads
+/// otherwise to a second, independent parser.
+pub(super) fn all<'i>(bytes: &[u8], insertions: impl Iterator<Item = &'i Insertion>) -> Result<Vec<u8>, Refused> {
+    let mut insertions: Vec<&Insertion> = insertions.collect();
+    insertions.sort_by_key(|insertion| insertion.end);
+    let new = written(bytes, &insertions);
+    verify_markers(bytes, &new, &insertions)?;
+    verify_events(bytes, &new)?;
+    Ok(new)
+}
+
+fn written(bytes: &[u8], insertions: &[&Insertion]) -> Vec<u8> {
+    let mut new = Vec::with_capacity(bytes.len() + insertions.len() * 48);
+    let mut from = 0;
+    for insertion in insertions {
+        new.extend_from_slice(&bytes[from..insertion.end]);
+        new.extend_from_slice(comment(bytes, insertion).as_bytes());
+        from = insertion.end;
+    }
+    new.extend_from_slice(&bytes[from..]);
+    new
+}
+
+fn comment(bytes: &[u8], insertion: &Insertion) -> String {
+    let spaced = matches!(insertion.end.checked_sub(1).map(|before| bytes[before]), Some(b' ' | b'\t'));
+    let space = if spaced { "" } else { " " };
+    format!("{space}# {{{TOKEN}: \"{}\"}}", insertion.setter)
+}
+
+fn verify_markers(old: &[u8], new: &[u8], insertions: &[&Insertion]) -> Result<(), Refused> {
+    let mut growth = 0;
+    let grown: Vec<(usize, usize)> = insertions
+        .iter()
+        .map(|insertion| {
+            growth += comment(old, insertion).len();
+            (insertion.end, growth)
+        })
+        .collect();
+    let shifted = |at: usize| match grown.partition_point(|(end, _)| *end <= at) {
+        0 => at,
+        passed => at + grown[passed - 1].1,
+    };
+    let kept = marker::scan(old).markers;
+    let mut expected: Vec<(usize, String)> = kept.into_iter().map(|it| (shifted(it.span.start), it.setter)).collect();
+    expected.extend(insertions.iter().map(|insertion| (shifted(insertion.scalar), insertion.setter.clone())));
+    let mut found: Vec<_> = marker::scan(new).markers.into_iter().map(|it| (it.span.start, it.setter)).collect();
+    expected.sort();
+    found.sort();
+    if expected == found { Ok(()) } else { Err(Refused::NotFound) }
+}
+
+fn verify_events(old: &[u8], new: &[u8]) -> Result<(), Refused> {
+    let (Ok(old), Ok(new)) = (std::str::from_utf8(old), std::str::from_utf8(new)) else { return Err(Refused::NotText) };
+    let before = lines::documents(old, &Lines::of(old));
+    let after = lines::documents(new, &Lines::of(new));
+    if before.len() != after.len() {
+        return Err(Refused::NotFound);
+    }
+    for (before, after) in before.into_iter().zip(after) {
+        let (before, after) = (&old[before], &new[after]);
+        if before != after {
+            let document = document::parse(before).map_err(|_| Refused::NotFound)?;
+            let refused = |refusal: verify::Refusal| Refused::SecondParser(refusal.to_string());
+            verify::verify(before, after, document.fingerprint(&[]), &[]).map_err(refused)?;
+        }
+    }
+    Ok(())
+}

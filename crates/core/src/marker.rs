@@ -1,0 +1,256 @@
+//! Finds the fields of YAML files that carry a marker such as `# {"$imagepolicy": "default:podinfo:tag"}`.
+//!
+//! A file is looked at when [`is_candidate_path`] and [`contains_token`] say so. [`scan`] then cuts it into
+//! documents, reads those that contain the token, and gives the byte span of every marked scalar with its policy, the
+//! field to set and the object it belongs to. It never fails: what cannot be read or used is a [`Diagnostic`], and
+//! one broken document does not stop the others. What a marker looks like is in `marker::grammar`, where it may stand
+//! in `marker::placement`. Markers in YAML that a block scalar holds count where somebody asked for it
+//! ([`Embedded`]).
+//!
+//! ```
+//! use tagwright_core::marker::{self, Field};
+//!
+//! let text = "spec:\n  image: ghcr.io/org/app:1.0 # {\"$imagepolicy\": \"default:app\"}\n";
+//! let scan = marker::scan(text.as_bytes());
+//! let marker = &scan.markers[0];
+//! assert_eq!((marker.policy(), marker.field), ("default:app", Field::Image));
+//! assert_eq!(&text[marker.span.clone()], "ghcr.io/org/app:1.0");
+//! assert_eq!((marker.line, marker.column), (2, 10));
+//! ```
+
+use std::ops::Range;
+
+use memchr::memmem;
+use yamlspan::document::{Style, TagSite};
+use yamlspan::lines::{self, Lines};
+use yamlspan::patch::Slot;
+
+use crate::change::{Code, Diagnostic};
+use crate::marker::embedded::Block;
+use crate::marker::object::Object;
+use crate::marker::reader::Reader;
+
+pub(crate) mod embedded;
+pub(crate) mod grammar;
+pub(crate) mod object;
+mod reader;
+
+pub use self::embedded::Embedded;
+
+/// What a file must contain to be looked at, both quotes included.
+pub const TOKEN: &str = "\"$imagepolicy\"";
+
+/// The largest file that is read, in bytes.
+pub const MAX_FILE_BYTES: usize = 16 << 20;
+
+/// How many markers a file may have.
+pub const MAX_MARKERS: usize = 100_000;
+
+/// How many findings of one file are listed.
+pub const MAX_DIAGNOSTICS: usize = 10_000;
+
+/// The part of an image reference that a marker sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// `namespace:policy`: `name:tag`, or `name:tag@digest`.
+    Image,
+    /// `namespace:policy:name`: the repository as its user wrote it.
+    Name,
+    /// `namespace:policy:tag`.
+    Tag,
+    /// `namespace:policy:digest`.
+    Digest,
+}
+
+/// What [`scan`] found in one file.
+#[derive(Debug, Clone, Default)]
+pub struct Scan {
+    /// The marked fields, in the order of the text.
+    pub markers: Vec<Marker>,
+    /// What could not be read or used, in the order of the text; `file` is empty.
+    pub diagnostics: Vec<Diagnostic>,
+    pub(crate) documents: Vec<MarkedDocument>,
+    /// The block scalars with markers that count.
+    pub(crate) blocks: Vec<Block>,
+    /// What was asked for, so that a text can be scanned again alike.
+    pub(crate) embedded: Embedded,
+}
+
+/// One marked field.
+#[derive(Debug, Clone)]
+pub struct Marker {
+    /// The marker's whole value, decoded: `namespace:policy`, perhaps with `:tag`, `:name` or `:digest`.
+    pub setter: String,
+    /// The part of the reference that it sets.
+    pub field: Field,
+    /// The bytes of the scalar: quotes included; of a block scalar the content, blank lines before its text included and
+    /// its header excluded.
+    pub span: Range<usize>,
+    /// The line of the scalar, from 1.
+    pub line: usize,
+    /// The column of the scalar in characters, from 1.
+    pub column: usize,
+    /// The decoded value.
+    pub value: String,
+    pub(crate) site: Site,
+}
+
+impl Marker {
+    /// `namespace:policy`, without the field.
+    #[must_use]
+    pub fn policy(&self) -> &str {
+        &self.setter[..self.site.policy_length]
+    }
+
+    /// The namespace of the policy.
+    #[must_use]
+    pub fn policy_namespace(&self) -> &str {
+        &self.setter[..self.site.namespace_length]
+    }
+
+    /// The scalar as it is written.
+    pub(crate) fn slot(&self) -> Slot<'_> {
+        let Site { style, in_flow, tag, header, .. } = &self.site;
+        Slot {
+            span: self.span.clone(),
+            value: &self.value,
+            style: *style,
+            in_flow: *in_flow,
+            tag: tag.as_ref(),
+            header: header.clone(),
+        }
+    }
+
+    /// The name of the policy.
+    #[must_use]
+    pub fn policy_name(&self) -> &str {
+        &self.setter[self.site.namespace_length + 1..self.site.policy_length]
+    }
+}
+
+/// How a marked scalar is written; all spans are bytes of the file.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    pub(crate) style: Style,
+    pub(crate) in_flow: bool,
+    pub(crate) is_item: bool,
+    pub(crate) tag: Option<TagSite>,
+    /// Of a block scalar.
+    pub(crate) header: Option<Range<usize>>,
+    /// The index in [`Scan::documents`].
+    pub(crate) document: usize,
+    /// The number of the scalar in its document, or in that of the block it is in.
+    pub(crate) ordinal: usize,
+    /// The index in [`MarkedDocument::objects`].
+    pub(crate) object: usize,
+    /// In embedded YAML, the index in [`Scan::blocks`].
+    pub(crate) embedded: Option<usize>,
+    namespace_length: usize,
+    policy_length: usize,
+}
+
+/// A document that has markers.
+#[derive(Debug, Clone)]
+pub(crate) struct MarkedDocument {
+    pub(crate) span: Range<usize>,
+    /// What the document says but for its marked scalars.
+    pub(crate) fingerprint: u64,
+    pub(crate) objects: Vec<Object>,
+}
+
+/// Whether bytes contain the [`TOKEN`]; UTF-16 text with a byte order mark is searched too, so that it can be
+/// reported.
+#[must_use]
+pub fn contains_token(bytes: &[u8]) -> bool {
+    memmem::find(bytes, TOKEN.as_bytes()).is_some() || is_utf16_with_token(bytes)
+}
+
+fn is_utf16_with_token(bytes: &[u8]) -> bool {
+    let encode = |unit: fn(u16) -> [u8; 2]| TOKEN.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+    match bytes {
+        [0xFF, 0xFE, text @ ..] => memmem::find(text, &encode(u16::to_le_bytes)).is_some(),
+        [0xFE, 0xFF, text @ ..] => memmem::find(text, &encode(u16::to_be_bytes)).is_some(),
+        _ => false,
+    }
+}
+
+/// Whether a path, with `/` between folders, names a file that may carry markers.
+///
+/// The extension must be exactly `.yaml` or `.yml`, or the name exactly `Kustomization`.
+///
+/// ```
+/// use tagwright_core::marker::is_candidate_path;
+/// assert!(is_candidate_path("apps/web.yaml") && is_candidate_path("apps/Kustomization"));
+/// assert!(!is_candidate_path("apps/web.YAML") && !is_candidate_path("web.yaml.tpl"));
+/// ```
+#[must_use]
+pub fn is_candidate_path(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.ends_with(".yaml") || name.ends_with(".yml") || name == "Kustomization"
+}
+
+/// Finds every marked field of a file.
+///
+/// The time is linear in the size of the file. Anchors are not expanded, nesting is limited to 255 collections, and a
+/// file larger than [`MAX_FILE_BYTES`], or with more than [`MAX_MARKERS`], is only reported. Markers in embedded YAML count
+/// where an object asks for it.
+#[must_use]
+pub fn scan(bytes: &[u8]) -> Scan {
+    scan_with(bytes, Embedded::Annotated)
+}
+
+/// As [`scan`], with a say in which markers in embedded YAML count.
+///
+/// ```
+/// use tagwright_core::marker::{Embedded, scan_with};
+/// let text = "data:\n  values.yaml: |\n    tag: 1.0 # {\"$imagepolicy\": \"default:app:tag\"}\n";
+/// let scan = scan_with(text.as_bytes(), Embedded::Everywhere);
+/// assert_eq!((&text[scan.markers[0].span.clone()], scan.markers[0].line), ("1.0", 3));
+/// assert!(scan_with(text.as_bytes(), Embedded::Annotated).markers.is_empty());
+/// ```
+#[must_use]
+pub fn scan_with(bytes: &[u8], embedded: Embedded) -> Scan {
+    if !contains_token(bytes) {
+        return Scan { embedded, ..Scan::default() };
+    }
+    match readable(bytes) {
+        Ok(text) => scan_text(text, embedded, 0),
+        Err(diagnostic) => Scan { diagnostics: vec![diagnostic], embedded, ..Scan::default() },
+    }
+}
+
+/// Scans a file, or at a deeper level what a block scalar holds.
+fn scan_text(text: &str, embedded: Embedded, level: usize) -> Scan {
+    let mut scan = Scan { embedded, ..Scan::default() };
+    let starts = Lines::of(text);
+    for span in lines::documents(text, &starts) {
+        if memmem::find(&text.as_bytes()[span.clone()], TOKEN.as_bytes()).is_some() {
+            Reader { text, lines: &starts, span, level, scan: &mut scan }.read();
+        }
+    }
+    scan.diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+    scan
+}
+
+fn readable(bytes: &[u8]) -> Result<&str, Diagnostic> {
+    let whole_file = |code, message| Diagnostic { file: String::new(), line: 0, column: 0, code, message };
+    if bytes.len() > MAX_FILE_BYTES {
+        let message = format!("the file has markers and is larger than {MAX_FILE_BYTES} bytes; it is left alone");
+        return Err(whole_file(Code::FileTooLarge, message));
+    }
+    if memmem::find_iter(bytes, TOKEN).nth(MAX_MARKERS).is_some() {
+        let message = format!("the file has more than {MAX_MARKERS} markers; it is left alone");
+        return Err(whole_file(Code::FileTooLarge, message));
+    }
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        return Err(whole_file(Code::NotText, "the file has markers and is UTF-16; only UTF-8 is edited".to_owned()));
+    }
+    if let Some(offset) = memchr::memchr(0, bytes) {
+        let message = format!("the file has markers and a NUL at byte {offset}; only text is edited");
+        return Err(whole_file(Code::NotText, message));
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let message = format!("the file has markers and is no UTF-8 from byte {} on", error.valid_up_to());
+        whole_file(Code::NotText, message)
+    })
+}

@@ -1,0 +1,215 @@
+//! Reads one document: its comments, the scalars they count for, and the block scalars that hold YAML of their own.
+
+use std::ops::Range;
+
+use memchr::memmem;
+use yamlspan::dedent::Dedented;
+use yamlspan::document::{self, Document, Node, NodeKind, Role, Scalar, TagSite};
+use yamlspan::lines::{Lines, Position};
+use yamlspan::placement::{Placement, Target};
+
+use super::{MAX_DIAGNOSTICS, MarkedDocument, Marker, Scan, Site, TOKEN, scan_text};
+use crate::change::{Code, Diagnostic};
+use crate::marker::embedded::{self, Block, Home, MAX_LEVELS, Permission};
+use crate::marker::grammar::{self, Reading, Setter};
+use crate::marker::object::Objects;
+
+/// Reads one document of a file.
+pub(super) struct Reader<'s> {
+    pub(super) text: &'s str,
+    pub(super) lines: &'s Lines,
+    pub(super) span: Range<usize>,
+    /// 0 in a file, 1 in embedded YAML.
+    pub(super) level: usize,
+    pub(super) scan: &'s mut Scan,
+}
+
+/// A marker comment and the scalar it counts for.
+struct Hit {
+    comment: usize,
+    setter: Setter,
+    target: Target,
+}
+
+impl Reader<'_> {
+    pub(super) fn read(&mut self) {
+        let text = &self.text[self.span.clone()];
+        let document = match document::parse(text) {
+            Ok(document) => document,
+            Err(broken) => {
+                let hint = if text.contains("{{") { " (templates that are no YAML cannot be edited)" } else { "" };
+                let message = format!("the document has markers and cannot be parsed: {}{hint}", broken.reason);
+                return self.report(broken.offset, Code::UnparsableDocument, message);
+            }
+        };
+        let hits = self.hits(&document, text);
+        let blocks = self.blocks(&document, text, &hits);
+        if hits.is_empty() && blocks.is_empty() {
+            return;
+        }
+        let objects = Objects::of(&document);
+        let mut marked = Vec::with_capacity(hits.len());
+        let first = self.scan.markers.len();
+        for hit in hits {
+            if let Some(marker) = self.marker(&document.nodes[hit.target.node], hit, &objects) {
+                marked.push(marker.site.ordinal);
+                self.scan.markers.push(marker);
+            }
+        }
+        for block in blocks {
+            marked.extend(self.block(&document.nodes[block], objects.owner(block), &objects));
+        }
+        if marked.is_empty() {
+            return;
+        }
+        marked.sort_unstable();
+        self.scan.markers[first..].sort_by_key(|marker| marker.span.start);
+        let (span, fingerprint, objects) = (self.span.clone(), document.fingerprint(&marked), objects.objects);
+        self.scan.documents.push(MarkedDocument { span, fingerprint, objects });
+    }
+
+    /// The markers that set something, in the order of their scalars.
+    fn hits(&mut self, document: &document::Document<'_>, text: &str) -> Vec<Hit> {
+        let placement = Placement::of(document, text, self.lines, self.span.start);
+        let mut hits: Vec<Hit> = Vec::new();
+        for (index, comment) in document.comments.iter().enumerate() {
+            match grammar::read(&text[comment.clone()]) {
+                Reading::Unrelated => {}
+                Reading::Malformed(reason) => {
+                    self.report(comment.start, Code::MalformedMarker, format!("the comment is no marker: {reason}"));
+                }
+                Reading::UnknownField(setter) => {
+                    let message =
+                        format!("the marker {setter:?} must end in :tag, :name, :digest or the policy's name");
+                    self.report(comment.start, Code::UnknownField, message);
+                }
+                Reading::Marker(setter) => match placement.target(index) {
+                    Ok(target) if self.level > 0 => match embedded::unfit(&document.nodes[target.node]) {
+                        Some(reason) => self.report(comment.start, Code::EmbeddedUnsupported, reason.to_owned()),
+                        None => hits.push(Hit { comment: comment.start, setter, target }),
+                    },
+                    Ok(target) => hits.push(Hit { comment: comment.start, setter, target }),
+                    Err(reason) => self.misplaced(comment.start, reason),
+                },
+            }
+        }
+        hits.sort_by_key(|hit| hit.target.node);
+        hits.dedup_by(|later, first| {
+            let same = later.target.node == first.target.node;
+            if same {
+                self.misplaced(later.comment, "the value has another marker");
+            }
+            same
+        });
+        hits
+    }
+
+    /// The block scalars that mention a marker and have none themselves.
+    fn blocks(&self, document: &Document<'_>, text: &str, hits: &[Hit]) -> Vec<usize> {
+        let mentions = |node: &Node<'_>| memmem::find(&text.as_bytes()[node.span.clone()], TOKEN.as_bytes()).is_some();
+        let is_block = |&index: &usize| {
+            let node = &document.nodes[index];
+            node.is_block_scalar() && node.settable() && mentions(node)
+        };
+        let is_free = |index: &usize| hits.binary_search_by_key(index, |hit| hit.target.node).is_err();
+        if self.level > MAX_LEVELS {
+            return Vec::new();
+        }
+        (0..document.nodes.len()).filter(is_block).filter(is_free).collect()
+    }
+
+    /// Takes in the markers of a block scalar, if they count; returns the number of the scalar.
+    fn block(&mut self, node: &Node<'_>, object: usize, objects: &Objects) -> Option<usize> {
+        let NodeKind::Scalar(scalar) = &node.kind else { return None };
+        let permission = match self.level {
+            0 => self.scan.embedded.permission(&objects.objects[object]),
+            _ => Permission::Granted,
+        };
+        if permission == Permission::Declined {
+            return None;
+        }
+        let level = self.level + 1;
+        let source = Dedented::of(self.text, self.lines, self.span.start, node, &scalar.value);
+        let Some(source) = source.filter(|_| !scalar.folded && level <= MAX_LEVELS) else {
+            let found = scan_text(&scalar.value, self.scan.embedded, MAX_LEVELS + 1).markers.len();
+            let place = node.span.start;
+            match permission {
+                _ if found == 0 => {}
+                Permission::Granted => {
+                    self.report(place, Code::EmbeddedUnsupported, embedded::unsupported(scalar, level))
+                }
+                _ => self.report(place, Code::EmbeddedOff, embedded::not_asked(found)),
+            }
+            return None;
+        };
+        let found = scan_text(&source.text, self.scan.embedded, level);
+        if permission != Permission::Granted {
+            if let Some(marker) = found.markers.first() {
+                let start = source.outward(&marker.span).start - self.span.start;
+                self.report(start, Code::EmbeddedOff, embedded::not_asked(found.markers.len()));
+            }
+            return None;
+        }
+        for diagnostic in &found.diagnostics {
+            let place = source.position(Position { line: diagnostic.line, column: diagnostic.column });
+            self.list(place, diagnostic.code, diagnostic.message.clone());
+        }
+        if found.markers.is_empty() {
+            return None;
+        }
+        let home = Home { document: self.scan.documents.len(), object, block: self.scan.blocks.len() };
+        let block = Block::new(scalar, source, found);
+        self.scan.markers.extend(block.scan.markers.iter().map(|marker| block.outward(marker, home)));
+        self.scan.blocks.push(block);
+        Some(scalar.ordinal)
+    }
+
+    fn marker(&self, node: &Node<'_>, hit: Hit, objects: &Objects) -> Option<Marker> {
+        let NodeKind::Scalar(Scalar { value, style, in_flow, tag, ordinal, .. }) = &node.kind else { return None };
+        let base = self.span.start;
+        let shift = |span: &Range<usize>| base + span.start..base + span.end;
+        let span = shift(&node.span);
+        let place = self.lines.position(self.text, span.start);
+        let site = Site {
+            style: *style,
+            in_flow: *in_flow,
+            is_item: node.role == Role::Item,
+            tag: tag.as_ref().map(|tag| TagSite { span: shift(&tag.span), kind: tag.kind }),
+            header: hit.target.header.as_ref().map(shift),
+            document: self.scan.documents.len(),
+            ordinal: *ordinal,
+            object: objects.owner(hit.target.node),
+            embedded: None,
+            namespace_length: hit.setter.namespace,
+            policy_length: hit.setter.policy,
+        };
+        let span = site.header.as_ref().map_or(span.clone(), |header| self.with_blank_lines(header.end, span));
+        let (value, setter, field) = (value.clone().into_owned(), hit.setter.text, hit.setter.field);
+        Some(Marker { setter, field, span, line: place.line, column: place.column, value, site })
+    }
+
+    /// The span of a block scalar with the blank lines before its text, which are part of its value.
+    fn with_blank_lines(&self, header_end: usize, span: Range<usize>) -> Range<usize> {
+        let start = self.lines.start_after(header_end).unwrap_or(span.start);
+        if start < self.lines.start_of(span.start) { start..span.end } else { span }
+    }
+
+    fn misplaced(&mut self, offset: usize, reason: &str) {
+        self.report(offset, Code::MisplacedMarker, format!("the marker sets nothing: {reason}"));
+    }
+
+    fn report(&mut self, offset: usize, code: Code, message: String) {
+        self.list(self.lines.position(self.text, self.span.start + offset), code, message);
+    }
+
+    fn list(&mut self, place: Position, code: Code, message: String) {
+        let (line, column) = (place.line, place.column);
+        let listed = self.scan.diagnostics.len();
+        if listed == MAX_DIAGNOSTICS {
+            return;
+        }
+        let note = if listed + 1 == MAX_DIAGNOSTICS { " (further findings in this file are not listed)" } else { "" };
+        let message = message + note;
+        self.scan.diagnostics.push(Diagnostic { file: String::new(), line, column, code, message });
+    }
+}

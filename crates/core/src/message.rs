@@ -1,0 +1,99 @@
+//! Commit messages: the data that templates see, Git trailers, and telling the bot's commits from others.
+//!
+//! The data has the shape that Flux gives to its templates:
+//!
+//! | field | what it is |
+//! |---|---|
+//! | `.AutomationObject` | `.Namespace`, `.Name`; prints as `namespace/name` |
+//! | `.Changed.FileChanges` | file → object → list of changes |
+//! | `.Changed.Objects` | object → list of changes, over all files |
+//! | `.Changed.Changes` | the distinct changes, in the order of files and documents |
+//! | `.Values` | the strings configured for the message |
+//! | `.Updated.Files`, `.Updated.Objects`, `.Updated.Images` | the images, as Flux had them before its version 1 |
+//!
+//! An object has `.APIVersion`, `.Kind`, `.Name` and `.Namespace`; a change has `.OldValue`, `.NewValue` and
+//! `.Setter`. Maps are ranged over in sorted order, objects by those four fields.
+//!
+//! Differences from Flux 1: the order of `.Changed.Changes` is always the same, and `.Updated`, which Flux removed, still
+//! works, because the templates of KubeVela use it. It does not show when the whole data is printed.
+
+mod data;
+mod legacy;
+mod recognise;
+mod trailer;
+
+use std::collections::BTreeMap;
+
+use gotext::template::{RenderError, Template};
+
+use crate::change::Change;
+
+pub use self::recognise::{
+    Author, Criteria, DEFAULT_AUTHOR, DEFAULT_AUTHORS, DEFAULT_PREFIXES, KUBEVELA_AUTHOR, Recognised, is_written_by,
+    recognise,
+};
+pub use self::trailer::{AUTOMATION_TRAILER, POLICY_TRAILER, RELEASE_TRAILER, releases, with_trailers};
+
+/// The message of an automation that has no template.
+pub const DEFAULT_MESSAGE: &str = "Update from image update automation";
+
+/// What a commit is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The automation's namespace.
+    pub automation_namespace: &'a str,
+    /// The automation's name.
+    pub automation_name: &'a str,
+    /// The strings configured for the message.
+    pub values: &'a BTreeMap<String, String>,
+    /// The changes, those of one file in the order of its documents.
+    pub changes: &'a [Change],
+    /// The selected reference of each policy, by `namespace:name`.
+    pub images: &'a BTreeMap<String, String>,
+}
+
+/// Renders a message. The text is used as it is: nothing is trimmed or added.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use tagwright_core::change::{Change, ObjectIdentity};
+/// use tagwright_core::message::{Facts, render};
+/// use gotext::template::Template;
+///
+/// let image = "ghcr.io/fogdong/test-fog:master-6e9b0f9-1656569910".to_owned();
+/// let changes = [Change {
+///     file: "app.yaml".into(),
+///     line: 7,
+///     object: ObjectIdentity::default(),
+///     old: "ghcr.io/fogdong/test-fog:master-1".into(),
+///     new: image.clone(),
+///     setter: "default:image-gitops".into(),
+/// }];
+/// let facts = Facts {
+///     automation_namespace: "default",
+///     automation_name: "image-gitops",
+///     values: &BTreeMap::new(),
+///     changes: &changes,
+///     images: &BTreeMap::from([("default:image-gitops".to_owned(), image)]),
+/// };
+/// let template = Template::parse("commit message", "Image: {{range .Updated.Images}}{{println .}}{{end}}")?;
+/// assert_eq!(render(&template, &facts)?, "Image: ghcr.io/fogdong/test-fog:master-6e9b0f9-1656569910\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// The template fails on this data, or exceeds a limit of [`gotext::template`].
+pub fn render(template: &Template, facts: &Facts<'_>) -> Result<String, RenderError> {
+    template.render(&data::template_data(facts))
+}
+
+/// The policy that a marker names, without what follows: `namespace:policy` of `namespace:policy:tag`.
+fn policy_of(setter: &str) -> &str {
+    match setter.match_indices(':').nth(1) {
+        Some((end, _)) => &setter[..end],
+        None => setter,
+    }
+}
+
+#[cfg(test)]
+mod tests;

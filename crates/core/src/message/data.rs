@@ -1,0 +1,174 @@
+//! The values of `.AutomationObject`, `.Changed` and `.Values`, with Flux's Go types.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use gotext::template::{Field, List, Map, Method, MethodError, Struct, StructType, Value};
+
+use crate::change::{Change, ObjectIdentity};
+use crate::message::{Facts, legacy};
+
+const CHANGES: &str = "[]update.Change";
+const OBJECT_CHANGES: &str = "update.ObjectChanges";
+const FILE_CHANGES: &str = "map[string]update.ObjectChanges";
+const REMOVED_IMAGE_RESULT: &str = "template uses removed '.Changed.ImageResult' field. Please use \
+     '.Changed.FileChanges' or '.Changed.Objects' instead. See: \
+     https://fluxcd.io/flux/components/image/imageupdateautomations/#message-template";
+
+/// The whole. `Updated` is a method, so that it is there and does not print.
+static TEMPLATE_DATA: StructType = StructType {
+    name: "source.TemplateData",
+    fields: &[Field::named("AutomationObject"), Field::named("Changed"), Field::named("Values")],
+    methods: &[Method { name: "Updated", parameters: &[], call: |this, _| hidden(this, 0) }],
+    text: None,
+};
+
+/// `.Changed`. What its methods give is worked out beforehand and hidden.
+static RESULT: StructType = StructType {
+    name: "update.Result",
+    fields: &[Field::named("FileChanges")],
+    methods: &[
+        Method { name: "Changes", parameters: &[], call: |this, _| hidden(this, 0) },
+        Method { name: "Objects", parameters: &[], call: |this, _| hidden(this, 1) },
+        Method {
+            name: "ImageResult",
+            parameters: &[],
+            call: |_, _| Err(MethodError::Removed(REMOVED_IMAGE_RESULT.to_owned())),
+        },
+    ],
+    text: None,
+};
+
+static CHANGE: StructType = StructType {
+    name: "update.Change",
+    fields: &[Field::named("OldValue"), Field::named("NewValue"), Field::named("Setter")],
+    methods: &[],
+    text: None,
+};
+
+static OBJECT_IDENTIFIER: StructType = StructType {
+    name: "update.ObjectIdentifier",
+    fields: &[Field::embedded("ResourceIdentifier")],
+    methods: &[],
+    text: None,
+};
+
+static RESOURCE_IDENTIFIER: StructType = StructType {
+    name: "yaml.ResourceIdentifier",
+    fields: &[Field::embedded("TypeMeta"), Field::embedded("NameMeta")],
+    methods: &[],
+    text: None,
+};
+
+static TYPE_META: StructType = StructType {
+    name: "yaml.TypeMeta",
+    fields: &[Field::optional("APIVersion", "apiVersion"), Field::optional("Kind", "kind")],
+    methods: &[],
+    text: None,
+};
+
+static NAME_META: StructType = StructType {
+    name: "yaml.NameMeta",
+    fields: &[Field::optional("Name", "name"), Field::optional("Namespace", "namespace")],
+    methods: &[],
+    text: None,
+};
+
+static NAMESPACED_NAME: StructType = StructType {
+    name: "types.NamespacedName",
+    fields: &[Field::named("Namespace"), Field::named("Name")],
+    methods: &[Method { name: "String", parameters: &[], call: |this, _| Ok(Value::from(slashed(this))) }],
+    text: Some(slashed),
+};
+
+/// The data of a message template.
+pub(crate) fn template_data(facts: &Facts<'_>) -> Value {
+    let mut changes: Vec<&Change> = facts.changes.iter().collect();
+    changes.sort_by(|a, b| a.file.cmp(&b.file)); // Stable: within a file the order of its documents stays.
+    let values = Map::of_strings(facts.values.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    Value::Struct(Rc::new(Struct {
+        kind: &TEMPLATE_DATA,
+        fields: vec![
+            namespaced_name(facts.automation_namespace, facts.automation_name),
+            changed(&changes),
+            Value::Map(Rc::new(values)),
+        ],
+        hidden: vec![legacy::updated(&changes, facts.images)],
+    }))
+}
+
+/// A namespace and a name; prints as `namespace/name`.
+pub(crate) fn namespaced_name(namespace: &str, name: &str) -> Value {
+    Value::new_struct(&NAMESPACED_NAME, vec![Value::string(namespace), Value::string(name)])
+}
+
+/// The key of an object.
+pub(crate) fn object_identifier(object: &ObjectIdentity) -> Value {
+    let types = Value::new_struct(&TYPE_META, vec![Value::string(&object.api_version), Value::string(&object.kind)]);
+    let names = Value::new_struct(&NAME_META, vec![Value::string(&object.name), Value::string(&object.namespace)]);
+    let resource = Value::new_struct(&RESOURCE_IDENTIFIER, vec![types, names]);
+    Value::new_struct(&OBJECT_IDENTIFIER, vec![resource])
+}
+
+/// A hidden value, for a method that gives it.
+pub(crate) fn hidden(this: &Struct, index: usize) -> Result<Value, MethodError> {
+    Ok(this.hidden.get(index).cloned().unwrap_or_default())
+}
+
+/// Text that two string fields make with a slash between.
+fn slashed(this: &Struct) -> String {
+    let part = |name: &str| match this.field(name) {
+        Some(Value::String(text)) => text.to_string(),
+        _ => String::new(),
+    };
+    format!("{}/{}", part("Namespace"), part("Name"))
+}
+
+fn changed(changes: &[&Change]) -> Value {
+    let mut files: BTreeMap<&str, Vec<&Change>> = BTreeMap::new();
+    for change in changes {
+        files.entry(&change.file).or_default().push(change);
+    }
+    let files = files.into_iter().map(|(file, changes)| (Value::string(file), object_changes(&changes)));
+    let none = Value::Map(Rc::new(nil_if_empty(Map::new(OBJECT_CHANGES, OBJECT_KEY, nil_changes(), []))));
+    let files = nil_if_empty(Map::new(FILE_CHANGES, "string", none, files));
+    let mut seen = BTreeSet::new();
+    let distinct: Vec<&Change> =
+        changes.iter().copied().filter(|change| seen.insert((&change.old, &change.new, &change.setter))).collect();
+    let distinct = if distinct.is_empty() { nil_changes() } else { change_list(&distinct) };
+    Value::Struct(Rc::new(Struct {
+        kind: &RESULT,
+        fields: vec![Value::Map(Rc::new(files))],
+        hidden: vec![distinct, object_changes(changes)],
+    }))
+}
+
+/// The type of keys that name objects.
+pub(crate) const OBJECT_KEY: &str = "update.ObjectIdentifier";
+
+/// A map without entries as Go has it when nothing was put into it.
+pub(crate) fn nil_if_empty(mut map: Map) -> Map {
+    map.nil = map.entries().is_empty();
+    map
+}
+
+fn nil_changes() -> Value {
+    Value::List(Rc::new(List::nil(CHANGES)))
+}
+
+fn change_list(changes: &[&Change]) -> Value {
+    let change = |change: &&Change| {
+        let fields = vec![Value::string(&change.old), Value::string(&change.new), Value::string(&change.setter)];
+        Value::new_struct(&CHANGE, fields)
+    };
+    Value::list(CHANGES, changes.iter().map(change).collect())
+}
+
+fn object_changes(changes: &[&Change]) -> Value {
+    let mut objects: BTreeMap<&ObjectIdentity, Vec<&Change>> = BTreeMap::new();
+    for change in changes {
+        objects.entry(&change.object).or_default().push(change);
+    }
+    let entries = objects.into_iter().map(|(object, changes)| (object_identifier(object), change_list(&changes)));
+    Value::Map(Rc::new(Map::new(OBJECT_CHANGES, OBJECT_KEY, nil_changes(), entries)))
+}

@@ -1,0 +1,250 @@
+//! What one automation would do, as a value: the edits, the changes and the message of one commit.
+//!
+//! Pure: markers and selections go in, a [`Plan`] comes out. A plan with no edits means that nothing is to be done.
+
+mod guards;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use gotext::template;
+use image::{Digest, Reference};
+
+use crate::automation::Automation;
+use crate::change::{Change, Code, Diagnostic};
+use crate::edit::{self, Selection, Selections};
+use crate::guard::{Held, Hold};
+use crate::marker::{self, Embedded, Field, Marker, Scan};
+use crate::message::{self, Facts};
+
+pub use self::guards::{Guards, Place};
+
+/// A file of the repository that mentions the marker's token. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct MarkedFile {
+    /// The path from the root of the repository, with `/` between folders.
+    pub path: String,
+    /// The file's bytes.
+    pub bytes: Arc<[u8]>,
+    /// What [`marker::scan`] found in them.
+    pub scan: Arc<Scan>,
+}
+
+impl MarkedFile {
+    /// Scans the bytes of a file; markers in embedded YAML count where an object asks for it.
+    #[must_use]
+    pub fn new(path: String, bytes: Vec<u8>) -> Self {
+        Self::with(path, bytes, Embedded::Annotated)
+    }
+
+    /// Scans the bytes of a file, with a say in which markers in embedded YAML count.
+    #[must_use]
+    pub fn with(path: String, bytes: Vec<u8>, embedded: Embedded) -> Self {
+        let scan = marker::scan_with(&bytes, embedded);
+        Self { path, bytes: bytes.into(), scan: scan.into() }
+    }
+
+    /// The same content at another path.
+    #[must_use]
+    pub fn at(&self, path: String) -> Self {
+        Self { path, ..self.clone() }
+    }
+}
+
+/// One file with its new content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileEdit {
+    /// The path from the root of the repository.
+    pub path: String,
+    /// The whole file as it was.
+    pub old: Vec<u8>,
+    /// The whole file as it will be.
+    pub new: Vec<u8>,
+    /// The changes in this file; `file` is the path from the root.
+    pub changes: Vec<Change>,
+    /// For each change, the index of its marker in the file's scan.
+    pub changed: Vec<usize>,
+}
+
+/// What is to be done, and what was noticed on the way.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The files to write, by path.
+    pub edits: Vec<FileEdit>,
+    /// The fields that would have another value, and keep theirs; by path, in the order of the text.
+    pub holds: Vec<Held>,
+    /// Findings in files that mention a marker, by path.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Plan {
+    /// Every change, in the order of files and documents.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.edits.iter().flat_map(|edit| &edit.changes)
+    }
+}
+
+/// Plans the edits of marked files, whatever they are; their order in the plan is that of their paths.
+#[must_use]
+pub fn edits<'f>(files: impl IntoIterator<Item = &'f MarkedFile>, selections: &Selections) -> Plan {
+    guarded(files, selections, &Guards::default())
+}
+
+/// As [`edits`], and leaves alone what a guard holds.
+#[must_use]
+pub fn guarded<'f>(
+    files: impl IntoIterator<Item = &'f MarkedFile>,
+    selections: &Selections,
+    guards: &Guards<'_>,
+) -> Plan {
+    let mut files: Vec<&MarkedFile> = files.into_iter().collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let policies = guards.by_name();
+    let mut plan = Plan::default();
+    for file in files {
+        let mut holds = guards.of(file, selections, &policies);
+        let edited = edit::apply_unless(&file.bytes, &file.scan, selections, |index| holds.contains_key(&index));
+        plan.holds.extend(edited.held.into_iter().filter_map(|(index, wanted)| {
+            Some(held(&file.path, &file.scan.markers[index], wanted, holds.remove(&index)?))
+        }));
+        let named = |mut diagnostic: Diagnostic| {
+            diagnostic.file.clone_from(&file.path);
+            diagnostic
+        };
+        plan.diagnostics.extend(file.scan.diagnostics.iter().cloned().chain(edited.diagnostics).map(named));
+        if let Some(new) = edited.bytes {
+            let changes =
+                edited.changes.into_iter().map(|change| Change { file: file.path.clone(), ..change }).collect();
+            let (old, changed) = (file.bytes.to_vec(), edited.changed);
+            plan.edits.push(FileEdit { path: file.path.clone(), old, new, changes, changed });
+        }
+    }
+    plan.diagnostics.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    plan
+}
+
+fn held(path: &str, marker: &Marker, wanted: String, hold: Hold) -> Held {
+    let (setter, current) = (marker.setter.clone(), marker.value.clone());
+    Held { file: path.to_owned(), line: marker.line, setter, current, wanted, hold }
+}
+
+/// What one automation has in a commit.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'p> {
+    /// The automation.
+    pub automation: &'p Automation,
+    /// Its edits.
+    pub edits: &'p [FileEdit],
+    /// What its policies selected.
+    pub selections: &'p Selections,
+}
+
+/// Renders the message of a commit with at least one change. One that several automations share has the template, the
+/// namespace and the name of the first, the changes of all, and the trailers of each.
+///
+/// Templates see file names relative to the automation's base folder, as Flux shows them relative to `update.path`.
+///
+/// # Errors
+/// The template failed on these changes.
+pub fn message(first: Part<'_>, others: &[Part<'_>]) -> Result<String, template::RenderError> {
+    let parts = || std::iter::once(&first).chain(others);
+    let changes: Vec<Change> = parts().flat_map(Part::changes).collect();
+    let images = parts().flat_map(|part| selected_images(part.selections)).collect();
+    let text = message::render(&first.automation.commit.message, &first.facts(&changes, &images))?;
+    if !first.automation.commit.trailers {
+        return Ok(text);
+    }
+    let with_trailers = |text: String, part: &Part<'_>| {
+        let changes: Vec<Change> = part.changes().collect();
+        message::with_trailers(&text, &part.facts(&changes, &images))
+    };
+    Ok(parts().fold(text, with_trailers))
+}
+
+impl<'p> Part<'p> {
+    fn changes(&self) -> impl Iterator<Item = Change> + use<'p> {
+        let base = &self.automation.base;
+        let change = |change: &'p Change| Change { file: relative(base, &change.file), ..change.clone() };
+        self.edits.iter().flat_map(|edit| &edit.changes).map(change)
+    }
+
+    fn facts<'f>(&self, changes: &'f [Change], images: &'f BTreeMap<String, String>) -> Facts<'f>
+    where
+        'p: 'f,
+    {
+        Facts {
+            automation_namespace: &self.automation.id.namespace,
+            automation_name: &self.automation.id.name,
+            values: &self.automation.commit.values,
+            changes,
+            images,
+        }
+    }
+}
+
+/// Returns `namespace:policy` with the full reference selected, for policies that selected one.
+fn selected_images(selections: &Selections) -> BTreeMap<String, String> {
+    let selected = |(name, selection): (&str, &Selection)| match selection {
+        Selection::Selected(reference) => Some((name.to_owned(), reference.to_string())),
+        Selection::NoSelection(_) | Selection::Elsewhere => None,
+    };
+    selections.own().filter_map(selected).collect()
+}
+
+/// The path below `base`; a path that **is** the base gives its last part.
+fn relative(base: &str, path: &str) -> String {
+    if base.is_empty() {
+        return path.to_owned();
+    }
+    match path.strip_prefix(base) {
+        Some("") => path.rsplit('/').next().unwrap_or(path).to_owned(),
+        Some(rest) => rest.strip_prefix('/').unwrap_or(path).to_owned(),
+        None => path.to_owned(),
+    }
+}
+
+/// Returns the digest that marked fields already hold for a selected tag, if they agree on one.
+///
+/// This is what `digestReflectionPolicy: IfNotPresent` keeps without a store: a field `name:tag@digest` with the selected
+/// tag, or fields `tag` and `digest` of one policy in one file where every tag is the selected one.
+#[must_use]
+pub fn held_digest<'f>(
+    files: impl IntoIterator<Item = &'f MarkedFile>,
+    policy: &str,
+    selected: &Reference,
+) -> Option<Digest> {
+    let mut digests = BTreeSet::new();
+    for file in files {
+        let mut tags_agree = true;
+        let mut separate = BTreeSet::new();
+        for marker in file.scan.markers.iter().filter(|marker| marker.policy() == policy) {
+            match marker.field {
+                // Argo CD's `name=image:tag`: the image is what follows the last `=`.
+                Field::Image => match Reference::parse(marker.value.rsplit('=').next().unwrap_or_default()) {
+                    Ok(held) if held.tag == selected.tag && held.repository == selected.repository => {
+                        digests.insert(held.digest?);
+                    }
+                    _ => return None,
+                },
+                Field::Digest => {
+                    separate.insert(Digest::parse(&marker.value).ok()?);
+                }
+                Field::Tag => tags_agree &= selected.tag.as_ref().is_some_and(|tag| tag.as_str() == marker.value),
+                Field::Name => {}
+            }
+        }
+        if !separate.is_empty() {
+            if !tags_agree {
+                return None;
+            }
+            digests.extend(separate);
+        }
+    }
+    if digests.len() == 1 { digests.into_iter().next() } else { None }
+}
+
+/// A finding about a path of the automation, not about a place in a file.
+#[must_use]
+pub fn about_path(path: &str, code: Code, message: &str) -> Diagnostic {
+    Diagnostic { file: path.to_owned(), line: 0, column: 0, code, message: message.to_owned() }
+}

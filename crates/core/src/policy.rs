@@ -1,0 +1,261 @@
+//! How one tag is chosen among those of an image repository.
+//!
+//! A [`Policy`] is a [`Filter`], perhaps, and an [`Order`]. The filter drops tags and extracts a **value** from each one that it
+//! keeps (without a filter the value is the tag); the order looks at values and prefers one.
+//!
+//! | order | a value must be | preferred | among equals |
+//! |---|---|---|---|
+//! | [`Order::Semver`] | a version with two dots, in the range | the highest | the byte-greatest value (`v1.0.0` over `1.0.0`) |
+//! | [`Order::Numerical`] | a number ([`number`]) | the greatest, or the smallest | the byte-smallest value (`01` over `1`) |
+//! | [`Order::Alphabetical`] | anything | the byte-greatest, or the byte-smallest | there are none |
+//!
+//! Several tags may have one value: the byte-smallest tag stands for it, the others are rejected as colliding with it.
+//! The outcome depends on the set of tags alone, never on their order or on how often one is listed.
+//!
+//! Differences from Flux, all deliberate:
+//! - a value that is no version, no number, or `NaN`, is passed over; there a single one makes a numerical policy fail;
+//! - numbers are compared exactly; there as 64-bit floats, in which `20240102030405678902` equals `…901`;
+//! - ties after a filter are broken as without one; there at random.
+//!
+//! ```
+//! use tagwright_core::policy::{Order, Policy};
+//! use gotext::version::Range;
+//! let policy = Policy { filter: None, order: Order::Semver(Range::parse("6.x")?) };
+//! assert_eq!(policy.select(&["6.0.0", "6.1.0-rc.1", "6.0.10", "latest"]), Some("6.0.10"));
+//! # Ok::<(), gotext::version::Error>(())
+//! ```
+
+mod filter;
+pub mod number;
+mod rank;
+
+use std::fmt;
+
+use gotext::pattern::{self, Pattern};
+use gotext::version::Range;
+use thiserror::Error;
+
+use rank::{ByNumber, ByText, ByVersion, Rank};
+
+/// How one tag is chosen.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Which tags count, and what is extracted from them; none keeps every tag as it is.
+    pub filter: Option<Filter>,
+    /// Which of the extracted values is preferred.
+    pub order: Order,
+}
+
+/// Which tags count, and what is extracted from them.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    /// Tags in which this matches nowhere are dropped.
+    pub pattern: Pattern,
+    /// A template for the value ([`gotext::pattern::Replacement`]); empty takes the whole tag.
+    pub extract: String,
+}
+
+/// Which value is preferred.
+#[derive(Debug, Clone)]
+pub enum Order {
+    /// The highest version in a range.
+    Semver(Range),
+    /// The greatest number (ascending order) or the smallest.
+    Numerical(Direction),
+    /// The byte-greatest text (ascending order) or the byte-smallest.
+    Alphabetical(Direction),
+}
+
+/// In which direction values are sorted; the last one is preferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Direction {
+    /// Upwards: the greatest value is preferred.
+    #[default]
+    Ascending,
+    /// Downwards: the smallest value is preferred.
+    Descending,
+}
+
+/// The longest template for the value of a tag, in bytes.
+pub const MAX_EXTRACT_LENGTH: usize = 1024;
+
+/// Why a part of a policy is invalid. A range has an error of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Error {
+    /// The filter's pattern is none.
+    #[error("failed to filter tags: {0}")]
+    Pattern(#[from] pattern::Error),
+    /// The filter's template is longer than [`MAX_EXTRACT_LENGTH`].
+    #[error("failed to filter tags: the extract template is longer than {MAX_EXTRACT_LENGTH} bytes")]
+    ExtractTooLong,
+    /// The direction is none; its text in upper case.
+    #[error("invalid order argument provided: '{0}', must be one of: ASC, DESC")]
+    Direction(String),
+}
+
+impl Direction {
+    /// Reads `asc` or `desc`, in any case; empty is ascending.
+    ///
+    /// # Errors
+    /// [`Error::Direction`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        match text.to_uppercase().as_str() {
+            "" | "ASC" => Ok(Self::Ascending),
+            "DESC" => Ok(Self::Descending),
+            other => Err(Error::Direction(other.to_owned())),
+        }
+    }
+}
+
+impl Policy {
+    /// Selects a tag, in one pass without keeping the others: what [`Policy::evaluate`] selects, and faster.
+    #[must_use]
+    pub fn select<'t>(&self, tags: &[&'t str]) -> Option<&'t str> {
+        match &self.order {
+            Order::Semver(range) => self.best(&ByVersion { range }, tags),
+            Order::Numerical(direction) => self.best(&ByNumber { direction: *direction }, tags),
+            Order::Alphabetical(direction) => self.best(&ByText { direction: *direction }, tags),
+        }
+    }
+
+    /// Selects a tag and says of every other tag what became of it.
+    #[must_use]
+    pub fn evaluate<'t>(&self, tags: &[&'t str]) -> Evaluation<'t> {
+        match &self.order {
+            Order::Semver(range) => self.all(&ByVersion { range }, tags),
+            Order::Numerical(direction) => self.all(&ByNumber { direction: *direction }, tags),
+            Order::Alphabetical(direction) => self.all(&ByText { direction: *direction }, tags),
+        }
+    }
+
+    /// Whether this policy could select either of two tags, and would select the first: the order of [`Policy::evaluate`]'s
+    /// candidates, ties included, for tags that need not be listed.
+    ///
+    /// ```
+    /// use tagwright_core::policy::{Order, Policy};
+    /// use gotext::version::Range;
+    /// let policy = Policy { filter: None, order: Order::Semver(Range::parse("1.x")?) };
+    /// assert!(policy.prefers("1.2.0", "1.1.0") && policy.prefers("v1.1.0", "1.1.0"));
+    /// assert!(!policy.prefers("2.0.0", "1.1.0") && !policy.prefers("1.1.0", "1.1.0"));
+    /// # Ok::<(), gotext::version::Error>(())
+    /// ```
+    #[must_use]
+    pub fn prefers(&self, first: &str, second: &str) -> bool {
+        first != second
+            && self.select(&[first]).is_some()
+            && self.select(&[second]).is_some()
+            && self.select(&[first, second]) == Some(first)
+    }
+
+    fn best<'t>(&self, rank: &impl Rank, tags: &[&'t str]) -> Option<&'t str> {
+        match &self.filter {
+            None => rank::best(rank, tags.iter().map(|tag| (*tag, *tag))),
+            Some(filter) => filter.best(rank, tags),
+        }
+    }
+
+    fn all<'t>(&self, rank: &impl Rank, tags: &[&'t str]) -> Evaluation<'t> {
+        let mut distinct = tags.to_vec();
+        distinct.sort_unstable_by(|left, right| right.cmp(left));
+        distinct.dedup();
+        let mut rejected = Vec::new();
+        let kept = match &self.filter {
+            None => distinct.iter().map(|tag| (*tag, (*tag).to_owned())).collect(),
+            Some(filter) => filter.values(&distinct, &mut rejected),
+        };
+        let candidates = rank::sorted(rank, &kept, &mut rejected);
+        rejected.sort_by(|left, right| right.tag.cmp(left.tag));
+        Evaluation { selected: candidates.first().map(|candidate| candidate.tag), candidates, rejected }
+    }
+}
+
+/// What a policy makes of a list of tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evaluation<'t> {
+    /// The selected tag: the first candidate.
+    pub selected: Option<&'t str>,
+    /// The tags that could be selected, best first.
+    pub candidates: Vec<Candidate<'t>>,
+    /// The other tags, each once, in descending order of their bytes.
+    pub rejected: Vec<Rejection<'t>>,
+}
+
+/// A tag that could be selected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate<'t> {
+    /// The tag.
+    pub tag: &'t str,
+    /// What the filter extracted from it; the tag itself without a filter.
+    pub value: String,
+}
+
+/// A tag that cannot be selected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection<'t> {
+    /// The tag.
+    pub tag: &'t str,
+    /// Why not.
+    pub reason: Reason,
+}
+
+/// Why a tag cannot be selected.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The filter's pattern does not match.
+    NotMatched,
+    /// The value is no version.
+    NotAVersion {
+        /// What the filter extracted.
+        value: String,
+    },
+    /// The value is a version with fewer than two dots, such as `1.2`; these are not considered.
+    TooFewDots {
+        /// What the filter extracted.
+        value: String,
+    },
+    /// The version is not in the range.
+    OutOfRange {
+        /// The range as written.
+        range: String,
+    },
+    /// The version is a pre-release, and the range, which would have it otherwise, does not ask for them.
+    Prerelease {
+        /// The range as written.
+        range: String,
+    },
+    /// The value is no number, or `NaN`.
+    NotANumber {
+        /// What the filter extracted.
+        value: String,
+    },
+    /// The value is a number too large for a 64-bit float, which is the limit in Flux.
+    NumberTooLarge {
+        /// What the filter extracted.
+        value: String,
+    },
+    /// Another tag has the same value, and comes first in byte order.
+    Collides {
+        /// The tag that stands for the value.
+        with: String,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotMatched => f.write_str("not matched by the filter"),
+            Self::NotAVersion { value } => write!(f, "'{value}' is not a version"),
+            Self::TooFewDots { value } => {
+                write!(f, "'{value}' is not considered a version: it has fewer than two dots")
+            }
+            Self::OutOfRange { range } => write!(f, "not in the range '{range}'"),
+            Self::Prerelease { range } => write!(f, "a pre-release, which the range '{range}' does not ask for"),
+            Self::NotANumber { value } => write!(f, "'{value}' is not a number"),
+            Self::NumberTooLarge { value } => write!(f, "'{value}' is too large a number"),
+            Self::Collides { with } => write!(f, "has the same extracted value as '{with}'"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! A case is a line of `fixtures/suggest/cases.txt`; the laws hold for every tag there is.
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+
+use super::{Suggestion, for_tag, tracking};
+use crate::policy::{Direction, Order, Policy};
+
+fn written(policy: &Policy) -> String {
+    let filter = match &policy.filter {
+        Some(filter) => format!("{} {}", filter.pattern.as_str(), filter.extract),
+        None => "-".to_owned(),
+    };
+    let order = match &policy.order {
+        Order::Semver(range) => format!("semver {}", range.as_str()),
+        Order::Numerical(Direction::Ascending) => "numerical".to_owned(),
+        other => format!("{other:?}"),
+    };
+    format!("{filter} | {order}")
+}
+
+/// A line is `tag | filter | order | tags that it goes to, first the selected one | tags it never takes`, or
+/// `tag | why not`.
+#[test]
+fn cases() {
+    let cases = include_str!("../../../../fixtures/suggest/cases.txt");
+    for line in cases.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let fields: Vec<&str> = line.split(" | ").map(str::trim).collect();
+        match (for_tag(fields[0]), fields.as_slice()) {
+            (Suggestion::Policy(derived), [tag, filter, order, good, bad]) => {
+                assert_eq!(written(&derived.policy), format!("{filter} | {order}"), "{tag}");
+                let good: Vec<&str> = good.split(' ').collect();
+                let bad: Vec<&str> = bad.split(' ').filter(|tag| !tag.is_empty()).collect();
+                let all: Vec<&str> = bad.iter().chain(&good).copied().chain([*tag]).collect();
+                assert_eq!(derived.policy.select(&all), Some(good[0]), "{tag} among {all:?}");
+                for other in bad {
+                    assert_eq!(derived.policy.select(&[other]), None, "{tag} must not lead to {other}");
+                }
+            }
+            (Suggestion::NotOrderable(reason), [tag, expect]) => {
+                assert_eq!(format!("{reason:?}").split('(').next(), Some(*expect), "{tag}");
+            }
+            (found, _) => panic!("{line}: {found:?}"),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_derived_policy_accepts_its_own_tag(tag in "[A-Za-z0-9_][A-Za-z0-9._-]{0,40}") {
+        if let Suggestion::Policy(derived) = for_tag(&tag) {
+            prop_assert_eq!(derived.policy.select(&[&tag]), Some(tag.as_str()));
+        }
+    }
+
+    #[test]
+    fn a_derived_policy_keeps_to_its_variant(
+        head in "(v|release-|main-)?", version in "[0-9]{1,2}(\\.[0-9]{1,2}){1,2}", tail in "(-alpine|-slim|-jdk17|-debian-12-r3|-3|-rc\\.1|)",
+        other_head in "(v|release-|main-)?", other_tail in "(-alpine|-slim|-jdk17|-debian-12-r3|-fips|)",
+    ) {
+        prop_assume!(head != other_head || tail != other_tail);
+        let tag = format!("{head}{version}{tail}");
+        let other = format!("{other_head}{version}{other_tail}");
+        if let Suggestion::Policy(derived) = for_tag(&tag) {
+            let spelled_alike = derived.policy.filter.is_none() && other_tail.is_empty() && other_head != "release-" && other_head != "main-";
+            let final_release = tail == "-rc.1" && other_tail.is_empty() && head == other_head;
+            prop_assert!(
+                spelled_alike || final_release || derived.policy.select(&[&other]).is_none(), "{} leads to {}", tag, other
+            );
+        }
+    }
+
+    #[test]
+    fn every_tag_can_be_tracked(tag in "[A-Za-z0-9_][A-Za-z0-9._-]{0,40}", other in "[A-Za-z0-9_][A-Za-z0-9._-]{0,40}") {
+        let policy = tracking(&tag).unwrap();
+        let selected = policy.select(&[&other, &tag]);
+        prop_assert_eq!(selected, Some(tag.as_str()));
+    }
+
+    #[test]
+    fn nothing_panics(tag in ".{0,200}") {
+        let _ = for_tag(&tag);
+    }
+}
