@@ -49,7 +49,6 @@ mod store;
 mod transport;
 mod tree;
 mod url;
-mod words;
 
 use std::future::Future;
 use std::path::PathBuf;

@@ -36,6 +36,7 @@
 //!   explain     why a policy selects what it does, and what becomes of its fields
 //!   lint        what is wrong with markers, policies and automations, before anything is done
 //! edges   one outside system each, own Error, no decisions
+//!   http        what every HTTP client keeps to: where a proof may go, redirects, hosts that ask for time
 //!   registry    tags and digests; login; limits
 //!   git         pack protocol, mirrors, tree walk, commits in memory, push
 //!   files       a plain directory as source and target
@@ -66,6 +67,7 @@ pub mod cli;
 pub mod config;
 pub mod files;
 pub mod git;
+pub mod http;
 pub mod registry;
 pub mod report;
 pub mod run;

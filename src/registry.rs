@@ -14,7 +14,7 @@
 //! | `login`, `machine`, `helper` | which credentials belong to it |
 //! | `transport`, `exchange` | connections, bounds, redirects |
 //! | `session`, `habit`, `challenge`, `token`, `grant` | what is shown to a registry |
-//! | `poll`, `retry`, `pause` | whom to ask, when to ask again, and when nobody may |
+//! | `poll`, `retry` | whom to ask, and when to ask again |
 //! | `error`, `remote` | what is said about failures |
 //! | `listing`, `link`, `manifest` | tags, pages, digests |
 //! | `validator`, `pushed` | whether a list has changed, and when tags were pushed |
@@ -32,7 +32,6 @@ mod login;
 mod machine;
 mod manifest;
 mod mirror;
-mod pause;
 mod poll;
 mod pushed;
 mod remote;
@@ -61,10 +60,10 @@ use session::Shared;
 use token::Tokens;
 use transport::{Common, Transports};
 
+pub use crate::http::MAX_RETRY_AFTER;
 pub use error::{Error, Kind, Sent};
 pub use machine::DockerConfig;
 pub use mirror::Mirror;
-pub use retry::MAX_RETRY_AFTER;
 pub use settings::{
     CONNECT_TIMEOUT, HELPER_TIMEOUT, Limits, PER_HOST, PROBE_TIMEOUT, READ_TIMEOUT, RETRY_WAIT, Settings,
 };
@@ -119,7 +118,7 @@ impl Client {
             read_timeout: settings.read_timeout,
             idle_per_host: settings.per_host,
         };
-        let exchange = Exchange::new(Transports::new(common), settings.per_host);
+        let exchange = Exchange::new(Transports::new(common), settings.per_host, settings.pauses.clone());
         let machine = Machine::new(settings.docker_config.clone(), settings.helper_timeout);
         let shared = Shared { exchange, tokens: Tokens::default(), habits: Habits::default() };
         Ok(Self { settings, machine, schemes: Schemes::default(), shared })

@@ -6,14 +6,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use access::{GitLogin, Login, Proxy, SshIdentity, Tls, TlsIdentity};
+use image::Repository;
 use tagwright::git::{
     Author, CommitId, CommitTime, Criteria, Edit, Error, Expected, Found, Git, Kind, Mirror, NewCommit, Outcome,
-    Pushed, RefUpdate, SkipReason, Snapshot, Want,
+    Pushed, RefUpdate, Settings, SkipReason, Snapshot, Want,
 };
+use tagwright::registry::{self, MAX_RETRY_AFTER};
 
+#[path = "support/registry.rs"]
+mod simulated;
 #[path = "support/git.rs"]
 mod support;
 
+use simulated::door::{Certificates, Clients};
+use simulated::{Fault, Registry, World};
 use support::{Behaviour, Remote, Server, access, anyone, git_with, machine, settings};
 
 const CRITERIA: Criteria = Criteria { rule: "test 1", is_candidate, contains, max_bytes: 1_000 };
@@ -260,6 +266,40 @@ async fn a_redirect_to_another_host_carries_no_login() {
 }
 
 #[tokio::test]
+async fn a_login_that_was_left_behind_does_not_come_back() {
+    let (git, _data) = machine(&[]);
+    let remote = small();
+    let there = Server::start(remote.root.path(), Behaviour::default()).await;
+    let redirect = Some(there.base.clone());
+    let here = Server::start(remote.root.path(), Behaviour { redirect, ..Behaviour::default() }).await;
+    there.behave(Behaviour { redirect: Some(here.base.clone()), ..Behaviour::default() });
+    let mirror = git.open(&here.url(), &access(basic("bot", "s3cret"))).unwrap();
+    let error = mirror.advertise().await.unwrap_err();
+    assert!(matches!(error, Error::Redirect { .. }), "{error}");
+    let shown: Vec<_> = here.seen().into_iter().map(|seen| seen.authorization.is_some()).collect();
+    assert_eq!(shown, [true, false, false]);
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_host_carries_no_client_certificate() {
+    let certificates = Certificates::new(Clients::Certified);
+    let other = Registry::start_tls(World::default(), &certificates).await;
+    let target = format!("{}/repo.git/info/refs?service=git-upload-pack", other.url());
+    let elsewhere = World::default().failing("/info/refs", Fault::header(307, "location", target));
+    let server = Registry::start_tls(elsewhere, &certificates).await;
+    let identity = TlsIdentity {
+        certificate: certificates.client_certificate.clone(),
+        key: certificates.client_key.clone().into(),
+    };
+    let mut access = anyone();
+    access.tls = Tls { ca: Some(certificates.ca.clone()), identity: Some(identity) };
+    let (git, _data) = machine(&[]);
+    let error = git.open(&format!("{}/repo.git", server.url()), &access).unwrap().advertise().await.unwrap_err();
+    assert!(matches!(error, Error::Network { .. }), "{error:?}");
+    assert_eq!((server.seen().len(), other.seen().len()), (1, 0));
+}
+
+#[tokio::test]
 async fn redirects_end() {
     let (git, _data) = machine(&[]);
     let remote = small();
@@ -329,8 +369,77 @@ async fn http_failures_are_told_apart() {
             Server::start(remote.root.path(), Behaviour { answer: Some(answer), ..Behaviour::default() }).await;
         let error = git.open(&server.url(), &anyone()).unwrap().advertise().await.unwrap_err();
         assert_eq!((error.kind(), error.to_string()), (kind, format!("{} {expect}", server.url())));
-        let asked = (answer.0 == 503).then_some(Duration::from_secs(7));
-        assert!(answer.0 != 503 || error.retry_after() == asked);
+        assert_eq!(error.retry_after(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_asks_for_time_is_left_alone() {
+    let remote = small();
+    for status in [403, 429, 500, 502, 503] {
+        let (git, _data) = machine(&[]);
+        let busy = Behaviour {
+            answer: Some((status, "text/plain", "busy")),
+            retry_after: Some("600"),
+            ..Behaviour::default()
+        };
+        let server = Server::start(remote.root.path(), busy).await;
+        let error = git.open(&server.url(), &access(basic("bot", "s3cret"))).unwrap().advertise().await.unwrap_err();
+        let expect = format!("{} answered with HTTP status {status} and asks to wait 600 s: busy", server.url());
+        assert_eq!((error.kind(), error.to_string()), (Kind::Transient, expect));
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(600)));
+        server.behave(Behaviour::default());
+        for path in ["repo.git", "another.git"] {
+            let url = format!("{}/{path}", server.base);
+            let error = git.open(&url, &anyone()).unwrap().advertise().await.unwrap_err();
+            let left = error.retry_after().expect("how long it lasts");
+            assert!((Duration::from_secs(500)..=Duration::from_secs(600)).contains(&left), "{left:?}");
+            assert_eq!(error.kind(), Kind::Transient);
+            let (host, text) = (server.address(), error.to_string());
+            assert!(text.starts_with(&format!("{url} is not asked for ")), "{text}");
+            assert!(text.ends_with(&format!(" s, since {host} answered {status} to another request")), "{text}");
+        }
+        assert_eq!(server.seen().len(), 1, "the host was asked once");
+        let elsewhere = Server::start(remote.root.path(), Behaviour::default()).await;
+        git.open(&elsewhere.url(), &anyone()).unwrap().advertise().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_host_is_left_alone_as_registry_and_as_remote() {
+    let busy = Fault::header(503, "retry-after", "600");
+    let host = Registry::start(World::with("team/app", ["1.0"]).failing("tags/list", busy)).await;
+    let of_registry = registry::Settings { docker_config: registry::DockerConfig::none(), ..Default::default() };
+    let data = tempfile::tempdir().unwrap();
+    let of_git = Settings { pauses: of_registry.pauses.clone(), ..settings(data.path(), &[]) };
+    let (logins, tls, timeout) = (Vec::new(), Tls::default(), Duration::from_secs(60));
+    let access = access::Registry { logins, tls, proxy: None, insecure: false, timeout };
+    let repository = Repository::parse(&format!("{}/team/app", host.host())).unwrap();
+    registry::Client::new(of_registry).unwrap().tags(&repository, &access).await.unwrap_err();
+    let mirror = Git::new(of_git).unwrap().open(&format!("{}/repo.git", host.url()), &anyone()).unwrap();
+    let error = mirror.advertise().await.unwrap_err();
+    assert!(matches!(error, Error::Paused { status: 503, .. }), "{error}");
+    assert_eq!(host.count("/info/refs"), 0);
+}
+
+#[tokio::test]
+async fn nobody_is_left_alone_for_ever() {
+    let remote = small();
+    for (retry_after, expect) in [
+        ("99999999999999999999", Some(MAX_RETRY_AFTER)),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", Some(MAX_RETRY_AFTER)),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", Some(Duration::ZERO)),
+        ("soon", None),
+    ] {
+        let (git, _data) = machine(&[]);
+        let busy = Behaviour {
+            answer: Some((503, "text/plain", "busy")),
+            retry_after: Some(retry_after),
+            ..Behaviour::default()
+        };
+        let server = Server::start(remote.root.path(), busy).await;
+        let error = git.open(&server.url(), &anyone()).unwrap().advertise().await.unwrap_err();
+        assert_eq!(error.retry_after(), expect, "{retry_after}");
     }
 }
 

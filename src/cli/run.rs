@@ -97,7 +97,6 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> anyhow::Result<R
         streams::talk(&format!("note: {notice}"));
     }
     something_to_do(&settings.sources, &configuration)?;
-    let registry = registry::Client::new(registry_settings(&settings.mirrors)?)?;
     let temporary;
     let data_dir = match &settings.data_dir {
         Some(directory) => directory.clone(),
@@ -106,12 +105,20 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> anyhow::Result<R
             temporary.path().to_owned()
         }
     };
-    let git = git::Git::new(git_settings(data_dir, settings.git_configuration.clone()))?;
+    let (registry, git) = clients(settings, data_dir)?;
     let store = store(settings.data_dir.as_deref());
     let edges = Edges { registry, git, store };
     let memory = run::Memory::default();
     let context = run::Context { edges: &edges, memory: &memory, mode, now: jiff::Timestamp::now() };
     Ok(run::once(context, &configuration.automations).await)
+}
+
+/// The clients of a run. They share what hosts asked for, since one host may have both images and a Git remote.
+pub(super) fn clients(settings: &Settings, data_dir: PathBuf) -> anyhow::Result<(registry::Client, git::Git)> {
+    let registry = registry_settings(&settings.mirrors)?;
+    let mut git = git_settings(data_dir, settings.git_configuration.clone());
+    git.pauses = registry.pauses.clone();
+    Ok((registry::Client::new(registry)?, git::Git::new(git)?))
 }
 
 /// An empty configuration is a mistake: files that are not where they should be look like it.

@@ -4,6 +4,7 @@ use super::error::Error;
 use super::id::{CommitId, ObjectId};
 use super::packet::{Packet, Reader, line};
 use super::problem::Problem;
+use crate::http::words;
 
 /// The most references of one remote.
 const MAX_REFERENCES: usize = 1_000_000;
@@ -13,6 +14,9 @@ pub(super) const MAX_BYTES: u64 = 256 << 20;
 
 /// How many existing names an error quotes.
 const QUOTED: usize = 5;
+
+/// How much of a name or a word of the remote an error quotes, in characters.
+const MAX_QUOTED: usize = 200;
 
 /// The references of a remote at one moment.
 #[derive(Debug, Clone, Default)]
@@ -100,8 +104,9 @@ impl Advertisement {
     pub(super) fn missing(&self, remote: &str, reference: &str) -> Error {
         let prefix = if reference.starts_with("refs/tags/") { "refs/tags/" } else { "refs/heads/" };
         let of_kind = self.references.iter().filter(|known| known.name.starts_with(prefix));
-        let known = of_kind.take(QUOTED).map(|known| known.name.escape_debug().to_string()).collect();
-        Error::ReferenceMissing { remote: remote.to_owned(), reference: reference.escape_debug().to_string(), known }
+        let known = of_kind.take(QUOTED).map(|known| words::one_line(&known.name, MAX_QUOTED)).collect();
+        let reference = words::one_line(reference, MAX_QUOTED);
+        Error::ReferenceMissing { remote: remote.to_owned(), reference, known }
     }
 
     /// Reads the advertisement up to its flush packet.
@@ -122,8 +127,8 @@ impl Advertisement {
 
     fn take(&mut self, data: &[u8], first: bool, remote: &str) -> Result<(), Error> {
         let text = line(data);
-        if let Some(words) = text.strip_prefix(b"ERR ") {
-            return Err(Error::Remote { remote: remote.to_owned(), words: super::words::clean(words) });
+        if let Some(said) = text.strip_prefix(b"ERR ") {
+            return Err(Error::Remote { remote: remote.to_owned(), words: words::clean(said) });
         }
         if text.starts_with(b"shallow ") || text.starts_with(b"version ") {
             return Ok(());
@@ -138,7 +143,8 @@ impl Advertisement {
         let broken = || broken(remote, Problem::Reference);
         let (id, name) = reference.split_at_checked(41).ok_or_else(broken)?;
         if let Some(format) = self.capabilities.value("object-format=").filter(|format| *format != "sha1") {
-            return Err(Error::ObjectFormat { remote: remote.to_owned(), format: format.escape_debug().to_string() });
+            let format = words::one_line(format, MAX_QUOTED);
+            return Err(Error::ObjectFormat { remote: remote.to_owned(), format });
         }
         let id = ObjectId::from_hex(&id[..40]).filter(|_| id[40] == b' ').ok_or_else(broken)?;
         match std::str::from_utf8(name) {
@@ -191,5 +197,25 @@ impl Capabilities {
     /// Returns what follows `prefix` in the first capability that starts with it.
     pub(super) fn value(&self, prefix: &str) -> Option<&str> {
         self.0.iter().find_map(|capability| capability.strip_prefix(prefix))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_errors_quote_of_a_remote_is_bounded() {
+        let (id, long) = ("1".repeat(40), "x".repeat(60_000));
+        let mut advertisement = Advertisement::default();
+        for number in 0..10 {
+            advertisement.take(format!("{id} refs/heads/{number}\u{7}{long}\n").as_bytes(), false, "remote").unwrap();
+        }
+        let missing = advertisement.missing("remote", "refs/heads/main").to_string();
+        assert!(missing.contains("refs/heads/0\\u{7}xxx") && missing.len() < 2_000, "{} bytes", missing.len());
+        let first = format!("{id} refs/heads/main\0object-format={long}\n");
+        let format = advertisement.take(first.as_bytes(), true, "remote").unwrap_err().to_string();
+        assert!(format.contains("'xxx") && format.len() < 500, "{} bytes", format.len());
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::command;
 use super::settings::Settings;
-use super::url::authority;
+use crate::http::authority;
 
 /// How long a helper may think.
 const DEADLINE: Duration = Duration::from_secs(30);

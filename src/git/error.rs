@@ -108,7 +108,7 @@ pub enum Error {
         words: String,
     },
     /// The server answered with an HTTP status that is none of the above.
-    #[error("{remote} answered with HTTP status {status}{}", said(words))]
+    #[error("{remote} answered with HTTP status {status}{}{}", asking(*retry_after), said(words))]
     Http {
         /// The remote.
         remote: String,
@@ -118,6 +118,18 @@ pub enum Error {
         words: String,
         /// When to come back, as the server asks.
         retry_after: Option<Duration>,
+    },
+    /// Not asked, since the host asked for time in answer to another request.
+    #[error("{remote} is not asked for {}, since {host} answered {status} to another request", seconds(*retry_after))]
+    Paused {
+        /// The remote.
+        remote: String,
+        /// The host, and its port where it is not the scheme's.
+        host: String,
+        /// The HTTP status of the answer to the other request.
+        status: u16,
+        /// How long it is still left alone.
+        retry_after: Duration,
     },
     /// The answer is no answer of a Git server.
     #[error("{remote} is no Git repository over smart HTTP; it answered with content of type '{content_type}'")]
@@ -311,6 +323,7 @@ impl Error {
             | Self::AnswerTooLarge { .. }
             | Self::TooMany { .. }
             | Self::Edit { .. } => Kind::Denied,
+            Self::Http { retry_after: Some(_), .. } | Self::Paused { .. } => Kind::Transient,
             Self::Http { status, .. } => match *status {
                 408 | 425 | 429 | 500.. => Kind::Transient,
                 _ => Kind::Denied,
@@ -327,13 +340,25 @@ impl Error {
         }
     }
 
-    /// Returns how long the server asks to wait, where it does.
+    /// Returns how long the server asks to wait, where it does; at most [`MAX_RETRY_AFTER`](crate::http::MAX_RETRY_AFTER).
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Http { retry_after, .. } => *retry_after,
+            Self::Paused { retry_after, .. } => Some(*retry_after),
             _ => None,
         }
+    }
+}
+
+fn asking(retry_after: Option<Duration>) -> String {
+    retry_after.map(|wait| format!(" and asks to wait {}", seconds(wait))).unwrap_or_default()
+}
+
+fn seconds(duration: Duration) -> String {
+    match duration.subsec_millis() {
+        0 => format!("{} s", duration.as_secs()),
+        _ => format!("{:.1} s", duration.as_secs_f64()),
     }
 }
 

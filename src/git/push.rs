@@ -17,12 +17,16 @@ use super::packet::{self, Reader};
 use super::problem::Problem;
 use super::store::Store;
 use super::transport::{Connection, MAX_ANSWER};
+use crate::http::words::one_line;
 
 /// The most updates in one push.
 const MAX_UPDATES: usize = 1_000;
 
 /// The longest push option or reference name.
 const MAX_TEXT: usize = 1_000;
+
+/// How much of one that cannot be sent an error quotes, in characters.
+const MAX_QUOTED: usize = 100;
 
 /// One reference to move.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,7 +161,7 @@ fn check(updates: &[RefUpdate]) -> Result<(), Error> {
         let name = &update.reference;
         let valid = name.starts_with("refs/") && name.len() <= MAX_TEXT && git2::Reference::is_valid_name(name);
         if !valid || updates[..n].iter().any(|other| other.reference == *name) {
-            return Err(Error::Argument { what: "reference", value: name.escape_debug().take(100).collect() });
+            return Err(Error::Argument { what: "reference", value: one_line(name, MAX_QUOTED) });
         }
     }
     Ok(())
@@ -170,7 +174,7 @@ fn option_lines(options: &[(String, String)]) -> Result<Vec<String>, Error> {
     };
     let lines: Vec<_> = options.iter().map(line).collect();
     match lines.iter().find(|line| line.is_empty() || line.len() > MAX_TEXT || line.contains(['\n', '\0'])) {
-        Some(bad) => Err(Error::Argument { what: "push option", value: bad.escape_debug().take(100).collect() }),
+        Some(bad) => Err(Error::Argument { what: "push option", value: one_line(bad, MAX_QUOTED) }),
         None => Ok(lines),
     }
 }

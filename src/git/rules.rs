@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::settings::Settings;
-use super::url::authority;
+use crate::http::authority;
 
 /// How many entries `GIT_CONFIG_COUNT` may announce.
 const MAX_ENTRIES: usize = 10_000;

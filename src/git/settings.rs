@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::http::Pauses;
+
 /// The largest pack that is fetched unless told otherwise: 4 GiB.
 pub const MAX_PACK_BYTES: u64 = 4 << 30;
 
@@ -22,6 +24,8 @@ pub struct Settings {
     pub system_config: PathBuf,
     /// The largest pack that is fetched, in bytes.
     pub max_pack_bytes: u64,
+    /// The hosts that are left alone for a while; unless told otherwise a table of its own.
+    pub pauses: Pauses,
 }
 
 impl Settings {
@@ -35,6 +39,7 @@ impl Settings {
             environment: std::env::vars_os().collect(),
             system_config: PathBuf::from("/etc/gitconfig"),
             max_pack_bytes: MAX_PACK_BYTES,
+            pauses: Pauses::default(),
         }
     }
 

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 
 use super::error::Error;
 use super::problem::UrlProblem;
+use crate::http::authority;
 
 /// A parsed Git URL. Its `Display` is the URL without user name and password.
 #[derive(Debug, Clone)]
@@ -113,12 +114,6 @@ impl fmt::Display for SshTarget {
             _ => Ok(()),
         }
     }
-}
-
-/// Returns host and port of an `http` URL.
-pub(super) fn authority(url: &url::Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 fn parse(text: &str) -> Result<Url, UrlProblem> {

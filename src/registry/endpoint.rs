@@ -7,6 +7,7 @@ use url::{Host, Url};
 
 use super::error::Error;
 use super::mirror::Mirror;
+use crate::http::authority;
 
 /// The hosts under which Docker Hub is known. Requests go to the first, which serves the API as the others do, and is the
 /// one that Flux asks.
@@ -32,7 +33,7 @@ pub(crate) struct Endpoint {
     pub(crate) scope_name: String,
     /// The repository's name below the root.
     pub(crate) name: String,
-    /// Whether plain HTTP is allowed, for the registry and for its token server.
+    /// Whether plain HTTP may be spoken there.
     pub(crate) plain_http: PlainHttp,
     /// Whether this is the registry itself or a mirror of it.
     pub(crate) role: Role,
@@ -86,22 +87,6 @@ pub(crate) fn is_docker_hub(authority: &str) -> bool {
 /// Returns the authority in lower case, and for Docker Hub its canonical one.
 pub(crate) fn canonical_host(authority: &str) -> String {
     if is_docker_hub(authority) { DOCKER_HUB.to_owned() } else { authority.to_ascii_lowercase() }
-}
-
-/// Returns `host[:port]` of an address; the port is left out where it is the scheme's.
-pub(crate) fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// Whether two addresses are of one server, so that what is secret may go to both. Moving from HTTP up to HTTPS on the
-/// usual ports stays with the server; moving down does not.
-pub(crate) fn same_server(known: &Url, other: &Url) -> bool {
-    let upgrade =
-        known.scheme() == "http" && known.port().is_none() && other.scheme() == "https" && other.port().is_none();
-    known.host() == other.host()
-        && (upgrade
-            || (known.scheme() == other.scheme() && known.port_or_known_default() == other.port_or_known_default()))
 }
 
 /// Whether an address is one of this machine, where no proxy of the environment can be meant.
@@ -246,16 +231,5 @@ mod tests {
         {
             assert!(!is_private_literal(&Url::parse(address).unwrap()), "{address}");
         }
-    }
-
-    #[test]
-    fn servers() {
-        let same = |known, other| same_server(&Url::parse(known).unwrap(), &Url::parse(other).unwrap());
-        assert!(same("https://a.io/x", "https://a.io:443/y"));
-        assert!(same("http://a.io/x", "https://a.io/y"));
-        assert!(!same("https://a.io/x", "http://a.io/y"));
-        assert!(!same("https://a.io/x", "https://b.io/x"));
-        assert!(!same("http://a.io:5000/x", "http://a.io:5001/x"));
-        assert!(!same("http://a.io:5000/x", "https://a.io:5000/x"));
     }
 }

@@ -1,10 +1,11 @@
 //! One request and its answer: connections, bounds, redirects.
 //!
-//! Nothing here knows of logins or tokens but as a header value that must not reach another server.
+//! Nothing here knows of logins or tokens but as a header value that is for one server alone.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use access::Registry;
 use reqwest::header::{self, HeaderMap, HeaderValue};
@@ -13,15 +14,12 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
 
-use super::endpoint::{authority, is_loopback, is_private_literal, same_server};
+use super::endpoint::{is_loopback, is_private_literal};
 use super::error::Error;
-use super::pause::Pauses;
 use super::remote::show;
-use super::retry::wait_of;
-use super::transport::{Route, Transports, Trust, reason};
+use super::transport::{Identity, Route, Transports, Trust, reason};
+use crate::http::{Obstacle, Origin, Pauses, Trail, authority};
 
-/// How many redirects are followed.
-const MAX_REDIRECTS: usize = 5;
 /// How many bytes of a failure's body are read; the rest is dropped with the connection.
 const MAX_FAILURE_BODY: usize = 64 * 1024;
 /// How many hosts are known before those without a request are forgotten.
@@ -54,6 +52,10 @@ pub(crate) struct Reply {
     pub(crate) headers: HeaderMap,
     /// The address that answered, after redirects.
     pub(crate) url: Url,
+    /// Whether what is for one server alone was shown to the one that answered.
+    pub(crate) is_home: bool,
+    /// How long it asks to be left alone.
+    pub(crate) asked_wait: Option<Duration>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -74,45 +76,45 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn new(transports: Transports, per_host: usize) -> Self {
-        Self { transports, per_host: per_host.max(1), gates: Mutex::default(), pauses: Pauses::default() }
+    pub(crate) fn new(transports: Transports, per_host: usize, pauses: Pauses) -> Self {
+        Self { transports, per_host: per_host.max(1), gates: Mutex::default(), pauses }
     }
 
-    /// Sends a request and follows redirects. The authorization goes to the request's own server alone.
+    /// Sends a request and follows redirects. The authorization and the client certificate go to `home` alone, which need
+    /// not be where the request goes: a list may go on on another server.
     pub(crate) async fn follow(
         &self,
         access: &Registry,
         request: &Request,
+        home: &Origin,
         authorization: Option<&HeaderValue>,
     ) -> Result<Reply, Error> {
-        let mut authorization = authorization;
-        let mut url = request.url.clone();
-        for _ in 0..=MAX_REDIRECTS {
-            let reply = self.send(access, request, &url, authorization).await?;
-            let Some(target) = redirect(request, &reply)? else { return Ok(reply) };
-            // Once gone it does not come back, whatever the other server points to.
-            authorization = authorization.filter(|_| same_server(&request.url, &target));
-            url = target;
+        let mut trail = Trail::new(home.clone(), request.url.clone());
+        loop {
+            let reply = self.send(access, request, &trail, authorization).await?;
+            let Some(target) = redirect(&reply)? else { return Ok(reply) };
+            go_on(&mut trail, request, &reply, target)?;
         }
-        Err(Error::Redirect { url: show(&request.url), target: show(&url), reason: "is one redirect too many" })
     }
 
-    /// Sends one request and reads the answer, unless the host asked to be left alone.
+    /// Sends one request to where a trail has led and reads the answer, unless the host asked to be left alone.
     pub(crate) async fn send(
         &self,
         access: &Registry,
         request: &Request,
-        url: &Url,
+        trail: &Trail,
         authorization: Option<&HeaderValue>,
     ) -> Result<Reply, Error> {
+        let (url, is_home) = (trail.at(), trail.is_home());
         let route = if is_loopback(url) { Route::Direct } else { Route::Environment };
-        let transport = self.transports.get(access, &authority(url), route)?;
+        let identity = if is_home { Identity::Shown } else { Identity::Withheld };
+        let transport = self.transports.get(access, &authority(url), route, identity)?;
         if url.scheme() == "https" && transport.trust == Trust::Nobody {
             return Err(Error::NoAuthorities { url: show(url) });
         }
         let mut builder = transport.http.request(request.method.clone(), url.clone());
         builder = builder.header(header::ACCEPT, request.accept.clone());
-        if let Some(authorization) = authorization {
+        if let Some(authorization) = authorization.filter(|_| is_home) {
             builder = builder.header(header::AUTHORIZATION, authorization.clone());
         }
         if let Some(known) = &request.known {
@@ -127,17 +129,15 @@ impl Exchange {
         let _entered = gate.acquire().await;
         // Behind the gate: those that waited there are the ones to hold back.
         let now = Instant::now();
-        if let Some(pause) = self.pauses.of(&host, now) {
+        if let Some(pause) = self.pauses.of(url, now) {
             return Err(Error::Paused { host, status: pause.status, retry_after: pause.left(now) });
         }
         let response = builder.send().await.map_err(|error| failure(url, error))?;
         let (status, headers) = (response.status(), response.headers().clone());
+        // Before the body, which may be long in coming or break off.
+        let asked_wait = self.pauses.heed(url, status, &headers);
         let body = read(response, url, request.limit).await?;
-        let reply = Reply { status, headers, url: url.clone(), body };
-        if let (429 | 503, Some(wait)) = (status.as_u16(), wait_of(&reply)) {
-            self.pauses.begin(&host, status.as_u16(), wait, Instant::now());
-        }
-        Ok(reply)
+        Ok(Reply { status, headers, url: url.clone(), is_home, asked_wait, body })
     }
 
     fn gate(&self, authority: &str) -> Arc<Semaphore> {
@@ -170,26 +170,28 @@ async fn read(mut response: reqwest::Response, url: &Url, limit: usize) -> Resul
 }
 
 /// Returns where an answer redirects to, if it does.
-fn redirect(request: &Request, reply: &Reply) -> Result<Option<Url>, Error> {
+fn redirect(reply: &Reply) -> Result<Option<Url>, Error> {
     if !matches!(reply.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
     let Some(location) = reply.headers.get(header::LOCATION) else { return Ok(None) };
     let target = location.to_str().ok().and_then(|location| reply.url.join(location).ok());
-    let refuse = |target: String, reason| Error::Redirect { url: show(&reply.url), target, reason };
-    let Some(target) = target else { return Err(refuse("nowhere".to_owned(), "is not an address")) };
-    let reason = if !matches!(target.scheme(), "http" | "https") {
-        "is not an address of the web"
-    } else if reply.url.scheme() == "https" && target.scheme() == "http" {
-        "is plain HTTP"
-    } else if request.form.is_some() {
-        "may not have the token that is asked with"
-    } else if is_private_literal(&target) && target.host() != request.url.host() {
-        "is a private address"
-    } else {
-        return Ok(Some(target));
+    let nowhere =
+        || Error::Redirect { url: show(&reply.url), target: "nowhere".to_owned(), reason: "is not an address" };
+    target.map(Some).ok_or_else(nowhere)
+}
+
+/// Goes where an answer redirects to, if that may be.
+fn go_on(trail: &mut Trail, request: &Request, reply: &Reply, target: Url) -> Result<(), Error> {
+    let reason = match trail.follow(target.clone()) {
+        Err(Obstacle::Scheme) => "is not an address of the web",
+        Err(Obstacle::Downgrade) => "is plain HTTP",
+        Err(Obstacle::TooMany) => "is one redirect too many",
+        Ok(()) if request.form.is_some() => "may not have the token that is asked with",
+        Ok(()) if is_private_literal(&target) && target.host() != request.url.host() => "is a private address",
+        Ok(()) => return Ok(()),
     };
-    Err(refuse(show(&target), reason))
+    Err(Error::Redirect { url: show(&reply.url), target: show(&target), reason })
 }
 
 /// Says what kept a request from being answered.

@@ -10,10 +10,11 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use url::Url;
 
-use super::endpoint::{Endpoint, PlainHttp, is_private_literal};
+use super::endpoint::{Endpoint, is_private_literal};
 use super::error::Error;
-use super::remote::{shorten, show};
+use super::remote::show;
 use super::token::{Token, TokenKey};
+use crate::http::words::one_line;
 
 /// The most bytes that are read of a token server's answer.
 pub(crate) const MAX_ANSWER: usize = 1024 * 1024;
@@ -24,17 +25,16 @@ const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long before its end a token is not used any more; a fifth of its life where that is less.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// Checks that a realm is one to which credentials may go: HTTPS (plain HTTP where the registry itself may speak it), and
-/// no private address unless it is the registry's own.
+/// Checks that a realm is one to which credentials may go: HTTPS (plain HTTP where the registry itself speaks it, so that
+/// nothing is said in the open that was secret before), and no private address unless it is the registry's own.
 pub(crate) fn check_realm(realm: &str, endpoint: &Endpoint) -> Result<Url, Error> {
     let refuse = |realm: String, reason| Error::Realm { registry: endpoint.authority.clone(), realm, reason };
     let Ok(url) = Url::parse(realm) else {
-        return Err(refuse(format!("{:?}", shorten(realm, 100)), "is not an address"));
+        return Err(refuse(format!("{:?}", one_line(realm, 100)), "is not an address"));
     };
-    let plain_allowed = endpoint.plain_http == PlainHttp::Allowed;
     let reason = if !matches!(url.scheme(), "http" | "https") {
         "is not an address of the web"
-    } else if url.scheme() == "http" && !plain_allowed {
+    } else if url.scheme() == "http" && endpoint.root.scheme() != "http" {
         "is plain HTTP"
     } else if is_private_literal(&url) && url.host() != endpoint.root.host() {
         "is a private address and not the registry's own"
@@ -132,8 +132,13 @@ mod tests {
     use super::*;
     use image::Repository;
 
+    /// An endpoint as it is once it is known what is spoken there: plain HTTP on port 5000.
     fn endpoint(name: &str) -> Endpoint {
-        Endpoint::all(&Repository::parse(name).unwrap(), &[], false).unwrap().remove(0)
+        let mut endpoint = Endpoint::all(&Repository::parse(name).unwrap(), &[], false).unwrap().remove(0);
+        if endpoint.root.port() == Some(5000) {
+            endpoint.root.set_scheme("http").unwrap();
+        }
+        endpoint
     }
 
     #[test]
@@ -175,6 +180,11 @@ mod tests {
                 "'127.0.0.1:5000' names http://127.0.0.2:5001/token for tokens, which is a private address and not the registry's own",
             ),
             ("10.0.0.1/ab", "https://auth.example.com/token", "ok"),
+            (
+                "127.0.0.1:5001/ab",
+                "http://127.0.0.1:5001/token",
+                "'127.0.0.1:5001' names http://127.0.0.1:5001/token for tokens, which is plain HTTP",
+            ),
         ];
         for (name, realm, expect) in cases {
             let found = check_realm(realm, &endpoint(name)).map_or_else(|error| error.to_string(), |_| "ok".to_owned());

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
 use super::error::Error;
-use super::remote::shorten;
+use crate::http::words::one_line;
 
 /// The most bytes that are read of a helper's answer.
 const MAX_ANSWER: u64 = 64 * 1024;
@@ -36,7 +36,7 @@ pub(crate) async fn get(
 ) -> Result<Option<RegistryLogin>, Error> {
     let program = format!("docker-credential-{name}");
     let fail =
-        |reason: String| Error::Helper { helper: shorten(&program, MAX_MESSAGE), server: server.to_owned(), reason };
+        |reason: String| Error::Helper { helper: one_line(&program, MAX_MESSAGE), server: server.to_owned(), reason };
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
         return Err(fail("is not a name of a program".to_owned()));
     }
@@ -51,7 +51,7 @@ pub(crate) async fn get(
     let message = String::from_utf8_lossy(&output);
     match message.contains(NOT_FOUND) {
         true => Ok(None),
-        false => Err(fail(format!("failed: {}", shorten(message.trim(), MAX_MESSAGE)))),
+        false => Err(fail(format!("failed: {}", one_line(message.trim(), MAX_MESSAGE)))),
     }
 }
 

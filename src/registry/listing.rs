@@ -11,14 +11,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::endpoint::same_server;
 use super::error::Error;
 use super::exchange::{Reply, Request};
 use super::link;
-use super::remote::{shorten, show};
+use super::remote::show;
 use super::session::Session;
 use super::settings::Limits;
 use super::{Fresh, Listing, pushed, validator};
+use crate::http::Origin;
+use crate::http::words::one_line;
 
 /// How many tags are asked for in one page; if a registry cannot (400, 5xx), how many then.
 const PAGE_SIZES: [&str; 2] = ["1000", "100"];
@@ -94,13 +95,15 @@ fn request(url: Url, limits: &Limits) -> Request {
     Request::get(url, HeaderValue::from_static("application/json"), limits.page_bytes)
 }
 
-/// Returns the address of the next page. It must be on the registry, or on the server that the registry sent us to.
+/// Returns the address of the next page. It must be on the registry, or on the server that the registry sent us to, which
+/// gets nothing that is for the registry.
 fn next(session: &Session<'_>, reply: &Reply) -> Result<Option<Url>, Error> {
     let target = link::next(reply.texts(header::LINK)).map_err(|reason| link_error(&reply.url, reason))?;
     let Some(target) = target else { return Ok(None) };
     let mut url = reply.url.join(&target).map_err(|_| link_error(&reply.url, "is not an address"))?;
     url.set_fragment(None);
-    let known = same_server(&reply.url, &url) || same_server(&session.endpoint.root, &url);
+    let target = Origin::of(&url);
+    let known = [&reply.url, &session.endpoint.root].iter().any(|known| Origin::of(known).covers(&target));
     match known && url.username().is_empty() && url.password().is_none() {
         true => Ok(Some(url)),
         false => Err(link_error(&reply.url, &format!("leads to another server, {}", show(&url)))),
@@ -160,7 +163,7 @@ impl Gathered {
             refused_sample: refused
                 .iter()
                 .take(MAX_REFUSED_SHOWN)
-                .map(|tag| shorten(tag, MAX_REFUSED_LENGTH))
+                .map(|tag| one_line(tag, MAX_REFUSED_LENGTH))
                 .collect(),
             pushed: self.pushed,
             validator,

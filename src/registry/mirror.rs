@@ -3,7 +3,7 @@
 //! As containerd has them. A request for a repository of `HOST` goes to the mirror first. Where the mirror cannot be
 //! reached, is overloaded or broken (408, 429, 5xx), or does not have the repository (404), the registry itself is asked;
 //! any other answer, such as a denied login, is final. Credentials for a mirror are those of the mirror's own host, and
-//! the registry's are never sent to it.
+//! the registry's are never sent to it, and neither is its client certificate.
 
 use std::fmt;
 

@@ -1,5 +1,7 @@
 //! One question to one repository: its mirrors and itself in turn, each with the credentials that belong to it.
 
+use std::borrow::Cow;
+
 use image::{Digest, Repository, Tag};
 use reqwest::header::HeaderValue;
 
@@ -95,7 +97,8 @@ impl<Q: Question> Poll<'_, Q> {
 
     async fn ask(&self, endpoint: &Endpoint, patience: Patience) -> Result<Q::Answer, Error> {
         let (credential, origin) = self.credential(endpoint).await?;
-        let (shared, access) = (&self.client.shared, self.access);
+        let access = self.access_to(endpoint);
+        let (shared, access) = (&self.client.shared, access.as_ref());
         let probe = self.client.settings.probe_timeout;
         let settle = |_| self.client.schemes.settle(&shared.exchange, access, endpoint, probe);
         let settled = patience.retry(settle).await?;
@@ -112,6 +115,17 @@ impl<Q: Question> Poll<'_, Q> {
             _ => {}
         }
         answer
+    }
+
+    /// Returns how to reach an endpoint. The client certificate is the registry's, and no mirror gets to see it.
+    fn access_to(&self, endpoint: &Endpoint) -> Cow<'_, access::Registry> {
+        match (endpoint.role, &self.access.tls.identity) {
+            (Role::Mirror, Some(_)) => {
+                let tls = access::Tls { ca: self.access.tls.ca.clone(), identity: None };
+                Cow::Owned(access::Registry { tls, ..self.access.clone() })
+            }
+            _ => Cow::Borrowed(self.access),
+        }
     }
 
     /// Returns the credentials for an endpoint. A mirror belongs to the machine rather than to the repository, so what

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use url::Url;
 
+use crate::http::words::one_line;
+
 /// The longest text of a registry that a message repeats, in characters.
 const MAX_REMOTE_TEXT: usize = 200;
 /// The most errors of one answer that a message repeats.
@@ -18,16 +20,7 @@ pub(crate) fn show(url: &Url) -> String {
     let _ = plain.set_password(None);
     plain.set_query(None);
     plain.set_fragment(None);
-    shorten(plain.as_str(), MAX_URL)
-}
-
-/// Makes a remote text fit for a message: one line, escaped, short.
-pub(crate) fn shorten(text: &str, limit: usize) -> String {
-    let mut short: String = text.chars().take(limit).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"")
+    one_line(plain.as_str(), MAX_URL)
 }
 
 /// Reads the registry's own error format, `{"errors": [{"code", "message"}]}`, and what token servers use in its place.
@@ -57,7 +50,7 @@ pub(crate) fn envelope(body: &[u8]) -> Option<String> {
         texts.push(join(envelope.error, envelope.error_description.or(envelope.details)));
     }
     texts.retain(|text| !text.is_empty());
-    (!texts.is_empty()).then(|| shorten(&texts.join("; "), MAX_REMOTE_TEXT))
+    (!texts.is_empty()).then(|| one_line(&texts.join("; "), MAX_REMOTE_TEXT))
 }
 
 #[cfg(test)]

@@ -5,19 +5,15 @@
 //! once, with the wait in it. Where nobody listens, which most often stays so, there are two attempts with less than half a
 //! second between them: enough for a server that is started anew behind a load balancer.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use reqwest::header;
 use tokio::time::Instant;
 
 use super::error::Error;
-use super::exchange::Reply;
 
 /// How many times one request is made.
 pub(crate) const ATTEMPTS: usize = 3;
-/// The longest wait that a registry is granted. Docker Hub counts over six hours.
-pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many times one request is made where nobody listens.
 const REFUSED_ATTEMPTS: usize = 2;
 /// The part of a usual wait that is spent on a host where nobody listens.
@@ -100,50 +96,14 @@ fn is_refused(error: &Error) -> bool {
 }
 
 /// Whether a status may be another one in a moment.
-pub(crate) fn is_passing_status(status: u16) -> bool {
+fn is_passing_status(status: u16) -> bool {
     PASSING_STATUSES.contains(&status)
-}
-
-/// Returns how long an answer asks to wait.
-pub(crate) fn wait_of(reply: &Reply) -> Option<Duration> {
-    let wait = reply.texts(header::RETRY_AFTER).next().and_then(|text| retry_after(text, SystemTime::now()));
-    wait.map(|wait| wait.min(MAX_RETRY_AFTER))
-}
-
-/// Reads `Retry-After`: seconds, or an HTTP date. A date that has passed means now.
-fn retry_after(header: &str, now: SystemTime) -> Option<Duration> {
-    let header = header.trim();
-    if let Ok(seconds) = header.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(header).ok()?;
-    Some(SystemTime::from(date).duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn headers() {
-        let now = SystemTime::from("2026-01-02T03:04:05Z".parse::<jiff::Timestamp>().unwrap());
-        let cases = [
-            ("0", Some(0)),
-            (" 120 ", Some(120)),
-            ("Fri, 02 Jan 2026 03:05:05 GMT", Some(60)),
-            ("Fri, 02 Jan 2026 03:03:05 GMT", Some(0)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("18446744073709551616", None),
-            ("-1", None),
-            ("1.5", None),
-            ("soon", None),
-            ("", None),
-        ];
-        for (header, expect) in cases {
-            assert_eq!(retry_after(header, now), expect.map(Duration::from_secs), "{header:?}");
-        }
-    }
 
     #[test]
     fn where_nobody_listens_it_is_soon_over() {

@@ -18,6 +18,7 @@ use super::endpoint::{Endpoint, PlainHttp, Role};
 use super::error::Error;
 use super::exchange::{Exchange, Request};
 use super::remote::show;
+use crate::http::{Origin, Trail};
 
 /// The most bytes that are read of the answer, which does not matter.
 const MAX_ANSWER: usize = 1024 * 1024;
@@ -88,7 +89,8 @@ fn and(reason: String, first: Error) -> String {
 /// Whether somebody answers, whatever the answer is.
 async fn ask(exchange: &Exchange, access: &Registry, root: &Url, patience: Duration) -> Result<(), Error> {
     let request = Request::get(root.clone(), HeaderValue::from_static("application/json"), MAX_ANSWER);
-    let answer = tokio::time::timeout(patience, exchange.send(access, &request, root, None)).await;
+    let trail = Trail::new(Origin::of(root), root.clone());
+    let answer = tokio::time::timeout(patience, exchange.send(access, &request, &trail, None)).await;
     match answer {
         Ok(Ok(_) | Err(Error::TooLarge { .. })) => Ok(()),
         Ok(Err(error)) => Err(error),

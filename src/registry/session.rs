@@ -13,15 +13,16 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::challenge::Challenge;
-use super::endpoint::{Endpoint, authority, same_server};
+use super::endpoint::Endpoint;
 use super::error::{Error, Sent};
 use super::exchange::{Exchange, Reply, Request};
 use super::grant;
 use super::habit::{Habit, HabitKey, Habits};
 use super::login::Credential;
 use super::remote::{envelope, show};
-use super::retry::{Patience, is_passing_status, wait_of};
+use super::retry::Patience;
 use super::token::{Source, Token, TokenKey, Tokens};
+use crate::http::{Origin, authority};
 
 /// What is asked of a repository unless its registry wants another word for it.
 const PULL: &str = "pull";
@@ -118,22 +119,32 @@ impl Session<'_> {
         }
     }
 
-    /// Sends a request with what the registry wants to see.
+    /// Sends a request with what the registry wants to see. A request to another server, such as the next page of a list
+    /// to which the registry redirected, goes without.
     async fn authorized(&self, request: &Request) -> Result<(Reply, Sent), Error> {
-        let mut proof = self.usual_proof().await?;
+        let home = Origin::of(&self.endpoint.root);
+        let mut proof = match home.covers(&Origin::of(&request.url)) {
+            true => self.usual_proof().await?,
+            false => Proof::Nothing,
+        };
         for _ in 0..MAX_PROOFS {
-            let reply = self.shared.exchange.follow(self.access, request, proof.header()).await?;
+            let reply = self.shared.exchange.follow(self.access, request, &home, proof.header()).await?;
             match self.better_proof(&reply, &proof).await? {
                 Some(better) => proof = better,
-                None => return Ok((reply, self.sent(&proof))),
+                None => {
+                    let sent = self.sent(&reply, &proof);
+                    return Ok((reply, sent));
+                }
             }
         }
-        let reply = self.shared.exchange.follow(self.access, request, proof.header()).await?;
-        Ok((reply, self.sent(&proof)))
+        let reply = self.shared.exchange.follow(self.access, request, &home, proof.header()).await?;
+        let sent = self.sent(&reply, &proof);
+        Ok((reply, sent))
     }
 
-    fn sent(&self, proof: &Proof) -> Sent {
+    fn sent(&self, reply: &Reply, proof: &Proof) -> Sent {
         match proof {
+            _ if !reply.is_home => Sent::Nothing,
             Proof::Nothing => Sent::Nothing,
             Proof::Token(..) if self.credential.is_anonymous() => Sent::Nothing,
             _ => Sent::Credentials,
@@ -158,11 +169,12 @@ impl Session<'_> {
 
     /// Returns what to send in place of a proof that did not do. `None` means that the answer stands.
     async fn better_proof(&self, reply: &Reply, proof: &Proof) -> Result<Option<Proof>, Error> {
-        let is_ours = same_server(&self.endpoint.root, &reply.url);
         match (reply.status, proof) {
-            (StatusCode::UNAUTHORIZED, _) if is_ours => self.meet(reply, proof).await,
+            // It is not about who asks, and it is not asked again now.
+            _ if reply.asked_wait.is_some() => Ok(None),
+            (StatusCode::UNAUTHORIZED, _) if reply.is_home => self.meet(reply, proof).await,
             (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, Proof::Nothing)
-                if is_ours && !reply.headers.contains_key(header::WWW_AUTHENTICATE) =>
+                if reply.is_home && !reply.headers.contains_key(header::WWW_AUTHENTICATE) =>
             {
                 Ok(self.basic())
             }
@@ -229,10 +241,12 @@ impl Session<'_> {
             Credential::Anonymous | Credential::Bearer(_) => (None, None),
         };
         let accept = HeaderValue::from_static("application/json");
+        // The one other server that a login is for: the registry named it, and it was checked.
+        let home = Origin::of(&key.realm);
         if let Some(refresh) = refresh {
             let get = Request::get(key.realm.clone(), accept.clone(), grant::MAX_ANSWER);
             let post = Request { method: Method::POST, form: Some(grant::form(key, refresh)), ..get };
-            let reply = self.shared.exchange.follow(self.access, &post, None).await?;
+            let reply = self.shared.exchange.follow(self.access, &post, &home, None).await?;
             // Older token servers only know the other way.
             if !matches!(reply.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
                 return self.read_token(&reply, Sent::Credentials);
@@ -240,8 +254,9 @@ impl Session<'_> {
         }
         let get = Request::get(grant::address(key), accept, grant::MAX_ANSWER);
         let authorization = login.as_ref().map(grant::basic);
-        let reply = self.shared.exchange.follow(self.access, &get, authorization.as_ref()).await?;
-        self.read_token(&reply, if login.is_some() { Sent::Credentials } else { Sent::Nothing })
+        let reply = self.shared.exchange.follow(self.access, &get, &home, authorization.as_ref()).await?;
+        let is_sent = login.is_some() && reply.is_home;
+        self.read_token(&reply, if is_sent { Sent::Credentials } else { Sent::Nothing })
     }
 
     fn read_token(&self, reply: &Reply, sent: Sent) -> Result<Token, Error> {
@@ -274,7 +289,7 @@ impl Session<'_> {
     /// Says what an answer that is no success means.
     fn judge(&self, reply: &Reply, sent: Sent) -> Error {
         match reply.status.as_u16() {
-            401 | 403 => denied(reply, sent),
+            401 | 403 if reply.asked_wait.is_none() => denied(reply, sent),
             404 => {
                 Error::NotFound { what: self.subject.clone(), url: show(&reply.url), message: envelope(&reply.body) }
             }
@@ -304,7 +319,7 @@ fn denied(reply: &Reply, sent: Sent) -> Error {
 
 fn status_error(reply: &Reply) -> Error {
     let (url, status, message) = (show(&reply.url), reply.status.as_u16(), envelope(&reply.body));
-    match wait_of(reply).filter(|_| is_passing_status(status)) {
+    match reply.asked_wait {
         Some(retry_after) => Error::Throttled { url, status, message, retry_after },
         None => Error::Status { url, status, message },
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::machine::DockerConfig;
 use super::mirror::Mirror;
+use crate::http::Pauses;
 
 /// How many requests are under way at once to one host.
 pub const PER_HOST: usize = 16;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub user_agent: String,
     /// How much of what a registry sends is read.
     pub limits: Limits,
+    /// The hosts that are left alone for a while. Default: a table of its own.
+    pub pauses: Pauses,
     /// How many requests are under way at once to one host. Default: [`PER_HOST`].
     pub per_host: usize,
     /// Default: [`CONNECT_TIMEOUT`].
@@ -51,6 +54,7 @@ impl Default for Settings {
             docker_config: DockerConfig::machine(),
             user_agent: concat!("tagwright/", env!("CARGO_PKG_VERSION")).to_owned(),
             limits: Limits::default(),
+            pauses: Pauses::default(),
             per_host: PER_HOST,
             connect_timeout: CONNECT_TIMEOUT,
             read_timeout: READ_TIMEOUT,

@@ -28,6 +28,15 @@ pub(crate) enum Route {
     Direct,
 }
 
+/// Whether the server may see the client certificate configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// It is the one that the certificate is for.
+    Shown,
+    /// It is another one.
+    Withheld,
+}
+
 /// A client, and whether it can trust anybody.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
@@ -69,14 +78,21 @@ impl Transports {
     ///
     /// # Errors
     /// A certificate, a key or the proxy's address cannot be used; `authority` is named in the message.
-    pub(crate) fn get(&self, access: &Registry, authority: &str, route: Route) -> Result<Transport, Error> {
-        let key = fingerprint(access, route);
+    pub(crate) fn get(
+        &self,
+        access: &Registry,
+        authority: &str,
+        route: Route,
+        identity: Identity,
+    ) -> Result<Transport, Error> {
+        let identity = access.tls.identity.as_ref().filter(|_| identity == Identity::Shown);
+        let key = fingerprint(access, route, identity);
         // A client is built while the lock is held: it takes milliseconds, and many polls want the same at first.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(transport) = known.get(&key) {
             return Ok(transport.clone());
         }
-        let transport = self.build(access, authority, route)?;
+        let transport = self.build(access, authority, route, identity)?;
         if known.len() >= MAX_CLIENTS {
             known.shift_remove_index(0);
         }
@@ -84,16 +100,22 @@ impl Transports {
         Ok(transport)
     }
 
-    fn build(&self, access: &Registry, authority: &str, route: Route) -> Result<Transport, Error> {
+    fn build(
+        &self,
+        access: &Registry,
+        authority: &str,
+        route: Route,
+        identity: Option<&TlsIdentity>,
+    ) -> Result<Transport, Error> {
         let authorities = authorities(access, authority)?;
-        let configured = self.configure(access, authority, route)?;
+        let configured = self.configure(access, authority, route, identity)?;
         let has_own = !authorities.is_empty();
         match configured.tls_certs_merge(authorities).build() {
             Ok(http) => Ok(Transport { http, trust: Trust::Authorities }),
             Err(error) if has_own => Err(certificate(authority, "certificates", reason(&error))),
             // A machine without authorities, such as a bare container, must still reach its plain HTTP registry.
             Err(_) => {
-                let bare = self.configure(access, authority, route)?.tls_certs_only([]).build();
+                let bare = self.configure(access, authority, route, identity)?.tls_certs_only([]).build();
                 let http = bare.map_err(|error| certificate(authority, "certificates", reason(&error)))?;
                 Ok(Transport { http, trust: Trust::Nobody })
             }
@@ -101,7 +123,13 @@ impl Transports {
     }
 
     /// Everything but the authorities.
-    fn configure(&self, access: &Registry, authority: &str, route: Route) -> Result<reqwest::ClientBuilder, Error> {
+    fn configure(
+        &self,
+        access: &Registry,
+        authority: &str,
+        route: Route,
+        identity: Option<&TlsIdentity>,
+    ) -> Result<reqwest::ClientBuilder, Error> {
         let mut builder = reqwest::Client::builder()
             .user_agent(&self.common.user_agent)
             .connect_timeout(self.common.connect_timeout)
@@ -111,7 +139,7 @@ impl Transports {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .http1_only();
-        if let Some(identity) = &access.tls.identity {
+        if let Some(identity) = identity {
             builder = builder.identity(client_identity(identity, authority)?);
         }
         builder = match (&access.proxy, route) {
@@ -172,14 +200,13 @@ pub(crate) fn reason(error: &(dyn std::error::Error + 'static)) -> String {
     innermost.to_string()
 }
 
-fn fingerprint(access: &Registry, route: Route) -> [u8; 32] {
+fn fingerprint(access: &Registry, route: Route, identity: Option<&TlsIdentity>) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut add = |text: Option<&str>| {
         hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
         hash.update(text.unwrap_or_default());
     };
     add(access.tls.ca.as_deref());
-    let identity = access.tls.identity.as_ref();
     add(identity.map(|identity| identity.certificate.as_str()));
     add(identity.map(|identity| identity.key.expose_secret()));
     let proxy = access.proxy.as_ref();

@@ -143,6 +143,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Registry { source, .. } => source.retry_after(),
+            Self::Git { source, .. } => source.retry_after(),
             _ => None,
         }
     }

@@ -50,6 +50,26 @@ async fn a_selection_that_comes_back_is_applied() {
     bot.await.unwrap();
 }
 
+/// The host of the remote says when to come back, and nothing asks it before.
+#[tokio::test(start_paused = true)]
+async fn a_git_host_that_asks_for_time_gets_it() {
+    let world = World::start().await;
+    let (bot, handle) = world.bot(world.daily("suspend: false"), world.settings());
+    pass(&handle, MINUTE).await;
+    world.server.seen();
+    let busy = Some((503, "text/plain", "busy"));
+    world.server.behave(Behaviour { answer: busy, retry_after: Some("600"), ..Behaviour::default() });
+    world.release(0, "1.1.0");
+    pass(&handle, 2 * MINUTE).await;
+    world.server.behave(Behaviour::default());
+    pass(&handle, 7 * MINUTE).await;
+    assert_eq!((world.server.seen().len(), world.tag(0).as_str()), (1, "1.0.0"));
+    pass(&handle, 4 * MINUTE).await;
+    assert_eq!(world.tag(0), "1.1.0");
+    handle.shutdown();
+    bot.await.unwrap();
+}
+
 /// The registry lists a tag and does not tell its digest.
 #[tokio::test(start_paused = true)]
 async fn a_digest_that_could_not_be_had_is_asked_for_again() {

@@ -1,8 +1,10 @@
 //! Redirects: followed, but alone.
 
-use tagwright::registry::Kind;
+use tagwright::registry::{Error, Kind, Sent};
 
-use crate::simulated::{Account, Auth, Bearer, Fault, Registry, World};
+use crate::simulated::door::{Certificates, Clients};
+use crate::simulated::{Account, Auth, Bearer, Fault, Links, Registry, World};
+use crate::transports::identified;
 use crate::{access, list, message, with_logins};
 
 fn world() -> World {
@@ -67,12 +69,52 @@ async fn the_same_host_keeps_credentials() {
 
 #[tokio::test]
 async fn pages_behind_a_redirect_stay_there() {
-    let other =
-        Registry::start(World::with("team/app", ["1", "2", "3"]).paged(1, crate::simulated::Links::Relative)).await;
+    let other = Registry::start(World::with("team/app", ["1", "2", "3"]).paged(1, Links::Relative)).await;
     let registry =
         Registry::start(world().failing("tags/list", to(&format!("{}/v2/team/app/tags/list", other.url())))).await;
     assert_eq!(list(&registry, "team/app", &access()).await.unwrap().tags, ["1", "2", "3"]);
     assert_eq!((registry.count("tags/list"), other.count("tags/list")), (1, 3));
+}
+
+#[tokio::test]
+async fn pages_behind_a_redirect_get_no_credentials() {
+    let account = || vec![Account::new("me", "right")];
+    for auth in [Auth::Basic(account()), Auth::Bearer(Bearer::of(account()))] {
+        let other = Registry::start(World::with("team/app", ["1", "2", "3"]).paged(1, Links::Relative)).await;
+        let registry = Registry::start(world().guarded(auth)).await;
+        let access = with_logins(&[(&registry.host(), "me", "right")]);
+        let (client, repository) = (crate::client(), crate::repository(&registry.host(), "team/app"));
+        client.tags(&repository, &access).await.unwrap();
+        let elsewhere = to(&format!("{}/v2/team/app/tags/list", other.url()));
+        registry.change(|world| world.faults.push_back(("tags/list".to_owned(), elsewhere)));
+        assert_eq!(client.tags(&repository, &access).await.unwrap().tags, ["1", "2", "3"]);
+        let shown: Vec<_> = other.seen().into_iter().map(|seen| seen.authorization).collect();
+        assert_eq!(shown, [None, None, None]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_sent_was_not_refused() {
+    let guarded = || world().guarded(Auth::Basic(vec![Account::new("me", "right")]));
+    let (registry, other) = (Registry::start(guarded()).await, Registry::start(guarded()).await);
+    let access = with_logins(&[(&registry.host(), "me", "right")]);
+    let (client, repository) = (crate::client(), crate::repository(&registry.host(), "team/app"));
+    client.tags(&repository, &access).await.unwrap();
+    let elsewhere = to(&format!("{}/v2/team/app/tags/list", other.url()));
+    registry.change(|world| world.faults.push_back(("tags/list".to_owned(), elsewhere)));
+    let error = client.tags(&repository, &access).await.unwrap_err();
+    assert!(matches!(error, Error::Denied { sent: Sent::Nothing, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn another_host_gets_no_client_certificate() {
+    let certificates = Certificates::new(Clients::Certified);
+    let other = Registry::start_tls(world(), &certificates).await;
+    let elsewhere = to(&format!("{}/v2/team/app/tags/list", other.url()));
+    let registry = Registry::start_tls(world().failing("tags/list", elsewhere), &certificates).await;
+    let error = list(&registry, "team/app", &identified(&certificates)).await.unwrap_err();
+    assert!(matches!(error, Error::Tls { .. }), "{error:?}");
+    assert_eq!((registry.count("tags/list"), other.seen().len()), (1, 0));
 }
 
 #[tokio::test]

@@ -1,12 +1,12 @@
 //! TLS, client certificates, proxies, and HTTPS before plain HTTP.
 
 use access::{Login, Proxy, Registry as Access, Tls, TlsIdentity};
-use tagwright::registry::{Error, Kind};
+use tagwright::registry::{Client, Error, Kind, Mirror, Settings};
 
 use crate::simulated::door::{Certificates, Clients};
 use crate::simulated::socks::Socks;
 use crate::simulated::{Registry, World};
-use crate::{access, list, message, repository};
+use crate::{access, list, message, repository, settings};
 
 fn world() -> World {
     World::with("team/app", ["1.0"])
@@ -16,7 +16,7 @@ fn trusting(certificates: &Certificates) -> Access {
     Access { tls: Tls { ca: Some(certificates.ca.clone()), identity: None }, ..access() }
 }
 
-fn identified(certificates: &Certificates) -> Access {
+pub(crate) fn identified(certificates: &Certificates) -> Access {
     let identity = TlsIdentity {
         certificate: certificates.client_certificate.clone(),
         key: certificates.client_key.clone().into(),
@@ -53,6 +53,18 @@ async fn a_client_certificate() {
     let text = message(&error, &registry);
     assert!(matches!(error, Error::Tls { .. }), "{error:?}");
     assert!(text.contains("CertificateRequired"), "{text}");
+}
+
+#[tokio::test]
+async fn a_mirror_gets_no_client_certificate_of_the_registry() {
+    let certificates = Certificates::new(Clients::Certified);
+    let mirror = Registry::start_tls(world(), &certificates).await;
+    let mirrors = vec![Mirror::parse(&format!("registry.example.com={}", mirror.url())).unwrap()];
+    let client = Client::new(Settings { mirrors, ..settings() }).unwrap();
+    let repository = repository("registry.example.com", "team/app");
+    let error = client.tags(&repository, &identified(&certificates)).await.unwrap_err();
+    assert!(matches!(error, Error::Tls { .. }), "{error:?}");
+    assert_eq!(mirror.seen(), []);
 }
 
 #[tokio::test]

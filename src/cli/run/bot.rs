@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::watch::{Fingerprint, LOOK, Watch};
-use super::{Settings, git_settings, registry_settings};
+use super::{Settings, clients};
 use crate::cli::{Ending, at, streams};
 use crate::config::{self, Sources};
 use crate::report::{self, Usage};
@@ -21,7 +21,6 @@ use crate::run::{Edges, Kind};
 use crate::schedule::{self, Bot, Handle, Trigger};
 use crate::server::Server;
 use crate::store::{self, Opened, Store};
-use crate::{git, registry};
 
 /// How long is waited for what cannot be stopped before the process exits.
 const EXIT_WAIT: Duration = Duration::from_secs(1);
@@ -40,8 +39,7 @@ async fn serve(settings: &Settings, grace: Duration, listen: Option<SocketAddr>)
     let watch = Watch::new(Fingerprint::of(&settings.sources));
     let automations = load(&settings.sources)?;
     let folder = at::folder(settings.data_dir.as_deref())?;
-    let registry = registry::Client::new(registry_settings(&settings.mirrors)?)?;
-    let git = git::Git::new(git_settings(folder.clone(), settings.git_configuration.clone()))?;
+    let (registry, git) = clients(settings, folder.clone())?;
     let store = open(&folder)?;
     let server = Server::bind(&folder, listen).await?;
     let count = automations.len();

@@ -15,7 +15,7 @@ use crate::git::pack::{self, Piece, Stored};
 use crate::git::packet::{self, Packet, Reader};
 use crate::git::problem::Problem;
 use crate::git::transport::{Connection, MAX_ANSWER};
-use crate::git::words;
+use crate::http::words;
 
 /// The depth that means everything.
 const ALL: u32 = 0x7fff_ffff;

@@ -6,7 +6,7 @@ use super::Outcome;
 use crate::git::error::Error;
 use crate::git::packet::{self, Packet, Reader};
 use crate::git::problem::Problem;
-use crate::git::words;
+use crate::http::words;
 
 /// Collects side band 1, which is packets again, and the words of side band 2.
 pub(super) async fn read(reader: &mut Reader) -> Result<(Vec<u8>, String), Error> {

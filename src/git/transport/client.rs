@@ -44,15 +44,18 @@ enum ProxyChoice<'a> {
 }
 
 impl Clients {
-    /// Returns the client for a remote, made or found.
+    /// Returns the client for a remote, made or found. To another server than the one configured `is_home` is false, and the
+    /// client shows no certificate.
     pub(super) fn client(
         &self,
         rules: &Rules,
         access: &access::Git,
         remote: &str,
         url: &url::Url,
+        is_home: bool,
     ) -> Result<Client, Error> {
-        let parts = Parts::of(rules, access, remote, url)?;
+        let mut parts = Parts::of(rules, access, remote, url)?;
+        parts.identity = parts.identity.filter(|_| is_home);
         let key = parts.key();
         if let Some(client) = self.lock().get(&key) {
             return Ok(client.clone());

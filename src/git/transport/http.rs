@@ -1,12 +1,13 @@
 //! Smart HTTP, as git speaks it in protocol version 0: one `GET` brings all references, one `POST` exchanges the rest.
 //!
-//! Redirects are followed for the `GET` alone, a few times, never from `https` to `http`. What proves who we are goes to the
-//! place that was configured and to no other.
+//! Redirects are followed for the `GET` alone, by the rules of [`Trail`]. What proves who we are goes to the place that was
+//! configured and to no other. A host that asked to be left alone is not asked.
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use tokio::time::Instant;
 
 use crate::git::Shared;
 use crate::git::command::Service;
@@ -15,28 +16,33 @@ use crate::git::packet::{Packet, Reader};
 use crate::git::problem::{Problem, RedirectProblem};
 use crate::git::rules::Rules;
 use crate::git::url::Url;
-use crate::git::words;
+use crate::http::words;
+use crate::http::{Obstacle, Origin, Pauses, Trail, authority};
 
 mod login;
 
 use login::Attempts;
 pub(in crate::git) use login::Logins;
 
-/// How many redirects are followed.
-const MAX_REDIRECTS: usize = 5;
-
-/// The longest wait a server may ask for.
-const MAX_RETRY_AFTER: u64 = 3_600;
+/// The longest content type that an error repeats, in characters.
+const MAX_CONTENT_TYPE: usize = 100;
 
 /// What the rest of an operation needs to know of its first request.
 #[derive(Clone)]
 pub(in crate::git) struct Session {
     client: Client,
+    pauses: Pauses,
     /// The repository's URL after redirects.
     base: url::Url,
     headers: HeaderMap,
     remote: String,
     tried: String,
+}
+
+/// An answer, and how long it asks to be left alone.
+struct Answer {
+    response: Response,
+    retry_after: Option<Duration>,
 }
 
 /// The body of an answer.
@@ -54,19 +60,20 @@ pub(super) async fn connect(
     service: Service,
 ) -> Result<(Session, Body), Error> {
     let name = remote.to_string();
-    let client = shared.clients.client(&shared.rules, access, &name, base)?;
     let mut attempts = Attempts::new(shared, access, remote, base)?;
     loop {
         let headers = headers(&shared.rules, base, attempts.authorization());
-        let (response, place) = get(&client, base, service, &headers, &name).await?;
-        if response.status() == StatusCode::UNAUTHORIZED && attempts.next(&place).await? {
+        let way = Way { shared, access, base, remote: &name };
+        let Arrival { client, answer, trail } = way.get(service, &headers).await?;
+        if answer.response.status() == StatusCode::UNAUTHORIZED && attempts.next(&trail).await? {
             continue;
         }
         let tried = attempts.tried();
-        let response = expect(response, service, "advertisement", &name, &tried).await?;
+        let response = expect(answer, service, "advertisement", &name, &tried).await?;
         attempts.worked().await;
-        let headers = if same_place(base, &place) { headers } else { HeaderMap::new() };
-        let session = Session { client, base: place, headers, remote: name.clone(), tried };
+        let headers = if trail.is_home() { headers } else { HeaderMap::new() };
+        let pauses = shared.settings.pauses.clone();
+        let session = Session { client, pauses, base: trail.at().clone(), headers, remote: name.clone(), tried };
         return Ok((session, Body { response, remote: name }));
     }
 }
@@ -94,11 +101,11 @@ impl Session {
         let request = self.client.post(url).headers(self.headers.clone());
         let request =
             request.header(CONTENT_TYPE, media_type(service, "request")).header(ACCEPT, media_type(service, "result"));
-        let response = request.body(body).send().await.map_err(|source| network(&self.remote, source))?;
-        if response.status().is_redirection() {
+        let answer = send(&self.pauses, &self.base, request.body(body), &self.remote).await?;
+        if answer.response.status().is_redirection() {
             return Err(Error::Redirect { remote: self.remote.clone(), problem: RedirectProblem::Post });
         }
-        let response = expect(response, service, "result", &self.remote, &self.tried).await?;
+        let response = expect(answer, service, "result", &self.remote, &self.tried).await?;
         Ok(Body { response, remote: self.remote.clone() })
     }
 }
@@ -119,56 +126,71 @@ impl Body {
     }
 }
 
-/// Asks for the references, following redirects. Returns the answer and the repository's URL after them.
-async fn get(
-    client: &Client,
-    base: &url::Url,
-    service: Service,
-    headers: &HeaderMap,
-    remote: &str,
-) -> Result<(Response, url::Url), Error> {
-    let refused = |problem| Error::Redirect { remote: remote.to_owned(), problem };
-    let mut place = base.clone();
-    for _ in 0..=MAX_REDIRECTS {
-        let url = format!("{}{}", place.as_str().trim_end_matches('/'), suffix(service));
-        let mut request = client.get(url);
-        if same_place(base, &place) {
-            request = request.headers(headers.clone());
-        }
-        let response = request.send().await.map_err(|source| network(remote, source))?;
-        if !response.status().is_redirection() {
-            return Ok((response, place));
-        }
-        let target = redirected(&response, service).ok_or_else(|| refused(RedirectProblem::Target))?;
-        if place.scheme() == "https" && target.scheme() == "http" {
-            return Err(refused(RedirectProblem::Downgrade));
-        }
-        place = target;
+/// Sends a request to `place`, unless its host asked to be left alone.
+async fn send(pauses: &Pauses, place: &url::Url, request: RequestBuilder, remote: &str) -> Result<Answer, Error> {
+    let now = Instant::now();
+    if let Some(pause) = pauses.of(place, now) {
+        let (remote, host) = (remote.to_owned(), authority(place));
+        return Err(Error::Paused { remote, host, status: pause.status, retry_after: pause.left(now) });
     }
-    Err(refused(RedirectProblem::TooMany))
+    let response = request.send().await.map_err(|source| network(remote, source))?;
+    let retry_after = pauses.heed(place, response.status(), response.headers());
+    Ok(Answer { response, retry_after })
+}
+
+/// How a remote is reached.
+struct Way<'a> {
+    shared: &'a Shared,
+    access: &'a access::Git,
+    /// The repository's URL as configured.
+    base: &'a url::Url,
+    remote: &'a str,
+}
+
+/// The first answer that is no redirect.
+struct Arrival {
+    /// What reached it, and may go on with the same server.
+    client: Client,
+    answer: Answer,
+    /// Ends at the repository's URL after redirects.
+    trail: Trail,
+}
+
+impl Way<'_> {
+    /// Asks for the references, following redirects.
+    async fn get(&self, service: Service, headers: &HeaderMap) -> Result<Arrival, Error> {
+        let Self { shared, access, base, remote } = self;
+        let refused = |problem| Error::Redirect { remote: (*remote).to_owned(), problem };
+        let mut trail = Trail::new(Origin::of(base), (*base).clone());
+        loop {
+            let client = shared.clients.client(&shared.rules, access, remote, base, trail.is_home())?;
+            let url = format!("{}{}", trail.at().as_str().trim_end_matches('/'), suffix(service));
+            let mut request = client.get(url);
+            if trail.is_home() {
+                request = request.headers(headers.clone());
+            }
+            let answer = send(&shared.settings.pauses, trail.at(), request, remote).await?;
+            if !answer.response.status().is_redirection() {
+                return Ok(Arrival { client, answer, trail });
+            }
+            let target = redirected(&answer.response, service).ok_or_else(|| refused(RedirectProblem::Target))?;
+            trail.follow(target).map_err(|obstacle| {
+                refused(match obstacle {
+                    Obstacle::Scheme => RedirectProblem::Target,
+                    Obstacle::Downgrade => RedirectProblem::Downgrade,
+                    Obstacle::TooMany => RedirectProblem::TooMany,
+                })
+            })?;
+        }
+    }
 }
 
 /// Returns the repository that a redirect points to. Like git, only a URL that still asks the same question counts.
 fn redirected(response: &Response, service: Service) -> Option<url::Url> {
     let location = response.headers().get(LOCATION)?.to_str().ok()?;
-    let mut target = response.url().join(location).ok()?;
-    let base = target.as_str().strip_suffix(&suffix(service))?.to_owned();
-    target = url::Url::parse(&base).ok()?;
-    // User information in a redirect is the redirecting server's, not ours.
-    target.set_username("").ok()?;
-    target.set_password(None).ok()?;
-    (matches!(target.scheme(), "http" | "https") && target.query().is_none()).then_some(target)
-}
-
-/// Whether what was meant for `configured` may go to `place`: the same host and port, or the same host's `https` instead of
-/// its `http`.
-pub(super) fn same_place(configured: &url::Url, place: &url::Url) -> bool {
-    let upgraded = configured.scheme() == "http"
-        && place.scheme() == "https"
-        && configured.port().is_none()
-        && place.port().is_none();
-    configured.host_str() == place.host_str()
-        && (upgraded || (configured.scheme() == place.scheme() && configured.port() == place.port()))
+    let target = response.url().join(location).ok()?;
+    let target = url::Url::parse(target.as_str().strip_suffix(&suffix(service))?).ok()?;
+    target.query().is_none().then_some(target)
 }
 
 /// Headers of git's configuration and the login, which wins over an `Authorization` header among them.
@@ -189,26 +211,27 @@ fn headers(rules: &Rules, url: &url::Url, authorization: Option<&HeaderValue>) -
 
 /// Returns the answer when it is one of `service`, and otherwise what it means.
 async fn expect(
-    response: Response,
+    answer: Answer,
     service: Service,
     kind: &'static str,
     remote: &str,
     tried: &str,
 ) -> Result<Response, Error> {
+    let Answer { response, retry_after } = answer;
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let content_type = content_type.chars().take(100).collect::<String>();
+    let content_type = words::one_line(content_type, MAX_CONTENT_TYPE);
     let status = response.status();
     if status == StatusCode::OK {
         let bare = content_type.split(';').next().unwrap_or_default().trim();
         if bare == media_type(service, kind) {
             return Ok(response);
         }
-        return Err(Error::NotGit { remote: remote.to_owned(), content_type: content_type.escape_debug().to_string() });
+        return Err(Error::NotGit { remote: remote.to_owned(), content_type });
     }
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let retry_after = retry_after.map(|seconds: u64| Duration::from_secs(seconds.min(MAX_RETRY_AFTER)));
     let (remote, words) = (remote.to_owned(), body_words(response, &content_type).await);
     Err(match status {
+        // Whatever the status means otherwise, the host wants time.
+        _ if retry_after.is_some() => Error::Http { remote, status: status.as_u16(), words, retry_after },
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::Denied { remote, tried: tried.to_owned(), words },
         StatusCode::NOT_FOUND | StatusCode::GONE => Error::NotFound { remote, words },
         _ => Error::Http { remote, status: status.as_u16(), words, retry_after },

@@ -14,7 +14,7 @@ use crate::git::error::Error;
 use crate::git::settings::Settings;
 use crate::git::ssh::{self, Identity};
 use crate::git::url::{Location, SshTarget, Url};
-use crate::git::words;
+use crate::http::words;
 
 /// How long a child may take to end once its output has.
 const GRACE: Duration = Duration::from_secs(5);

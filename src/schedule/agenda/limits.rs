@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+/// The longest wait that the other side may ask for.
+pub use crate::http::MAX_RETRY_AFTER;
+
 /// Polls under way at once.
 pub const CONCURRENT_POLLS: usize = 32;
 
@@ -37,10 +40,8 @@ pub const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// The longest wait after a transient failure, where the interval is not shorter.
 pub const LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
 
-/// The longest wait that the other side may ask for.
-pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
-
-/// The longest wait for a whole registry that one answer of it may ask for.
+/// The longest that no poll of a registry is begun because one of them was asked to wait. Who asked for it may be a token
+/// server or a mirror of one repository, which is not known here; the clients know, and refuse whatever comes too early.
 pub const MAX_REGISTRY_PAUSE: Duration = Duration::from_secs(60);
 
 /// The wait after a failure that only another configuration can help, where the interval is not longer.

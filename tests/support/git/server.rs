@@ -22,6 +22,8 @@ pub(crate) struct Behaviour {
     pub(crate) redirect: Option<String>,
     /// An answer to everything.
     pub(crate) answer: Option<(u16, &'static str, &'static str)>,
+    /// What that answer says about when to come back.
+    pub(crate) retry_after: Option<&'static str>,
     /// Whether the server accepts requests and then says nothing.
     pub(crate) stalls: bool,
     /// A capability that the server does not own up to.
@@ -105,8 +107,12 @@ async fn serve(State(shared): State<Shared>, request: Request<Body>) -> Response
         std::future::pending::<()>().await;
     }
     if let Some((status, content_type, text)) = behaviour.answer {
-        let headers = [("content-type", content_type), ("retry-after", "7")];
-        return (StatusCode::from_u16(status).unwrap(), headers, text).into_response();
+        let headers = [("content-type", content_type)];
+        let mut response = (StatusCode::from_u16(status).unwrap(), headers, text).into_response();
+        if let Some(retry_after) = behaviour.retry_after {
+            response.headers_mut().insert("retry-after", retry_after.parse().unwrap());
+        }
+        return response;
     }
     if let (Some(base), &Method::GET) = (&behaviour.redirect, &method) {
         return (StatusCode::FOUND, [("location", format!("{base}{uri}"))]).into_response();

@@ -13,11 +13,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderValue;
 
-use super::same_place;
 use crate::git::Shared;
 use crate::git::credential;
 use crate::git::error::Error;
 use crate::git::url::{Url, UserInfo};
+use crate::http::Trail;
 
 /// The user name beside a token where none is given.
 const TOKEN_USER: &str = "x-access-token";
@@ -109,20 +109,20 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Prepares the next login after a 401 from `place`; false when there is none left.
-    pub(super) async fn next(&mut self, place: &url::Url) -> Result<bool, Error> {
+    /// Prepares the next login after a 401 from where a trail has led; false when there is none left.
+    pub(super) async fn next(&mut self, trail: &Trail) -> Result<bool, Error> {
         self.shared.logins.lock().remove(self.configured.as_str());
         if let Some((url, login)) = self.helper.take() {
             credential::reject(&self.shared.settings, &url, &login).await;
         }
-        if !same_place(self.configured, place) {
+        if !trail.is_home() {
             self.tried.push("no login, because it redirects to another host");
             return Ok(false);
         }
         while let Some(step) = self.left.pop() {
             let found = match step {
                 Step::Environment => self.try_environment(),
-                Step::Helper => self.try_helper(place).await,
+                Step::Helper => self.try_helper(trail.at()).await,
             };
             if found {
                 self.of_machine = true;

@@ -1,4 +1,4 @@
-//! What a remote, a hook or a child process says, made safe to show.
+//! What a server, a hook or a child process says, made safe to show.
 //!
 //! The other side chooses these bytes. Terminal sequences are removed, control characters and text-direction overrides are
 //! escaped, progress that overwrites itself is reduced to its last state, and the whole is bounded.
@@ -7,10 +7,10 @@
 const MAX_CHARS: usize = 2_000;
 
 /// The most bytes of the other side's words that are collected before they are made safe.
-pub(super) const MAX_BYTES: usize = 16 * 1024;
+pub(crate) const MAX_BYTES: usize = 16 * 1024;
 
 /// Returns `raw` as text that can be printed, possibly over several lines, without surrounding white space.
-pub(super) fn clean(raw: &[u8]) -> String {
+pub(crate) fn clean(raw: &[u8]) -> String {
     let text = String::from_utf8_lossy(&raw[..raw.len().min(MAX_BYTES)]);
     let plain = without_sequences(&text);
     let mut out = String::new();
@@ -23,8 +23,18 @@ pub(super) fn clean(raw: &[u8]) -> String {
     bounded(out)
 }
 
+/// Makes a short text of the other side, such as the message of an error, fit for the middle of a sentence: one line,
+/// escaped, at most `limit` characters and an ellipsis before escaping.
+pub(crate) fn one_line(text: &str, limit: usize) -> String {
+    let mut short: String = text.chars().take(limit).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"")
+}
+
 /// Adds `more` to `kept` as long as there is room.
-pub(super) fn collect(kept: &mut Vec<u8>, more: &[u8]) {
+pub(crate) fn collect(kept: &mut Vec<u8>, more: &[u8]) {
     let room = MAX_BYTES.saturating_sub(kept.len());
     kept.extend_from_slice(&more[..more.len().min(room)]);
 }
