@@ -172,10 +172,10 @@ pub fn policies(policies: &[Arc<PolicyReport>]) -> String {
 #[must_use]
 pub fn failures(report: &Report) -> String {
     let polls = report.failures.iter().map(|error| (String::new(), error));
-    let automations = report.automations.iter().filter_map(|automation| match &automation.outcome {
-        Outcome::Failed(error) => Some((format!("{}: ", automation.id), error)),
-        _ => None,
-    });
+    let automations = report
+        .automations
+        .iter()
+        .filter_map(|automation| Some((format!("{}: ", automation.id), automation.outcome.error()?)));
     let mut text = String::new();
     for (whose, error) in polls.chain(automations) {
         text.push_str(&failure_of_run(&whose, error));
@@ -201,7 +201,10 @@ fn automation(report: &AutomationReport) -> String {
     let changes: Vec<_> = edits.iter().flat_map(|edit| &edit.changes).collect();
     let count = plural(changes.len(), "change");
     let mut text = match outcome {
-        Outcome::Pushed { commit } => format!("{id}: pushed {} to {branch} of {url}, {count}\n", short(commit)),
+        Outcome::Pushed { commit, missed } => {
+            let but = if missed.is_some() { ", but not to the second destination" } else { "" };
+            format!("{id}: pushed {} to {branch} of {url}, {count}{but}\n", short(commit))
+        }
         Outcome::WouldPush => format!("{id}: would push to {branch} of {url}, {count}\n"),
         Outcome::Unchanged => format!("{id}: nothing to do on {branch} of {url}\n"),
         Outcome::Held { reason } => format!("{id}: held, {reason}\n"),

@@ -26,7 +26,7 @@ use crate::{git, registry};
 
 pub use memory::Memory;
 pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
-pub use poll::{Polled, believe, image_key, no_match, poll, refused, save};
+pub use poll::{LookedUp, Polled, believe, image_key, look_up, no_match, poll, refused, save};
 pub use progress::{Place, Progress, Stage};
 pub use remote::survey::{Seen, Survey, Wanted, survey};
 pub use remote::{Inspected, Past, guards, inspect, past, reflected, suspended};

@@ -14,7 +14,7 @@
 //! | `place`, `open` | folder, lock, file, and what is put in its place |
 //! | `schema` | tables, versions, migration |
 //! | `engine` | transactions, and going on after the disk was full |
-//! | `image`, `history`, `switch`, `status` | what is kept |
+//! | `image`, `history`, `switch`, `status`, `owed` | what is kept |
 //! | `error`, `notice` | what is said |
 //! | `tags`, `time` | how tags and times are written |
 
@@ -24,6 +24,7 @@ mod history;
 mod image;
 mod notice;
 mod open;
+mod owed;
 mod place;
 mod schema;
 mod status;
@@ -42,6 +43,7 @@ pub use error::Error;
 pub use history::{Event, Filter, MAX_RECORD_BYTES, MAX_RECORDS, Record, RecordedChange, RecordedHold, Toggle};
 pub use image::{Image, SeenTag};
 pub use notice::Notice;
+pub use owed::Owed;
 pub use place::LOCK;
 pub use schema::VERSION;
 pub use status::MAX_STATUS_BYTES;

@@ -46,7 +46,7 @@ fn record(message: &str) -> Record {
         automation: "apps/podinfo".to_owned(),
         url: "https://git.example.com/config".to_owned(),
         branch: "main".to_owned(),
-        event: Event::Pushed { commit: "c0ffee".to_owned() },
+        event: Event::Pushed { commit: "c0ffee".to_owned(), missed: None },
         message: message.to_owned(),
         changes: vec![change("apps:podinfo")],
         holds: vec![hold("apps:redis")],

@@ -68,7 +68,7 @@ fn story(first: &Report, second: &Report, world: &world::World, keep: Option<&Pa
         text.push_str(&format!("\nAutomation {}\n", automation.id));
         text.push_str(&diff::unified(&automation.edits));
         match &automation.outcome {
-            Outcome::Pushed { commit } => {
+            Outcome::Pushed { commit, .. } => {
                 text.push_str(&format!("\ncommit {commit} on {} of {}\n\n", automation.branch, automation.url));
                 text.push_str(&indented(&automation.message));
             }

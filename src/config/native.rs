@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tagwright_core::automation::{Author, DigestReflection, ObjectName, Schedule};
+use tagwright_core::automation::{Author, ObjectName, Schedule};
 use tagwright_core::message::DEFAULT_AUTHOR;
 
 use super::decode::Fields;
@@ -189,12 +189,9 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
     let meta = Meta::of(id, name.place);
     let content = repository.zip(policy).map(|(repository, policy)| {
         let suspended = repository.suspended;
-        let refresh = match (&repository.schedule, digest) {
-            (Schedule::Every(interval), DigestReflection::Always) => Some(*interval),
-            _ => None,
-        };
         let repository = RepositoryOf::Own(Box::new(repository));
-        ImagePolicy { meta: meta.clone(), repository, policy, guards, order, digest, refresh, suspended }
+        // The image has one interval, at which its tags and the digest are looked at together.
+        ImagePolicy { meta: meta.clone(), repository, policy, guards, order, digest, refresh: None, suspended }
     });
     (Some(meta), content)
 }

@@ -37,6 +37,9 @@ fn rows(entry: &Entry, zone: &TimeZone) -> Vec<Row> {
         only[1].clone_from(automation);
         rows.push(only);
     }
+    if !entry.missed.is_empty() {
+        rows.push(row("", format!("missed: {}", entry.missed), String::new()));
+    }
     if entry.left_out > 0 {
         rows.push(row("", format!("and {} more", plural(entry.left_out, "field")), String::new()));
     }

@@ -5,7 +5,7 @@ pub mod history;
 use serde::{Deserialize, Serialize};
 use tagwright_core::{change, guard};
 
-use crate::run::{AutomationReport, Outcome, PolicyReport, Report};
+use crate::run::{AutomationReport, Error, Outcome, PolicyReport, Report};
 
 /// One field that has, or would have, another value.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -216,7 +216,9 @@ impl From<&Report> for Run {
 impl From<&AutomationReport> for Automation {
     fn from(report: &AutomationReport) -> Self {
         let (commit, error) = match &report.outcome {
-            Outcome::Pushed { commit } => (commit.clone(), String::new()),
+            Outcome::Pushed { commit, missed } => {
+                (commit.clone(), missed.as_ref().map(Error::chain).unwrap_or_default())
+            }
             Outcome::Failed(error) => (String::new(), error.chain()),
             Outcome::Held { reason } => (String::new(), reason.clone()),
             Outcome::Unchanged | Outcome::WouldPush => (String::new(), String::new()),

@@ -73,6 +73,13 @@ impl Memory {
         lock(&self.polled).get(policy).map(|(_, report)| Arc::clone(report))
     }
 
+    /// Returns what the last poll of a policy came to, if that was for the policy as it is.
+    pub(super) fn polled_as(&self, policy: &Arc<ImagePolicy>) -> Option<Arc<PolicyReport>> {
+        let polled = lock(&self.polled);
+        let (of, report) = polled.get(&policy.id)?;
+        is_same(of, policy).then(|| Arc::clone(report))
+    }
+
     /// Remembers what a poll came to. Returns it, and whether something is selected that runs did not know.
     pub(super) fn observe(&self, policy: &Arc<ImagePolicy>, report: PolicyReport) -> (Arc<PolicyReport>, bool) {
         let report = Arc::new(report);

@@ -195,6 +195,8 @@ pub enum Outcome {
     Pushed {
         /// Its full hash.
         commit: String,
+        /// Why the second destination did not get it, where there is one that did not. The next run tries again.
+        missed: Option<Error>,
     },
     /// Every marked field has its value already.
     Unchanged,
@@ -221,6 +223,16 @@ impl Outcome {
             Self::Failed(_) => "failed",
         }
     }
+
+    /// What failed: all of it, or the second destination of a commit that was pushed.
+    #[must_use]
+    pub const fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::Pushed { missed, .. } => missed.as_ref(),
+            Self::Unchanged | Self::Held { .. } | Self::WouldPush => None,
+        }
+    }
 }
 
 /// What happened to one automation.
@@ -245,7 +257,7 @@ pub struct AutomationReport {
 }
 
 /// What one policy made of its repository's tags.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PolicyReport {
     /// The policy.
     pub id: ObjectName,
@@ -276,10 +288,7 @@ impl Report {
     /// The gravest failure, if anything failed.
     #[must_use]
     pub fn worst(&self) -> Option<Kind> {
-        let automations = self.automations.iter().filter_map(|automation| match &automation.outcome {
-            Outcome::Failed(error) => Some(error.kind()),
-            _ => None,
-        });
+        let automations = self.automations.iter().filter_map(|automation| automation.outcome.error()).map(Error::kind);
         self.failures.iter().map(Error::kind).chain(automations).max()
     }
 }

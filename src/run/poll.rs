@@ -68,6 +68,52 @@ pub async fn poll(context: Context<'_>, repository: &ImageRepository, policies: 
     polled
 }
 
+/// What a look-up of digests between two polls came to.
+#[derive(Debug, Default)]
+pub struct LookedUp {
+    /// What was looked up.
+    pub policies: Vec<Arc<PolicyReport>>,
+    /// The policies whose digest could not be looked up, and why in one sentence. They keep the one they have.
+    pub lacking: Vec<(ObjectName, String)>,
+    /// Why the registry could not be asked; empty when all went well.
+    pub failures: Vec<Error>,
+    /// The policies that select another digest than before.
+    pub changed: BTreeSet<ObjectName>,
+}
+
+/// Looks up again the digests of the tags that policies select, where the last poll found one. Tags are not listed.
+///
+/// A digest that cannot be had stays as it was: it was true a moment ago, while a poll that fails says nothing of the tag.
+pub async fn look_up(context: Context<'_>, policies: &[Arc<ImagePolicy>]) -> LookedUp {
+    let mut open = Vec::new();
+    for policy in policies.iter().filter(|policy| policy.digest == DigestReflection::Always && !policy.suspended) {
+        let Some(report) = context.memory.polled_as(policy) else { continue };
+        if let Ok(Reference { tag: Some(tag), .. }) = &report.selection {
+            open.push((policy, tag.clone(), report));
+        }
+    }
+    let mut digests = Digests::default();
+    let wanted = open.iter().map(|(policy, tag, _)| (&*policy.repository, tag)).collect();
+    let failures = digests.look_up(&context.edges.registry, wanted).await;
+    let mut looked_up = LookedUp { failures, ..LookedUp::default() };
+    for (policy, tag, report) in open {
+        match digests.digest(&policy.repository, &tag) {
+            Ok(digest) => {
+                let selection =
+                    Reference { repository: policy.repository.image.clone(), tag: Some(tag), digest: Some(digest) };
+                let report = PolicyReport { selection: Ok(selection), ..PolicyReport::clone(&report) };
+                let (report, changed) = context.memory.observe(policy, report);
+                if changed {
+                    looked_up.changed.insert(report.id.clone());
+                }
+                looked_up.policies.push(report);
+            }
+            Err(reason) => looked_up.lacking.push((policy.id.clone(), reason)),
+        }
+    }
+    looked_up
+}
+
 /// Completes selections with the digests that policies want at every poll.
 async fn digests(context: Context<'_>, policies: &[Arc<ImagePolicy>], reports: &mut [PolicyReport]) -> Vec<Error> {
     let mut open = Vec::new();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tagwright_core::change::Change;
 use tagwright_core::guard::Held;
 
-use super::outcome::{AutomationReport, Outcome};
+use super::outcome::{AutomationReport, Error, Outcome};
 use super::progress::{Progress, Stage};
 use super::{Context, Mode};
 use crate::store::{Event, Record, RecordedChange, RecordedHold};
@@ -46,9 +46,9 @@ pub(super) async fn record(context: Context<'_>, reports: &[AutomationReport], p
 /// What there is to write; nothing for an automation with nothing to do.
 fn of(context: Context<'_>, report: &AutomationReport) -> Option<Record> {
     let (event, message) = match &report.outcome {
-        Outcome::Pushed { commit } => {
+        Outcome::Pushed { commit, missed } => {
             let subject = report.message.lines().next().unwrap_or_default();
-            (Event::Pushed { commit: commit.clone() }, subject.to_owned())
+            (Event::Pushed { commit: commit.clone(), missed: missed.as_ref().map(Error::chain) }, subject.to_owned())
         }
         Outcome::Held { reason } => (Event::Held, reason.clone()),
         Outcome::Failed(error) => (Event::Failed, error.chain()),

@@ -54,6 +54,14 @@ impl Done {
         self.reports.push((job.position, job.report));
     }
 
+    /// Ends an automation with nothing to commit. It failed where its second destination still lacks an earlier commit.
+    fn rest(&mut self, mut job: Job<'_>) {
+        match job.behind.take() {
+            Some(behind) => self.fail(job, behind.error),
+            None => self.end(job),
+        }
+    }
+
     fn fail(&mut self, mut job: Job<'_>, error: Error) {
         job.report.outcome = Outcome::Failed(error);
         self.end(job);
@@ -67,6 +75,8 @@ struct Job<'a> {
     report: AutomationReport,
     /// The remote declined a push of several commits; this one is pushed by itself.
     alone: bool,
+    /// Why its second destination still lacks an earlier commit, if it does.
+    behind: Option<push::Behind>,
     /// What its policies selected.
     selections: Selections,
     /// How many digests its selections were completed with.
@@ -85,7 +95,7 @@ impl<'a> Job<'a> {
             diagnostics: Vec::new(),
             holds: Vec::new(),
         };
-        Self { position, automation, report, alone: false, selections: Selections::new(), looked_up: 0 }
+        Self { position, automation, report, alone: false, behind: None, selections: Selections::new(), looked_up: 0 }
     }
 
     /// Drops what an attempt before has planned, which is not to be reported when there is nothing left to do.
@@ -160,6 +170,11 @@ impl Remote<'_> {
             Ok(mirror) => mirror,
             Err(source) => return fail_all(jobs, "open", source, done),
         };
+        if self.context.mode == Mode::Push {
+            for job in &mut jobs {
+                job.behind = push::catch_up(self.context, &mirror, job).await;
+            }
+        }
         let mut waits = ExponentialBuilder::new()
             .with_min_delay(FIRST_WAIT)
             .with_max_delay(LONGEST_WAIT)
@@ -205,7 +220,7 @@ impl Remote<'_> {
         for mut job in jobs {
             match self.plan(mirror, &advertisement, &mut job, &mut heads, done).await {
                 Err(error) => done.fail(job, error),
-                Ok(None) => done.end(job),
+                Ok(None) => done.rest(job),
                 Ok(Some(draft)) => drafts.push((job, draft)),
             }
         }
@@ -213,14 +228,14 @@ impl Remote<'_> {
             let at = draft.at;
             match self.commit(mirror, &mut job, draft, &heads[at], done).await {
                 Err(error) => done.fail(job, error),
-                Ok(None) => done.end(job),
+                Ok(None) => done.rest(job),
                 Ok(Some(commit)) => heads[at].add(mirror, job, commit, self.context, done).await,
             }
         }
         let mut again = Vec::new();
         for head in heads {
             again.extend(match self.context.mode {
-                Mode::Push => head.push(mirror, &advertisement, self.progress, done).await,
+                Mode::Push => head.push(mirror, &advertisement, (self.context, self.progress), done).await,
                 Mode::DryRun => head.would_push(done),
             });
         }

@@ -2,6 +2,8 @@
 //!
 //! - **Image repositories** are due at once at the start, and then at their interval, at a point of it that is stable for
 //!   each repository in one process and spreads thousands of them. A cron schedule is spread over [`CRON_SPREAD`].
+//! - **Digests** that a policy wants more often than its repository is polled are looked up in between, at points of the same
+//!   grid, without the list of tags. A poll takes along those that are due with it.
 //! - **Automations** are grouped by remote, and one wave at a time runs on each remote. The point of the interval comes from
 //!   the remote, so that those with the same interval, or a multiple of it, are due together; a wave takes along what would
 //!   be due within [`TOLERANCE`]. What becomes due while a wave runs is collected for the next.
@@ -45,7 +47,7 @@ use self::lane::{Lane, Limits};
 use self::limits::{CLOCK_DRIFT, CLOCK_JUMP};
 use self::queue::Key;
 use self::remote::Remote;
-use self::repository::Repository;
+use self::repository::{Flying, Repository};
 use crate::run::{CONCURRENT_REMOTES, Kind};
 
 pub use self::limits::{
@@ -95,6 +97,15 @@ pub enum Work {
         /// The number of this poll, given back when it has ended.
         number: u64,
     },
+    /// Look up the digests of the tags that policies of an image repository select, and nothing else.
+    LookUp {
+        /// The repository's key in the [`Plan`].
+        repository: Arc<str>,
+        /// The number of this look-up, given back when it has ended.
+        number: u64,
+        /// Which policies.
+        policies: BTreeSet<ObjectName>,
+    },
     /// Run the automations of a remote that are due.
     Run {
         /// The remote's URL.
@@ -106,18 +117,18 @@ pub enum Work {
     },
 }
 
-/// How a poll ended.
+/// How a poll, or a look-up of digests, ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Polled<'p> {
     /// The repository's key.
     pub repository: &'p str,
-    /// The number of the poll.
+    /// The number of the poll or look-up.
     pub number: u64,
     /// How it ended.
     pub ending: Ending,
     /// The policies that select something else than before.
     pub changed: &'p BTreeSet<ObjectName>,
-    /// The point in time that something waits for.
+    /// The point in time that something waits for. Ignored for a look-up, which says nothing of that.
     pub until: Option<Timestamp>,
 }
 
@@ -234,8 +245,10 @@ impl Agenda {
             |key: &Key| self.repositories.get(key).map_or("", |repository| repository.plan.registry.as_str());
         for key in self.polls.begin(now.elapsed, registry) {
             if let Some(repository) = self.repositories.get_mut(&key) {
-                let number = repository.begin(now);
-                work.push(Work::Poll { repository: key, number });
+                work.push(match repository.begin(now) {
+                    (number, Flying::Poll) => Work::Poll { repository: key, number },
+                    (number, Flying::Digests(policies)) => Work::LookUp { repository: key, number, policies },
+                });
             }
         }
         // A remote that has a run under way is not due, so that groups have nothing to bound here.
@@ -248,7 +261,7 @@ impl Agenda {
         work
     }
 
-    /// Takes in how a poll ended.
+    /// Takes in how a poll, or a look-up of digests, ended.
     pub fn polled(&mut self, poll: &Polled<'_>, now: Moment) {
         let Some(repository) = self.repositories.get_mut(poll.repository) else { return };
         if repository.under_way() != Some(poll.number) {
@@ -303,10 +316,10 @@ impl Agenda {
         self.polls.next(now.elapsed).into_iter().chain(self.runs.next(now.elapsed)).fold(latest, Duration::min)
     }
 
-    /// When an image repository is polled next.
+    /// When the registry is asked next what a policy of an image repository needs: for its tags, or for the digest alone.
     #[must_use]
-    pub fn next_poll(&self, repository: &str, now: Moment) -> Option<Timestamp> {
-        Some(now.time_at(self.repositories.get(repository)?.next(now)?))
+    pub fn next_poll(&self, repository: &str, policy: &ObjectName, now: Moment) -> Option<Timestamp> {
+        Some(now.time_at(self.repositories.get(repository)?.next(policy, now)?))
     }
 
     /// When an automation runs next.

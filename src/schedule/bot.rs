@@ -30,7 +30,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use self::flight::{Errand, Flight};
 use self::shared::{Shared, State};
 use self::world::World;
-use crate::run::{self, Acted, Edges, Kind, Polled, Progress, Stage};
+use crate::run::{self, Acted, Edges, Kind, LookedUp, Polled, Progress, Stage};
 use crate::schedule::agenda::{LONGEST_SLEEP, Moment, Work};
 
 pub use self::handle::Handle;
@@ -93,6 +93,7 @@ impl Default for Settings {
 /// What a task came to.
 enum Ended {
     Polled(Polled),
+    LookedUp(LookedUp),
     Acted(Acted),
     /// It did not end within its deadline.
     Late(Duration),
@@ -175,6 +176,9 @@ impl Bot {
     fn begin(&mut self, state: &mut State, work: Work, now: Moment) {
         match work {
             Work::Poll { repository, number } => self.begin_poll(state, Errand::Poll { key: repository, number }, now),
+            Work::LookUp { repository, number, policies } => {
+                self.begin_look_up(state, Errand::LookUp { key: repository, number, policies }, now);
+            }
             Work::Run { remote, number, due } => self.begin_run(state, Errand::Run { url: remote, number, due }),
         }
     }
@@ -192,6 +196,24 @@ impl Bot {
         let task = async move {
             let poll = run::poll(shared.context(), &watched.repository, &watched.policies);
             timeout(limit, poll).await.map_or(Ended::Late(limit), Ended::Polled)
+        };
+        self.launch(state, errand, subject, progress, limit, task);
+    }
+
+    fn begin_look_up(&mut self, state: &mut State, errand: Errand, now: Moment) {
+        let Errand::LookUp { key, policies, .. } = &errand else { return };
+        let Some(mut watched) = state.world.watched(key).cloned() else {
+            return state.lost(&errand, Kind::Internal, "the image repository is not configured", now);
+        };
+        watched.policies.retain(|policy| policies.contains(&policy.id));
+        let subject = watched.repository.image.name().to_owned();
+        let progress = Progress::default();
+        progress.at(Stage::Poll, &subject);
+        let limit = watched.repository.access.timeout + POLL_MARGIN;
+        let shared = Arc::clone(&self.shared);
+        let task = async move {
+            let look_up = run::look_up(shared.context(), &watched.policies);
+            timeout(limit, look_up).await.map_or(Ended::Late(limit), Ended::LookedUp)
         };
         self.launch(state, errand, subject, progress, limit, task);
     }
@@ -234,6 +256,9 @@ impl Bot {
         let Some(Flight { errand, given_up: None, .. }) = state.flights.0.remove(&id) else { return };
         match (ended, &errand) {
             (Ok((_, Ended::Polled(polled))), Errand::Poll { key, number }) => state.polled(key, *number, &polled, now),
+            (Ok((_, Ended::LookedUp(looked_up))), Errand::LookUp { key, number, .. }) => {
+                state.looked_up(key, *number, &looked_up, now);
+            }
             (Ok((_, Ended::Acted(acted))), Errand::Run { url, number, due }) => {
                 state.acted(url, *number, due, &acted, now);
             }

@@ -81,7 +81,7 @@ pub struct PolicyStatus {
     pub image: String,
     /// The selected tag; the one before if the last poll failed.
     pub tag: Option<String>,
-    /// When the image repository was last asked, with whatever result.
+    /// When the registry was last asked, for tags or for a digest alone, with whatever result.
     pub last_poll: Option<Timestamp>,
     /// When it is asked next.
     pub next: Option<Timestamp>,

@@ -48,6 +48,9 @@ pub enum Event {
     Pushed {
         /// Its id.
         commit: String,
+        /// Why the second destination did not get it, if it did not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        missed: Option<String>,
     },
     /// Nothing was committed, since all of it was held back.
     Held,
@@ -220,7 +223,11 @@ impl Record {
             cut(text, MAX_TEXT);
         }
         match &mut self.event {
-            Event::Pushed { commit: text } | Event::Switched { name: text, .. } => cut(text, MAX_TEXT),
+            Event::Pushed { commit, missed } => {
+                cut(commit, MAX_TEXT);
+                missed.iter_mut().for_each(|missed| cut(missed, MAX_TEXT));
+            }
+            Event::Switched { name, .. } => cut(name, MAX_TEXT),
             Event::Held | Event::Failed => {}
         }
         let mut room = MAX_RECORD_BYTES;

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod digests;
 mod hang;
 mod hour;
 mod recovery;

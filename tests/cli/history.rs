@@ -37,10 +37,16 @@ fn told() -> World {
     let world = World::new();
     let store = store(&world.path("state"));
     keep(&store, 0, Event::Failed, "cannot fetch from https://git.example.com/config.git: \u{1b}[31mno", |_| {});
-    keep(&store, 60, Event::Pushed { commit: COMMIT.to_owned() }, "Update images", |record| {
-        record.changes = vec![change("default:app", 8, "1.0.0", "1.1.0"), change("default:db", 9, "", "db-1")];
-        record.left_out = 2;
-    });
+    keep(
+        &store,
+        60,
+        Event::Pushed { commit: COMMIT.to_owned(), missed: Some("staging is frozen".to_owned()) },
+        "Update images",
+        |record| {
+            record.changes = vec![change("default:app", 8, "1.0.0", "1.1.0"), change("default:db", 9, "", "db-1")];
+            record.left_out = 2;
+        },
+    );
     keep(&store, 3600, Event::Held, "", |record| {
         let [policy, file, current, wanted] =
             ["default:app", "clusters/shop.yaml", "1.1.0", "1.0.0"].map(str::to_owned);
@@ -67,6 +73,7 @@ TIME                   AUTOMATION     POLICY        COMMIT    FILE              
 2026-11-01T01:00:00Z   default/shop   default:app   -         clusters/shop.yaml:8   held 1.1.0, not 1.0.0: 1.1.0 is newer
 2026-11-01T00:01:00Z   default/shop   default:app   0123456   clusters/shop.yaml:8   1.0.0 -> 1.1.0
 2026-11-01T00:01:00Z   default/shop   default:db    0123456   clusters/shop.yaml:9   "" -> db-1
+2026-11-01T00:01:00Z   default/shop   -             0123456   -                      missed: staging is frozen
 2026-11-01T00:01:00Z   default/shop   -             0123456   -                      and 2 fields more
 2026-11-01T00:00:00Z   default/shop   -             -         -                      failed: cannot fetch from https://git.example.com/config.git: \u{1b}[31mno
 -- stderr
@@ -107,6 +114,7 @@ fn json_has_the_documented_shape() {
       "branch": "main",
       "commit": "",
       "message": "eats data",
+      "missed": "",
       "subject": "default:db",
       "changes": [],
       "holds": [],
@@ -120,6 +128,7 @@ fn json_has_the_documented_shape() {
       "branch": "main",
       "commit": "",
       "message": "",
+      "missed": "",
       "subject": "",
       "changes": [],
       "holds": [

@@ -301,12 +301,13 @@ fn selects(policy: &[&str], tags: &[&str]) -> String {
 const MARKER: &str = "# {\"$imagepolicy\": \"default:app\"}";
 
 /// Where another test shows the difference.
-const ELSEWHERE: [(&str, &str); 11] = [
+const ELSEWHERE: [(&str, &str); 12] = [
     ("writes an older tag when the newer one is gone from the registry", "tests/runs/guards.rs"),
     ("writes again what a person reverted", "tests/runs/guards.rs"),
     ("each automation clones the repository anew at every interval", "tests/runs/memory.rs"),
     ("one bad policy or reference stops all automations of the namespace", "run::edges"),
     ("writes through symbolic links, and into `.git`", "set::links_and_git_s_folder_are_left_alone"),
+    ("looks the digest for `Always` up when the list of tags changed, and every `interval`", "tests/bot/digests.rs"),
     ("no reference given means `master`", "run::pushes::without_a_reference_it_is_the_remote_s_default_branch"),
     ("a lost push race waits for the next interval", "tests/servers/push.rs"),
     ("a refspec whose destination is up to date fails the run", "run::pushes::a_refspec_is_a_second_destination"),

@@ -69,7 +69,7 @@ pub struct ImagePolicy {
     pub guards: Guards,
     /// Whether the selection carries a digest.
     pub digest: DigestReflection,
-    /// How often an [`DigestReflection::Always`] digest is looked up again between runs.
+    /// How often an [`DigestReflection::Always`] digest is looked up between polls of the repository; none is not at all.
     pub refresh: Option<Duration>,
     /// Suspended policies select nothing.
     pub suspended: bool,
@@ -83,7 +83,7 @@ pub enum DigestReflection {
     Never,
     /// When the field has none, or another tag was selected.
     IfNotPresent,
-    /// At every run.
+    /// At every poll, and at the policy's interval in between.
     Always,
 }
 

@@ -44,6 +44,9 @@ pub struct Entry {
     pub commit: String,
     /// A sentence for people.
     pub message: String,
+    /// Why the second destination of the push did not get the commit; empty where there is none, or it did.
+    #[serde(default)]
+    pub missed: String,
     /// The policy (`namespace:name`) or automation (`namespace/name`) that an order by hand was about; empty otherwise.
     pub subject: String,
     /// The fields that were changed.
@@ -111,15 +114,35 @@ pub struct Held {
 impl From<Record> for Entry {
     fn from(record: Record) -> Self {
         let Record { time, automation, url, branch, event, message, changes, holds, left_out } = record;
-        let (event, commit, subject) = match event {
-            Event::Pushed { commit } => (What::Pushed, commit, String::new()),
-            Event::Held => (What::Held, String::new(), String::new()),
-            Event::Failed => (What::Failed, String::new(), String::new()),
-            Event::Switched { name, to } => (What::from(to), String::new(), name),
+        let (mut commit, mut missed, mut subject) = (String::new(), String::new(), String::new());
+        let event = match event {
+            Event::Pushed { commit: pushed, missed: reason } => {
+                (commit, missed) = (pushed, reason.unwrap_or_default());
+                What::Pushed
+            }
+            Event::Held => What::Held,
+            Event::Failed => What::Failed,
+            Event::Switched { name, to } => {
+                subject = name;
+                What::from(to)
+            }
         };
         let changes = changes.into_iter().map(Changed::from).collect();
         let holds = holds.into_iter().map(Held::from).collect();
-        Self { time, event, automation, remote: url, branch, commit, message, subject, changes, holds, left_out }
+        Self {
+            time,
+            event,
+            automation,
+            remote: url,
+            branch,
+            commit,
+            message,
+            missed,
+            subject,
+            changes,
+            holds,
+            left_out,
+        }
     }
 }
 

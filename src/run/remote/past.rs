@@ -197,7 +197,7 @@ impl Search {
             let changes = changes(touch.path, before, after, self.embedded);
             let commit = touch.commit.to_string();
             match self.records.last_mut() {
-                Some(Record { event: Event::Pushed { commit: last }, changes: known, .. }) if *last == commit => {
+                Some(Record { event: Event::Pushed { commit: last, .. }, changes: known, .. }) if *last == commit => {
                     known.extend(changes);
                 }
                 _ => self.records.push(Record {
@@ -205,7 +205,7 @@ impl Search {
                     automation: automation.clone(),
                     url: self.url.clone(),
                     branch: self.branch.clone(),
-                    event: Event::Pushed { commit },
+                    event: Event::Pushed { commit, missed: None },
                     message: touch.facts.message.lines().next().unwrap_or_default().to_owned(),
                     changes,
                     holds: Vec::new(),

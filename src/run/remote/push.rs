@@ -11,6 +11,7 @@ use super::{Context, Done, Job};
 use crate::git::{Advertisement, CommitId, Expected, Mirror, Outcome as Pushed, RefUpdate, Want};
 use crate::run::outcome::{Error, Outcome};
 use crate::run::progress::{Progress, Stage};
+use crate::store::Owed;
 
 /// One push branch with the commits made for it so far.
 pub(super) struct Head<'a> {
@@ -85,7 +86,7 @@ impl<'a> Head<'a> {
         self,
         mirror: &Mirror,
         advertisement: &Advertisement,
-        progress: &Progress,
+        (context, progress): (Context<'_>, &Progress),
         done: &mut Done,
     ) -> Vec<Job<'a>> {
         if self.commits.is_empty() {
@@ -110,7 +111,7 @@ impl<'a> Head<'a> {
         };
         match pushed.results.into_iter().next().map(|result| result.outcome) {
             Some(Pushed::Updated | Pushed::UpToDate) => {
-                self.second_destinations(mirror, advertisement, progress, done).await;
+                self.second_destinations(mirror, advertisement, (context, progress), done).await;
                 Vec::new()
             }
             Some(Pushed::Moved { .. }) | None => self.into_jobs().collect(),
@@ -144,7 +145,7 @@ impl<'a> Head<'a> {
         self,
         mirror: &Mirror,
         advertisement: &Advertisement,
-        progress: &Progress,
+        (context, progress): (Context<'_>, &Progress),
         done: &mut Done,
     ) {
         let Self { branch, old, tip, commits, .. } = self;
@@ -163,24 +164,41 @@ impl<'a> Head<'a> {
             );
             let switching = job.automation.push.branch.is_some();
             let spec = job.automation.push.refspec.as_deref();
-            let update = spec.and_then(|spec| second(spec, &branch, tip, switching, &ours, advertisement).transpose());
-            let outcome = match update {
-                None => Ok(()),
-                Some(Err(destination)) => Err(Error::Diverged { url: job.report.url.clone(), destination }),
-                Some(Ok(update)) if there.contains(&update) => Ok(()),
+            // What an earlier run could not bring there is part of what our commits build on.
+            let behind = job.behind.as_ref().map(|behind| &behind.owed);
+            let behind = behind.filter(|owed| ours.iter().any(|id| id.to_string() == owed.tip));
+            let known: Vec<CommitId> = ours.iter().copied().chain(behind.and_then(before)).collect();
+            let update = spec.and_then(|spec| second(spec, &branch, tip, switching, &known, advertisement).transpose());
+            let debt = spec.map(|spec| Owed {
+                url: job.report.url.clone(),
+                refspec: spec.to_owned(),
+                branch: branch.clone(),
+                tip: tip.to_string(),
+                before: destination(spec, advertisement).filter(|at| known.contains(at)).map(|at| at.to_string()),
+            });
+            let missed = match update {
+                None => None,
+                Some(Err(destination)) => {
+                    owe(context, &job, debt).await;
+                    Some(Error::Diverged { url: job.report.url.clone(), destination })
+                }
+                Some(Ok(update)) if there.contains(&update) => None,
                 Some(Ok(update)) => {
                     progress.at(Stage::Push, &job.report.url);
-                    there.push(update.clone());
-                    push_second(mirror, &job, update).await.inspect_err(|_| drop(there.pop()))
+                    // Written down before, so that one that is cut off is made up for as well.
+                    owe(context, &job, debt).await;
+                    match push_second(mirror, &job, update.clone()).await {
+                        Ok(()) => {
+                            owe(context, &job, None).await;
+                            there.push(update);
+                            None
+                        }
+                        Err(error) => Some(error),
+                    }
                 }
             };
-            match outcome {
-                Ok(()) => {
-                    job.report.outcome = Outcome::Pushed { commit: commit.to_string() };
-                    done.end(job);
-                }
-                Err(error) => done.fail(job, error),
-            }
+            job.report.outcome = Outcome::Pushed { commit: commit.to_string(), missed };
+            done.end(job);
         }
     }
 }
@@ -211,6 +229,78 @@ impl<'a> Made<'a> {
             job.report.message.clone_from(&message);
         }
         Ok(self.commit)
+    }
+}
+
+/// What the second destination of an automation has not got from an earlier run, and why not now either.
+pub(super) struct Behind {
+    pub(super) error: Error,
+    owed: Owed,
+}
+
+/// Pushes what the second destination of an automation has not got since an earlier run, as long as its push branch is where
+/// that run left it. Where somebody has moved it since, the next commit brings all of it.
+pub(super) async fn catch_up(context: Context<'_>, mirror: &Mirror, job: &Job<'_>) -> Option<Behind> {
+    let refspec = job.automation.push.refspec.as_deref()?;
+    let owed = context.edges.store.owed(&job.automation.id.to_string()).ok().flatten()?;
+    let caught_up = match owed.url == job.automation.remote.url && owed.refspec == refspec {
+        true => bring(mirror, job, &owed).await,
+        false => Ok(()),
+    };
+    match caught_up {
+        Ok(()) => {
+            owe(context, job, None).await;
+            None
+        }
+        Err(error) => Some(Behind { error, owed }),
+    }
+}
+
+/// Pushes to a second destination what it has not got.
+async fn bring(mirror: &Mirror, job: &Job<'_>, owed: &Owed) -> Result<(), Error> {
+    let url = &owed.url;
+    let advertisement = mirror.advertise().await.map_err(|source| Error::git("read", url, source))?;
+    let Some(tip) = advertisement.branch(&owed.branch).filter(|tip| tip.to_string() == owed.tip) else {
+        return Ok(());
+    };
+    let ours: Vec<CommitId> = before(owed).into_iter().collect();
+    let switching = job.automation.push.branch.is_some();
+    let update = match second(&owed.refspec, &owed.branch, tip, switching, &ours, &advertisement) {
+        Ok(Some(update)) => update,
+        Ok(None) => return Ok(()),
+        Err(destination) => return Err(Error::Diverged { url: url.clone(), destination }),
+    };
+    let wants = [Want::Branch(owed.branch.clone())];
+    mirror.fetch(&advertisement, &wants).await.map_err(|source| Error::git("fetch from", url, source))?;
+    push_second(mirror, job, update).await?;
+    tracing::info!(
+        automation = %job.report.id,
+        git.remote = url,
+        git.commit = %tip,
+        refspec = owed.refspec,
+        "pushed a commit to the second destination"
+    );
+    Ok(())
+}
+
+/// What a second destination was at before.
+fn before(owed: &Owed) -> Option<CommitId> {
+    CommitId::parse(owed.before.as_deref()?)
+}
+
+/// What the destination of a refspec is at.
+fn destination(spec: &str, advertisement: &Advertisement) -> Option<CommitId> {
+    let (_, destination) = spec.split_once(':')?;
+    advertisement.find(destination).map(crate::git::Advertised::commit)
+}
+
+/// Writes down what the second destination of an automation has not got.
+async fn owe(context: Context<'_>, job: &Job<'_>, owed: Option<Owed>) {
+    let (store, id) = (context.edges.store.clone(), job.automation.id.to_string());
+    match tokio::task::spawn_blocking(move || store.owe(&id, owed.as_ref())).await {
+        Ok(Ok(())) => context.memory.store_works("second destinations"),
+        Ok(Err(error)) => context.memory.store_fails("second destinations", &error),
+        Err(error) => tracing::error!(%error, "writing down a second destination was stopped"),
     }
 }
 

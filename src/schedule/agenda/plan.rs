@@ -1,6 +1,8 @@
 //! What an agenda is about: image repositories and automations, without how they are done.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tagwright_core::automation::{Gather, ObjectName, Schedule};
 
@@ -26,6 +28,8 @@ pub struct RepositoryPlan {
     pub registry: String,
     /// When to poll.
     pub schedule: Schedule,
+    /// The policies that want the digest of their tag looked up between polls, and how often. A poll looks it up, too.
+    pub digests: BTreeMap<ObjectName, Duration>,
     /// A suspended one is looked at once, to say so.
     pub suspended: bool,
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod clock;
+mod digests;
 mod failures;
 mod hour;
 mod laws;
@@ -44,6 +45,7 @@ fn repository(key: &str) -> RepositoryPlan {
         image: format!("registry/{key}"),
         registry: "registry".to_owned(),
         schedule: Schedule::Every(MINUTE),
+        digests: BTreeMap::new(),
         suspended: false,
     }
 }
@@ -96,6 +98,8 @@ struct World {
     under_way: BTreeMap<(Duration, usize), Work>,
     begun: usize,
     polls: Vec<(Duration, String)>,
+    /// When digests were looked up, and of which policies.
+    look_ups: Vec<(Duration, BTreeSet<ObjectName>)>,
     runs: Vec<(Duration, String, BTreeSet<ObjectName>)>,
     wakes: usize,
 }
@@ -111,6 +115,7 @@ impl World {
             under_way: BTreeMap::new(),
             begun: 0,
             polls: Vec::new(),
+            look_ups: Vec::new(),
             runs: Vec::new(),
             wakes: 0,
         };
@@ -170,6 +175,10 @@ impl World {
                     self.polls.push((self.elapsed, repository.to_string()));
                     repository.to_string()
                 }
+                Work::LookUp { repository, policies, .. } => {
+                    self.look_ups.push((self.elapsed, policies.clone()));
+                    repository.to_string()
+                }
                 Work::Run { remote, due, .. } => {
                     self.runs.push((self.elapsed, remote.to_string(), due.clone()));
                     remote.to_string()
@@ -186,7 +195,7 @@ impl World {
         let (_, work) = self.under_way.pop_first().unwrap();
         let now = self.now();
         match work {
-            Work::Poll { repository, number } => {
+            Work::Poll { repository, number } | Work::LookUp { repository, number, .. } => {
                 let Course { ending, until, .. } = self.courses.get(&*repository).cloned().unwrap_or_default();
                 let changed: BTreeSet<ObjectName> = match ending {
                     Ending::Done => self.released.extract_if(.., |policy| *policy.name == *repository).collect(),
@@ -216,6 +225,7 @@ impl World {
     /// Forgets what was polled and run.
     fn forget(&mut self) {
         self.polls.clear();
+        self.look_ups.clear();
         self.runs.clear();
         self.wakes = 0;
     }

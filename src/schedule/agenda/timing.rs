@@ -52,6 +52,11 @@ impl Timing {
         *self = Self { until: self.until, ..Self::new(schedule, self.dice, now) };
     }
 
+    /// What its points and waits come from.
+    pub(super) fn dice(&self) -> Dice {
+        self.dice
+    }
+
     /// When it is due, if nobody asks for it before.
     pub(super) fn due(&self, now: Moment) -> Option<Duration> {
         if let Some(retry) = self.retry {

@@ -21,6 +21,15 @@ pub(super) enum Errand {
         /// The agenda's number of the poll.
         number: u64,
     },
+    /// Looks up digests of an image repository's tags.
+    LookUp {
+        /// The repository's key.
+        key: Arc<str>,
+        /// The agenda's number of the look-up.
+        number: u64,
+        /// The policies that select the tags.
+        policies: BTreeSet<ObjectName>,
+    },
     /// Runs automations of a remote.
     Run {
         /// Its URL.
@@ -81,9 +90,9 @@ impl Flights {
         stuck.max_by_key(|(time, _)| *time)
     }
 
-    /// Ends all polls.
+    /// Ends all polls and look-ups.
     pub(super) fn cancel_polls(&self) {
-        for flight in self.0.values().filter(|flight| matches!(flight.errand, Errand::Poll { .. })) {
+        for flight in self.0.values().filter(|flight| !matches!(flight.errand, Errand::Run { .. })) {
             flight.abort.abort();
         }
     }

@@ -53,6 +53,8 @@ impl Subject {
 pub(super) struct Counts {
     pub(super) polls: usize,
     pub(super) polls_failed: usize,
+    pub(super) look_ups: usize,
+    pub(super) look_ups_failed: usize,
     pub(super) runs: usize,
     pub(super) runs_failed: usize,
     pub(super) commits: usize,
@@ -186,9 +188,22 @@ impl Journal {
             return false;
         }
         self.alive = now;
-        let Counts { polls, polls_failed, runs, runs_failed, commits } = std::mem::take(&mut self.counts);
+        let Counts { polls, polls_failed, look_ups, look_ups_failed, runs, runs_failed, commits } =
+            std::mem::take(&mut self.counts);
         let (failing, held) = (self.failing.len(), self.held.values().map(BTreeSet::len).sum::<usize>());
-        tracing::info!(polls, polls_failed, runs, runs_failed, commits, automations, failing, held, "alive");
+        tracing::info!(
+            polls,
+            polls_failed,
+            look_ups,
+            look_ups_failed,
+            runs,
+            runs_failed,
+            commits,
+            automations,
+            failing,
+            held,
+            "alive"
+        );
         true
     }
 }

@@ -3,34 +3,23 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use image::Reference;
 use tagwright_core::automation::ObjectName;
 
 use super::flight::Errand;
 use super::journal::Subject;
 use super::rows::Change;
 use super::shared::State;
-use crate::run::{self, Acted, AutomationReport, Error, Kind, Outcome};
+use crate::run::{self, Acted, AutomationReport, Error, Kind, LookedUp, Outcome};
 use crate::schedule::agenda::{Ending, Moment, Polled, Ran};
 
 impl State {
     /// Takes in what a poll came to.
     pub(super) fn polled(&mut self, key: &str, number: u64, polled: &run::Polled, now: Moment) {
         for report in &polled.policies {
-            let policy = report.id.to_string();
             match self.rows.polled(report, now.time) {
-                Change::None => {}
-                Change::First(selected) => tracing::debug!(policy.name = policy, %selected, "selects a tag"),
-                Change::Other(before, selected) => tell_change(&policy, &before, &selected),
-                Change::Doubted(reason) => {
-                    tracing::warn!(policy.name = policy, reason, "keeps its selection");
-                }
-                Change::Nothing(reason) => {
-                    // A failed poll is told by itself.
-                    if polled.failures.is_empty() {
-                        tracing::warn!(policy.name = policy, reason, "selects nothing");
-                    }
-                }
+                // A failed poll is told by itself.
+                Change::Nothing(_) if !polled.failures.is_empty() => {}
+                change => tell(&report.id.to_string(), change),
             }
         }
         if let Some(subject) = self.image(key) {
@@ -44,6 +33,28 @@ impl State {
         let until = polled.policies.iter().filter_map(|report| report.hold.as_ref()?.until()).min();
         let (ending, changed) = (worst(polled.failures.iter()), &polled.changed);
         self.agenda.polled(&Polled { repository: key, number, ending, changed, until }, now);
+    }
+
+    /// Takes in what a look-up of digests between two polls came to.
+    pub(super) fn looked_up(&mut self, key: &str, number: u64, looked_up: &LookedUp, now: Moment) {
+        for report in &looked_up.policies {
+            tell(&report.id.to_string(), self.rows.polled(report, now.time));
+        }
+        for (policy, reason) in &looked_up.lacking {
+            self.rows.poll_failed(policy, reason, now.time);
+        }
+        if let Some(subject) = self.image(key) {
+            match looked_up.failures.first() {
+                Some(error) => self.journal.fails(subject, error.kind(), &error.chain(), now.elapsed),
+                // That one digest can be had says nothing of the others, nor of the list.
+                None if self.rows.is_ready(key) => self.journal.works(&subject, now.elapsed),
+                None => {}
+            }
+        }
+        self.journal.counts.look_ups += 1;
+        self.journal.counts.look_ups_failed += usize::from(!looked_up.failures.is_empty());
+        let (ending, changed) = (worst(looked_up.failures.iter()), &looked_up.changed);
+        self.agenda.polled(&Polled { repository: key, number, ending, changed, until: None }, now);
     }
 
     /// Takes in what a run came to.
@@ -60,7 +71,7 @@ impl State {
             self.rows.ran(report, now.time);
             self.journal.holds(&report.id.to_string(), url, &super::rows::holds(report));
             self.journal.counts.commits += usize::from(matches!(report.outcome, Outcome::Pushed { .. }));
-            if let Outcome::Failed(error) = &report.outcome {
+            if let Some(error) = report.outcome.error() {
                 let subject = culprit(report, error);
                 self.journal.fails(subject.clone(), error.kind(), &error.chain(), now.elapsed);
                 failing.insert(subject);
@@ -99,6 +110,17 @@ impl State {
                 self.agenda
                     .polled(&Polled { repository: key, number: *number, ending, changed: &changed, until: None }, now);
             }
+            Errand::LookUp { key, number, policies } => {
+                policies.iter().for_each(|policy| self.rows.poll_failed(policy, message, now.time));
+                if let Some(subject) = self.image(key) {
+                    self.journal.fails(subject, kind, message, now.elapsed);
+                }
+                self.journal.counts.look_ups += 1;
+                self.journal.counts.look_ups_failed += 1;
+                let changed = BTreeSet::new();
+                self.agenda
+                    .polled(&Polled { repository: key, number: *number, ending, changed: &changed, until: None }, now);
+            }
             Errand::Run { url, number, due } => {
                 due.iter().for_each(|id| self.rows.run_failed(id, message, now.time));
                 self.journal.fails(Subject::Remote(url.to_string()), kind, message, now.elapsed);
@@ -112,7 +134,7 @@ impl State {
 
     /// How an automation ended. One that lacks a digest is not done, even where it had something else to do.
     fn ending(&self, report: &AutomationReport, failures: &[Error]) -> Ending {
-        if let Outcome::Failed(error) = &report.outcome {
+        if let Some(error) = report.outcome.error() {
             return worst(std::iter::once(error));
         }
         let automation = self.world.automations.iter().find(|automation| automation.id == report.id);
@@ -131,8 +153,20 @@ impl State {
     }
 }
 
-fn tell_change(policy: &str, before: &Reference, selected: &Reference) {
-    tracing::info!(policy.name = policy, %before, %selected, "selects another tag");
+/// Logs what has changed for a policy.
+fn tell(policy: &str, change: Change) {
+    match change {
+        Change::None => {}
+        Change::First(selected) => tracing::debug!(policy.name = policy, %selected, "selects a tag"),
+        Change::Other(before, selected) if before.tag == selected.tag => {
+            tracing::info!(policy.name = policy, %before, %selected, "selects another digest");
+        }
+        Change::Other(before, selected) => {
+            tracing::info!(policy.name = policy, %before, %selected, "selects another tag");
+        }
+        Change::Doubted(reason) => tracing::warn!(policy.name = policy, reason, "keeps its selection"),
+        Change::Nothing(reason) => tracing::warn!(policy.name = policy, reason, "selects nothing"),
+    }
 }
 
 /// What failed for an automation: the remote, for all of them, or itself.

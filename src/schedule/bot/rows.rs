@@ -108,7 +108,13 @@ impl Rows {
         }
     }
 
-    /// Says why a policy could not be polled at all.
+    /// Whether all is well with every policy of an image repository.
+    pub(super) fn is_ready(&self, repository: &str) -> bool {
+        let ours = self.policies.iter().filter(|row| row.repository.as_deref() == Some(repository));
+        ours.into_iter().all(|row| row.status.ready == Ready::True)
+    }
+
+    /// Says why a policy could not be polled at all, or its digest not be looked up again.
     pub(super) fn poll_failed(&mut self, policy: &ObjectName, message: &str, now: Timestamp) {
         if let Some(row) = self.policy_at.get(policy).and_then(|at| self.policies.get_mut(*at)) {
             row.status.last_poll = Some(now);
@@ -124,12 +130,12 @@ impl Rows {
         if !report.branch.is_empty() {
             row.branch.clone_from(&report.branch);
         }
-        if let Outcome::Pushed { commit } = &report.outcome {
+        if let Outcome::Pushed { commit, .. } = &report.outcome {
             row.last_commit = Some(commit.clone());
         }
-        row.ready = match report.outcome {
-            Outcome::Failed(_) => Ready::False,
-            _ => Ready::True,
+        row.ready = match report.outcome.error() {
+            Some(_) => Ready::False,
+            None => Ready::True,
         };
         row.holds = holds(report);
         row.message = sentence(report);
@@ -237,7 +243,13 @@ fn sentence(report: &AutomationReport) -> String {
     let ended = match &report.outcome {
         // It says how many updates are held.
         Outcome::Held { reason } => return reason.clone(),
-        Outcome::Pushed { commit } => format!("pushed {}", commit.get(..SHORT).unwrap_or(commit)),
+        Outcome::Pushed { commit, missed } => {
+            let pushed = format!("pushed {}", commit.get(..SHORT).unwrap_or(commit));
+            match missed {
+                Some(error) => format!("{pushed}, but not to the second destination: {}", error.chain()),
+                None => pushed,
+            }
+        }
         Outcome::Unchanged => "nothing to do".to_owned(),
         Outcome::WouldPush => "would push".to_owned(),
         Outcome::Failed(error) => error.chain(),

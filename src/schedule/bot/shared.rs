@@ -122,7 +122,8 @@ impl Shared {
         let state = self.state();
         let policies = state.rows.policies.iter().map(|row| {
             let mut status = row.status.clone();
-            status.next = row.repository.as_ref().and_then(|key| state.agenda.next_poll(key, now));
+            let id = ObjectName { namespace: status.namespace.clone(), name: status.name.clone() };
+            status.next = row.repository.as_ref().and_then(|key| state.agenda.next_poll(key, &id, now));
             if switches.held.contains_key(&format!("{}:{}", status.namespace, status.name)) {
                 status.message.push_str("; held by hand");
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagwright_core::automation::{Automation, ImagePolicy, ImageRepository};
+use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy, ImageRepository};
 
 use crate::schedule::agenda::{AutomationPlan, Plan, RepositoryPlan};
 
@@ -100,12 +100,13 @@ impl World {
         let keys: HashMap<*const ImagePolicy, &Arc<str>> =
             self.policies.iter().filter_map(|known| Some((Arc::as_ptr(&known.policy), known.key.as_ref()?))).collect();
         let repositories = self.order.iter().filter_map(|key| {
-            let Watched { repository, .. } = self.repositories.get(key)?;
+            let Watched { repository, policies } = self.repositories.get(key)?;
             Some(RepositoryPlan {
                 key: Arc::clone(key),
                 image: repository.image.canonical(),
                 registry: repository.image.registry().to_owned(),
                 schedule: repository.schedule.clone(),
+                digests: policies.iter().filter_map(|policy| Some((policy.id.clone(), refresh(policy)?))).collect(),
                 suspended: repository.suspended,
             })
         });
@@ -126,4 +127,9 @@ impl World {
         });
         Plan { repositories: repositories.collect(), automations: automations.collect() }
     }
+}
+
+/// How often the digest of a policy's tag is looked up between polls, if it is.
+fn refresh(policy: &ImagePolicy) -> Option<Duration> {
+    policy.refresh.filter(|_| policy.digest == DigestReflection::Always && !policy.suspended)
 }

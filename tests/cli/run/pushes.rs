@@ -95,15 +95,62 @@ fn a_refspec_whose_destination_went_its_own_way_is_not_overwritten() {
     let theirs = site.remote.at("staging");
     site.configure("shop.yaml", &native("shop", "app", "push: {refspec: 'refs/heads/main:refs/heads/staging'}", ""));
     let run = site.run(&[]);
-    insta::assert_snapshot!(run.text(), @"
-exit 1
--- stdout
-default/shop: failed
--- stderr
-default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
-error: default/shop: refs/heads/staging of REMOTE has moved on its own; a refspec that starts with '+' would overwrite it
-");
+    let text = run.text();
+    assert!(
+        text.starts_with("exit 1\n-- stdout\ndefault/shop: pushed SHORT to main of REMOTE, 1 change, but not to the second destination\n"),
+        "{text}"
+    );
+    let why =
+        "error: default/shop: refs/heads/staging of REMOTE has moved on its own; a refspec that starts with '+' would";
+    assert!(run.stderr.contains(why), "{run:?}");
     assert_eq!(site.remote.at("staging"), theirs);
+}
+
+/// The branch has the commit, whatever becomes of the second destination; that is made up for by the next run.
+#[test]
+fn a_commit_that_the_second_destination_declined_is_told_and_comes_with_the_next_run() {
+    let site = Site::new(&TAGS, SHOP);
+    site.configure("shop.yaml", &native("shop", "app", "push: {refspec: 'refs/heads/main:refs/heads/staging'}", ""));
+    let run = |arguments: &[&str]| site.run(&[&["--data-dir=state"], arguments].concat());
+    site.remote.hook("update", "[ $1 != refs/heads/staging ] || { echo frozen; exit 1; }");
+    let ran = run(&["--output=json"]);
+    let main = site.remote.at("main");
+    assert_eq!((ran.code, site.commits("main")), (1, 2), "{ran:?}");
+    let automation = &ran.json()["automations"][0];
+    let of = |key: &str| automation[key].as_str().unwrap().to_owned();
+    assert_eq!(
+        (of("outcome"), of("commit"), of("branch")),
+        ("pushed".to_owned(), "HASH".to_owned(), "main".to_owned())
+    );
+    assert_eq!(automation["changes"].as_array().unwrap().len(), 1, "{automation}");
+    assert!(of("error").contains("refused the push to refs/heads/staging"), "{automation}");
+
+    // As long as it declines, each run fails and commits nothing.
+    let ran = run(&[]);
+    assert_eq!((ran.code, site.remote.at("main")), (1, main.clone()), "{ran:?}");
+    assert!(ran.stdout.starts_with("default/shop: failed\n"), "{ran:?}");
+    assert!(ran.stderr.contains("refused the push to refs/heads/staging"), "{ran:?}");
+
+    site.remote.hook("update", "exit 0");
+    let ran = run(&["--output=json"]);
+    assert_eq!((ran.code, outcomes(&ran.json())), (0, vec![("shop", "unchanged")]), "{ran:?}");
+    assert_eq!((site.remote.at("staging"), site.remote.at("main")), (main.clone(), main));
+
+    // Two commits that it declines, and then both.
+    site.remote.hook("update", "[ $1 != refs/heads/staging ]");
+    for tag in ["1.3.0", "1.4.0"] {
+        site.registry.change(|world| world.repositories.get_mut("team/app").unwrap().push(tag.into()));
+        let ran = run(&["--output=json"]);
+        assert_eq!((ran.code, outcomes(&ran.json())), (1, vec![("shop", "pushed")]), "{ran:?}");
+    }
+    site.remote.hook("update", "exit 0");
+    assert_eq!(run(&[]).code, 0);
+    assert_eq!((site.remote.at("staging"), site.commits("main")), (site.remote.at("main"), 4));
+
+    // Once it is there it is not our business any more.
+    git(&site.remote.bare(), &["update-ref", "-d", "refs/heads/staging"]);
+    assert_eq!(run(&[]).code, 0);
+    assert!(!site.remote.bare().join("refs/heads/staging").exists());
 }
 
 #[test]

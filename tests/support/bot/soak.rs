@@ -102,7 +102,7 @@ fn fill(world: &World) {
         automation: format!("default/shop-{}", number % world.shape.automations),
         url: world.server.url(),
         branch: "main".to_owned(),
-        event: Event::Pushed { commit: format!("{number:040x}") },
+        event: Event::Pushed { commit: format!("{number:040x}"), missed: None },
         message: "pushed a commit".to_owned(),
         changes: vec![change(number % world.shape.images, number); 2],
         holds: Vec::new(),

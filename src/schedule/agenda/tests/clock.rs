@@ -141,7 +141,7 @@ fn next_times_are_told() {
     let now = world.now();
     let next = world.agenda.next_run("git", &name("shop"), now).unwrap();
     assert_eq!(&next.to_string()[..16], "2026-05-01T13:00");
-    let poll = world.agenda.next_poll("app", now).unwrap();
+    let poll = world.agenda.next_poll("app", &name("app"), now).unwrap();
     assert!(poll > now.time && poll <= now.time + MINUTE);
-    assert_eq!(world.agenda.next_poll("nothing", now), None);
+    assert_eq!(world.agenda.next_poll("nothing", &name("app"), now), None);
 }
