@@ -11,8 +11,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use git::{CommitId, Criteria, Git, Mirror, ObjectId, Settings, Want};
 use image::Reference;
-use tagwright::git::{CommitId, Criteria, Git, Mirror, ObjectId, Settings, Want};
 use tagwright_core::edit::{Selection, Selections};
 use tagwright_core::marker;
 use tagwright_core::plan::{self, MarkedFile, Plan};

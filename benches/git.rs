@@ -15,11 +15,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tagwright::git::Git;
-use tagwright::registry::{self, Client, DockerConfig};
+use git::Git;
+use registry::{self, Client, DockerConfig};
+use tagwright::config;
 use tagwright::run::{self, Edges, Memory, Mode, Outcome};
 use tagwright::store::Store;
-use tagwright::{config, git};
 
 #[path = "support/child.rs"]
 mod child;

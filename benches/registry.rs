@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use image::Repository;
-use tagwright::registry::{Client, DockerConfig, Settings};
+use registry::{Client, DockerConfig, Settings};
 
 #[path = "support/child.rs"]
 mod child;

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use git::{self, Git};
+use registry::{Client, DockerConfig, Settings};
 use tagwright::config;
-use tagwright::git::{self, Git};
-use tagwright::registry::{Client, DockerConfig, Settings};
 use tagwright::run::{self, Edges, Memory, Mode, Outcome, Progress};
 use tagwright::store::Store;
 use tagwright_core::automation::{ImagePolicy, ImageRepository};

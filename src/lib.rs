@@ -66,9 +66,6 @@
 pub mod cli;
 pub mod config;
 pub mod files;
-pub mod git;
-pub mod http;
-pub mod registry;
 pub mod report;
 pub mod run;
 pub mod schedule;

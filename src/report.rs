@@ -23,7 +23,7 @@ use tagwright_core::guard::Held;
 use thiserror::Error;
 
 use crate::run::{self, AutomationReport, Kind, Outcome, PolicyReport, Report};
-use crate::{config, files, git, registry};
+use crate::{config, files};
 
 /// The command line, or a file it names, cannot be used as it is.
 #[derive(Debug, Error)]

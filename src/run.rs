@@ -22,7 +22,6 @@ use tagwright_core::change::{Code, Diagnostic};
 use tagwright_core::plan::about_path;
 
 use crate::store::Store;
-use crate::{git, registry};
 
 pub use memory::Memory;
 pub use outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};

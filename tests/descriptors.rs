@@ -5,7 +5,7 @@
 use std::fs;
 use std::time::Duration;
 
-use tagwright::git::{CommitId, Criteria, Mirror, Want};
+use git::{CommitId, Criteria, Mirror, Want};
 
 #[path = "support/git.rs"]
 mod support;

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use access::{GitLogin, Login, Proxy, SshIdentity, Tls, TlsIdentity};
-use image::Repository;
-use tagwright::git::{
+use git::{
     Author, CommitId, CommitTime, Criteria, Edit, Error, Expected, Found, Git, Kind, Mirror, NewCommit, Outcome,
     Pushed, RefUpdate, Settings, SkipReason, Snapshot, Want,
 };
-use tagwright::registry::{self, MAX_RETRY_AFTER};
+use image::Repository;
+use registry::{self, MAX_RETRY_AFTER};
 
 #[path = "support/registry.rs"]
 mod simulated;

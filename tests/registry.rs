@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use access::{self, Login, RegistryLogin};
 use image::Repository;
-use tagwright::registry::{Client, DockerConfig, Error, Listing, Settings};
+use registry::{Client, DockerConfig, Error, Listing, Settings};
 
 use simulated::Registry;
 

@@ -15,7 +15,7 @@ use self::left::Left;
 use super::{Ending, Output, streams};
 use crate::report::Usage;
 use crate::report::explain::{Document, Extent, Known, One, Story, sentence, text};
-use crate::{config, registry, run};
+use crate::{config, run};
 
 /// Endings that a marker may have, and the name of a policy has not.
 const FIELDS: [&str; 3] = [":tag", ":name", ":digest"];

@@ -14,8 +14,8 @@ use tagwright_core::{inventory, marker};
 
 use super::{Ending, Output, streams};
 use crate::config::{self, Sources};
+use crate::files;
 use crate::report::Usage;
-use crate::{files, git};
 
 /// Workflows are left alone: a push that changes one is refused without a special permission, and everything with it.
 const LEFT_ALONE: &str = ".github/workflows/";

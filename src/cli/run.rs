@@ -14,7 +14,7 @@ use crate::report::{self, Usage, diff, json};
 use crate::run::{self, Edges, Mode, Report};
 use crate::schedule::SHUTDOWN_GRACE;
 use crate::store::{self, Store};
-use crate::{config, git, registry, server};
+use crate::{config, server};
 
 /// Poll the registries, plan the edits, commit and push: once, or as a bot until told to stop.
 #[derive(Debug, clap::Args)]

@@ -10,7 +10,6 @@ use tagwright_core::policy::{Direction, Evaluation, Filter, Order, Policy};
 
 use super::{Ending, Output, streams};
 use crate::config::DEFAULT_EXCLUSION;
-use crate::registry;
 use crate::report::{self, Usage, json};
 
 /// How long listing the tags of `--image` may take.

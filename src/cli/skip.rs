@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use tagwright_core::message::{self, Author, Criteria};
 
 use super::{Ending, streams};
-use crate::git;
 
 /// Tell whether a commit is the bot's own: exit 0 and say by which sign, or exit 1.
 #[derive(Debug, clap::Args)]

@@ -5,7 +5,7 @@ use std::io;
 use gotext::template;
 
 use super::{Missing, Usage};
-use crate::{files, git, registry, run};
+use crate::{files, run};
 
 /// Finds a hint for an error that reached the top, from the outermost cause that has one.
 pub(super) fn of(error: &anyhow::Error) -> Option<String> {

@@ -8,7 +8,6 @@ use tagwright_core::automation::{ImageRepository, ObjectName};
 
 use super::outcome::Error;
 use super::poll::CONCURRENT_POLLS;
-use crate::registry;
 
 /// Digests looked up during one run, so that each tag is asked for once.
 #[derive(Debug, Default)]

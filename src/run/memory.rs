@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use git::ObjectId;
 use image::Reference;
 use tagwright_core::automation::{Automation, ImagePolicy, ObjectName};
 use tagwright_core::change::Diagnostic;
@@ -19,7 +20,6 @@ use tagwright_core::marker::Embedded;
 use tagwright_core::plan::MarkedFile;
 
 use super::outcome::PolicyReport;
-use crate::git::ObjectId;
 use crate::store::{self, Image, Record, Store, Switches};
 
 /// The most bytes of marked files that are kept, all remotes together.

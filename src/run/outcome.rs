@@ -12,8 +12,6 @@ use tagwright_core::guard::{Held, Hold};
 use tagwright_core::plan::FileEdit;
 use thiserror::Error;
 
-use crate::{git, registry};
-
 /// What a failure calls for. It alone decides retries and the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use git::{self, Advertisement, Mirror};
 use tagwright_core::automation::{Automation, Batch, ObjectName};
 use tagwright_core::edit::Selections;
 use tagwright_core::plan;
@@ -24,7 +25,6 @@ use super::digests::Digests;
 use super::outcome::{AutomationReport, Error, Outcome};
 use super::progress::{Progress, Stage};
 use super::{Context, Login, Mode};
-use crate::git::{self, Advertisement, Mirror};
 use crate::store::{Switch, Switches};
 
 pub use self::commit::guards;

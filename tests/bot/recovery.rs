@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use registry::{Client, DockerConfig, Settings as RegistrySettings};
 use tagwright::config;
-use tagwright::registry::{Client, DockerConfig, Settings as RegistrySettings};
 use tagwright::run::Edges;
 
 use crate::simulated::{Fault, Head};

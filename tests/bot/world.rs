@@ -5,12 +5,12 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tagwright::registry::{Client, DockerConfig, Settings as RegistrySettings};
+use registry::{Client, DockerConfig, Settings as RegistrySettings};
+use tagwright::config;
 use tagwright::run::Edges;
 use tagwright::schedule::status::{AutomationStatus, Status};
 use tagwright::schedule::{Bot, Handle, Settings};
 use tagwright::store::Store;
-use tagwright::{config, git};
 use tagwright_core::automation::Automation;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;

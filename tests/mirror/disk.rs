@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tagwright::git::{End, Git, Mirror};
+use git::{End, Git, Mirror};
 use tempfile::TempDir;
 
 use crate::support::{Remote, TIME, anyone, git, machine};

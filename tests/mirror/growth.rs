@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tagwright::git::{Author, CommitTime, Edit, End, Expected, MAX_GENERATIONS, Mirror, NewCommit, RefUpdate, Want};
+use git::{Author, CommitTime, Edit, End, Expected, MAX_GENERATIONS, Mirror, NewCommit, RefUpdate, Want};
 
 use crate::support::{Behaviour, Remote, Server, TIME, anyone, git, git_at, machine};
 use crate::world::{fetch, log, main, push, walk};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
-use tagwright::git::{CommitId, End, Interest, MAX_TOUCH_BYTES, Mirror, Visit, Want};
+use git::{CommitId, End, Interest, MAX_TOUCH_BYTES, Mirror, Visit, Want};
 
 use crate::support::{Remote, anyone, git, git_with, machine};
 use crate::world::{fetch, walk};

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use tagwright::git::{Author, CommitTime, Edit, Expected, Mirror, NewCommit, RefUpdate};
+use git::{Author, CommitTime, Edit, Expected, Mirror, NewCommit, RefUpdate};
 
 use crate::support::{Behaviour, Remote, Server, TIME, anyone, machine};
 use crate::world::{fetch, log, main};

@@ -1,6 +1,6 @@
 //! Steps that the tests share.
 
-use tagwright::git::{
+use git::{
     Author, CommitId, CommitTime, Edit, End, Error, Expected, Interest, Mirror, NewCommit, RefUpdate, Snapshot, Visit,
     Walked, Want,
 };

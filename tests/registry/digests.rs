@@ -2,7 +2,7 @@
 
 use access::Registry as Access;
 use image::Tag;
-use tagwright::registry::Error;
+use registry::Error;
 
 use crate::simulated::{Account, Auth, Bearer, Fault, Head, Registry, World, digest};
 use crate::{access, client, message, repository, with_logins};

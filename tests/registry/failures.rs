@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tagwright::registry::{Client, Error, Kind, Settings};
+use registry::{Client, Error, Kind, Settings};
 
 use crate::simulated::{Fault, Registry, World};
 use crate::{access, client, list, message, repository, settings};
@@ -68,7 +68,7 @@ async fn a_wait_past_the_deadline_is_not_begun() {
         Registry::start(world().failing("tags/list", Fault::header(503, "retry-after", u64::MAX.to_string()))).await;
     assert_eq!(
         list(&registry, "team/app", &tight).await.unwrap_err().retry_after(),
-        Some(tagwright::registry::MAX_RETRY_AFTER),
+        Some(registry::MAX_RETRY_AFTER),
         "nobody waits for ever"
     );
 }

@@ -1,6 +1,6 @@
 //! Basic logins, and which one belongs to which repository.
 
-use tagwright::registry::{Error, Kind, Sent};
+use registry::{Error, Kind, Sent};
 
 use crate::simulated::{Account, Auth, Fault, Registry, World};
 use crate::{access, client, list, message, repository, with_logins};

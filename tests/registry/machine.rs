@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use tagwright::registry::{Client, DockerConfig, Error, Kind, Listing, Settings};
+use registry::{Client, DockerConfig, Error, Kind, Listing, Settings};
 
 use crate::simulated::{Account, Auth, Registry, World};
 use crate::{access, repository, settings, with_logins};

@@ -1,7 +1,7 @@
 //! Registry mirrors.
 
 use image::Repository;
-use tagwright::registry::{Client, Kind, Mirror, Settings};
+use registry::{Client, Kind, Mirror, Settings};
 
 use crate::simulated::{Account, Auth, Fault, Registry, World};
 use crate::{access, message, repository, settings, with_logins};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use image::Tag;
-use tagwright::registry::{Client, Kind, Limits, Settings};
+use registry::{Client, Kind, Limits, Settings};
 
 use crate::simulated::{Fault, Links, Registry, World, digest};
 use crate::{access, client, list, message, repository, settings};

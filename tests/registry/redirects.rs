@@ -1,6 +1,6 @@
 //! Redirects: followed, but alone.
 
-use tagwright::registry::{Error, Kind, Sent};
+use registry::{Error, Kind, Sent};
 
 use crate::simulated::door::{Certificates, Clients};
 use crate::simulated::{Account, Auth, Bearer, Fault, Links, Registry, World};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use tagwright::registry::{Client, Error, Fresh, Kind, Listing, Mirror, Settings};
+use registry::{Client, Error, Fresh, Kind, Listing, Mirror, Settings};
 
 use crate::simulated::{Account, Auth, Bearer, Etags, Fault, Links, Registry, World};
 use crate::{access, client, list, message, repository, settings, with_logins};

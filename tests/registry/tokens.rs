@@ -2,7 +2,7 @@
 
 use access::Registry as Access;
 use futures_util::future::join_all;
-use tagwright::registry::{Client, Kind};
+use registry::{Client, Kind};
 
 use crate::simulated::{Account, Auth, Bearer, Fault, Registry, World};
 use crate::{access, client, list, message, repository, with_logins};

@@ -1,7 +1,7 @@
 //! TLS, client certificates, proxies, and HTTPS before plain HTTP.
 
 use access::{Login, Proxy, Registry as Access, Tls, TlsIdentity};
-use tagwright::registry::{Client, Error, Kind, Mirror, Settings};
+use registry::{Client, Error, Kind, Mirror, Settings};
 
 use crate::simulated::door::{Certificates, Clients};
 use crate::simulated::socks::Socks;

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tagwright::registry::{Client, DockerConfig, Settings};
+use registry::{Client, DockerConfig, Settings};
+use tagwright::config;
 use tagwright::run::{self, Edges, Memory, Mode, Report};
 use tagwright::store::Store;
-use tagwright::{config, git};
 use tagwright_core::automation::Automation;
 
 use crate::simulated::{Registry, World};

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
+use tagwright::config;
 use tagwright::run::Edges;
 use tagwright::schedule::{Bot, Handle, Settings};
 use tagwright::server::{SOCKET, Server};
 use tagwright::store::Store;
-use tagwright::{config, git, registry};
 use tagwright_core::automation::Automation;
 use tempfile::TempDir;
 use tokio::sync::oneshot;

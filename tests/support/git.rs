@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use tagwright::git::{Git, Settings};
+use git::{Git, Settings};
 use tempfile::TempDir;
 
 pub(crate) use server::{Behaviour, Seen, Server};

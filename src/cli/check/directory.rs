@@ -10,8 +10,8 @@ use tagwright_core::{inventory, marker};
 
 use super::{Arguments, Observed};
 use crate::config::Configuration;
+use crate::files;
 use crate::report::check::Entry;
-use crate::{files, git};
 
 /// From how many files on a second thread pays.
 const FILES_PER_THREAD: usize = 100;

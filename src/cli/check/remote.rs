@@ -12,7 +12,6 @@ use tagwright_core::lint::{self, Finding, Rules, View};
 use super::{Arguments, Observed};
 use crate::cli::streams;
 use crate::config::Configuration;
-use crate::git;
 use crate::report::check::Entry;
 use crate::run::{self, Seen, Survey, Wanted};
 

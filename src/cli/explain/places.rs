@@ -17,7 +17,7 @@ use crate::config::Configuration;
 use crate::report::explain::Place;
 use crate::run::Kind;
 use crate::store::Switches;
-use crate::{files, git, registry, run};
+use crate::{files, run};
 
 /// What a policy selects, and what it takes to find its digest.
 pub(super) struct Selected<'s> {

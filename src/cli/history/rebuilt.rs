@@ -7,7 +7,6 @@ use anyhow::Context;
 use super::Told;
 use crate::cli::{run as bot, streams};
 use crate::config;
-use crate::git;
 use crate::report::json::history::{Entry, History, Source};
 use crate::run;
 use crate::store::Filter;

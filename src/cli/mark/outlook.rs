@@ -7,7 +7,7 @@ use gotext::pattern::Pattern;
 use tagwright_core::mark::{Group, Outlook};
 
 use crate::config::DEFAULT_EXCLUSION;
-use crate::{registry, run};
+use crate::run;
 
 /// How long one registry may take: this is a courtesy, and who is offline should not wait for it.
 const TIMEOUT: Duration = Duration::from_secs(10);

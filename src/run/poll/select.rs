@@ -7,7 +7,6 @@ use tagwright_core::guard::{self, Choice, Hold};
 use tagwright_core::policy::{Evaluation, Reason, Rejection};
 
 use super::tags::Tags;
-use crate::registry;
 use crate::run::outcome::PolicyReport;
 
 /// The longest part of a tag that stands as an example, in characters.

@@ -1,11 +1,11 @@
 //! The tags of a repository: what the registry lists, what was known before, and whether it is believed.
 
 use jiff::Timestamp;
+use registry::{Fresh, Listing};
 use tagwright_core::automation::{ImagePolicy, ImageRepository};
 use tagwright_core::guard::{self, Hold, Known};
 
 use super::select;
-use crate::registry::{Fresh, Listing};
 use crate::run::Context;
 use crate::run::outcome::Error;
 use crate::store::{Image, SeenTag};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use git::{self, CommitId, Mirror, SkipReason};
 use image::{Reference, Tag};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -15,7 +16,6 @@ use tagwright_core::plan::{self, MarkedFile, Plan};
 
 use super::push::Head;
 use super::{Done, Job, Remote};
-use crate::git::{self, CommitId, Mirror, SkipReason};
 use crate::run::memory::Scanned;
 use crate::run::outcome::{Error, Outcome};
 use crate::run::progress::Stage;

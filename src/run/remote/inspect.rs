@@ -13,7 +13,6 @@ use super::revert::{Line, READ, Search};
 use super::target::Target;
 use super::{Error, Progress, survey};
 use crate::store::Switches;
-use crate::{git, registry};
 
 /// What an automation would plan on.
 pub struct Inspected<'a> {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use git::{self, Advertisement, CommitFacts, CommitId, End, Interest, MAX_GENERATIONS, Mirror, Touch, Visit, Want};
 use jiff::Timestamp;
 use tagwright_core::automation::Automation;
 use tagwright_core::marker::{self, Embedded, Marker};
@@ -14,9 +15,6 @@ use tagwright_core::message::{self, Criteria, Recognised};
 
 use super::commit::MARKED_FILES;
 use super::{Error, survey, target};
-use crate::git::{
-    self, Advertisement, CommitFacts, CommitId, End, Interest, MAX_GENERATIONS, Mirror, Touch, Visit, Want,
-};
 use crate::run::{Login, by_url};
 use crate::store::{Event, Filter, Record, RecordedChange};
 

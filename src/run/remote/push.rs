@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
+use git::{Advertisement, CommitId, Expected, Mirror, Outcome as Pushed, RefUpdate, Want};
 use tagwright_core::automation::{Batch, Push};
 use tagwright_core::plan;
 
 use super::commit::new_commit;
 use super::target::Target;
 use super::{Context, Done, Job};
-use crate::git::{Advertisement, CommitId, Expected, Mirror, Outcome as Pushed, RefUpdate, Want};
 use crate::run::outcome::{Error, Outcome};
 use crate::run::progress::{Progress, Stage};
 use crate::store::Owed;
@@ -291,7 +291,7 @@ fn before(owed: &Owed) -> Option<CommitId> {
 /// What the destination of a refspec is at.
 fn destination(spec: &str, advertisement: &Advertisement) -> Option<CommitId> {
     let (_, destination) = spec.split_once(':')?;
-    advertisement.find(destination).map(crate::git::Advertised::commit)
+    advertisement.find(destination).map(git::Advertised::commit)
 }
 
 /// Writes down what the second destination of an automation has not got.
@@ -327,10 +327,10 @@ fn second(
     let new = if source.strip_prefix("refs/heads/") == Some(branch) {
         Some(tip)
     } else {
-        advertisement.find(source).map(crate::git::Advertised::commit)
+        advertisement.find(source).map(git::Advertised::commit)
     };
     let Some(new) = new else { return Ok(None) };
-    let expected = match advertisement.find(destination).map(crate::git::Advertised::commit) {
+    let expected = match advertisement.find(destination).map(git::Advertised::commit) {
         Some(there) if there == new => return Ok(None),
         _ if forced => Expected::Any,
         None => Expected::Absent,

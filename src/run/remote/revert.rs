@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use git::{self, Advertisement, CommitFacts, CommitId, End, Interest, Mirror, Touch, Visit, Want};
 use jiff::Timestamp;
 use tagwright_core::automation::{Author, Automation};
 use tagwright_core::change::Change;
@@ -14,7 +15,6 @@ use tagwright_core::plan::{MarkedFile, Place, Plan};
 use super::commit::Draft;
 use super::push::Head;
 use super::{Done, Job, Remote, fail_all};
-use crate::git::{self, Advertisement, CommitFacts, CommitId, End, Interest, Mirror, Touch, Visit, Want};
 use crate::run::progress::{Progress, Stage};
 
 /// The most commits that are looked at. A revert that is older, or a value that the bot wrote longer ago, is not seen.

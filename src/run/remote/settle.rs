@@ -3,12 +3,12 @@
 //! This process does, with what there is to report. Where there is nothing to report, the mirror does too, so that the next
 //! `run --once` on the same data folder need not look into it.
 
+use git::{CommitId, Mirror};
 use sha2::{Digest, Sha256};
 use tagwright_core::automation::Automation;
 
 use super::Remote;
 use super::commit::{MARKED_FILES, marker_name};
-use crate::git::{CommitId, Mirror};
 use crate::run::memory::{Basis, Settled};
 use crate::run::outcome::AutomationReport;
 

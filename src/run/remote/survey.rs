@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use git::{self, Mirror};
 use tagwright_core::automation::Automation;
 use tagwright_core::change::Diagnostic;
 
 use super::commit::{MARKED_FILES, skipped_diagnostics};
 use super::target::{self, Target};
-use crate::git::{self, Mirror};
 use crate::run::outcome::Error;
 use crate::run::{Login, by_url};
 

@@ -1,9 +1,9 @@
 //! Where an automation reads from and commits to.
 
+use git::{self, Advertisement, CommitId, Mirror, Want};
 use gotext::version::{Range, Version};
 use tagwright_core::automation::{Automation, Checkout};
 
-use crate::git::{self, Advertisement, CommitId, Mirror, Want};
 use crate::run::outcome::Error;
 
 /// Where an automation reads from and commits to.

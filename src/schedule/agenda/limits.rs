@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 /// The longest wait that the other side may ask for.
-pub use crate::http::MAX_RETRY_AFTER;
+pub use web::MAX_RETRY_AFTER;
 
 /// Polls under way at once.
 pub const CONCURRENT_POLLS: usize = 32;

@@ -1,0 +1,385 @@
+//! What can go wrong between this machine and a Git remote.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::problem::{Problem, RedirectProblem, UrlProblem};
+
+/// A failure of a Git operation. Nothing in it is secret, and what the other side said is bounded and escaped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The text is no URL of a remote that can be reached.
+    #[error("'{url}' is no usable Git URL: {reason}")]
+    Url {
+        /// The URL, without user name and password.
+        url: String,
+        /// What is wrong with it.
+        reason: UrlProblem,
+    },
+    /// The machine's git configuration cannot be read.
+    #[error("cannot read git's configuration{}", place(path.as_ref()))]
+    Rules {
+        /// The file, where one is to blame.
+        path: Option<PathBuf>,
+        /// libgit2's words.
+        source: git2::Error,
+    },
+    /// There is no checkout here, or no such commit in it.
+    #[error("cannot {what} {revision}")]
+    Checkout {
+        /// What was tried.
+        what: &'static str,
+        /// The revision asked for.
+        revision: String,
+        /// libgit2's words.
+        source: git2::Error,
+    },
+    /// A certificate, key or proxy of the remote is not usable.
+    #[error("the {what} for {remote} is not usable")]
+    Tls {
+        /// The remote.
+        remote: String,
+        /// Which of them.
+        what: &'static str,
+        /// The cause.
+        source: Option<reqwest::Error>,
+    },
+    /// An access of this kind does not fit the URL, such as an ssh key for `https`.
+    #[error("{remote} cannot be used with {login}")]
+    LoginMismatch {
+        /// The remote.
+        remote: String,
+        /// What was configured.
+        login: &'static str,
+    },
+    /// A program that is needed cannot be started.
+    #[error("cannot start {program}")]
+    Program {
+        /// `git` or `ssh`.
+        program: String,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// A file of the mirror or a private temporary file cannot be used.
+    #[error("cannot {what} {}", path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// Another process writes the mirror for longer than the deadline.
+    #[error("another process has held the mirror lock {} for {} s", path.display(), waited.as_secs())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The remote does not accept the login.
+    #[error("{remote} denied access with {tried}{}", said(words))]
+    Denied {
+        /// The remote.
+        remote: String,
+        /// What was tried.
+        tried: String,
+        /// The remote's words.
+        words: String,
+    },
+    /// The ssh host key is unknown or another than the known one.
+    #[error("host key verification failed for {host}{}", said(words))]
+    HostKey {
+        /// The host, with its port where it is not 22.
+        host: String,
+        /// What ssh said.
+        words: String,
+    },
+    /// There is no such repository, or none that this login may see.
+    #[error("{remote} was not found, or this login may not see it{}", said(words))]
+    NotFound {
+        /// The remote.
+        remote: String,
+        /// The remote's words.
+        words: String,
+    },
+    /// The server answered with an HTTP status that is none of the above.
+    #[error("{remote} answered with HTTP status {status}{}{}", asking(*retry_after), said(words))]
+    Http {
+        /// The remote.
+        remote: String,
+        /// The status code.
+        status: u16,
+        /// The remote's words.
+        words: String,
+        /// When to come back, as the server asks.
+        retry_after: Option<Duration>,
+    },
+    /// Not asked, since the host asked for time in answer to another request.
+    #[error("{remote} is not asked for {}, since {host} answered {status} to another request", seconds(*retry_after))]
+    Paused {
+        /// The remote.
+        remote: String,
+        /// The host, and its port where it is not the scheme's.
+        host: String,
+        /// The HTTP status of the answer to the other request.
+        status: u16,
+        /// How long it is still left alone.
+        retry_after: Duration,
+    },
+    /// The answer is no answer of a Git server.
+    #[error("{remote} is no Git repository over smart HTTP; it answered with content of type '{content_type}'")]
+    NotGit {
+        /// The remote.
+        remote: String,
+        /// The content type that came.
+        content_type: String,
+    },
+    /// A redirect that is not followed.
+    #[error("{remote} redirects {problem}")]
+    Redirect {
+        /// The remote.
+        remote: String,
+        /// Why it is not followed.
+        problem: RedirectProblem,
+    },
+    /// The connection failed.
+    #[error("cannot talk to {remote}")]
+    Network {
+        /// The remote.
+        remote: String,
+        /// The cause, without URL.
+        source: reqwest::Error,
+    },
+    /// The connection to a child process (ssh or git) broke.
+    #[error("the connection to {remote} broke{}", said(words))]
+    Broken {
+        /// The remote.
+        remote: String,
+        /// What the child process said.
+        words: String,
+    },
+    /// The operation took longer than it may.
+    #[error("{remote} did not finish the {operation} within {} s", after.as_secs_f32())]
+    Deadline {
+        /// The remote.
+        remote: String,
+        /// `fetch`, `push` or `ref advertisement`.
+        operation: &'static str,
+        /// The deadline.
+        after: Duration,
+    },
+    /// The remote reported a failure.
+    #[error("{remote} reported an error{}", said(words))]
+    Remote {
+        /// The remote.
+        remote: String,
+        /// The remote's words.
+        words: String,
+    },
+    /// The remote does not keep to the protocol.
+    #[error("{remote} sent {problem}")]
+    Protocol {
+        /// The remote.
+        remote: String,
+        /// What came.
+        problem: Problem,
+    },
+    /// The remote lacks what is needed.
+    #[error("{remote} does not support {what}")]
+    Unsupported {
+        /// The remote.
+        remote: String,
+        /// What it lacks.
+        what: &'static str,
+    },
+    /// The remote's objects have SHA-256 ids.
+    #[error("{remote} uses the object format '{format}'; only sha1 is supported")]
+    ObjectFormat {
+        /// The remote.
+        remote: String,
+        /// The format it names.
+        format: String,
+    },
+    /// More came than the limit allows.
+    #[error("{remote} sent more than {limit} bytes")]
+    AnswerTooLarge {
+        /// The remote.
+        remote: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The remote has no reference at all.
+    #[error("{remote} is empty: it has no branch yet")]
+    EmptyRemote {
+        /// The remote.
+        remote: String,
+    },
+    /// The reference does not exist.
+    #[error("{remote} has no {reference}{}", some(known))]
+    ReferenceMissing {
+        /// The remote.
+        remote: String,
+        /// The full name asked for, or `HEAD`.
+        reference: String,
+        /// Up to five of those that exist, of the same kind.
+        known: Vec<String>,
+    },
+    /// The commit cannot be had from the remote.
+    #[error("{remote} has no commit {commit}{}", on(branch.as_deref()))]
+    CommitMissing {
+        /// The remote.
+        remote: String,
+        /// The commit asked for.
+        commit: String,
+        /// The branch whose history was searched.
+        branch: Option<String>,
+    },
+    /// The reference names something else than a commit.
+    #[error("{reference} of {remote} is no commit")]
+    NotACommit {
+        /// The remote.
+        remote: String,
+        /// The reference or object id.
+        reference: String,
+    },
+    /// The mirror is damaged; it is built anew at the next fetch.
+    #[error("the mirror {} is damaged", path.display())]
+    Mirror {
+        /// Its folder.
+        path: PathBuf,
+        /// libgit2's words.
+        source: git2::Error,
+    },
+    /// A tree or a list is larger than the limit.
+    #[error("{what} exceeds the limit of {limit}")]
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// A file to be written cannot be.
+    #[error("cannot commit '{path}': {problem}")]
+    Edit {
+        /// The path.
+        path: String,
+        /// Why.
+        problem: &'static str,
+    },
+    /// A push option or reference name that the protocol cannot carry.
+    #[error("the {what} '{value}' is not valid")]
+    Argument {
+        /// What it is.
+        what: &'static str,
+        /// The value, escaped.
+        value: String,
+    },
+    /// A task of this process ended early.
+    #[error("a background task of the git module ended early")]
+    Task,
+}
+
+/// What a failure means for the next try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The configuration must change first.
+    Config,
+    /// The remote says no, or does not have what is asked for; worth another try at the interval.
+    Denied,
+    /// It may work in a moment.
+    Transient,
+    /// A bug.
+    Internal,
+}
+
+impl Error {
+    /// Returns what the failure means for the next try.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Url { .. }
+            | Self::Rules { .. }
+            | Self::Checkout { .. }
+            | Self::Tls { .. }
+            | Self::LoginMismatch { .. }
+            | Self::Program { .. }
+            | Self::NotGit { .. }
+            | Self::Redirect { .. }
+            | Self::Unsupported { .. }
+            | Self::ObjectFormat { .. }
+            | Self::Argument { .. } => Kind::Config,
+            Self::Denied { .. }
+            | Self::HostKey { .. }
+            | Self::NotFound { .. }
+            | Self::EmptyRemote { .. }
+            | Self::ReferenceMissing { .. }
+            | Self::CommitMissing { .. }
+            | Self::NotACommit { .. }
+            | Self::AnswerTooLarge { .. }
+            | Self::TooMany { .. }
+            | Self::Edit { .. } => Kind::Denied,
+            Self::Http { retry_after: Some(_), .. } | Self::Paused { .. } => Kind::Transient,
+            Self::Http { status, .. } => match *status {
+                408 | 425 | 429 | 500.. => Kind::Transient,
+                _ => Kind::Denied,
+            },
+            Self::File { .. }
+            | Self::Locked { .. }
+            | Self::Network { .. }
+            | Self::Broken { .. }
+            | Self::Deadline { .. }
+            | Self::Remote { .. }
+            | Self::Protocol { .. }
+            | Self::Mirror { .. } => Kind::Transient,
+            Self::Task => Kind::Internal,
+        }
+    }
+
+    /// Returns how long the server asks to wait, where it does; at most [`MAX_RETRY_AFTER`](web::MAX_RETRY_AFTER).
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Http { retry_after, .. } => *retry_after,
+            Self::Paused { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+}
+
+fn asking(retry_after: Option<Duration>) -> String {
+    retry_after.map(|wait| format!(" and asks to wait {}", seconds(wait))).unwrap_or_default()
+}
+
+fn seconds(duration: Duration) -> String {
+    match duration.subsec_millis() {
+        0 => format!("{} s", duration.as_secs()),
+        _ => format!("{:.1} s", duration.as_secs_f64()),
+    }
+}
+
+fn said(words: &str) -> String {
+    match words.is_empty() {
+        true => String::new(),
+        false => format!(": {words}"),
+    }
+}
+
+fn some(known: &[String]) -> String {
+    match known.is_empty() {
+        true => String::new(),
+        false => format!("; it has {}", known.join(", ")),
+    }
+}
+
+fn on(branch: Option<&str>) -> String {
+    branch.map(|branch| format!(" in the history of {branch}")).unwrap_or_default()
+}
+
+fn place(path: Option<&PathBuf>) -> impl fmt::Display {
+    path.map(|path| format!(" {}", path.display())).unwrap_or_default()
+}

@@ -1,0 +1,310 @@
+//! Where a remote is: parsed once, printed without secrets.
+//!
+//! Accepted are `https://`, `http://`, `ssh://`, the scp-like `user@host:path`, `file://` and paths. Refused are remote
+//! helpers (`ext::…`, which run commands), other schemes, and everything that a child process could take for an option. A
+//! user name and password inside an `http` URL are taken out at once; they never appear in what is printed, in an error or on
+//! a command line.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use web::authority;
+
+use super::error::Error;
+use super::problem::UrlProblem;
+
+/// A parsed Git URL. Its `Display` is the URL without user name and password.
+#[derive(Debug, Clone)]
+pub struct Url {
+    location: Location,
+    userinfo: Option<UserInfo>,
+}
+
+/// Where the repository is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Location {
+    /// Smart HTTP; no user information, no query, no trailing slash.
+    Http(url::Url),
+    /// ssh.
+    Ssh(SshTarget),
+    /// A folder of this machine.
+    Local(PathBuf),
+}
+
+/// What ssh connects to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SshTarget {
+    pub(super) user: Option<String>,
+    /// Without the brackets of an IPv6 address.
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    pub(super) path: String,
+}
+
+/// What stood before the `@` of an `http` URL, decoded.
+#[derive(Debug, Clone)]
+pub(super) struct UserInfo {
+    pub(super) username: String,
+    pub(super) password: Option<SecretString>,
+}
+
+impl Url {
+    /// Parses a URL as git does.
+    ///
+    /// ```
+    /// use git::Url;
+    /// let url = Url::parse("https://bot:secret@git.example.com/acme/config.git").unwrap();
+    /// assert_eq!(url.to_string(), "https://git.example.com/acme/config.git");
+    /// assert!(Url::parse("ext::sh -c touch% /tmp/pwned").is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`], which shows the URL without user name and password.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        parse(text).map_err(|reason| Error::Url { url: redact(text), reason })
+    }
+
+    pub(super) const fn location(&self) -> &Location {
+        &self.location
+    }
+
+    pub(super) const fn userinfo(&self) -> Option<&UserInfo> {
+        self.userinfo.as_ref()
+    }
+
+    /// Returns the host and, where it is not the scheme's own, the port; the path for a local repository.
+    #[must_use]
+    pub fn host(&self) -> String {
+        match &self.location {
+            Location::Http(url) => authority(url),
+            Location::Ssh(target) => target.to_string(),
+            Location::Local(path) => path.display().to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.location {
+            Location::Http(url) => f.write_str(url.as_str()),
+            Location::Ssh(target) => {
+                f.write_str("ssh://")?;
+                if let Some(user) = &target.user {
+                    write!(f, "{user}@")?;
+                }
+                let slash = if target.path.starts_with('/') { "" } else { "/" };
+                write!(f, "{target}{slash}{}", target.path)
+            }
+            Location::Local(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Host and port as shown.
+impl fmt::Display for SshTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]", self.host)?,
+            false => f.write_str(&self.host)?,
+        }
+        match self.port {
+            Some(port) if port != 22 => write!(f, ":{port}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Url, UrlProblem> {
+    if text.is_empty() {
+        return Err(UrlProblem::Empty);
+    }
+    if text.chars().any(|c| c.is_control()) || text.trim() != text {
+        return Err(UrlProblem::Control);
+    }
+    if let Some((scheme, rest)) = text.split_once("://") {
+        return match scheme.to_ascii_lowercase().as_str() {
+            "http" | "https" => parse_http(text),
+            "ssh" | "git+ssh" | "ssh+git" => parse_ssh(text),
+            "file" => parse_file(rest),
+            _ if scheme.contains("::") => Err(UrlProblem::Helper),
+            _ => Err(UrlProblem::Scheme),
+        };
+    }
+    let before_slash = text.split('/').next().unwrap_or_default();
+    if before_slash.contains("::") && !before_slash.contains('[') {
+        return Err(UrlProblem::Helper);
+    }
+    if before_slash.contains(':') {
+        return parse_scp(text);
+    }
+    local(text)
+}
+
+fn parse_http(text: &str) -> Result<Url, UrlProblem> {
+    let mut url = url::Url::parse(text).map_err(|_| UrlProblem::Syntax)?;
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(UrlProblem::Host);
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(UrlProblem::Query);
+    }
+    let userinfo = (!url.username().is_empty() || url.password().is_some()).then(|| UserInfo {
+        username: percent_decode(url.username()),
+        password: url.password().map(|password| SecretString::from(percent_decode(password))),
+    });
+    url.set_username("").map_err(|()| UrlProblem::Syntax)?;
+    url.set_password(None).map_err(|()| UrlProblem::Syntax)?;
+    let path = url.path().trim_end_matches('/').to_owned();
+    if path.is_empty() {
+        return Err(UrlProblem::Path);
+    }
+    url.set_path(&path);
+    Ok(Url { location: Location::Http(url), userinfo })
+}
+
+fn parse_ssh(text: &str) -> Result<Url, UrlProblem> {
+    let url = url::Url::parse(text).map_err(|_| UrlProblem::Syntax)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(UrlProblem::Query);
+    }
+    let host = percent_decode(url.host_str().unwrap_or_default());
+    let user = Some(percent_decode(url.username())).filter(|user| !user.is_empty());
+    let path = percent_decode(url.path());
+    // `ssh://host/~user/x` means the home folder, which the remote shell sees without the leading slash.
+    let path = if path.starts_with("/~") { path[1..].to_owned() } else { path };
+    ssh(user, host.trim_start_matches('[').trim_end_matches(']').to_owned(), url.port(), path)
+}
+
+fn parse_scp(text: &str) -> Result<Url, UrlProblem> {
+    let (user, rest) = match text.split_once('@') {
+        Some((user, rest)) if !user.contains([':', '/']) => (Some(user.to_owned()), rest),
+        _ => (None, text),
+    };
+    let (host, path) = match rest.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once("]:"),
+        None => rest.split_once(':'),
+    }
+    .ok_or(UrlProblem::Syntax)?;
+    ssh(user, host.to_owned(), None, path.to_owned())
+}
+
+fn ssh(user: Option<String>, host: String, port: Option<u16>, path: String) -> Result<Url, UrlProblem> {
+    if host.is_empty() {
+        return Err(UrlProblem::Host);
+    }
+    if path.trim_matches('/').is_empty() {
+        return Err(UrlProblem::Path);
+    }
+    let parts = [Some(host.as_str()), user.as_deref(), Some(path.as_str())];
+    if parts.iter().flatten().any(|part| part.starts_with('-')) {
+        return Err(UrlProblem::Dash);
+    }
+    if parts.iter().flatten().any(|part| part.chars().any(char::is_control)) {
+        return Err(UrlProblem::Control);
+    }
+    // ssh expands `%` in some options and separates by white space in others; no host or user has either.
+    let odd = |c: char| c.is_whitespace() || matches!(c, '%' | '"' | '\'' | '\\' | '@' | '/' | ';' | '$' | '`');
+    if host.contains(odd) || user.as_deref().is_some_and(|user| user.contains(odd)) {
+        return Err(UrlProblem::Syntax);
+    }
+    Ok(Url { location: Location::Ssh(SshTarget { user, host, port, path }), userinfo: None })
+}
+
+fn parse_file(rest: &str) -> Result<Url, UrlProblem> {
+    match rest.find('/') {
+        Some(0) => local(&percent_decode(rest)),
+        Some(at) if &rest[..at] == "localhost" => local(&percent_decode(&rest[at..])),
+        _ => Err(UrlProblem::FileHost),
+    }
+}
+
+fn local(path: &str) -> Result<Url, UrlProblem> {
+    if path.starts_with('-') {
+        return Err(UrlProblem::Dash);
+    }
+    if path.chars().any(char::is_control) {
+        return Err(UrlProblem::Control);
+    }
+    Ok(Url { location: Location::Local(PathBuf::from(path)), userinfo: None })
+}
+
+fn percent_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let escaped = (bytes[at] == b'%')
+            .then(|| text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok()))
+            .flatten();
+        out.push(escaped.unwrap_or(bytes[at]));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Returns a text that did not parse with everything removed that could be a secret, and bounded.
+fn redact(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    // A password may contain a slash that should have been encoded, so the last `@` counts.
+    let shown = match rest.rfind('@') {
+        Some(at) if !scheme.is_empty() || at < end => &rest[at + 1..],
+        _ => rest,
+    };
+    let shown = shown.split(['?', '#']).next().unwrap_or_default();
+    let full = if scheme.is_empty() { shown.to_owned() } else { format!("{scheme}://{shown}") };
+    full.chars().take(300).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    /// One line: the URL, `=>`, and either the kind with what is shown or `error:` with the reason.
+    #[test]
+    fn urls_of_the_table() {
+        let table = include_str!("../../../fixtures/git/urls.txt");
+        let mut cases = 0;
+        for line in table.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let (url, expect) = line.split_once(" => ").unwrap();
+            assert_eq!(describe(&url.replace("\\t", "\t")), expect, "{url}");
+            cases += 1;
+        }
+        assert!(cases > 30);
+    }
+
+    fn describe(text: &str) -> String {
+        let url = match Url::parse(text) {
+            Ok(url) => url,
+            Err(Error::Url { reason, .. }) => return format!("error: {reason}"),
+            Err(other) => return format!("{other:?}"),
+        };
+        let kind = match url.location() {
+            Location::Http(_) => "http",
+            Location::Ssh(_) => "ssh",
+            Location::Local(_) => "local",
+        };
+        let login = url.userinfo().map_or(String::new(), |user| {
+            let password = user.password.as_ref().map_or("-", |password| password.expose_secret());
+            format!(" login {} {password}", user.username)
+        });
+        format!("{kind} {url}{login}")
+    }
+
+    #[test]
+    fn errors_and_debug_output_show_no_secrets() {
+        for text in
+            ["https://bot:s3cret@", "https://bot:s3cret@h/x?q", "ftp://bot:s3cret@h/x", "https://bot:s3/cret@h:x/y"]
+        {
+            let error = Url::parse(text).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("s3"), "{error}");
+        }
+        let url = Url::parse("https://bot:s3cret@h/x").unwrap();
+        assert!(!format!("{url} {url:?}").contains("s3cret"));
+    }
+}

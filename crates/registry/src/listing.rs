@@ -1,0 +1,181 @@
+//! All tags of a repository, page by page.
+
+use std::collections::{BTreeMap, HashSet};
+
+use image::is_tag;
+use indexmap::IndexSet;
+use jiff::Timestamp;
+use reqwest::StatusCode;
+use reqwest::header::{self, HeaderValue};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use url::Url;
+use web::Origin;
+use web::words::one_line;
+
+use super::error::Error;
+use super::exchange::{Reply, Request};
+use super::link;
+use super::remote::show;
+use super::session::Session;
+use super::settings::Limits;
+use super::{Fresh, Listing, pushed, validator};
+
+/// How many tags are asked for in one page; if a registry cannot (400, 5xx), how many then.
+const PAGE_SIZES: [&str; 2] = ["1000", "100"];
+/// How many pages in a row may add nothing new. Registries that filter after cutting pages do send some.
+const MAX_IDLE_PAGES: usize = 10;
+/// How many refused tags are shown.
+const MAX_REFUSED_SHOWN: usize = 5;
+/// How much of a refused tag is shown, in characters.
+const MAX_REFUSED_LENGTH: usize = 80;
+
+#[derive(Deserialize)]
+struct Page<'a> {
+    tags: Option<Vec<String>>,
+    /// What Google's registries say about the images themselves.
+    #[serde(borrow)]
+    manifest: Option<&'a RawValue>,
+}
+
+/// Reads all pages, unless the list is the one that is known.
+pub(crate) async fn list(session: &Session<'_>, limits: &Limits, known: Option<HeaderValue>) -> Result<Fresh, Error> {
+    let mut reply = first(session, limits, known).await?;
+    if reply.status == StatusCode::NOT_MODIFIED {
+        // Only a list of one page is recognised, and this one has got another.
+        if next(session, &reply)?.is_none() {
+            return Ok(Fresh::Unchanged);
+        }
+        reply = first(session, limits, None).await?;
+    }
+    Ok(Fresh::Listing(pages(session, limits, reply).await?))
+}
+
+async fn pages(session: &Session<'_>, limits: &Limits, mut reply: Reply) -> Result<Listing, Error> {
+    let mut tags = Gathered::default();
+    let mut seen = HashSet::new();
+    let mut idle = 0;
+    for page in 1.. {
+        let added = tags.add(&reply, limits)?;
+        idle = if added == 0 { idle + 1 } else { 0 };
+        seen.insert(reply.url.clone());
+        let Some(next) = next(session, &reply)? else {
+            let validator = validator::of_single_page(reply.texts(header::ETAG), tags.entries);
+            return Ok(tags.finish(validator.filter(|_| page == 1)));
+        };
+        if seen.contains(&next) {
+            return Err(link_error(&reply.url, "leads back to an earlier page"));
+        }
+        if idle > MAX_IDLE_PAGES {
+            return Err(link_error(&reply.url, "leads on and on to pages with nothing new"));
+        }
+        if page >= limits.pages {
+            return Err(Error::TooLarge { url: show(&reply.url), limit: limits.pages, what: "pages" });
+        }
+        seen.insert(next.clone());
+        reply = session.fetch(&[request(next, limits)]).await?;
+    }
+    Ok(tags.finish(None))
+}
+
+async fn first(session: &Session<'_>, limits: &Limits, known: Option<HeaderValue>) -> Result<Reply, Error> {
+    let sized = |size: &str| {
+        let mut url = session.address("tags/list");
+        url.query_pairs_mut().append_pair("n", size);
+        Request { known: known.clone(), ..request(url, limits) }
+    };
+    let requests = PAGE_SIZES.map(sized);
+    match session.fetch(&requests).await {
+        Err(Error::Status { status: 400, .. }) => session.fetch(&requests[1..]).await,
+        settled => settled,
+    }
+}
+
+fn request(url: Url, limits: &Limits) -> Request {
+    Request::get(url, HeaderValue::from_static("application/json"), limits.page_bytes)
+}
+
+/// Returns the address of the next page. It must be on the registry, or on the server that the registry sent us to, which
+/// gets nothing that is for the registry.
+fn next(session: &Session<'_>, reply: &Reply) -> Result<Option<Url>, Error> {
+    let target = link::next(reply.texts(header::LINK)).map_err(|reason| link_error(&reply.url, reason))?;
+    let Some(target) = target else { return Ok(None) };
+    let mut url = reply.url.join(&target).map_err(|_| link_error(&reply.url, "is not an address"))?;
+    url.set_fragment(None);
+    let target = Origin::of(&url);
+    let known = [&reply.url, &session.endpoint.root].iter().any(|known| Origin::of(known).covers(&target));
+    match known && url.username().is_empty() && url.password().is_none() {
+        true => Ok(Some(url)),
+        false => Err(link_error(&reply.url, &format!("leads to another server, {}", show(&url)))),
+    }
+}
+
+fn link_error(url: &Url, reason: &str) -> Error {
+    Error::Link { url: show(url), reason: reason.to_owned() }
+}
+
+#[derive(Default)]
+struct Gathered {
+    tags: IndexSet<String>,
+    refused: HashSet<String>,
+    pushed: BTreeMap<String, Timestamp>,
+    /// How many tags came, those that came twice included.
+    entries: usize,
+}
+
+impl Gathered {
+    /// Takes the tags of one page and returns how many of them are new.
+    fn add(&mut self, reply: &Reply, limits: &Limits) -> Result<usize, Error> {
+        let before = self.count();
+        let page = read(reply)?;
+        for tag in page.tags.unwrap_or_default() {
+            self.entries += 1;
+            let valid = is_tag(&tag);
+            let _ = if valid { self.tags.insert(tag) } else { self.refused.insert(tag) };
+            if self.count() > limits.tags {
+                return Err(Error::TooLarge { url: show(&reply.url), limit: limits.tags, what: "tags" });
+            }
+        }
+        if let Some(manifests) = page.manifest {
+            pushed::read(manifests, |tag, time| self.add_time(tag, time));
+        }
+        Ok(self.count() - before)
+    }
+
+    /// Takes the time of a tag that is in the list, so that there are no more than those. Of two the later one counts.
+    fn add_time(&mut self, tag: &str, time: Timestamp) {
+        if self.tags.contains(tag) {
+            let known = self.pushed.entry(tag.to_owned()).or_insert(time);
+            *known = time.max(*known);
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.tags.len() + self.refused.len()
+    }
+
+    fn finish(self, validator: Option<String>) -> Listing {
+        let mut refused: Vec<String> = self.refused.into_iter().collect();
+        refused.sort_unstable();
+        Listing {
+            tags: self.tags.into_iter().collect(),
+            refused: refused.len(),
+            refused_sample: refused
+                .iter()
+                .take(MAX_REFUSED_SHOWN)
+                .map(|tag| one_line(tag, MAX_REFUSED_LENGTH))
+                .collect(),
+            pushed: self.pushed,
+            validator,
+        }
+    }
+}
+
+/// Reads one page; `"tags": null` is how some registries write an empty list.
+fn read(reply: &Reply) -> Result<Page<'_>, Error> {
+    serde_json::from_slice(&reply.body).map_err(|error| Error::Malformed {
+        url: show(&reply.url),
+        // The parser's own message may repeat what the registry wrote.
+        reason: format!("something else than a list of tags (line {}, column {})", error.line(), error.column()),
+    })
+}

@@ -1,0 +1,159 @@
+//! Registry mirrors: the name in Git stays, the request goes elsewhere.
+//!
+//! As containerd has them. A request for a repository of `HOST` goes to the mirror first. Where the mirror cannot be
+//! reached, is overloaded or broken (408, 429, 5xx), or does not have the repository (404), the registry itself is asked;
+//! any other answer, such as a denied login, is final. Credentials for a mirror are those of the mirror's own host, and
+//! the registry's are never sent to it, and neither is its client certificate.
+
+use std::fmt;
+
+use url::Url;
+
+use super::endpoint::{canonical_host, is_docker_hub};
+use super::error::Error;
+
+/// One `HOST=URL`.
+///
+/// ```
+/// use registry::Mirror;
+/// let mirror = Mirror::parse("docker.io=https://mirror.example.com/hub")?;
+/// assert_eq!(mirror.to_string(), "docker.io=https://mirror.example.com/hub");
+/// assert!(Mirror::parse("docker.io=mirror.example.com").is_err());
+/// # Ok::<(), registry::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    host: String,
+    url: Url,
+}
+
+impl Mirror {
+    /// Reads `HOST=URL`: the authority of a registry, and an `http` or `https` address.
+    ///
+    /// A path is kept. As in containerd `/v2` is added to it, unless it already has a segment `v2`: so both
+    /// `https://mirror/hub` and Harbor's `https://harbor/v2/hub` do what is meant.
+    ///
+    /// # Errors
+    /// The text has another form, or the address another scheme, a user, a query or a fragment.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let (host, address) = text.split_once('=').ok_or_else(|| fail(text, "expected HOST=URL"))?;
+        let (host, address) = (host.trim(), address.trim());
+        let is_host = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
+        if host.is_empty() || !host.chars().all(is_host) {
+            return Err(fail(text, "expected the host of a registry before '='"));
+        }
+        let url = Url::parse(address).map_err(|_| fail(text, "expected a URL after '='"))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(fail(text, "the URL must begin with http:// or https://"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(fail(text, "the URL must not hold a login; put it into the Docker configuration"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(fail(text, "the URL must not have a query or a fragment"));
+        }
+        Ok(Self { host: host.to_ascii_lowercase(), url })
+    }
+
+    /// Whether this mirror stands in for a registry, given by its authority. Docker Hub is meant by any of its names.
+    #[must_use]
+    pub fn stands_for(&self, registry: &str) -> bool {
+        canonical_host(&self.host) == canonical_host(registry)
+    }
+
+    /// Returns where requests go, as written.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Returns the root of the mirror's API, with a slash at its end, and the names of repositories that are put before
+    /// ours there.
+    pub(crate) fn root(&self) -> (Url, String) {
+        let path = self.url.path().trim_matches('/');
+        let mut segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        if !segments.contains(&"v2") {
+            segments.push("v2");
+        }
+        let version = segments.iter().position(|segment| *segment == "v2").unwrap_or_default();
+        let before = segments[version + 1..].iter().map(|segment| format!("{segment}/")).collect();
+        let mut root = self.url.clone();
+        root.set_path(&format!("/{}/", segments.join("/")));
+        (root, before)
+    }
+}
+
+impl fmt::Display for Mirror {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = if is_docker_hub(&self.host) { "docker.io" } else { &self.host };
+        write!(f, "{host}={}", self.url.as_str().trim_end_matches('/'))
+    }
+}
+
+fn fail(text: &str, reason: &'static str) -> Error {
+    // A login in the address must not get into a message.
+    let text = match (text.split_once("://"), text.rsplit_once('@')) {
+        (Some((before, _)), Some((_, after))) => format!("{before}://…@{after}"),
+        _ => text.to_owned(),
+    };
+    Error::Mirror { text, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn roots() {
+        let cases = [
+            ("a.io=http://127.0.0.1:5000", "http://127.0.0.1:5000/v2/", ""),
+            ("a.io=http://127.0.0.1:5000/", "http://127.0.0.1:5000/v2/", ""),
+            ("a.io=http://127.0.0.1:5000/v2-proxy", "http://127.0.0.1:5000/v2-proxy/v2/", ""),
+            ("a.io=https://m.io/a/b/", "https://m.io/a/b/v2/", ""),
+            ("a.io=https://m.io/v2", "https://m.io/v2/", ""),
+            ("a.io=https://m.io/x/v2/", "https://m.io/x/v2/", ""),
+            ("a.io=https://harbor.io/v2/hub", "https://harbor.io/v2/hub/", "hub/"),
+            ("localhost:5000 = https://m.io", "https://m.io/v2/", ""),
+        ];
+        for (text, root, before) in cases {
+            let found = Mirror::parse(text).unwrap().root();
+            assert_eq!((found.0.as_str(), found.1.as_str()), (root, before), "{text}");
+        }
+    }
+
+    #[test]
+    fn docker_hub_has_many_names() {
+        for written in ["docker.io", "index.docker.io", "registry-1.docker.io", "Docker.IO"] {
+            let mirror = Mirror::parse(&format!("{written}=https://m.io")).unwrap();
+            assert!(mirror.stands_for("index.docker.io"), "{written}");
+            assert!(!mirror.stands_for("ghcr.io"), "{written}");
+        }
+    }
+
+    #[test]
+    fn refused() {
+        let cases = [
+            ("docker.io", "registry mirror \"docker.io\": expected HOST=URL"),
+            ("=https://m.io", "registry mirror \"=https://m.io\": expected the host of a registry before '='"),
+            (
+                "a.io/b=https://m.io",
+                "registry mirror \"a.io/b=https://m.io\": expected the host of a registry before '='",
+            ),
+            ("a.io=", "registry mirror \"a.io=\": expected a URL after '='"),
+            ("a.io=ftp://m.io", "registry mirror \"a.io=ftp://m.io\": the URL must begin with http:// or https://"),
+            ("a.io=m.io:5000", "registry mirror \"a.io=m.io:5000\": the URL must begin with http:// or https://"),
+            (
+                "a.io=https://u:secret@m.io",
+                "registry mirror \"a.io=https://…@m.io\": the URL must not hold a login; put it into the Docker configuration",
+            ),
+            (
+                "a.io=https://m.io?x=y",
+                "registry mirror \"a.io=https://m.io?x=y\": the URL must not have a query or a fragment",
+            ),
+        ];
+        for (text, expect) in cases {
+            assert_eq!(Mirror::parse(text).unwrap_err().to_string(), expect, "{text}");
+        }
+    }
+}

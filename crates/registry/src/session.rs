@@ -1,0 +1,326 @@
+//! One poll's conversation with one endpoint: what is shown to it, and what its answers mean.
+//!
+//! Requests go out directly; there is no ping. Where a registry answers 401, its challenge is met once, and what it wants
+//! is remembered for the host and the credential, so that later requests bring it along. A token that is rejected is
+//! dropped and fetched anew, once. A registry that answers 403 or 404 without any challenge may be hiding something from
+//! strangers; it is asked again with the login, if there is one.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use access::{Login, Registry, Secret};
+use reqwest::header::{self, HeaderValue};
+use reqwest::{Method, StatusCode};
+use url::Url;
+use web::{Origin, authority};
+
+use super::challenge::Challenge;
+use super::endpoint::Endpoint;
+use super::error::{Error, Sent};
+use super::exchange::{Exchange, Reply, Request};
+use super::grant;
+use super::habit::{Habit, HabitKey, Habits};
+use super::login::Credential;
+use super::remote::{envelope, show};
+use super::retry::Patience;
+use super::token::{Source, Token, TokenKey, Tokens};
+
+/// What is asked of a repository unless its registry wants another word for it.
+const PULL: &str = "pull";
+/// Actions that no token of ours may allow.
+const WRITING: [&str; 3] = ["push", "delete", "*"];
+/// How often one request is sent with different proof: without, with a known token, with a new one.
+const MAX_PROOFS: usize = 3;
+
+/// What all polls of a client share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) exchange: Exchange,
+    pub(crate) tokens: Tokens,
+    pub(crate) habits: Habits,
+}
+
+/// What goes with one request.
+#[derive(Debug)]
+enum Proof {
+    Nothing,
+    Basic(HeaderValue),
+    /// A bearer token of the configuration.
+    Fixed(HeaderValue),
+    Token(Token, Rejection),
+}
+
+/// What it means if the registry rejects a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rejection {
+    /// The token is from earlier, and may have ended; another one may do.
+    Passing,
+    /// The token is new, and another one would do no better.
+    Final,
+}
+
+impl Proof {
+    fn header(&self) -> Option<&HeaderValue> {
+        match self {
+            Self::Nothing => None,
+            Self::Basic(header) | Self::Fixed(header) => Some(header),
+            Self::Token(token, _) => Some(&token.header),
+        }
+    }
+}
+
+/// The conversation.
+#[derive(Debug)]
+pub(crate) struct Session<'p> {
+    pub(crate) shared: &'p Shared,
+    pub(crate) access: &'p Registry,
+    /// Where, with the scheme that is really spoken.
+    pub(crate) endpoint: &'p Endpoint,
+    pub(crate) credential: &'p Credential,
+    pub(crate) patience: Patience,
+    /// What a 404 is about.
+    pub(crate) subject: String,
+}
+
+impl Session<'_> {
+    /// Returns an address below the repository, such as `tags/list`.
+    pub(crate) fn address(&self, below: &str) -> Url {
+        let mut url = self.endpoint.root.clone();
+        let path = format!("{}{}/{below}", url.path(), self.endpoint.name);
+        url.set_path(&path);
+        url
+    }
+
+    /// Sends a request until it succeeds or patience ends. Each server error moves on to the next of the requests given,
+    /// which should be easier to answer; the last one serves for all further attempts.
+    pub(crate) async fn fetch(&self, requests: &[Request]) -> Result<Reply, Error> {
+        let last = requests.len().saturating_sub(1);
+        let current = AtomicUsize::new(0);
+        let attempt = async |_: usize| {
+            let at = current.load(Ordering::Relaxed).min(last);
+            let result = self.attempt(&requests[at]).await;
+            if let Err(Error::Status { status: 500.., .. }) = result {
+                current.store(at + 1, Ordering::Relaxed);
+            }
+            result
+        };
+        self.patience.retry(attempt).await
+    }
+
+    async fn attempt(&self, request: &Request) -> Result<Reply, Error> {
+        let (reply, sent) = self.authorized(request).await?;
+        match (reply.status, &request.known) {
+            (status, _) if status.is_success() => Ok(reply),
+            (StatusCode::NOT_MODIFIED, Some(_)) => Ok(reply),
+            (StatusCode::NOT_MODIFIED, None) => Err(Error::Malformed {
+                url: show(&reply.url),
+                reason: "304, without having been asked whether anything has changed".to_owned(),
+            }),
+            _ => Err(self.judge(&reply, sent)),
+        }
+    }
+
+    /// Sends a request with what the registry wants to see. A request to another server, such as the next page of a list
+    /// to which the registry redirected, goes without.
+    async fn authorized(&self, request: &Request) -> Result<(Reply, Sent), Error> {
+        let home = Origin::of(&self.endpoint.root);
+        let mut proof = match home.covers(&Origin::of(&request.url)) {
+            true => self.usual_proof().await?,
+            false => Proof::Nothing,
+        };
+        for _ in 0..MAX_PROOFS {
+            let reply = self.shared.exchange.follow(self.access, request, &home, proof.header()).await?;
+            match self.better_proof(&reply, &proof).await? {
+                Some(better) => proof = better,
+                None => {
+                    let sent = self.sent(&reply, &proof);
+                    return Ok((reply, sent));
+                }
+            }
+        }
+        let reply = self.shared.exchange.follow(self.access, request, &home, proof.header()).await?;
+        let sent = self.sent(&reply, &proof);
+        Ok((reply, sent))
+    }
+
+    fn sent(&self, reply: &Reply, proof: &Proof) -> Sent {
+        match proof {
+            _ if !reply.is_home => Sent::Nothing,
+            Proof::Nothing => Sent::Nothing,
+            Proof::Token(..) if self.credential.is_anonymous() => Sent::Nothing,
+            _ => Sent::Credentials,
+        }
+    }
+
+    /// Returns what this registry wanted the last time.
+    async fn usual_proof(&self) -> Result<Proof, Error> {
+        if let Credential::Bearer(secret) = self.credential {
+            return self.fixed(secret);
+        }
+        match self.shared.habits.get(&self.habit_key()) {
+            None => Ok(Proof::Nothing),
+            Some(Habit::Basic) => Ok(self.basic().unwrap_or(Proof::Nothing)),
+            Some(Habit::Bearer { realm, service, actions }) => {
+                let token = self.token(realm, service, &actions, None).await;
+                // The realm may have moved; then the registry says where to.
+                token.inspect_err(|_| self.shared.habits.set(self.habit_key(), None))
+            }
+        }
+    }
+
+    /// Returns what to send in place of a proof that did not do. `None` means that the answer stands.
+    async fn better_proof(&self, reply: &Reply, proof: &Proof) -> Result<Option<Proof>, Error> {
+        match (reply.status, proof) {
+            // It is not about who asks, and it is not asked again now.
+            _ if reply.asked_wait.is_some() => Ok(None),
+            (StatusCode::UNAUTHORIZED, _) if reply.is_home => self.meet(reply, proof).await,
+            (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, Proof::Nothing)
+                if reply.is_home && !reply.headers.contains_key(header::WWW_AUTHENTICATE) =>
+            {
+                Ok(self.basic())
+            }
+            (status, Proof::Basic(_)) if status.is_success() => {
+                self.shared.habits.set(self.habit_key(), Some(Habit::Basic));
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Meets the challenge of a 401.
+    async fn meet(&self, reply: &Reply, proof: &Proof) -> Result<Option<Proof>, Error> {
+        let challenge = Challenge::first(reply.texts(header::WWW_AUTHENTICATE));
+        let (rejected, bearer) = match (proof, challenge) {
+            (Proof::Fixed(_) | Proof::Token(_, Rejection::Final), _) => return Ok(None),
+            (Proof::Basic(_), Some(Challenge::Basic) | None) => return Ok(None),
+            (_, Some(Challenge::Basic) | None) => return Ok(self.basic()),
+            (Proof::Token(token, Rejection::Passing), Some(bearer)) => (Some(token.serial()), bearer),
+            (Proof::Nothing | Proof::Basic(_), Some(bearer)) => (None, bearer),
+        };
+        let Challenge::Bearer { realm, service, scope } = bearer else { return Ok(None) };
+        if realm.is_empty() {
+            return Err(Error::Challenge { url: show(&reply.url), reason: "does not say where to get a token" });
+        }
+        let realm = grant::check_realm(&realm, self.endpoint)?;
+        let actions = self.actions(scope.as_deref());
+        let habit = Habit::Bearer { realm: realm.clone(), service: service.clone(), actions: actions.clone() };
+        let proof = self.token(realm, service, &actions, rejected).await?;
+        self.shared.habits.set(self.habit_key(), Some(habit));
+        Ok(Some(proof))
+    }
+
+    /// Returns the actions to ask for. A challenge may want other words than `pull`, as Azure's does, but it only counts
+    /// if it speaks of this repository and of nothing that writes.
+    fn actions(&self, scope: Option<&str>) -> String {
+        let wanted = scope
+            .and_then(|scope| scope.strip_prefix("repository:"))
+            .and_then(|scope| scope.strip_prefix(self.endpoint.scope_name.as_str()))
+            .and_then(|actions| actions.strip_prefix(':'))
+            .filter(|actions| !actions.contains([' ', ':']) && !actions.is_empty())
+            .filter(|actions| !actions.split(',').any(|action| WRITING.contains(&action)));
+        wanted.unwrap_or(PULL).to_owned()
+    }
+
+    async fn token(
+        &self,
+        realm: Url,
+        service: Option<String>,
+        actions: &str,
+        rejected: Option<u64>,
+    ) -> Result<Proof, Error> {
+        let scope = format!("repository:{}:{actions}", self.endpoint.scope_name);
+        let key = TokenKey { realm, service, scope, credential: self.credential.fingerprint() };
+        let (token, source) = self.shared.tokens.get(&key, rejected, self.fetch_token(&key)).await?;
+        let is_new = source == Source::Server || rejected.is_some();
+        Ok(Proof::Token(token, if is_new { Rejection::Final } else { Rejection::Passing }))
+    }
+
+    async fn fetch_token(&self, key: &TokenKey) -> Result<Token, Error> {
+        let (login, refresh) = match self.credential {
+            Credential::Login(login) => (Some(login.clone()), None),
+            Credential::Refresh(refresh, login) => (Some(refresh_login(refresh, login.as_ref())), Some(refresh)),
+            Credential::Anonymous | Credential::Bearer(_) => (None, None),
+        };
+        let accept = HeaderValue::from_static("application/json");
+        // The one other server that a login is for: the registry named it, and it was checked.
+        let home = Origin::of(&key.realm);
+        if let Some(refresh) = refresh {
+            let get = Request::get(key.realm.clone(), accept.clone(), grant::MAX_ANSWER);
+            let post = Request { method: Method::POST, form: Some(grant::form(key, refresh)), ..get };
+            let reply = self.shared.exchange.follow(self.access, &post, &home, None).await?;
+            // Older token servers only know the other way.
+            if !matches!(reply.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+                return self.read_token(&reply, Sent::Credentials);
+            }
+        }
+        let get = Request::get(grant::address(key), accept, grant::MAX_ANSWER);
+        let authorization = login.as_ref().map(grant::basic);
+        let reply = self.shared.exchange.follow(self.access, &get, &home, authorization.as_ref()).await?;
+        let is_sent = login.is_some() && reply.is_home;
+        self.read_token(&reply, if is_sent { Sent::Credentials } else { Sent::Nothing })
+    }
+
+    fn read_token(&self, reply: &Reply, sent: Sent) -> Result<Token, Error> {
+        match reply.status {
+            status if status.is_success() => grant::read(&reply.url, &reply.body),
+            // Some servers answer 400 to a refresh token that has ended.
+            StatusCode::BAD_REQUEST if sent == Sent::Credentials => Err(denied(reply, sent)),
+            StatusCode::NOT_FOUND => Err(status_error(reply)),
+            _ => Err(self.judge(reply, sent)),
+        }
+    }
+
+    fn basic(&self) -> Option<Proof> {
+        match self.credential {
+            Credential::Login(login) | Credential::Refresh(_, Some(login)) => Some(Proof::Basic(grant::basic(login))),
+            _ => None,
+        }
+    }
+
+    fn fixed(&self, secret: &Secret) -> Result<Proof, Error> {
+        let reason = "the token configured for it has characters that no header can hold";
+        let header = grant::bearer(secret);
+        header.map(Proof::Fixed).ok_or_else(|| Error::Challenge { url: show(&self.endpoint.root), reason })
+    }
+
+    fn habit_key(&self) -> HabitKey {
+        (self.endpoint.root.clone(), self.credential.fingerprint())
+    }
+
+    /// Says what an answer that is no success means.
+    fn judge(&self, reply: &Reply, sent: Sent) -> Error {
+        match reply.status.as_u16() {
+            401 | 403 if reply.asked_wait.is_none() => denied(reply, sent),
+            404 => {
+                Error::NotFound { what: self.subject.clone(), url: show(&reply.url), message: envelope(&reply.body) }
+            }
+            _ => status_error(reply),
+        }
+    }
+}
+
+/// What a token server that takes no refresh tokens may take in their place.
+fn refresh_login(refresh: &Secret, login: Option<&Login>) -> Login {
+    use secrecy::ExposeSecret as _;
+    let name = login.map(|login| login.username.as_str()).filter(|name| !name.is_empty());
+    let username = name.unwrap_or("<token>").to_owned();
+    let own = login.filter(|login| !login.password.expose_secret().is_empty());
+    Login { username, password: own.map_or(refresh, |login| &login.password).clone() }
+}
+
+fn denied(reply: &Reply, sent: Sent) -> Error {
+    Error::Denied {
+        host: authority(&reply.url),
+        url: show(&reply.url),
+        status: reply.status.as_u16(),
+        message: envelope(&reply.body),
+        sent,
+    }
+}
+
+fn status_error(reply: &Reply) -> Error {
+    let (url, status, message) = (show(&reply.url), reply.status.as_u16(), envelope(&reply.body));
+    match reply.asked_wait {
+        Some(retry_after) => Error::Throttled { url, status, message, retry_after },
+        None => Error::Status { url, status, message },
+    }
+}
