@@ -3,7 +3,7 @@
 //! Every case has `case` (what it shows) and `expect`. Configuration is written as users write it.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use tagwright_core::edit::{Selection, Selections};
 use tagwright_core::explain::{self, Ages, Cause, Fate, Tags};
 use tagwright_core::guard::{self, Hold, Identity, Known, Verdict, Writer, Writing};
 use tagwright_core::marker;
-use tagwright_core::plan::{self, MarkedFile, Place};
+use tagwright_core::plan::{self, MarkedFile};
 use yaml_rust2::{Yaml, YamlLoader};
 
 /// The time of every case that does not say another one.
@@ -239,7 +239,7 @@ fn a_plan_lists_what_it_holds() {
 #[test]
 fn a_field_that_is_held_takes_its_parts_along_and_no_others() {
     let second = |_: &[_], file: &MarkedFile| plan::Guards {
-        fields: BTreeMap::from([(Place::of(&file.path, &file.scan.markers[1]), held_by_hand())]),
+        fields: BTreeMap::from([((file.path.clone(), Identity::all(&file.scan).remove(1)), held_by_hand())]),
         ..plan::Guards::default()
     };
     let expect = ["1 1.3.0 not 1.2.0: downgrade", "2 1.1.0 not 1.2.0: manual"];
@@ -270,10 +270,11 @@ fn fields_are_recognised_in_other_versions_of_a_file() {
     let new = document("x", &(marked("1", "a:b") + &marked("2", "a:b") + &marked("3", "a:b:tag")))
         + &document("y", &marked("4", "a:b"));
     let scan = marker::scan(new.as_bytes());
-    let identities: Vec<Identity> = (0..4).map(|index| Identity::of(&scan, index).unwrap()).collect();
+    let identities = Identity::all(&scan);
     let values = |text: &str| -> Vec<Option<String>> {
         let scan = marker::scan(text.as_bytes());
-        identities.iter().map(|identity| identity.value(&scan).map(str::to_owned)).collect()
+        let values = Identity::values(&scan);
+        identities.iter().map(|identity| Some((*values.get(identity)?).to_owned())).collect()
     };
     let some = |value: &str| Some(value.to_owned());
     assert_eq!(values(&new), [some("1"), some("2"), some("3"), some("4")]);
@@ -282,5 +283,14 @@ fn fields_are_recognised_in_other_versions_of_a_file() {
         + "# more\n"
         + &document("x", &(marked("13", "a:b:tag") + &marked("11", "a:b")));
     assert_eq!(values(&old), [some("11"), None, some("13"), some("14")]);
-    assert_eq!(Identity::of(&scan, 4), None);
+    // An object whose name is marked is the same one after an update.
+    let named = |tag: &str, value: &str| {
+        let name = format!("metadata:\n  name: {tag} # {{\"$imagepolicy\": \"a:c:tag\"}}\n");
+        format!("kind: A\n{name}items:\n{}", marked(value, "a:b"))
+    };
+    let all = |text: &str| Identity::all(&marker::scan(text.as_bytes()));
+    assert_eq!(all(&named("1.0", "1")), all(&named("1.1", "2")));
+    // What is alike is told apart by its place among those alike.
+    let distinct: BTreeSet<Identity> = identities.into_iter().collect();
+    assert_eq!(distinct.len(), 4);
 }

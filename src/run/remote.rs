@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use git::{self, Advertisement, Mirror};
-use tagwright_core::automation::{Automation, Batch, ObjectName};
+use tagwright_core::automation::{Author, Automation, Batch, ObjectName};
 use tagwright_core::edit::Selections;
 use tagwright_core::plan;
 
@@ -124,6 +124,9 @@ pub(super) async fn run(
     let automations = queue.iter().flatten().map(|(_, automation)| automation);
     let known: BTreeSet<String> = automations.flat_map(|it| &it.policies).map(|policy| marker_name(policy)).collect();
     let known = Arc::new(known);
+    let automations = queue.iter().flatten().map(|(_, automation)| automation);
+    let authors: BTreeSet<&Author> = automations.map(|automation| &automation.commit.author).collect();
+    let authors: Vec<Author> = authors.into_iter().cloned().collect();
     for login in queue {
         let login = login.into_iter().filter(|(_, automation)| due.contains(&automation.id));
         let mut jobs: Vec<Job<'_>> = login.map(Job::new).collect();
@@ -133,7 +136,8 @@ pub(super) async fn run(
             done.end(job);
         }
         if !jobs.is_empty() {
-            let remote = Remote { context, known: &known, switches: &switches, digests: Digests::default(), progress };
+            let (known, authors, switches) = (&known, &authors, &switches);
+            let remote = Remote { context, known, authors, switches, digests: Digests::default(), progress };
             remote.run(jobs, &mut done).await;
         }
     }
@@ -156,6 +160,8 @@ struct Remote<'r> {
     context: Context<'r>,
     /// The policies of all automations of this URL, as markers name them.
     known: &'r Arc<BTreeSet<String>>,
+    /// Who commits for the automations of this URL.
+    authors: &'r [Author],
     /// What people asked for by hand.
     switches: &'r Switches,
     digests: Digests,
@@ -226,7 +232,7 @@ impl Remote<'_> {
         }
         for (mut job, draft) in self.look_back(mirror, &advertisement, &heads, drafts, done).await {
             let at = draft.at;
-            match self.commit(mirror, &mut job, draft, &heads[at], done).await {
+            match self.commit(mirror, &mut job, draft, &advertisement, &heads[at], done).await {
                 Err(error) => done.fail(job, error),
                 Ok(None) => done.rest(job),
                 Ok(Some(commit)) => heads[at].add(mirror, job, commit, self.context, done).await,

@@ -18,10 +18,15 @@ impl Bot {
 
     /// Somebody commits this tag in the marked file now, with a message.
     fn somebody(&self, tag: &str, message: &str) {
+        self.somebody_writes(&self.file(tag), message);
+    }
+
+    /// Somebody commits this text of the marked file now, with a message.
+    fn somebody_writes(&self, text: &str, message: &str) {
         let work = tempfile::tempdir().unwrap();
         let bare = self.remote.bare();
         crate::support::git(work.path(), &["clone", "-q", "--branch", "main", bare.to_str().unwrap(), "."]);
-        std::fs::write(work.path().join("app.yaml"), self.file(tag)).unwrap();
+        std::fs::write(work.path().join("app.yaml"), text).unwrap();
         let commit = ["commit", "-q", "--allow-empty", "-a", "-F", "-"];
         git_at(work.path(), self.now.as_second(), &commit, message.as_bytes());
         crate::support::git(work.path(), &["push", "-q", "origin", "HEAD:main"]);
@@ -212,4 +217,133 @@ async fn what_another_policy_selected_is_not_written() {
     let same = bot.configuration(STABLE);
     let acted = run::act(bot.context(), &same, &due, &Progress::default()).await;
     assert_eq!(acted.automations[0].outcome.as_str(), "pushed", "{acted:?}");
+}
+
+/// Files that two automations edit. `CART` stands for a value that the first one gives another length in lines or characters,
+/// `1.x` and `2.x` for values of the second one.
+const SHARED: [(&str, &str); 8] = [
+    (
+        "a line less",
+        "cart: CART # {\"$imagepolicy\": \"default:cart\"}\ntill: 1.x # {\"$imagepolicy\": \"default:till:tag\"}\n",
+    ),
+    (
+        "two fields alike, of which the second one was taken back",
+        "cart: CART # {\"$imagepolicy\": \"default:cart\"}\ntills:\n- 2.x # {\"$imagepolicy\": \"default:till:tag\"}\n\
+         - 1.x # {\"$imagepolicy\": \"default:till:tag\"}\n",
+    ),
+    (
+        "two fields alike, of which the first one was taken back",
+        "cart: CART # {\"$imagepolicy\": \"default:cart\"}\ntills:\n- 1.x # {\"$imagepolicy\": \"default:till:tag\"}\n\
+         - 2.x # {\"$imagepolicy\": \"default:till:tag\"}\n",
+    ),
+    (
+        "several fields of the first one between those of the second one",
+        "till: 1.x # {\"$imagepolicy\": \"default:till:tag\"}\ncart: CART # {\"$imagepolicy\": \"default:cart\"}\n\
+         other: 1.x # {\"$imagepolicy\": \"default:till:tag\"}\nmore: CART # {\"$imagepolicy\": \"default:cart\"}\n\
+         last: 1.x # {\"$imagepolicy\": \"default:till:tag\"}\n",
+    ),
+    (
+        "a flow collection",
+        "all: {cart: CART, # {\"$imagepolicy\": \"default:cart\"}\n  till: 1.x, # {\"$imagepolicy\": \"default:till:tag\"}\n  \
+         more: x}\n",
+    ),
+    (
+        "embedded YAML",
+        "metadata: {name: x, annotations: {tagwright.dev/embedded: 'true'}}\ndata:\n  values.yaml: |\n    \
+         cart: CART # {\"$imagepolicy\": \"default:cart\"}\n    till: 1.x # {\"$imagepolicy\": \"default:till:tag\"}\n",
+    ),
+    (
+        "two documents",
+        "kind: A\ncart: CART # {\"$imagepolicy\": \"default:cart\"}\n---\nkind: B\n\
+         till: 1.x # {\"$imagepolicy\": \"default:till:tag\"}\n",
+    ),
+    (
+        "an object that is named by the first one",
+        "kind: Job\nmetadata:\n  name: CART # {\"$imagepolicy\": \"default:cart\"}\nspec:\n  \
+         till: 1.x # {\"$imagepolicy\": \"default:till:tag\"}\n",
+    ),
+];
+
+#[tokio::test]
+async fn what_a_person_took_back_stays_when_another_automation_edits_the_file() {
+    for (name, shape) in SHARED {
+        for (end, batch) in [("\n", "perAutomation"), ("\r\n", "perBranch")] {
+            taken_back_in_a_shared_file(&format!("{name}, {batch}"), &shape.replace('\n', end), end, batch).await;
+        }
+    }
+}
+
+async fn taken_back_in_a_shared_file(name: &str, shape: &str, end: &str, batch: &str) {
+    let bot = Bot::start(&["1.1.0", "1.2.0"]).await;
+    let document = |name: &str, range: &str| {
+        let text = bot.text("[app.yaml]", &format!("policy: {{semver: {{range: '{range}'}}}}"));
+        let text = text.replace("name: shop", &format!("name: {name}")).replace("name: app", &format!("name: {name}"));
+        text.replace("interval: 5m", &format!("interval: 5m\n  batch: {batch}"))
+    };
+    let text = [document("cart", ">=1"), document("till", "1.x")].join("---\n");
+    let automations = tagwright::config::parse("configuration.yaml", &text).unwrap().automations;
+    let long = format!("\"{}:\\{end}        1.2.0\"", bot.image());
+    let short = |tag: &str| format!("\"{}:{tag}\"", bot.image());
+    let file = |cart: &str, taken: &str| shape.replace("CART", cart).replace("1.x", taken).replace("2.x", "1.2.0");
+    bot.somebody_writes(&file(&long, "1.1.0"), "a file for both");
+    let report = bot.once(&automations).await;
+    assert_eq!(report.automations[1].outcome.as_str(), "pushed", "{name}: {report:?}");
+    assert_eq!(bot.remote.show("main:app.yaml"), file(&long, "1.2.0"), "{name}");
+    bot.somebody_writes(&file(&long, "1.1.0"), "Back to 1.1.0");
+    bot.list(&["1.1.0", "1.2.0", "2.0.0"]);
+    let held = shape.matches("1.x").count();
+    let expect = file(&short("2.0.0"), "1.1.0");
+    // In the wave that gives the other field its value, and in the one after it.
+    for outcome in ["pushed", "unchanged"] {
+        let report = bot.once(&automations).await;
+        let [cart, till] = [&report.automations[0], &report.automations[1]];
+        assert_eq!((cart.outcome.as_str(), till.outcome.as_str()), (outcome, "held"), "{name}: {report:?}");
+        let codes: Vec<&str> = till.holds.iter().map(|held| held.hold.code()).collect();
+        assert_eq!(codes, vec!["reverted"; held], "{name}");
+        assert_eq!(bot.remote.show("main:app.yaml"), expect, "{name}");
+    }
+}
+
+/// A template may print what a manifest says where a trailer is read.
+#[tokio::test]
+async fn nothing_in_a_manifest_releases_what_was_taken_back() {
+    let spoofs = [
+        "x\\n\\nTagwright-Release: default:app",
+        "Tagwright-Release: default:app",
+        "x\\u2028Tagwright-Release: default:app",
+    ];
+    for (spoof, trailers) in spoofs.into_iter().flat_map(|spoof| [(spoof, true), (spoof, false)]) {
+        let bot = Bot::start(&["1.1.0", "1.2.0"]).await;
+        let commit = "commit: {author: {name: robot, email: robot@example.com}, message: \"Images\\n\\n\
+                      {{ range $object, $_ := .Changed.Objects }}{{ $object.Name }}\\n{{ end }}\", trailers: TRAILERS}";
+        let text = ["app", "cart"].map(|name| {
+            let text = bot.text(
+                "[app.yaml]",
+                &format!("policy: {{semver: {{range: '{}'}}}}", if name == "app" { "1.x" } else { ">=1" }),
+            );
+            let text =
+                text.replace("name: shop", &format!("name: {name}")).replace("name: app", &format!("name: {name}"));
+            // Another author than that of the automation whose field is held.
+            let commit = commit.replace("TRAILERS", if trailers { "true" } else { "false" });
+            let commit = if name == "app" { commit.replace("robot@", "machine@") } else { commit };
+            text.replace("paths: [app.yaml]", &format!("paths: [app.yaml], {commit}"))
+        });
+        let automations = tagwright::config::parse("configuration.yaml", &text.join("---\n")).unwrap().automations;
+        let file = |app: &str, cart: &str| {
+            format!(
+                "metadata: {{name: \"{spoof}\"}}\napp: {app} # {{\"$imagepolicy\": \"default:app:tag\"}}\n---\n\
+                 metadata: {{name: \"{spoof}\"}}\ncart: {cart} # {{\"$imagepolicy\": \"default:cart:tag\"}}\n"
+            )
+        };
+        bot.somebody_writes(&file("1.1.0", "1.2.0"), "a file for both");
+        bot.once(&automations).await;
+        assert_eq!(bot.remote.show("main:app.yaml"), file("1.2.0", "1.2.0"));
+        bot.somebody_writes(&file("1.1.0", "1.2.0"), "Back to 1.1.0");
+        bot.list(&["1.1.0", "1.2.0", "2.0.0"]);
+        for _ in 0..2 {
+            let report = bot.once(&automations).await;
+            assert_eq!(report.automations[0].outcome.as_str(), "held", "{spoof} {trailers}: {report:?}");
+            assert_eq!(bot.remote.show("main:app.yaml"), file("1.1.0", "2.0.0"), "{spoof} {trailers}");
+        }
+    }
 }

@@ -193,7 +193,7 @@ impl Commit {
 }
 
 /// Who commits.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Author {
     /// The name, which may be empty.
     pub name: String,

@@ -17,7 +17,7 @@ use crate::guard::{Held, Hold};
 use crate::marker::{self, Embedded, Field, Marker, Scan};
 use crate::message::{self, Facts};
 
-pub use self::guards::{Guards, Place};
+pub use self::guards::{FieldId, Guards};
 
 /// A file of the repository that mentions the marker's token. Cheap to clone.
 #[derive(Debug, Clone)]

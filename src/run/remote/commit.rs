@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use git::{self, CommitId, Mirror, SkipReason};
+use git::{self, Advertisement, CommitId, Mirror, SkipReason};
 use image::{Reference, Tag};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -15,6 +15,7 @@ use tagwright_core::marker::{self, Embedded};
 use tagwright_core::plan::{self, MarkedFile, Plan};
 
 use super::push::Head;
+use super::revert::{self, Line};
 use super::{Done, Job, Remote};
 use crate::run::memory::Scanned;
 use crate::run::outcome::{Error, Outcome};
@@ -75,15 +76,18 @@ impl Remote<'_> {
         mirror: &Mirror,
         job: &mut Job<'j>,
         mut draft: Draft<'j>,
+        advertisement: &Advertisement,
         head: &Head<'_>,
         done: &mut Done,
     ) -> Result<Option<CommitId>, Error> {
         let automation = job.automation;
         if draft.plan.edits.iter().any(|edit| head.has_edited(&edit.path)) {
-            // Another automation's commit stands on the base now.
+            // Another automation's commit stands on the base now. What was held stays so, and what is new is asked for.
+            let asked = revert::asked(&draft.files, &draft.plan);
             let fields = draft.guards.fields;
             draft = self.draft(mirror, job, (draft.at, head.tip), done).await?;
-            draft.guards.fields = fields;
+            self.look_again(Line::of(mirror, advertisement, head), automation, &mut draft, &asked).await?;
+            draft.guards.fields.extend(fields);
         }
         if !draft.guards.fields.is_empty() {
             draft.plan = plan::guarded(&draft.files, &job.selections, &draft.guards);

@@ -9,7 +9,7 @@ use tagwright_core::marker::Embedded;
 use tagwright_core::plan::{self, Guards, MarkedFile};
 
 use super::commit::{MARKED_FILES, found_diagnostics, guards, marker_name};
-use super::revert::{Line, READ, Search};
+use super::revert::{Asked, Line, READ, Search};
 use super::target::Target;
 use super::{Error, Progress, survey};
 use crate::store::Switches;
@@ -61,13 +61,14 @@ impl Inspected<'_> {
         now: Timestamp,
     ) -> Result<Guards<'_>, Error> {
         let mut guards = guards(self.automation, switches, now);
-        let mut search = Search::new(&switches.released);
-        search.ask(0, self.automation, &self.files, &plan::guarded(&self.files, selections, &guards));
+        let mut search = Search::new(&switches.released, std::slice::from_ref(&self.automation.commit.author));
+        let plan = plan::guarded(&self.files, selections, &guards);
+        search.ask(0, self.automation, &self.files, &plan, &Asked::new());
         let Target { base, branch, want, .. } = &self.target;
         let line = Line { mirror: &self.mirror, advertisement: &self.advertisement, branch, want, tip: *base };
         let found = search.along(line, &Progress::default()).await;
         let found = found.map_err(|source| Error::git(READ, &self.automation.remote.url, source))?;
-        guards.fields.extend(found.into_iter().map(|(_, place, hold)| (place, hold)));
+        guards.fields.extend(found.into_iter().map(|(_, field, hold)| (field, hold)));
         Ok(guards)
     }
 }

@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use tagwright_core::automation::{Author, Automation};
 use tagwright_core::change::Change;
 use tagwright_core::guard::{self, Hold, Identity, Verdict, Writer, Writing};
-use tagwright_core::marker::{self, Embedded, Scan};
-use tagwright_core::message;
-use tagwright_core::plan::{MarkedFile, Place, Plan};
+use tagwright_core::marker::{self, Embedded};
+use tagwright_core::message::{self, Criteria};
+use tagwright_core::plan::{FieldId, MarkedFile, Plan};
 
 use super::commit::Draft;
 use super::push::Head;
-use super::{Done, Job, Remote, fail_all};
+use super::{Done, Error, Job, Remote, fail_all};
 use crate::run::progress::{Progress, Stage};
 
 /// The most commits that are looked at. A revert that is older, or a value that the bot wrote longer ago, is not seen.
@@ -25,6 +25,9 @@ const GENERATIONS: [u32; 2] = [64, 1_000];
 
 /// What is done while it is looked for, in messages of failures.
 pub(super) const READ: &str = "read the history of";
+
+/// Fields that the history was asked about, with the values that they were to have.
+pub(super) type Asked = BTreeMap<FieldId, String>;
 
 /// A job and what it would do.
 type Drafted<'a> = (Job<'a>, Draft<'a>);
@@ -41,15 +44,14 @@ impl Remote<'_> {
         done: &mut Done,
     ) -> Vec<Drafted<'j>> {
         for (at, head) in heads.iter().enumerate() {
-            let mut search = Search::new(&self.switches.released);
+            let mut search = Search::new(&self.switches.released, self.authors);
             for (number, (job, draft)) in drafts.iter().enumerate().filter(|(_, (_, draft))| draft.at == at) {
-                search.ask(number, job.automation, &draft.files, &draft.plan);
+                search.ask(number, job.automation, &draft.files, &draft.plan, &Asked::new());
             }
-            let line = Line { mirror, advertisement, branch: &head.branch, want: &head.want, tip: head.tip };
-            match search.along(line, self.progress).await {
+            match search.along(Line::of(mirror, advertisement, head), self.progress).await {
                 Ok(holds) => {
-                    for (number, place, hold) in holds {
-                        drafts[number].1.guards.fields.insert(place, hold);
+                    for (number, field, hold) in holds {
+                        drafts[number].1.guards.fields.insert(field, hold);
                     }
                 }
                 Err(source) => {
@@ -61,6 +63,45 @@ impl Remote<'_> {
             }
         }
         drafts
+    }
+
+    /// Finds what people took back of what a draft changes that was planned anew, but for what was asked before.
+    pub(super) async fn look_again(
+        &self,
+        line: Line<'_>,
+        automation: &Automation,
+        draft: &mut Draft<'_>,
+        asked: &Asked,
+    ) -> Result<(), Error> {
+        let mut search = Search::new(&self.switches.released, self.authors);
+        search.ask(0, automation, &draft.files, &draft.plan, asked);
+        let found = search.along(line, self.progress).await;
+        let found = found.map_err(|source| Error::git(READ, &automation.remote.url, source))?;
+        draft.guards.fields.extend(found.into_iter().map(|(_, field, hold)| (field, hold)));
+        Ok(())
+    }
+}
+
+/// Which fields a plan changes, and to what.
+pub(super) fn asked(files: &[MarkedFile], plan: &Plan) -> Asked {
+    let mut asked = Asked::new();
+    each_change(files, plan, |file, identity, change, _| {
+        asked.insert((file.path.clone(), identity), change.new.clone());
+    });
+    asked
+}
+
+/// Goes through the changes of a plan, with their fields and the indices of their markers.
+fn each_change(files: &[MarkedFile], plan: &Plan, mut visit: impl FnMut(&MarkedFile, Identity, &Change, usize)) {
+    let files: HashMap<&str, &MarkedFile> = files.iter().map(|file| (file.path.as_str(), file)).collect();
+    for edit in &plan.edits {
+        let Some(file) = files.get(edit.path.as_str()) else { continue };
+        let mut identities: Vec<Option<Identity>> = Identity::all(&file.scan).into_iter().map(Some).collect();
+        for (change, index) in edit.changes.iter().zip(&edit.changed) {
+            if let Some(identity) = identities.get_mut(*index).and_then(Option::take) {
+                visit(file, identity, change, *index);
+            }
+        }
     }
 }
 
@@ -74,6 +115,13 @@ pub(super) struct Line<'l> {
     pub(super) want: &'l Want,
     /// The newest commit.
     pub(super) tip: CommitId,
+}
+
+impl<'l> Line<'l> {
+    /// The line that ends at a head.
+    pub(super) fn of(mirror: &'l Mirror, advertisement: &'l Advertisement, head: &'l Head<'_>) -> Self {
+        Self { mirror, advertisement, branch: &head.branch, want: &head.want, tip: head.tip }
+    }
 }
 
 /// Walks back from `base` until everything is known, or nothing more is.
@@ -99,8 +147,7 @@ struct Question {
     number: usize,
     author: Author,
     embedded: Embedded,
-    place: Place,
-    identity: Identity,
+    field: FieldId,
     policy: String,
     current: String,
     wanted: String,
@@ -113,6 +160,8 @@ struct Question {
 pub(super) struct Search {
     /// When policies were released by telling the bot.
     lifted: BTreeMap<String, Timestamp>,
+    /// The authors of the automations, as `Name <address>`.
+    bots: Vec<String>,
     /// Policies that a commit released, of those visited.
     released: BTreeSet<String>,
     /// By path.
@@ -120,20 +169,42 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// A search for nothing yet; policies may have been released by telling the bot.
-    pub(super) fn new(lifted: &BTreeMap<String, Timestamp>) -> Self {
-        Self { lifted: lifted.clone(), ..Self::default() }
+    /// A search for nothing yet; policies may have been released by telling the bot. Commits by the `authors` of
+    /// automations are a bot's.
+    pub(super) fn new(lifted: &BTreeMap<String, Timestamp>, authors: &[Author]) -> Self {
+        let named = authors.iter().filter(|author| !author.email.trim().is_empty());
+        let bots = named.map(|author| format!("{} <{}>", author.name, author.email)).collect();
+        Self { lifted: lifted.clone(), bots, ..Self::default() }
     }
 
-    /// Looks for the fields that a plan changes, too. They are found under the number.
-    pub(super) fn ask(&mut self, number: usize, automation: &Automation, files: &[MarkedFile], plan: &Plan) {
-        let files: HashMap<&str, &MarkedFile> = files.iter().map(|file| (file.path.as_str(), file)).collect();
-        for edit in &plan.edits {
-            let Some(file) = files.get(edit.path.as_str()) else { continue };
-            let changes = edit.changes.iter().zip(&edit.changed);
-            let questions = changes.filter_map(|(change, index)| question(automation, number, file, change, *index));
-            self.fields.entry(edit.path.clone()).or_default().extend(questions);
-        }
+    /// Looks for the fields that a plan changes, too, but for those that were `asked` for with the same value. They are found
+    /// under the number.
+    pub(super) fn ask(
+        &mut self,
+        number: usize,
+        automation: &Automation,
+        files: &[MarkedFile],
+        plan: &Plan,
+        asked: &Asked,
+    ) {
+        each_change(files, plan, |file, identity, change, index| {
+            let field = (file.path.clone(), identity);
+            if asked.get(&field) == Some(&change.new) {
+                return;
+            }
+            let question = Question {
+                number,
+                author: automation.commit.author.clone(),
+                embedded: Embedded::everywhere(automation.embedded),
+                field,
+                policy: file.scan.markers[index].policy().to_owned(),
+                current: change.old.clone(),
+                wanted: change.new.clone(),
+                writings: Vec::new(),
+                answer: None,
+            };
+            self.fields.entry(file.path.clone()).or_default().push(question);
+        });
     }
 
     /// Walks back, and fetches older commits as long as there is a question and the mirror ends. Returns the fields that
@@ -142,7 +213,7 @@ impl Search {
         mut self,
         line: Line<'_>,
         progress: &Progress,
-    ) -> Result<Vec<(usize, Place, Hold)>, git::Error> {
+    ) -> Result<Vec<(usize, FieldId, Hold)>, git::Error> {
         if self.fields.is_empty() {
             return Ok(Vec::new());
         }
@@ -174,8 +245,13 @@ impl Search {
         self.fields.values_mut().flatten().for_each(|question| question.writings.clear());
     }
 
+    /// A commit comes, of which a person may release something. A bot releases nothing: parts of its messages are what
+    /// manifests say.
     fn commit(&mut self, facts: &CommitFacts) -> Interest {
-        self.released.extend(message::releases(&facts.message));
+        let released = message::releases(&facts.message);
+        if !released.is_empty() && !is_bot(&self.bots, facts) {
+            self.released.extend(released);
+        }
         Interest::Keep
     }
 
@@ -183,14 +259,14 @@ impl Search {
         let Some(questions) = self.fields.get_mut(touch.path) else { return Interest::Drop };
         let facts = touch.facts;
         let theirs = message::Author { name: &facts.author_name, email: &facts.author_email };
-        let mut versions = Versions { touch, scans: HashMap::new() };
+        let mut versions = Versions { touch, values: HashMap::new() };
         for question in questions.iter_mut().filter(|question| question.answer.is_none()) {
             let (before, after) = versions.values(question);
             if before == after {
                 continue;
             }
             let own = message::Author { name: &question.author.name, email: &question.author.email };
-            let is_bot = message::is_written_by(&own, &facts.message, &theirs);
+            let is_bot = message::is_written_by(&own, &facts.message, &theirs) || is_bot(&self.bots, facts);
             let policy = &question.policy;
             let told = self.lifted.get(policy).is_some_and(|lifted| lifted.as_second() >= facts.time);
             question.writings.push(Writing {
@@ -215,48 +291,38 @@ impl Search {
     }
 
     /// The fields that were taken back.
-    fn holds(self) -> Vec<(usize, Place, Hold)> {
-        let hold = |question: Question| Some((question.number, question.place, question.answer??));
+    fn holds(self) -> Vec<(usize, FieldId, Hold)> {
+        let hold = |question: Question| Some((question.number, question.field, question.answer??));
         self.fields.into_values().flatten().filter_map(hold).collect()
     }
 }
 
+/// Whether a commit is by one of the authors, as `Name <address>`, or otherwise recognised as a bot's.
+fn is_bot(bots: &[String], facts: &CommitFacts) -> bool {
+    let author = message::Author { name: &facts.author_name, email: &facts.author_email };
+    message::recognise(&facts.message, &author, &Criteria { prefixes: &[], authors: bots }).is_some()
+}
+
+/// The values of the fields of one version of a file.
+type Values = BTreeMap<Identity, String>;
+
 /// A file before and after a commit, scanned when it is asked for.
 struct Versions<'t> {
     touch: &'t Touch<'t>,
-    scans: HashMap<Embedded, [Option<Scan>; 2]>,
+    values: HashMap<Embedded, [Values; 2]>,
 }
 
 impl Versions<'_> {
     /// The values of a field before and after.
     fn values(&mut self, question: &Question) -> (Option<String>, Option<String>) {
         let embedded = question.embedded;
-        let scan = |bytes: Option<&[u8]>| bytes.map(|bytes| marker::scan_with(bytes, embedded));
-        let [before, after] =
-            self.scans.entry(embedded).or_insert_with(|| [scan(self.touch.before), scan(self.touch.after)]);
-        let value = |scan: &Option<Scan>| Some(question.identity.value(scan.as_ref()?)?.to_owned());
-        (value(before), value(after))
+        let read = |bytes: Option<&[u8]>| -> Values {
+            let scan = bytes.map(|bytes| marker::scan_with(bytes, embedded)).unwrap_or_default();
+            Identity::values(&scan).into_iter().map(|(field, value)| (field, value.to_owned())).collect()
+        };
+        let versions = || [read(self.touch.before), read(self.touch.after)];
+        let [before, after] = self.values.entry(embedded).or_insert_with(versions);
+        let (_, identity) = &question.field;
+        (before.get(identity).cloned(), after.get(identity).cloned())
     }
-}
-
-fn question(
-    automation: &Automation,
-    number: usize,
-    file: &MarkedFile,
-    change: &Change,
-    index: usize,
-) -> Option<Question> {
-    let marker = file.scan.markers.get(index)?;
-    Some(Question {
-        number,
-        author: automation.commit.author.clone(),
-        embedded: Embedded::everywhere(automation.embedded),
-        place: Place::of(&file.path, marker),
-        identity: Identity::of(&file.scan, index)?,
-        policy: marker.policy().to_owned(),
-        current: change.old.clone(),
-        wanted: change.new.clone(),
-        writings: Vec::new(),
-        answer: None,
-    })
 }

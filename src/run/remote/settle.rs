@@ -39,8 +39,8 @@ impl Remote<'_> {
         }
     }
 
-    /// Hashes the commit, what is read of it, what was selected, and what may hold it back. How a commit would be written has
-    /// no part in it.
+    /// Hashes the commit, what is read of it, what was selected, and what may hold it back: with the authors, since they tell
+    /// whose commits are a bot's. How a commit would be written has no part in it otherwise.
     fn basis(&self, automation: &Automation, base: CommitId) -> Basis {
         let selections = self.context.memory.selected(automation);
         let selected = |id| selections.get(id);
@@ -51,6 +51,6 @@ impl Remote<'_> {
             (&policy.id, policy.digest, selected(&policy.id), order, switches)
         });
         let read = (env!("CARGO_PKG_VERSION"), MARKED_FILES.rule, base, &automation.paths, automation.embedded);
-        Sha256::digest(format!("{:?}", (read, policies.collect::<Vec<_>>(), &self.known))).into()
+        Sha256::digest(format!("{:?}", (read, policies.collect::<Vec<_>>(), &self.known, self.authors))).into()
     }
 }

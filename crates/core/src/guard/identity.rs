@@ -1,10 +1,15 @@
 //! Which field of one version of a file is which of another.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::change::ObjectIdentity;
 use crate::marker::{Marker, Scan};
 
 /// A marked field of a file, recognisable in other versions of it: by its marker, by the object it is in, and by how many
 /// alike come before it there.
+///
+/// Lines and columns have no part in it, and neither have marked values, of which an object's own name can be one: no
+/// update makes another field of it, nor of any other in the file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
     setter: String,
@@ -13,33 +18,34 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The field at an index of [`Scan::markers`].
+    /// The fields of a file, in the order of [`Scan::markers`]. No two of them are equal.
     #[must_use]
-    pub fn of(scan: &Scan, index: usize) -> Option<Self> {
-        let marker = scan.markers.get(index)?;
-        let object = object(scan, marker);
-        let setter = marker.setter.clone();
-        let place = alike(&scan.markers[..index], scan, &setter, &object).count();
-        Some(Self { setter, object, place })
+    pub fn all(scan: &Scan) -> Vec<Self> {
+        let in_document = |marker: &&Marker| marker.site.embedded.is_none();
+        let place = |marker: &Marker| (marker.site.document, marker.site.ordinal);
+        let marked: BTreeSet<(usize, usize)> = scan.markers.iter().filter(in_document).map(place).collect();
+        let mut alike: BTreeMap<(&str, ObjectIdentity), usize> = BTreeMap::new();
+        let mut identity = |marker: &'_ Marker, setter| {
+            let object = object(scan, marker, &marked);
+            let seen = alike.entry((setter, object.clone())).or_default();
+            let place = *seen;
+            *seen += 1;
+            Self { setter: marker.setter.clone(), object, place }
+        };
+        scan.markers.iter().map(|marker| identity(marker, &marker.setter)).collect()
     }
 
-    /// The value of the field in a version of the file, if it is there.
+    /// The values of the fields of a file.
     #[must_use]
-    pub fn value<'s>(&self, scan: &'s Scan) -> Option<&'s str> {
-        let found = alike(&scan.markers, scan, &self.setter, &self.object).nth(self.place);
-        found.map(|marker| marker.value.as_str())
+    pub fn values(scan: &Scan) -> BTreeMap<Self, &str> {
+        let values = scan.markers.iter().map(|marker| marker.value.as_str());
+        Self::all(scan).into_iter().zip(values).collect()
     }
 }
 
-fn alike<'s, 'i>(
-    markers: &'s [Marker],
-    scan: &'s Scan,
-    setter: &'i str,
-    identity: &'i ObjectIdentity,
-) -> impl Iterator<Item = &'s Marker> + use<'s, 'i> {
-    markers.iter().filter(move |marker| marker.setter == setter && object(scan, marker) == *identity)
-}
-
-fn object(scan: &Scan, marker: &Marker) -> ObjectIdentity {
-    scan.documents[marker.site.document].objects[marker.site.object].identity(|_| None)
+/// The object that a field is in, without those of its parts that are marked themselves.
+fn object(scan: &Scan, marker: &Marker, marked: &BTreeSet<(usize, usize)>) -> ObjectIdentity {
+    let document = marker.site.document;
+    let object = &scan.documents[document].objects[marker.site.object];
+    object.identity(|ordinal| marked.contains(&(document, ordinal)).then_some(""))
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use gotext::template::{Field, List, Map, Method, MethodError, Struct, StructType, Value};
 
 use crate::change::{Change, ObjectIdentity};
+use crate::message::trailer::is_unprintable;
 use crate::message::{Facts, legacy};
 
 const CHANGES: &str = "[]update.Change";
@@ -81,9 +82,11 @@ static NAMESPACED_NAME: StructType = StructType {
     text: Some(slashed),
 };
 
-/// The data of a message template.
+/// The data of a message template. What manifests and registries say is in one line, so that it cannot end the line or the
+/// paragraph that the template puts it into, and begin a trailer.
 pub(crate) fn template_data(facts: &Facts<'_>) -> Value {
-    let mut changes: Vec<&Change> = facts.changes.iter().collect();
+    let in_line: Vec<Change> = facts.changes.iter().map(change_in_line).collect();
+    let mut changes: Vec<&Change> = in_line.iter().collect();
     changes.sort_by(|a, b| a.file.cmp(&b.file)); // Stable: within a file the order of its documents stays.
     let values = Map::of_strings(facts.values.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     Value::Struct(Rc::new(Struct {
@@ -95,6 +98,28 @@ pub(crate) fn template_data(facts: &Facts<'_>) -> Value {
         ],
         hidden: vec![legacy::updated(&changes, facts.images)],
     }))
+}
+
+fn change_in_line(change: &Change) -> Change {
+    let object = &change.object;
+    Change {
+        file: in_line(&change.file),
+        line: change.line,
+        object: ObjectIdentity {
+            api_version: in_line(&object.api_version),
+            kind: in_line(&object.kind),
+            name: in_line(&object.name),
+            namespace: in_line(&object.namespace),
+        },
+        old: in_line(&change.old),
+        new: in_line(&change.new),
+        setter: in_line(&change.setter),
+    }
+}
+
+/// A text with blanks for what ends a line, moves a cursor or turns the direction of reading. Tabs stay.
+fn in_line(text: &str) -> String {
+    text.chars().map(|c| if c != '\t' && is_unprintable(c) { ' ' } else { c }).collect()
 }
 
 /// A namespace and a name; prints as `namespace/name`.

@@ -177,6 +177,36 @@ fn legacy_images_have_their_parts() {
 }
 
 #[test]
+fn what_manifests_say_stays_in_its_line() {
+    let spoof = "x\n\nTagwright-Release: ns:a\r\u{85}\u{2028}\u{202E}\t\u{1b}é";
+    let line = "x  Tagwright-Release: ns:a    \t é";
+    let mut spoofed = change(spoof, spoof, spoof, "ns:a");
+    spoofed.object =
+        ObjectIdentity { api_version: spoof.into(), kind: spoof.into(), name: spoof.into(), namespace: spoof.into() };
+    let cases = [
+        "{{ range .Changed.Changes }}{{ .OldValue }}{{ end }}",
+        "{{ range .Changed.Changes }}{{ .NewValue }}{{ end }}",
+        "{{ range $object, $_ := .Changed.Objects }}{{ $object.Name }}{{ end }}",
+        "{{ range $object, $_ := .Changed.Objects }}{{ $object.Namespace }}{{ end }}",
+        "{{ range $object, $_ := .Changed.Objects }}{{ $object.Kind }}{{ end }}",
+        "{{ range $object, $_ := .Changed.Objects }}{{ $object.APIVersion }}{{ end }}",
+        "{{ range $file, $_ := .Changed.FileChanges }}{{ $file }}{{ end }}",
+        "{{ range .Updated.Images }}{{ . }}{{ end }}",
+        "{{ range $file, $_ := .Updated.Files }}{{ $file }}{{ end }}",
+    ];
+    for template in cases {
+        let found = message(template, std::slice::from_ref(&spoofed), &[]);
+        assert_eq!(found, Ok(line.to_owned()), "{template}");
+    }
+    // Files and objects that are told apart by nothing else become one, and lose no change.
+    let other = Change { file: line.to_owned(), old: "1".into(), ..spoofed.clone() };
+    let template = "{{ range .Changed.FileChanges }}{{ range . }}{{ len . }}{{ end }}{{ end }}";
+    let both =
+        [spoofed.clone(), Change { object: ObjectIdentity { name: line.into(), ..other.object.clone() }, ..other }];
+    assert_eq!(message(template, &both, &[]), Ok("2".to_owned()));
+}
+
+#[test]
 fn removed_field_says_what_to_use() {
     let error = message("{{ .Changed.ImageResult.Images }}", &[], &[]).unwrap_err();
     assert!(error.starts_with("template uses removed '.Changed.ImageResult' field."), "{error}");

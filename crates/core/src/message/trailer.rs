@@ -62,12 +62,13 @@ fn lines(facts: &Facts<'_>) -> Vec<String> {
 
 /// One line: whatever could end it becomes a space.
 fn trailer(key: &str, value: &str) -> String {
-    let clean: String = value.chars().map(|c| if c.is_control() || is_line_end(c) { ' ' } else { c }).collect();
+    let clean: String = value.chars().map(|c| if is_unprintable(c) { ' ' } else { c }).collect();
     format!("{key}: {}", clean.trim())
 }
 
-fn is_line_end(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}')
+/// Whether a character is a control, ends a line, or turns the direction of reading for what follows it.
+pub(super) fn is_unprintable(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The policies that a commit's message releases, as `namespace:name`; `namespace/name` is read, too.

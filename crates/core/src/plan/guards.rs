@@ -6,40 +6,23 @@ use std::sync::Arc;
 use super::MarkedFile;
 use crate::automation::ImagePolicy;
 use crate::edit::Selections;
-use crate::guard::{self, Hold};
-use crate::marker::Marker;
+use crate::guard::{self, Hold, Identity};
 
 /// Which policies guard the fields, and what was found elsewhere to hold some back.
 #[derive(Debug, Default)]
 pub struct Guards<'g> {
     /// The policies in scope. Only their fields are guarded against going backwards.
     pub policies: &'g [Arc<ImagePolicy>],
-    /// Fields that are held, by [`Place`].
-    pub fields: BTreeMap<Place, Hold>,
+    /// Fields that are held, by path and identity. They stay so in other versions of the file, wherever they stand there.
+    pub fields: BTreeMap<FieldId, Hold>,
     /// Policies of which every field is held, by `namespace:name`.
     pub held: BTreeMap<String, Hold>,
     /// What holds everything.
     pub everything: Option<Hold>,
 }
 
-/// Where a marked field is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// The path from the root of the repository.
-    pub path: String,
-    /// The line of the value, from 1.
-    pub line: usize,
-    /// The column of the value, from 1.
-    pub column: usize,
-}
-
-impl Place {
-    /// The place of a marker's field.
-    #[must_use]
-    pub fn of(path: &str, marker: &Marker) -> Self {
-        Self { path: path.to_owned(), line: marker.line, column: marker.column }
-    }
-}
+/// A marked field of a repository: the path from its root, and which field of that file it is.
+pub type FieldId = (String, Identity);
 
 impl Guards<'_> {
     /// What holds the fields of a file, by the index of their marker: a policy that is held as a whole comes first, then going
@@ -57,9 +40,9 @@ impl Guards<'_> {
         for (index, hold) in guard::downgrades(&file.scan, selections, &policy) {
             holds.entry(index).or_insert(hold);
         }
-        if !self.fields.is_empty() {
-            for (index, marker) in markers() {
-                if let Some(hold) = self.fields.get(&Place::of(&file.path, marker)) {
+        if self.fields.keys().any(|(path, _)| *path == file.path) {
+            for (index, identity) in Identity::all(&file.scan).into_iter().enumerate() {
+                if let Some(hold) = self.fields.get(&(file.path.clone(), identity)) {
                     holds.entry(index).or_insert_with(|| hold.clone());
                 }
             }
