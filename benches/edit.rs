@@ -3,19 +3,20 @@
 //! `cargo bench --bench edit`. The first pass knows nothing: it walks all trees, reads all blobs, parses the marked files,
 //! edits them, and verifies every edit with the second parser. The second pass is that of a run on a head that has moved
 //! while the marked files stayed as they are (where the head has not moved either, there is no pass at all): the mirror is
-//! opened again, the trees are walked as far as they may hold markers, and the plan is made on what is known.
+//! opened again, the trees are walked as far as they may hold markers, and the plan is made on what is known: in the memory
+//! of the process, or in the notes that an earlier one has left beside the mirror.
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use git::{CommitId, Criteria, Git, Mirror, ObjectId, Settings, Want};
+use git::{CommitId, Criteria, Git, Mirror, Settings, Want};
 use image::Reference;
+use tagwright::run::Scans;
 use tagwright_core::edit::{Selection, Selections};
-use tagwright_core::marker;
-use tagwright_core::plan::{self, MarkedFile, Plan};
+use tagwright_core::marker::{self, Embedded};
+use tagwright_core::plan::{self, Plan};
 use tokio::runtime::Runtime;
 
 #[path = "support/child.rs"]
@@ -44,28 +45,26 @@ fn main() {
     let mut round = 0;
     let first = || {
         round += 1;
-        let (took, plan) = runtime.block_on(bench.pass(head, rule(round), "1.0.1", &mut Known::new()));
+        let (took, plan) = runtime.block_on(bench.pass(head, rule(round), "1.0.1", &Scans::default()));
         assert_eq!((plan.edits.len(), plan.diagnostics.len()), (MARKED, 0));
         took
     };
     let (ours, theirs) = table::turns(ROUNDS, first, || grep(folder.path(), &mirror, head));
     table::row("find and edit 500 in 20,000 files, verified", ours, "git grep -l on the same commit", theirs, 1.5);
 
-    let again = |known: &mut Known| {
-        let (took, plan) = runtime.block_on(bench.pass(head, rule(ROUNDS), "1.0.0", known));
+    let again = |scans: &Scans| {
+        let (took, plan) = runtime.block_on(bench.pass(head, rule(ROUNDS), "1.0.0", scans));
         assert!(plan.edits.is_empty() && plan.diagnostics.is_empty());
         took
     };
-    let mut known = Known::new();
-    again(&mut known);
-    let same = (0..ROUNDS).map(|_| again(&mut known)).min().unwrap();
+    let scans = Scans::default();
+    again(&scans);
+    let same = (0..ROUNDS).map(|_| again(&scans)).min().unwrap();
     table::bounded("second pass, nothing changed", same, Duration::from_millis(15));
-    let other = (0..ROUNDS).map(|_| again(&mut Known::new())).min().unwrap();
+    runtime.block_on(scans.save(&bench.mirror()));
+    let other = (0..ROUNDS).map(|_| again(&Scans::default())).min().unwrap();
     table::bounded("second pass of a process that has just started", other, Duration::from_millis(15));
 }
-
-/// Marked files by blob, as `run::Memory` keeps them.
-type Known = HashMap<ObjectId, MarkedFile>;
 
 struct Bench {
     git: Git,
@@ -86,22 +85,15 @@ impl Bench {
     }
 
     /// One pass as `run` makes it, on a mirror that is opened for it.
-    async fn pass(&self, head: CommitId, rule: &'static str, tag: &str, known: &mut Known) -> (Duration, Plan) {
+    async fn pass(&self, head: CommitId, rule: &'static str, tag: &str, scans: &Scans) -> (Duration, Plan) {
         let selections = selections(tag);
         let start = Instant::now();
         let mirror = self.mirror();
         let snapshot = mirror.snapshot(head).await.unwrap();
         let (is_candidate, contains) = (marker::is_candidate_path, marker::contains_token);
         let criteria = Criteria { rule, is_candidate, contains, max_bytes: marker::MAX_FILE_BYTES };
-        let blobs: HashSet<ObjectId> = known.keys().copied().collect();
-        let found = snapshot.search_new(&[], criteria, move |blob| blobs.contains(&blob)).await.unwrap();
-        let mut files: Vec<_> = found.known.into_iter().map(|(path, blob)| known[&blob].at(path)).collect();
-        for file in found.files {
-            let scanned = MarkedFile::new(file.path, file.bytes);
-            known.insert(file.id, scanned.clone());
-            files.push(scanned);
-        }
-        let plan = plan::edits(&files, &selections);
+        let found = scans.marked_files(&mirror, &snapshot, &[], criteria, Embedded::Annotated).await;
+        let plan = plan::edits(&found.unwrap().0, &selections);
         (start.elapsed(), plan)
     }
 }

@@ -1,12 +1,14 @@
 //! One remote with 500 automations and 2,000 image repositories: what a wave costs when there is nothing to do, and when each
 //! automation has a change.
 //!
-//! `cargo bench --bench wave`; needs git. A wave is one run of all automations of the remote, after the registry was asked,
+//! `cargo bench --bench wave`; needs git. `-- each` and `-- together` measure one of the two ways to commit. A wave is one run of all automations of the remote, after the registry was asked,
 //! in a process that stays, as the bot does. Its requests are counted at the server. Memory is that of the binary.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,9 +50,25 @@ git commit --quiet -a -m "Update to 1.0.$PATCH"
 git push --quiet
 "#;
 
+/// What a person would write to make a commit for each automation, with a mirror as we have one: the commits are in a file, made
+/// before the clock starts.
+const MANY: &str = r#"
+cd "$DIR"
+git fetch --quiet origin +main:main
+git fast-import --quiet --date-format=now < "$STREAM"
+git push --quiet origin main
+"#;
+
+/// One commit for each automation.
+const EACH: &str = "one commit each";
+
 fn main() {
+    let wanted = |part: &str| std::env::args().skip(1).filter(|it| !it.starts_with('-')).all(|it| it == part);
     table::head();
-    for (batch, more) in [("one commit each", ""), ("one commit together", "batch: perBranch")] {
+    for (part, batch, more) in [("each", EACH, ""), ("together", "one commit together", "batch: perBranch")] {
+        if !wanted(part) {
+            continue;
+        }
         let shape = Shape { more, ..Shape::new(IMAGES, AUTOMATIONS, Duration::from_secs(3600)) };
         let world = World::start(shape);
         memory(&world, batch);
@@ -95,13 +113,45 @@ fn measure(world: &World, batch: &str) {
         assert!(world.is_current());
         took
     };
-    let (ours, theirs) = table::turns(5, changes, script);
-    table::row(&format!("500 changes, {batch}"), ours, "clone, sed, commit, push", theirs, 1.0);
+    let many = || {
+        (0..AUTOMATIONS).for_each(|image| _ = world.release(image));
+        let stream = world.path("stream");
+        fs::write(&stream, commits(world)).unwrap();
+        let mut script = child::command("sh", world.folder.path());
+        script.args(["-e", "-c", MANY]).env("URL", &url).env("DIR", world.path("mirror.git"));
+        let took = child::run(script.env("STREAM", stream));
+        assert!(world.is_current());
+        took
+    };
+    let (yardstick, (ours, theirs)) = match batch {
+        EACH => {
+            let (url, mirror) = (url.as_str(), world.path("mirror.git"));
+            let mut clone = child::command("git", world.folder.path());
+            child::run(clone.args(["clone", "--quiet", "--bare", "--depth", "1", url]).arg(mirror));
+            ("fetch, fast-import of the same commits, push", table::turns(5, changes, many))
+        }
+        _ => ("clone, sed, commit, push", table::turns(5, changes, script)),
+    };
+    table::row(&format!("500 changes, {batch}"), ours, yardstick, theirs, 1.0);
     let requests = |line: &str| seen.iter().filter(|seen| seen.starts_with(line)).count() as u64;
     // The script pushes in between, so that there is something to fetch in every wave.
     table::amount("  its fetches", requests("POST /repo.git/git-upload-pack"), 1, "");
     table::amount("  its pushes", requests("POST /repo.git/git-receive-pack"), 1, "");
     table::amount("  its requests in all", seen.len() as u64, 4, "");
+}
+
+/// The commits of 500 automations, one after the other, as `git fast-import` reads them.
+fn commits(world: &World) -> String {
+    let mut stream = String::new();
+    for (n, patch) in world.newest().into_iter().enumerate().take(AUTOMATIONS) {
+        let (file, text) = (world.file(n), world.text(n, &format!("1.0.{patch}")));
+        let message = format!("Update from image update automation\n\nTagwright-Automation: default/shop-{n}\n");
+        let from = if n == 0 { "from refs/heads/main^0\n" } else { "" };
+        let who = "committer bench <bench@example.com> now";
+        write!(stream, "commit refs/heads/main\n{who}\ndata {}\n{message}\n{from}", message.len()).unwrap();
+        write!(stream, "M 100644 inline {file}\ndata {}\n{text}\n", text.len()).unwrap();
+    }
+    stream
 }
 
 /// A process that stays.

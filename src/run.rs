@@ -12,6 +12,7 @@ mod poll;
 mod progress;
 mod record;
 mod remote;
+mod scans;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use poll::{LookedUp, Polled, believe, image_key, look_up, no_match, poll, re
 pub use progress::{Place, Progress, Stage};
 pub use remote::survey::{Seen, Survey, Wanted, survey};
 pub use remote::{Inspected, Past, guards, inspect, past, reflected, suspended};
+pub use scans::Scans;
 
 /// Git remotes worked on at the same time.
 pub const CONCURRENT_REMOTES: usize = 8;

@@ -1,6 +1,6 @@
 //! From raw automations and Git repositories to checked ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use tagwright_core::automation::{Automation, Commit, ImagePolicy, ObjectName, Part, Remote};
@@ -27,10 +27,11 @@ pub(super) fn resolve(
     policies: &[Arc<ImagePolicy>],
     automations: Pool<raw::Automation>,
 ) -> Vec<Arc<Automation>> {
+    let policies = Index::new(policies);
     automations
         .into_objects()
         .into_iter()
-        .filter_map(|(_, raw)| automation(context, repositories, policies, raw?).ok())
+        .filter_map(|(_, raw)| automation(context, repositories, &policies, raw?).ok())
         .map(Arc::new)
         .collect()
 }
@@ -38,7 +39,7 @@ pub(super) fn resolve(
 fn automation(
     context: &Context<'_>,
     repositories: &Repositories,
-    policies: &[Arc<ImagePolicy>],
+    policies: &Index<'_>,
     raw: raw::Automation,
 ) -> Checked<Automation> {
     let report = context.report;
@@ -54,7 +55,7 @@ fn automation(
     };
     let target = reference.and_then(|reference| checkout::resolve(report, reference, raw.push, raw.meta.place));
     let remote = source.and_then(|source| remote(context, source));
-    let policies = in_scope(policies, &raw.scope, &raw.meta.id.namespace);
+    let policies = policies.in_scope(&raw.scope, &raw.meta.id.namespace);
     if policies.is_empty() && !report.has_problems() {
         report.idle(raw.meta.place, format!("automation {} has no policies", raw.meta.id));
     }
@@ -151,10 +152,34 @@ fn remote(context: &Context<'_>, source: &GitRepository) -> Checked<Remote> {
     }
 }
 
-fn in_scope(policies: &[Arc<ImagePolicy>], scope: &Scope, namespace: &str) -> Vec<Arc<ImagePolicy>> {
-    let applies = |policy: &&Arc<ImagePolicy>| match scope {
-        Scope::Namespace(selector) => policy.id.namespace == namespace && selector.matches(&policy.labels),
-        Scope::Own(names) => names.contains(&policy.id),
-    };
-    policies.iter().filter(applies).cloned().collect()
+/// Where the policies of each name are, in their order.
+struct Index<'p> {
+    policies: &'p [Arc<ImagePolicy>],
+    at: HashMap<&'p ObjectName, Vec<usize>>,
+}
+
+impl<'p> Index<'p> {
+    /// An index of policies, since automations that name their own ask for a few of them each.
+    fn new(policies: &'p [Arc<ImagePolicy>]) -> Self {
+        let mut at: HashMap<&ObjectName, Vec<usize>> = HashMap::new();
+        for (position, policy) in policies.iter().enumerate() {
+            at.entry(&policy.id).or_default().push(position);
+        }
+        Self { policies, at }
+    }
+
+    fn in_scope(&self, scope: &Scope, namespace: &str) -> Vec<Arc<ImagePolicy>> {
+        match scope {
+            Scope::Namespace(selector) => {
+                let applies =
+                    |policy: &&Arc<ImagePolicy>| policy.id.namespace == namespace && selector.matches(&policy.labels);
+                self.policies.iter().filter(applies).cloned().collect()
+            }
+            Scope::Own(names) => {
+                let positions: BTreeSet<usize> =
+                    names.iter().filter_map(|id| self.at.get(id)).flatten().copied().collect();
+                positions.into_iter().map(|position| Arc::clone(&self.policies[position])).collect()
+            }
+        }
+    }
 }

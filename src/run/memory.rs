@@ -3,39 +3,28 @@
 //! - What the last poll of each policy came to is what the runs of its automations go by.
 //! - An automation is *settled* when nothing was to be changed. It stays so as long as all that this depends on is the same
 //!   ([`Basis`]), and then costs no more than the one request that tells the head of the branch.
-//! - Marked files are kept with their markers under the ids of their blobs, so that those that stay as they are need not be
-//!   read again when the head has moved.
+//! - Marked files are kept with their markers under the ids of their blobs ([`Scans`]), so that those that stay as they are
+//!   need not be read again when the head has moved.
 //!
 //! Nothing here is ever needed: a process that has just started knows nothing and does the same.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use git::ObjectId;
 use image::Reference;
 use tagwright_core::automation::{Automation, ImagePolicy, ObjectName};
 use tagwright_core::change::Diagnostic;
 use tagwright_core::guard::Held;
-use tagwright_core::marker::Embedded;
-use tagwright_core::plan::MarkedFile;
 
 use super::outcome::PolicyReport;
+use super::scans::Scans;
 use crate::store::{self, Image, Record, Store, Switches};
-
-/// The most bytes of marked files that are kept, all remotes together.
-const MAX_KEPT_BYTES: usize = 16 << 20;
-
-/// About what is kept beside the bytes of a file: its path, its markers, its documents.
-const KEPT_BESIDE: usize = 2 << 10;
 
 /// What each policy selected, or why nothing.
 pub(super) type Selected = BTreeMap<ObjectName, Result<Reference, String>>;
 
 /// What the last poll came to, for the policy as it was then.
 type LastPoll = (Arc<ImagePolicy>, Arc<PolicyReport>);
-
-/// Marked files by blob, under any path, and by which embedded YAML was scanned.
-pub(super) type Scanned = HashMap<(ObjectId, Embedded), MarkedFile>;
 
 /// What the runs of a process remember.
 #[derive(Debug, Default)]
@@ -50,7 +39,8 @@ pub struct Memory {
     settled: Mutex<HashMap<ObjectName, (Basis, Settled)>>,
     /// What people asked for by hand, as it was last read.
     switches: Mutex<Switches>,
-    scanned: Mutex<Arc<Scanned>>,
+    /// Marked files.
+    pub(super) scans: Scans,
 }
 
 /// A hash of all that decides whether there is something to do for an automation, but for digests that a registry is asked
@@ -184,29 +174,6 @@ impl Memory {
         let policies = automations.iter().flat_map(|automation| &automation.policies);
         let policies: BTreeSet<&ObjectName> = policies.map(|policy| &policy.id).collect();
         lock(&self.polled).retain(|id, _| policies.contains(id));
-    }
-
-    /// Returns the marked files that are known.
-    pub(super) fn scanned(&self) -> Arc<Scanned> {
-        Arc::clone(&lock(&self.scanned))
-    }
-
-    /// Keeps marked files, each in place of what was at its path before. When they are too many, what was known goes.
-    pub(super) fn keep(&self, files: Scanned) {
-        if files.is_empty() {
-            return;
-        }
-        let size = |files: &Scanned| files.values().map(|file| file.bytes.len() + KEPT_BESIDE).sum::<usize>();
-        let mut scanned = lock(&self.scanned);
-        let scanned = Arc::make_mut(&mut scanned);
-        let paths: BTreeSet<&str> = files.values().map(|file| file.path.as_str()).collect();
-        scanned.retain(|_, file| !paths.contains(file.path.as_str()));
-        if size(scanned) + size(&files) > MAX_KEPT_BYTES {
-            scanned.clear();
-        }
-        if size(&files) <= MAX_KEPT_BYTES {
-            scanned.extend(files);
-        }
     }
 }
 

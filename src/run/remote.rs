@@ -9,7 +9,7 @@ mod settle;
 pub(super) mod survey;
 mod target;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use tagwright_core::plan;
 use self::commit::{Draft, held, marker_name};
 use self::push::Head;
 use super::digests::Digests;
+use super::memory::Basis;
 use super::outcome::{AutomationReport, Error, Outcome};
 use super::progress::{Progress, Stage};
 use super::{Context, Login, Mode};
@@ -77,6 +78,8 @@ struct Job<'a> {
     alone: bool,
     /// Why its second destination still lacks an earlier commit, if it does.
     behind: Option<push::Behind>,
+    /// The message of the commit that it shares with others failed; they are joined one by one.
+    stepwise: bool,
     /// What its policies selected.
     selections: Selections,
     /// How many digests its selections were completed with.
@@ -95,7 +98,16 @@ impl<'a> Job<'a> {
             diagnostics: Vec::new(),
             holds: Vec::new(),
         };
-        Self { position, automation, report, alone: false, behind: None, selections: Selections::new(), looked_up: 0 }
+        Self {
+            position,
+            automation,
+            report,
+            alone: false,
+            stepwise: false,
+            behind: None,
+            selections: Selections::new(),
+            looked_up: 0,
+        }
     }
 
     /// Drops what an attempt before has planned, which is not to be reported when there is nothing left to do.
@@ -123,6 +135,7 @@ pub(super) async fn run(
     let switches = context.memory.switches(&context.edges.store);
     let automations = queue.iter().flatten().map(|(_, automation)| automation);
     let known: BTreeSet<String> = automations.flat_map(|it| &it.policies).map(|policy| marker_name(policy)).collect();
+    let names = settle::names(&known);
     let known = Arc::new(known);
     let automations = queue.iter().flatten().map(|(_, automation)| automation);
     let authors: BTreeSet<&Author> = automations.map(|automation| &automation.commit.author).collect();
@@ -136,8 +149,17 @@ pub(super) async fn run(
             done.end(job);
         }
         if !jobs.is_empty() {
-            let (known, authors, switches) = (&known, &authors, &switches);
-            let remote = Remote { context, known, authors, switches, digests: Digests::default(), progress };
+            let remote = Remote {
+                context,
+                known: &known,
+                authors: &authors,
+                names,
+                switches: &switches,
+                digests: Digests::default(),
+                facts: None,
+                learnt: Vec::new(),
+                progress,
+            };
             remote.run(jobs, &mut done).await;
         }
     }
@@ -162,9 +184,15 @@ struct Remote<'r> {
     known: &'r Arc<BTreeSet<String>>,
     /// Who commits for the automations of this URL.
     authors: &'r [Author],
+    /// What stands for all of these names in the [`Basis`] of each automation.
+    names: [u8; 32],
     /// What people asked for by hand.
     switches: &'r Switches,
     digests: Digests,
+    /// What the mirror knows of automations with nothing to do, once it was asked.
+    facts: Option<HashSet<Basis>>,
+    /// Those that are to be added.
+    learnt: Vec<Basis>,
     progress: &'r Progress,
 }
 
@@ -230,21 +258,25 @@ impl Remote<'_> {
                 Ok(Some(draft)) => drafts.push((job, draft)),
             }
         }
+        let mut again = Vec::new();
         for (mut job, draft) in self.look_back(mirror, &advertisement, &heads, drafts, done).await {
             let at = draft.at;
+            again.extend(heads[at].join(mirror, Some(&job), self.context).await);
             match self.commit(mirror, &mut job, draft, &advertisement, &heads[at], done).await {
                 Err(error) => done.fail(job, error),
                 Ok(None) => done.rest(job),
                 Ok(Some(commit)) => heads[at].add(mirror, job, commit, self.context, done).await,
             }
         }
-        let mut again = Vec::new();
-        for head in heads {
+        for mut head in heads {
+            again.extend(head.join(mirror, None, self.context).await);
             again.extend(match self.context.mode {
                 Mode::Push => head.push(mirror, &advertisement, (self.context, self.progress), done).await,
                 Mode::DryRun => head.would_push(done),
             });
         }
+        self.learn(mirror).await;
+        self.context.memory.scans.save(mirror).await;
         again
     }
 
@@ -264,7 +296,7 @@ impl Remote<'_> {
 
     /// Returns which of the heads an automation is planned on, fetched when it is a new one. None when it is settled.
     async fn head<'j>(
-        &self,
+        &mut self,
         mirror: &Mirror,
         advertisement: &Advertisement,
         job: &mut Job<'j>,

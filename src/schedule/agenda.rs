@@ -275,18 +275,21 @@ impl Agenda {
         }
         let mut touched: BTreeSet<Key> = BTreeSet::new();
         for (url, id) in repository.users.clone() {
-            let Some(job) = self.remotes.get_mut(&url).and_then(|remote| remote.jobs.get_mut(&id)) else { continue };
-            if job.polled(&key, poll.number) {
-                touched.insert(Arc::clone(&url));
-            }
-            if job.plan.applies.iter().any(|(policy, _)| poll.changed.contains(policy)) {
+            let Some(remote) = self.remotes.get_mut(&url) else { continue };
+            let Some(job) = remote.jobs.get_mut(&id) else { continue };
+            let is_waited_for = job.polled(&key, poll.number);
+            let is_changed = job.plan.applies.iter().any(|(policy, _)| poll.changed.contains(policy));
+            if is_changed {
                 job.change(now);
+            }
+            if is_waited_for || is_changed {
+                remote.recount(&id, now);
                 touched.insert(url);
             }
         }
         self.refresh_repository(&key, now);
         for url in touched {
-            self.refresh_remote(&url, now);
+            self.refresh_counted(&url);
         }
     }
 
@@ -360,7 +363,15 @@ impl Agenda {
     }
 
     fn refresh_remote(&mut self, url: &Key, now: Moment) {
-        self.runs.queue.set(url, self.remotes.get(url).and_then(|remote| remote.due(now)));
+        if let Some(remote) = self.remotes.get_mut(url) {
+            remote.count(now);
+        }
+        self.refresh_counted(url);
+    }
+
+    /// Finds anew when a remote is due of which all automations that have changed were counted.
+    fn refresh_counted(&mut self, url: &Key) {
+        self.runs.queue.set(url, self.remotes.get(url).and_then(Remote::due));
         if self.remotes.get(url).is_some_and(Remote::is_done) {
             self.remotes.remove(url);
         }

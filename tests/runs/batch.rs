@@ -66,6 +66,39 @@ async fn one_commit_for_automations_that_commit_alike() {
     );
 }
 
+/// Three automations with one message, which fails for more than two changes: the third does not fit, and says so.
+#[tokio::test]
+async fn one_that_does_not_fit_into_the_common_message() {
+    let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
+    let names = ["cart", "desk", "till"];
+    let message = "Update{{ if gt (len .Changed.FileChanges) 2 }}{{ fail \"too many\" }}{{ end }}";
+    let document = |name: &str| {
+        format!(
+            "---\napiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {{name: {name}}}\n\
+             spec:\n  batch: perBranch\n  git:\n    url: '{}'\n    branch: main\n    paths: [{name}.yaml]\n    \
+             commit: {{message: '{message}'}}\n  images:\n  \
+             - {{name: {name}, image: {}, policy: {{semver: {{range: 1.x}}}}}}\n",
+            bot.server.url(),
+            bot.image()
+        )
+    };
+    let file = |name: &str| format!("image: {}:1.0.0 # {{\"$imagepolicy\": \"default:{name}\"}}\n", bot.image());
+    for name in names {
+        bot.remote.commit(&[(&format!("{name}.yaml"), &file(name))], "a file");
+    }
+    let automations = config::parse("configuration.yaml", &names.map(document).concat()).unwrap().automations;
+    let before = bot.remote.at("main");
+    let (report, _) = bot.run(&automations).await;
+    let outcomes: Vec<_> = report.automations.iter().map(|it| it.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["pushed", "pushed", "failed"], "{report:?}");
+    let show = |name: &str| bot.remote.show(&format!("main:{name}.yaml"));
+    assert_eq!(names.map(|name| show(name).contains(":1.1.0")), [true, true, false]);
+    bot.remote.fsck();
+    let log = crate::support::git(&bot.remote.bare(), &["log", "--format=%b", &format!("{before}..main")]);
+    let authors: Vec<_> = log.lines().filter(|line| line.starts_with("Tagwright-Automation")).collect();
+    assert_eq!(authors, ["Tagwright-Automation: default/cart", "Tagwright-Automation: default/desk"]);
+}
+
 /// Two automations that change the same file, of which the second one stands on the first one's commit.
 #[tokio::test]
 async fn automations_that_share_a_file() {

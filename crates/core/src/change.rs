@@ -5,6 +5,8 @@ mod location;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::catalogue::Severity;
 pub use self::location::{Excerpt, Location, MAX_LINE};
 
@@ -41,7 +43,7 @@ pub struct Change {
 }
 
 /// A kind of finding; its code is stable and documented in the README.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Code {
     /// TW001: the marker names a policy that is not in scope.
     UnknownPolicy,
@@ -133,7 +135,7 @@ impl fmt::Display for Code {
 }
 
 /// A finding about a place in a file. It never stops a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// The file, relative to the automation's path; empty when it is about no file.
     pub file: String,

@@ -21,6 +21,7 @@
 use std::ops::Range;
 
 use memchr::memmem;
+use serde::{Deserialize, Serialize};
 use yamlspan::document::{Style, TagSite};
 use yamlspan::lines::{self, Lines};
 use yamlspan::patch::Slot;
@@ -32,6 +33,7 @@ use crate::marker::reader::Reader;
 
 pub(crate) mod embedded;
 pub(crate) mod grammar;
+pub mod kept;
 pub(crate) mod object;
 mod reader;
 
@@ -50,7 +52,7 @@ pub const MAX_MARKERS: usize = 100_000;
 pub const MAX_DIAGNOSTICS: usize = 10_000;
 
 /// The part of an image reference that a marker sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Field {
     /// `namespace:policy`: `name:tag`, or `name:tag@digest`.
     Image,
@@ -63,7 +65,7 @@ pub enum Field {
 }
 
 /// What [`scan`] found in one file.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Scan {
     /// The marked fields, in the order of the text.
     pub markers: Vec<Marker>,
@@ -77,7 +79,7 @@ pub struct Scan {
 }
 
 /// One marked field.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Marker {
     /// The marker's whole value, decoded: `namespace:policy`, perhaps with `:tag`, `:name` or `:digest`.
     pub setter: String,
@@ -129,7 +131,7 @@ impl Marker {
 }
 
 /// How a marked scalar is written; all spans are bytes of the file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Site {
     pub(crate) style: Style,
     pub(crate) in_flow: bool,
@@ -150,7 +152,7 @@ pub(crate) struct Site {
 }
 
 /// A document that has markers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MarkedDocument {
     pub(crate) span: Range<usize>,
     /// What the document says but for its marked scalars.

@@ -32,6 +32,7 @@ pub use self::recognise::{
     Author, Criteria, DEFAULT_AUTHOR, DEFAULT_AUTHORS, DEFAULT_PREFIXES, KUBEVELA_AUTHOR, Recognised, is_written_by,
     recognise,
 };
+pub(crate) use self::trailer::with_trailers_of_each;
 pub use self::trailer::{AUTOMATION_TRAILER, POLICY_TRAILER, RELEASE_TRAILER, releases, with_trailers};
 
 /// The message of an automation that has no template.

@@ -154,11 +154,9 @@ pub fn message(first: Part<'_>, others: &[Part<'_>]) -> Result<String, template:
     if !first.automation.commit.trailers {
         return Ok(text);
     }
-    let with_trailers = |text: String, part: &Part<'_>| {
-        let changes: Vec<Change> = part.changes().collect();
-        message::with_trailers(&text, &part.facts(&changes, &images))
-    };
-    Ok(parts().fold(text, with_trailers))
+    let changes: Vec<Vec<Change>> = parts().map(|part| part.changes().collect()).collect();
+    let facts = parts().zip(&changes).map(|(part, changes)| part.facts(changes, &images));
+    Ok(message::with_trailers_of_each(&text, facts))
 }
 
 impl<'p> Part<'p> {

@@ -3,6 +3,7 @@
 //! What a fact says is its owner's business. It has to be a hash over everything that it depends on, the commit included, so
 //! that it stays true for ever. The file is a header and the hashes, the newest last; one that is broken is as good as none.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -18,16 +19,17 @@ const MAX_FACTS: usize = 1_000;
 /// A hash.
 pub(super) type Fact = [u8; 32];
 
-/// Whether a fact is in the file.
-pub(super) fn has(path: &Path, fact: Fact) -> bool {
-    read(path).contains(&fact)
+/// Returns all facts in the file.
+pub(super) fn all(path: &Path) -> HashSet<Fact> {
+    read(path).into_iter().collect()
 }
 
-/// Adds a fact to the file.
-pub(super) fn add(path: &Path, fact: Fact) -> io::Result<()> {
+/// Adds facts to the file.
+pub(super) fn add_all(path: &Path, new: &[Fact]) -> io::Result<()> {
     let mut facts = read(path);
-    facts.retain(|known| *known != fact);
-    facts.push(fact);
+    let known: HashSet<&Fact> = new.iter().collect();
+    facts.retain(|fact| !known.contains(fact));
+    facts.extend(new);
     let newest = &facts[facts.len().saturating_sub(MAX_FACTS)..];
     replace(path, &[MAGIC, newest.as_flattened()].concat())
 }
@@ -44,6 +46,14 @@ fn read(path: &Path) -> Vec<Fact> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    fn has(path: &Path, fact: Fact) -> bool {
+        all(path).contains(&fact)
+    }
+
+    fn add(path: &Path, fact: Fact) -> io::Result<()> {
+        add_all(path, &[fact])
+    }
 
     #[test]
     fn the_newest_facts_are_kept() {

@@ -42,6 +42,16 @@ impl ObjectId {
         Some(Self(bytes.try_into().ok()?))
     }
 
+    /// Returns the twenty bytes.
+    pub const fn bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
+
+    /// The id with these bytes.
+    pub const fn from_bytes(bytes: [u8; 20]) -> Self {
+        Self(bytes)
+    }
+
     pub(super) fn oid(self) -> git2::Oid {
         // Twenty bytes are always an id, so the zero id stands for what cannot happen.
         git2::Oid::from_bytes(&self.0).unwrap_or(git2::Oid::ZERO_SHA1)

@@ -36,6 +36,7 @@ mod facts;
 mod fetch;
 mod history;
 mod id;
+mod notes;
 mod pack;
 mod packet;
 mod problem;
@@ -50,6 +51,7 @@ mod transport;
 mod tree;
 mod url;
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -201,18 +203,34 @@ impl Mirror {
             .await
     }
 
-    /// Returns whether [`Mirror::learn`] was called with this hash, in this process or in an earlier one. Takes no lock.
-    pub async fn knows(&self, fact: [u8; 32]) -> bool {
+    /// Returns the hashes that [`Mirror::learn`] was called with, in this process or in an earlier one, as far as they are
+    /// kept. Takes no lock.
+    pub async fn facts(&self) -> HashSet<[u8; 32]> {
         let path = self.inner.facts();
-        tokio::task::spawn_blocking(move || facts::has(&path, fact)).await.unwrap_or(false)
+        tokio::task::spawn_blocking(move || facts::all(&path)).await.unwrap_or_default()
     }
 
-    /// Keeps a hash over something that was found out about a commit and stays true, until the mirror is built anew or too
-    /// many others came after it. That it cannot be written costs time, nothing else.
-    pub async fn learn(&self, fact: [u8; 32]) {
+    /// Keeps hashes over things that were found out about commits and stay true, until the mirror is built anew or too many
+    /// others came after them. That they cannot be written costs time, nothing else.
+    pub async fn learn(&self, facts: Vec<[u8; 32]>) {
         let path = self.inner.facts();
-        let written = self.inner.with_store(move |_| Ok(facts::add(&path, fact).is_ok())).await;
-        tracing::trace!(git.remote = self.remote(), written = written.unwrap_or(false), "learnt a fact");
+        let written = self.inner.with_store(move |_| Ok(facts::add_all(&path, &facts).is_ok())).await;
+        tracing::trace!(git.remote = self.remote(), written = written.unwrap_or(false), "learnt facts");
+    }
+
+    /// Returns what [`Mirror::note`] was given in this form, by this process or an earlier one. Takes no lock.
+    pub async fn notes(&self, form: [u8; 32]) -> Option<Vec<u8>> {
+        let path = self.inner.notes();
+        tokio::task::spawn_blocking(move || notes::read(&path, form)).await.unwrap_or_default()
+    }
+
+    /// Keeps bytes with what was found out about contents of the mirror, in place of those before, at most 32 MiB, until it is
+    /// built anew. The form is a hash over what they depend on, so that no other program takes them for its own. That they
+    /// cannot be written costs time, nothing else.
+    pub async fn note(&self, form: [u8; 32], bytes: Vec<u8>) {
+        let path = self.inner.notes();
+        let written = self.inner.with_store(move |_| Ok(notes::write(&path, form, &bytes).is_ok())).await;
+        tracing::trace!(git.remote = self.remote(), written = written.unwrap_or(false), "wrote notes");
     }
 
     /// Brings what is wanted into the mirror, in the order asked for. What is there already costs no request.
@@ -284,6 +302,10 @@ impl Inner {
 
     fn facts(&self) -> PathBuf {
         self.folder.join("tagwright-facts")
+    }
+
+    fn notes(&self) -> PathBuf {
+        self.folder.join("tagwright-notes")
     }
 
     async fn within<T>(

@@ -5,11 +5,13 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::document::Node;
 use crate::lines::{Lines, Position};
 
 /// The text of a literal block scalar without its indentation; knows where each byte was.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Dedented {
     /// The text, as a file of its own.
     pub text: String,

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag, options};
+use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::{Fingerprint, Properties};
 
@@ -102,7 +103,7 @@ pub struct Scalar<'a> {
 }
 
 /// How a scalar is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Style {
     /// Without quotes.
@@ -116,7 +117,7 @@ pub enum Style {
 }
 
 /// An explicit tag before a scalar.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TagSite {
     /// The bytes of the tag, without the blanks behind it.
     pub span: Range<usize>,
@@ -125,7 +126,7 @@ pub struct TagSite {
 }
 
 /// What an explicit tag says about the values it may stand before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TagKind {
     /// `!!str`, and every tag that YAML has no values for.
     Text,

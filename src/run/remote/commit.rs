@@ -17,7 +17,6 @@ use tagwright_core::plan::{self, MarkedFile, Plan};
 use super::push::Head;
 use super::revert::{self, Line};
 use super::{Done, Job, Remote};
-use crate::run::memory::Scanned;
 use crate::run::outcome::{Error, Outcome};
 use crate::run::progress::Stage;
 use crate::store::Switches;
@@ -55,13 +54,11 @@ impl Remote<'_> {
         self.progress.at(Stage::Plan, &automation.id.to_string());
         let failed = |source| Error::git("read", &automation.remote.url, source);
         let snapshot = mirror.snapshot(base).await.map_err(failed)?;
-        let known = self.context.memory.scanned();
         let embedded = Embedded::everywhere(automation.embedded);
-        let scanned = Arc::clone(&known);
-        let is_known = move |blob| scanned.contains_key(&(blob, embedded));
-        let found = snapshot.search_new(&automation.paths, MARKED_FILES, is_known).await.map_err(failed)?;
+        let scans = &self.context.memory.scans;
+        let found = scans.marked_files(mirror, &snapshot, &automation.paths, MARKED_FILES, embedded).await;
+        let (files, found) = found.map_err(failed)?;
         job.report.diagnostics = found_diagnostics(&found);
-        let files = self.scan(found, known, embedded);
         job.selections = self.selections(job, &files, done).await;
         let guards = guards(automation, self.switches, self.context.now);
         let plan = plan::guarded(&files, &job.selections, &guards);
@@ -98,7 +95,7 @@ impl Remote<'_> {
         if plan.edits.is_empty() {
             // What waits for a point in time has to be looked at again.
             if job.looked_up == 0 && guards.everything.is_none() {
-                self.settle(mirror, &job.report, automation, base).await;
+                self.settle(&job.report, automation, base);
             }
             job.report.outcome = held(&job.report.holds, guards.everything.as_ref());
             return Ok(None);
@@ -110,22 +107,6 @@ impl Remote<'_> {
         let details = new_commit(head.tip, automation, job.report.message.clone(), self.context.now);
         let snapshot = mirror.snapshot(head.tip).await.map_err(failed)?;
         snapshot.commit_edits(edits.collect(), details).await.map_err(failed)
-    }
-
-    /// Scans the files that are new, and takes the others as they were scanned before.
-    fn scan(&self, found: git::Found, known: Arc<Scanned>, embedded: Embedded) -> Vec<MarkedFile> {
-        let old = found.known.into_iter().filter_map(|(path, blob)| Some(known.get(&(blob, embedded))?.at(path)));
-        let mut files: Vec<MarkedFile> = old.collect();
-        let mut new = Scanned::new();
-        for file in found.files {
-            let scanned = MarkedFile::with(file.path, file.bytes, embedded);
-            new.insert((file.id, embedded), scanned.clone());
-            files.push(scanned);
-        }
-        // What is kept is changed in place where nobody holds it.
-        drop(known);
-        self.context.memory.keep(new);
-        files
     }
 
     /// What each policy in scope selected, with digests where the policy asks for them.

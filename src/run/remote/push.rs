@@ -32,6 +32,8 @@ struct Made<'a> {
     commit: CommitId,
     parent: CommitId,
     jobs: Vec<Job<'a>>,
+    /// Whether it is the last of several, one for each automation, that are to become one.
+    open: bool,
 }
 
 impl<'a> Head<'a> {
@@ -46,28 +48,47 @@ impl<'a> Head<'a> {
     }
 
     /// Takes an automation's commit, made on the tip. It becomes one with the commit before it where both automations want
-    /// that and commit alike.
+    /// that and commit alike: when all of them are there ([`Head::join`]), since what one commit says of many is worked out
+    /// once then, or at once for those of which the common message failed.
     pub(super) async fn add(
         &mut self,
         mirror: &Mirror,
-        mut job: Job<'a>,
+        job: Job<'a>,
         commit: CommitId,
         context: Context<'_>,
         done: &mut Done,
     ) {
         self.edited.extend(job.report.edits.iter().map(|edit| edit.path.clone()));
         let Some(made) = self.commits.last_mut().filter(|made| made.takes(&job)) else {
-            self.commits.push(Made { commit, parent: self.tip, jobs: vec![job] });
+            self.commits.push(Made { commit, parent: self.tip, jobs: vec![job], open: false });
             self.tip = commit;
             return;
         };
-        match made.join(mirror, &mut job, commit, context).await {
-            Ok(commit) => {
-                made.jobs.push(job);
-                self.tip = commit;
+        let (stepwise, before) = (job.stepwise, made.commit);
+        made.jobs.push(job);
+        (made.commit, made.open) = (commit, true);
+        if stepwise && let Err(error) = made.join(mirror, context).await {
+            (made.commit, made.open) = (before, false);
+            if let Some(job) = made.jobs.pop() {
+                done.fail(job, error);
             }
-            Err(error) => done.fail(job, error),
+            return;
         }
+        self.tip = made.commit;
+    }
+
+    /// Makes one commit of those that several automations share, unless `next` shares it as well. When that fails, returns
+    /// the automations: they have to be planned again, and joined one by one to find out which of them does not fit.
+    pub(super) async fn join(&mut self, mirror: &Mirror, next: Option<&Job<'_>>, context: Context<'_>) -> Vec<Job<'a>> {
+        let is_open = |made: &&mut Made<'_>| made.open && !next.is_some_and(|job| made.takes(job));
+        let Some(made) = self.commits.last_mut().filter(is_open) else { return Vec::new() };
+        if made.join(mirror, context).await.is_ok() {
+            self.tip = made.commit;
+            return Vec::new();
+        }
+        self.tip = made.parent;
+        let jobs = self.commits.pop().into_iter().flat_map(|made| made.jobs);
+        jobs.map(|job| Job { stepwise: true, ..job }).collect()
     }
 
     /// Ends a dry run.
@@ -211,24 +232,19 @@ impl<'a> Made<'a> {
         together && ours.commit.style() == theirs.commit.style()
     }
 
-    /// Makes one commit of this one and of `commit`, which was made on it.
-    async fn join(
-        &mut self,
-        mirror: &Mirror,
-        job: &mut Job<'a>,
-        commit: CommitId,
-        context: Context<'_>,
-    ) -> Result<CommitId, Error> {
-        let others: Vec<plan::Part<'_>> = self.jobs[1..].iter().chain([&*job]).map(Job::part).collect();
+    /// Makes one commit of those of all its automations, of which each stands on the one before.
+    async fn join(&mut self, mirror: &Mirror, context: Context<'_>) -> Result<(), Error> {
+        let others: Vec<plan::Part<'_>> = self.jobs[1..].iter().map(Job::part).collect();
         let message = plan::message(self.jobs[0].part(), &others).map_err(Error::Message)?;
         let details = new_commit(self.parent, self.jobs[0].automation, message.clone(), context.now);
-        let failed = |source| Error::git("read", &job.report.url, source);
-        let snapshot = mirror.snapshot(commit).await.map_err(failed)?;
+        let failed = |source| Error::git("read", &self.jobs[0].report.url, source);
+        let snapshot = mirror.snapshot(self.commit).await.map_err(failed)?;
         self.commit = snapshot.retell(details).await.map_err(failed)?;
-        for job in self.jobs.iter_mut().chain([job]) {
+        self.open = false;
+        for job in &mut self.jobs {
             job.report.message.clone_from(&message);
         }
-        Ok(self.commit)
+        Ok(())
     }
 }
 

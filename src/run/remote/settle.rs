@@ -3,6 +3,8 @@
 //! This process does, with what there is to report. Where there is nothing to report, the mirror does too, so that the next
 //! `run --once` on the same data folder need not look into it.
 
+use std::collections::BTreeSet;
+
 use git::{CommitId, Mirror};
 use sha2::{Digest, Sha256};
 use tagwright_core::automation::Automation;
@@ -12,30 +14,51 @@ use super::commit::{MARKED_FILES, marker_name};
 use crate::run::memory::{Basis, Settled};
 use crate::run::outcome::AutomationReport;
 
+/// Hashes the names of all policies of a URL, once for its automations: they all depend on them.
+pub(super) fn names(known: &BTreeSet<String>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for name in known {
+        // With its length, so that no two sets are one text.
+        hash.update(name.len().to_le_bytes());
+        hash.update(name);
+    }
+    hash.finalize().into()
+}
+
 impl Remote<'_> {
     /// Returns what there is to report on an automation that is known to have nothing to do on this commit.
-    pub(super) async fn settled(&self, mirror: &Mirror, automation: &Automation, base: CommitId) -> Option<Settled> {
-        let basis = self.basis(automation, base);
-        match self.context.memory.settled(&automation.id, basis) {
-            Some(settled) => Some(settled),
-            None => mirror.knows(basis).await.then(Settled::default),
-        }
-    }
-
-    /// Remembers that an automation has nothing to do on this commit.
-    pub(super) async fn settle(
-        &self,
+    pub(super) async fn settled(
+        &mut self,
         mirror: &Mirror,
-        report: &AutomationReport,
         automation: &Automation,
         base: CommitId,
-    ) {
+    ) -> Option<Settled> {
+        let basis = self.basis(automation, base);
+        if let Some(settled) = self.context.memory.settled(&automation.id, basis) {
+            return Some(settled);
+        }
+        let facts = match &mut self.facts {
+            Some(facts) => facts,
+            unread => unread.insert(mirror.facts().await),
+        };
+        facts.contains(&basis).then(Settled::default)
+    }
+
+    /// Remembers that an automation has nothing to do on this commit; the mirror does from [`Remote::learn`] on.
+    pub(super) fn settle(&mut self, report: &AutomationReport, automation: &Automation, base: CommitId) {
         let basis = self.basis(automation, base);
         let settled = Settled { diagnostics: report.diagnostics.clone(), holds: report.holds.clone() };
         let is_quiet = settled == Settled::default();
         self.context.memory.settle(automation.id.clone(), basis, settled);
         if is_quiet {
-            mirror.learn(basis).await;
+            self.learnt.push(basis);
+        }
+    }
+
+    /// Writes down, for all automations at once, which have nothing to do.
+    pub(super) async fn learn(&mut self, mirror: &Mirror) {
+        if !self.learnt.is_empty() {
+            mirror.learn(std::mem::take(&mut self.learnt)).await;
         }
     }
 
@@ -51,6 +74,6 @@ impl Remote<'_> {
             (&policy.id, policy.digest, selected(&policy.id), order, switches)
         });
         let read = (env!("CARGO_PKG_VERSION"), MARKED_FILES.rule, base, &automation.paths, automation.embedded);
-        Sha256::digest(format!("{:?}", (read, policies.collect::<Vec<_>>(), &self.known, self.authors))).into()
+        Sha256::digest(format!("{:?}", (read, policies.collect::<Vec<_>>(), &self.names, self.authors))).into()
     }
 }

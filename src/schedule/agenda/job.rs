@@ -22,6 +22,17 @@ pub(super) struct Job {
     gathering: Option<Gathering>,
     /// The polls to wait for, by repository: the first that will do.
     waits: BTreeMap<Key, u64>,
+    /// As it was last counted.
+    pub(super) counted: Counted,
+}
+
+/// What an automation is to its remote.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counted {
+    /// When it is due.
+    pub(super) due: Option<Duration>,
+    /// Until when it waits for polls.
+    pub(super) waits_until: Option<Duration>,
 }
 
 /// Changes of selections that wait for others.
@@ -35,7 +46,8 @@ impl Job {
     pub(super) fn new(plan: AutomationPlan, seed: u64, now: Moment) -> Self {
         // The phase comes from the remote, so that the automations of one remote are due together.
         let timing = Timing::new(plan.regular(), Dice::new(seed, &plan.remote), now);
-        Self { plan, timing, asked: None, gathering: None, waits: BTreeMap::new() }
+        let counted = Counted::default();
+        Self { plan, timing, asked: None, gathering: None, waits: BTreeMap::new(), counted }
     }
 
     /// Takes a new configuration. What is being gathered goes on to be.
@@ -85,6 +97,12 @@ impl Job {
             (None, None) => self.timing.due(now)?,
         };
         Some(wanted.max(self.timing.forbidden_before().unwrap_or_default()))
+    }
+
+    /// Returns what it is to its remote now, and keeps that to tell what changes.
+    pub(super) fn count(&mut self, now: Moment) -> Counted {
+        self.counted = Counted { due: self.due(now), waits_until: self.waits_until() };
+        self.counted
     }
 
     pub(super) fn begin(&mut self, now: Moment) {

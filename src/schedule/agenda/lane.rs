@@ -48,18 +48,29 @@ impl Lane {
         for flight in self.flights.values() {
             *taken.entry(&flight.group).or_default() += 1;
         }
+        let full = self.limits.per_group;
+        let room = |taken: &HashMap<&str, usize>, group: &str| {
+            let is_paused = self.paused.contains_key(group);
+            if is_paused { 0 } else { full.saturating_sub(taken.get(group).copied().unwrap_or_default()) }
+        };
+        self.queue.take_back(|group| room(&taken, group));
         let mut begun: Vec<(Key, String)> = Vec::new();
+        let mut blocked: Vec<(Key, String)> = Vec::new();
         for key in self.queue.ready(now) {
             if left == 0 {
                 break;
             }
             let group = group(key);
-            let taken = taken.entry(group).or_default();
-            if *taken < self.limits.per_group && !self.paused.contains_key(group) {
-                *taken += 1;
+            if room(&taken, group) > 0 {
+                *taken.entry(group).or_default() += 1;
                 left -= 1;
                 begun.push((Arc::clone(key), group.to_owned()));
+            } else {
+                blocked.push((Arc::clone(key), group.to_owned()));
             }
+        }
+        for (key, group) in &blocked {
+            self.queue.set_aside(key, group);
         }
         for (key, group) in &begun {
             self.queue.set(key, None);

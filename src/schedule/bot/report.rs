@@ -137,8 +137,11 @@ impl State {
         if let Some(error) = report.outcome.error() {
             return worst(std::iter::once(error));
         }
+        if failures.is_empty() {
+            return Ending::Done;
+        }
         let automation = self.world.automations.iter().find(|automation| automation.id == report.id);
-        let policies = automation.filter(|_| !failures.is_empty()).map(|it| it.policies.as_slice()).unwrap_or_default();
+        let policies = automation.map(|it| it.policies.as_slice()).unwrap_or_default();
         let images: Vec<String> = policies.iter().map(|policy| format!("{}:", policy.repository.image)).collect();
         let is_lacking = |error: &&Error| match error {
             Error::Registry { image, .. } => images.iter().any(|name| image.starts_with(name.as_str())),

@@ -126,12 +126,19 @@ impl World {
         format!("kind: Settings\nname: app-{n}\nimage: {image}:{tag} {whole}\ntag: {tag} {alone}\n")
     }
 
-    /// The command of a bot with a data folder of its own.
+    /// The command of a bot with a data folder of its own, which logs all that it does.
     pub(crate) fn command(&self, name: &str) -> Command {
+        let mut command = self.quiet_command(name);
+        command.arg("-vv");
+        command
+    }
+
+    /// The same with the log that a bot has by default.
+    pub(crate) fn quiet_command(&self, name: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagwright"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C.UTF-8");
-        command.args(["run", "-vv", "--log-format", "json", "--config"]).arg(self.path("config"));
+        command.args(["run", "--log-format", "json", "--config"]).arg(self.path("config"));
         command.arg("--data-dir").arg(self.data(name)).current_dir(self.folder.path());
         command
     }

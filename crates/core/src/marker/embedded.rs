@@ -6,6 +6,7 @@
 //!
 //! One level is enough: what a block scalar within embedded YAML holds is text.
 
+use serde::{Deserialize, Serialize};
 use yamlspan::dedent::Dedented;
 use yamlspan::document::{Node, NodeKind, Role, Scalar, TagSite};
 use yamlspan::lines::Position;
@@ -17,7 +18,7 @@ use crate::marker::{Marker, Scan, Site};
 pub(crate) const MAX_LEVELS: usize = 1;
 
 /// Which embedded YAML is edited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Embedded {
     /// That of objects with the annotation `tagwright.dev/embedded: "true"`.
     #[default]
@@ -88,7 +89,7 @@ pub(crate) fn unfit(node: &Node<'_>) -> Option<&'static str> {
 }
 
 /// A literal block scalar that holds marked YAML.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Block {
     /// The number of the scalar in its document.
     pub(crate) ordinal: usize,

@@ -4,6 +4,7 @@
 //! Of duplicate keys the first counts; a value that is no scalar, or null, reads as empty; numbers read as they are
 //! written; what is too long for any name is cut.
 
+use serde::{Deserialize, Serialize};
 use yamlspan::document::{Document, Node, NodeKind, Role, Scalar, Style};
 
 use crate::change::ObjectIdentity;
@@ -16,24 +17,24 @@ pub(crate) const EMBEDDED: &str = "tagwright.dev/embedded";
 const MAX_PART: usize = 512;
 
 /// The identity of one object, with the place of each of its parts, so that it can be read again after an edit.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Object {
-    api_version: Option<Part>,
-    kind: Option<Part>,
-    metadata_seen: bool,
-    name: Option<Part>,
-    namespace: Option<Part>,
+    pub(super) api_version: Option<Part>,
+    pub(super) kind: Option<Part>,
+    pub(super) metadata_seen: bool,
+    pub(super) name: Option<Part>,
+    pub(super) namespace: Option<Part>,
     /// What its annotation [`EMBEDDED`] says.
     pub(crate) embedded: Option<bool>,
     /// The object to take instead if that one turns out to be no list.
-    list: Option<usize>,
+    pub(super) list: Option<usize>,
 }
 
-#[derive(Debug, Clone)]
-struct Part {
-    value: String,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Part {
+    pub(super) value: String,
     /// The number of the scalar in its document.
-    ordinal: usize,
+    pub(super) ordinal: usize,
 }
 
 impl Object {

@@ -4,7 +4,7 @@
 //! when all of its lines are trailers (or continue one), or when one of them is Git's own (`Signed-off-by: `,
 //! `(cherry picked from commit `) and at least a quarter are trailers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::message::{DEFAULT_MESSAGE, Facts, policy_of};
 
@@ -39,15 +39,34 @@ const GIT_PREFIXES: [&str; 2] = ["Signed-off-by: ", "(cherry picked from commit 
 /// ```
 #[must_use]
 pub fn with_trailers(message: &str, facts: &Facts<'_>) -> String {
+    with_trailers_of_all(message, std::iter::once(lines(facts)))
+}
+
+/// Ends a message with the trailers of several automations, as [`with_trailers`] does for one after the other, in a time that
+/// grows with their number.
+pub(crate) fn with_trailers_of_each<'f>(message: &str, facts: impl Iterator<Item = Facts<'f>>) -> String {
+    with_trailers_of_all(message, facts.map(|facts| lines(&facts)))
+}
+
+fn with_trailers_of_all(message: &str, automations: impl Iterator<Item = Vec<String>>) -> String {
     let body = message.trim_end();
     let body = if body.is_empty() { DEFAULT_MESSAGE } else { body };
     let block = block(body);
+    // What was added is part of the block from then on, since it consists of trailers.
+    let known = block.into_iter().flat_map(str::lines).map(|line| line.trim_end().to_owned());
+    let mut known: HashSet<String> = known.collect();
     let mut out = body.to_owned();
-    out.push_str(if block.is_some() { "\n" } else { "\n\n" });
-    for line in lines(facts) {
-        if !block.is_some_and(|block| block.lines().any(|known| known.trim_end() == line)) {
+    let mut gap = if block.is_some() { "\n" } else { "\n\n" };
+    for lines in automations {
+        out.truncate(out.trim_end().len());
+        out.push_str(gap);
+        gap = "\n";
+        // One automation's own lines are compared with what was there before it; they differ from each other.
+        let new: Vec<String> = lines.into_iter().filter(|line| !known.contains(line.as_str())).collect();
+        for line in new {
             out.push_str(&line);
             out.push('\n');
+            known.insert(line.trim_end().to_owned());
         }
     }
     out

@@ -22,6 +22,7 @@ use crate::url::Url;
 mod login;
 
 use login::Attempts;
+
 pub(crate) use login::Logins;
 
 /// The longest content type that an error repeats, in characters.

@@ -1,0 +1,124 @@
+//! A bot with nothing to do: the memory it keeps, and what its polls cost.
+//!
+//! `cargo bench --bench rest`; needs git. Two sizes on one remote, at an interval of five minutes. The first wave is what comes
+//! before: all images are polled, and all automations run once. What is measured is the process of `tagwright run`, from
+//! outside: `VmRSS`, and the time that the kernel says it has used, over a minute in which nothing changes.
+//!
+//! `cargo bench --bench rest -- small` leaves the large one out, which takes some minutes.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+#[path = "../tests/support/bot.rs"]
+mod bot;
+#[path = "support/child.rs"]
+mod child;
+#[path = "../tests/support/git.rs"]
+mod remote;
+#[path = "../tests/support/registry.rs"]
+mod simulated;
+#[path = "support/table.rs"]
+mod table;
+
+use bot::{Bot, Shape, World};
+
+/// How often images are polled and automations run.
+const INTERVAL: Duration = Duration::from_secs(300);
+
+/// How long the process is looked at.
+const WATCHED: Duration = Duration::from_secs(60);
+
+/// How long it must have been at rest before that.
+const AT_REST: Duration = Duration::from_secs(3);
+
+/// A process that uses less of a core than this is at rest.
+const RESTING_SHARE: f64 = 0.05;
+
+/// How long the first wave may take.
+const FIRST_WAVE: Duration = Duration::from_secs(1_200);
+
+/// What a tick of the kernel's clock is: `sysconf(_SC_CLK_TCK)` is 100 on every Linux that Rust runs on.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The largest memory wanted of 2,000 images and 500 automations, in KiB.
+const MEMORY: u64 = 40 << 10;
+
+/// What an image more may need, in KiB.
+const PER_IMAGE: u64 = 4;
+
+/// What a poll may cost, in microseconds of CPU.
+const PER_POLL: u64 = 500;
+
+/// The largest share of a core, in thousandths.
+const SHARE: u64 = 5;
+
+fn main() {
+    let only_small = std::env::args().any(|argument| argument == "small");
+    table::head();
+    let small = measure(2_000, 500);
+    table::amount("memory at rest, 2,000 images, 500 automations", small.memory, MEMORY, "KiB");
+    if only_small {
+        return;
+    }
+    let large = measure(20_000, 5_000);
+    let more = large.memory.saturating_sub(small.memory) / 18_000;
+    table::amount("memory of an image more, up to 20,000", more, PER_IMAGE, "KiB");
+    let ten_times = small.first_wave * 10;
+    table::row("CPU of the first wave, 20,000 images", large.first_wave, "ten times that of 2,000", ten_times, 1.2);
+}
+
+/// What was seen of a bot.
+struct Rest {
+    /// Resident memory in KiB.
+    memory: u64,
+    /// The CPU time until it was at rest.
+    first_wave: Duration,
+}
+
+fn measure(images: usize, automations: usize) -> Rest {
+    let world = World::start(Shape::new(images, automations, INTERVAL));
+    let bot = Bot::start(&mut world.quiet_command("rest"));
+    bot::eventually("all images were polled", FIRST_WAVE, || world.registry.seen().len() >= images);
+    let first_wave = settle(&bot);
+    world.registry.take_lines();
+    let (start, before) = (Instant::now(), cpu(&bot));
+    std::thread::sleep(WATCHED);
+    let (used, polls) = (cpu(&bot).saturating_sub(before), world.registry.take_lines().len() as u64);
+    let memory = memory(&bot);
+    println!("{images} images, {automations} automations, {polls} polls in {} s:", WATCHED.as_secs());
+    let share = used.as_secs_f64() / start.elapsed().as_secs_f64();
+    table::amount("  thousandths of a core at rest", (share * 1e3).round() as u64, SHARE, "");
+    table::amount("  CPU of a poll", u64::try_from(used.as_micros()).unwrap() / polls.max(1), PER_POLL, "us");
+    println!("  {} ms of CPU for the first wave, {memory} KiB resident", first_wave.as_millis());
+    Rest { memory, first_wave }
+}
+
+/// Waits until a bot is at rest; returns the CPU time that it took until then.
+fn settle(bot: &Bot) -> Duration {
+    let (mut used, deadline) = (cpu(bot), Instant::now() + FIRST_WAVE);
+    loop {
+        std::thread::sleep(AT_REST);
+        let before = std::mem::replace(&mut used, cpu(bot));
+        if (used - before).as_secs_f64() < RESTING_SHARE * AT_REST.as_secs_f64() {
+            return before;
+        }
+        assert!(Instant::now() < deadline, "the first wave is not over after {FIRST_WAVE:?}");
+    }
+}
+
+/// The CPU time of a process so far, its own and the system's for it, without that of its children.
+fn cpu(bot: &Bot) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", bot.id())).unwrap();
+    // The name may hold spaces and parentheses; times are the twelfth and thirteenth word after it.
+    let words: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    let ticks = |at: usize| words[at].parse::<u32>().unwrap();
+    TICK * (ticks(11) + ticks(12))
+}
+
+fn memory(bot: &Bot) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", bot.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
