@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use git::{self, Git};
 use registry::{Client, DockerConfig, Settings};
+use tagwright::act::act;
 use tagwright::config;
-use tagwright::run::{self, Edges, Memory, Mode, Outcome, Progress};
+use tagwright::observe::{self, Polled, Polls};
+use tagwright::run::{self, Edges, Memory, Mode, Outcome, Progress, Queue};
 use tagwright::store::Store;
 use tagwright_core::automation::{ImagePolicy, ImageRepository};
 
@@ -87,7 +89,7 @@ fn memory(world: &World, batch: &str) {
 }
 
 fn measure(world: &World, batch: &str) {
-    let process = Process::start(world);
+    let mut process = Process::start(world);
     process.poll();
     process.wave(0);
     let url = world.server.url();
@@ -159,6 +161,7 @@ struct Process {
     runtime: tokio::runtime::Runtime,
     edges: Edges,
     memory: Memory,
+    polls: Polls,
     configuration: config::Configuration,
 }
 
@@ -169,7 +172,8 @@ impl Process {
         let git = Git::new(git::Settings::of_machine(world.data("process"))).unwrap();
         let edges = Edges { registry: Client::new(settings).unwrap(), git, store: Store::in_memory() };
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        Self { runtime, edges, memory: Memory::default(), configuration: config::load(&sources).unwrap() }
+        let configuration = config::load(&sources).unwrap();
+        Self { runtime, edges, memory: Memory::default(), polls: Polls::default(), configuration }
     }
 
     fn context(&self) -> run::Context<'_> {
@@ -177,17 +181,20 @@ impl Process {
     }
 
     /// Asks the registry for the tags of every image.
-    fn poll(&self) -> Duration {
+    fn poll(&mut self) -> Duration {
         let start = Instant::now();
         let policies: Vec<&Arc<ImagePolicy>> =
             self.configuration.automations.iter().flat_map(|it| &it.policies).collect();
+        let (context, known) = (self.context(), &self.polls);
         let polls = futures_util::stream::iter(policies).map(|policy| async move {
-            let repository: &Arc<ImageRepository> = &policy.repository;
-            let polled = run::poll(self.context(), repository, std::slice::from_ref(policy)).await;
+            let (repository, policies): (&Arc<ImageRepository>, _) = (&policy.repository, std::slice::from_ref(policy));
+            let polled = observe::poll(context, repository, policies, &known.only(policies)).await;
             assert!(polled.failures.is_empty());
+            polled
         });
-        let polls = polls.buffer_unordered(CONCURRENT_POLLS).count();
-        assert_eq!(self.runtime.block_on(polls), IMAGES);
+        let polled: Vec<Polled> = self.runtime.block_on(polls.buffer_unordered(CONCURRENT_POLLS).collect());
+        assert_eq!(polled.len(), IMAGES);
+        polled.iter().flat_map(|polled| &polled.policies).for_each(|report| self.polls.take(report));
         start.elapsed()
     }
 
@@ -196,7 +203,8 @@ impl Process {
         let automations = &self.configuration.automations;
         let due: BTreeSet<_> = automations.iter().map(|automation| automation.id.clone()).collect();
         let start = Instant::now();
-        let acted = self.runtime.block_on(run::act(self.context(), automations, &due, &Progress::default()));
+        let queue = &Queue::of_remotes(automations)[0];
+        let acted = self.runtime.block_on(act(self.context(), queue, &due, &self.polls, &Progress::default()));
         let took = start.elapsed();
         let pushed = acted.automations.iter().filter(|it| matches!(it.outcome, Outcome::Pushed { .. })).count();
         assert_eq!((pushed, acted.automations.len()), (expected, AUTOMATIONS));

@@ -6,51 +6,40 @@
 //!
 //! # Data flows one way: observe, plan, act
 //!
-//! [`run::once`] is the whole story. It polls registries ([`registry`]) and evaluates policies ([`policy`]), fetches the
-//! head of a remote into a bare mirror and finds the marked files ([`git`], [`marker`]), plans the edits and the message as
-//! a value ([`plan`], [`edit`], [`message`]), leaves out what a guard holds ([`guard`]), and only then commits and pushes
-//! ([`git`]). A bot does the same piece by piece: [`run::poll()`] and [`run::act`], each when it is due ([`schedule`]).
+//! [`pass::once`] is the whole story. It polls registries and evaluates policies ([`observe`]), fetches the head of a remote into a
+//! bare mirror and finds the marked files, plans the edits and the message as a value ([`tagwright_core::plan`]), leaves out
+//! what a guard holds ([`tagwright_core::guard`]), and only then commits and pushes ([`act`]). A bot does the same piece by
+//! piece: [`observe::poll()`] and [`act::act`], each when it is due ([`schedule`]). What polls came to is handed to runs as a value.
 //!
 //! # Layers
 //!
+//! What knows nothing of automations is a crate of its own; which may name which is in their manifests.
+//!
 //! ```text
-//! core    pure: no async, I/O, clock, environment, logging; `now` is an argument
-//!   image       Repository, Tag, Digest, Reference
-//!   access      credentials, certificates, proxies, deadlines, as data
-//!   dockerconfig  the JSON of Docker's configuration -> access
-//!   change      ObjectIdentity, Change, Diagnostic and its codes, Location
-//!   snippet     one thing found, written out with its line underlined
-//!   pattern     Go's regular expressions
-//!   version     Masterminds' versions and ranges
-//!   policy      filter, semver, numerical, alphabetical; select()
-//!   marker      markers in YAML text -> byte spans, field, policy, object identity
-//!   edit        spans + selections -> new bytes + changes; quoting; verification by a second parser
-//!   suggest     a tag in use -> the policy to follow it with
-//!   inventory   where YAML files name images
-//!   mark        which markers to put where, and the policies they name, as documents
-//!   template    Go text/template and the sprig functions; knows nothing of images
-//!   message     the data that templates see; trailers; recognising the bot's commits
-//!   automation  the validated description of one job
-//!   guard       what holds a selection back, and what lifts the hold
-//!   plan        what to do, as a value
-//!   explain     why a policy selects what it does, and what becomes of its fields
-//!   lint        what is wrong with markers, policies and automations, before anything is done
-//! edges   one outside system each, own Error, no decisions
-//!   http        what every HTTP client keeps to: where a proof may go, redirects, hosts that ask for time
-//!   registry    tags and digests; login; limits
-//!   git         pack protocol, mirrors, tree walk, commits in memory, push
-//!   files       a plain directory as source and target
-//!   store       what must outlive a run, in one file
-//! shell
-//!   run         observe -> plan -> act, the only place that joins decisions with I/O; Outcome; Error::kind()
-//!   schedule    when what is due, as a pure state machine; the tasks around it
-//! faces
-//!   config      documents -> Automation (raw, then validated): native, Flux, KubeVela, secrets
-//!   server      the bot over HTTP: a Unix socket for its user, TCP to read
-//!   cli, report, telemetry   subcommands; texts and JSON; exit codes; logs
+//! gotext           Go's text world: templates with sprig, regular expressions, versions and ranges
+//! image            image names in OCI's terms
+//! access           credentials, certificates, proxies, deadlines, as data
+//! yamlspan         YAML text as spans, and edits that a second parser confirms
+//! tagwright_core   the decisions, pure: policies, markers, edits, guards, messages, plans, and what explains them
+//! web              the rules that every HTTP client keeps: proof, redirects, Retry-After, harmless words
+//! git              pack protocol, mirrors, tree walk, commits in memory, push
+//! registry         lists of tags, digests, login, manners
 //! ```
 //!
-//! `use` lines point downwards only; `tests/layers.rs` holds the table of allowed arrows, so that a new arrow is a decision.
+//! This crate is the program; `tests/layers.rs` holds the table of its arrows, so that a new one is a decision.
+//!
+//! ```text
+//! files       a plain directory as source and target
+//! store       what must outlive a run, in one file
+//! run         what a run works with, and how it ends
+//! observe     what registries list, what remotes hold, what people took back; changes nothing
+//! act         one remote: plan, commit, push
+//! pass        both, once, for everything
+//! schedule    when what is due, as a pure state machine; the tasks around it
+//! config      documents -> Automation (raw, then validated): native, Flux, KubeVela, secrets
+//! server      the bot over HTTP: a Unix socket for its user, TCP to read
+//! cli, report, snippet, telemetry   subcommands; texts and JSON; exit codes; logs
+//! ```
 //!
 //! # Invariants
 //!
@@ -63,9 +52,12 @@
 //!   OCI allows are considered.
 //! - A credential goes to the host it is for, and appears in no argv, URL, log, error or commit.
 
+pub mod act;
 pub mod cli;
 pub mod config;
 pub mod files;
+pub mod observe;
+pub mod pass;
 pub mod report;
 pub mod run;
 pub mod schedule;

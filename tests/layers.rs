@@ -16,11 +16,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("telemetry", &[]),
     ("run", &["store"]),
-    ("schedule", &["run", "store"]),
+    ("observe", &["run", "store"]),
+    ("act", &["observe", "run", "store"]),
+    ("pass", &["act", "observe", "run"]),
+    ("schedule", &["act", "observe", "run", "store"]),
     ("server", &["report", "schedule", "store"]),
     ("config", &["snippet"]),
     ("report", &["config", "files", "run", "schedule", "snippet", "store"]),
-    ("cli", &["config", "files", "report", "run", "schedule", "server", "store", "telemetry"]),
+    ("cli", &["config", "files", "observe", "pass", "report", "run", "schedule", "server", "store", "telemetry"]),
 ];
 
 /// The crates that are pure. Their manifests have no library for I/O; what the standard library offers is looked for here.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::{Ending, Output, streams};
+use crate::pass;
 use crate::report::{self, Usage, diff, json};
 use crate::run::{self, Edges, Mode, Report};
 use crate::schedule::SHUTDOWN_GRACE;
@@ -110,7 +111,7 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> anyhow::Result<R
     let edges = Edges { registry, git, store };
     let memory = run::Memory::default();
     let context = run::Context { edges: &edges, memory: &memory, mode, now: jiff::Timestamp::now() };
-    Ok(run::once(context, &configuration.automations).await)
+    Ok(pass::once(context, &configuration.automations).await)
 }
 
 /// The clients of a run. They share what hosts asked for, since one host may have both images and a Git remote.

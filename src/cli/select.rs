@@ -10,6 +10,7 @@ use tagwright_core::policy::{Direction, Evaluation, Filter, Order, Policy};
 
 use super::{Ending, Output, streams};
 use crate::config::DEFAULT_EXCLUSION;
+use crate::observe;
 use crate::report::{self, Usage, json};
 
 /// How long listing the tags of `--image` may take.
@@ -86,7 +87,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     if evaluation.selected.is_some() {
         return Ok(Ending::Done);
     }
-    streams::talk(&format!("no tag selected: {}", crate::run::no_match(&evaluation, tags.len())));
+    streams::talk(&format!("no tag selected: {}", observe::no_match(&evaluation, tags.len())));
     Ok(Ending::No)
 }
 
@@ -154,7 +155,7 @@ async fn listed(arguments: &Arguments, image: &str) -> anyhow::Result<Vec<String
         timeout: TIMEOUT,
     };
     let mut listing = client.tags(&repository, &access).await?;
-    if let Some(refused) = crate::run::refused(&listing) {
+    if let Some(refused) = observe::refused(&listing) {
         streams::talk(&format!("warning: {image} {refused}"));
     }
     listing.tags.retain(|tag| !exclusions.iter().any(|pattern: &Pattern| pattern.is_match(tag)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gotext::template;
 use image::Reference;
-use tagwright_core::automation::ObjectName;
+use tagwright_core::automation::{ImagePolicy, ObjectName};
 use tagwright_core::change::Diagnostic;
 use tagwright_core::guard::{Held, Hold};
 use tagwright_core::plan::FileEdit;
@@ -119,6 +119,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// A failure of the Git edge, with what was being done.
+    pub(crate) fn git(doing: &'static str, url: &str, source: git::Error) -> Self {
+        Self::Git { doing, url: url.to_owned(), source: source.into() }
+    }
+
     /// What this failure calls for.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -257,8 +262,10 @@ pub struct AutomationReport {
 /// What one policy made of its repository's tags.
 #[derive(Debug, Clone)]
 pub struct PolicyReport {
-    /// The policy.
+    /// The policy's name.
     pub id: ObjectName,
+    /// The policy as it was.
+    pub policy: Arc<ImagePolicy>,
     /// The image repository's name.
     pub image: String,
     /// How many tags were listed, after exclusions; none when the poll failed.

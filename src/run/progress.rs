@@ -47,7 +47,7 @@ impl fmt::Display for Stage {
 
 /// A stage, on what, and since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Step {
     /// The stage.
     pub stage: Stage,
     /// The image repository, the automation or the remote; without credentials.
@@ -55,7 +55,7 @@ pub struct Place {
     since: Instant,
 }
 
-impl Place {
+impl Step {
     /// How long the task has been here.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
@@ -65,19 +65,19 @@ impl Place {
 
 /// Where a task is. Clones share it: the task writes, a watchdog reads.
 #[derive(Debug, Clone, Default)]
-pub struct Progress(Arc<Mutex<Option<Place>>>);
+pub struct Progress(Arc<Mutex<Option<Step>>>);
 
 impl Progress {
     /// Says that the task is at a stage now, and on what.
     pub fn at(&self, stage: Stage, what: &str) {
         tracing::debug!(stage = stage.as_str(), what, "at a stage");
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(Place { stage, what: what.to_owned(), since: Instant::now() });
+            Some(Step { stage, what: what.to_owned(), since: Instant::now() });
     }
 
     /// Where the task was last; none if it has not begun.
     #[must_use]
-    pub fn place(&self) -> Option<Place> {
+    pub fn step(&self) -> Option<Step> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

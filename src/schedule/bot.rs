@@ -30,7 +30,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use self::flight::{Errand, Flight};
 use self::shared::{Shared, State};
 use self::world::World;
-use crate::run::{self, Acted, Edges, Kind, LookedUp, Polled, Progress, Stage};
+use crate::act::{Acted, act};
+use crate::observe::{self, LookedUp, Polled};
+use crate::run::{Edges, Kind, Progress, Queue, Stage};
 use crate::schedule::agenda::{LONGEST_SLEEP, Moment, Work};
 
 pub use self::handle::Handle;
@@ -192,9 +194,9 @@ impl Bot {
         let progress = Progress::default();
         progress.at(Stage::Poll, &subject);
         let limit = watched.repository.access.timeout + POLL_MARGIN;
-        let shared = Arc::clone(&self.shared);
+        let (shared, before) = (Arc::clone(&self.shared), state.polls.only(&watched.policies));
         let task = async move {
-            let poll = run::poll(shared.context(), &watched.repository, &watched.policies);
+            let poll = observe::poll(shared.context(), &watched.repository, &watched.policies, &before);
             timeout(limit, poll).await.map_or(Ended::Late(limit), Ended::Polled)
         };
         self.launch(state, errand, subject, progress, limit, task);
@@ -210,9 +212,9 @@ impl Bot {
         let progress = Progress::default();
         progress.at(Stage::Poll, &subject);
         let limit = watched.repository.access.timeout + POLL_MARGIN;
-        let shared = Arc::clone(&self.shared);
+        let (shared, before) = (Arc::clone(&self.shared), state.polls.only(&watched.policies));
         let task = async move {
-            let look_up = run::look_up(shared.context(), &watched.policies);
+            let look_up = observe::look_up(shared.context(), &watched.policies, &before);
             timeout(limit, look_up).await.map_or(Ended::Late(limit), Ended::LookedUp)
         };
         self.launch(state, errand, subject, progress, limit, task);
@@ -225,10 +227,18 @@ impl Bot {
         let limit = RUN_DEADLINE.max(10 * request);
         let progress = Progress::default();
         progress.at(Stage::Advertise, &url);
-        let (shared, reports) = (Arc::clone(&self.shared), progress.clone());
+        let (shared, reports, polls) =
+            (Arc::clone(&self.shared), progress.clone(), state.polls.of_automations(&automations));
         let task = async move {
-            let run = run::act(shared.context(), &automations, &due, &reports);
-            timeout(limit, run).await.map_or(Ended::Late(limit), Ended::Acted)
+            let mut acted = Acted::default();
+            // There is one, since all of them have this URL.
+            for queue in Queue::of_remotes(&automations) {
+                match timeout(limit, act(shared.context(), &queue, &due, &polls, &reports)).await {
+                    Ok(done) => acted = done,
+                    Err(_) => return Ended::Late(limit),
+                }
+            }
+            Ended::Acted(acted)
         };
         self.launch(state, errand, url.to_string(), progress, request, task);
     }
@@ -294,7 +304,7 @@ impl Bot {
         }
         let shared = Arc::clone(&self.shared);
         self.save.under_way = Some(tokio::spawn(async move {
-            run::save(shared.context()).await;
+            observe::save(shared.context()).await;
             tidy(&shared).await;
             if with_status {
                 save_status(shared).await;
@@ -325,7 +335,7 @@ impl Bot {
                 // Its own failures are told by itself.
                 let _ = saving.await;
             }
-            run::save(shared.context()).await;
+            observe::save(shared.context()).await;
             save_status(Arc::clone(&shared)).await;
         };
         if timeout(SAVE_DEADLINE, last).await.is_err() {
@@ -351,7 +361,7 @@ async fn tidy(shared: &Shared) {
         }
         state.world.automations.clone()
     };
-    run::forget(shared.context(), &automations).await;
+    observe::forget(shared.context(), &automations).await;
 }
 
 /// Writes down the status document.

@@ -27,7 +27,7 @@ pub struct Switches {
 }
 
 /// That something is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Switch {
     /// Since when, to the millisecond.
     #[serde(with = "time")]

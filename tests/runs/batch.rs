@@ -148,7 +148,7 @@ async fn one_push_to_the_second_destination() {
     }
     let automations = config::parse("configuration.yaml", &names.map(document).concat()).unwrap().automations;
     let _earlier = bot.server.seen();
-    let report = tagwright::run::once(bot.context(), &automations).await;
+    let report = tagwright::pass::once(bot.context(), &automations).await;
     assert!(report.automations.iter().all(|it| it.outcome.as_str() == "pushed"), "{report:?}");
     assert_eq!(bot.remote.at("staging"), bot.remote.at("main"));
     let pushes = bot.server.seen().into_iter().filter(|seen| seen.line.contains("service=git-receive-pack"));

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tagwright::run::{self, Memory, Outcome, Progress, Report};
+use tagwright::act::act;
+use tagwright::observe::{self, Polls};
+use tagwright::run::{Memory, Outcome, Progress, Queue, Report};
 use tagwright_core::automation::Automation;
 
 use crate::support::git_at;
@@ -206,16 +208,19 @@ async fn what_another_policy_selected_is_not_written() {
     let bot = Bot::start(&["1.1.0", "1.2.0"]).await;
     let before = bot.configuration(STABLE);
     let policies = &before[0].policies;
-    run::poll(bot.context(), &policies[0].repository, policies).await;
+    let polled = observe::poll(bot.context(), &policies[0].repository, policies, &Polls::default()).await;
+    let mut polls = Polls::default();
+    polled.policies.iter().for_each(|report| polls.take(report));
     let after = bot.configuration(&format!("exclude: [1.2.0], {STABLE}"));
     bot.memory.retain(&after);
+    polls.retain(&after);
     let due = [after[0].id.clone()].into();
-    let acted = run::act(bot.context(), &after, &due, &Progress::default()).await;
+    let acted = act(bot.context(), &Queue::of_remotes(&after)[0], &due, &polls, &Progress::default()).await;
     assert_eq!(acted.automations[0].outcome.as_str(), "unchanged", "{acted:?}");
     assert_eq!(bot.remote.show("main:app.yaml"), bot.file("1.1.0"));
     // The same policy, read anew, is still known.
     let same = bot.configuration(STABLE);
-    let acted = run::act(bot.context(), &same, &due, &Progress::default()).await;
+    let acted = act(bot.context(), &Queue::of_remotes(&same)[0], &due, &polls, &Progress::default()).await;
     assert_eq!(acted.automations[0].outcome.as_str(), "pushed", "{acted:?}");
 }
 

@@ -126,10 +126,10 @@ async fn what_is_configured_no_more_leaves_nothing_behind() {
     let bot = Bot::start(&["1.1.0"]).await;
     let automations = bot.configuration(STABLE);
     bot.run(&automations).await;
-    let key = tagwright::run::image_key(&automations[0].policies[0].repository);
+    let key = tagwright::observe::image_key(&automations[0].policies[0].repository);
     let mirrors = || std::fs::read_dir(bot.mirrors()).unwrap().count();
-    tagwright::run::forget(bot.context(), &automations).await;
+    tagwright::observe::forget(bot.context(), &automations).await;
     assert!(mirrors() > 0 && bot.edges.store.image(&key).unwrap().is_some());
-    tagwright::run::forget(bot.context(), &[]).await;
+    tagwright::observe::forget(bot.context(), &[]).await;
     assert!(mirrors() == 0 && bot.edges.store.image(&key).unwrap().is_none());
 }

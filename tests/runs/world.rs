@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use registry::{Client, DockerConfig, Settings};
 use tagwright::config;
+use tagwright::pass;
 use tagwright::run::{self, Edges, Memory, Mode, Report};
 use tagwright::store::Store;
 use tagwright_core::automation::Automation;
@@ -85,7 +86,7 @@ impl Bot {
     /// Runs once; returns the report and how many requests the remote saw.
     pub(crate) async fn run(&self, automations: &[Arc<Automation>]) -> (Report, usize) {
         let _earlier = self.server.seen();
-        let report = run::once(self.context(), automations).await;
+        let report = pass::once(self.context(), automations).await;
         (report, self.server.seen().len())
     }
 

@@ -37,6 +37,14 @@ impl fmt::Display for ObjectName {
     }
 }
 
+impl ObjectName {
+    /// Returns the name as markers, trailers and commands write that of a policy: `namespace:name`.
+    #[must_use]
+    pub fn marker(&self) -> String {
+        format!("{}:{}", self.namespace, self.name)
+    }
+}
+
 /// An image repository to poll.
 #[derive(Debug)]
 pub struct ImageRepository {
@@ -75,8 +83,37 @@ pub struct ImagePolicy {
     pub suspended: bool,
 }
 
+/// All that decides what a policy selects of a list of tags.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Terms<'p> {
+    policy: &'p Policy,
+    guards: &'p Guards,
+    digest: DigestReflection,
+    suspended: bool,
+    image: &'p Repository,
+    exclusions: &'p [Pattern],
+    repository_suspended: bool,
+}
+
+impl ImagePolicy {
+    /// Returns all that decides what the policy selects of a list of tags.
+    #[must_use]
+    pub fn terms(&self) -> Terms<'_> {
+        let Self { policy, guards, digest, suspended, repository, .. } = self;
+        let ImageRepository { image, exclusions, suspended: repository_suspended, .. } = &**repository;
+        let (digest, suspended, repository_suspended) = (*digest, *suspended, *repository_suspended);
+        Terms { policy, guards, digest, suspended, image, exclusions, repository_suspended }
+    }
+
+    /// Whether another reading of the policy selects what this one does.
+    #[must_use]
+    pub fn selects_as(&self, other: &Self) -> bool {
+        self.terms() == other.terms()
+    }
+}
+
 /// Whether the selection carries a digest, and when that is looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum DigestReflection {
     /// Never.
     #[default]
@@ -193,7 +230,7 @@ impl Commit {
 }
 
 /// Who commits.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Author {
     /// The name, which may be empty.
     pub name: String,

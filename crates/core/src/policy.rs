@@ -38,7 +38,7 @@ use thiserror::Error;
 use rank::{ByNumber, ByText, ByVersion, Rank};
 
 /// How one tag is chosen.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Policy {
     /// Which tags count, and what is extracted from them; none keeps every tag as it is.
     pub filter: Option<Filter>,
@@ -47,7 +47,7 @@ pub struct Policy {
 }
 
 /// Which tags count, and what is extracted from them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// Tags in which this matches nowhere are dropped.
     pub pattern: Pattern,
@@ -56,7 +56,7 @@ pub struct Filter {
 }
 
 /// Which value is preferred.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Order {
     /// The highest version in a range.
     Semver(Range),
@@ -67,7 +67,7 @@ pub enum Order {
 }
 
 /// In which direction values are sorted; the last one is preferred.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Direction {
     /// Upwards: the greatest value is preferred.
     #[default]

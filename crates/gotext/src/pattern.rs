@@ -19,6 +19,7 @@ mod syntax;
 mod unicode;
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
@@ -51,6 +52,12 @@ pub struct Pattern {
     text: Arc<str>,
     regex: Regex,
     names: Arc<[Option<String>]>,
+}
+
+impl Hash for Pattern {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
 }
 
 impl Pattern {

@@ -12,8 +12,8 @@ use tagwright_core::lint::{self, Finding, Rules, View};
 use super::{Arguments, Observed};
 use crate::cli::streams;
 use crate::config::Configuration;
+use crate::observe::{Seen, Survey, Wanted, survey};
 use crate::report::check::Entry;
-use crate::run::{self, Seen, Survey, Wanted};
 
 /// Files that mention a marker, good or bad.
 const MENTIONS: Wanted = Wanted { rule: "mention-1", contains: lint::is_mentioned };
@@ -45,7 +45,7 @@ pub(super) fn observe(arguments: &Arguments, configuration: &Configuration) -> a
     let wanted = if arguments.suggest { IMAGES } else { MENTIONS };
     let surveys = crate::cli::runtime()?.block_on(async {
         let git = git::Git::new(git::Settings::of_machine(data_dir))?;
-        anyhow::Ok(run::survey(&git, &configuration.automations, wanted).await)
+        anyhow::Ok(survey(&git, &configuration.automations, wanted).await)
     })?;
     let mut observed = Observed::default();
     for ((url, _), tree) in trees(surveys, &mut observed) {

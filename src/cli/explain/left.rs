@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tagwright_core::automation::ImagePolicy;
 
 use crate::cli::{at, streams};
-use crate::run;
+use crate::observe;
 use crate::store::{Image, Switches};
 
 /// What a bot has left about a policy.
@@ -32,7 +32,7 @@ impl Left {
             return Ok(Self::default());
         };
         let Some(store) = store else { return Ok(Self::default()) };
-        let image = store.image(&run::image_key(&policy.repository))?.unwrap_or_default();
+        let image = store.image(&observe::image_key(&policy.repository))?.unwrap_or_default();
         Ok(Self { image, switches: store.switches()? })
     }
 
@@ -52,6 +52,6 @@ impl Left {
     ) -> Option<String> {
         let looks = |other: &&Arc<ImagePolicy>| Arc::ptr_eq(&other.repository, &policy.repository);
         let looking: Vec<Arc<ImagePolicy>> = all.iter().filter(looks).cloned().collect();
-        run::believe(&self.image, listed, &looking, now).err().map(|hold| hold.to_string())
+        observe::believe(&self.image, listed, &looking, now).err().map(|hold| hold.to_string())
     }
 }

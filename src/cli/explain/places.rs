@@ -14,6 +14,7 @@ use tagwright_core::marker::{self, Embedded};
 use tagwright_core::plan::{Guards, MarkedFile};
 
 use crate::config::Configuration;
+use crate::observe;
 use crate::report::explain::Place;
 use crate::run::Kind;
 use crate::store::Switches;
@@ -35,7 +36,7 @@ impl Selected<'_> {
     /// What is selected for fields in these files.
     async fn selection(&self, files: &[MarkedFile]) -> Selection {
         match self.tag.as_deref().map(Tag::parse) {
-            Ok(Ok(tag)) => run::reflected(self.client, self.policy, self.repository, tag, files).await,
+            Ok(Ok(tag)) => observe::reflected(self.client, self.policy, self.repository, tag, files).await,
             Ok(Err(error)) => Selection::NoSelection(error.to_string()),
             Err(reason) => Selection::NoSelection(reason.clone()),
         }
@@ -55,7 +56,7 @@ impl Selected<'_> {
 
     /// What becomes of the fields in a remote, and on which branch.
     async fn remote_fields(&self, git: &git::Git, automation: &Automation) -> Result<(String, Fields), run::Error> {
-        let inspected = run::inspect(git, automation).await?;
+        let inspected = observe::inspect(git, automation).await?;
         let (name, selection) = (self.name(), self.selection(&inspected.files).await);
         let selections = [(name.as_str(), selection.clone())].into_iter().collect();
         let guards = inspected.guards(&selections, &self.switches, self.now).await?;

@@ -7,6 +7,7 @@ use anyhow::Context;
 use super::Told;
 use crate::cli::{run as bot, streams};
 use crate::config;
+use crate::observe;
 use crate::report::json::history::{Entry, History, Source};
 use crate::run;
 use crate::store::Filter;
@@ -33,7 +34,7 @@ pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filte
         }
     };
     let git = git::Git::new(bot::git_settings(folder.to_owned(), None))?;
-    let past = run::past(&git, &configuration.automations, filter).await;
+    let past = observe::past(&git, &configuration.automations, filter).await;
     for error in &past.failures {
         streams::talk(&crate::report::failure_of_run("", error));
     }

@@ -7,7 +7,7 @@ use gotext::pattern::Pattern;
 use tagwright_core::mark::{Group, Outlook};
 
 use crate::config::DEFAULT_EXCLUSION;
-use crate::run;
+use crate::observe;
 
 /// How long one registry may take: this is a courtesy, and who is offline should not wait for it.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ fn of_tags(group: &mut Group, tags: &[&str]) -> Outlook {
     group.keep_spelling(tags);
     match group.policy.select(tags) {
         Some(tag) => Outlook::Selects { tag: tag.to_owned(), tags: tags.len() },
-        None => Outlook::SelectsNone(run::no_match(&group.policy.evaluate(tags), tags.len())),
+        None => Outlook::SelectsNone(observe::no_match(&group.policy.evaluate(tags), tags.len())),
     }
 }
 

@@ -73,12 +73,12 @@ impl Flights {
     pub(super) fn give_up(&mut self, now: Duration) -> Vec<Hanging> {
         let mut hanging = Vec::new();
         for flight in self.0.values_mut().filter(|flight| flight.given_up.is_none()) {
-            let Some(place) = flight.progress.place() else { continue };
-            if place.elapsed() > flight.patience {
+            let Some(step) = flight.progress.step() else { continue };
+            if step.elapsed() > flight.patience {
                 flight.given_up = Some(now);
                 flight.abort.abort();
-                let (errand, stage, stuck) = (flight.errand.clone(), place.stage.as_str(), place.elapsed());
-                hanging.push(Hanging { errand, stage, what: place.what, stuck });
+                let (errand, stage, stuck) = (flight.errand.clone(), step.stage.as_str(), step.elapsed());
+                hanging.push(Hanging { errand, stage, what: step.what, stuck });
             }
         }
         hanging
@@ -105,12 +105,12 @@ impl Flights {
     /// What is under way, for the status.
     pub(super) fn status(&self, now: Timestamp) -> Vec<WorkStatus> {
         let work = self.0.values().filter_map(|flight| {
-            let place = flight.progress.place()?;
+            let step = flight.progress.step()?;
             Some(WorkStatus {
                 subject: flight.subject.clone(),
-                stage: place.stage.as_str().to_owned(),
-                since: now.checked_sub(place.elapsed()).unwrap_or(now),
-                what: place.what,
+                stage: step.stage.as_str().to_owned(),
+                since: now.checked_sub(step.elapsed()).unwrap_or(now),
+                what: step.what,
             })
         });
         let mut work: Vec<WorkStatus> = work.collect();

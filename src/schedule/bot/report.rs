@@ -9,13 +9,16 @@ use super::flight::Errand;
 use super::journal::Subject;
 use super::rows::Change;
 use super::shared::State;
-use crate::run::{self, Acted, AutomationReport, Error, Kind, LookedUp, Outcome};
-use crate::schedule::agenda::{Ending, Moment, Polled, Ran};
+use crate::act::Acted;
+use crate::observe::{LookedUp, Polled};
+use crate::run::{AutomationReport, Error, Kind, Outcome};
+use crate::schedule::agenda::{self, Ending, Moment, Ran};
 
 impl State {
     /// Takes in what a poll came to.
-    pub(super) fn polled(&mut self, key: &str, number: u64, polled: &run::Polled, now: Moment) {
+    pub(super) fn polled(&mut self, key: &str, number: u64, polled: &Polled, now: Moment) {
         for report in &polled.policies {
+            self.polls.take(report);
             match self.rows.polled(report, now.time) {
                 // A failed poll is told by itself.
                 Change::Nothing(_) if !polled.failures.is_empty() => {}
@@ -32,12 +35,13 @@ impl State {
         self.journal.counts.polls_failed += usize::from(!polled.failures.is_empty());
         let until = polled.policies.iter().filter_map(|report| report.hold.as_ref()?.until()).min();
         let (ending, changed) = (worst(polled.failures.iter()), &polled.changed);
-        self.agenda.polled(&Polled { repository: key, number, ending, changed, until }, now);
+        self.agenda.polled(&agenda::Polled { repository: key, number, ending, changed, until }, now);
     }
 
     /// Takes in what a look-up of digests between two polls came to.
     pub(super) fn looked_up(&mut self, key: &str, number: u64, looked_up: &LookedUp, now: Moment) {
         for report in &looked_up.policies {
+            self.polls.take(report);
             tell(&report.id.to_string(), self.rows.polled(report, now.time));
         }
         for (policy, reason) in &looked_up.lacking {
@@ -54,7 +58,7 @@ impl State {
         self.journal.counts.look_ups += 1;
         self.journal.counts.look_ups_failed += usize::from(!looked_up.failures.is_empty());
         let (ending, changed) = (worst(looked_up.failures.iter()), &looked_up.changed);
-        self.agenda.polled(&Polled { repository: key, number, ending, changed, until: None }, now);
+        self.agenda.polled(&agenda::Polled { repository: key, number, ending, changed, until: None }, now);
     }
 
     /// Takes in what a run came to.
@@ -107,8 +111,10 @@ impl State {
                 self.journal.counts.polls += 1;
                 self.journal.counts.polls_failed += 1;
                 let changed = BTreeSet::new();
-                self.agenda
-                    .polled(&Polled { repository: key, number: *number, ending, changed: &changed, until: None }, now);
+                self.agenda.polled(
+                    &agenda::Polled { repository: key, number: *number, ending, changed: &changed, until: None },
+                    now,
+                );
             }
             Errand::LookUp { key, number, policies } => {
                 policies.iter().for_each(|policy| self.rows.poll_failed(policy, message, now.time));
@@ -118,8 +124,10 @@ impl State {
                 self.journal.counts.look_ups += 1;
                 self.journal.counts.look_ups_failed += 1;
                 let changed = BTreeSet::new();
-                self.agenda
-                    .polled(&Polled { repository: key, number: *number, ending, changed: &changed, until: None }, now);
+                self.agenda.polled(
+                    &agenda::Polled { repository: key, number: *number, ending, changed: &changed, until: None },
+                    now,
+                );
             }
             Errand::Run { url, number, due } => {
                 due.iter().for_each(|id| self.rows.run_failed(id, message, now.time));

@@ -14,7 +14,8 @@ use super::journal::Journal;
 use super::rows::Rows;
 use super::world::World;
 use super::{BEAT_LIMIT, STUCK_LIMIT, Settings};
-use crate::run::{Context, Edges, Memory, Mode};
+use crate::observe::Polls;
+use crate::run::{Context, Edges, Memory, Mode, aside};
 use crate::schedule::agenda::{Agenda, Moment};
 use crate::schedule::status::{ConfigurationStatus, Status};
 
@@ -46,6 +47,8 @@ pub(super) struct State {
     pub(super) journal: Journal,
     pub(super) flights: Flights,
     pub(super) configuration: ConfigurationStatus,
+    /// What the last polls came to.
+    pub(super) polls: Polls,
     /// Whether things of an earlier configuration may lie around.
     pub(super) untidy: bool,
 }
@@ -60,6 +63,7 @@ impl Shared {
             journal: Journal::default(),
             flights: Flights::default(),
             configuration: ConfigurationStatus { loaded: started, failure: None },
+            polls: Polls::default(),
             untidy: false,
         };
         Self {
@@ -106,6 +110,7 @@ impl Shared {
         let mut state = self.state();
         let state = &mut *state;
         self.memory.retain(&automations);
+        state.polls.retain(&automations);
         state.world = World::new(automations);
         state.rows.configure(&state.world);
         state.journal.configure(&state.world);
@@ -118,7 +123,7 @@ impl Shared {
     pub(super) fn status(&self) -> Status {
         let now = self.now();
         // Asked before the lock is taken, since it may have to wait for the disk.
-        let switches = self.edges.store.switches().unwrap_or_default();
+        let switches = aside(|| self.edges.store.switches()).unwrap_or_default();
         let state = self.state();
         let policies = state.rows.policies.iter().map(|row| {
             let mut status = row.status.clone();
@@ -156,8 +161,8 @@ impl Shared {
         }
         match self.state().flights.longest_stuck(now) {
             Some((stuck, flight)) if stuck > STUCK_LIMIT => {
-                let place = flight.progress.place();
-                let stage = place.as_ref().map_or("start", |place| place.stage.as_str());
+                let step = flight.progress.step();
+                let stage = step.as_ref().map_or("start", |step| step.stage.as_str());
                 Err(format!("the work on {} hangs at the stage {stage} and cannot be stopped", flight.subject))
             }
             _ => Ok(()),

@@ -7,7 +7,7 @@ use gotext::pattern::Pattern;
 use super::Cron;
 
 /// The guards of one policy.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Guards {
     /// Tags that are never selected.
     pub deny: Vec<Deny>,
@@ -26,7 +26,7 @@ impl Guards {
 }
 
 /// Tags that are never selected.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Deny {
     /// This very tag.
     Tag(String),

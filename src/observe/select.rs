@@ -1,5 +1,7 @@
 //! What a policy selects of the tags that are known, and why not if nothing.
 
+use std::sync::Arc;
+
 use image::{Reference, Tag};
 use jiff::Timestamp;
 use tagwright_core::automation::ImagePolicy;
@@ -7,15 +9,16 @@ use tagwright_core::guard::{self, Choice, Hold};
 use tagwright_core::policy::{Evaluation, Reason, Rejection};
 
 use super::tags::Tags;
-use crate::run::outcome::PolicyReport;
+use crate::run::PolicyReport;
 
 /// The longest part of a tag that stands as an example, in characters.
 const MAX_EXAMPLE: usize = 60;
 
 /// Evaluates a policy; `tags` are what is known of its repository, or in one sentence why nothing is.
-pub(super) fn evaluate(policy: &ImagePolicy, tags: Result<&Tags, &str>, now: Timestamp) -> PolicyReport {
+pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &str>, now: Timestamp) -> PolicyReport {
     let mut report = PolicyReport {
         id: policy.id.clone(),
+        policy: Arc::clone(policy),
         image: policy.repository.image.name().to_owned(),
         tags: None,
         refused: None,

@@ -1,33 +1,23 @@
 //! One automation on one commit: find the marked files, plan, and commit what there is to change.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use git::{self, Advertisement, CommitId, Mirror, SkipReason};
+use git::{Advertisement, CommitId, Mirror};
 use image::{Reference, Tag};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy};
-use tagwright_core::change::{Code, Diagnostic};
 use tagwright_core::edit::{Selection, Selections};
-use tagwright_core::guard::{self, Held, Hold};
-use tagwright_core::marker::{self, Embedded};
+use tagwright_core::guard::{Held, Hold};
+use tagwright_core::marker::Embedded;
 use tagwright_core::plan::{self, MarkedFile, Plan};
 
-use super::push::Head;
-use super::revert::{self, Line};
-use super::{Done, Job, Remote};
-use crate::run::outcome::{Error, Outcome};
-use crate::run::progress::Stage;
-use crate::store::Switches;
-
-/// Which files of a commit are read. The rule's name changes with its functions, since mirrors remember what they found.
-pub(super) const MARKED_FILES: git::Criteria = git::Criteria {
-    rule: "imagepolicy-1",
-    is_candidate: marker::is_candidate_path,
-    contains: marker::contains_token,
-    max_bytes: marker::MAX_FILE_BYTES,
-};
+use super::head::Head;
+use super::job::{Ended, Job, fail_all};
+use super::remote::Remote;
+use crate::observe::reverts::{self, Asked, Line, Search};
+use crate::observe::{MARKED_FILES, found_diagnostics};
+use crate::run::{Error, Outcome, Stage, aside, guards};
 
 /// What one automation would do on a commit, before the history was asked.
 pub(super) struct Draft<'a> {
@@ -41,15 +31,25 @@ pub(super) struct Draft<'a> {
     pub(super) plan: Plan,
 }
 
-impl Remote<'_> {
+/// What came of a draft.
+pub(super) enum Written {
+    /// There is nothing to write.
+    Nothing(Outcome),
+    /// A commit.
+    Commit(CommitId),
+}
+
+/// Automations and what they would do.
+type Drafts<'a> = Vec<(Job<'a>, Draft<'a>)>;
+
+impl<'r> Remote<'r> {
     /// Plans one automation on `base`.
-    pub(super) async fn draft<'j>(
+    pub(super) async fn draft(
         &mut self,
         mirror: &Mirror,
-        job: &mut Job<'j>,
+        job: &mut Job<'r>,
         (at, base): (usize, CommitId),
-        done: &mut Done,
-    ) -> Result<Draft<'j>, Error> {
+    ) -> Result<Draft<'r>, Error> {
         let automation = job.automation;
         self.progress.at(Stage::Plan, &automation.id.to_string());
         let failed = |source| Error::git("read", &automation.remote.url, source);
@@ -59,35 +59,81 @@ impl Remote<'_> {
         let found = scans.marked_files(mirror, &snapshot, &automation.paths, MARKED_FILES, embedded).await;
         let (files, found) = found.map_err(failed)?;
         job.report.diagnostics = found_diagnostics(&found);
-        job.selections = self.selections(job, &files, done).await;
-        let guards = guards(automation, self.switches, self.context.now);
-        let plan = plan::guarded(&files, &job.selections, &guards);
+        job.selections = self.selections(job, &files).await;
+        let guards = guards(automation, &self.switches, self.context.now);
+        let plan = aside(|| plan::guarded(&files, &job.selections, &guards));
         // All drafts of a wave wait for the history, and most have no question to it.
         let files = if plan.edits.is_empty() { Vec::new() } else { files };
         Ok(Draft { at, base, files, guards, plan })
     }
 
+    /// Finds what people took back of what is about to be changed: one walk for each head. Returns the drafts with these
+    /// fields held, and the automations of heads whose history cannot be read.
+    pub(super) async fn look_back(
+        &self,
+        mirror: &Mirror,
+        advertisement: &Advertisement,
+        heads: &[Head<'_>],
+        mut drafts: Drafts<'r>,
+    ) -> (Drafts<'r>, Vec<Ended<'r>>) {
+        let mut ended = Vec::new();
+        for (at, head) in heads.iter().enumerate() {
+            let mut search = Search::new(&self.switches.released, &self.authors);
+            for (number, (job, draft)) in drafts.iter().enumerate().filter(|(_, (_, draft))| draft.at == at) {
+                search.ask(number, job.automation, &draft.files, &draft.plan, &Asked::new());
+            }
+            match search.along(head.line(mirror, advertisement), self.progress).await {
+                Ok(holds) => {
+                    for (number, field, hold) in holds {
+                        drafts[number].1.guards.fields.insert(field, hold);
+                    }
+                }
+                Err(source) => {
+                    let (lost, kept): (Drafts<'_>, _) = drafts.into_iter().partition(|(_, draft)| draft.at == at);
+                    drafts = kept;
+                    ended.extend(fail_all(lost.into_iter().map(|(job, _)| job), reverts::READ, source));
+                }
+            }
+        }
+        (drafts, ended)
+    }
+
+    /// Finds what people took back of what a draft changes that was planned anew, but for what was asked before.
+    async fn look_again(
+        &self,
+        line: Line<'_>,
+        automation: &Automation,
+        draft: &mut Draft<'_>,
+        asked: &Asked,
+    ) -> Result<(), Error> {
+        let mut search = Search::new(&self.switches.released, &self.authors);
+        search.ask(0, automation, &draft.files, &draft.plan, asked);
+        let found = search.along(line, self.progress).await;
+        let found = found.map_err(|source| Error::git(reverts::READ, &automation.remote.url, source))?;
+        draft.guards.fields.extend(found.into_iter().map(|(_, field, hold)| (field, hold)));
+        Ok(())
+    }
+
     /// Makes the commit of a draft on the newest commit of its head, if there is anything to change.
-    pub(super) async fn commit<'j>(
+    pub(super) async fn commit(
         &mut self,
         mirror: &Mirror,
-        job: &mut Job<'j>,
-        mut draft: Draft<'j>,
+        job: &mut Job<'r>,
+        mut draft: Draft<'r>,
         advertisement: &Advertisement,
         head: &Head<'_>,
-        done: &mut Done,
-    ) -> Result<Option<CommitId>, Error> {
+    ) -> Result<Written, Error> {
         let automation = job.automation;
         if draft.plan.edits.iter().any(|edit| head.has_edited(&edit.path)) {
             // Another automation's commit stands on the base now. What was held stays so, and what is new is asked for.
-            let asked = revert::asked(&draft.files, &draft.plan);
+            let asked = reverts::asked(&draft.files, &draft.plan);
             let fields = draft.guards.fields;
-            draft = self.draft(mirror, job, (draft.at, head.tip), done).await?;
-            self.look_again(Line::of(mirror, advertisement, head), automation, &mut draft, &asked).await?;
+            draft = self.draft(mirror, job, (draft.at, head.tip)).await?;
+            self.look_again(head.line(mirror, advertisement), automation, &mut draft, &asked).await?;
             draft.guards.fields.extend(fields);
         }
         if !draft.guards.fields.is_empty() {
-            draft.plan = plan::guarded(&draft.files, &job.selections, &draft.guards);
+            draft.plan = aside(|| plan::guarded(&draft.files, &job.selections, &draft.guards));
         }
         let Draft { base, guards, mut plan, .. } = draft;
         job.report.diagnostics.append(&mut plan.diagnostics);
@@ -97,25 +143,27 @@ impl Remote<'_> {
             if job.looked_up == 0 && guards.everything.is_none() {
                 self.settle(&job.report, automation, base);
             }
-            job.report.outcome = held(&job.report.holds, guards.everything.as_ref());
-            return Ok(None);
+            return Ok(Written::Nothing(held(&job.report.holds, guards.everything.as_ref())));
         }
         job.report.edits = plan.edits;
-        job.report.message = plan::message(job.part(), &[]).map_err(Error::Message)?;
+        job.report.message = aside(|| plan::message(job.part(), &[])).map_err(Error::Message)?;
         let failed = |source| Error::git("read", &automation.remote.url, source);
         let edits = job.report.edits.iter().map(|edit| git::Edit { path: edit.path.clone(), bytes: edit.new.clone() });
         let details = new_commit(head.tip, automation, job.report.message.clone(), self.context.now);
         let snapshot = mirror.snapshot(head.tip).await.map_err(failed)?;
-        snapshot.commit_edits(edits.collect(), details).await.map_err(failed)
+        match snapshot.commit_edits(edits.collect(), details).await.map_err(failed)? {
+            Some(commit) => Ok(Written::Commit(commit)),
+            None => Ok(Written::Nothing(Outcome::Unchanged)),
+        }
     }
 
     /// What each policy in scope selected, with digests where the policy asks for them.
-    async fn selections(&mut self, job: &mut Job<'_>, files: &[MarkedFile], done: &mut Done) -> Selections {
-        let mut selections = Selections::among(Arc::clone(self.known));
-        let selected = self.context.memory.selected(job.automation);
+    async fn selections(&mut self, job: &mut Job<'_>, files: &[MarkedFile]) -> Selections {
+        let mut selections = Selections::among(Arc::clone(&self.known));
+        let selected = self.polls.selected(job.automation);
         let mut open: Vec<(&ImagePolicy, &Reference, &Tag)> = Vec::new();
         for policy in &job.automation.policies {
-            let name = marker_name(policy);
+            let name = policy.id.marker();
             let reference = match selected.get(&policy.id) {
                 Some(Ok(reference)) => reference,
                 Some(Err(reason)) => {
@@ -138,32 +186,15 @@ impl Remote<'_> {
         }
         job.looked_up = open.len();
         let wanted = open.iter().map(|(policy, _, tag)| (&*policy.repository, *tag)).collect();
-        done.failures.extend(self.digests.look_up(&self.context.edges.registry, wanted).await);
+        self.digests.look_up(&self.context.edges.registry, wanted).await;
         for (policy, reference, tag) in open {
             let selection = match self.digests.digest(&policy.repository, tag) {
                 Ok(digest) => Selection::Selected(Reference { digest: Some(digest), ..reference.clone() }),
                 Err(reason) => Selection::NoSelection(reason),
             };
-            selections.insert(marker_name(policy), selection);
+            selections.insert(policy.id.marker(), selection);
         }
         selections
-    }
-}
-
-/// What holds fields of an automation, but for what the history says.
-#[must_use]
-pub fn guards<'a>(automation: &'a Automation, switches: &Switches, now: Timestamp) -> plan::Guards<'a> {
-    let held = automation.policies.iter().filter_map(|policy| {
-        let name = marker_name(policy);
-        let switch = switches.held.get(&name)?;
-        let hold = Hold::Manual { policy: name.clone(), since: switch.since, reason: switch.reason.clone() };
-        Some((name, hold))
-    });
-    plan::Guards {
-        policies: &automation.policies,
-        held: held.collect(),
-        fields: BTreeMap::new(),
-        everything: guard::window(&automation.windows, now),
     }
 }
 
@@ -175,35 +206,6 @@ pub(super) fn held(holds: &[Held], everything: Option<&Hold>) -> Outcome {
         (1, None) => Outcome::Held { reason: "an update is held back".to_owned() },
         (count, None) => Outcome::Held { reason: format!("{count} updates are held back") },
     }
-}
-
-/// How markers name a policy.
-pub(super) fn marker_name(policy: &ImagePolicy) -> String {
-    format!("{}:{}", policy.id.namespace, policy.id.name)
-}
-
-/// What a search says beside the files.
-pub(super) fn found_diagnostics(found: &git::Found) -> Vec<Diagnostic> {
-    let missing = found.missing.iter().map(|path| {
-        plan::about_path(path, Code::PathMissing, "the path of the automation does not exist in the repository")
-    });
-    missing.chain(skipped_diagnostics(found)).collect()
-}
-
-/// What is to say about files that were not looked into.
-pub(super) fn skipped_diagnostics(found: &git::Found) -> impl Iterator<Item = Diagnostic> {
-    found.skipped.iter().map(|skipped| {
-        let (code, message) = match skipped.reason {
-            SkipReason::SymbolicLink => (Code::SymbolicLink, "a symbolic link, which is not followed".to_owned()),
-            SkipReason::TooLarge { bytes } => {
-                let limit = marker::MAX_FILE_BYTES;
-                (Code::FileTooLarge, format!("the file has {bytes} bytes, more than the limit of {limit}"))
-            }
-            SkipReason::TooDeep => (Code::FileTooLarge, "the folder nests too deep to be read".to_owned()),
-            SkipReason::NameNotText => (Code::NotText, "the name is not UTF-8".to_owned()),
-        };
-        plan::about_path(&skipped.path, code, &message)
-    })
 }
 
 /// A commit by an automation.

@@ -6,10 +6,9 @@ use git::{self, Mirror};
 use tagwright_core::automation::Automation;
 use tagwright_core::change::Diagnostic;
 
-use super::commit::{MARKED_FILES, skipped_diagnostics};
 use super::target::{self, Target};
-use crate::run::outcome::Error;
-use crate::run::{Login, by_url};
+use super::{MARKED_FILES, skipped_diagnostics};
+use crate::run::{Error, Login, Queue};
 
 /// Which of the files that may have markers are read.
 #[derive(Debug, Clone, Copy)]
@@ -45,14 +44,14 @@ pub struct Seen {
 /// Fetches the remotes, one after the other, and reads what each automation would read; in the order given.
 pub async fn survey(git: &git::Git, automations: &[Arc<Automation>], wanted: Wanted) -> Vec<Survey> {
     let mut surveys: Vec<(usize, Survey)> = Vec::new();
-    for login in by_url(automations).into_iter().flatten() {
+    for login in Queue::of_remotes(automations).iter().flat_map(Queue::logins) {
         surveys.extend(read_login(git, login, wanted).await);
     }
     surveys.sort_by_key(|(position, _)| *position);
     surveys.into_iter().map(|(_, survey)| survey).collect()
 }
 
-async fn read_login(git: &git::Git, login: Login<'_>, wanted: Wanted) -> Vec<(usize, Survey)> {
+async fn read_login(git: &git::Git, login: &Login, wanted: Wanted) -> Vec<(usize, Survey)> {
     let remote = &login[0].1.remote;
     let opened = async {
         let mirror = git.open(&remote.url, &remote.access)?;
@@ -68,7 +67,7 @@ async fn read_login(git: &git::Git, login: Login<'_>, wanted: Wanted) -> Vec<(us
                 Err(Error::Git { doing: "read", url: automation.remote.url.clone(), source: Arc::clone(source) })
             }
         };
-        surveys.push((position, Survey { automation: Arc::clone(automation), seen }));
+        surveys.push((*position, Survey { automation: Arc::clone(automation), seen }));
     }
     surveys
 }

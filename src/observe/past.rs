@@ -13,9 +13,8 @@ use tagwright_core::automation::Automation;
 use tagwright_core::marker::{self, Embedded, Marker};
 use tagwright_core::message::{self, Criteria, Recognised};
 
-use super::commit::MARKED_FILES;
-use super::{Error, survey, target};
-use crate::run::{Login, by_url};
+use super::{MARKED_FILES, survey, target};
+use crate::run::{Error, Login, Queue};
 use crate::store::{Event, Filter, Record, RecordedChange};
 
 /// How many generations of a branch are asked for when the mirror does not have enough; then [`GROWTH`] times as many.
@@ -41,8 +40,8 @@ pub struct Past {
 /// Fetches the remotes and finds what bots have committed. Nothing is pushed.
 pub async fn past(git: &git::Git, automations: &[Arc<Automation>], filter: &Filter) -> Past {
     let mut past = Past::default();
-    for login in by_url(automations).into_iter().flatten() {
-        remote(git, &login, filter, &mut past).await;
+    for login in Queue::of_remotes(automations).iter().flat_map(Queue::logins) {
+        remote(git, login, filter, &mut past).await;
     }
     past.records.sort_by_key(|record| std::cmp::Reverse(record.time));
     past.records.truncate(filter.most);
@@ -58,7 +57,7 @@ struct Branch<'a> {
     want: Want,
 }
 
-async fn remote(git: &git::Git, login: &Login<'_>, filter: &Filter, past: &mut Past) {
+async fn remote(git: &git::Git, login: &Login, filter: &Filter, past: &mut Past) {
     let remote = &login[0].1.remote;
     let opened = async {
         let mirror = git.open(&remote.url, &remote.access)?;
@@ -86,7 +85,7 @@ async fn remote(git: &git::Git, login: &Login<'_>, filter: &Filter, past: &mut P
 async fn branches<'a>(
     mirror: &Mirror,
     advertisement: &Advertisement,
-    login: &Login<'a>,
+    login: &'a Login,
     past: &mut Past,
 ) -> BTreeMap<(String, CommitId), Branch<'a>> {
     let mut branches = BTreeMap::new();

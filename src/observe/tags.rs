@@ -5,9 +5,9 @@ use registry::{Fresh, Listing};
 use tagwright_core::automation::{ImagePolicy, ImageRepository};
 use tagwright_core::guard::{self, Hold, Known};
 
+use super::polls::Polls;
 use super::select;
-use crate::run::Context;
-use crate::run::outcome::Error;
+use crate::run::{Context, Error, aside};
 use crate::store::{Image, SeenTag};
 
 /// What is known of a repository's tags after a poll.
@@ -40,15 +40,16 @@ pub(super) async fn ask(
     context: Context<'_>,
     repository: &ImageRepository,
     policies: &[std::sync::Arc<ImagePolicy>],
+    polls: &Polls,
 ) -> Result<Tags, Error> {
     let key = key(repository);
-    let before = context.memory.image(&context.edges.store, &key);
+    let before = context.image(&key).await;
     let validator = before.as_ref().and_then(|image| image.validator.as_deref());
     let fresh = context.edges.registry.tags_since(&repository.image, &repository.access, validator).await;
     let fresh = fresh.map_err(|source| Error::Registry { image: repository.image.name().to_owned(), source })?;
     let (image, tags) = match (fresh, before) {
-        (Fresh::Listing(listing), before) => merge(context, listing, before, policies),
-        (Fresh::Unchanged, before) => unchanged(context, before.unwrap_or_default(), policies),
+        (Fresh::Listing(listing), before) => aside(|| merge(context, listing, before, policies)),
+        (Fresh::Unchanged, before) => unchanged(context, before.unwrap_or_default(), policies, polls),
     };
     context.memory.keep_image(key, image);
     Ok(tags)
@@ -61,8 +62,13 @@ pub fn key(repository: &ImageRepository) -> String {
 }
 
 /// The list is the one that was believed before.
-fn unchanged(context: Context<'_>, before: Image, policies: &[std::sync::Arc<ImagePolicy>]) -> (Image, Tags) {
-    let earlier = policies.iter().find_map(|policy| context.memory.polled(&policy.id));
+fn unchanged(
+    context: Context<'_>,
+    before: Image,
+    policies: &[std::sync::Arc<ImagePolicy>],
+    polls: &Polls,
+) -> (Image, Tags) {
+    let earlier = policies.iter().find_map(|policy| polls.last(&policy.id));
     let refused = earlier.and_then(|report| report.refused.clone());
     let tags = Tags { seen: before.tags.clone(), refused, doubt: None };
     (Image { polled: context.now, doubted: false, ..before }, tags)
@@ -74,7 +80,7 @@ fn merge(
     before: Option<Image>,
     policies: &[std::sync::Arc<ImagePolicy>],
 ) -> (Image, Tags) {
-    let refused = super::refused(&listing);
+    let refused = select::refused(&listing);
     let before = before.unwrap_or_default();
     if let Err(doubt) = believe(&before, &listing.tags, policies, context.now) {
         let tags = Tags { seen: before.tags.clone(), refused, doubt: Some(doubt) };

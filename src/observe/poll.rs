@@ -1,10 +1,5 @@
 //! Observing registries: each image repository is polled once, each policy evaluated once.
 
-mod select;
-mod tags;
-
-pub use self::tags::{believe, key as image_key};
-
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,11 +8,10 @@ use futures_util::StreamExt;
 use image::Reference;
 use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy, ImageRepository, ObjectName};
 
-use super::Context;
 use super::digests::Digests;
-use super::outcome::{Error, PolicyReport};
-
-pub use select::{no_match, refused};
+use super::polls::Polls;
+use super::{select, tags};
+use crate::run::{Context, Error, PolicyReport, aside};
 
 /// Polls under way at once; the registry client bounds them further for each host.
 pub(super) const CONCURRENT_POLLS: usize = 32;
@@ -34,15 +28,20 @@ pub struct Polled {
     pub changed: BTreeSet<ObjectName>,
 }
 
-/// Asks for the tags of an image repository, evaluates the policies that look at it, and remembers what they came to. A
-/// repository that is suspended is not asked.
+/// Asks for the tags of an image repository, and evaluates the policies that look at it; `before` is what the polls before
+/// came to. A repository that is suspended is not asked.
 ///
 /// What is new about tags is kept in memory until [`save`] is called.
-pub async fn poll(context: Context<'_>, repository: &ImageRepository, policies: &[Arc<ImagePolicy>]) -> Polled {
+pub async fn poll(
+    context: Context<'_>,
+    repository: &ImageRepository,
+    policies: &[Arc<ImagePolicy>],
+    before: &Polls,
+) -> Polled {
     let started = Instant::now();
     let wanted = !repository.suspended && policies.iter().any(|policy| !policy.suspended);
     let asked = match wanted {
-        true => Some(tags::ask(context, repository, policies).await),
+        true => Some(tags::ask(context, repository, policies, before).await),
         false => None,
     };
     let suspended = format!("the image repository {} is suspended", repository.id);
@@ -51,17 +50,16 @@ pub async fn poll(context: Context<'_>, repository: &ImageRepository, policies: 
         Some(Ok(tags)) => Ok(tags),
         _ => Err(failure.as_deref().unwrap_or(&suspended)),
     };
-    let mut reports: Vec<PolicyReport> =
-        policies.iter().map(|policy| select::evaluate(policy, tags, context.now)).collect();
+    let evaluate = || policies.iter().map(|policy| select::evaluate(policy, tags, context.now)).collect();
+    let mut reports: Vec<PolicyReport> = aside(evaluate);
     let mut failures: Vec<Error> = asked.and_then(Result::err).into_iter().collect();
     failures.extend(digests(context, policies, &mut reports).await);
     let mut polled = Polled { policies: Vec::with_capacity(policies.len()), failures, changed: BTreeSet::new() };
-    for (policy, report) in policies.iter().zip(reports) {
-        let (report, changed) = context.memory.observe(policy, report);
-        if changed {
+    for report in reports {
+        if before.is_news(&report) {
             polled.changed.insert(report.id.clone());
         }
-        polled.policies.push(report);
+        polled.policies.push(Arc::new(report));
     }
     let (duration_ms, changed) = (started.elapsed().as_millis(), polled.changed.len());
     tracing::debug!(image.repository = repository.image.name(), changed, duration_ms, "polled");
@@ -84,33 +82,33 @@ pub struct LookedUp {
 /// Looks up again the digests of the tags that policies select, where the last poll found one. Tags are not listed.
 ///
 /// A digest that cannot be had stays as it was: it was true a moment ago, while a poll that fails says nothing of the tag.
-pub async fn look_up(context: Context<'_>, policies: &[Arc<ImagePolicy>]) -> LookedUp {
+pub async fn look_up(context: Context<'_>, policies: &[Arc<ImagePolicy>], before: &Polls) -> LookedUp {
     let mut open = Vec::new();
     for policy in policies.iter().filter(|policy| policy.digest == DigestReflection::Always && !policy.suspended) {
-        let Some(report) = context.memory.polled_as(policy) else { continue };
+        let Some(report) = before.of(policy) else { continue };
         if let Ok(Reference { tag: Some(tag), .. }) = &report.selection {
             open.push((policy, tag.clone(), report));
         }
     }
     let mut digests = Digests::default();
     let wanted = open.iter().map(|(policy, tag, _)| (&*policy.repository, tag)).collect();
-    let failures = digests.look_up(&context.edges.registry, wanted).await;
-    let mut looked_up = LookedUp { failures, ..LookedUp::default() };
+    digests.look_up(&context.edges.registry, wanted).await;
+    let mut looked_up = LookedUp::default();
     for (policy, tag, report) in open {
         match digests.digest(&policy.repository, &tag) {
             Ok(digest) => {
                 let selection =
                     Reference { repository: policy.repository.image.clone(), tag: Some(tag), digest: Some(digest) };
-                let report = PolicyReport { selection: Ok(selection), ..PolicyReport::clone(&report) };
-                let (report, changed) = context.memory.observe(policy, report);
-                if changed {
+                let report = PolicyReport { selection: Ok(selection), ..PolicyReport::clone(report) };
+                if before.is_news(&report) {
                     looked_up.changed.insert(report.id.clone());
                 }
-                looked_up.policies.push(report);
+                looked_up.policies.push(Arc::new(report));
             }
             Err(reason) => looked_up.lacking.push((policy.id.clone(), reason)),
         }
     }
+    looked_up.failures = digests.into_failures();
     looked_up
 }
 
@@ -124,7 +122,7 @@ async fn digests(context: Context<'_>, policies: &[Arc<ImagePolicy>], reports: &
     }
     let mut digests = Digests::default();
     let wanted = open.iter().map(|(policy, tag, _)| (&*policy.repository, tag)).collect();
-    let failures = digests.look_up(&context.edges.registry, wanted).await;
+    digests.look_up(&context.edges.registry, wanted).await;
     for (policy, tag, report) in open {
         let digest = digests.digest(&policy.repository, &tag);
         report.selection = digest.map(|digest| Reference {
@@ -133,7 +131,7 @@ async fn digests(context: Context<'_>, policies: &[Arc<ImagePolicy>], reports: &
             digest: Some(digest),
         });
     }
-    failures
+    digests.into_failures()
 }
 
 /// Writes down what polls have found out about tags. That it cannot be written is said once, and tried again the next time.
@@ -154,8 +152,8 @@ pub async fn save(context: Context<'_>) {
     }
 }
 
-/// Forgets what is known of image repositories that are not configured any more.
-pub(super) async fn forget(context: Context<'_>, automations: &[Arc<Automation>]) {
+/// Forgets image repositories and remotes that are not configured any more. What is in use stays until the next time.
+pub async fn forget(context: Context<'_>, automations: &[Arc<Automation>]) {
     let policies = automations.iter().flat_map(|automation| &automation.policies);
     let keys: BTreeSet<String> = policies.map(|policy| tags::key(&policy.repository)).collect();
     let store = context.edges.store.clone();
@@ -163,19 +161,27 @@ pub(super) async fn forget(context: Context<'_>, automations: &[Arc<Automation>]
     if let Ok(Err(error)) = forgotten {
         context.memory.store_fails("tag lists", &error);
     }
+    let urls: Vec<String> = automations.iter().map(|automation| automation.remote.url.clone()).collect();
+    match context.edges.git.retain(&urls).await {
+        Ok(0) => {}
+        Ok(mirrors) => tracing::info!(mirrors, "deleted mirrors of remotes that are not configured any more"),
+        Err(error) => tracing::warn!(%error, "cannot delete mirrors of remotes that are not configured any more"),
+    }
 }
 
-/// What the registries said.
+/// What the registries said of all image repositories.
 #[derive(Debug, Default)]
-pub(super) struct Observed {
-    /// In the configuration's order.
-    pub(super) policies: Vec<Arc<PolicyReport>>,
+pub struct Observed {
+    /// What each policy came to.
+    pub polls: Polls,
+    /// The same in the configuration's order.
+    pub policies: Vec<Arc<PolicyReport>>,
     /// Polls that failed.
-    pub(super) failures: Vec<Error>,
+    pub failures: Vec<Error>,
 }
 
-/// Polls the repositories of every policy of these automations.
-pub(super) async fn observe(context: Context<'_>, automations: &[Arc<Automation>]) -> Observed {
+/// Polls the repositories of every policy of these automations, as a process does that has not polled before.
+pub async fn poll_all(context: Context<'_>, automations: &[Arc<Automation>]) -> Observed {
     let policies = policies_in_use(automations);
     let mut repositories: Vec<(&Arc<ImageRepository>, Vec<Arc<ImagePolicy>>)> = Vec::new();
     let mut known: HashMap<*const ImageRepository, usize> = HashMap::new();
@@ -186,16 +192,19 @@ pub(super) async fn observe(context: Context<'_>, automations: &[Arc<Automation>
         });
         repositories[at].1.push(Arc::clone(policy));
     }
-    let polls: Vec<Polled> = futures_util::stream::iter(repositories)
-        .map(|(repository, policies)| async move { poll(context, repository, &policies).await })
+    let before = &Polls::default();
+    let done: Vec<Polled> = futures_util::stream::iter(repositories)
+        .map(|(repository, policies)| async move { poll(context, repository, &policies, before).await })
         .buffer_unordered(CONCURRENT_POLLS)
         .collect()
         .await;
     save(context).await;
-    let mut observed = Observed {
-        policies: policies.iter().filter_map(|policy| context.memory.polled(&policy.id)).collect(),
-        failures: polls.into_iter().flat_map(|polled| polled.failures).collect(),
-    };
+    let mut observed = Observed::default();
+    for polled in done {
+        polled.policies.iter().for_each(|report| observed.polls.take(report));
+        observed.failures.extend(polled.failures);
+    }
+    observed.policies = policies.iter().filter_map(|policy| observed.polls.last(&policy.id)).cloned().collect();
     observed.failures.sort_by_cached_key(Error::chain);
     observed
 }

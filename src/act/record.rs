@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tagwright_core::change::Change;
 use tagwright_core::guard::Held;
 
-use super::outcome::{AutomationReport, Error, Outcome};
-use super::progress::{Progress, Stage};
-use super::{Context, Mode};
+use crate::run::{AutomationReport, Context, Error, Mode, Outcome, Progress, Stage};
 use crate::store::{Event, Record, RecordedChange, RecordedHold};
 
 /// Writes down what became of automations. What is the same as the last time is not written again.

@@ -8,10 +8,10 @@ use tagwright_core::edit::{Selection, Selections};
 use tagwright_core::marker::Embedded;
 use tagwright_core::plan::{self, Guards, MarkedFile};
 
-use super::commit::{MARKED_FILES, found_diagnostics, guards, marker_name};
-use super::revert::{Asked, Line, READ, Search};
+use super::reverts::{Asked, Line, READ, Search};
 use super::target::Target;
-use super::{Error, Progress, survey};
+use super::{MARKED_FILES, found_diagnostics, survey};
+use crate::run::{Error, Progress, guards};
 use crate::store::Switches;
 
 /// What an automation would plan on.
@@ -81,7 +81,7 @@ pub async fn reflected(
     tag: Tag,
     files: &[MarkedFile],
 ) -> Selection {
-    let name = marker_name(policy);
+    let name = policy.id.marker();
     let reference = Reference { repository: repository.clone(), tag: Some(tag.clone()), digest: None };
     let held = match policy.digest {
         DigestReflection::Never => return Selection::Selected(reference),

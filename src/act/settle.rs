@@ -4,15 +4,30 @@
 //! `run --once` on the same data folder need not look into it.
 
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
 
 use git::{CommitId, Mirror};
 use sha2::{Digest, Sha256};
 use tagwright_core::automation::Automation;
 
-use super::Remote;
-use super::commit::{MARKED_FILES, marker_name};
-use crate::run::memory::{Basis, Settled};
-use crate::run::outcome::AutomationReport;
+use super::remote::Remote;
+use crate::observe::MARKED_FILES;
+use crate::run::{AutomationReport, Basis, Findings};
+
+/// Feeds what [`Hash`] says of values to SHA-256.
+struct Fingerprint(Sha256);
+
+impl Hasher for Fingerprint {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The first eight bytes; [`Basis`] is all of them.
+    fn finish(&self) -> u64 {
+        let hash = self.0.clone().finalize();
+        hash.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+}
 
 /// Hashes the names of all policies of a URL, once for its automations: they all depend on them.
 pub(super) fn names(known: &BTreeSet<String>) -> [u8; 32] {
@@ -25,31 +40,31 @@ pub(super) fn names(known: &BTreeSet<String>) -> [u8; 32] {
     hash.finalize().into()
 }
 
-impl Remote<'_> {
+impl<'r> Remote<'r> {
     /// Returns what there is to report on an automation that is known to have nothing to do on this commit.
     pub(super) async fn settled(
         &mut self,
         mirror: &Mirror,
         automation: &Automation,
         base: CommitId,
-    ) -> Option<Settled> {
+    ) -> Option<Findings> {
         let basis = self.basis(automation, base);
-        if let Some(settled) = self.context.memory.settled(&automation.id, basis) {
+        if let Some(settled) = self.context.memory.settled.on(&automation.id, basis) {
             return Some(settled);
         }
         let facts = match &mut self.facts {
             Some(facts) => facts,
             unread => unread.insert(mirror.facts().await),
         };
-        facts.contains(&basis).then(Settled::default)
+        facts.contains(&basis).then(Findings::default)
     }
 
     /// Remembers that an automation has nothing to do on this commit; the mirror does from [`Remote::learn`] on.
     pub(super) fn settle(&mut self, report: &AutomationReport, automation: &Automation, base: CommitId) {
         let basis = self.basis(automation, base);
-        let settled = Settled { diagnostics: report.diagnostics.clone(), holds: report.holds.clone() };
-        let is_quiet = settled == Settled::default();
-        self.context.memory.settle(automation.id.clone(), basis, settled);
+        let findings = Findings { diagnostics: report.diagnostics.clone(), holds: report.holds.clone() };
+        let is_quiet = findings == Findings::default();
+        self.context.memory.settled.insert(automation.id.clone(), basis, findings);
         if is_quiet {
             self.learnt.push(basis);
         }
@@ -65,15 +80,15 @@ impl Remote<'_> {
     /// Hashes the commit, what is read of it, what was selected, and what may hold it back: with the authors, since they tell
     /// whose commits are a bot's. How a commit would be written has no part in it otherwise.
     fn basis(&self, automation: &Automation, base: CommitId) -> Basis {
-        let selections = self.context.memory.selected(automation);
-        let selected = |id| selections.get(id);
-        let policies = automation.policies.iter().map(|policy| {
-            let name = marker_name(policy);
-            let switches = (self.switches.held.get(&name), self.switches.released.get(&name));
-            let order = (&policy.policy, &policy.guards, &policy.repository.exclusions);
-            (&policy.id, policy.digest, selected(&policy.id), order, switches)
-        });
-        let read = (env!("CARGO_PKG_VERSION"), MARKED_FILES.rule, base, &automation.paths, automation.embedded);
-        Sha256::digest(format!("{:?}", (read, policies.collect::<Vec<_>>(), &self.names, self.authors))).into()
+        let mut hash = Fingerprint(Sha256::new());
+        (env!("CARGO_PKG_VERSION"), MARKED_FILES.rule, base).hash(&mut hash);
+        (&automation.paths, automation.embedded, self.names, &self.authors).hash(&mut hash);
+        let selected = self.polls.selected(automation);
+        for policy in &automation.policies {
+            let name = policy.id.marker();
+            (&policy.id, policy.terms(), selected.get(&policy.id)).hash(&mut hash);
+            (self.switches.held.get(&name), self.switches.released.get(&name)).hash(&mut hash);
+        }
+        hash.0.finalize().into()
     }
 }

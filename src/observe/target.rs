@@ -4,30 +4,30 @@ use git::{self, Advertisement, CommitId, Mirror, Want};
 use gotext::version::{Range, Version};
 use tagwright_core::automation::{Automation, Checkout};
 
-use crate::run::outcome::Error;
+use crate::run::Error;
 
 /// Where an automation reads from and commits to.
-pub(super) struct Target {
+pub(crate) struct Target {
     /// The commit to plan on. When the push branch exists, it is that branch's head, so that earlier commits stay.
-    pub(super) base: CommitId,
+    pub(crate) base: CommitId,
     /// The push branch, without `refs/heads/`.
-    pub(super) branch: String,
+    pub(crate) branch: String,
     /// What the push branch is on the remote; none when it does not exist yet.
-    pub(super) old: Option<CommitId>,
+    pub(crate) old: Option<CommitId>,
     /// What was fetched, and the history of which led to the commit.
-    pub(super) want: Want,
+    pub(crate) want: Want,
 }
 
 /// The same before anything was fetched.
-pub(super) struct Aim {
+pub(crate) struct Aim {
     /// The push branch, without `refs/heads/`.
-    pub(super) branch: String,
+    pub(crate) branch: String,
     old: Option<CommitId>,
     want: Want,
 }
 
 /// Finds what an automation reads and where it commits to.
-pub(super) async fn aim(mirror: &Mirror, advertisement: &Advertisement, automation: &Automation) -> Result<Aim, Error> {
+pub(crate) async fn aim(mirror: &Mirror, advertisement: &Advertisement, automation: &Automation) -> Result<Aim, Error> {
     let url = &automation.remote.url;
     let checkout = checkout_branch(advertisement, &automation.checkout);
     let branch = automation.push.branch.clone().or(checkout);
@@ -56,7 +56,7 @@ pub(super) async fn aim(mirror: &Mirror, advertisement: &Advertisement, automati
 
 impl Aim {
     /// The commit to plan on, if the advertisement tells.
-    pub(super) fn base(&self, advertisement: &Advertisement) -> Option<CommitId> {
+    pub(crate) fn base(&self, advertisement: &Advertisement) -> Option<CommitId> {
         let at = |name: &str| advertisement.find(name).map(git::Advertised::commit);
         match &self.want {
             Want::DefaultBranch => advertisement.branch(advertisement.default_branch()?),
@@ -68,7 +68,7 @@ impl Aim {
     }
 
     /// Fetches the commit to plan on.
-    pub(super) async fn fetch(
+    pub(crate) async fn fetch(
         self,
         mirror: &Mirror,
         advertisement: &Advertisement,
@@ -122,11 +122,4 @@ fn highest<'a>(advertisement: &'a Advertisement, range: &Range) -> Option<&'a st
         .filter(|(_, version)| range.matches(version))
         .max_by(|(_, left), (_, right)| left.cmp_precedence(right))
         .map(|(name, _)| name)
-}
-
-impl Error {
-    /// A failure of the Git edge, with what was being done.
-    pub(super) fn git(doing: &'static str, url: &str, source: git::Error) -> Self {
-        Self::Git { doing, url: url.to_owned(), source: source.into() }
-    }
 }

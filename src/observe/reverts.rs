@@ -12,10 +12,7 @@ use tagwright_core::marker::{self, Embedded};
 use tagwright_core::message::{self, Criteria};
 use tagwright_core::plan::{FieldId, MarkedFile, Plan};
 
-use super::commit::Draft;
-use super::push::Head;
-use super::{Done, Error, Job, Remote, fail_all};
-use crate::run::progress::{Progress, Stage};
+use crate::run::{Progress, Stage};
 
 /// The most commits that are looked at. A revert that is older, or a value that the bot wrote longer ago, is not seen.
 const MAX_HISTORY: usize = 1_000;
@@ -24,66 +21,13 @@ const MAX_HISTORY: usize = 1_000;
 const GENERATIONS: [u32; 2] = [64, 1_000];
 
 /// What is done while it is looked for, in messages of failures.
-pub(super) const READ: &str = "read the history of";
+pub(crate) const READ: &str = "read the history of";
 
 /// Fields that the history was asked about, with the values that they were to have.
-pub(super) type Asked = BTreeMap<FieldId, String>;
-
-/// A job and what it would do.
-type Drafted<'a> = (Job<'a>, Draft<'a>);
-
-impl Remote<'_> {
-    /// Finds what people took back of what is about to be changed: one walk for each head. Returns the drafts with these
-    /// fields held.
-    pub(super) async fn look_back<'j>(
-        &self,
-        mirror: &Mirror,
-        advertisement: &Advertisement,
-        heads: &[Head<'_>],
-        mut drafts: Vec<Drafted<'j>>,
-        done: &mut Done,
-    ) -> Vec<Drafted<'j>> {
-        for (at, head) in heads.iter().enumerate() {
-            let mut search = Search::new(&self.switches.released, self.authors);
-            for (number, (job, draft)) in drafts.iter().enumerate().filter(|(_, (_, draft))| draft.at == at) {
-                search.ask(number, job.automation, &draft.files, &draft.plan, &Asked::new());
-            }
-            match search.along(Line::of(mirror, advertisement, head), self.progress).await {
-                Ok(holds) => {
-                    for (number, field, hold) in holds {
-                        drafts[number].1.guards.fields.insert(field, hold);
-                    }
-                }
-                Err(source) => {
-                    let (lost, kept) = drafts.into_iter().partition(|(_, draft)| draft.at == at);
-                    drafts = kept;
-                    let lost: Vec<Drafted<'j>> = lost;
-                    fail_all(lost.into_iter().map(|(job, _)| job).collect(), READ, source, done);
-                }
-            }
-        }
-        drafts
-    }
-
-    /// Finds what people took back of what a draft changes that was planned anew, but for what was asked before.
-    pub(super) async fn look_again(
-        &self,
-        line: Line<'_>,
-        automation: &Automation,
-        draft: &mut Draft<'_>,
-        asked: &Asked,
-    ) -> Result<(), Error> {
-        let mut search = Search::new(&self.switches.released, self.authors);
-        search.ask(0, automation, &draft.files, &draft.plan, asked);
-        let found = search.along(line, self.progress).await;
-        let found = found.map_err(|source| Error::git(READ, &automation.remote.url, source))?;
-        draft.guards.fields.extend(found.into_iter().map(|(_, field, hold)| (field, hold)));
-        Ok(())
-    }
-}
+pub(crate) type Asked = BTreeMap<FieldId, String>;
 
 /// Which fields a plan changes, and to what.
-pub(super) fn asked(files: &[MarkedFile], plan: &Plan) -> Asked {
+pub(crate) fn asked(files: &[MarkedFile], plan: &Plan) -> Asked {
     let mut asked = Asked::new();
     each_change(files, plan, |file, identity, change, _| {
         asked.insert((file.path.clone(), identity), change.new.clone());
@@ -106,22 +50,15 @@ fn each_change(files: &[MarkedFile], plan: &Plan, mut visit: impl FnMut(&MarkedF
 }
 
 /// The line of commits that is walked back.
-pub(super) struct Line<'l> {
-    pub(super) mirror: &'l Mirror,
-    pub(super) advertisement: &'l Advertisement,
+pub(crate) struct Line<'l> {
+    pub(crate) mirror: &'l Mirror,
+    pub(crate) advertisement: &'l Advertisement,
     /// The push branch.
-    pub(super) branch: &'l str,
+    pub(crate) branch: &'l str,
     /// What was fetched, and is fetched again with more history.
-    pub(super) want: &'l Want,
+    pub(crate) want: &'l Want,
     /// The newest commit.
-    pub(super) tip: CommitId,
-}
-
-impl<'l> Line<'l> {
-    /// The line that ends at a head.
-    pub(super) fn of(mirror: &'l Mirror, advertisement: &'l Advertisement, head: &'l Head<'_>) -> Self {
-        Self { mirror, advertisement, branch: &head.branch, want: &head.want, tip: head.tip }
-    }
+    pub(crate) tip: CommitId,
 }
 
 /// Walks back from `base` until everything is known, or nothing more is.
@@ -157,7 +94,7 @@ struct Question {
 
 /// What is looked for, and what was found.
 #[derive(Default)]
-pub(super) struct Search {
+pub(crate) struct Search {
     /// When policies were released by telling the bot.
     lifted: BTreeMap<String, Timestamp>,
     /// The authors of the automations, as `Name <address>`.
@@ -171,7 +108,7 @@ pub(super) struct Search {
 impl Search {
     /// A search for nothing yet; policies may have been released by telling the bot. Commits by the `authors` of
     /// automations are a bot's.
-    pub(super) fn new(lifted: &BTreeMap<String, Timestamp>, authors: &[Author]) -> Self {
+    pub(crate) fn new(lifted: &BTreeMap<String, Timestamp>, authors: &[Author]) -> Self {
         let named = authors.iter().filter(|author| !author.email.trim().is_empty());
         let bots = named.map(|author| format!("{} <{}>", author.name, author.email)).collect();
         Self { lifted: lifted.clone(), bots, ..Self::default() }
@@ -179,7 +116,7 @@ impl Search {
 
     /// Looks for the fields that a plan changes, too, but for those that were `asked` for with the same value. They are found
     /// under the number.
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &mut self,
         number: usize,
         automation: &Automation,
@@ -209,7 +146,7 @@ impl Search {
 
     /// Walks back, and fetches older commits as long as there is a question and the mirror ends. Returns the fields that
     /// were taken back, with their numbers.
-    pub(super) async fn along(
+    pub(crate) async fn along(
         mut self,
         line: Line<'_>,
         progress: &Progress,

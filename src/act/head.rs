@@ -1,0 +1,191 @@
+//! One push branch: the commits made for it, and what becomes of them.
+
+use std::collections::{BTreeMap, HashSet};
+
+use git::{Advertisement, CommitId, Expected, Mirror, Outcome as Pushed, RefUpdate, Want};
+use tagwright_core::automation::{Batch, Push};
+use tagwright_core::plan;
+
+use super::commit::new_commit;
+use super::job::{Ended, Job, fail_all};
+use super::remote::Attempt;
+use super::second;
+use crate::observe::reverts::Line;
+use crate::observe::target::Target;
+use crate::run::{Context, Error, Outcome, Progress, Stage, aside};
+
+/// One push branch with the commits made for it so far.
+pub(super) struct Head<'a> {
+    /// The branch, without `refs/heads/`.
+    pub(super) branch: String,
+    /// The newest commit; the base as long as there is none.
+    pub(super) tip: CommitId,
+    /// What was fetched.
+    pub(super) want: Want,
+    old: Option<CommitId>,
+    commits: Vec<Made<'a>>,
+    /// The files that the commits change.
+    edited: HashSet<String>,
+}
+
+/// One commit and the automations that it is for.
+struct Made<'a> {
+    commit: CommitId,
+    parent: CommitId,
+    jobs: Vec<Job<'a>>,
+    /// Whether it is the last of several, one for each automation, that are to become one.
+    open: bool,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn new(target: Target) -> Self {
+        let Target { base, branch, old, want } = target;
+        Self { branch, tip: base, want, old, commits: Vec::new(), edited: HashSet::new() }
+    }
+
+    /// The line of commits that ends here.
+    pub(super) fn line<'l>(&'l self, mirror: &'l Mirror, advertisement: &'l Advertisement) -> Line<'l> {
+        Line { mirror, advertisement, branch: &self.branch, want: &self.want, tip: self.tip }
+    }
+
+    /// Whether one of the commits changes this file.
+    pub(super) fn has_edited(&self, path: &str) -> bool {
+        self.edited.contains(path)
+    }
+
+    /// Takes an automation's commit, made on the tip. It becomes one with the commit before it where both automations want
+    /// that and commit alike: when all of them are there ([`Head::join`]), since what one commit says of many is worked out
+    /// once then, or at once for those of which the common message failed. Returns the automation if it does not fit.
+    pub(super) async fn add(
+        &mut self,
+        mirror: &Mirror,
+        job: Job<'a>,
+        commit: CommitId,
+        context: Context<'_>,
+    ) -> Option<Ended<'a>> {
+        self.edited.extend(job.report.edits.iter().map(|edit| edit.path.clone()));
+        let Some(made) = self.commits.last_mut().filter(|made| made.takes(&job)) else {
+            self.commits.push(Made { commit, parent: self.tip, jobs: vec![job], open: false });
+            self.tip = commit;
+            return None;
+        };
+        let (stepwise, before) = (job.stepwise, made.commit);
+        made.jobs.push(job);
+        (made.commit, made.open) = (commit, true);
+        if stepwise && let Err(error) = made.join(mirror, context).await {
+            (made.commit, made.open) = (before, false);
+            return made.jobs.pop().map(|job| job.fail(error));
+        }
+        self.tip = made.commit;
+        None
+    }
+
+    /// Makes one commit of those that several automations share, unless `next` shares it as well. When that fails, returns
+    /// the automations: they have to be planned again, and joined one by one to find out which of them does not fit.
+    pub(super) async fn join(&mut self, mirror: &Mirror, next: Option<&Job<'_>>, context: Context<'_>) -> Vec<Job<'a>> {
+        let is_open = |made: &&mut Made<'_>| made.open && !next.is_some_and(|job| made.takes(job));
+        let Some(made) = self.commits.last_mut().filter(is_open) else { return Vec::new() };
+        if made.join(mirror, context).await.is_ok() {
+            self.tip = made.commit;
+            return Vec::new();
+        }
+        self.tip = made.parent;
+        let jobs = self.commits.pop().into_iter().flat_map(|made| made.jobs);
+        jobs.map(|job| Job { stepwise: true, ..job }).collect()
+    }
+
+    /// Ends a dry run.
+    pub(super) fn would_push(self) -> impl Iterator<Item = Ended<'a>> {
+        self.into_jobs().map(|job| job.end(Outcome::WouldPush))
+    }
+
+    /// Pushes all commits at once, then the second destinations.
+    ///
+    /// Push options are those of the automations together, since a push has one set of them.
+    pub(super) async fn push(
+        self,
+        mirror: &Mirror,
+        advertisement: &Advertisement,
+        context: Context<'_>,
+        progress: &Progress,
+    ) -> Attempt<'a> {
+        if self.commits.is_empty() {
+            return Attempt::default();
+        }
+        let reference = format!("refs/heads/{}", self.branch);
+        let expected = self.old.map_or(Expected::Absent, Expected::At);
+        let update = RefUpdate { reference: reference.clone(), expected, new: self.tip };
+        let options = options(self.jobs().map(|job| &job.automation.push));
+        let url = self.commits[0].jobs[0].report.url.clone();
+        progress.at(Stage::Push, &url);
+        let pushed = match mirror.push(&[update], &options).await {
+            Ok(pushed) => pushed,
+            Err(source) => return Attempt::ended(fail_all(self.into_jobs(), "push to", source)),
+        };
+        match pushed.results.into_iter().next().map(|result| result.outcome) {
+            Some(Pushed::Updated | Pushed::UpToDate) => {
+                let branch = second::Branch { name: &self.branch, old: self.old, tip: self.tip };
+                let commits: Vec<CommitId> = self.commits.iter().map(|made| made.commit).collect();
+                // Collected before anything is awaited, as closures must be for a task to take the future.
+                let pushed =
+                    self.commits.into_iter().flat_map(|made| made.jobs.into_iter().map(move |job| (job, made.commit)));
+                let pushed: Vec<(Job<'_>, CommitId)> = pushed.collect();
+                Attempt::ended(
+                    second::push_all(mirror, advertisement, (context, progress), branch, &commits, pushed).await,
+                )
+            }
+            Some(Pushed::Moved { .. }) | None => Attempt { ended: Vec::new(), again: self.into_jobs().collect() },
+            // One change may be what the remote does not want, and the others fine: each automation gets its own push.
+            Some(Pushed::Declined { .. }) if self.jobs().count() > 1 => {
+                let again = self.into_jobs().map(|job| Job { alone: true, ..job }).collect();
+                Attempt { ended: Vec::new(), again }
+            }
+            Some(Pushed::Declined { reason }) => {
+                let decline = |job: Job<'a>| {
+                    let (url, reference) = (url.clone(), reference.clone());
+                    let (reason, words) = (reason.clone(), pushed.words.clone());
+                    job.fail(Error::Declined { url, reference, reason, words })
+                };
+                Attempt::ended(self.into_jobs().map(decline).collect())
+            }
+        }
+    }
+
+    fn jobs(&self) -> impl Iterator<Item = &Job<'a>> {
+        self.commits.iter().flat_map(|made| &made.jobs)
+    }
+
+    fn into_jobs(self) -> impl Iterator<Item = Job<'a>> {
+        self.commits.into_iter().flat_map(|made| made.jobs)
+    }
+}
+
+impl<'a> Made<'a> {
+    /// Whether an automation's changes may be in this commit.
+    fn takes(&self, job: &Job<'_>) -> bool {
+        let (ours, theirs) = (self.jobs[0].automation, job.automation);
+        let together = [ours, theirs].iter().all(|automation| automation.batch == Batch::PerBranch);
+        together && ours.commit.style() == theirs.commit.style()
+    }
+
+    /// Makes one commit of those of all its automations, of which each stands on the one before.
+    async fn join(&mut self, mirror: &Mirror, context: Context<'_>) -> Result<(), Error> {
+        let others: Vec<plan::Part<'_>> = self.jobs[1..].iter().map(Job::part).collect();
+        let message = aside(|| plan::message(self.jobs[0].part(), &others)).map_err(Error::Message)?;
+        let details = new_commit(self.parent, self.jobs[0].automation, message.clone(), context.now);
+        let failed = |source| Error::git("read", &self.jobs[0].report.url, source);
+        let snapshot = mirror.snapshot(self.commit).await.map_err(failed)?;
+        self.commit = snapshot.retell(details).await.map_err(failed)?;
+        self.open = false;
+        for job in &mut self.jobs {
+            job.report.message.clone_from(&message);
+        }
+        Ok(())
+    }
+}
+
+/// The options of several automations, each key once; the last one wins.
+pub(super) fn options<'p>(pushes: impl Iterator<Item = &'p Push>) -> Vec<(String, String)> {
+    let merged: BTreeMap<_, _> = pushes.flat_map(|push| push.options.clone()).collect();
+    merged.into_iter().collect()
+}

@@ -1,0 +1,105 @@
+//! One automation on its way to an outcome.
+
+use std::sync::Arc;
+
+use tagwright_core::automation::Automation;
+use tagwright_core::edit::Selections;
+use tagwright_core::plan;
+
+use super::second::Behind;
+use crate::run::{AutomationReport, Error, Outcome};
+
+/// One automation on its way to an outcome.
+pub(super) struct Job<'a> {
+    pub(super) position: usize,
+    pub(super) automation: &'a Arc<Automation>,
+    /// What is known of its end so far.
+    pub(super) report: AutomationReport,
+    /// The remote declined a push of several commits; this one is pushed by itself.
+    pub(super) alone: bool,
+    /// The message of the commit that it shares with others failed; they are joined one by one.
+    pub(super) stepwise: bool,
+    /// Why its second destination still lacks an earlier commit, if it does.
+    pub(super) behind: Option<Behind>,
+    /// What its policies selected.
+    pub(super) selections: Selections,
+    /// How many digests its selections were completed with.
+    pub(super) looked_up: usize,
+}
+
+/// How one automation ended.
+pub(super) struct Ended<'a> {
+    pub(super) position: usize,
+    pub(super) automation: &'a Arc<Automation>,
+    pub(super) report: AutomationReport,
+}
+
+impl<'a> Job<'a> {
+    pub(super) fn new(position: usize, automation: &'a Arc<Automation>) -> Self {
+        let report = AutomationReport {
+            id: automation.id.clone(),
+            url: automation.remote.url.clone(),
+            branch: String::new(),
+            outcome: Outcome::Unchanged,
+            edits: Vec::new(),
+            message: String::new(),
+            diagnostics: Vec::new(),
+            holds: Vec::new(),
+        };
+        Self {
+            position,
+            automation,
+            report,
+            alone: false,
+            stepwise: false,
+            behind: None,
+            selections: Selections::new(),
+            looked_up: 0,
+        }
+    }
+
+    /// Drops what an attempt before has planned, which is not to be reported when there is nothing left to do.
+    pub(super) fn forget(&mut self) {
+        self.report.edits.clear();
+        self.report.message.clear();
+        self.report.diagnostics.clear();
+        self.report.holds.clear();
+    }
+
+    /// What this automation has in its commit.
+    pub(super) fn part(&self) -> plan::Part<'_> {
+        plan::Part { automation: self.automation, edits: &self.report.edits, selections: &self.selections }
+    }
+
+    /// Ends with an outcome.
+    pub(super) fn end(mut self, outcome: Outcome) -> Ended<'a> {
+        self.report.outcome = outcome;
+        Ended { position: self.position, automation: self.automation, report: self.report }
+    }
+
+    pub(super) fn fail(self, error: Error) -> Ended<'a> {
+        self.end(Outcome::Failed(error))
+    }
+
+    /// Ends with nothing to commit. It failed where its second destination still lacks an earlier commit.
+    pub(super) fn rest(mut self, outcome: Outcome) -> Ended<'a> {
+        match self.behind.take() {
+            Some(behind) => self.fail(behind.error),
+            None => self.end(outcome),
+        }
+    }
+}
+
+/// Ends jobs that one failure of the Git edge has stopped.
+pub(super) fn fail_all<'a>(
+    jobs: impl IntoIterator<Item = Job<'a>>,
+    doing: &'static str,
+    source: git::Error,
+) -> Vec<Ended<'a>> {
+    let source = Arc::new(source);
+    let fail = |job: Job<'a>| {
+        let error = Error::Git { doing, url: job.report.url.clone(), source: Arc::clone(&source) };
+        job.fail(error)
+    };
+    jobs.into_iter().map(fail).collect()
+}

@@ -1,0 +1,242 @@
+//! One Git remote: fetch, plan every automation on the freshly fetched head, commit, push.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use git::{Advertisement, Mirror};
+use tagwright_core::automation::{Author, Automation, Batch, ObjectName};
+
+use super::commit::{Draft, Written, held};
+use super::head::Head;
+use super::job::{Ended, Job, fail_all};
+use super::second;
+use super::settle;
+use crate::observe::{Digests, Polls, target};
+use crate::run::{Basis, Context, Error, Mode, Outcome, Progress, Queue, Stage, suspended};
+use crate::store::Switches;
+
+/// How often a push is tried when the branch keeps moving.
+const PUSH_ATTEMPTS: usize = 8;
+
+/// The wait before the second attempt; it doubles, with jitter, up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+
+/// The longest wait between two attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
+
+/// Runs those of the automations of one URL that are due, one after the other. Returns how they ended, and the look-ups of
+/// digests that failed.
+pub(super) async fn run<'a>(
+    context: Context<'a>,
+    queue: &'a Queue,
+    due: &BTreeSet<ObjectName>,
+    polls: &'a Polls,
+    progress: &'a Progress,
+) -> (Vec<Ended<'a>>, Vec<Error>) {
+    let (mut ended, mut failures) = (Vec::new(), Vec::new());
+    let switches = Arc::new(context.switches().await);
+    let policies = queue.automations().flat_map(|automation| &automation.policies);
+    let known: Arc<BTreeSet<String>> = Arc::new(policies.map(|policy| policy.id.marker()).collect());
+    let names = settle::names(&known);
+    let authors: BTreeSet<&Author> = queue.automations().map(|automation| &automation.commit.author).collect();
+    let authors: Arc<[Author]> = authors.into_iter().cloned().collect();
+    for login in queue.logins() {
+        let due = login.iter().filter(|(_, automation)| due.contains(&automation.id));
+        let mut jobs = Vec::new();
+        for job in due.map(|(position, automation)| Job::new(*position, automation)) {
+            match suspended(job.automation, &switches) {
+                Some(reason) => ended.push(job.end(Outcome::Held { reason })),
+                None => jobs.push(job),
+            }
+        }
+        if !jobs.is_empty() {
+            let mut remote = Remote {
+                context,
+                polls,
+                known: Arc::clone(&known),
+                authors: Arc::clone(&authors),
+                names,
+                switches: Arc::clone(&switches),
+                digests: Digests::default(),
+                facts: None,
+                learnt: Vec::new(),
+                progress,
+            };
+            ended.extend(remote.run(jobs).await);
+            failures.extend(remote.digests.into_failures());
+        }
+    }
+    (ended, failures)
+}
+
+/// What the automations of one remote work with.
+pub(super) struct Remote<'r> {
+    pub(super) context: Context<'r>,
+    /// What the last polls came to.
+    pub(super) polls: &'r Polls,
+    /// The policies of all automations of this URL, as markers name them.
+    pub(super) known: Arc<BTreeSet<String>>,
+    /// Who commits for the automations of this URL.
+    pub(super) authors: Arc<[Author]>,
+    /// What stands for all of these names in the [`Basis`] of each automation.
+    pub(super) names: [u8; 32],
+    /// What people asked for by hand.
+    pub(super) switches: Arc<Switches>,
+    pub(super) digests: Digests,
+    /// What the mirror knows of automations with nothing to do, once it was asked.
+    pub(super) facts: Option<HashSet<Basis>>,
+    /// Those that are to be added.
+    pub(super) learnt: Vec<Basis>,
+    pub(super) progress: &'r Progress,
+}
+
+/// What one attempt to push came to.
+#[derive(Default)]
+pub(super) struct Attempt<'a> {
+    pub(super) ended: Vec<Ended<'a>>,
+    /// Those that have to be planned again.
+    pub(super) again: Vec<Job<'a>>,
+}
+
+impl<'r> Attempt<'r> {
+    pub(super) fn ended(ended: Vec<Ended<'r>>) -> Self {
+        Self { ended, again: Vec::new() }
+    }
+}
+
+/// What became of the plan of one automation.
+enum Planned<'a> {
+    /// It is known that there is nothing to do.
+    Settled(Outcome),
+    /// What it would do.
+    Draft(Draft<'a>),
+}
+
+impl<'r> Remote<'r> {
+    /// Runs automations that log in alike: again for those that lost a push race, with a pause, until none is left.
+    async fn run(&mut self, mut jobs: Vec<Job<'r>>) -> Vec<Ended<'r>> {
+        let remote = &jobs[0].automation.remote;
+        let mirror = match self.context.edges.git.open(&remote.url, &remote.access) {
+            Ok(mirror) => mirror,
+            Err(source) => return fail_all(jobs, "open", source),
+        };
+        if self.context.mode == Mode::Push {
+            for job in &mut jobs {
+                job.behind = second::catch_up(self.context, &mirror, job).await;
+            }
+        }
+        let mut waits = ExponentialBuilder::new()
+            .with_min_delay(FIRST_WAIT)
+            .with_max_delay(LONGEST_WAIT)
+            .with_max_times(PUSH_ATTEMPTS - 1)
+            .with_jitter()
+            .build();
+        let mut ended = Vec::new();
+        loop {
+            let (alone, together): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.alone);
+            let mut attempt = self.attempt(&mirror, together).await;
+            for job in alone {
+                let one = self.attempt(&mirror, vec![job]).await;
+                attempt.ended.extend(one.ended);
+                attempt.again.extend(one.again);
+            }
+            ended.extend(attempt.ended);
+            jobs = attempt.again;
+            match waits.next() {
+                _ if jobs.is_empty() => return ended,
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => break,
+            }
+        }
+        ended.extend(jobs.into_iter().map(|job| {
+            let (url, reference) = (job.report.url.clone(), job.report.branch.clone());
+            job.fail(Error::RaceLost { url, reference, attempts: PUSH_ATTEMPTS })
+        }));
+        ended
+    }
+
+    /// Fetches, plans and pushes once.
+    async fn attempt(&mut self, mirror: &Mirror, mut jobs: Vec<Job<'r>>) -> Attempt<'r> {
+        let mut attempt = Attempt::default();
+        let Some(first) = jobs.first() else { return attempt };
+        self.progress.at(Stage::Advertise, &first.report.url);
+        let advertisement = match mirror.advertise().await {
+            Ok(advertisement) => advertisement,
+            Err(source) => return Attempt::ended(fail_all(jobs, "read", source)),
+        };
+        let mut heads: Vec<Head<'r>> = Vec::new();
+        // Those that share commits come together, whatever stands between them.
+        jobs.sort_by(|a, b| shared(a.automation).cmp(&shared(b.automation)));
+        let mut drafts = Vec::new();
+        for mut job in jobs {
+            match self.plan(mirror, &advertisement, &mut job, &mut heads).await {
+                Err(error) => attempt.ended.push(job.fail(error)),
+                Ok(Planned::Settled(outcome)) => attempt.ended.push(job.rest(outcome)),
+                Ok(Planned::Draft(draft)) => drafts.push((job, draft)),
+            }
+        }
+        let (drafts, lost) = self.look_back(mirror, &advertisement, &heads, drafts).await;
+        attempt.ended.extend(lost);
+        for (mut job, draft) in drafts {
+            let head = &mut heads[draft.at];
+            attempt.again.extend(head.join(mirror, Some(&job), self.context).await);
+            match self.commit(mirror, &mut job, draft, &advertisement, head).await {
+                Err(error) => attempt.ended.push(job.fail(error)),
+                Ok(Written::Nothing(outcome)) => attempt.ended.push(job.rest(outcome)),
+                Ok(Written::Commit(commit)) => {
+                    attempt.ended.extend(head.add(mirror, job, commit, self.context).await);
+                }
+            }
+        }
+        for mut head in heads {
+            attempt.again.extend(head.join(mirror, None, self.context).await);
+            match self.context.mode {
+                Mode::Push => {
+                    let pushed = head.push(mirror, &advertisement, self.context, self.progress).await;
+                    attempt.ended.extend(pushed.ended);
+                    attempt.again.extend(pushed.again);
+                }
+                Mode::DryRun => attempt.ended.extend(head.would_push()),
+            }
+        }
+        self.learn(mirror).await;
+        self.context.memory.scans.save(mirror).await;
+        attempt
+    }
+
+    /// Plans one automation, on a head that is fetched when it is a new one.
+    async fn plan(
+        &mut self,
+        mirror: &Mirror,
+        advertisement: &Advertisement,
+        job: &mut Job<'r>,
+        heads: &mut Vec<Head<'r>>,
+    ) -> Result<Planned<'r>, Error> {
+        job.forget();
+        let aim = target::aim(mirror, advertisement, job.automation).await?;
+        job.report.branch.clone_from(&aim.branch);
+        let known = heads.iter().position(|head| head.branch == aim.branch);
+        let base = known.map_or_else(|| aim.base(advertisement), |at| Some(heads[at].tip));
+        if let Some(base) = base
+            && let Some(settled) = self.settled(mirror, job.automation, base).await
+        {
+            let outcome = held(&settled.holds, None);
+            (job.report.diagnostics, job.report.holds) = (settled.diagnostics, settled.holds);
+            return Ok(Planned::Settled(outcome));
+        }
+        self.progress.at(Stage::Fetch, &job.report.url);
+        let target = aim.fetch(mirror, advertisement, &job.report.url).await?;
+        let at = known.unwrap_or_else(|| {
+            heads.push(Head::new(target));
+            heads.len() - 1
+        });
+        self.draft(mirror, job, (at, heads[at].tip)).await.map(Planned::Draft)
+    }
+}
+
+/// How an automation commits, if it shares its commits with others.
+fn shared(automation: &Automation) -> Option<impl Ord> {
+    (automation.batch == Batch::PerBranch).then(|| automation.commit.style())
+}

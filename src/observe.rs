@@ -1,0 +1,62 @@
+//! Observing: what registries list, what Git remotes hold, what people took back. Nothing here changes anything outside.
+//!
+//! [`poll()`] asks a registry for the tags of one image repository and evaluates the policies that look at it; [`look_up`] asks
+//! for digests between two polls. What they come to is a value, [`Polls`], that a run goes by. [`survey`] and [`inspect`] read
+//! of the remotes what a run would read, for `check` and `explain`; [`past`] tells from their history what bots have
+//! committed. What a run itself looks at is found by the same functions: marked files, reverts, branches.
+
+mod digests;
+mod inspect;
+mod past;
+mod poll;
+mod polls;
+pub(crate) mod reverts;
+mod select;
+mod survey;
+mod tags;
+pub(crate) mod target;
+
+use git::SkipReason;
+use tagwright_core::change::{Code, Diagnostic};
+use tagwright_core::{marker, plan};
+
+pub(crate) use self::digests::Digests;
+pub use self::inspect::{Inspected, inspect, reflected};
+pub use self::past::{Past, past};
+pub use self::poll::{LookedUp, Polled, forget, look_up, poll, poll_all, save};
+pub use self::polls::Polls;
+pub use self::select::{no_match, refused};
+pub use self::survey::{Seen, Survey, Wanted, survey};
+pub use self::tags::{believe, key as image_key};
+
+/// Which files of a commit are read. The rule's name changes with its functions, since mirrors remember what they found.
+pub(crate) const MARKED_FILES: git::Criteria = git::Criteria {
+    rule: "imagepolicy-1",
+    is_candidate: marker::is_candidate_path,
+    contains: marker::contains_token,
+    max_bytes: marker::MAX_FILE_BYTES,
+};
+
+/// What a search says beside the files.
+pub(crate) fn found_diagnostics(found: &git::Found) -> Vec<Diagnostic> {
+    let missing = found.missing.iter().map(|path| {
+        plan::about_path(path, Code::PathMissing, "the path of the automation does not exist in the repository")
+    });
+    missing.chain(skipped_diagnostics(found)).collect()
+}
+
+/// What is to say about files that were not looked into.
+fn skipped_diagnostics(found: &git::Found) -> impl Iterator<Item = Diagnostic> {
+    found.skipped.iter().map(|skipped| {
+        let (code, message) = match skipped.reason {
+            SkipReason::SymbolicLink => (Code::SymbolicLink, "a symbolic link, which is not followed".to_owned()),
+            SkipReason::TooLarge { bytes } => {
+                let limit = marker::MAX_FILE_BYTES;
+                (Code::FileTooLarge, format!("the file has {bytes} bytes, more than the limit of {limit}"))
+            }
+            SkipReason::TooDeep => (Code::FileTooLarge, "the folder nests too deep to be read".to_owned()),
+            SkipReason::NameNotText => (Code::NotText, "the name is not UTF-8".to_owned()),
+        };
+        plan::about_path(&skipped.path, code, &message)
+    })
+}
