@@ -16,13 +16,13 @@ const LIST: &str = "/v2/team/app-0/tags/list";
 const MANIFEST: &str = "/v2/team/app-0/manifests/1.0.0";
 
 impl World {
-    /// An image that is polled once an hour, whose digest is looked up every minute, and an automation that runs once a day.
+    /// An image that is polled once a year (where in it depends on the port), whose digest is looked up every minute, and an automation that runs once a day.
     fn flux(&self, suspend: &str) -> Vec<Arc<Automation>> {
         let text = format!(
             "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {{name: config, namespace: default}}\n\
              spec: {{interval: 1m, url: '{}', ref: {{branch: main}}}}\n---\n\
              apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {{name: app, namespace: default}}\n\
-             spec: {{interval: 1h, image: {}/team/app-0}}\n---\n\
+             spec: {{interval: 8760h, image: {}/team/app-0}}\n---\n\
              apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {{name: shop-0, namespace: default}}\n\
              spec: {{imageRepositoryRef: {{name: app}}, policy: {{semver: {{range: 1.x}}}}, suspend: {suspend},\n  \
              digestReflectionPolicy: Always, interval: 1m}}\n---\n\
