@@ -28,6 +28,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::failure::{Kind, Result};
 use crate::server::Order;
 use crate::{report, telemetry};
 
@@ -107,7 +108,7 @@ enum Ending {
     /// Something is wrong.
     Found,
     /// Something failed, and was reported where it happened.
-    Failed(crate::run::Kind),
+    Failed(Kind),
 }
 
 impl Ending {
@@ -132,10 +133,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     telemetry::start(arguments.log_format, verbosity);
     match dispatch(arguments.command) {
         Ok(ending) => ExitCode::from(ending.code()),
-        Err(error) if streams::is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            streams::talk(&report::failure(&error));
-            ExitCode::from(report::exit_code(&error))
+        Err(failure) => {
+            streams::talk(&failure.render(report::style(std::io::stderr())));
+            ExitCode::from(failure.exit_code())
         }
     }
 }
@@ -146,7 +146,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-fn dispatch(command: Command) -> anyhow::Result<Ending> {
+fn dispatch(command: Command) -> Result<Ending> {
     match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Select(arguments) => select::run(&arguments),
@@ -169,7 +169,7 @@ fn dispatch(command: Command) -> anyhow::Result<Ending> {
 }
 
 /// Builds the runtime for commands that talk to the network.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 

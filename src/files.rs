@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::failure::{Failure, Kind};
+
 /// Folders may nest this deep.
 pub const MAX_DEPTH: usize = 256;
 
@@ -55,6 +57,17 @@ pub enum Error {
         /// Where.
         path: PathBuf,
     },
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Read { source, .. } | Error::Write { source, .. } => Self::from(source).under(error.to_string()),
+            Error::Link { .. } => Self::of(Kind::Config, &error).with_hint(Some("name the file that it leads to")),
+            Error::Special { .. } => Self::of(Kind::Config, &error),
+            Error::TooDeep { .. } => Self::of(Kind::Denied, &error),
+        }
+    }
 }
 
 /// Which files are looked at.

@@ -20,6 +20,7 @@
 //!   dockerconfig  the JSON of Docker's configuration -> access
 //!   change      ObjectIdentity, Change, Diagnostic and its codes, Location
 //!   snippet     one thing found, written out with its line underlined
+//!   failure     what went wrong, once for the exit code, the next try, the text, the hint and the JSON
 //!   pattern     Go's regular expressions
 //!   version     Masterminds' versions and ranges
 //!   policy      filter, semver, numerical, alphabetical; select()
@@ -42,7 +43,7 @@
 //!   files       a plain directory as source and target
 //!   store       what must outlive a run, in one file
 //! shell
-//!   run         observe -> plan -> act, the only place that joins decisions with I/O; Outcome; Error::kind()
+//!   run         observe -> plan -> act, the only place that joins decisions with I/O; Outcome
 //!   schedule    when what is due, as a pure state machine; the tasks around it
 //! faces
 //!   config      documents -> Automation (raw, then validated): native, Flux, KubeVela, secrets
@@ -65,6 +66,7 @@
 
 pub mod cli;
 pub mod config;
+mod failure;
 pub mod files;
 pub mod report;
 pub mod run;

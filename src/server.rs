@@ -35,6 +35,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::failure::{Failure, Kind};
 use crate::schedule::Handle;
 use socket::Socket;
 
@@ -67,6 +68,15 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Taken { .. } => Self::of(Kind::Denied, &error),
+            Error::Socket { source, .. } | Error::Tcp { source, .. } => Self::from(source).under(error.to_string()),
+        }
+    }
 }
 
 /// The listeners of a bot.

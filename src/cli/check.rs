@@ -12,6 +12,7 @@ use tagwright_core::lint::{self, Finding, Rules, Usage, View};
 
 use super::{Ending, streams};
 use crate::config::{self, Configuration, Effect, Sources};
+use crate::failure::{Failure, Result};
 use crate::report::check::{self, Entry};
 use crate::report::{self, json, sarif};
 
@@ -73,7 +74,7 @@ struct Observed {
     failed: Option<crate::run::Kind>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let (configuration, mut observed) = if arguments.remote { remotes(arguments) } else { directory(arguments) }?;
     if let Some(configuration) = &configuration {
         let found = of_configuration(configuration, &observed);
@@ -83,17 +84,17 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     Ok(ending(&observed))
 }
 
-fn remotes(arguments: &Arguments) -> anyhow::Result<(Option<Configuration>, Observed)> {
+fn remotes(arguments: &Arguments) -> Result<(Option<Configuration>, Observed)> {
     let Some(configuration) = configuration(arguments)? else {
         let hint = "name the configuration with --config";
-        return Err(report::Usage::new("there is no configuration that names remotes", hint).into());
+        return Err(Failure::usage("there is no configuration that names remotes", hint));
     };
     let observed = remote::observe(arguments, &configuration)?;
     Ok((Some(configuration), observed))
 }
 
 /// The configuration is read while the directory is searched.
-fn directory(arguments: &Arguments) -> anyhow::Result<(Option<Configuration>, Observed)> {
+fn directory(arguments: &Arguments) -> Result<(Option<Configuration>, Observed)> {
     let (configuration, found) = std::thread::scope(|scope| {
         let search = scope.spawn(|| directory::search(arguments));
         let configuration = configuration(arguments);
@@ -104,7 +105,7 @@ fn directory(arguments: &Arguments) -> anyhow::Result<(Option<Configuration>, Ob
     Ok((configuration, observed))
 }
 
-fn configuration(arguments: &Arguments) -> anyhow::Result<Option<Configuration>> {
+fn configuration(arguments: &Arguments) -> Result<Option<Configuration>> {
     let paths = match arguments.config.as_slice() {
         [] if PathBuf::from(DEFAULT_CONFIG).is_dir() => vec![PathBuf::from(DEFAULT_CONFIG)],
         [] => {
@@ -133,7 +134,7 @@ fn of_configuration(configuration: &Configuration, observed: &Observed) -> Vec<F
     findings
 }
 
-fn print(arguments: &Arguments, observed: &Observed) -> anyhow::Result<()> {
+fn print(arguments: &Arguments, observed: &Observed) -> Result<()> {
     let entries = &observed.entries;
     match arguments.output {
         Output::Text => streams::data(&check::text(entries, report::style(std::io::stdout())))?,

@@ -13,7 +13,7 @@ use tagwright_core::explain::{self, Ages, Fate, Tags};
 
 use self::left::Left;
 use super::{Ending, Output, streams};
-use crate::report::Usage;
+use crate::failure::{Failure, Result};
 use crate::report::explain::{Document, Extent, Known, One, Story, sentence, text};
 use crate::{config, run};
 
@@ -65,14 +65,14 @@ pub(super) struct Arguments {
     output: Output,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let sources = config::Sources { paths: arguments.config.clone(), secrets: arguments.secrets.clone() };
     let configuration = config::load(&sources)?;
     let policy = named(&configuration.policies, &arguments.policy)?;
     let repository = match &arguments.image {
         Some(image) => Repository::parse(image).map_err(|error| {
             let hint = "write a repository without tag, such as ghcr.io/stefanprodan/podinfo";
-            Usage::new(format!("--image: {error}"), hint)
+            Failure::usage(format!("--image: {error}"), hint)
         })?,
         None => policy.repository.image.clone(),
     };
@@ -84,7 +84,7 @@ async fn tell(
     configuration: &config::Configuration,
     policy: &Arc<ImagePolicy>,
     repository: &Repository,
-) -> anyhow::Result<Ending> {
+) -> Result<Ending> {
     let client = registry::Client::new(super::run::registry_settings(&arguments.registry_mirror)?)?;
     let (tags, pushed) = tags(arguments, policy, repository, &client).await?;
     let left = Left::of(arguments.data_dir.as_deref(), policy)?;
@@ -127,12 +127,7 @@ async fn tell(
     Ok(looked.worst.map_or_else(|| ending(&story), Ending::Failed))
 }
 
-fn one_tag(
-    arguments: &Arguments,
-    story: &Story<'_>,
-    (tags, ages): (&Tags, Option<Ages<'_>>),
-    tag: &str,
-) -> anyhow::Result<()> {
+fn one_tag(arguments: &Arguments, story: &Story<'_>, (tags, ages): (&Tags, Option<Ages<'_>>), tag: &str) -> Result<()> {
     let mut more = tags.clone();
     let absent = story.funnel.fate(tag) == Fate::Absent && Tag::parse(tag).is_ok();
     if absent {
@@ -169,7 +164,7 @@ async fn tags(
     policy: &ImagePolicy,
     repository: &Repository,
     client: &registry::Client,
-) -> anyhow::Result<(Tags, BTreeMap<String, jiff::Timestamp>)> {
+) -> Result<(Tags, BTreeMap<String, jiff::Timestamp>)> {
     if let Some(path) = &arguments.tags {
         let text = streams::read(path)?;
         let tags = Tags::read(text.lines().map(str::trim).filter(|line| !line.is_empty()));
@@ -182,15 +177,15 @@ async fn tags(
 }
 
 /// The policy that a text names: `namespace:name`, as a whole marker or with a slash too.
-fn named<'p>(policies: &'p [Arc<ImagePolicy>], text: &str) -> anyhow::Result<&'p Arc<ImagePolicy>> {
+fn named<'p>(policies: &'p [Arc<ImagePolicy>], text: &str) -> Result<&'p Arc<ImagePolicy>> {
     let name = FIELDS.iter().find_map(|field| text.strip_suffix(field).filter(|rest| rest.contains(':')));
     let parts = name.unwrap_or(text).split_once([':', '/']);
     let Some((namespace, name)) = parts.filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty()) else {
         let message = format!("{text:?} is not NAMESPACE:POLICY");
-        return Err(Usage::new(message, hint(policies, "", text)).into());
+        return Err(Failure::usage(message, hint(policies, "", text)));
     };
     policies.iter().find(|policy| policy.id.namespace == namespace && policy.id.name == name).ok_or_else(|| {
-        Usage::new(format!("no policy {namespace}:{name} is configured"), hint(policies, namespace, name)).into()
+        Failure::usage(format!("no policy {namespace}:{name} is configured"), hint(policies, namespace, name)).into()
     })
 }
 

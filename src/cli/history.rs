@@ -13,8 +13,9 @@ use jiff::tz::TimeZone;
 use super::at::{self, Source};
 use super::name::{self, Kind};
 use super::{Ending, Output, moment, streams};
+use crate::failure::{Failure, Result};
+use crate::report;
 use crate::report::json::history::{self, History};
-use crate::report::{self, Missing};
 use crate::server::HistoryQuery;
 use crate::store::Filter;
 use crate::{config, run};
@@ -59,10 +60,10 @@ pub(super) struct Arguments {
 struct Told {
     history: History,
     /// The gravest of what failed on the way.
-    worst: Option<run::Kind>,
+    worst: Option<Kind>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let zone = TimeZone::system();
     let query = query(arguments, &zone)?;
     let Told { history, worst } = super::runtime()?.block_on(obtain(arguments, &query))?;
@@ -77,8 +78,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     Ok(worst.map_or(Ending::Done, Ending::Failed))
 }
 
-fn query(arguments: &Arguments, zone: &TimeZone) -> anyhow::Result<HistoryQuery> {
-    let written = |kind: Kind, text: &String| Ok::<_, anyhow::Error>(kind.written(&name::parse(text)?));
+fn query(arguments: &Arguments, zone: &TimeZone) -> Result<HistoryQuery> {
+    let written = |kind: Kind, text: &String| Ok::<_, Failure>(kind.written(&name::parse(text)?));
     let since = arguments.since.as_deref().map(|text| moment::since(text, Timestamp::now(), zone));
     Ok(HistoryQuery {
         policy: arguments.policy.as_ref().map(|text| written(Kind::Policy, text)).transpose()?,
@@ -88,7 +89,7 @@ fn query(arguments: &Arguments, zone: &TimeZone) -> anyhow::Result<HistoryQuery>
     })
 }
 
-async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> anyhow::Result<Told> {
+async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> Result<Told> {
     let (named, filter) = (arguments.data_dir.as_deref(), Filter::from(query));
     if !arguments.config.is_empty() {
         let sources = config::Sources { paths: arguments.config.clone(), secrets: arguments.secrets.clone() };
@@ -105,14 +106,14 @@ async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> anyhow::Result<T
     let Some(sources) = rebuilt::default_sources(arguments.secrets.as_ref())? else {
         let message = format!("no bot is running on {place}, and no history is kept there");
         let hint = format!("{}; or name its configuration, --config PATH, to look into Git", at::start(&folder));
-        return Err(Missing::new(message, hint).into());
+        return Err(Failure::missing(message, hint));
     };
     streams::talk(&format!("note: no history is kept on {place}; this is what the commits in Git tell"));
     rebuilt::tell(&sources, Some(&folder), &filter).await
 }
 
 /// What a bot has left in a folder.
-fn kept(folder: &Path, filter: &Filter) -> anyhow::Result<Option<History>> {
+fn kept(folder: &Path, filter: &Filter) -> Result<Option<History>> {
     let Some(store) = at::left(folder)? else { return Ok(None) };
     let entries = store.records(filter)?.into_iter().map(history::Entry::from).collect();
     Ok(Some(History { source: history::Source::Store, entries }))

@@ -3,7 +3,7 @@
 use tagwright_core::automation::ObjectName;
 
 use crate::config;
-use crate::report::Usage;
+use crate::failure::{Failure, Result};
 use crate::schedule::status::Status;
 
 /// The namespace of a name that is written without one.
@@ -54,11 +54,11 @@ impl Kind {
 }
 
 /// Reads `NS:NAME`, `NS/NAME` or `NAME`.
-pub(super) fn parse(text: &str) -> Result<ObjectName, Usage> {
+pub(super) fn parse(text: &str) -> Result<ObjectName> {
     let (namespace, name) = text.split_once([':', '/']).unwrap_or((DEFAULT_NAMESPACE, text));
     if namespace.is_empty() || name.is_empty() || name.contains([':', '/']) {
         let hint = "write a policy as NAMESPACE:NAME and an automation as NAMESPACE/NAME";
-        return Err(Usage::new(format!("{text:?} is no name"), hint));
+        return Err(Failure::usage(format!("{text:?} is no name"), hint));
     }
     Ok(ObjectName { namespace: namespace.to_owned(), name: name.to_owned() })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::at::{self, Source};
 use super::name::{self, Kind};
 use super::{Ending, streams};
-use crate::report::Missing;
+use crate::failure::{Failure, Result};
 use crate::server::Poll;
 
 /// Let a running bot poll now, and commit what has changed.
@@ -19,14 +19,14 @@ pub(super) struct Arguments {
     data_dir: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let policy = arguments.policy.as_deref().map(name::parse).transpose()?;
     super::runtime()?.block_on(async {
         let bot = match at::find(None, arguments.data_dir.as_deref()).await? {
             Source::Running(bot) => bot,
             Source::Folder(folder) => {
                 let message = format!("no bot is running on {}", folder.display());
-                return Err(Missing::new(message, at::start(&folder)).into());
+                return Err(Failure::missing(message, at::start(&folder)));
             }
         };
         if let Some(policy) = &policy {
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
             if !Kind::Policy.known(&status).contains(policy) {
                 let message = format!("there is no policy {}", Kind::Policy.written(policy));
                 let hint = name::meant(Kind::Policy, policy, &status).unwrap_or_default();
-                return Err(Missing::new(message, hint).into());
+                return Err(Failure::missing(message, hint));
             }
         }
         bot.poll(&Poll { policy: policy.as_ref().map(|name| Kind::Policy.written(name)) }).await

@@ -9,7 +9,7 @@ use super::at::{self, Source};
 use super::bot::Bot;
 use super::name::{self, Kind};
 use super::{Ending, streams};
-use crate::report::{Missing, Usage};
+use crate::failure::{Failure, Result};
 use crate::schedule::status::Status;
 use crate::server::{Obeyed, Order};
 use crate::store::{MAX_REASON_BYTES, Store};
@@ -36,21 +36,21 @@ pub(super) struct Reasoned {
 }
 
 /// Gives an order that has a reason.
-pub(super) fn run_reasoned(order: Order, arguments: &Reasoned) -> anyhow::Result<Ending> {
+pub(super) fn run_reasoned(order: Order, arguments: &Reasoned) -> Result<Ending> {
     let reason = arguments.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
     if reason.is_some_and(|reason| reason.len() > MAX_REASON_BYTES || reason.contains(char::is_control)) {
         let message = format!("--reason is longer than {MAX_REASON_BYTES} bytes, or has control characters");
-        return Err(Usage::new(message, "say it in one sentence").into());
+        return Err(Failure::usage(message, "say it in one sentence"));
     }
     give(order, &arguments.about, reason)
 }
 
 /// Gives an order.
-pub(super) fn run(order: Order, about: &About) -> anyhow::Result<Ending> {
+pub(super) fn run(order: Order, about: &About) -> Result<Ending> {
     give(order, about, None)
 }
 
-fn give(order: Order, about: &About, reason: Option<&str>) -> anyhow::Result<Ending> {
+fn give(order: Order, about: &About, reason: Option<&str>) -> Result<Ending> {
     let name = name::parse(&about.name)?;
     let obeyed = super::runtime()?.block_on(async {
         match at::find(None, about.data_dir.as_deref()).await? {
@@ -62,19 +62,19 @@ fn give(order: Order, about: &About, reason: Option<&str>) -> anyhow::Result<End
     Ok(Ending::Done)
 }
 
-async fn to_bot(order: Order, bot: &Bot, name: &ObjectName, reason: Option<&str>) -> anyhow::Result<Obeyed> {
+async fn to_bot(order: Order, bot: &Bot, name: &ObjectName, reason: Option<&str>) -> Result<Obeyed> {
     let status = bot.status().await?;
     if !kind(order).known(&status).contains(name) {
         let message = format!("there is no {} {}", kind(order).noun(), kind(order).written(name));
-        return Err(Missing::new(message, hint(order, name, &status)).into());
+        return Err(Failure::missing(message, hint(order, name, &status)));
     }
     bot.order(order, name, reason).await
 }
 
-fn to_store(order: Order, folder: &Path, name: &ObjectName, reason: Option<&str>) -> anyhow::Result<Obeyed> {
+fn to_store(order: Order, folder: &Path, name: &ObjectName, reason: Option<&str>) -> Result<Obeyed> {
     let none = || {
         let message = format!("no bot is running on {}, and none has ever run there", folder.display());
-        Missing::new(message, at::start(folder))
+        Failure::missing(message, at::start(folder))
     };
     let store = at::left(folder)?.ok_or_else(none)?;
     let obeyed = order.obey(&store, name, reason, Timestamp::now())?;

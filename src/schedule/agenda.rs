@@ -48,7 +48,8 @@ use self::limits::{CLOCK_DRIFT, CLOCK_JUMP};
 use self::queue::Key;
 use self::remote::Remote;
 use self::repository::{Flying, Repository};
-use crate::run::{CONCURRENT_REMOTES, Kind};
+use crate::failure::Kind;
+use crate::run::CONCURRENT_REMOTES;
 
 pub use self::limits::{
     CONCURRENT_POLLS, CONCURRENT_POLLS_PER_REGISTRY, CONFIG_RECHECK, CRON_SPREAD, FIRST_POLLS, FIRST_RETRY, LONG_POLL,

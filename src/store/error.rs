@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::failure::{Failure, Kind};
+
 /// A failure of a store that was opened. Nothing was changed by the call that returns it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -40,4 +42,14 @@ pub enum Error {
         /// The cause.
         source: serde_json::Error,
     },
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::File { .. } => Kind::Transient,
+            Error::Full { .. } | Error::TooLong { .. } | Error::Json { .. } => Kind::Denied,
+        };
+        Self::of(kind, &error)
+    }
 }

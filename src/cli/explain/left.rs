@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tagwright_core::automation::ImagePolicy;
 
 use crate::cli::{at, streams};
+use crate::failure::Result;
 use crate::run;
 use crate::store::{Image, Switches};
 
@@ -21,7 +22,7 @@ pub(super) struct Left {
 
 impl Left {
     /// Looks into a data directory. Of a bot that runs, nothing is known.
-    pub(super) fn of(folder: Option<&Path>, policy: &ImagePolicy) -> anyhow::Result<Self> {
+    pub(super) fn of(folder: Option<&Path>, policy: &ImagePolicy) -> Result<Self> {
         let Some(folder) = folder else { return Ok(Self::default()) };
         let Ok(store) = at::left(folder) else {
             streams::talk(&format!(

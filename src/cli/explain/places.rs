@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
 use image::{Repository, Tag};
 use jiff::Timestamp;
 use tagwright_core::automation::{Automation, ImagePolicy};
@@ -14,8 +13,9 @@ use tagwright_core::marker::{self, Embedded};
 use tagwright_core::plan::{Guards, MarkedFile};
 
 use crate::config::Configuration;
+use crate::failure::Kind;
+use crate::failure::{Context, Result};
 use crate::report::explain::Place;
-use crate::run::Kind;
 use crate::store::Switches;
 use crate::{files, run};
 
@@ -97,7 +97,7 @@ pub(super) async fn directory(
     directory: &Path,
     configuration: &Configuration,
     selected: &Selected<'_>,
-) -> anyhow::Result<Looked> {
+) -> Result<Looked> {
     let search = files::Search { is_candidate: marker::is_candidate_path, contains: marker::contains_token };
     let found = files::search(directory, search)?.files;
     let automations = automations(configuration, selected.policy);
@@ -132,7 +132,7 @@ pub(super) async fn remotes(
     data_dir: Option<PathBuf>,
     configuration: &Configuration,
     selected: &Selected<'_>,
-) -> anyhow::Result<Looked> {
+) -> Result<Looked> {
     let temporary;
     let data_dir = match data_dir {
         Some(directory) => directory,

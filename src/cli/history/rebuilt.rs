@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
 use super::Told;
 use crate::cli::{run as bot, streams};
 use crate::config;
+use crate::failure::{Context, Result};
 use crate::report::json::history::{Entry, History, Source};
 use crate::run;
 use crate::store::Filter;
@@ -15,14 +14,14 @@ use crate::store::Filter;
 const DEFAULT: &str = "policies";
 
 /// The configuration to look at when none was named; none where there is none.
-pub(super) fn default_sources(secrets: Option<&PathBuf>) -> anyhow::Result<Option<config::Sources>> {
+pub(super) fn default_sources(secrets: Option<&PathBuf>) -> Result<Option<config::Sources>> {
     let path = std::env::var_os("TAGWRIGHT_CONFIG").map_or_else(|| PathBuf::from(DEFAULT), PathBuf::from);
     let is_there = path.try_exists().with_context(|| format!("cannot read {}", path.display()))?;
     Ok(is_there.then(|| config::Sources { paths: vec![path], secrets: secrets.cloned() }))
 }
 
 /// Fetches the remotes of a configuration, and finds what was committed. The mirrors in a folder are used where there are any.
-pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filter: &Filter) -> anyhow::Result<Told> {
+pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filter: &Filter) -> Result<Told> {
     let configuration = config::load(sources)?;
     let temporary;
     let folder = match folder.filter(|folder| folder.is_dir()) {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tagwright_core::automation::Automation;
 
 use super::shared::Shared;
-use crate::run::Kind;
+use crate::failure::Failure;
 use crate::schedule::agenda::Trigger;
 use crate::schedule::bot::journal::Subject;
 use crate::schedule::status::{ConfigurationFailure, Status};
+use crate::snippet::Style;
 use crate::store::Store;
 
 /// How the rest of the process talks to a bot. Cheap to clone.
@@ -35,7 +36,9 @@ impl Handle {
     }
 
     /// Says that the configuration as it stands now cannot be used; the one before goes on to be.
-    pub fn configuration_failed(&self, message: &str) {
+    pub fn configuration_failed(&self, failure: &Failure) {
+        let text = failure.render(Style::Plain);
+        let message = text.trim_end();
         let now = self.shared.now();
         let mut state = self.shared.state();
         let since = state.configuration.failure.as_ref().map_or(now.time, |failure| failure.since);
@@ -43,7 +46,7 @@ impl Handle {
             state.journal.forget(&Subject::Configuration);
         }
         state.configuration.failure = Some(ConfigurationFailure { since, message: message.to_owned() });
-        state.journal.fails(Subject::Configuration, Kind::Config, message, now.elapsed);
+        state.journal.fails(Subject::Configuration, failure.kind(), message, now.elapsed);
     }
 
     /// Asks those who read the configuration to do so again.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::world::World;
-use crate::run::Kind;
+use crate::failure::Kind;
 use crate::schedule::status::HoldStatus;
 
 /// How often there is a sign of life, so that silence never means that all is well.
@@ -81,7 +81,7 @@ impl Journal {
             return;
         }
         match kind {
-            Kind::Config if subject == Subject::Configuration => {
+            _ if subject == Subject::Configuration => {
                 tracing::error!(
                     "the configuration as it is now cannot be used, and the one before goes on to be:\n{error}"
                 );

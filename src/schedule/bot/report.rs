@@ -1,7 +1,6 @@
 //! What the end of a task means to the agenda, the status and the log.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use tagwright_core::automation::ObjectName;
 
@@ -9,7 +8,8 @@ use super::flight::Errand;
 use super::journal::Subject;
 use super::rows::Change;
 use super::shared::State;
-use crate::run::{self, Acted, AutomationReport, Error, Kind, LookedUp, Outcome};
+use crate::failure::{Failure, Kind};
+use crate::run::{self, Acted, AutomationReport, Error, LookedUp, Outcome};
 use crate::schedule::agenda::{Ending, Moment, Polled, Ran};
 
 impl State {
@@ -31,7 +31,7 @@ impl State {
         self.journal.counts.polls += 1;
         self.journal.counts.polls_failed += usize::from(!polled.failures.is_empty());
         let until = polled.policies.iter().filter_map(|report| report.hold.as_ref()?.until()).min();
-        let (ending, changed) = (worst(polled.failures.iter()), &polled.changed);
+        let (ending, changed) = (most_hopeful(polled.failures.iter()), &polled.changed);
         self.agenda.polled(&Polled { repository: key, number, ending, changed, until }, now);
     }
 
@@ -53,7 +53,7 @@ impl State {
         }
         self.journal.counts.look_ups += 1;
         self.journal.counts.look_ups_failed += usize::from(!looked_up.failures.is_empty());
-        let (ending, changed) = (worst(looked_up.failures.iter()), &looked_up.changed);
+        let (ending, changed) = (most_hopeful(looked_up.failures.iter()), &looked_up.changed);
         self.agenda.polled(&Polled { repository: key, number, ending, changed, until: None }, now);
     }
 
@@ -135,7 +135,7 @@ impl State {
     /// How an automation ended. One that lacks a digest is not done, even where it had something else to do.
     fn ending(&self, report: &AutomationReport, failures: &[Error]) -> Ending {
         if let Some(error) = report.outcome.error() {
-            return worst(std::iter::once(error));
+            return most_hopeful(std::iter::once(error));
         }
         let automation = self.world.automations.iter().find(|automation| automation.id == report.id);
         let policies = automation.filter(|_| !failures.is_empty()).map(|it| it.policies.as_slice()).unwrap_or_default();
@@ -144,7 +144,7 @@ impl State {
             Error::Registry { image, .. } => images.iter().any(|name| image.starts_with(name.as_str())),
             _ => false,
         };
-        worst(failures.iter().filter(is_lacking))
+        most_hopeful(failures.iter().filter(is_lacking))
     }
 
     fn image(&self, key: &str) -> Option<Subject> {
@@ -177,16 +177,9 @@ fn culprit(report: &AutomationReport, error: &Error) -> Subject {
     }
 }
 
-/// What several failures call for together: a transient one is worth trying again, whatever the others are.
-fn worst<'e>(errors: impl Iterator<Item = &'e Error>) -> Ending {
-    let mut worst: Option<(Kind, Option<Duration>)> = None;
-    for error in errors {
-        let (kind, retry_after) = (error.kind(), error.retry_after());
-        worst = Some(match worst {
-            Some((before, wait)) if before <= kind => (before, wait.max(retry_after)),
-            Some((_, wait)) => (kind, wait.max(retry_after)),
-            None => (kind, retry_after),
-        });
-    }
-    worst.map_or(Ending::Done, |(kind, retry_after)| Ending::Failed { kind, retry_after })
+/// What several failures call for together: a transient one is worth trying again, whatever the others are. None is success.
+fn most_hopeful<'e>(errors: impl Iterator<Item = &'e Error>) -> Ending {
+    let failures = errors.map(Failure::from).map(|failure| (failure.kind(), failure.retry_after()));
+    let together = failures.reduce(|(kind, wait), (other, other_wait)| (kind.min(other), wait.max(other_wait)));
+    together.map_or(Ending::Done, |(kind, retry_after)| Ending::Failed { kind, retry_after })
 }
