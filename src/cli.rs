@@ -4,8 +4,8 @@
 //! or configuration; 3 something would change (`--check`, `--dry-run`) or is wrong (`check`); 70 a broken invariant.
 
 mod at;
-mod bot;
 mod check;
+mod client;
 mod completions;
 mod demo;
 mod explain;
@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::failure::{Kind, Result};
-use crate::server::Order;
+use crate::wire::request::Order;
 use crate::{report, telemetry};
 
 /// The heading of the flags that every command has.

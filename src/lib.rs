@@ -20,6 +20,7 @@
 //!   dockerconfig  the JSON of Docker's configuration -> access
 //!   change      ObjectIdentity, Change, Diagnostic and its codes, Location
 //!   snippet     one thing found, written out with its line underlined
+//!   wire        every JSON document, as data
 //!   failure     what went wrong, once for the exit code, the next try, the text, the hint and the JSON
 //!   pattern     Go's regular expressions
 //!   version     Masterminds' versions and ranges
@@ -75,3 +76,4 @@ pub mod server;
 pub mod snippet;
 pub mod store;
 pub mod telemetry;
+pub mod wire;

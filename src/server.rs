@@ -4,13 +4,13 @@
 //! |---|---|
 //! | `GET /livez` | 200 while the bot moves, otherwise 503 and what is stuck |
 //! | `GET /readyz` | 200 once every policy was polled |
-//! | `GET /api/v1/status` | [`Status`](crate::schedule::status::Status) |
-//! | `GET /api/v1/history?policy=&automation=&since=&limit=` | [`History`](crate::report::json::history::History) |
-//! | `POST /api/v1/policies/NAMESPACE/NAME/hold`, `…/release` | [`Obeyed`]; the body may be a [`Wish`] |
+//! | `GET /api/v1/status` | [`Status`](crate::wire::status::Status) |
+//! | `GET /api/v1/history?policy=&automation=&since=&limit=` | [`History`](crate::wire::history::History) |
+//! | `POST /api/v1/policies/NAMESPACE/NAME/hold`, `…/release` | [`Obeyed`](crate::wire::request::Obeyed); the body may be a [`Wish`](crate::wire::request::Wish) |
 //! | `POST /api/v1/automations/NAMESPACE/NAME/suspend`, `…/resume` | the same |
-//! | `POST /api/v1/poll` | [`Due`]; the body may be a [`Poll`] |
+//! | `POST /api/v1/poll` | [`Due`](crate::wire::request::Due); the body may be a [`Poll`](crate::wire::request::Poll) |
 //!
-//! What is not answered so is a [`Refusal`].
+//! What is not answered so is a [`Refusal`](crate::wire::request::Refusal).
 //!
 //! There are two listeners. The Unix socket in the data folder ([`SOCKET`]) is for the user who runs the bot, and takes orders;
 //! TCP, when asked to listen there, answers the questions (`GET`) alone. It knows no login: whoever reaches it reads the names
@@ -21,7 +21,6 @@
 //! patience at its end.
 
 mod address;
-mod api;
 mod connection;
 mod order;
 mod routes;
@@ -40,8 +39,7 @@ use crate::schedule::Handle;
 use socket::Socket;
 
 pub use address::{Address, SOCKET};
-pub use api::{Due, HistoryQuery, Poll, Refusal};
-pub use order::{Obeyed, Order, Wish};
+pub(crate) use order::obey;
 
 /// Why the bot cannot listen.
 #[derive(Debug, Error)]

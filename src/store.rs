@@ -20,12 +20,12 @@
 
 mod engine;
 mod error;
+mod files;
 mod history;
 mod image;
 mod notice;
 mod open;
 mod owed;
-mod place;
 mod schema;
 mod status;
 mod switch;
@@ -37,14 +37,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::Engine;
-use place::{Lock, Place};
+use files::{Files, Lock};
 
 pub use error::Error;
-pub use history::{Event, Filter, MAX_RECORD_BYTES, MAX_RECORDS, Record, RecordedChange, RecordedHold, Toggle};
+pub use files::LOCK;
+pub use history::{Event, Filter, MAX_RECORD_BYTES, MAX_RECORDS, Record, Toggle};
 pub use image::{Image, SeenTag};
 pub use notice::Notice;
 pub use owed::Owed;
-pub use place::LOCK;
 pub use schema::VERSION;
 pub use status::MAX_STATUS_BYTES;
 pub use switch::{MAX_REASON_BYTES, MAX_SWITCHES, Switch, Switches};
@@ -96,20 +96,20 @@ impl Store {
     }
 
     fn attempt(folder: &Path) -> Opened {
-        let place = Place::new(folder);
+        let files = Files::new(folder);
         let in_memory = |notice| Opened::Ready { store: Self::in_memory(), notice: Some(notice) };
-        let lock = match Lock::acquire(&place) {
+        let lock = match Lock::acquire(&files) {
             Ok(Some(lock)) => lock,
-            Ok(None) => return Opened::InUse { path: place.file },
-            Err(error) => return in_memory(Notice::InMemory { path: place.file, reason: error.to_string() }),
+            Ok(None) => return Opened::InUse { path: files.file },
+            Err(error) => return in_memory(Notice::InMemory { path: files.file, reason: error.to_string() }),
         };
-        match open::database(&place) {
+        match open::database(&files) {
             Ok((database, notice)) => {
-                let engine = Engine::on_disk(database, place, lock);
+                let engine = Engine::on_disk(database, files, lock);
                 Opened::Ready { store: Self { engine: Arc::new(engine) }, notice }
             }
-            Err(redb::Error::DatabaseAlreadyOpen) => Opened::InUse { path: place.file },
-            Err(error) => in_memory(Notice::InMemory { path: place.file, reason: error.to_string() }),
+            Err(redb::Error::DatabaseAlreadyOpen) => Opened::InUse { path: files.file },
+            Err(error) => in_memory(Notice::InMemory { path: files.file, reason: error.to_string() }),
         }
     }
 

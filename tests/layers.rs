@@ -12,16 +12,17 @@ use syn::visit::{self, Visit};
 /// a decision: change it here and in `lib.rs`.
 const ARROWS: &[(&str, &[&str])] = &[
     ("snippet", &[]),
+    ("wire", &[]),
     ("failure", &["snippet"]),
     ("files", &["failure"]),
-    ("store", &["failure"]),
+    ("store", &["failure", "wire"]),
     ("telemetry", &[]),
-    ("run", &["failure", "store"]),
-    ("schedule", &["failure", "run", "store"]),
-    ("server", &["failure", "report", "schedule", "store"]),
+    ("run", &["failure", "store", "wire"]),
+    ("schedule", &["failure", "run", "snippet", "store", "wire"]),
+    ("server", &["failure", "schedule", "store", "wire"]),
     ("config", &["failure", "snippet"]),
-    ("report", &["config", "failure", "files", "run", "schedule", "snippet", "store"]),
-    ("cli", &["config", "failure", "files", "report", "run", "schedule", "server", "store", "telemetry"]),
+    ("report", &["failure", "run", "snippet", "wire"]),
+    ("cli", &["config", "failure", "files", "report", "run", "schedule", "server", "store", "telemetry", "wire"]),
 ];
 
 /// The crates that are pure. Their manifests have no library for I/O; what the standard library offers is looked for here.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::bot::Bot;
+use super::client::Client;
 use super::streams;
 use crate::failure::{Failure, Result};
 use crate::server::SOCKET;
@@ -12,22 +12,22 @@ use crate::store::{Opened, Store};
 const STATE: &str = "state.redb";
 
 /// What can be asked.
-pub(super) enum Source {
+pub(super) enum Whereabouts {
     /// A bot that listens.
-    Running(Bot),
+    Running(Client),
     /// What is in this folder, where no bot runs.
     Folder(PathBuf),
 }
 
 /// Finds the bot of a URL, or of a data folder.
-pub(super) async fn find(url: Option<&str>, data_dir: Option<&Path>) -> Result<Source> {
+pub(super) async fn find(url: Option<&str>, data_dir: Option<&Path>) -> Result<Whereabouts> {
     if let Some(url) = url {
-        return Ok(Source::Running(Bot::at(url)?));
+        return Ok(Whereabouts::Running(Client::at(url)?));
     }
     let folder = folder(data_dir)?;
-    Ok(match Bot::of(&folder).await? {
-        Some(bot) => Source::Running(bot),
-        None => Source::Folder(folder),
+    Ok(match Client::of(&folder).await? {
+        Some(bot) => Whereabouts::Running(bot),
+        None => Whereabouts::Folder(folder),
     })
 }
 

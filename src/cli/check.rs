@@ -14,7 +14,8 @@ use super::{Ending, streams};
 use crate::config::{self, Configuration, Effect, Sources};
 use crate::failure::{Failure, Result};
 use crate::report::check::{self, Entry};
-use crate::report::{self, json, sarif};
+use crate::report::{self, sarif};
+use crate::wire::check::Check;
 
 /// Where the configuration is when nothing is said.
 const DEFAULT_CONFIG: &str = "policies";
@@ -142,7 +143,7 @@ fn print(arguments: &Arguments, observed: &Observed) -> Result<()> {
         Output::Sarif => streams::json(&sarif::log(entries))?,
         Output::Json => {
             let findings = entries.iter().map(Into::into).collect();
-            streams::json(&json::Check { findings, marked_files: observed.marked })?;
+            streams::json(&Check { findings, marked_files: observed.marked })?;
         }
     }
     streams::talk(&check::summary(entries, observed.marked));

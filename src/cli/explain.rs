@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use image::{Repository, Tag};
-use tagwright_core::automation::{ImagePolicy, ObjectName};
+use tagwright_core::automation::ImagePolicy;
 use tagwright_core::explain::{self, Ages, Fate, Tags};
 
 use self::left::Left;
 use super::{Ending, Output, streams};
 use crate::failure::{Failure, Result};
-use crate::report::explain::{Document, Extent, Known, One, Story, sentence, text};
+use crate::report::explain::{Extent, Known, Story, sentence, text};
+use crate::wire::explain::{Document, One};
 use crate::{config, run};
 
 /// Endings that a marker may have, and the name of a policy has not.
@@ -191,11 +192,10 @@ fn named<'p>(policies: &'p [Arc<ImagePolicy>], text: &str) -> Result<&'p Arc<Ima
 
 /// What was probably meant by a policy that does not exist.
 fn hint(policies: &[Arc<ImagePolicy>], namespace: &str, name: &str) -> String {
-    let marker = |id: &ObjectName| format!("{}:{}", id.namespace, id.name);
     if let Some(policy) = policies.iter().find(|policy| policy.id.name == name) {
-        return format!("a policy of that name is in namespace {0:?}: {1}", policy.id.namespace, marker(&policy.id));
+        return format!("a policy of that name is in namespace {0:?}: {1}", policy.id.namespace, policy.id.marker());
     }
-    let known: Vec<String> = policies.iter().map(|policy| marker(&policy.id)).collect();
+    let known: Vec<String> = policies.iter().map(|policy| policy.id.marker()).collect();
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
     if let Some(nearest) = config::nearest(&format!("{namespace}:{name}"), &names) {
         return format!("did you mean {nearest}?");

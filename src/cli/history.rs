@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::at::{self, Source};
-use super::name::{self, Kind};
+use super::at::{self, Whereabouts};
+use super::name::{self, ObjectKind};
 use super::{Ending, Output, moment, streams};
-use crate::failure::{Failure, Result};
+use crate::config;
+use crate::failure::{Failure, Kind, Result};
 use crate::report;
-use crate::report::json::history::{self, History};
-use crate::server::HistoryQuery;
 use crate::store::Filter;
-use crate::{config, run};
+use crate::wire::history::{Entry, History, Source};
+use crate::wire::request::HistoryQuery;
 
 /// How many entries are shown by default.
 const LIMIT: usize = 100;
@@ -79,11 +79,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
 }
 
 fn query(arguments: &Arguments, zone: &TimeZone) -> Result<HistoryQuery> {
-    let written = |kind: Kind, text: &String| Ok::<_, Failure>(kind.written(&name::parse(text)?));
+    let written = |kind: ObjectKind, text: &String| Ok::<_, Failure>(kind.written(&name::parse(text)?));
     let since = arguments.since.as_deref().map(|text| moment::since(text, Timestamp::now(), zone));
     Ok(HistoryQuery {
-        policy: arguments.policy.as_ref().map(|text| written(Kind::Policy, text)).transpose()?,
-        automation: arguments.automation.as_ref().map(|text| written(Kind::Automation, text)).transpose()?,
+        policy: arguments.policy.as_ref().map(|text| written(ObjectKind::Policy, text)).transpose()?,
+        automation: arguments.automation.as_ref().map(|text| written(ObjectKind::Automation, text)).transpose()?,
         since: since.transpose()?,
         limit: Some(arguments.limit),
     })
@@ -96,8 +96,8 @@ async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> Result<Told> {
         return rebuilt::tell(&sources, at::folder(named).ok().as_deref(), &filter).await;
     }
     let folder = match at::find(arguments.url.as_deref(), named).await? {
-        Source::Running(bot) => return Ok(Told { history: bot.history(query).await?, worst: None }),
-        Source::Folder(folder) => folder,
+        Whereabouts::Running(bot) => return Ok(Told { history: bot.history(query).await?, worst: None }),
+        Whereabouts::Folder(folder) => folder,
     };
     if let Some(history) = kept(&folder, &filter)? {
         return Ok(Told { history, worst: None });
@@ -115,6 +115,6 @@ async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> Result<Told> {
 /// What a bot has left in a folder.
 fn kept(folder: &Path, filter: &Filter) -> Result<Option<History>> {
     let Some(store) = at::left(folder)? else { return Ok(None) };
-    let entries = store.records(filter)?.into_iter().map(history::Entry::from).collect();
-    Ok(Some(History { source: history::Source::Store, entries }))
+    let entries = store.records(filter)?.into_iter().map(Entry::from).collect();
+    Ok(Some(History { source: Source::Store, entries }))
 }

@@ -10,7 +10,7 @@ use tagwright_core::message::{self, Facts};
 
 use super::{Ending, streams};
 use crate::failure::{Context, Failure, Result};
-use crate::report::json;
+use crate::wire;
 
 /// Render a commit message from a Go template and a list of changes; the text is printed as it is.
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ struct Input {
     #[serde(default)]
     images: Vec<Image>,
     #[serde(default)]
-    changes: Vec<json::Change>,
+    changes: Vec<wire::edit::Change>,
 }
 
 #[derive(Debug, Default, Deserialize)]

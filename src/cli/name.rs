@@ -4,25 +4,25 @@ use tagwright_core::automation::ObjectName;
 
 use crate::config;
 use crate::failure::{Failure, Result};
-use crate::schedule::status::Status;
+use crate::wire::status::{AutomationStatus, PolicyStatus, Status};
 
 /// The namespace of a name that is written without one.
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// What a name is to name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ObjectKind {
     /// A policy, written `NS:NAME` as in markers.
     Policy,
     /// An automation, written `NS/NAME`.
     Automation,
 }
 
-impl Kind {
+impl ObjectKind {
     /// How a name of this kind is written.
     pub(super) fn written(self, name: &ObjectName) -> String {
         match self {
-            Self::Policy => format!("{}:{}", name.namespace, name.name),
+            Self::Policy => name.marker(),
             Self::Automation => name.to_string(),
         }
     }
@@ -45,10 +45,9 @@ impl Kind {
 
     /// The names of this kind that a bot knows.
     pub(super) fn known(self, status: &Status) -> Vec<ObjectName> {
-        let name = |namespace: &String, name: &String| ObjectName { namespace: namespace.clone(), name: name.clone() };
         match self {
-            Self::Policy => status.policies.iter().map(|it| name(&it.namespace, &it.name)).collect(),
-            Self::Automation => status.automations.iter().map(|it| name(&it.namespace, &it.name)).collect(),
+            Self::Policy => status.policies.iter().map(PolicyStatus::id).collect(),
+            Self::Automation => status.automations.iter().map(AutomationStatus::id).collect(),
         }
     }
 }
@@ -64,7 +63,7 @@ pub(super) fn parse(text: &str) -> Result<ObjectName> {
 }
 
 /// What was probably meant by a name that a bot does not know; nothing when nothing is like it.
-pub(super) fn meant(kind: Kind, name: &ObjectName, status: &Status) -> Option<String> {
+pub(super) fn meant(kind: ObjectKind, name: &ObjectName, status: &Status) -> Option<String> {
     let known = kind.known(status);
     if let Some(other) = known.iter().find(|other| other.name == name.name) {
         return Some(format!("there is {} {}", kind.noun(), kind.written(other)));

@@ -1,6 +1,6 @@
 //! `tagwright run`: polls, plans, commits and pushes.
 
-mod bot;
+mod process;
 mod watch;
 
 use std::net::SocketAddr;
@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use super::{Ending, Output, streams};
 use crate::failure::{Context, Failure, Result};
-use crate::report::{self, diff, json};
+use crate::report::{self, diff};
 use crate::run::{self, Edges, Mode, Report};
 use crate::schedule::SHUTDOWN_GRACE;
 use crate::store::{self, Store};
-use crate::{config, server};
+use crate::{config, server, wire};
 
 /// Poll the registries, plan the edits, commit and push: once, or as a bot until told to stop.
 #[derive(Debug, clap::Args)]
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         git_configuration: None,
     };
     if arguments.is_bot() {
-        return bot::run(&settings, Duration::from_secs(arguments.grace), arguments.listen);
+        return process::run(&settings, Duration::from_secs(arguments.grace), arguments.listen);
     }
     let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Push };
     let report = super::runtime()?.block_on(execute(&settings, mode))?;
@@ -166,7 +166,7 @@ pub(super) fn git_settings(data_dir: PathBuf, configuration: Option<PathBuf>) ->
 fn print(arguments: &Arguments, report: &Report) -> Result<()> {
     if arguments.output == Output::Json {
         streams::talk(&report::failures(report));
-        return streams::json(&json::Run::from(report));
+        return streams::json(&wire::run::Run::from(report));
     }
     streams::talk(&report::policies(&report.policies));
     for automation in &report.automations {

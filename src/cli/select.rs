@@ -11,7 +11,8 @@ use tagwright_core::policy::{Direction, Evaluation, Filter, Order, Policy};
 use super::{Ending, Output, streams};
 use crate::config::DEFAULT_EXCLUSION;
 use crate::failure::{Failure, Result};
-use crate::report::{self, json};
+use crate::report;
+use crate::wire::select::{Rejected, Select};
 
 /// How long listing the tags of `--image` may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -167,12 +168,10 @@ async fn listed(arguments: &Arguments, image: &str) -> Result<Vec<String>> {
     Ok(listing.tags)
 }
 
-fn shape(evaluation: &Evaluation<'_>) -> json::Select {
-    let rejected = |it: &tagwright_core::policy::Rejection<'_>| json::Rejected {
-        tag: it.tag.to_owned(),
-        reason: it.reason.to_string(),
-    };
-    json::Select {
+fn shape(evaluation: &Evaluation<'_>) -> Select {
+    let rejected =
+        |it: &tagwright_core::policy::Rejection<'_>| Rejected { tag: it.tag.to_owned(), reason: it.reason.to_string() };
+    Select {
         selected: evaluation.selected.map(str::to_owned),
         candidates: evaluation.candidates.iter().map(|candidate| candidate.tag.to_owned()).collect(),
         rejected: evaluation.rejected.iter().map(rejected).collect(),

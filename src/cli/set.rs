@@ -13,7 +13,8 @@ use tagwright_core::plan::{self, MarkedFile, Plan};
 
 use super::{Ending, Output, streams};
 use crate::failure::{Context, Failure, Result};
-use crate::report::{diff, json};
+use crate::report::diff;
+use crate::wire::edit::{Change, Set};
 use crate::{files, report};
 
 /// Rewrite the marked fields of a directory; no registry, no Git.
@@ -92,8 +93,8 @@ fn passed_over(path: &Path) -> Option<String> {
 
 fn print(arguments: &Arguments, plan: &Plan, findings: &[Diagnostic]) -> Result<()> {
     if arguments.output == Output::Json {
-        let changes = plan.changes().map(json::Change::from).collect();
-        return streams::json(&json::Set { changes, diagnostics: findings.iter().map(Into::into).collect() });
+        let changes = plan.changes().map(Change::from).collect();
+        return streams::json(&Set { changes, diagnostics: findings.iter().map(Into::into).collect() });
     }
     streams::talk(&report::diagnostics(findings));
     if arguments.diff {

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use tagwright_core::automation::ObjectName;
 
-use super::at::{self, Source};
-use super::name::{self, Kind};
+use super::at::{self, Whereabouts};
+use super::name::{self, ObjectKind};
 use super::{Ending, Output, streams};
 use crate::failure::{Context, Failure, Result};
 use crate::report;
-use crate::schedule::status::Status;
+use crate::wire::status::Status;
 
 /// Show what the policies select, what the automations did, and when both are due.
 #[derive(Debug, clap::Args)]
@@ -49,8 +49,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
 
 async fn obtain(arguments: &Arguments) -> Result<Status> {
     match at::find(arguments.url.as_deref(), arguments.data_dir.as_deref()).await? {
-        Source::Running(bot) => bot.status().await,
-        Source::Folder(folder) => {
+        Whereabouts::Running(bot) => bot.status().await,
+        Whereabouts::Folder(folder) => {
             let place = folder.display();
             let none = || {
                 let message = format!("no bot is running on {place}, and none has left a status there");
@@ -66,11 +66,12 @@ async fn obtain(arguments: &Arguments) -> Result<Status> {
 
 /// Leaves what was asked for; a name may be that of a policy, of an automation, or of both.
 fn keep(status: &mut Status, names: &[ObjectName]) -> Result<()> {
-    let known =
-        |name: &ObjectName| Kind::Policy.known(status).contains(name) || Kind::Automation.known(status).contains(name);
+    let known = |name: &ObjectName| {
+        ObjectKind::Policy.known(status).contains(name) || ObjectKind::Automation.known(status).contains(name)
+    };
     if let Some(unknown) = names.iter().find(|name| !known(name)) {
-        let hint =
-            name::meant(Kind::Policy, unknown, status).or_else(|| name::meant(Kind::Automation, unknown, status));
+        let hint = name::meant(ObjectKind::Policy, unknown, status)
+            .or_else(|| name::meant(ObjectKind::Automation, unknown, status));
         let message = format!("there is no policy and no automation {unknown}");
         return Err(Failure::missing(message, hint.unwrap_or_default()));
     }

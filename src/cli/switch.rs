@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use tagwright_core::automation::ObjectName;
 
-use super::at::{self, Source};
-use super::bot::Bot;
-use super::name::{self, Kind};
+use super::at::{self, Whereabouts};
+use super::client::Client;
+use super::name::{self, ObjectKind};
 use super::{Ending, streams};
 use crate::failure::{Failure, Result};
-use crate::schedule::status::Status;
-use crate::server::{Obeyed, Order};
+use crate::server;
 use crate::store::{MAX_REASON_BYTES, Store};
+use crate::wire::request::{Obeyed, Order};
+use crate::wire::status::Status;
 
 /// What an order is about, and to whom it goes.
 #[derive(Debug, clap::Args)]
@@ -54,15 +55,15 @@ fn give(order: Order, about: &About, reason: Option<&str>) -> Result<Ending> {
     let name = name::parse(&about.name)?;
     let obeyed = super::runtime()?.block_on(async {
         match at::find(None, about.data_dir.as_deref()).await? {
-            Source::Running(bot) => to_bot(order, &bot, &name, reason).await,
-            Source::Folder(folder) => to_store(order, &folder, &name, reason),
+            Whereabouts::Running(bot) => to_bot(order, &bot, &name, reason).await,
+            Whereabouts::Folder(folder) => to_store(order, &folder, &name, reason),
         }
     })?;
     streams::data(&format!("{}\n", sentence(&obeyed)))?;
     Ok(Ending::Done)
 }
 
-async fn to_bot(order: Order, bot: &Bot, name: &ObjectName, reason: Option<&str>) -> Result<Obeyed> {
+async fn to_bot(order: Order, bot: &Client, name: &ObjectName, reason: Option<&str>) -> Result<Obeyed> {
     let status = bot.status().await?;
     if !kind(order).known(&status).contains(name) {
         let message = format!("there is no {} {}", kind(order).noun(), kind(order).written(name));
@@ -77,7 +78,7 @@ fn to_store(order: Order, folder: &Path, name: &ObjectName, reason: Option<&str>
         Failure::missing(message, at::start(folder))
     };
     let store = at::left(folder)?.ok_or_else(none)?;
-    let obeyed = order.obey(&store, name, reason, Timestamp::now())?;
+    let obeyed = server::obey(order, &store, name, reason, Timestamp::now())?;
     let place = folder.display();
     streams::talk(&format!("note: no bot is running on {place}; the next one that starts will obey"));
     if let Some(status) = last_status(&store)
@@ -95,17 +96,17 @@ fn last_status(store: &Store) -> Option<Status> {
     serde_json::from_slice(&store.status().ok()??).ok()
 }
 
-fn kind(order: Order) -> Kind {
-    if order.is_for_policies() { Kind::Policy } else { Kind::Automation }
+fn kind(order: Order) -> ObjectKind {
+    if order.is_for_policies() { ObjectKind::Policy } else { ObjectKind::Automation }
 }
 
 /// What was meant by a name that is not known as this kind.
 fn hint(order: Order, name: &ObjectName, status: &Status) -> String {
     let (other, command) = match order {
-        Order::Hold => (Kind::Automation, "suspend"),
-        Order::Release => (Kind::Automation, "resume"),
-        Order::Suspend => (Kind::Policy, "hold"),
-        Order::Resume => (Kind::Policy, "release"),
+        Order::Hold => (ObjectKind::Automation, "suspend"),
+        Order::Release => (ObjectKind::Automation, "resume"),
+        Order::Suspend => (ObjectKind::Policy, "hold"),
+        Order::Resume => (ObjectKind::Policy, "release"),
     };
     if other.known(status).contains(name) {
         let written = other.written(name);

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use tagwright_core::change::{Location, Severity};
 use tagwright_core::lint::Finding;
 
-use crate::config::Style;
-use crate::snippet::Paragraph;
+use crate::snippet::{Paragraph, Style};
+use crate::wire;
 
 /// How many findings are written out as text; the rest is counted.
 const MAX_RENDERED: usize = 1_000;
@@ -26,6 +26,24 @@ impl Entry {
             return location.clone();
         }
         Location { file: format!("{}: {}", self.remote, location.file), ..location.clone() }
+    }
+}
+
+impl From<&Entry> for wire::check::Finding {
+    fn from(entry: &Entry) -> Self {
+        let finding = &entry.finding;
+        Self {
+            code: finding.code.as_str(),
+            name: finding.code.name(),
+            severity: finding.severity().as_str(),
+            remote: entry.remote.clone(),
+            file: finding.location.file.clone(),
+            line: finding.location.line,
+            column: finding.location.column,
+            end_column: finding.location.end_column(),
+            message: finding.message.clone(),
+            hint: finding.hint.clone().unwrap_or_default(),
+        }
     }
 }
 

@@ -13,8 +13,6 @@ use tagwright_core::policy::{Direction, Filter, Order, Policy, Reason};
 use super::tags::{Row, table};
 use super::{plural, quoted};
 
-pub use self::json::{Document, One};
-
 /// How many candidates are shown unless everything is asked for.
 const CANDIDATES: usize = 10;
 
@@ -292,7 +290,7 @@ fn fields(story: &Story<'_>, place: &Place) -> String {
         let _ = writeln!(text, "  error: {error}");
     } else if fields.fields.is_empty() {
         let id = &story.policy.id;
-        let _ = writeln!(text, "  no field is marked with {}:{}", id.namespace, id.name);
+        let _ = writeln!(text, "  no field is marked with {}", id.marker());
     }
     for field in &fields.fields {
         let _ = writeln!(text, "  {}", line(field));

@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::table::table;
 use super::{age, short};
-use crate::schedule::status::{AutomationStatus, HoldStatus, PolicyStatus, Status};
+use crate::wire::HeldField;
+use crate::wire::status::{AutomationStatus, PolicyStatus, Status};
 
 /// Work that has not moved for this long is worth a warning.
 const LONG: SignedDuration = SignedDuration::from_mins(2);
@@ -62,7 +63,7 @@ pub fn kept(status: &Status, place: &str, now: Timestamp) -> String {
 
 fn policy(status: &PolicyStatus, now: Timestamp) -> [String; 7] {
     [
-        format!("{}:{}", status.namespace, status.name),
+        status.id().marker(),
         status.image.clone(),
         status.tag.clone().unwrap_or_default(),
         age::since(status.last_poll, now),
@@ -74,7 +75,7 @@ fn policy(status: &PolicyStatus, now: Timestamp) -> [String; 7] {
 
 fn automation(status: &AutomationStatus, now: Timestamp) -> [String; 8] {
     [
-        format!("{}/{}", status.namespace, status.name),
+        status.id().to_string(),
         status.remote.clone(),
         status.branch.clone(),
         age::since(status.last_run, now),
@@ -85,10 +86,10 @@ fn automation(status: &AutomationStatus, now: Timestamp) -> [String; 8] {
     ]
 }
 
-fn hold(automation: &AutomationStatus, hold: &HoldStatus) -> [String; 6] {
+fn hold(automation: &AutomationStatus, hold: &HeldField) -> [String; 6] {
     [
         hold.policy.clone(),
-        format!("{}/{}", automation.namespace, automation.name),
+        automation.id().to_string(),
         format!("{}:{}", hold.file, hold.line),
         hold.current.clone(),
         hold.wanted.clone(),

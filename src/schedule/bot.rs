@@ -9,10 +9,10 @@
 //! - The log says what changed, once: commits, selections, holds, failures that begin or end. A sign of life every hour
 //!   counts the rest.
 
+mod ended;
 mod flight;
 mod handle;
 mod journal;
-mod report;
 mod rows;
 mod shared;
 mod world;
@@ -30,7 +30,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use self::flight::{Errand, Flight};
 use self::shared::{Shared, State};
 use self::world::World;
-use crate::run::{self, Acted, Edges, Kind, LookedUp, Polled, Progress, Stage};
+use crate::failure::Kind;
+use crate::run::{self, Acted, Edges, LookedUp, Polled, Progress, Stage};
 use crate::schedule::agenda::{LONGEST_SLEEP, Moment, Work};
 
 pub use self::handle::Handle;

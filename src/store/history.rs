@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::error::Error;
 use super::schema::RECORDS;
 use super::{MAX_TEXT, Store, cut, time};
+use crate::wire::request::HistoryQuery;
+use crate::wire::{ChangedField, HeldField, history};
 
 /// How many records are kept; the oldest go.
 pub const MAX_RECORDS: usize = 10_000;
@@ -32,9 +34,9 @@ pub struct Record {
     /// A sentence for people.
     pub message: String,
     /// What was changed.
-    pub changes: Vec<RecordedChange>,
+    pub changes: Vec<ChangedField>,
     /// What was held back.
-    pub holds: Vec<RecordedHold>,
+    pub holds: Vec<HeldField>,
     /// How many changes and holds there was no room for. Set by the store.
     #[serde(default)]
     pub left_out: usize,
@@ -79,40 +81,6 @@ pub enum Toggle {
     Resumed,
 }
 
-/// A field that was changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordedChange {
-    /// The policy, `namespace:name`.
-    pub policy: String,
-    /// The file, from the root of the repository.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What stood there.
-    pub old: String,
-    /// What stands there.
-    pub new: String,
-}
-
-/// A field that was held back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordedHold {
-    /// The policy, `namespace:name`.
-    pub policy: String,
-    /// The file, from the root of the repository.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What stands there.
-    pub current: String,
-    /// What was selected.
-    pub wanted: String,
-    /// The reason in one word.
-    pub code: String,
-    /// The reason as a sentence.
-    pub reason: String,
-}
-
 /// Which records are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
@@ -133,6 +101,13 @@ impl Default for Filter {
     }
 }
 
+impl From<&HistoryQuery> for Filter {
+    fn from(query: &HistoryQuery) -> Self {
+        let HistoryQuery { policy, automation, since, limit } = query.clone();
+        Self { policy, automation, since, most: limit.unwrap_or(MAX_RECORDS).min(MAX_RECORDS) }
+    }
+}
+
 impl Filter {
     /// Whether a record is wanted, however many there may be.
     #[must_use]
@@ -149,6 +124,50 @@ impl Filter {
         self.since.is_none_or(|since| record.time >= since)
             && self.policy.as_deref().is_none_or(of_policy)
             && self.automation.as_deref().is_none_or(|name| record.automation == name || switched == Some(name))
+    }
+}
+
+impl From<Record> for history::Entry {
+    fn from(record: Record) -> Self {
+        let Record { time, automation, url, branch, event, message, changes, holds, left_out } = record;
+        let (mut commit, mut missed, mut subject) = (String::new(), String::new(), String::new());
+        let event = match event {
+            Event::Pushed { commit: pushed, missed: reason } => {
+                (commit, missed) = (pushed, reason.unwrap_or_default());
+                history::Event::Pushed
+            }
+            Event::Held => history::Event::Held,
+            Event::Failed => history::Event::Failed,
+            Event::Switched { name, to } => {
+                subject = name;
+                history::Event::from(to)
+            }
+        };
+        Self {
+            time,
+            event,
+            automation,
+            remote: url,
+            branch,
+            commit,
+            message,
+            missed,
+            subject,
+            changes,
+            holds,
+            left_out,
+        }
+    }
+}
+
+impl From<Toggle> for history::Event {
+    fn from(toggle: Toggle) -> Self {
+        match toggle {
+            Toggle::Held => Self::PolicyHeld,
+            Toggle::Released => Self::PolicyReleased,
+            Toggle::Suspended => Self::AutomationSuspended,
+            Toggle::Resumed => Self::AutomationResumed,
+        }
     }
 }
 

@@ -31,6 +31,14 @@ pub struct ObjectName {
     pub name: String,
 }
 
+impl ObjectName {
+    /// `namespace:name`, as markers, the store and everything about policies write it.
+    #[must_use]
+    pub fn marker(&self) -> String {
+        format!("{}:{}", self.namespace, self.name)
+    }
+}
+
 impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)

@@ -67,7 +67,7 @@ impl Selected<'_> {
 
     /// The policy, as markers name it.
     fn name(&self) -> String {
-        format!("{}:{}", self.policy.id.namespace, self.policy.id.name)
+        self.policy.id.marker()
     }
 
     fn suspended(&self, fields: Fields, automation: &Automation) -> Fields {

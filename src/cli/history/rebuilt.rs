@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::Told;
-use crate::cli::{run as bot, streams};
+use crate::cli::{run as runs, streams};
 use crate::config;
 use crate::failure::{Context, Result};
-use crate::report::json::history::{Entry, History, Source};
 use crate::run;
 use crate::store::Filter;
+use crate::wire::history::{Entry, History, Source};
 
 /// Where the configuration is when it is not said.
 const DEFAULT: &str = "policies";
@@ -31,7 +31,7 @@ pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filte
             temporary.path()
         }
     };
-    let git = git::Git::new(bot::git_settings(folder.to_owned(), None))?;
+    let git = git::Git::new(runs::git_settings(folder.to_owned(), None))?;
     let past = run::past(&git, &configuration.automations, filter).await;
     for error in &past.failures {
         streams::talk(&crate::report::failure_of_run("", error));

@@ -10,7 +10,8 @@ use crate::cli::{Ending, Output, streams};
 use crate::failure::{Context, Failure, Result};
 use crate::files;
 use crate::report::diff;
-use crate::report::mark::{self as report, Mode, Shape};
+use crate::report::mark::{self as report, Mode};
+use crate::wire::mark::Document;
 
 /// Everything there is to say.
 pub(super) struct Delivery<'a> {
@@ -100,6 +101,6 @@ impl Delivery<'_> {
     fn print_json(self, document: Option<String>) -> Result<()> {
         let mode = if self.arguments.write { Mode::Written } else { Mode::Shown };
         let Self { files, marking, edits, .. } = self;
-        streams::json(&Shape::new(&files, &marking, &edits, document, mode))
+        streams::json(&Document::new(&files, &marking, &edits, document, mode))
     }
 }

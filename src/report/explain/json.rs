@@ -1,79 +1,16 @@
-//! The same as JSON; the shapes are documented in the README.
+//! The same as JSON.
 
-use serde::Serialize;
 use tagwright_core::explain::{Cause, Fate, Funnel};
 use tagwright_core::guard::Hold;
 
 use super::{Place, Story, sentence};
-use crate::report::json::Diagnostic;
-
-/// What `explain` says about a policy.
-#[derive(Debug, Serialize)]
-pub struct Document {
-    namespace: String,
-    name: String,
-    source: String,
-    selected: String,
-    held: String,
-    listed: usize,
-    dropped: Vec<Group>,
-    candidates: Vec<Candidate>,
-    places: Vec<Where>,
-}
-
-#[derive(Debug, Serialize)]
-struct Group {
-    cause: &'static str,
-    pattern: String,
-    count: usize,
-    tags: Vec<Tag>,
-}
-
-#[derive(Debug, Serialize)]
-struct Tag {
-    tag: String,
-    reason: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Candidate {
-    tag: String,
-    value: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Where {
-    automation: String,
-    fields: Vec<Field>,
-    diagnostics: Vec<Diagnostic>,
-    error: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Field {
-    file: String,
-    line: usize,
-    column: usize,
-    marker: String,
-    old: String,
-    new: String,
-    why: String,
-    hold: &'static str,
-}
-
-/// What `explain --tag` says about a tag.
-#[derive(Debug, Serialize)]
-pub struct One {
-    tag: String,
-    selected: bool,
-    cause: &'static str,
-    sentence: String,
-}
+use crate::wire::edit::Diagnostic;
+use crate::wire::explain::{Candidate, Document, Field, Group, One, Tag, Where};
 
 impl Document {
     /// Everything that the text says.
     #[must_use]
-    pub fn of(story: &Story<'_>) -> Self {
+    pub(crate) fn of(story: &Story<'_>) -> Self {
         let group = |group: &tagwright_core::explain::Dropped<'_>| Group {
             cause: word(&group.cause),
             pattern: match &group.cause {
@@ -127,7 +64,7 @@ impl Where {
 impl One {
     /// What [`sentence`] says.
     #[must_use]
-    pub fn of(story: &Story<'_>, tag: &str, with: Option<&Funnel<'_>>) -> Self {
+    pub(crate) fn of(story: &Story<'_>, tag: &str, with: Option<&Funnel<'_>>) -> Self {
         let cause = match (story.funnel.fate(tag), with) {
             (Fate::Absent, Some(_)) => "not-listed",
             (Fate::Absent, None) => word(&Cause::NotAllowed),

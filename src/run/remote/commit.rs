@@ -194,7 +194,7 @@ pub(super) fn held(holds: &[Held], everything: Option<&Hold>) -> Outcome {
 
 /// How markers name a policy.
 pub(super) fn marker_name(policy: &ImagePolicy) -> String {
-    format!("{}:{}", policy.id.namespace, policy.id.name)
+    policy.id.marker()
 }
 
 /// What a search says beside the files.

@@ -8,9 +8,9 @@ use super::shared::Shared;
 use crate::failure::Failure;
 use crate::schedule::agenda::Trigger;
 use crate::schedule::bot::journal::Subject;
-use crate::schedule::status::{ConfigurationFailure, Status};
 use crate::snippet::Style;
 use crate::store::Store;
+use crate::wire::status::{ConfigurationFailure, Status};
 
 /// How the rest of the process talks to a bot. Cheap to clone.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::world::World;
 use crate::failure::Kind;
-use crate::schedule::status::HoldStatus;
+use crate::wire::HeldField;
 
 /// How often there is a sign of life, so that silence never means that all is well.
 pub const SIGN_OF_LIFE: Duration = Duration::from_secs(3600);
@@ -122,13 +122,13 @@ impl Journal {
     }
 
     /// Says which holds of an automation began, and which ended.
-    pub(super) fn holds(&mut self, automation: &str, url: &str, holds: &[HoldStatus]) {
+    pub(super) fn holds(&mut self, automation: &str, url: &str, holds: &[HeldField]) {
         let before = self.held.remove(automation).unwrap_or_default();
         let mut held = BTreeSet::new();
         for hold in holds {
             let key = (hold.file.clone(), hold.line, hold.policy.clone(), hold.code.clone());
             if !before.contains(&key) {
-                let HoldStatus { policy, file, line, wanted, code, reason, .. } = hold;
+                let HeldField { policy, file, line, wanted, code, reason, .. } = hold;
                 tracing::info!(
                     automation,
                     git.remote = url,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tagwright_core::automation::{Automation, ObjectName};
+use tagwright_core::automation::Automation;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ use super::world::World;
 use super::{BEAT_LIMIT, STUCK_LIMIT, Settings};
 use crate::run::{Context, Edges, Memory, Mode};
 use crate::schedule::agenda::{Agenda, Moment};
-use crate::schedule::status::{ConfigurationStatus, Status};
+use crate::wire::status::{ConfigurationStatus, Status};
 
 /// What the bot's loop, its tasks and its handles share.
 pub(super) struct Shared {
@@ -122,16 +122,16 @@ impl Shared {
         let state = self.state();
         let policies = state.rows.policies.iter().map(|row| {
             let mut status = row.status.clone();
-            let id = ObjectName { namespace: status.namespace.clone(), name: status.name.clone() };
+            let id = status.id();
             status.next = row.repository.as_ref().and_then(|key| state.agenda.next_poll(key, &id, now));
-            if switches.held.contains_key(&format!("{}:{}", status.namespace, status.name)) {
+            if switches.held.contains_key(&id.marker()) {
                 status.message.push_str("; held by hand");
             }
             status
         });
         let automations = state.rows.automations.iter().map(|row| {
             let mut status = row.clone();
-            let id = ObjectName { namespace: row.namespace.clone(), name: row.name.clone() };
+            let id = row.id();
             status.next = state.agenda.next_run(&row.remote, &id, now);
             status.suspended |= switches.suspended.contains_key(&id.to_string());
             status

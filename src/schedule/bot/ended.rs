@@ -11,6 +11,7 @@ use super::shared::State;
 use crate::failure::{Failure, Kind};
 use crate::run::{self, Acted, AutomationReport, Error, LookedUp, Outcome};
 use crate::schedule::agenda::{Ending, Moment, Polled, Ran};
+use crate::wire::HeldField;
 
 impl State {
     /// Takes in what a poll came to.
@@ -69,7 +70,8 @@ impl State {
         let mut ran: Vec<Ran> = Vec::new();
         for report in &acted.automations {
             self.rows.ran(report, now.time);
-            self.journal.holds(&report.id.to_string(), url, &super::rows::holds(report));
+            let held: Vec<HeldField> = report.holds.iter().map(HeldField::from).collect();
+            self.journal.holds(&report.id.to_string(), url, &held);
             self.journal.counts.commits += usize::from(matches!(report.outcome, Outcome::Pushed { .. }));
             if let Some(error) = report.outcome.error() {
                 let subject = culprit(report, error);

@@ -5,8 +5,11 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tagwright_core::automation::ObjectName;
 
-/// What a bot says about itself.
+use super::HeldField;
+
+/// The document of a bot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
@@ -93,6 +96,13 @@ pub struct PolicyStatus {
     pub message: String,
 }
 
+impl PolicyStatus {
+    /// Its namespace and its name.
+    pub(crate) fn id(&self) -> ObjectName {
+        ObjectName { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+}
+
 /// One automation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -116,29 +126,16 @@ pub struct AutomationStatus {
     /// Whether it is suspended, in the configuration or by `tagwright suspend`.
     pub suspended: bool,
     /// The updates that wait for something.
-    pub holds: Vec<HoldStatus>,
+    pub holds: Vec<HeldField>,
     /// What came of the last run, in one sentence.
     pub message: String,
 }
 
-/// One update that waits for something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct HoldStatus {
-    /// The policy, as its marker names it.
-    pub policy: String,
-    /// The file, from the root of the repository.
-    pub file: String,
-    /// The line, counted from 1.
-    pub line: usize,
-    /// What the field has.
-    pub current: String,
-    /// What it would get.
-    pub wanted: String,
-    /// Which guard holds it: `manual`, `downgrade`, …
-    pub code: String,
-    /// Why, in one sentence.
-    pub reason: String,
+impl AutomationStatus {
+    /// Its namespace and its name.
+    pub(crate) fn id(&self) -> ObjectName {
+        ObjectName { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
 }
 
 /// Something under way.

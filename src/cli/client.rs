@@ -1,4 +1,4 @@
-//! The running bot, asked over its Unix socket or its URL.
+//! The client of a running bot: over the Unix socket in its data folder, or its URL.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,9 +10,10 @@ use tokio::net::UnixStream;
 use url::Url;
 
 use crate::failure::{Context, Failure, Kind, Result};
-use crate::report::json::history::History;
-use crate::schedule::status::Status;
-use crate::server::{self, Address, Due, Obeyed, Order, Poll, Refusal, SOCKET, Wish};
+use crate::server::{Address, SOCKET};
+use crate::wire::history::History;
+use crate::wire::request::{Due, HistoryQuery, Obeyed, Order, Poll, Refusal, Wish};
+use crate::wire::status::Status;
 
 /// How long an answer may take, the connection included.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -23,9 +24,9 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// The longest text of an answer that is no answer of a bot, in characters, that is shown.
 const MAX_SHOWN: usize = 200;
 
-/// A bot that listens.
-pub(super) struct Bot {
-    client: reqwest::Client,
+/// A connection to a bot that listens.
+pub(super) struct Client {
+    http: reqwest::Client,
     base: String,
     /// What it is called in messages: a URL or the path of the socket.
     pub(super) place: String,
@@ -33,7 +34,7 @@ pub(super) struct Bot {
     _address: Option<Address>,
 }
 
-impl Bot {
+impl Client {
     /// The bot that listens on TCP.
     pub(super) fn at(url: &str) -> Result<Self> {
         let wrong = || Failure::usage(format!("--url: {url:?} is no URL"), "write it like http://127.0.0.1:8080");
@@ -42,7 +43,7 @@ impl Bot {
             return Err(wrong());
         }
         let base = url.trim_end_matches('/').to_owned();
-        Ok(Self { client: builder().build()?, place: base.clone(), base, _address: None })
+        Ok(Self { http: builder().build()?, place: base.clone(), base, _address: None })
     }
 
     /// The bot of a data folder; none when nobody listens there.
@@ -56,31 +57,31 @@ impl Bot {
         if present(connected).with_context(cannot)?.is_none() {
             return Ok(None);
         }
-        let client = builder().unix_socket(socket).build()?;
+        let http = builder().unix_socket(socket).build()?;
         let place = path.display().to_string();
-        Ok(Some(Self { client, base: "http://localhost".to_owned(), place, _address: Some(address) }))
+        Ok(Some(Self { http, base: "http://localhost".to_owned(), place, _address: Some(address) }))
     }
 
     /// What it says about itself.
     pub(super) async fn status(&self) -> Result<Status> {
-        self.ask(self.client.get(self.address(&["api", "v1", "status"])?)).await
+        self.ask(self.http.get(self.address(&["api", "v1", "status"])?)).await
     }
 
     /// What it has done.
-    pub(super) async fn history(&self, query: &server::HistoryQuery) -> Result<History> {
-        self.ask(self.client.get(self.address(&["api", "v1", "history"])?).query(query)).await
+    pub(super) async fn history(&self, query: &HistoryQuery) -> Result<History> {
+        self.ask(self.http.get(self.address(&["api", "v1", "history"])?).query(query)).await
     }
 
     /// Gives an order about a policy or an automation.
     pub(super) async fn order(&self, order: Order, name: &ObjectName, reason: Option<&str>) -> Result<Obeyed> {
         let kind = if order.is_for_policies() { "policies" } else { "automations" };
         let address = self.address(&["api", "v1", kind, &name.namespace, &name.name, order.as_str()])?;
-        self.ask(self.client.post(address).json(&Wish { reason: reason.map(str::to_owned) })).await
+        self.ask(self.http.post(address).json(&Wish { reason: reason.map(str::to_owned) })).await
     }
 
     /// Lets it poll now.
     pub(super) async fn poll(&self, wish: &Poll) -> Result<Due> {
-        self.ask(self.client.post(self.address(&["api", "v1", "poll"])?).json(wish)).await
+        self.ask(self.http.post(self.address(&["api", "v1", "poll"])?).json(wish)).await
     }
 
     fn address(&self, path: &[&str]) -> Result<Url> {
