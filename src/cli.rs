@@ -38,7 +38,7 @@ const LOGGING: &str = "Logging";
 /// Polls container registries, picks one tag per policy, and commits it to the marked fields of a Git repository.
 #[derive(Debug, Parser)]
 #[command(name = "tagwright", version, max_term_width = 100, arg_required_else_help = true)]
-pub struct Arguments {
+struct Arguments {
     /// Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
     #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = LOGGING)]
     verbose: u8,

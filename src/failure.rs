@@ -48,7 +48,7 @@ pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// What went wrong, in words, and what that calls for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     kind: Kind,
     story: Story,
     hint: Option<String>,

@@ -68,12 +68,12 @@
 pub mod cli;
 pub mod config;
 mod failure;
-pub mod files;
-pub mod report;
+mod files;
+mod report;
 pub mod run;
 pub mod schedule;
 pub mod server;
-pub mod snippet;
+mod snippet;
 pub mod store;
-pub mod telemetry;
+mod telemetry;
 pub mod wire;

@@ -1,16 +1,16 @@
 //! What people outside read: findings, diffs, the summary of a run.
 
 mod age;
-pub mod check;
-pub mod diff;
-pub mod explain;
-pub mod history;
-pub mod mark;
+pub(crate) mod check;
+pub(crate) mod diff;
+pub(crate) mod explain;
+pub(crate) mod history;
+pub(crate) mod mark;
 mod run;
-pub mod sarif;
-pub mod status;
+pub(crate) mod sarif;
+pub(crate) mod status;
 mod table;
-pub mod tags;
+pub(crate) mod tags;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -24,14 +24,14 @@ use crate::snippet::Style;
 
 /// Colours for a stream that is a terminal, unless the user does not want them (<https://no-color.org>).
 #[must_use]
-pub fn style(stream: impl std::io::IsTerminal) -> Style {
+pub(crate) fn style(stream: impl std::io::IsTerminal) -> Style {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if wanted && stream.is_terminal() { Style::Colored } else { Style::Plain }
 }
 
 /// Writes findings, one a line: `file:line:column: CODE message`.
 #[must_use]
-pub fn diagnostics(findings: &[Diagnostic]) -> String {
+pub(crate) fn diagnostics(findings: &[Diagnostic]) -> String {
     let mut text = String::new();
     for finding in findings {
         let Diagnostic { file, line, column, code, message } = finding;
@@ -49,7 +49,7 @@ pub fn diagnostics(findings: &[Diagnostic]) -> String {
 
 /// Writes what the policies selected, one a line.
 #[must_use]
-pub fn policies(policies: &[Arc<PolicyReport>]) -> String {
+pub(crate) fn policies(policies: &[Arc<PolicyReport>]) -> String {
     let mut text = String::new();
     for policy in policies {
         let PolicyReport { id, image, tags, selection, hold, .. } = &**policy;
@@ -70,7 +70,7 @@ pub fn policies(policies: &[Arc<PolicyReport>]) -> String {
 
 /// Writes what failed in a run, each with what to do where that is known.
 #[must_use]
-pub fn failures(report: &Report) -> String {
+pub(crate) fn failures(report: &Report) -> String {
     let polls = report.failures.iter().map(|error| (String::new(), error));
     let automations = report
         .automations
@@ -85,7 +85,7 @@ pub fn failures(report: &Report) -> String {
 
 /// Writes one failure of a run; `whose` stands before it.
 #[must_use]
-pub fn failure_of_run(whose: &str, error: &run::Error) -> String {
+pub(crate) fn failure_of_run(whose: &str, error: &run::Error) -> String {
     let failure = Failure::from(error);
     let hint = failure.hint().map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
     format!("error: {whose}{}\n{hint}", failure.line())
@@ -93,7 +93,7 @@ pub fn failure_of_run(whose: &str, error: &run::Error) -> String {
 
 /// Writes what happened to each automation: a line, then the changes.
 #[must_use]
-pub fn automations(report: &Report) -> String {
+pub(crate) fn automations(report: &Report) -> String {
     report.automations.iter().map(automation).collect()
 }
 
@@ -125,7 +125,7 @@ fn automation(report: &AutomationReport) -> String {
 
 /// Writes what is held, one a line: `file:line: current, not wanted (policy): why`.
 #[must_use]
-pub fn holds<'h>(holds: impl IntoIterator<Item = &'h Held>) -> String {
+pub(crate) fn holds<'h>(holds: impl IntoIterator<Item = &'h Held>) -> String {
     let mut text = String::new();
     for Held { file, line, setter, current, wanted, hold } in holds {
         let (file, current, wanted) = (visible(file), quoted(current), quoted(wanted));
@@ -136,7 +136,7 @@ pub fn holds<'h>(holds: impl IntoIterator<Item = &'h Held>) -> String {
 
 /// Writes changes, one a line: `file:line: old -> new (policy)`.
 #[must_use]
-pub fn changes<'c>(changes: impl IntoIterator<Item = &'c Change>) -> String {
+pub(crate) fn changes<'c>(changes: impl IntoIterator<Item = &'c Change>) -> String {
     let mut text = String::new();
     for Change { file, line, old, new, setter, .. } in changes {
         let (file, old, new) = (visible(file), quoted(old), quoted(new));
@@ -163,6 +163,6 @@ pub(crate) fn plural(count: usize, noun: &str) -> String {
 
 /// The first seven digits of a hash.
 #[must_use]
-pub fn short(commit: &str) -> &str {
+pub(crate) fn short(commit: &str) -> &str {
     commit.get(..7).unwrap_or(commit)
 }

@@ -5,12 +5,12 @@
 //! | `GET /livez` | 200 while the bot moves, otherwise 503 and what is stuck |
 //! | `GET /readyz` | 200 once every policy was polled |
 //! | `GET /api/v1/status` | [`Status`](crate::wire::status::Status) |
-//! | `GET /api/v1/history?policy=&automation=&since=&limit=` | [`History`](crate::wire::history::History) |
-//! | `POST /api/v1/policies/NAMESPACE/NAME/hold`, `…/release` | [`Obeyed`](crate::wire::request::Obeyed); the body may be a [`Wish`](crate::wire::request::Wish) |
+//! | `GET /api/v1/history?policy=&automation=&since=&limit=` | `History` |
+//! | `POST /api/v1/policies/NAMESPACE/NAME/hold`, `…/release` | `Obeyed`; the body may be a `Wish` |
 //! | `POST /api/v1/automations/NAMESPACE/NAME/suspend`, `…/resume` | the same |
-//! | `POST /api/v1/poll` | [`Due`](crate::wire::request::Due); the body may be a [`Poll`](crate::wire::request::Poll) |
+//! | `POST /api/v1/poll` | `Due`; the body may be a `Poll` |
 //!
-//! What is not answered so is a [`Refusal`](crate::wire::request::Refusal).
+//! The documents are those of `wire`. What is not answered so is a `Refusal`.
 //!
 //! There are two listeners. The Unix socket in the data folder ([`SOCKET`]) is for the user who runs the bot, and takes orders;
 //! TCP, when asked to listen there, answers the questions (`GET`) alone. It knows no login: whoever reaches it reads the names
@@ -38,7 +38,8 @@ use crate::failure::{Failure, Kind};
 use crate::schedule::Handle;
 use socket::Socket;
 
-pub use address::{Address, SOCKET};
+pub(crate) use address::Address;
+pub use address::SOCKET;
 pub(crate) use order::obey;
 
 /// Why the bot cannot listen.

@@ -40,11 +40,11 @@ use engine::Engine;
 use files::{Files, Lock};
 
 pub use error::Error;
-pub use files::LOCK;
+pub(crate) use files::LOCK;
 pub use history::{Event, Filter, MAX_RECORD_BYTES, MAX_RECORDS, Record, Toggle};
 pub use image::{Image, SeenTag};
 pub use notice::Notice;
-pub use owed::Owed;
+pub(crate) use owed::Owed;
 pub use schema::VERSION;
 pub use status::MAX_STATUS_BYTES;
 pub use switch::{MAX_REASON_BYTES, MAX_SWITCHES, Switch, Switches};

@@ -56,17 +56,17 @@ pub(super) struct Arguments {
     output: Output,
 }
 
-/// What was found.
-struct Told {
+/// A history, and what could not be looked at for it.
+struct Answer {
     history: History,
-    /// The gravest of what failed on the way.
+    /// The gravest failure on the way; each was told when it happened.
     worst: Option<Kind>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let zone = TimeZone::system();
     let query = query(arguments, &zone)?;
-    let Told { history, worst } = super::runtime()?.block_on(obtain(arguments, &query))?;
+    let Answer { history, worst } = super::runtime()?.block_on(obtain(arguments, &query))?;
     match arguments.output {
         Output::Json => streams::json(&history)?,
         Output::Text if history.entries.is_empty() => streams::talk("nothing was found"),
@@ -89,18 +89,18 @@ fn query(arguments: &Arguments, zone: &TimeZone) -> Result<HistoryQuery> {
     })
 }
 
-async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> Result<Told> {
+async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> Result<Answer> {
     let (named, filter) = (arguments.data_dir.as_deref(), Filter::from(query));
     if !arguments.config.is_empty() {
         let sources = config::Sources { paths: arguments.config.clone(), secrets: arguments.secrets.clone() };
         return rebuilt::tell(&sources, at::folder(named).ok().as_deref(), &filter).await;
     }
     let folder = match at::find(arguments.url.as_deref(), named).await? {
-        Whereabouts::Running(bot) => return Ok(Told { history: bot.history(query).await?, worst: None }),
+        Whereabouts::Running(bot) => return Ok(Answer { history: bot.history(query).await?, worst: None }),
         Whereabouts::Folder(folder) => folder,
     };
     if let Some(history) = kept(&folder, &filter)? {
-        return Ok(Told { history, worst: None });
+        return Ok(Answer { history, worst: None });
     }
     let place = folder.display();
     let Some(sources) = rebuilt::default_sources(arguments.secrets.as_ref())? else {

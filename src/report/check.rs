@@ -13,11 +13,11 @@ const MAX_RENDERED: usize = 1_000;
 
 /// A finding and where its file is.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The URL of the Git remote that has the file; empty for a file of this machine.
-    pub remote: String,
+    pub(crate) remote: String,
     /// The finding.
-    pub finding: Finding,
+    pub(crate) finding: Finding,
 }
 
 impl Entry {
@@ -49,7 +49,7 @@ impl From<&Entry> for wire::check::Finding {
 
 /// Writes each finding with its line, the place underlined, and what to change.
 #[must_use]
-pub fn text(entries: &[Entry], style: Style) -> String {
+pub(crate) fn text(entries: &[Entry], style: Style) -> String {
     let mut text = String::new();
     for (at, entry) in entries.iter().take(MAX_RENDERED).enumerate() {
         let Finding { code, message, hint, related, .. } = &entry.finding;
@@ -74,7 +74,7 @@ pub fn text(entries: &[Entry], style: Style) -> String {
 
 /// Says in one line what was checked and found.
 #[must_use]
-pub fn summary(entries: &[Entry], marked: usize) -> String {
+pub(crate) fn summary(entries: &[Entry], marked: usize) -> String {
     let files = super::plural(marked, "marked file");
     let counts = [Severity::Error, Severity::Warning, Severity::Note].map(|severity| {
         let count = entries.iter().filter(|entry| entry.finding.severity() == severity).count();
@@ -89,7 +89,7 @@ pub fn summary(entries: &[Entry], marked: usize) -> String {
 ///
 /// See <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.
 #[must_use]
-pub fn annotations(entries: &[Entry]) -> String {
+pub(crate) fn annotations(entries: &[Entry]) -> String {
     let mut text = String::new();
     for Entry { finding, .. } in entries {
         let command = match finding.severity() {

@@ -24,7 +24,7 @@ const LABEL_WIDTH: usize = 60;
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
+pub(crate) enum Extent {
     /// A few of each.
     Some,
     /// Everything.
@@ -33,7 +33,7 @@ pub enum Extent {
 
 /// Whether something is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+pub(crate) enum Known {
     /// It is.
     Yes,
     /// It is not.
@@ -42,45 +42,45 @@ pub enum Known {
 
 /// The story of one policy.
 #[derive(Debug)]
-pub struct Story<'s> {
+pub(crate) struct Story<'s> {
     /// The policy.
-    pub policy: &'s ImagePolicy,
+    pub(crate) policy: &'s ImagePolicy,
     /// The repository whose tags these are, or the file they come from.
-    pub source: &'s str,
+    pub(crate) source: &'s str,
     /// What becomes of the tags.
-    pub funnel: Funnel<'s>,
+    pub(crate) funnel: Funnel<'s>,
     /// Whether the ages of tags were looked at.
-    pub ages: Known,
+    pub(crate) ages: Known,
     /// Why nothing is selected, whatever the tags are.
-    pub held: Option<String>,
+    pub(crate) held: Option<String>,
     /// Where fields were looked for.
-    pub places: Vec<Place>,
+    pub(crate) places: Vec<AutomationFields>,
 }
 
 /// Fields in one place.
 #[derive(Debug)]
-pub struct Place {
+pub(crate) struct AutomationFields {
     /// The automation that writes them; empty when none does.
-    pub automation: String,
+    pub(crate) automation: String,
     /// Where they are, for people.
-    pub title: String,
+    pub(crate) title: String,
     /// The fields.
-    pub fields: Fields,
+    pub(crate) fields: Fields,
     /// Why they are not known.
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
 }
 
 impl Story<'_> {
     /// The tag that is selected, unless something stands against it.
     #[must_use]
-    pub fn selected(&self) -> Option<&str> {
+    pub(crate) fn selected(&self) -> Option<&str> {
         if self.held.is_some() { None } else { self.funnel.selected() }
     }
 }
 
 /// Writes the funnel and the fields.
 #[must_use]
-pub fn text(story: &Story<'_>, extent: Extent) -> String {
+pub(crate) fn text(story: &Story<'_>, extent: Extent) -> String {
     let mut text = heading(story);
     text.push('\n');
     text.push_str(&funnel(&story.funnel, extent, &story.policy.policy));
@@ -236,7 +236,7 @@ fn why(cause: &Cause, reason: Option<&Reason>, from: Option<Timestamp>) -> Strin
 
 /// Says in one sentence what becomes of a tag. `with` is the funnel that has the tag, if the story's has not.
 #[must_use]
-pub fn sentence(story: &Story<'_>, tag: &str, with: Option<&Funnel<'_>>) -> String {
+pub(crate) fn sentence(story: &Story<'_>, tag: &str, with: Option<&Funnel<'_>>) -> String {
     let Some(with) = with else {
         return match &story.held {
             Some(held) => format!("{tag} is not selected: {held}\n"),
@@ -283,8 +283,8 @@ fn ordered(funnel: &Funnel<'_>, place: usize) -> String {
     }
 }
 
-fn fields(story: &Story<'_>, place: &Place) -> String {
-    let Place { title, fields, error, .. } = place;
+fn fields(story: &Story<'_>, place: &AutomationFields) -> String {
+    let AutomationFields { title, fields, error, .. } = place;
     let mut text = format!("{title}\n");
     if let Some(error) = error {
         let _ = writeln!(text, "  error: {error}");

@@ -13,7 +13,7 @@ type Row = [String; 6];
 
 /// Writes the table, newest first; times are in the given zone.
 #[must_use]
-pub fn text(entries: &[Entry], zone: &TimeZone) -> String {
+pub(crate) fn text(entries: &[Entry], zone: &TimeZone) -> String {
     let rows: Vec<Row> = entries.iter().flat_map(|entry| rows(entry, zone)).collect();
     table(["TIME", "AUTOMATION", "POLICY", "COMMIT", "FILE", "CHANGE"], &rows)
 }

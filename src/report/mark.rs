@@ -12,7 +12,7 @@ use crate::wire::mark::{Choice, Document, FilterTags, LeftAlone, MarkedField, Po
 
 /// Writes one line for each policy, then one for each image left alone, then a sum.
 #[must_use]
-pub fn summary(files: &[File], marking: &Marking) -> String {
+pub(crate) fn summary(files: &[File], marking: &Marking) -> String {
     let mut text = String::new();
     for group in &marking.groups {
         let _ = writeln!(text, "{}", group_line(group));
@@ -31,7 +31,7 @@ pub fn summary(files: &[File], marking: &Marking) -> String {
 
 /// Describes a policy: its name, what it follows, where, and what it selects.
 #[must_use]
-pub fn group_line(group: &Group) -> String {
+pub(crate) fn group_line(group: &Group) -> String {
     let places = plural(group.members.len(), "image");
     let origin = if group.origin == Origin::Known { ", a policy that exists" } else { "" };
     let now = match &group.outlook {
@@ -47,7 +47,7 @@ pub fn group_line(group: &Group) -> String {
 
 /// Where an image is: `file:line`.
 #[must_use]
-pub fn place(files: &[File], member: Member) -> String {
+pub(crate) fn place(files: &[File], member: Member) -> String {
     let file = &files[member.file];
     format!("{}:{}", file.path, file.inventory.images[member.image].line())
 }
@@ -81,7 +81,7 @@ fn direction_text(direction: Direction) -> &'static str {
 
 /// Whether the files were written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// They were.
     Written,
     /// They were not.

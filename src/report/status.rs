@@ -14,7 +14,7 @@ const LONG: SignedDuration = SignedDuration::from_mins(2);
 
 /// Writes a table of policies, one of automations, and one of the updates that wait, each when there is something in it.
 #[must_use]
-pub fn tables(status: &Status, now: Timestamp) -> String {
+pub(crate) fn tables(status: &Status, now: Timestamp) -> String {
     let policies: Vec<_> = status.policies.iter().map(|it| policy(it, now)).collect();
     let automations: Vec<_> = status.automations.iter().map(|it| automation(it, now)).collect();
     let held = |it: &AutomationStatus| it.holds.iter().map(|hold| self::hold(it, hold)).collect::<Vec<_>>();
@@ -35,7 +35,7 @@ pub fn tables(status: &Status, now: Timestamp) -> String {
 
 /// Writes what the tables do not say: a configuration that is not used, work that does not move.
 #[must_use]
-pub fn warnings(status: &Status, now: Timestamp) -> String {
+pub(crate) fn warnings(status: &Status, now: Timestamp) -> String {
     let mut text = String::new();
     if let Some(failure) = &status.configuration.failure {
         let since = age::since(Some(failure.since), now);
@@ -55,7 +55,7 @@ pub fn warnings(status: &Status, now: Timestamp) -> String {
 
 /// Says as of when a status is that was kept for when no bot runs.
 #[must_use]
-pub fn kept(status: &Status, place: &str, now: Timestamp) -> String {
+pub(crate) fn kept(status: &Status, place: &str, now: Timestamp) -> String {
     let age = age::since(Some(status.written), now);
     let written = status.written.strftime("%Y-%m-%dT%H:%M:%SZ");
     format!("note: no bot is running on {place}; this is what the last one wrote {age} ago, at {written}")

@@ -14,7 +14,7 @@ const FILE_MODE: u32 = 0o600;
 const MAX_ASIDE: usize = 100;
 
 /// The name of the file in a data directory that is locked as long as a process uses the directory.
-pub const LOCK: &str = "state.lock";
+pub(crate) const LOCK: &str = "state.lock";
 
 /// The paths of the state.
 #[derive(Debug, Clone)]

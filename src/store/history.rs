@@ -278,3 +278,21 @@ fn keep<T, const N: usize>(entries: &mut Vec<T>, room: &mut usize, texts: impl F
     let count = entries.iter_mut().map_while(|entry| fits(entry).then_some(())).count();
     entries.truncate(count);
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::Record;
+
+    #[test]
+    fn records_are_read_and_written_byte_for_byte_as_by_the_first_version() {
+        for json in [
+            r#"{"time":1700000000000,"automation":"shop/images","url":"https://git.example.com/shop.git","branch":"main","event":{"pushed":{"commit":"4c5d6e7f"}},"message":"Update","changes":[{"policy":"shop:web","file":"a.yaml","line":3,"old":"1.0","new":"1.1"}],"holds":[{"policy":"shop:api","file":"b.yaml","line":4,"current":"1.0","wanted":"1.1","code":"manual","reason":"held by hand"}],"left_out":0}"#,
+            r#"{"time":1700000000000,"automation":"","url":"","branch":"","event":{"switched":{"name":"shop:web","to":"held"}},"message":"broken","changes":[],"holds":[],"left_out":2}"#,
+            r#"{"time":1700000000000,"automation":"shop/images","url":"","branch":"","event":"failed","message":"","changes":[],"holds":[],"left_out":0}"#,
+        ] {
+            let record: Record = serde_json::from_str(json).unwrap();
+            assert_eq!(serde_json::to_string(&record).unwrap(), json);
+        }
+    }
+}

@@ -15,7 +15,7 @@ pub(crate) struct Document {
     pub(crate) listed: usize,
     pub(crate) dropped: Vec<Group>,
     pub(crate) candidates: Vec<Candidate>,
-    pub(crate) places: Vec<Where>,
+    pub(crate) places: Vec<AutomationFields>,
 }
 
 #[derive(Debug, Serialize)]
@@ -39,7 +39,7 @@ pub(crate) struct Candidate {
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Where {
+pub(crate) struct AutomationFields {
     pub(crate) automation: String,
     pub(crate) fields: Vec<Field>,
     pub(crate) diagnostics: Vec<Diagnostic>,

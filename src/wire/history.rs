@@ -8,17 +8,17 @@ use super::{ChangedField, HeldField};
 /// What was done, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct History {
+pub(crate) struct History {
     /// Where it comes from.
-    pub source: Source,
+    pub(crate) source: Source,
     /// The entries, newest first.
-    pub entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
 }
 
 /// Where a history comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Source {
+pub(crate) enum Source {
     /// A bot kept it.
     Store,
     /// It was found in the commits of the Git remotes: commits alone, holds and failures are not known.
@@ -28,39 +28,39 @@ pub enum Source {
 /// One thing that was done, or was not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Entry {
+pub(crate) struct Entry {
     /// When.
-    pub time: Timestamp,
+    pub(crate) time: Timestamp,
     /// What: `pushed`, `held`, `failed`, or by hand `policyHeld`, `policyReleased`, `automationSuspended`,
     /// `automationResumed`.
-    pub event: Event,
+    pub(crate) event: Event,
     /// The automation, `namespace/name`; empty where it is not known.
-    pub automation: String,
+    pub(crate) automation: String,
     /// The Git remote, without credentials.
-    pub remote: String,
+    pub(crate) remote: String,
     /// The branch.
-    pub branch: String,
+    pub(crate) branch: String,
     /// The full hash of the commit; empty where there is none.
-    pub commit: String,
+    pub(crate) commit: String,
     /// A sentence for people.
-    pub message: String,
+    pub(crate) message: String,
     /// Why the second destination of the push did not get the commit; empty where there is none, or it did.
     #[serde(default)]
-    pub missed: String,
+    pub(crate) missed: String,
     /// The policy (`namespace:name`) or automation (`namespace/name`) that an order by hand was about; empty otherwise.
-    pub subject: String,
+    pub(crate) subject: String,
     /// The fields that were changed.
-    pub changes: Vec<ChangedField>,
+    pub(crate) changes: Vec<ChangedField>,
     /// The fields that were held back.
-    pub holds: Vec<HeldField>,
+    pub(crate) holds: Vec<HeldField>,
     /// How many changes and holds were too many to be kept.
-    pub left_out: usize,
+    pub(crate) left_out: usize,
 }
 
 /// The kinds of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Event {
+pub(crate) enum Event {
     /// A commit was pushed.
     Pushed,
     /// All that was to be done was held back.

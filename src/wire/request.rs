@@ -6,49 +6,49 @@ use tagwright_core::automation::ObjectName;
 
 /// An answer that says no.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// In one sentence.
-    pub error: String,
+    pub(crate) error: String,
 }
 
 /// Which part of the history is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct HistoryQuery {
+pub(crate) struct HistoryQuery {
     /// Entries about this policy, `namespace:name`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub policy: Option<String>,
+    pub(crate) policy: Option<String>,
     /// Entries about this automation, `namespace/name`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub automation: Option<String>,
+    pub(crate) automation: Option<String>,
     /// Entries not older than this.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
+    pub(crate) since: Option<Timestamp>,
     /// At most so many.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
 }
 
 /// What is to be polled now.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Poll {
+pub(crate) struct Poll {
     /// The image repository of this policy, `namespace:name`; none is all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy: Option<String>,
+    pub(crate) policy: Option<String>,
 }
 
 /// What a wish to poll came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Due {
+pub(crate) struct Due {
     /// How many image repositories and automations are due now.
-    pub due: usize,
+    pub(crate) due: usize,
 }
 
 /// An order about a policy or an automation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Order {
+pub(crate) enum Order {
     /// The fields of a policy stay as they are.
     Hold,
     /// They do not any more; holds for reverts are lifted, too.
@@ -62,27 +62,27 @@ pub enum Order {
 /// What an order comes with.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wish {
+pub(crate) struct Wish {
     /// Why, for those who will ask.
     #[serde(default)]
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 /// What an order came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Obeyed {
+pub(crate) struct Obeyed {
     /// The order.
-    pub order: Order,
+    pub(crate) order: Order,
     /// The policy (`namespace:name`) or automation (`namespace/name`).
-    pub name: String,
+    pub(crate) name: String,
     /// Whether something is, or may be, otherwise than before.
-    pub changed: bool,
+    pub(crate) changed: bool,
 }
 
 impl Order {
     /// The order in a path of the API.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Hold => "hold",
             Self::Release => "release",
@@ -93,13 +93,13 @@ impl Order {
 
     /// Whether it is about a policy; otherwise about an automation.
     #[must_use]
-    pub const fn is_for_policies(self) -> bool {
+    pub(crate) const fn is_for_policies(self) -> bool {
         matches!(self, Self::Hold | Self::Release)
     }
 
     /// The name as the store and people know it.
     #[must_use]
-    pub fn written(self, name: &ObjectName) -> String {
+    pub(crate) fn written(self, name: &ObjectName) -> String {
         if self.is_for_policies() { name.marker() } else { name.to_string() }
     }
 }

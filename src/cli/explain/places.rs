@@ -15,7 +15,7 @@ use tagwright_core::plan::{Guards, MarkedFile};
 use crate::config::Configuration;
 use crate::failure::Kind;
 use crate::failure::{Context, Result};
-use crate::report::explain::Place;
+use crate::report::explain::AutomationFields;
 use crate::store::Switches;
 use crate::{files, run};
 
@@ -81,7 +81,7 @@ impl Selected<'_> {
 /// What was found.
 #[derive(Default)]
 pub(super) struct Looked {
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<AutomationFields>,
     /// The gravest of what failed.
     pub(super) worst: Option<Kind>,
 }
@@ -110,7 +110,7 @@ pub(super) async fn directory(
         let files: Vec<_> = found.iter().filter(|(path, _)| is_within(path, paths)).map(read).collect();
         let fields = selected.fields(&files, Some(automation)).await;
         let title = format!("{} in {shown}{}", automation.id, below(paths));
-        places.push(Place { automation: automation.id.to_string(), title, fields, error: None });
+        places.push(AutomationFields { automation: automation.id.to_string(), title, fields, error: None });
     }
     let outside = |path: &str| !automations.iter().any(|automation| is_within(path, &automation.paths));
     let rest = found.into_iter().filter(|(path, _)| outside(path));
@@ -122,7 +122,7 @@ pub(super) async fn directory(
     let fields = selected.fields(&rest, None).await.held(why);
     if automations.is_empty() || !fields.fields.is_empty() || !fields.diagnostics.is_empty() {
         let title = if automations.is_empty() { format!("in {shown}") } else { format!("elsewhere in {shown}") };
-        places.push(Place { automation: String::new(), title, fields, error: None });
+        places.push(AutomationFields { automation: String::new(), title, fields, error: None });
     }
     Ok(Looked { places, worst: None })
 }
@@ -148,19 +148,32 @@ pub(super) async fn remotes(
         let below = below(&automation.paths);
         let id = automation.id.to_string();
         looked.places.push(match selected.remote_fields(&git, automation).await {
-            Ok((branch, fields)) => {
-                Place { title: format!("{id} on {branch} of {url}{below}"), automation: id, fields, error: None }
-            }
+            Ok((branch, fields)) => AutomationFields {
+                title: format!("{id} on {branch} of {url}{below}"),
+                automation: id,
+                fields,
+                error: None,
+            },
             Err(error) => {
                 looked.worst = looked.worst.max(Some(error.kind()));
                 let error = Some(error.chain());
-                Place { title: format!("{id} in {url}{below}"), automation: id, fields: Fields::default(), error }
+                AutomationFields {
+                    title: format!("{id} in {url}{below}"),
+                    automation: id,
+                    fields: Fields::default(),
+                    error,
+                }
             }
         });
     }
     if looked.places.is_empty() {
         let title = "no automation has the policy in scope".to_owned();
-        looked.places.push(Place { automation: String::new(), title, fields: Fields::default(), error: None });
+        looked.places.push(AutomationFields {
+            automation: String::new(),
+            title,
+            fields: Fields::default(),
+            error: None,
+        });
     }
     Ok(looked)
 }

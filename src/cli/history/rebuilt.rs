@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Told;
+use super::Answer;
 use crate::cli::{run as runs, streams};
 use crate::config;
 use crate::failure::{Context, Result};
@@ -21,7 +21,7 @@ pub(super) fn default_sources(secrets: Option<&PathBuf>) -> Result<Option<config
 }
 
 /// Fetches the remotes of a configuration, and finds what was committed. The mirrors in a folder are used where there are any.
-pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filter: &Filter) -> Result<Told> {
+pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filter: &Filter) -> Result<Answer> {
     let configuration = config::load(sources)?;
     let temporary;
     let folder = match folder.filter(|folder| folder.is_dir()) {
@@ -41,5 +41,5 @@ pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filte
     }
     let entries = past.records.into_iter().map(Entry::from).collect();
     let worst = past.failures.iter().map(run::Error::kind).max();
-    Ok(Told { history: History { source: Source::Git, entries }, worst })
+    Ok(Answer { history: History { source: Source::Git, entries }, worst })
 }

@@ -176,7 +176,6 @@ async fn read(handle: Handle, mut watch: Watch, sources: Sources, mut asked: tok
     loop {
         let asked = tokio::select! {
             _ = asked.recv() => true,
-            () = handle.reload_wanted() => true,
             () = tokio::time::sleep(LOOK) => false,
         };
         let look = sources.clone();

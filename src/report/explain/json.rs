@@ -3,9 +3,10 @@
 use tagwright_core::explain::{Cause, Fate, Funnel};
 use tagwright_core::guard::Hold;
 
-use super::{Place, Story, sentence};
+use super::{AutomationFields, Story, sentence};
 use crate::wire::edit::Diagnostic;
-use crate::wire::explain::{Candidate, Document, Field, Group, One, Tag, Where};
+use crate::wire::explain as wire;
+use crate::wire::explain::{Candidate, Document, Field, Group, One, Tag};
 
 impl Document {
     /// Everything that the text says.
@@ -35,13 +36,13 @@ impl Document {
             listed: story.funnel.listed,
             dropped: story.funnel.dropped.iter().map(group).collect(),
             candidates: story.funnel.candidates.iter().map(candidate).collect(),
-            places: story.places.iter().map(Where::of).collect(),
+            places: story.places.iter().map(wire::AutomationFields::of).collect(),
         }
     }
 }
 
-impl Where {
-    fn of(place: &Place) -> Self {
+impl wire::AutomationFields {
+    fn of(place: &AutomationFields) -> Self {
         let field = |it: &tagwright_core::explain::Field| Field {
             file: it.file.clone(),
             line: it.line,

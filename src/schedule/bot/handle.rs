@@ -36,7 +36,7 @@ impl Handle {
     }
 
     /// Says that the configuration as it stands now cannot be used; the one before goes on to be.
-    pub fn configuration_failed(&self, failure: &Failure) {
+    pub(crate) fn configuration_failed(&self, failure: &Failure) {
         let text = failure.render(Style::Plain);
         let message = text.trim_end();
         let now = self.shared.now();
@@ -47,16 +47,6 @@ impl Handle {
         }
         state.configuration.failure = Some(ConfigurationFailure { since, message: message.to_owned() });
         state.journal.fails(Subject::Configuration, failure.kind(), message, now.elapsed);
-    }
-
-    /// Asks those who read the configuration to do so again.
-    pub fn reload(&self) {
-        self.shared.reload.notify_one();
-    }
-
-    /// Waits until somebody asks for the configuration to be read again.
-    pub async fn reload_wanted(&self) {
-        self.shared.reload.notified().await;
     }
 
     /// What the bot says about itself. Reads the store, so it may have to wait for the disk.

@@ -8,7 +8,7 @@ use crate::failure::Kind;
 use crate::wire::HeldField;
 
 /// How often there is a sign of life, so that silence never means that all is well.
-pub const SIGN_OF_LIFE: Duration = Duration::from_secs(3600);
+const SIGN_OF_LIFE: Duration = Duration::from_secs(3600);
 
 /// What can fail.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -32,8 +32,6 @@ pub(super) struct Shared {
     pub(super) stop: watch::Sender<bool>,
     /// When there was last nothing due and nothing under way.
     pub(super) settled: watch::Sender<Option<Duration>>,
-    /// Somebody wants the configuration to be read again.
-    pub(super) reload: Notify,
     /// When the loop last moved, in milliseconds since the start.
     beat: AtomicU64,
 }
@@ -72,7 +70,6 @@ impl Shared {
             wake: Notify::new(),
             stop: watch::Sender::new(false),
             settled: watch::Sender::new(None),
-            reload: Notify::new(),
             beat: AtomicU64::new(0),
         }
     }
