@@ -96,7 +96,7 @@ enum Command {
     Completions(completions::Arguments),
 }
 
-/// How a command ended, when nothing failed.
+/// The end of a command that did not fail as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     /// Done, or nothing to do.
@@ -173,7 +173,7 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-/// What a command prints.
+/// The formats that most commands print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum Output {
     /// Text for people.

@@ -1,4 +1,4 @@
-//! What people outside read: findings, diffs, the summary of a run.
+//! Texts for people: findings, diffs, the summary of a run.
 
 mod age;
 pub(crate) mod check;

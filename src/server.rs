@@ -54,17 +54,17 @@ pub enum Error {
     /// The Unix socket could not be made.
     #[error("cannot listen on {}", path.display())]
     Socket {
-        /// The socket.
+        /// The file of the socket.
         path: PathBuf,
-        /// Why.
+        /// The reason of the system.
         source: io::Error,
     },
     /// The TCP address could not be bound.
     #[error("cannot listen on {address}")]
     Tcp {
-        /// The address.
+        /// The address that `--listen` named.
         address: SocketAddr,
-        /// Why.
+        /// The reason of the system.
         source: io::Error,
     },
 }

@@ -9,27 +9,27 @@ use tagwright_core::change::{Excerpt, Location, Severity};
 /// Whether text is for a terminal with colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Style {
-    /// Text alone.
+    /// Text without colours, for files, pipes and logs.
     #[default]
     Plain,
     /// Text with ANSI colours.
     Colored,
 }
 
-/// One thing that was found.
+/// One finding or problem, with everything that is to be shown of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paragraph<'a> {
-    /// How grave it is.
+    /// Its severity, which is its first word.
     pub(crate) severity: Severity,
-    /// Its code.
+    /// Its code, such as `TW001`, where there is one.
     pub(crate) code: Option<&'a str>,
-    /// What it is: one sentence.
+    /// The message: one sentence, lower case, no final period.
     pub(crate) message: &'a str,
     /// Where it is.
     pub(crate) location: &'a Location,
     /// A second place that belongs to it, and what is there.
     pub(crate) related: Option<(&'a Location, &'a str)>,
-    /// What to change.
+    /// The change that would mend it.
     pub(crate) hint: Option<&'a str>,
 }
 

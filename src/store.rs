@@ -1,4 +1,4 @@
-//! What must outlive a run: tag lists, when a tag was first seen, what was done, and what people asked for.
+//! The state that outlives a run: tag lists, when a tag was first seen, what was done, and what people asked for.
 //!
 //! An edge: it knows one file, `state.redb` in the data directory, and decides nothing. Git stays the source of truth; with
 //! this file deleted, the bot makes the same commits. Opening it therefore never fails: a file that cannot be used is set
@@ -58,20 +58,20 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How often it is tried meanwhile.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// What outlives a run. Cheap to clone; all clones share one file.
+/// The state that outlives a run. Cheap to clone; all clones share one file.
 #[derive(Debug, Clone)]
 pub struct Store {
     engine: Arc<Engine>,
 }
 
-/// What became of opening a data directory.
+/// The result of opening a data directory. It is never a failure: a bot works without its memory, too.
 #[derive(Debug)]
 pub enum Opened {
     /// The store can be used.
     Ready {
         /// The store, in the directory or, as the notice then says, in memory.
         store: Store,
-        /// What a person should know.
+        /// The notice to show, where the state is not what it was.
         notice: Option<Notice>,
     },
     /// Another process uses the directory, such as a running bot.

@@ -11,11 +11,11 @@ use crate::store::{Opened, Store};
 /// The store's file in the data folder.
 const STATE: &str = "state.redb";
 
-/// What can be asked.
+/// Somebody to ask: a bot, or the files that one has left.
 pub(super) enum Whereabouts {
     /// A bot that listens.
     Running(Client),
-    /// What is in this folder, where no bot runs.
+    /// The data folder, where no bot runs.
     Folder(PathBuf),
 }
 
@@ -66,7 +66,7 @@ pub(super) fn left(folder: &Path) -> Result<Option<Store>> {
     }
 }
 
-/// What to do where no bot runs and none has left anything.
+/// The hint where no bot runs and none has left anything.
 pub(super) fn start(folder: &Path) -> String {
     let folder = folder.display();
     format!("start a bot with `tagwright run --data-dir {folder}`, or name the folder of one that runs: --data-dir DIR")

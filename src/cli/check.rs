@@ -46,7 +46,7 @@ pub(super) struct Arguments {
     output: Output,
 }
 
-/// What is printed.
+/// The formats of the findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum Output {
     /// Text for people.
@@ -60,16 +60,16 @@ enum Output {
     Github,
 }
 
-/// What was read and found of the files.
+/// The files as they were read, and the findings in them.
 #[derive(Default)]
 struct Observed {
     entries: Vec<Entry>,
     usage: Usage,
-    /// How much was seen of the repository of each automation.
+    /// The extent to which the repository of each automation was seen.
     seen: Vec<(ObjectName, View)>,
     /// Paths of automations that do not exist.
     missing: Vec<(ObjectName, String)>,
-    /// How many files have markers.
+    /// The number of files with markers.
     marked: usize,
     /// The worst failure to read a remote, which was reported.
     failed: Option<crate::run::Kind>,
@@ -118,7 +118,7 @@ fn configuration(arguments: &Arguments) -> Result<Option<Configuration>> {
     Ok(Some(config::load(&Sources { paths, secrets: arguments.secrets.clone() })?))
 }
 
-/// What automations and policies are held against.
+/// The automations and policies that markers are held against.
 fn rules(configuration: &Configuration) -> Rules<'_> {
     let Configuration { automations, policies, origins, .. } = configuration;
     Rules { automations, policies, origins }

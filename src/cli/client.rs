@@ -28,7 +28,7 @@ const MAX_SHOWN: usize = 200;
 pub(super) struct Client {
     http: reqwest::Client,
     base: String,
-    /// What it is called in messages: a URL or the path of the socket.
+    /// The address in messages: a URL or the path of the socket.
     pub(super) place: String,
     /// Keeps the short name of the socket alive.
     _address: Option<Address>,
@@ -62,12 +62,12 @@ impl Client {
         Ok(Some(Self { http, base: "http://localhost".to_owned(), place, _address: Some(address) }))
     }
 
-    /// What it says about itself.
+    /// Asks for the status document.
     pub(super) async fn status(&self) -> Result<Status> {
         self.ask(self.http.get(self.address(&["api", "v1", "status"])?)).await
     }
 
-    /// What it has done.
+    /// Asks for the part of the history that the query selects.
     pub(super) async fn history(&self, query: &HistoryQuery) -> Result<History> {
         self.ask(self.http.get(self.address(&["api", "v1", "history"])?).query(query)).await
     }
@@ -120,7 +120,7 @@ fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder().timeout(DEADLINE).redirect(reqwest::redirect::Policy::none())
 }
 
-/// What a socket, or its folder, gave; nothing when it is not there or nobody listens on it.
+/// The result of opening a socket or its folder; none when it is not there or nobody listens on it.
 fn present<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
     use std::io::ErrorKind::{ConnectionRefused, NotFound};
     match result {

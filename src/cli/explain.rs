@@ -21,7 +21,7 @@ use crate::{config, run};
 /// Endings that a marker may have, and the name of a policy has not.
 const FIELDS: [&str; 3] = [":tag", ":name", ":digest"];
 
-/// How many policies are named to someone who asks for one that does not exist.
+/// Policies that are named to someone who asks for one that does not exist.
 const MAX_NAMED: usize = 10;
 
 /// Tell why a policy selects what it selects, and what becomes of the fields that it sets; or exit with 1 when it selects
@@ -190,7 +190,7 @@ fn named<'p>(policies: &'p [Arc<ImagePolicy>], text: &str) -> Result<&'p Arc<Ima
     })
 }
 
-/// What was probably meant by a policy that does not exist.
+/// The hint for a policy that does not exist: the one that was probably meant, or those that there are.
 fn hint(policies: &[Arc<ImagePolicy>], namespace: &str, name: &str) -> String {
     if let Some(policy) = policies.iter().find(|policy| policy.id.name == name) {
         return format!("a policy of that name is in namespace {0:?}: {1}", policy.id.namespace, policy.id.marker());

@@ -20,7 +20,7 @@ use crate::store::Filter;
 use crate::wire::history::{Entry, History, Source};
 use crate::wire::request::HistoryQuery;
 
-/// How many entries are shown by default.
+/// Entries that are shown when `--limit` is not given.
 const LIMIT: usize = 100;
 
 /// Show what was committed, held back and failed, newest first.
@@ -112,7 +112,7 @@ async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> Result<Answer> {
     rebuilt::tell(&sources, Some(&folder), &filter).await
 }
 
-/// What a bot has left in a folder.
+/// The history that a bot has left in a folder; none where it has left nothing.
 fn kept(folder: &Path, filter: &Filter) -> Result<Option<History>> {
     let Some(store) = at::left(folder)? else { return Ok(None) };
     let entries = store.records(filter)?.into_iter().map(Entry::from).collect();

@@ -19,7 +19,7 @@ use crate::files;
 /// Workflows are left alone: a push that changes one is refused without a special permission, and everything with it.
 const LEFT_ALONE: &str = ".github/workflows/";
 
-/// How many documents that cannot be read are named.
+/// Unreadable documents that are named one by one; the rest is counted.
 const MAX_UNREAD: usize = 10;
 
 /// Put markers on images and write the policies for them; without --write, show what would be written.
@@ -162,7 +162,7 @@ fn existing(arguments: &Arguments) -> Result<Option<(String, Vec<Known>)>> {
     Ok(Some((streams::read(path)?, known.collect())))
 }
 
-/// What the policies are for; none when that is not known and nothing is to be written.
+/// The remote that the policies are written for; none when it is not known and nothing is to be written.
 fn target(arguments: &Arguments, marking: &Marking) -> Result<Option<Target>> {
     let checkout = git::local_checkout(&arguments.directory);
     let url = match &arguments.git_url {

@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     trailers: bool,
 }
 
-/// What `--changes` holds.
+/// The document that `--changes` names.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Input {

@@ -9,7 +9,7 @@ use crate::wire::status::{AutomationStatus, PolicyStatus, Status};
 /// The namespace of a name that is written without one.
 const DEFAULT_NAMESPACE: &str = "default";
 
-/// What a name is to name.
+/// The kinds of objects that a command line names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ObjectKind {
     /// A policy, written `NS:NAME` as in markers.
@@ -19,7 +19,7 @@ pub(super) enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// How a name of this kind is written.
+    /// A name of this kind as people and the store write it.
     pub(super) fn written(self, name: &ObjectName) -> String {
         match self {
             Self::Policy => name.marker(),
@@ -27,7 +27,7 @@ impl ObjectKind {
         }
     }
 
-    /// The word for it.
+    /// The word for an object of this kind, in messages.
     pub(super) fn noun(self) -> &'static str {
         match self {
             Self::Policy => "policy",
@@ -35,7 +35,7 @@ impl ObjectKind {
         }
     }
 
-    /// What stands before the word.
+    /// The indefinite article of the word.
     pub(super) fn article(self) -> &'static str {
         match self {
             Self::Policy => "a",
@@ -62,7 +62,7 @@ pub(super) fn parse(text: &str) -> Result<ObjectName> {
     Ok(ObjectName { namespace: namespace.to_owned(), name: name.to_owned() })
 }
 
-/// What was probably meant by a name that a bot does not know; nothing when nothing is like it.
+/// The hint for a name that a bot does not know; none when no known name is like it.
 pub(super) fn meant(kind: ObjectKind, name: &ObjectName, status: &Status) -> Option<String> {
     let known = kind.known(status);
     if let Some(other) = known.iter().find(|other| other.name == name.name) {

@@ -60,7 +60,7 @@ impl Arguments {
     }
 }
 
-/// What a run is made of.
+/// The settings of a run, from the command line.
 #[derive(Debug)]
 pub(super) struct Settings {
     /// Where the configuration is.
@@ -130,7 +130,7 @@ fn something_to_do(sources: &config::Sources, configuration: &config::Configurat
     Err(Failure::usage(message, "write an ImageAutomation, an ImageUpdateAutomation or an Application"))
 }
 
-/// What is kept from one run to the next: in the data directory, or for the length of this run.
+/// The state that is kept from one run to the next: in the data directory, or for the length of this run.
 fn store(data_dir: Option<&Path>) -> Store {
     let Some(folder) = data_dir else { return Store::in_memory() };
     match Store::open(folder) {

@@ -46,7 +46,7 @@ pub(super) fn read_lossy(path: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes(path)?).into_owned())
 }
 
-/// What a file is called in messages.
+/// The name of a file in messages.
 pub(super) fn name(path: &Path) -> String {
     if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() }
 }

@@ -15,7 +15,7 @@ use crate::store::{MAX_REASON_BYTES, Store};
 use crate::wire::request::{Obeyed, Order};
 use crate::wire::status::Status;
 
-/// What an order is about, and to whom it goes.
+/// The arguments of every order: its subject, and the bot that gets it.
 #[derive(Debug, clap::Args)]
 pub(super) struct About {
     /// Policy (NS:NAME) or automation (NS/NAME); a name alone is in the namespace default
@@ -100,7 +100,7 @@ fn kind(order: Order) -> ObjectKind {
     if order.is_for_policies() { ObjectKind::Policy } else { ObjectKind::Automation }
 }
 
-/// What was meant by a name that is not known as this kind.
+/// The hint for a name that is not known as this kind of object: it may be one of the other kind, or misspelt.
 fn hint(order: Order, name: &ObjectName, status: &Status) -> String {
     let (other, command) = match order {
         Order::Hold => (ObjectKind::Automation, "suspend"),

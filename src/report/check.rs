@@ -1,4 +1,4 @@
-//! What `check` found, as text for people and as annotations of a workflow. SARIF is in `report::sarif`.
+//! The findings of `check`, as text for people and as annotations of a workflow. SARIF is in `report::sarif`.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use tagwright_core::lint::Finding;
 use crate::snippet::{Paragraph, Style};
 use crate::wire;
 
-/// How many findings are written out as text; the rest is counted.
+/// Findings beyond this number are counted, not written out: a terminal holds no more.
 const MAX_RENDERED: usize = 1_000;
 
 /// A finding and where its file is.
@@ -16,7 +16,7 @@ const MAX_RENDERED: usize = 1_000;
 pub(crate) struct Entry {
     /// The URL of the Git remote that has the file; empty for a file of this machine.
     pub(crate) remote: String,
-    /// The finding.
+    /// The finding, its file named from the root of the repository or as the user can open it.
     pub(crate) finding: Finding,
 }
 

@@ -1,4 +1,4 @@
-//! What `explain` says: the funnel of a policy, the fate of one tag, and the fields.
+//! The answer of `explain` as text: the funnel of a policy, the fate of one tag, and the fields.
 
 mod json;
 
@@ -13,41 +13,41 @@ use tagwright_core::policy::{Direction, Filter, Order, Policy, Reason};
 use super::tags::{Row, table};
 use super::{plural, quoted};
 
-/// How many candidates are shown unless everything is asked for.
+/// Candidates that are shown, the best first, unless everything is asked for.
 const CANDIDATES: usize = 10;
 
-/// How many tags are shown for each cause unless everything is asked for.
+/// Tags that are shown as examples of each cause unless everything is asked for.
 const EXAMPLES: usize = 5;
 
 /// Labels longer than this are not padded.
 const LABEL_WIDTH: usize = 60;
 
-/// How much is shown.
+/// The length of the answer: long lists are cut unless somebody wants all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// A few of each.
+    /// The first of each list, and how many more there are.
     Some,
-    /// Everything.
+    /// Every tag and candidate.
     All,
 }
 
-/// Whether something is known.
+/// Whether the ages of tags are known. Without them a minimum age cannot be judged, and the text says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// It is.
+    /// Ages were looked at.
     Yes,
-    /// It is not.
+    /// Nothing tells them.
     No,
 }
 
 /// The story of one policy.
 #[derive(Debug)]
 pub(crate) struct Story<'s> {
-    /// The policy.
+    /// The policy that is explained.
     pub(crate) policy: &'s ImagePolicy,
     /// The repository whose tags these are, or the file they come from.
     pub(crate) source: &'s str,
-    /// What becomes of the tags.
+    /// The tags that fall away, each with its cause, and the candidates that are left.
     pub(crate) funnel: Funnel<'s>,
     /// Whether the ages of tags were looked at.
     pub(crate) ages: Known,
@@ -57,14 +57,14 @@ pub(crate) struct Story<'s> {
     pub(crate) places: Vec<AutomationFields>,
 }
 
-/// Fields in one place.
+/// The fields that one automation writes, or that are in a directory which no automation reads.
 #[derive(Debug)]
 pub(crate) struct AutomationFields {
     /// The automation that writes them; empty when none does.
     pub(crate) automation: String,
     /// Where they are, for people.
     pub(crate) title: String,
-    /// The fields.
+    /// The fields with their values now and after a run, and what was noticed in their files.
     pub(crate) fields: Fields,
     /// Why they are not known.
     pub(crate) error: Option<String>,

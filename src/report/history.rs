@@ -1,4 +1,4 @@
-//! What was done, as a table: a line for each field that was changed or held back.
+//! The history as a table: a line for each field that was changed or held back.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -48,7 +48,7 @@ fn rows(entry: &Entry, zone: &TimeZone) -> Vec<Row> {
     rows
 }
 
-/// What an entry without fields is about.
+/// The words for an entry that has no fields: its event, and the message where there is one.
 fn what(entry: &Entry) -> String {
     let word = match entry.event {
         Event::Pushed => "pushed",

@@ -1,4 +1,4 @@
-//! What `mark` says: the policies it derived, the images it left alone, and the same as JSON.
+//! The answer of `mark`: the policies it derived, the images it left alone, and the same as JSON.
 
 use std::fmt::Write;
 
@@ -82,9 +82,9 @@ fn direction_text(direction: Direction) -> &'static str {
 /// Whether the files were written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// They were.
+    /// The files have their markers and policies now.
     Written,
-    /// They were not.
+    /// Nothing was touched; the answer shows what would be written.
     Shown,
 }
 

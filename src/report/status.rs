@@ -1,4 +1,4 @@
-//! What a bot says about itself, as tables in the manner of `kubectl get`.
+//! The status of a bot as tables in the manner of `kubectl get`.
 
 use std::fmt::Write;
 

@@ -22,7 +22,7 @@ pub enum Error {
     Registry {
         /// The image repository's name.
         image: String,
-        /// Why.
+        /// The failure of the registry's client.
         source: registry::Error,
     },
     /// The Git remote could not be read or written.

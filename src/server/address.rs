@@ -22,7 +22,7 @@ impl Address {
     /// Opens a folder.
     ///
     /// # Errors
-    /// Those of the system.
+    /// The folder cannot be opened.
     pub(crate) fn new(folder: &Path) -> io::Result<Self> {
         let open = cfg!(target_os = "linux").then(|| File::open(folder)).transpose()?;
         Ok(Self { folder: folder.to_owned(), open })

@@ -1,4 +1,4 @@
-//! What is answered at which path.
+//! The routes: each path with its handler, its checks and its limits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,7 +29,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// The longest body of a request: orders are short.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// What the routes work with.
+/// The state that all handlers share.
 #[derive(Clone)]
 struct App {
     handle: Handle,
@@ -40,7 +40,7 @@ struct App {
 /// An answer that says no.
 type No = (StatusCode, Json<Refusal>);
 
-/// What anyone who reaches the bot may ask.
+/// The routes that only answer questions, for anyone who reaches the bot.
 pub(super) fn questions(handle: Handle) -> Router {
     finish(asked(), handle)
 }

@@ -17,7 +17,7 @@ use super::open;
 /// used again.
 const MOST_RELAXED: u32 = 256;
 
-/// How soon what was written must be on the disk.
+/// The durability of a transaction: how soon it must be on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
     /// Before the call returns.

@@ -1,4 +1,4 @@
-//! What was done, newest first.
+//! The history: records of commits, holds, failures and orders, read newest first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,35 +20,35 @@ pub const MAX_RECORD_BYTES: usize = 64 * 1024;
 /// Something that was done, or that was not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// When, to the millisecond.
+    /// The moment, to the millisecond.
     #[serde(with = "time")]
     pub time: Timestamp,
-    /// For which automation, `namespace/name`.
+    /// The automation, `namespace/name`.
     pub automation: String,
-    /// In which remote, without credentials.
+    /// The Git remote, without credentials.
     pub url: String,
-    /// On which branch.
+    /// The push branch.
     pub branch: String,
-    /// What.
+    /// The kind of record, with what only that kind has.
     pub event: Event,
     /// A sentence for people.
     pub message: String,
-    /// What was changed.
+    /// The fields that were changed.
     pub changes: Vec<ChangedField>,
-    /// What was held back.
+    /// The fields that keep their values although others are selected.
     pub holds: Vec<HeldField>,
-    /// How many changes and holds there was no room for. Set by the store.
+    /// The number of changes and holds for which there was no room. Set by the store.
     #[serde(default)]
     pub left_out: usize,
 }
 
-/// What a record is about.
+/// The kinds of records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Event {
     /// A commit was pushed.
     Pushed {
-        /// Its id.
+        /// The full hash of the commit.
         commit: String,
         /// Why the second destination did not get it, if it did not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,12 +62,12 @@ pub enum Event {
     Switched {
         /// The policy (`namespace:name`) or the automation (`namespace/name`).
         name: String,
-        /// What they asked for.
+        /// The order.
         to: Toggle,
     },
 }
 
-/// What can be asked for by hand.
+/// The orders that people can give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Toggle {
@@ -261,7 +261,7 @@ impl Record {
     }
 }
 
-/// What is written beside the texts of an entry, in bytes.
+/// The bytes of an entry beside its texts: names of fields, quotes, the line.
 const ENTRY: usize = 64;
 
 fn keep<T, const N: usize>(entries: &mut Vec<T>, room: &mut usize, texts: impl Fn(&mut T) -> [&mut String; N]) {

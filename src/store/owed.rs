@@ -6,7 +6,7 @@ use super::Store;
 use super::error::Error;
 use super::schema::DOCUMENTS;
 
-/// What a second destination has not got yet.
+/// Commits that a second destination has not got yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Owed {
     /// The remote, without credentials.
@@ -15,9 +15,9 @@ pub(crate) struct Owed {
     pub(crate) refspec: String,
     /// The push branch.
     pub(crate) branch: String,
-    /// What the push branch was moved to, a full hash.
+    /// The commit that the push branch was moved to, a full hash.
     pub(crate) tip: String,
-    /// What the destination was at, if the commits build on that; it can be moved on from there without force.
+    /// The commit that the destination was at, if the commits build on that; it can be moved on from there without force.
     pub(crate) before: Option<String>,
 }
 

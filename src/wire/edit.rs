@@ -6,7 +6,7 @@ use tagwright_core::change;
 /// One field that has, or would have, another value.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Change {
-    /// The file.
+    /// The file, relative to the directory or the automation's path.
     #[serde(default)]
     pub(crate) file: String,
     /// The line in the old text, from 1.
@@ -82,11 +82,11 @@ impl From<&change::Diagnostic> for Diagnostic {
     }
 }
 
-/// What `set` did.
+/// The document of `set`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Set {
     /// The fields changed, or to change with `--check`.
     pub(crate) changes: Vec<Change>,
-    /// What was noticed.
+    /// The findings in the files and in the selections.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }

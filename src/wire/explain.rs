@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::edit::Diagnostic;
 
-/// What `explain` says about a policy.
+/// The document for a policy.
 #[derive(Debug, Serialize)]
 pub(crate) struct Document {
     pub(crate) namespace: String,
@@ -58,7 +58,7 @@ pub(crate) struct Field {
     pub(crate) hold: &'static str,
 }
 
-/// What `explain --tag` says about a tag.
+/// The document of `explain --tag`, for one tag.
 #[derive(Debug, Serialize)]
 pub(crate) struct One {
     pub(crate) tag: String,

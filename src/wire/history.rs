@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChangedField, HeldField};
 
-/// What was done, newest first.
+/// The document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct History {
@@ -29,16 +29,16 @@ pub(crate) enum Source {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entry {
-    /// When.
+    /// The moment; of an entry that was found in Git, the time of the commit.
     pub(crate) time: Timestamp,
-    /// What: `pushed`, `held`, `failed`, or by hand `policyHeld`, `policyReleased`, `automationSuspended`,
+    /// The kind of entry: `pushed`, `held`, `failed`, or by hand `policyHeld`, `policyReleased`, `automationSuspended`,
     /// `automationResumed`.
     pub(crate) event: Event,
     /// The automation, `namespace/name`; empty where it is not known.
     pub(crate) automation: String,
     /// The Git remote, without credentials.
     pub(crate) remote: String,
-    /// The branch.
+    /// The push branch; empty where it is not known.
     pub(crate) branch: String,
     /// The full hash of the commit; empty where there is none.
     pub(crate) commit: String,
@@ -53,7 +53,7 @@ pub(crate) struct Entry {
     pub(crate) changes: Vec<ChangedField>,
     /// The fields that were held back.
     pub(crate) holds: Vec<HeldField>,
-    /// How many changes and holds were too many to be kept.
+    /// The number of changes and holds that were too many to be kept.
     pub(crate) left_out: usize,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// The document.
+/// The document, whether the files were written or not.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Document {
@@ -10,7 +10,7 @@ pub(crate) struct Document {
     pub(crate) written: bool,
     pub(crate) policies: Vec<Policy>,
     pub(crate) left_alone: Vec<LeftAlone>,
-    /// How many images had a marker.
+    /// The number of images that had a marker before.
     pub(crate) marked_before: usize,
     /// The unified diff of the marked files.
     pub(crate) diff: String,
@@ -32,7 +32,7 @@ pub(crate) struct Policy {
     pub(crate) explanation: String,
     /// Whether the policy existed before.
     pub(crate) known: bool,
-    /// What it would select now; null when that is not known.
+    /// The tag that it would select now; null when that is not known.
     pub(crate) selected: Option<String>,
     /// Why nothing would be selected, or why that is not known.
     pub(crate) problem: Option<String>,

@@ -1,4 +1,4 @@
-//! What a bot is asked and told over HTTP, and what it answers, beside its status and its history.
+//! Requests to a bot over HTTP and their answers, beside its status and its history.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub(crate) struct HistoryQuery {
     pub(crate) limit: Option<usize>,
 }
 
-/// What is to be polled now.
+/// The request to poll now.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Poll {
@@ -38,10 +38,10 @@ pub(crate) struct Poll {
     pub(crate) policy: Option<String>,
 }
 
-/// What a wish to poll came to.
+/// The answer to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Due {
-    /// How many image repositories and automations are due now.
+    /// The number of image repositories and automations that are due now.
     pub(crate) due: usize,
 }
 
@@ -59,7 +59,7 @@ pub(crate) enum Order {
     Resume,
 }
 
-/// What an order comes with.
+/// The body of an order.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wish {
@@ -68,10 +68,10 @@ pub(crate) struct Wish {
     pub(crate) reason: Option<String>,
 }
 
-/// What an order came to.
+/// The answer to an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Obeyed {
-    /// The order.
+    /// The order that was carried out.
     pub(crate) order: Order,
     /// The policy (`namespace:name`) or automation (`namespace/name`).
     pub(crate) name: String,

@@ -5,7 +5,7 @@ use tagwright_core::guard;
 
 use super::edit::{Change, Diagnostic};
 
-/// The document.
+/// The document: policies and automations in the order of the configuration.
 #[derive(Debug, Serialize)]
 pub(crate) struct Run {
     pub(crate) policies: Vec<Policy>,

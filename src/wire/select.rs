@@ -2,22 +2,22 @@
 
 use serde::Serialize;
 
-/// What `select` found.
+/// The document.
 #[derive(Debug, Serialize)]
 pub(crate) struct Select {
-    /// The selected tag.
+    /// The selected tag; null when none is.
     pub(crate) selected: Option<String>,
     /// The tags that the policy can order, best first.
     pub(crate) candidates: Vec<String>,
-    /// The others.
+    /// The tags that are no candidates.
     pub(crate) rejected: Vec<Rejected>,
 }
 
 /// A tag that is no candidate.
 #[derive(Debug, Serialize)]
 pub(crate) struct Rejected {
-    /// The tag.
+    /// The tag as it was given.
     pub(crate) tag: String,
-    /// Why.
+    /// The reason why it is no candidate, as `--explain` writes it.
     pub(crate) reason: String,
 }

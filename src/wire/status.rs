@@ -1,4 +1,4 @@
-//! What a bot says about itself: one row for each policy and each automation, and the state of its configuration.
+//! The status of a bot: one row for each policy and each automation, and the state of its configuration.
 //!
 //! The same document is served to those who ask a running bot and kept in its data directory for when none runs. Times are
 //! points in time, not ages; what is absent is not known, or will not happen.
@@ -25,7 +25,7 @@ pub struct Status {
     pub policies: Vec<PolicyStatus>,
     /// Every automation, in the configuration's order.
     pub automations: Vec<AutomationStatus>,
-    /// What is under way.
+    /// The polls and runs that are under way.
     pub work: Vec<WorkStatus>,
 }
 
@@ -35,7 +35,7 @@ pub struct Status {
 pub struct ConfigurationStatus {
     /// When it was read.
     pub loaded: Timestamp,
-    /// What is wrong with a newer one, which is therefore not used.
+    /// The fault of a newer one, which is therefore not used.
     pub failure: Option<ConfigurationFailure>,
 }
 
@@ -43,7 +43,7 @@ pub struct ConfigurationStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigurationFailure {
-    /// Since when.
+    /// The moment since which it cannot be used.
     pub since: Timestamp,
     /// The report, which may have several lines.
     pub message: String,
@@ -72,13 +72,13 @@ impl Ready {
     }
 }
 
-/// One policy.
+/// The row of one policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyStatus {
-    /// Its namespace.
+    /// The namespace; `default` where none was given.
     pub namespace: String,
-    /// Its name.
+    /// The name as configured.
     pub name: String,
     /// The image repository's name.
     pub image: String,
@@ -92,7 +92,7 @@ pub struct PolicyStatus {
     pub ready: Ready,
     /// Whether the policy, its image repository or every automation that applies it is suspended.
     pub suspended: bool,
-    /// What came of the last poll, or what a better tag waits for, in one sentence.
+    /// The result of the last poll, or the reason why a better tag waits, in one sentence.
     pub message: String,
 }
 
@@ -103,13 +103,13 @@ impl PolicyStatus {
     }
 }
 
-/// One automation.
+/// The row of one automation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutomationStatus {
-    /// Its namespace.
+    /// The namespace; `default` where none was given.
     pub namespace: String,
-    /// Its name.
+    /// The name as configured.
     pub name: String,
     /// The Git remote, without credentials.
     pub remote: String,
@@ -127,7 +127,7 @@ pub struct AutomationStatus {
     pub suspended: bool,
     /// The updates that wait for something.
     pub holds: Vec<HeldField>,
-    /// What came of the last run, in one sentence.
+    /// The result of the last run, in one sentence.
     pub message: String,
 }
 
@@ -144,9 +144,9 @@ impl AutomationStatus {
 pub struct WorkStatus {
     /// The image repository or the Git remote.
     pub subject: String,
-    /// What is being done.
+    /// The stage, such as `fetch` or `push`.
     pub stage: String,
-    /// To what: an address, without credentials.
+    /// The image repository, automation or address that it is about, without credentials.
     pub what: String,
     /// Since when this has been done; nothing moved since.
     pub since: Timestamp,

@@ -25,7 +25,7 @@ fn names_images(bytes: &[u8]) -> bool {
     lint::is_mentioned(bytes) || inventory::may_name_images(bytes)
 }
 
-/// What automations read of one commit.
+/// The files of one commit that automations read.
 #[derive(Default)]
 struct Tree {
     automations: Vec<Arc<Automation>>,

@@ -19,7 +19,7 @@ static POLICIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
 /// `demo.json` (tags, remotes, secrets) and a folder for each remote.
 static FIXTURES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/demo");
 
-/// What `demo.json` says.
+/// The description of the demo, `demo.json`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Description {
@@ -105,7 +105,7 @@ impl World {
     }
 }
 
-/// What was embedded when the program was built is not as it should be.
+/// The failure for a part that was not embedded when the program was built.
 fn lacks(what: &str) -> Failure {
     Failure::new(Kind::Internal, format!("the embedded demo lacks {what}"))
 }

@@ -1,4 +1,4 @@
-//! What a bot has left in its data directory about a policy.
+//! The state of a policy in the data directory of a bot.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use crate::failure::Result;
 use crate::run;
 use crate::store::{Image, Switches};
 
-/// What a bot has left about a policy.
+/// The state that a bot has left about a policy; all of it is absent where no bot ran.
 #[derive(Default)]
 pub(super) struct Left {
-    /// What is known of its image repository.
+    /// The tags of its image repository, and since when they are known.
     image: Image,
-    /// What people asked for by hand.
+    /// The orders that people gave the bot.
     pub(super) switches: Switches,
 }
 

@@ -19,20 +19,20 @@ use crate::report::explain::AutomationFields;
 use crate::store::Switches;
 use crate::{files, run};
 
-/// What a policy selects, and what it takes to find its digest.
+/// The selection of a policy, with everything that it takes to find its digest.
 pub(super) struct Selected<'s> {
     pub(super) policy: &'s ImagePolicy,
     pub(super) repository: &'s Repository,
     pub(super) client: &'s registry::Client,
     /// Or why nothing is selected.
     pub(super) tag: Result<String, String>,
-    /// What people asked for by hand.
+    /// The orders that people gave the bot.
     pub(super) switches: Switches,
     pub(super) now: Timestamp,
 }
 
 impl Selected<'_> {
-    /// What is selected for fields in these files.
+    /// The selection for fields in these files.
     async fn selection(&self, files: &[MarkedFile]) -> Selection {
         match self.tag.as_deref().map(Tag::parse) {
             Ok(Ok(tag)) => run::reflected(self.client, self.policy, self.repository, tag, files).await,
@@ -41,7 +41,7 @@ impl Selected<'_> {
         }
     }
 
-    /// What becomes of the fields in files of a directory that an automation reads, or nobody.
+    /// The fields in files of a directory, as the automation that reads them would write them; or nobody.
     async fn fields(&self, files: &[MarkedFile], automation: Option<&Automation>) -> Fields {
         let selection = self.selection(files).await;
         let guards =
@@ -53,7 +53,7 @@ impl Selected<'_> {
         }
     }
 
-    /// What becomes of the fields in a remote, and on which branch.
+    /// The fields in a remote as its automation would write them, and the branch that they are on.
     async fn remote_fields(&self, git: &git::Git, automation: &Automation) -> Result<(String, Fields), run::Error> {
         let inspected = run::inspect(git, automation).await?;
         let (name, selection) = (self.name(), self.selection(&inspected.files).await);
@@ -78,7 +78,7 @@ impl Selected<'_> {
     }
 }
 
-/// What was found.
+/// The fields that were found, and the gravest failure on the way to them.
 #[derive(Default)]
 pub(super) struct Looked {
     pub(super) places: Vec<AutomationFields>,

@@ -1,4 +1,4 @@
-//! What the registries have to say about derived policies.
+//! Derived policies, tried on the tags that the registries list.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What `mark` prints and writes.
+//! The output of `mark`: files, documents, diffs and JSON.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::report::diff;
 use crate::report::mark::{self as report, Mode};
 use crate::wire::mark::Document;
 
-/// Everything there is to say.
+/// The result of `mark`, ready to be written and printed.
 pub(super) struct Delivery<'a> {
     pub(super) arguments: &'a Arguments,
     pub(super) files: Vec<File>,

@@ -63,7 +63,7 @@ impl wire::AutomationFields {
 }
 
 impl One {
-    /// What [`sentence`] says.
+    /// The same fate of a tag as [`sentence`] tells, with its cause as a word for programs.
     #[must_use]
     pub(crate) fn of(story: &Story<'_>, tag: &str, with: Option<&Funnel<'_>>) -> Self {
         let cause = match (story.funnel.fate(tag), with) {

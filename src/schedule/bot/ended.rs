@@ -1,4 +1,4 @@
-//! What the end of a task means to the agenda, the status and the log.
+//! The end of a task: its result goes into the agenda, the status and the log.
 
 use std::collections::BTreeSet;
 
@@ -134,7 +134,7 @@ impl State {
         }
     }
 
-    /// How an automation ended. One that lacks a digest is not done, even where it had something else to do.
+    /// The ending of an automation. One that lacks a digest is not done, even where it had something else to do.
     fn ending(&self, report: &AutomationReport, failures: &[Error]) -> Ending {
         if let Some(error) = report.outcome.error() {
             return most_hopeful(std::iter::once(error));
@@ -171,7 +171,7 @@ fn tell(policy: &str, change: Change) {
     }
 }
 
-/// What failed for an automation: the remote, for all of them, or itself.
+/// The subject of an automation's failure: the remote, for all of them, or itself.
 fn culprit(report: &AutomationReport, error: &Error) -> Subject {
     match error {
         Error::Git { url, .. } => Subject::Remote(url.clone()),
@@ -179,7 +179,7 @@ fn culprit(report: &AutomationReport, error: &Error) -> Subject {
     }
 }
 
-/// What several failures call for together: a transient one is worth trying again, whatever the others are. None is success.
+/// The next try that several failures call for together: a transient one is worth trying again, whatever the others are. None is success.
 fn most_hopeful<'e>(errors: impl Iterator<Item = &'e Error>) -> Ending {
     let failures = errors.map(Failure::from).map(|failure| (failure.kind(), failure.retry_after()));
     let together = failures.reduce(|(kind, wait), (other, other_wait)| (kind.min(other), wait.max(other_wait)));

@@ -1,4 +1,4 @@
-//! What the log says: what changed, once; nothing of what is as it was, but for a sign of life every hour.
+//! The log of a bot: each change once, nothing of what is as it was, and a sign of life every hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,10 +7,10 @@ use super::world::World;
 use crate::failure::Kind;
 use crate::wire::HeldField;
 
-/// How often there is a sign of life, so that silence never means that all is well.
+/// The time between two signs of life, so that silence never means that all is well.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(3600);
 
-/// What can fail.
+/// Whatever can fail for a while; the log names it when that begins and when it ends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     /// The poll of an image repository: its key, and the image.
@@ -21,7 +21,7 @@ pub(super) enum Subject {
     Automation(String),
     /// The digest of an image that a run on a remote needs.
     Digest(String, String),
-    /// The configuration.
+    /// The configuration as it stands in its files.
     Configuration,
 }
 
@@ -48,7 +48,7 @@ impl Subject {
     }
 }
 
-/// What was done since the last sign of life.
+/// The work since the last sign of life.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) polls: usize,
@@ -60,12 +60,12 @@ pub(super) struct Counts {
     pub(super) commits: usize,
 }
 
-/// What the log has said, so that it is not said again.
+/// The state of the log: what it has said is not said again.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    /// What fails, and since when the process ran for so long.
+    /// Whatever fails now, with the age of the process when that began.
     failing: BTreeMap<Subject, Duration>,
-    /// What is held, by automation.
+    /// The held fields of each automation: file, line, policy and guard.
     held: BTreeMap<String, BTreeSet<(String, usize, String, String)>>,
     pub(super) counts: Counts,
     /// When there was a sign of life.

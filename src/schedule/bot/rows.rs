@@ -13,7 +13,7 @@ use crate::run::{AutomationReport, Outcome, PolicyReport};
 use crate::wire::HeldField;
 use crate::wire::status::{AutomationStatus, PolicyStatus, Ready};
 
-/// How many digits of a commit's hash are shown in a sentence.
+/// Digits of a commit's hash in a sentence.
 const SHORT: usize = 7;
 
 /// The rows of the status document.
@@ -25,7 +25,7 @@ pub(super) struct Rows {
     automation_at: HashMap<ObjectName, usize>,
 }
 
-/// One policy.
+/// The row of a policy, and what it takes to keep it up to date.
 #[derive(Debug)]
 pub(super) struct PolicyRow {
     pub(super) status: PolicyStatus,
@@ -33,7 +33,7 @@ pub(super) struct PolicyRow {
     pub(super) repository: Option<Arc<str>>,
     /// The last selection there was.
     selected: Option<Reference>,
-    /// What the log has it why nothing is selected of the tags that there are.
+    /// The reason, as the log last gave it, why nothing is selected of the tags that there are.
     told: Option<Lack>,
 }
 
@@ -46,10 +46,10 @@ enum Lack {
     Candidate,
 }
 
-/// What a poll has changed for a policy.
+/// The change that a poll has brought for a policy, which the log tells.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// Nothing.
+    /// Nothing worth a line in the log.
     None,
     /// There is a first selection.
     First(Reference),
@@ -221,7 +221,7 @@ fn automation_row(automation: &Automation, before: Option<AutomationStatus>) -> 
     }
 }
 
-/// What a policy selects, and what a better tag waits for.
+/// The selection of a policy in one sentence, and the reason why a better tag waits.
 fn selection(report: &PolicyReport) -> String {
     let tags = match report.tags {
         Some(1) => "1 tag".to_owned(),
@@ -235,7 +235,7 @@ fn selection(report: &PolicyReport) -> String {
     }
 }
 
-/// How an automation ended, in one sentence.
+/// The outcome of an automation in one sentence.
 fn sentence(report: &AutomationReport) -> String {
     let ended = match &report.outcome {
         // It says how many updates are held.
