@@ -179,7 +179,8 @@ fn culprit(report: &AutomationReport, error: &Error) -> Subject {
     }
 }
 
-/// The next try that several failures call for together: a transient one is worth trying again, whatever the others are. None is success.
+/// The next try that several failures call for together: a transient one is worth trying again, whatever the others are.
+/// No failure is success.
 fn most_hopeful<'e>(errors: impl Iterator<Item = &'e Error>) -> Ending {
     let failures = errors.map(Failure::from).map(|failure| (failure.kind(), failure.retry_after()));
     let together = failures.reduce(|(kind, wait), (other, other_wait)| (kind.min(other), wait.max(other_wait)));
