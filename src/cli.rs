@@ -4,8 +4,8 @@
 //! or configuration; 3 something would change (`--check`, `--dry-run`) or is wrong (`check`); 70 a broken invariant.
 
 mod at;
-mod bot;
 mod check;
+mod client;
 mod completions;
 mod demo;
 mod explain;
@@ -28,7 +28,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::server::Order;
+use crate::failure::{Kind, Result};
+use crate::wire::request::Order;
 use crate::{report, telemetry};
 
 /// The heading of the flags that every command has.
@@ -37,7 +38,7 @@ const LOGGING: &str = "Logging";
 /// Polls container registries, picks one tag per policy, and commits it to the marked fields of a Git repository.
 #[derive(Debug, Parser)]
 #[command(name = "tagwright", version, max_term_width = 100, arg_required_else_help = true)]
-pub struct Arguments {
+struct Arguments {
     /// Show more on stderr: what changed (-v), decisions (-vv), everything (-vvv)
     #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = LOGGING)]
     verbose: u8,
@@ -95,7 +96,7 @@ enum Command {
     Completions(completions::Arguments),
 }
 
-/// How a command ended, when nothing failed.
+/// The end of a command that did not fail as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     /// Done, or nothing to do.
@@ -107,7 +108,7 @@ enum Ending {
     /// Something is wrong.
     Found,
     /// Something failed, and was reported where it happened.
-    Failed(crate::run::Kind),
+    Failed(Kind),
 }
 
 impl Ending {
@@ -132,10 +133,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     telemetry::start(arguments.log_format, verbosity);
     match dispatch(arguments.command) {
         Ok(ending) => ExitCode::from(ending.code()),
-        Err(error) if streams::is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            streams::talk(&report::failure(&error));
-            ExitCode::from(report::exit_code(&error))
+        Err(failure) => {
+            streams::talk(&failure.render(report::style(std::io::stderr())));
+            ExitCode::from(failure.exit_code())
         }
     }
 }
@@ -146,7 +146,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-fn dispatch(command: Command) -> anyhow::Result<Ending> {
+fn dispatch(command: Command) -> Result<Ending> {
     match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Select(arguments) => select::run(&arguments),
@@ -169,11 +169,11 @@ fn dispatch(command: Command) -> anyhow::Result<Ending> {
 }
 
 /// Builds the runtime for commands that talk to the network.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-/// What a command prints.
+/// The formats that most commands print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum Output {
     /// Text for people.

@@ -76,30 +76,28 @@ use self::report::Report;
 use self::secrets::Secrets;
 use self::source::{Origin, Source};
 
-pub use self::native::DEFAULT_INTERVAL;
 pub use self::notice::{Effect, Notice};
 pub use self::problem::{Error, Problem, Related, Style};
-pub use self::secrets::MAX_VALUE_BYTES;
-pub use self::source::{MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_DEPTH, MAX_TOTAL_BYTES};
-pub use self::suggest::nearest;
+pub(crate) use self::source::{MAX_FILES, MAX_FOLDER_DEPTH};
+pub(crate) use self::suggest::nearest;
 
 /// Tags that are dropped where `exclusionList` is absent or empty: those of signatures.
-pub const DEFAULT_EXCLUSION: &str = r"^.*\.sig$";
+pub(crate) const DEFAULT_EXCLUSION: &str = r"^.*\.sig$";
 
 /// How many patterns an `exclusionList` may have.
-pub const MAX_EXCLUSIONS: usize = 25;
+const MAX_EXCLUSIONS: usize = 25;
 
 /// The shortest interval.
-pub const MIN_INTERVAL: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The shortest timeout; shorter ones are raised to it.
-pub const MIN_TIMEOUT: Duration = Duration::from_secs(1);
+const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The timeout of a Git remote where none is given.
-pub const DEFAULT_GIT_TIMEOUT: Duration = Duration::from_secs(60);
+const DEFAULT_GIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The timeout of a poll that has a cron expression instead of an interval.
-pub const DEFAULT_CRON_TIMEOUT: Duration = Duration::from_secs(300);
+const DEFAULT_CRON_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Where the configuration is.
 #[derive(Debug, Clone, Default)]

@@ -9,18 +9,20 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::failure::{Failure, Kind};
+
 /// Folders may nest this deep.
-pub const MAX_DEPTH: usize = 256;
+pub(crate) const MAX_DEPTH: usize = 256;
 
 /// Larger files are not read; [`Found::oversized`] names them.
-pub const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+pub(crate) const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// From how many files on a second thread pays.
 const FILES_PER_THREAD: usize = 500;
 
 /// A file system operation that failed.
 #[derive(Debug, Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// A file or folder could not be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -57,31 +59,42 @@ pub enum Error {
     },
 }
 
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Read { source, .. } | Error::Write { source, .. } => Self::from(source).under(error.to_string()),
+            Error::Link { .. } => Self::of(Kind::Config, &error).with_hint(Some("name the file that it leads to")),
+            Error::Special { .. } => Self::of(Kind::Config, &error),
+            Error::TooDeep { .. } => Self::of(Kind::Denied, &error),
+        }
+    }
+}
+
 /// Which files are looked at.
 #[derive(Debug, Clone, Copy)]
-pub struct Search {
+pub(crate) struct Search {
     /// By the path below the root, with `/` between folders.
-    pub is_candidate: fn(&str) -> bool,
+    pub(crate) is_candidate: fn(&str) -> bool,
     /// By content.
-    pub contains: fn(&[u8]) -> bool,
+    pub(crate) contains: fn(&[u8]) -> bool,
 }
 
 /// What a search found, in lexical order.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// Paths below the root with the files' bytes.
-    pub files: Vec<(String, Vec<u8>)>,
+    pub(crate) files: Vec<(String, Vec<u8>)>,
     /// Candidates larger than [`MAX_FILE_BYTES`].
-    pub oversized: Vec<String>,
+    pub(crate) oversized: Vec<String>,
     /// Candidates that are symbolic links, which are not followed.
-    pub links: Vec<String>,
+    pub(crate) links: Vec<String>,
 }
 
 /// Finds the files below `root` that a search asks for; `root` may be a file itself, or a link to a folder.
 ///
 /// # Errors
 /// The root, a folder or a candidate below it cannot be read, the root is no file and no folder, or folders nest too deep.
-pub fn search(root: &Path, search: Search) -> Result<Found, Error> {
+pub(crate) fn search(root: &Path, search: Search) -> Result<Found, Error> {
     let metadata = fs::metadata(root).map_err(|source| Error::Read { path: root.to_owned(), source })?;
     let mut candidates = Candidates::default();
     if metadata.is_dir() {
@@ -108,7 +121,7 @@ pub fn search(root: &Path, search: Search) -> Result<Found, Error> {
 
 /// Whether something is at a path below `root`, with `/` between folders, without following a link on the way.
 #[must_use]
-pub fn exists(root: &Path, path: &str) -> bool {
+pub(crate) fn exists(root: &Path, path: &str) -> bool {
     let mut at = root.to_owned();
     let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
     while let Some(part) = parts.next() {
@@ -195,7 +208,7 @@ fn read(candidates: &[(String, PathBuf)], search: Search) -> Result<Vec<Look>, E
 ///
 /// # Errors
 /// The file's folder is not writable, or the disk is full; the old file is then as it was.
-pub fn replace(root: &Path, path: &str, bytes: &[u8]) -> Result<(), Error> {
+pub(crate) fn replace(root: &Path, path: &str, bytes: &[u8]) -> Result<(), Error> {
     let target = if root.is_dir() { root.join(path) } else { root.to_owned() };
     let failed = |source| Error::Write { path: target.clone(), source };
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

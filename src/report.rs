@@ -1,137 +1,37 @@
-//! What people outside read: failures with hints, findings, diffs, the summary of a run.
+//! Texts for people: findings, diffs, the summary of a run.
 
 mod age;
-pub mod check;
-pub mod diff;
-pub mod explain;
-mod hint;
-pub mod history;
-pub mod json;
-pub mod mark;
-pub mod sarif;
-pub mod status;
+pub(crate) mod check;
+pub(crate) mod diff;
+mod document;
+pub(crate) mod explain;
+pub(crate) mod history;
+pub(crate) mod mark;
+pub(crate) mod sarif;
+pub(crate) mod status;
 mod table;
-pub mod tags;
+pub(crate) mod tags;
 
 use std::fmt::Write;
-use std::io;
 use std::sync::Arc;
 
-use gotext::template;
 use tagwright_core::change::{Change, Code, Diagnostic};
 use tagwright_core::guard::Held;
-use thiserror::Error;
 
-use crate::run::{self, AutomationReport, Kind, Outcome, PolicyReport, Report};
-use crate::{config, files};
-
-/// The command line, or a file it names, cannot be used as it is.
-#[derive(Debug, Error)]
-#[error("{message}")]
-pub struct Usage {
-    message: String,
-    hint: String,
-}
-
-impl Usage {
-    /// Says what is wrong and what to do.
-    #[must_use]
-    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into() }
-    }
-
-    /// A JSON document that has another shape than it should.
-    #[must_use]
-    pub fn from_json(error: serde_json::Error) -> Self {
-        Self::shape(error.to_string())
-    }
-
-    /// The same, found by other means.
-    #[must_use]
-    pub fn shape(message: impl Into<String>) -> Self {
-        Self::new(message, "the README shows the shape of every JSON document under \"Commands\"")
-    }
-}
-
-/// What was asked for is not there, or not now.
-#[derive(Debug, Error)]
-#[error("{message}")]
-pub struct Missing {
-    message: String,
-    hint: String,
-}
-
-impl Missing {
-    /// Says what is missing and, where that is known, what to do.
-    #[must_use]
-    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into() }
-    }
-}
-
-/// Writes an error with its causes and, where one is known, what to do.
-#[must_use]
-pub fn failure(error: &anyhow::Error) -> String {
-    if let Some(error) = error.downcast_ref::<config::Error>() {
-        return error.render(style(std::io::stderr()));
-    }
-    let mut text = format!("error: {error}\n");
-    for cause in error.chain().skip(1) {
-        let _ = match cause.downcast_ref::<git2::Error>() {
-            // Its `Display` adds numbers that mean nothing to users.
-            Some(error) => writeln!(text, "  caused by: {}", error.message()),
-            None => writeln!(text, "  caused by: {cause}"),
-        };
-    }
-    if let Some(hint) = hint::of(error) {
-        let _ = writeln!(text, "  hint: {hint}");
-    }
-    text
-}
+use crate::failure::Failure;
+use crate::run::{self, AutomationReport, Outcome, PolicyReport, Report};
+use crate::snippet::Style;
 
 /// Colours for a stream that is a terminal, unless the user does not want them (<https://no-color.org>).
 #[must_use]
-pub fn style(stream: impl std::io::IsTerminal) -> config::Style {
+pub(crate) fn style(stream: impl std::io::IsTerminal) -> Style {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted && stream.is_terminal() { config::Style::Colored } else { config::Style::Plain }
-}
-
-/// Returns the exit code for an error that reached the top.
-#[must_use]
-pub fn exit_code(error: &anyhow::Error) -> u8 {
-    let kind = error.chain().find_map(|cause| {
-        if cause.is::<Usage>()
-            || cause.is::<config::Error>()
-            || matches!(cause.downcast_ref(), Some(files::Error::Link { .. } | files::Error::Special { .. }))
-            || cause.is::<template::ParseError>()
-            || cause.is::<template::RenderError>()
-            || cause.is::<gotext::pattern::Error>()
-            || cause.is::<gotext::version::Error>()
-            || cause.is::<image::Error>()
-        {
-            return Some(Kind::Config);
-        }
-        if cause.downcast_ref::<io::Error>().is_some_and(is_wrong_path) {
-            return Some(Kind::Config);
-        }
-        cause
-            .downcast_ref::<run::Error>()
-            .map(run::Error::kind)
-            .or_else(|| cause.downcast_ref::<registry::Error>().map(|error| error.kind().into()))
-            .or_else(|| cause.downcast_ref::<git::Error>().map(|error| error.kind().into()))
-    });
-    kind.map_or(1, Kind::exit_code)
-}
-
-/// Whether a file is not there, or is not what it was named as.
-fn is_wrong_path(error: &io::Error) -> bool {
-    use io::ErrorKind::{InvalidInput, IsADirectory, NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory | IsADirectory | InvalidInput)
+    if wanted && stream.is_terminal() { Style::Colored } else { Style::Plain }
 }
 
 /// Writes findings, one a line: `file:line:column: CODE message`.
 #[must_use]
-pub fn diagnostics(findings: &[Diagnostic]) -> String {
+pub(crate) fn diagnostics(findings: &[Diagnostic]) -> String {
     let mut text = String::new();
     for finding in findings {
         let Diagnostic { file, line, column, code, message } = finding;
@@ -149,7 +49,7 @@ pub fn diagnostics(findings: &[Diagnostic]) -> String {
 
 /// Writes what the policies selected, one a line.
 #[must_use]
-pub fn policies(policies: &[Arc<PolicyReport>]) -> String {
+pub(crate) fn policies(policies: &[Arc<PolicyReport>]) -> String {
     let mut text = String::new();
     for policy in policies {
         let PolicyReport { id, image, tags, selection, hold, .. } = &**policy;
@@ -170,7 +70,7 @@ pub fn policies(policies: &[Arc<PolicyReport>]) -> String {
 
 /// Writes what failed in a run, each with what to do where that is known.
 #[must_use]
-pub fn failures(report: &Report) -> String {
+pub(crate) fn failures(report: &Report) -> String {
     let polls = report.failures.iter().map(|error| (String::new(), error));
     let automations = report
         .automations
@@ -185,14 +85,15 @@ pub fn failures(report: &Report) -> String {
 
 /// Writes one failure of a run; `whose` stands before it.
 #[must_use]
-pub fn failure_of_run(whose: &str, error: &run::Error) -> String {
-    let hint = hint::of_run(error).map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
-    format!("error: {whose}{}\n{hint}", error.chain())
+pub(crate) fn failure_of_run(whose: &str, error: &run::Error) -> String {
+    let failure = Failure::from(error);
+    let hint = failure.hint().map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
+    format!("error: {whose}{}\n{hint}", failure.line())
 }
 
 /// Writes what happened to each automation: a line, then the changes.
 #[must_use]
-pub fn automations(report: &Report) -> String {
+pub(crate) fn automations(report: &Report) -> String {
     report.automations.iter().map(automation).collect()
 }
 
@@ -224,7 +125,7 @@ fn automation(report: &AutomationReport) -> String {
 
 /// Writes what is held, one a line: `file:line: current, not wanted (policy): why`.
 #[must_use]
-pub fn holds<'h>(holds: impl IntoIterator<Item = &'h Held>) -> String {
+pub(crate) fn holds<'h>(holds: impl IntoIterator<Item = &'h Held>) -> String {
     let mut text = String::new();
     for Held { file, line, setter, current, wanted, hold } in holds {
         let (file, current, wanted) = (visible(file), quoted(current), quoted(wanted));
@@ -235,7 +136,7 @@ pub fn holds<'h>(holds: impl IntoIterator<Item = &'h Held>) -> String {
 
 /// Writes changes, one a line: `file:line: old -> new (policy)`.
 #[must_use]
-pub fn changes<'c>(changes: impl IntoIterator<Item = &'c Change>) -> String {
+pub(crate) fn changes<'c>(changes: impl IntoIterator<Item = &'c Change>) -> String {
     let mut text = String::new();
     for Change { file, line, old, new, setter, .. } in changes {
         let (file, old, new) = (visible(file), quoted(old), quoted(new));
@@ -262,6 +163,6 @@ pub(crate) fn plural(count: usize, noun: &str) -> String {
 
 /// The first seven digits of a hash.
 #[must_use]
-pub fn short(commit: &str) -> &str {
+pub(crate) fn short(commit: &str) -> &str {
     commit.get(..7).unwrap_or(commit)
 }

@@ -4,13 +4,13 @@
 //! |---|---|
 //! | `GET /livez` | 200 while the bot moves, otherwise 503 and what is stuck |
 //! | `GET /readyz` | 200 once every policy was polled |
-//! | `GET /api/v1/status` | [`Status`](crate::schedule::status::Status) |
-//! | `GET /api/v1/history?policy=&automation=&since=&limit=` | [`History`](crate::report::json::history::History) |
-//! | `POST /api/v1/policies/NAMESPACE/NAME/hold`, `…/release` | [`Obeyed`]; the body may be a [`Wish`] |
+//! | `GET /api/v1/status` | [`Status`](crate::wire::status::Status) |
+//! | `GET /api/v1/history?policy=&automation=&since=&limit=` | `History` |
+//! | `POST /api/v1/policies/NAMESPACE/NAME/hold`, `…/release` | `Obeyed`; the body may be a `Wish` |
 //! | `POST /api/v1/automations/NAMESPACE/NAME/suspend`, `…/resume` | the same |
-//! | `POST /api/v1/poll` | [`Due`]; the body may be a [`Poll`] |
+//! | `POST /api/v1/poll` | `Due`; the body may be a `Poll` |
 //!
-//! What is not answered so is a [`Refusal`].
+//! The documents are those of `wire`. What is not answered so is a `Refusal`.
 //!
 //! There are two listeners. The Unix socket in the data folder ([`SOCKET`]) is for the user who runs the bot, and takes orders;
 //! TCP, when asked to listen there, answers the questions (`GET`) alone. It knows no login: whoever reaches it reads the names
@@ -21,7 +21,6 @@
 //! patience at its end.
 
 mod address;
-mod api;
 mod connection;
 mod order;
 mod routes;
@@ -35,12 +34,13 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::failure::{Failure, Kind};
 use crate::schedule::Handle;
 use socket::Socket;
 
-pub use address::{Address, SOCKET};
-pub use api::{Due, HistoryQuery, Poll, Refusal};
-pub use order::{Obeyed, Order, Wish};
+pub(crate) use address::Address;
+pub use address::SOCKET;
+pub(crate) use order::obey;
 
 /// Why the bot cannot listen.
 #[derive(Debug, Error)]
@@ -54,19 +54,28 @@ pub enum Error {
     /// The Unix socket could not be made.
     #[error("cannot listen on {}", path.display())]
     Socket {
-        /// The socket.
+        /// The file of the socket.
         path: PathBuf,
-        /// Why.
+        /// The reason of the system.
         source: io::Error,
     },
     /// The TCP address could not be bound.
     #[error("cannot listen on {address}")]
     Tcp {
-        /// The address.
+        /// The address that `--listen` named.
         address: SocketAddr,
-        /// Why.
+        /// The reason of the system.
         source: io::Error,
     },
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Taken { .. } => Self::of(Kind::Denied, &error),
+            Error::Socket { source, .. } | Error::Tcp { source, .. } => Self::from(source).under(error.to_string()),
+        }
+    }
 }
 
 /// The listeners of a bot.

@@ -1,27 +1,4 @@
 //! Writes one thing that was found as a paragraph for people: what, where, the line underlined, and what to change.
-//!
-//! ```
-//! use tagwright_core::change::{Excerpt, Location, Severity};
-//! use tagwright::snippet::{Paragraph, Style};
-//! let text = "range: 6.y\n";
-//! let location = Location { file: "a.yaml".into(), line: 1, column: 8, excerpt: Excerpt::of(text, 7..10) };
-//! let paragraph = Paragraph {
-//!     severity: Severity::Error,
-//!     code: None,
-//!     message: "not a range",
-//!     location: &location,
-//!     related: None,
-//!     hint: Some("write `6.x`"),
-//! };
-//! assert_eq!(paragraph.render(Style::Plain), "\
-//! error: not a range
-//!  --> a.yaml:1:8
-//!   |
-//! 1 | range: 6.y
-//!   |        ^^^
-//!   |
-//!   = help: write `6.x`");
-//! ```
 
 use std::borrow::Cow;
 
@@ -32,34 +9,34 @@ use tagwright_core::change::{Excerpt, Location, Severity};
 /// Whether text is for a terminal with colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Style {
-    /// Text alone.
+    /// Text without colours, for files, pipes and logs.
     #[default]
     Plain,
     /// Text with ANSI colours.
     Colored,
 }
 
-/// One thing that was found.
+/// One finding or problem, with everything that is to be shown of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Paragraph<'a> {
-    /// How grave it is.
-    pub severity: Severity,
-    /// Its code.
-    pub code: Option<&'a str>,
-    /// What it is: one sentence.
-    pub message: &'a str,
+pub(crate) struct Paragraph<'a> {
+    /// Its severity, which is its first word.
+    pub(crate) severity: Severity,
+    /// Its code, such as `TW001`, where there is one.
+    pub(crate) code: Option<&'a str>,
+    /// The message: one sentence, lower case, no final period.
+    pub(crate) message: &'a str,
     /// Where it is.
-    pub location: &'a Location,
+    pub(crate) location: &'a Location,
     /// A second place that belongs to it, and what is there.
-    pub related: Option<(&'a Location, &'a str)>,
-    /// What to change.
-    pub hint: Option<&'a str>,
+    pub(crate) related: Option<(&'a Location, &'a str)>,
+    /// The change that would mend it.
+    pub(crate) hint: Option<&'a str>,
 }
 
 impl Paragraph<'_> {
     /// Writes the paragraph, without a final newline. Control characters are made visible.
     #[must_use]
-    pub fn render(&self, style: Style) -> String {
+    pub(crate) fn render(&self, style: Style) -> String {
         let renderer = match style {
             Style::Plain => Renderer::plain(),
             Style::Colored => Renderer::styled(),
@@ -102,4 +79,33 @@ impl Paragraph<'_> {
 
 fn snippet<'a, T: Clone>(excerpt: &'a Excerpt, file: &str, line: usize) -> Snippet<'a, T> {
     Snippet::source(Cow::Borrowed(excerpt.text.as_str())).line_start(line).path(normalize_untrusted_str(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_found_is_underlined_and_says_what_to_change() {
+        let text = "range: 6.y\n";
+        let location = Location { file: "a.yaml".into(), line: 1, column: 8, excerpt: Excerpt::of(text, 7..10) };
+        let paragraph = Paragraph {
+            severity: Severity::Error,
+            code: None,
+            message: "not a range",
+            location: &location,
+            related: None,
+            hint: Some("write `6.x`"),
+        };
+        let written = [
+            "error: not a range",
+            " --> a.yaml:1:8",
+            "  |",
+            "1 | range: 6.y",
+            "  |        ^^^",
+            "  |",
+            "  = help: write `6.x`",
+        ];
+        assert_eq!(paragraph.render(Style::Plain), written.join("\n"));
+    }
 }

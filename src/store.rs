@@ -1,4 +1,4 @@
-//! What must outlive a run: tag lists, when a tag was first seen, what was done, and what people asked for.
+//! The state that outlives a run: tag lists, when a tag was first seen, what was done, and what people asked for.
 //!
 //! An edge: it knows one file, `state.redb` in the data directory, and decides nothing. Git stays the source of truth; with
 //! this file deleted, the bot makes the same commits. Opening it therefore never fails: a file that cannot be used is set
@@ -20,12 +20,12 @@
 
 mod engine;
 mod error;
+mod files;
 mod history;
 mod image;
 mod notice;
 mod open;
 mod owed;
-mod place;
 mod schema;
 mod status;
 mod switch;
@@ -37,14 +37,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::Engine;
-use place::{Lock, Place};
+use files::{Files, Lock};
 
 pub use error::Error;
-pub use history::{Event, Filter, MAX_RECORD_BYTES, MAX_RECORDS, Record, RecordedChange, RecordedHold, Toggle};
+pub(crate) use files::LOCK;
+pub use history::{Event, Filter, MAX_RECORD_BYTES, MAX_RECORDS, Record, Toggle};
 pub use image::{Image, SeenTag};
 pub use notice::Notice;
-pub use owed::Owed;
-pub use place::LOCK;
+pub(crate) use owed::Owed;
 pub use schema::VERSION;
 pub use status::MAX_STATUS_BYTES;
 pub use switch::{MAX_REASON_BYTES, MAX_SWITCHES, Switch, Switches};
@@ -58,20 +58,20 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How often it is tried meanwhile.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// What outlives a run. Cheap to clone; all clones share one file.
+/// The state that outlives a run. Cheap to clone; all clones share one file.
 #[derive(Debug, Clone)]
 pub struct Store {
     engine: Arc<Engine>,
 }
 
-/// What became of opening a data directory.
+/// The result of opening a data directory. It is never a failure: a bot works without its memory, too.
 #[derive(Debug)]
 pub enum Opened {
     /// The store can be used.
     Ready {
         /// The store, in the directory or, as the notice then says, in memory.
         store: Store,
-        /// What a person should know.
+        /// The notice to show, where the state is not what it was.
         notice: Option<Notice>,
     },
     /// Another process uses the directory, such as a running bot.
@@ -96,20 +96,20 @@ impl Store {
     }
 
     fn attempt(folder: &Path) -> Opened {
-        let place = Place::new(folder);
+        let files = Files::new(folder);
         let in_memory = |notice| Opened::Ready { store: Self::in_memory(), notice: Some(notice) };
-        let lock = match Lock::acquire(&place) {
+        let lock = match Lock::acquire(&files) {
             Ok(Some(lock)) => lock,
-            Ok(None) => return Opened::InUse { path: place.file },
-            Err(error) => return in_memory(Notice::InMemory { path: place.file, reason: error.to_string() }),
+            Ok(None) => return Opened::InUse { path: files.file },
+            Err(error) => return in_memory(Notice::InMemory { path: files.file, reason: error.to_string() }),
         };
-        match open::database(&place) {
+        match open::database(&files) {
             Ok((database, notice)) => {
-                let engine = Engine::on_disk(database, place, lock);
+                let engine = Engine::on_disk(database, files, lock);
                 Opened::Ready { store: Self { engine: Arc::new(engine) }, notice }
             }
-            Err(redb::Error::DatabaseAlreadyOpen) => Opened::InUse { path: place.file },
-            Err(error) => in_memory(Notice::InMemory { path: place.file, reason: error.to_string() }),
+            Err(redb::Error::DatabaseAlreadyOpen) => Opened::InUse { path: files.file },
+            Err(error) => in_memory(Notice::InMemory { path: files.file, reason: error.to_string() }),
         }
     }
 

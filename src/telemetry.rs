@@ -4,7 +4,7 @@ use tracing_subscriber::EnvFilter;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// Text for people.
     #[default]
     Text,
@@ -16,7 +16,7 @@ pub enum Format {
 ///
 /// `RUST_LOG` decides what is shown if it is set, otherwise `verbosity`: 0 warnings, 1 also what changed, 2 also decisions,
 /// 3 everything of ours.
-pub fn start(format: Format, verbosity: u8) {
+pub(crate) fn start(format: Format, verbosity: u8) {
     let level = match verbosity {
         0 => "warn",
         1 => "tagwright=info,warn",

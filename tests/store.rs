@@ -12,7 +12,8 @@ mod processes;
 use std::path::Path;
 
 use jiff::Timestamp;
-use tagwright::store::{Event, Image, Notice, Opened, Record, RecordedChange, RecordedHold, SeenTag, Store};
+use tagwright::store::{Event, Image, Notice, Opened, Record, SeenTag, Store};
+use tagwright::wire::{ChangedField, HeldField};
 
 /// Opens a store that must be there without a word.
 fn open(folder: &Path) -> Store {
@@ -54,15 +55,15 @@ fn record(message: &str) -> Record {
     }
 }
 
-fn change(policy: &str) -> RecordedChange {
+fn change(policy: &str) -> ChangedField {
     let [file, old, new] = ["a.yaml", "1.0.0", "1.0.1"].map(str::to_owned);
-    RecordedChange { policy: policy.to_owned(), file, line: 3, old, new }
+    ChangedField { policy: policy.to_owned(), file, line: 3, old, new }
 }
 
-fn hold(policy: &str) -> RecordedHold {
+fn hold(policy: &str) -> HeldField {
     let [file, current, wanted] = ["b.yaml", "7.0", "6.9"].map(str::to_owned);
     let [code, reason] = ["downgrade", "6.9 is older than 7.0"].map(str::to_owned);
-    RecordedHold { policy: policy.to_owned(), file, line: 9, current, wanted, code, reason }
+    HeldField { policy: policy.to_owned(), file, line: 9, current, wanted, code, reason }
 }
 
 fn messages(store: &Store) -> Vec<String> {

@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tagwright_core::change::Change;
-use tagwright_core::guard::Held;
-
 use crate::run::{AutomationReport, Context, Error, Mode, Outcome, Progress, Stage};
-use crate::store::{Event, Record, RecordedChange, RecordedHold};
+use crate::store::{Event, Record};
+use crate::wire::{ChangedField, HeldField};
 
 /// Writes down what became of automations. What is the same as the last time is not written again.
 pub(super) async fn record(context: Context<'_>, reports: &[AutomationReport], progress: &Progress) {
@@ -53,7 +51,7 @@ fn of(context: Context<'_>, report: &AutomationReport) -> Option<Record> {
         Outcome::Unchanged | Outcome::WouldPush => return None,
     };
     let changes = match event {
-        Event::Pushed { .. } => report.edits.iter().flat_map(|edit| &edit.changes).map(changed).collect(),
+        Event::Pushed { .. } => report.edits.iter().flat_map(|edit| &edit.changes).map(ChangedField::from).collect(),
         _ => Vec::new(),
     };
     Some(Record {
@@ -64,7 +62,7 @@ fn of(context: Context<'_>, report: &AutomationReport) -> Option<Record> {
         event,
         message,
         changes,
-        holds: report.holds.iter().map(held).collect(),
+        holds: report.holds.iter().map(HeldField::from).collect(),
         left_out: 0,
     })
 }
@@ -93,31 +91,4 @@ fn is_news(last: Option<&Record>, record: &Record) -> bool {
             || last.holds.len() + last.left_out != record.holds.len()
             || last.holds[..] != record.holds[..last.holds.len()]
     })
-}
-
-fn changed(change: &Change) -> RecordedChange {
-    RecordedChange {
-        policy: policy(&change.setter),
-        file: change.file.clone(),
-        line: change.line,
-        old: change.old.clone(),
-        new: change.new.clone(),
-    }
-}
-
-fn held(held: &Held) -> RecordedHold {
-    RecordedHold {
-        policy: policy(&held.setter),
-        file: held.file.clone(),
-        line: held.line,
-        current: held.current.clone(),
-        wanted: held.wanted.clone(),
-        code: held.hold.code().to_owned(),
-        reason: held.hold.to_string(),
-    }
-}
-
-/// `namespace:name` of a marker's whole value.
-fn policy(setter: &str) -> String {
-    setter.splitn(3, ':').take(2).collect::<Vec<_>>().join(":")
 }

@@ -2,49 +2,51 @@
 
 use std::path::{Path, PathBuf};
 
-use super::bot::Bot;
+use super::client::Client;
 use super::streams;
-use crate::report::{Missing, Usage};
+use crate::failure::{Failure, Result};
 use crate::server::SOCKET;
 use crate::store::{Opened, Store};
 
 /// The store's file in the data folder.
 const STATE: &str = "state.redb";
 
-/// What can be asked.
-pub(super) enum Source {
+/// Somebody to ask: a bot, or the files that one has left.
+pub(super) enum Whereabouts {
     /// A bot that listens.
-    Running(Bot),
-    /// What is in this folder, where no bot runs.
+    Running(Client),
+    /// The data folder, where no bot runs.
     Folder(PathBuf),
 }
 
 /// Finds the bot of a URL, or of a data folder.
-pub(super) async fn find(url: Option<&str>, data_dir: Option<&Path>) -> anyhow::Result<Source> {
+pub(super) async fn find(url: Option<&str>, data_dir: Option<&Path>) -> Result<Whereabouts> {
     if let Some(url) = url {
-        return Ok(Source::Running(Bot::at(url)?));
+        return Ok(Whereabouts::Running(Client::at(url)?));
     }
     let folder = folder(data_dir)?;
-    Ok(match Bot::of(&folder).await? {
-        Some(bot) => Source::Running(bot),
-        None => Source::Folder(folder),
+    Ok(match Client::of(&folder).await? {
+        Some(bot) => Whereabouts::Running(bot),
+        None => Whereabouts::Folder(folder),
     })
 }
 
 /// The data folder that was named, or that of the user: `$XDG_STATE_HOME/tagwright`, by default
 /// `~/.local/state/tagwright`.
-pub(super) fn folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+pub(super) fn folder(named: Option<&Path>) -> Result<PathBuf> {
     if let Some(named) = named {
         return Ok(named.to_owned());
     }
     let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
     let hint = "name the folder: --data-dir DIR, or TAGWRIGHT_DATA_DIR";
-    Ok(state.ok_or_else(|| Usage::new("no folder for the state is known: HOME is not set", hint))?.join("tagwright"))
+    Ok(state
+        .ok_or_else(|| Failure::usage("no folder for the state is known: HOME is not set", hint))?
+        .join("tagwright"))
 }
 
 /// Opens what a bot has left in a folder; none when there is nothing.
-pub(super) fn left(folder: &Path) -> anyhow::Result<Option<Store>> {
+pub(super) fn left(folder: &Path) -> Result<Option<Store>> {
     // Looked for first, since opening makes what is missing.
     if !folder.join(STATE).try_exists()? {
         return Ok(None);
@@ -59,12 +61,12 @@ pub(super) fn left(folder: &Path) -> anyhow::Result<Option<Store>> {
         Opened::InUse { path } => {
             let message =
                 format!("{} is in use, and no bot answers at {}", path.display(), folder.join(SOCKET).display());
-            Err(Missing::new(message, "a bot that has just started answers soon; `run --once` ends by itself").into())
+            Err(Failure::missing(message, "a bot that has just started answers soon; `run --once` ends by itself"))
         }
     }
 }
 
-/// What to do where no bot runs and none has left anything.
+/// The hint where no bot runs and none has left anything.
 pub(super) fn start(folder: &Path) -> String {
     let folder = folder.display();
     format!("start a bot with `tagwright run --data-dir {folder}`, or name the folder of one that runs: --data-dir DIR")

@@ -12,8 +12,10 @@ use tagwright_core::lint::{self, Finding, Rules, Usage, View};
 
 use super::{Ending, streams};
 use crate::config::{self, Configuration, Effect, Sources};
+use crate::failure::{Failure, Result};
 use crate::report::check::{self, Entry};
-use crate::report::{self, json, sarif};
+use crate::report::{self, sarif};
+use crate::wire::check::Check;
 
 /// Where the configuration is when nothing is said.
 const DEFAULT_CONFIG: &str = "policies";
@@ -44,7 +46,7 @@ pub(super) struct Arguments {
     output: Output,
 }
 
-/// What is printed.
+/// The formats of the findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum Output {
     /// Text for people.
@@ -58,22 +60,22 @@ enum Output {
     Github,
 }
 
-/// What was read and found of the files.
+/// The files as they were read, and the findings in them.
 #[derive(Default)]
 struct Observed {
     entries: Vec<Entry>,
     usage: Usage,
-    /// How much was seen of the repository of each automation.
+    /// The extent to which the repository of each automation was seen.
     seen: Vec<(ObjectName, View)>,
     /// Paths of automations that do not exist.
     missing: Vec<(ObjectName, String)>,
-    /// How many files have markers.
+    /// The number of files with markers.
     marked: usize,
     /// The worst failure to read a remote, which was reported.
     failed: Option<crate::run::Kind>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let (configuration, mut observed) = if arguments.remote { remotes(arguments) } else { directory(arguments) }?;
     if let Some(configuration) = &configuration {
         let found = of_configuration(configuration, &observed);
@@ -83,17 +85,17 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     Ok(ending(&observed))
 }
 
-fn remotes(arguments: &Arguments) -> anyhow::Result<(Option<Configuration>, Observed)> {
+fn remotes(arguments: &Arguments) -> Result<(Option<Configuration>, Observed)> {
     let Some(configuration) = configuration(arguments)? else {
         let hint = "name the configuration with --config";
-        return Err(report::Usage::new("there is no configuration that names remotes", hint).into());
+        return Err(Failure::usage("there is no configuration that names remotes", hint));
     };
     let observed = remote::observe(arguments, &configuration)?;
     Ok((Some(configuration), observed))
 }
 
 /// The configuration is read while the directory is searched.
-fn directory(arguments: &Arguments) -> anyhow::Result<(Option<Configuration>, Observed)> {
+fn directory(arguments: &Arguments) -> Result<(Option<Configuration>, Observed)> {
     let (configuration, found) = std::thread::scope(|scope| {
         let search = scope.spawn(|| directory::search(arguments));
         let configuration = configuration(arguments);
@@ -104,7 +106,7 @@ fn directory(arguments: &Arguments) -> anyhow::Result<(Option<Configuration>, Ob
     Ok((configuration, observed))
 }
 
-fn configuration(arguments: &Arguments) -> anyhow::Result<Option<Configuration>> {
+fn configuration(arguments: &Arguments) -> Result<Option<Configuration>> {
     let paths = match arguments.config.as_slice() {
         [] if PathBuf::from(DEFAULT_CONFIG).is_dir() => vec![PathBuf::from(DEFAULT_CONFIG)],
         [] => {
@@ -116,7 +118,7 @@ fn configuration(arguments: &Arguments) -> anyhow::Result<Option<Configuration>>
     Ok(Some(config::load(&Sources { paths, secrets: arguments.secrets.clone() })?))
 }
 
-/// What automations and policies are held against.
+/// The automations and policies that markers are held against.
 fn rules(configuration: &Configuration) -> Rules<'_> {
     let Configuration { automations, policies, origins, .. } = configuration;
     Rules { automations, policies, origins }
@@ -133,7 +135,7 @@ fn of_configuration(configuration: &Configuration, observed: &Observed) -> Vec<F
     findings
 }
 
-fn print(arguments: &Arguments, observed: &Observed) -> anyhow::Result<()> {
+fn print(arguments: &Arguments, observed: &Observed) -> Result<()> {
     let entries = &observed.entries;
     match arguments.output {
         Output::Text => streams::data(&check::text(entries, report::style(std::io::stdout())))?,
@@ -141,7 +143,7 @@ fn print(arguments: &Arguments, observed: &Observed) -> anyhow::Result<()> {
         Output::Sarif => streams::json(&sarif::log(entries))?,
         Output::Json => {
             let findings = entries.iter().map(Into::into).collect();
-            streams::json(&json::Check { findings, marked_files: observed.marked })?;
+            streams::json(&Check { findings, marked_files: observed.marked })?;
         }
     }
     streams::talk(&check::summary(entries, observed.marked));

@@ -4,6 +4,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::{Ending, streams};
+use crate::failure::Result;
 
 /// Print a shell's completion script.
 #[derive(Debug, clap::Args)]
@@ -13,7 +14,7 @@ pub(super) struct Arguments {
     shell: Shell,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut super::Arguments::command(), "tagwright", &mut script);
     streams::data(&String::from_utf8(script)?)?;

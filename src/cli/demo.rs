@@ -9,10 +9,9 @@ mod world;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
 use super::{Ending, streams};
-use crate::report::{self, Usage, diff};
+use crate::failure::{Context, Failure, Result};
+use crate::report::{self, diff};
 use crate::run::{Mode, Outcome, Report};
 
 /// Do the whole job on an embedded registry and Git remote.
@@ -23,7 +22,7 @@ pub(super) struct Arguments {
     keep: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let temporary;
     let directory = match &arguments.keep {
         Some(directory) => kept(directory)?,
@@ -39,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         let settings = world.settings(registry);
         let first = super::run::execute(&settings, Mode::Push).await?;
         let second = super::run::execute(&settings, Mode::Push).await?;
-        anyhow::Ok((first, second))
+        Ok::<_, Failure>((first, second))
     })?;
     streams::data(&story(&first, &second, &world, arguments.keep.is_some().then_some(directory.as_path())))?;
     Ok(match first.worst().max(second.worst()) {
@@ -49,14 +48,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
 }
 
 /// Makes the directory; one with something in it is refused, so that nothing of the user's is overwritten.
-fn kept(directory: &Path) -> anyhow::Result<PathBuf> {
+fn kept(directory: &Path) -> Result<PathBuf> {
     let failed = || format!("cannot use {}", directory.display());
     if directory.exists() && !directory.is_dir() {
-        return Err(Usage::new(format!("{} is not a directory", directory.display()), "name a new directory").into());
+        return Err(Failure::usage(format!("{} is not a directory", directory.display()), "name a new directory"));
     }
     std::fs::create_dir_all(directory).with_context(failed)?;
     if std::fs::read_dir(directory).with_context(failed)?.next().is_some() {
-        return Err(Usage::new(format!("{} is not empty", directory.display()), "name a new directory").into());
+        return Err(Failure::usage(format!("{} is not empty", directory.display()), "name a new directory"));
     }
     directory.canonicalize().with_context(failed)
 }

@@ -8,19 +8,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use image::{Repository, Tag};
-use tagwright_core::automation::{ImagePolicy, ObjectName};
+use tagwright_core::automation::ImagePolicy;
 use tagwright_core::explain::{self, Ages, Fate, Tags};
 
 use self::left::Left;
 use super::{Ending, Output, streams};
-use crate::report::Usage;
-use crate::report::explain::{Document, Extent, Known, One, Story, sentence, text};
+use crate::failure::{Failure, Result};
+use crate::report::explain::{Extent, Known, Story, sentence, text};
+use crate::wire::explain::{Document, One};
 use crate::{config, run};
 
 /// Endings that a marker may have, and the name of a policy has not.
 const FIELDS: [&str; 3] = [":tag", ":name", ":digest"];
 
-/// How many policies are named to someone who asks for one that does not exist.
+/// Policies that are named to someone who asks for one that does not exist.
 const MAX_NAMED: usize = 10;
 
 /// Tell why a policy selects what it selects, and what becomes of the fields that it sets; or exit with 1 when it selects
@@ -65,14 +66,14 @@ pub(super) struct Arguments {
     output: Output,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let sources = config::Sources { paths: arguments.config.clone(), secrets: arguments.secrets.clone() };
     let configuration = config::load(&sources)?;
     let policy = named(&configuration.policies, &arguments.policy)?;
     let repository = match &arguments.image {
         Some(image) => Repository::parse(image).map_err(|error| {
             let hint = "write a repository without tag, such as ghcr.io/stefanprodan/podinfo";
-            Usage::new(format!("--image: {error}"), hint)
+            Failure::usage(format!("--image: {error}"), hint)
         })?,
         None => policy.repository.image.clone(),
     };
@@ -84,7 +85,7 @@ async fn tell(
     configuration: &config::Configuration,
     policy: &Arc<ImagePolicy>,
     repository: &Repository,
-) -> anyhow::Result<Ending> {
+) -> Result<Ending> {
     let client = registry::Client::new(super::run::registry_settings(&arguments.registry_mirror)?)?;
     let (tags, pushed) = tags(arguments, policy, repository, &client).await?;
     let left = Left::of(arguments.data_dir.as_deref(), policy)?;
@@ -127,12 +128,7 @@ async fn tell(
     Ok(looked.worst.map_or_else(|| ending(&story), Ending::Failed))
 }
 
-fn one_tag(
-    arguments: &Arguments,
-    story: &Story<'_>,
-    (tags, ages): (&Tags, Option<Ages<'_>>),
-    tag: &str,
-) -> anyhow::Result<()> {
+fn one_tag(arguments: &Arguments, story: &Story<'_>, (tags, ages): (&Tags, Option<Ages<'_>>), tag: &str) -> Result<()> {
     let mut more = tags.clone();
     let absent = story.funnel.fate(tag) == Fate::Absent && Tag::parse(tag).is_ok();
     if absent {
@@ -169,7 +165,7 @@ async fn tags(
     policy: &ImagePolicy,
     repository: &Repository,
     client: &registry::Client,
-) -> anyhow::Result<(Tags, BTreeMap<String, jiff::Timestamp>)> {
+) -> Result<(Tags, BTreeMap<String, jiff::Timestamp>)> {
     if let Some(path) = &arguments.tags {
         let text = streams::read(path)?;
         let tags = Tags::read(text.lines().map(str::trim).filter(|line| !line.is_empty()));
@@ -182,25 +178,24 @@ async fn tags(
 }
 
 /// The policy that a text names: `namespace:name`, as a whole marker or with a slash too.
-fn named<'p>(policies: &'p [Arc<ImagePolicy>], text: &str) -> anyhow::Result<&'p Arc<ImagePolicy>> {
+fn named<'p>(policies: &'p [Arc<ImagePolicy>], text: &str) -> Result<&'p Arc<ImagePolicy>> {
     let name = FIELDS.iter().find_map(|field| text.strip_suffix(field).filter(|rest| rest.contains(':')));
     let parts = name.unwrap_or(text).split_once([':', '/']);
     let Some((namespace, name)) = parts.filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty()) else {
         let message = format!("{text:?} is not NAMESPACE:POLICY");
-        return Err(Usage::new(message, hint(policies, "", text)).into());
+        return Err(Failure::usage(message, hint(policies, "", text)));
     };
     policies.iter().find(|policy| policy.id.namespace == namespace && policy.id.name == name).ok_or_else(|| {
-        Usage::new(format!("no policy {namespace}:{name} is configured"), hint(policies, namespace, name)).into()
+        Failure::usage(format!("no policy {namespace}:{name} is configured"), hint(policies, namespace, name)).into()
     })
 }
 
-/// What was probably meant by a policy that does not exist.
+/// The hint for a policy that does not exist: the one that was probably meant, or those that there are.
 fn hint(policies: &[Arc<ImagePolicy>], namespace: &str, name: &str) -> String {
-    let marker = |id: &ObjectName| format!("{}:{}", id.namespace, id.name);
     if let Some(policy) = policies.iter().find(|policy| policy.id.name == name) {
-        return format!("a policy of that name is in namespace {0:?}: {1}", policy.id.namespace, marker(&policy.id));
+        return format!("a policy of that name is in namespace {0:?}: {1}", policy.id.namespace, policy.id.marker());
     }
-    let known: Vec<String> = policies.iter().map(|policy| marker(&policy.id)).collect();
+    let known: Vec<String> = policies.iter().map(|policy| policy.id.marker()).collect();
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
     if let Some(nearest) = config::nearest(&format!("{namespace}:{name}"), &names) {
         return format!("did you mean {nearest}?");

@@ -10,16 +10,17 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::at::{self, Source};
-use super::name::{self, Kind};
+use super::at::{self, Whereabouts};
+use super::name::{self, ObjectKind};
 use super::{Ending, Output, moment, streams};
-use crate::report::json::history::{self, History};
-use crate::report::{self, Missing};
-use crate::server::HistoryQuery;
+use crate::config;
+use crate::failure::{Failure, Kind, Result};
+use crate::report;
 use crate::store::Filter;
-use crate::{config, run};
+use crate::wire::history::{Entry, History, Source};
+use crate::wire::request::HistoryQuery;
 
-/// How many entries are shown by default.
+/// Entries that are shown when `--limit` is not given.
 const LIMIT: usize = 100;
 
 /// Show what was committed, held back and failed, newest first.
@@ -55,17 +56,17 @@ pub(super) struct Arguments {
     output: Output,
 }
 
-/// What was found.
-struct Told {
+/// A history, and what could not be looked at for it.
+struct Answer {
     history: History,
-    /// The gravest of what failed on the way.
-    worst: Option<run::Kind>,
+    /// The gravest failure on the way; each was told when it happened.
+    worst: Option<Kind>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let zone = TimeZone::system();
     let query = query(arguments, &zone)?;
-    let Told { history, worst } = super::runtime()?.block_on(obtain(arguments, &query))?;
+    let Answer { history, worst } = super::runtime()?.block_on(obtain(arguments, &query))?;
     match arguments.output {
         Output::Json => streams::json(&history)?,
         Output::Text if history.entries.is_empty() => streams::talk("nothing was found"),
@@ -77,43 +78,43 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     Ok(worst.map_or(Ending::Done, Ending::Failed))
 }
 
-fn query(arguments: &Arguments, zone: &TimeZone) -> anyhow::Result<HistoryQuery> {
-    let written = |kind: Kind, text: &String| Ok::<_, anyhow::Error>(kind.written(&name::parse(text)?));
+fn query(arguments: &Arguments, zone: &TimeZone) -> Result<HistoryQuery> {
+    let written = |kind: ObjectKind, text: &String| Ok::<_, Failure>(kind.written(&name::parse(text)?));
     let since = arguments.since.as_deref().map(|text| moment::since(text, Timestamp::now(), zone));
     Ok(HistoryQuery {
-        policy: arguments.policy.as_ref().map(|text| written(Kind::Policy, text)).transpose()?,
-        automation: arguments.automation.as_ref().map(|text| written(Kind::Automation, text)).transpose()?,
+        policy: arguments.policy.as_ref().map(|text| written(ObjectKind::Policy, text)).transpose()?,
+        automation: arguments.automation.as_ref().map(|text| written(ObjectKind::Automation, text)).transpose()?,
         since: since.transpose()?,
         limit: Some(arguments.limit),
     })
 }
 
-async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> anyhow::Result<Told> {
+async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> Result<Answer> {
     let (named, filter) = (arguments.data_dir.as_deref(), Filter::from(query));
     if !arguments.config.is_empty() {
         let sources = config::Sources { paths: arguments.config.clone(), secrets: arguments.secrets.clone() };
         return rebuilt::tell(&sources, at::folder(named).ok().as_deref(), &filter).await;
     }
     let folder = match at::find(arguments.url.as_deref(), named).await? {
-        Source::Running(bot) => return Ok(Told { history: bot.history(query).await?, worst: None }),
-        Source::Folder(folder) => folder,
+        Whereabouts::Running(bot) => return Ok(Answer { history: bot.history(query).await?, worst: None }),
+        Whereabouts::Folder(folder) => folder,
     };
     if let Some(history) = kept(&folder, &filter)? {
-        return Ok(Told { history, worst: None });
+        return Ok(Answer { history, worst: None });
     }
     let place = folder.display();
     let Some(sources) = rebuilt::default_sources(arguments.secrets.as_ref())? else {
         let message = format!("no bot is running on {place}, and no history is kept there");
         let hint = format!("{}; or name its configuration, --config PATH, to look into Git", at::start(&folder));
-        return Err(Missing::new(message, hint).into());
+        return Err(Failure::missing(message, hint));
     };
     streams::talk(&format!("note: no history is kept on {place}; this is what the commits in Git tell"));
     rebuilt::tell(&sources, Some(&folder), &filter).await
 }
 
-/// What a bot has left in a folder.
-fn kept(folder: &Path, filter: &Filter) -> anyhow::Result<Option<History>> {
+/// The history that a bot has left in a folder; none where it has left nothing.
+fn kept(folder: &Path, filter: &Filter) -> Result<Option<History>> {
     let Some(store) = at::left(folder)? else { return Ok(None) };
-    let entries = store.records(filter)?.into_iter().map(history::Entry::from).collect();
-    Ok(Some(History { source: history::Source::Store, entries }))
+    let entries = store.records(filter)?.into_iter().map(Entry::from).collect();
+    Ok(Some(History { source: Source::Store, entries }))
 }

@@ -7,20 +7,19 @@ mod review;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use tagwright_core::mark::policies::{Dialect, Target};
 use tagwright_core::mark::{self, File, Known, Marking, Moving, Origin, Settings};
 use tagwright_core::{inventory, marker};
 
 use super::{Ending, Output, streams};
 use crate::config::{self, Sources};
+use crate::failure::{Context, Failure, Result};
 use crate::files;
-use crate::report::Usage;
 
 /// Workflows are left alone: a push that changes one is refused without a special permission, and everything with it.
 const LEFT_ALONE: &str = ".github/workflows/";
 
-/// How many documents that cannot be read are named.
+/// Unreadable documents that are named one by one; the rest is counted.
 const MAX_UNREAD: usize = 10;
 
 /// Put markers on images and write the policies for them; without --write, show what would be written.
@@ -78,10 +77,10 @@ impl Arguments {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     check_label(&arguments.namespace, "--namespace")?;
     if arguments.interactive && !std::io::stdin().is_terminal() {
-        return Err(Usage::new("--interactive needs a terminal to ask on", "leave it out to accept everything").into());
+        return Err(Failure::usage("--interactive needs a terminal to ask on", "leave it out to accept everything"));
     }
     let files = read(&arguments.directory)?;
     let existing = existing(arguments)?;
@@ -105,11 +104,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     }
     let edits = mark::edits(&files, &mut marking);
     let existing = existing.map(|(text, _)| text);
-    output::Result { arguments, files, marking, edits, target, existing }.deliver()
+    output::Delivery { arguments, files, marking, edits, target, existing }.deliver()
 }
 
 /// Reads the files that may name images; says on stderr what could not be read.
-fn read(directory: &Path) -> anyhow::Result<Vec<File>> {
+fn read(directory: &Path) -> Result<Vec<File>> {
     let search = files::Search { is_candidate: is_candidate_path, contains: inventory::may_name_images };
     let found = files::search(directory, search)?;
     for path in &found.oversized {
@@ -147,10 +146,10 @@ fn is_candidate_path(path: &str) -> bool {
 }
 
 /// The text and the policies of the file that `--config` names, if it is there.
-fn existing(arguments: &Arguments) -> anyhow::Result<Option<(String, Vec<Known>)>> {
+fn existing(arguments: &Arguments) -> Result<Option<(String, Vec<Known>)>> {
     let Some(path) = arguments.config.as_ref().filter(|path| path.exists()) else { return Ok(None) };
     if path.is_dir() {
-        return Err(Usage::new(format!("{} is a folder", path.display()), "name a file with --config").into());
+        return Err(Failure::usage(format!("{} is a folder", path.display()), "name a file with --config"));
     }
     let configuration = config::load(&Sources { paths: vec![path.clone()], secrets: arguments.secrets.clone() })?;
     let known = configuration.policies.iter().map(|policy| Known {
@@ -163,8 +162,8 @@ fn existing(arguments: &Arguments) -> anyhow::Result<Option<(String, Vec<Known>)
     Ok(Some((streams::read(path)?, known.collect())))
 }
 
-/// What the policies are for; none when that is not known and nothing is to be written.
-fn target(arguments: &Arguments, marking: &Marking) -> anyhow::Result<Option<Target>> {
+/// The remote that the policies are written for; none when it is not known and nothing is to be written.
+fn target(arguments: &Arguments, marking: &Marking) -> Result<Option<Target>> {
     let checkout = git::local_checkout(&arguments.directory);
     let url = match &arguments.git_url {
         Some(url) => Some(git::Url::parse(url)?.to_string()),
@@ -174,7 +173,7 @@ fn target(arguments: &Arguments, marking: &Marking) -> anyhow::Result<Option<Tar
         let to_write = marking.groups.iter().any(|group| group.origin == Origin::Derived);
         if to_write && (arguments.write || arguments.config.is_some()) {
             let message = format!("no Git remote is known for {}", arguments.directory.display());
-            return Err(Usage::new(message, "name it with --git-url, so that the policies can be written").into());
+            return Err(Failure::usage(message, "name it with --git-url, so that the policies can be written"));
         }
         return Ok(None);
     };
@@ -191,22 +190,22 @@ fn target(arguments: &Arguments, marking: &Marking) -> anyhow::Result<Option<Tar
     Ok(Some(Target { namespace: arguments.namespace.clone(), name, url, branch, path }))
 }
 
-fn ask_registries(arguments: &Arguments, marking: &mut Marking) -> anyhow::Result<()> {
+fn ask_registries(arguments: &Arguments, marking: &mut Marking) -> Result<()> {
     let settings = super::run::registry_settings(&arguments.registry_mirror)?;
     let access = outlook::access(arguments.insecure);
     super::runtime()?.block_on(outlook::ask(settings, &access, &mut marking.groups))
 }
 
-fn check_label(text: &str, what: &str) -> anyhow::Result<()> {
+fn check_label(text: &str, what: &str) -> Result<()> {
     if mark::is_label(text) {
         return Ok(());
     }
     let message = format!("{what} {text}: not a name that Kubernetes takes");
-    Err(Usage::new(message, "write lower-case letters, digits and dashes, at most 63, dashes within").into())
+    Err(Failure::usage(message, "write lower-case letters, digits and dashes, at most 63, dashes within"))
 }
 
 /// Makes the folder of a new file.
-fn make_folder(path: &Path) -> anyhow::Result<()> {
+fn make_folder(path: &Path) -> Result<()> {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) => {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))

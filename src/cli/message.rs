@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::Context;
 use gotext::template::Template;
 use serde::Deserialize;
 use tagwright_core::change::Change;
 use tagwright_core::message::{self, Facts};
 
 use super::{Ending, streams};
-use crate::report::{Usage, json};
+use crate::failure::{Context, Failure, Result};
+use crate::wire;
 
 /// Render a commit message from a Go template and a list of changes; the text is printed as it is.
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     trailers: bool,
 }
 
-/// What `--changes` holds.
+/// The document that `--changes` names.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Input {
@@ -37,7 +37,7 @@ struct Input {
     #[serde(default)]
     images: Vec<Image>,
     #[serde(default)]
-    changes: Vec<json::Change>,
+    changes: Vec<wire::edit::Change>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -56,7 +56,7 @@ struct Image {
     image: String,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let template = template(arguments)?;
     let input = input(&streams::read(&arguments.changes)?)
         .with_context(|| format!("cannot read the changes in {}", streams::name(&arguments.changes)))?;
@@ -74,20 +74,20 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     Ok(Ending::Done)
 }
 
-fn input(text: &str) -> Result<Input, Usage> {
+fn input(text: &str) -> Result<Input> {
     // A list would be taken for the members one after the other.
     if text.trim_start().starts_with('[') {
-        return Err(Usage::shape("a list where an object with \"changes\" is expected"));
+        return Err(Failure::shape("a list where an object with \"changes\" is expected"));
     }
-    serde_json::from_str(text).map_err(Usage::from_json)
+    serde_json::from_str(text).map_err(|error| Failure::shape(error.to_string()))
 }
 
-fn template(arguments: &Arguments) -> anyhow::Result<Template> {
+fn template(arguments: &Arguments) -> Result<Template> {
     let Some(path) = &arguments.template else {
         return Ok(Template::parse("commit message", message::DEFAULT_MESSAGE)?);
     };
     if streams::is_stdin(path) && streams::is_stdin(&arguments.changes) {
-        return Err(Usage::new("--template and --changes cannot both be standard input", "write one to a file").into());
+        return Err(Failure::usage("--template and --changes cannot both be standard input", "write one to a file"));
     }
     Ok(Template::parse("commit message", &streams::read(path)?)?)
 }

@@ -1,20 +1,19 @@
 //! Points in time, as people write them on a command line.
 
+use crate::failure::{Failure, Result};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
-use crate::report::Usage;
-
 /// Reads the value of `--since`: a duration before `now` (`24h`, `7d`), a day in this zone (`2026-11-20`), or a time
 /// (RFC 3339).
-pub(super) fn since(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Usage> {
+pub(super) fn since(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp> {
     let text = text.trim();
     // A date is also the beginning of a time, and jiff reads some of them as durations of weeks and years.
     let moment = text.parse::<Timestamp>().ok().or_else(|| day(text, zone)).or_else(|| before(text, now, zone));
     moment.ok_or_else(|| {
         let hint = "write a duration (24h, 7d), a day (2026-11-20) or a time (2026-11-20T08:00:00Z)";
-        Usage::new(format!("--since: {text:?} is no time"), hint)
+        Failure::usage(format!("--since: {text:?} is no time"), hint)
     })
 }
 

@@ -3,31 +3,31 @@
 use tagwright_core::automation::ObjectName;
 
 use crate::config;
-use crate::report::Usage;
-use crate::schedule::status::Status;
+use crate::failure::{Failure, Result};
+use crate::wire::status::{AutomationStatus, PolicyStatus, Status};
 
 /// The namespace of a name that is written without one.
 const DEFAULT_NAMESPACE: &str = "default";
 
-/// What a name is to name.
+/// The kinds of objects that a command line names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ObjectKind {
     /// A policy, written `NS:NAME` as in markers.
     Policy,
     /// An automation, written `NS/NAME`.
     Automation,
 }
 
-impl Kind {
-    /// How a name of this kind is written.
+impl ObjectKind {
+    /// A name of this kind as people and the store write it.
     pub(super) fn written(self, name: &ObjectName) -> String {
         match self {
-            Self::Policy => format!("{}:{}", name.namespace, name.name),
+            Self::Policy => name.marker(),
             Self::Automation => name.to_string(),
         }
     }
 
-    /// The word for it.
+    /// The word for an object of this kind, in messages.
     pub(super) fn noun(self) -> &'static str {
         match self {
             Self::Policy => "policy",
@@ -35,7 +35,7 @@ impl Kind {
         }
     }
 
-    /// What stands before the word.
+    /// The indefinite article of the word.
     pub(super) fn article(self) -> &'static str {
         match self {
             Self::Policy => "a",
@@ -45,26 +45,25 @@ impl Kind {
 
     /// The names of this kind that a bot knows.
     pub(super) fn known(self, status: &Status) -> Vec<ObjectName> {
-        let name = |namespace: &String, name: &String| ObjectName { namespace: namespace.clone(), name: name.clone() };
         match self {
-            Self::Policy => status.policies.iter().map(|it| name(&it.namespace, &it.name)).collect(),
-            Self::Automation => status.automations.iter().map(|it| name(&it.namespace, &it.name)).collect(),
+            Self::Policy => status.policies.iter().map(PolicyStatus::id).collect(),
+            Self::Automation => status.automations.iter().map(AutomationStatus::id).collect(),
         }
     }
 }
 
 /// Reads `NS:NAME`, `NS/NAME` or `NAME`.
-pub(super) fn parse(text: &str) -> Result<ObjectName, Usage> {
+pub(super) fn parse(text: &str) -> Result<ObjectName> {
     let (namespace, name) = text.split_once([':', '/']).unwrap_or((DEFAULT_NAMESPACE, text));
     if namespace.is_empty() || name.is_empty() || name.contains([':', '/']) {
         let hint = "write a policy as NAMESPACE:NAME and an automation as NAMESPACE/NAME";
-        return Err(Usage::new(format!("{text:?} is no name"), hint));
+        return Err(Failure::usage(format!("{text:?} is no name"), hint));
     }
     Ok(ObjectName { namespace: namespace.to_owned(), name: name.to_owned() })
 }
 
-/// What was probably meant by a name that a bot does not know; nothing when nothing is like it.
-pub(super) fn meant(kind: Kind, name: &ObjectName, status: &Status) -> Option<String> {
+/// The hint for a name that a bot does not know; none when no known name is like it.
+pub(super) fn meant(kind: ObjectKind, name: &ObjectName, status: &Status) -> Option<String> {
     let known = kind.known(status);
     if let Some(other) = known.iter().find(|other| other.name == name.name) {
         return Some(format!("there is {} {}", kind.noun(), kind.written(other)));

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::at::{self, Source};
-use super::name::{self, Kind};
+use super::at::{self, Whereabouts};
+use super::name::{self, ObjectKind};
 use super::{Ending, streams};
-use crate::report::Missing;
-use crate::server::Poll;
+use crate::failure::{Failure, Result};
+use crate::wire::request::Poll;
 
 /// Let a running bot poll now, and commit what has changed.
 #[derive(Debug, clap::Args)]
@@ -19,27 +19,28 @@ pub(super) struct Arguments {
     data_dir: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let policy = arguments.policy.as_deref().map(name::parse).transpose()?;
     super::runtime()?.block_on(async {
         let bot = match at::find(None, arguments.data_dir.as_deref()).await? {
-            Source::Running(bot) => bot,
-            Source::Folder(folder) => {
+            Whereabouts::Running(bot) => bot,
+            Whereabouts::Folder(folder) => {
                 let message = format!("no bot is running on {}", folder.display());
-                return Err(Missing::new(message, at::start(&folder)).into());
+                return Err(Failure::missing(message, at::start(&folder)));
             }
         };
         if let Some(policy) = &policy {
             let status = bot.status().await?;
-            if !Kind::Policy.known(&status).contains(policy) {
-                let message = format!("there is no policy {}", Kind::Policy.written(policy));
-                let hint = name::meant(Kind::Policy, policy, &status).unwrap_or_default();
-                return Err(Missing::new(message, hint).into());
+            if !ObjectKind::Policy.known(&status).contains(policy) {
+                let message = format!("there is no policy {}", ObjectKind::Policy.written(policy));
+                let hint = name::meant(ObjectKind::Policy, policy, &status).unwrap_or_default();
+                return Err(Failure::missing(message, hint));
             }
         }
-        bot.poll(&Poll { policy: policy.as_ref().map(|name| Kind::Policy.written(name)) }).await
+        bot.poll(&Poll { policy: policy.as_ref().map(|name| ObjectKind::Policy.written(name)) }).await
     })?;
-    let what = policy.map_or_else(|| "everything".to_owned(), |name| format!("policy {}", Kind::Policy.written(&name)));
+    let what =
+        policy.map_or_else(|| "everything".to_owned(), |name| format!("policy {}", ObjectKind::Policy.written(&name)));
     streams::data(&format!("{what} is due now\n"))?;
     Ok(Ending::Done)
 }

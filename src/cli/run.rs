@@ -1,21 +1,20 @@
 //! `tagwright run`: polls, plans, commits and pushes.
 
-mod bot;
+mod process;
 mod watch;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
-
 use super::{Ending, Output, streams};
+use crate::failure::{Context, Failure, Result};
 use crate::pass;
-use crate::report::{self, Usage, diff, json};
+use crate::report::{self, diff};
 use crate::run::{self, Edges, Mode, Report};
 use crate::schedule::SHUTDOWN_GRACE;
 use crate::store::{self, Store};
-use crate::{config, server};
+use crate::{config, server, wire};
 
 /// Poll the registries, plan the edits, commit and push: once, or as a bot until told to stop.
 #[derive(Debug, clap::Args)]
@@ -62,7 +61,7 @@ impl Arguments {
     }
 }
 
-/// What a run is made of.
+/// The settings of a run, from the command line.
 #[derive(Debug)]
 pub(super) struct Settings {
     /// Where the configuration is.
@@ -75,7 +74,7 @@ pub(super) struct Settings {
     pub(super) git_configuration: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let settings = Settings {
         sources: config::Sources { paths: arguments.config.clone(), secrets: arguments.secrets.clone() },
         mirrors: arguments.registry_mirror.clone(),
@@ -83,7 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         git_configuration: None,
     };
     if arguments.is_bot() {
-        return bot::run(&settings, Duration::from_secs(arguments.grace), arguments.listen);
+        return process::run(&settings, Duration::from_secs(arguments.grace), arguments.listen);
     }
     let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Push };
     let report = super::runtime()?.block_on(execute(&settings, mode))?;
@@ -92,7 +91,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
 }
 
 /// Loads the configuration and runs every automation once.
-pub(super) async fn execute(settings: &Settings, mode: Mode) -> anyhow::Result<Report> {
+pub(super) async fn execute(settings: &Settings, mode: Mode) -> Result<Report> {
     let configuration = config::load(&settings.sources)?;
     for notice in &configuration.notices {
         streams::talk(&format!("note: {notice}"));
@@ -115,7 +114,7 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> anyhow::Result<R
 }
 
 /// The clients of a run. They share what hosts asked for, since one host may have both images and a Git remote.
-pub(super) fn clients(settings: &Settings, data_dir: PathBuf) -> anyhow::Result<(registry::Client, git::Git)> {
+pub(super) fn clients(settings: &Settings, data_dir: PathBuf) -> Result<(registry::Client, git::Git)> {
     let registry = registry_settings(&settings.mirrors)?;
     let mut git = git_settings(data_dir, settings.git_configuration.clone());
     git.pauses = registry.pauses.clone();
@@ -123,16 +122,16 @@ pub(super) fn clients(settings: &Settings, data_dir: PathBuf) -> anyhow::Result<
 }
 
 /// An empty configuration is a mistake: files that are not where they should be look like it.
-fn something_to_do(sources: &config::Sources, configuration: &config::Configuration) -> anyhow::Result<()> {
+fn something_to_do(sources: &config::Sources, configuration: &config::Configuration) -> Result<()> {
     if !configuration.automations.is_empty() {
         return Ok(());
     }
     let paths: Vec<String> = sources.paths.iter().map(|path| path.display().to_string()).collect();
     let message = format!("no automation is configured in {}", paths.join(", "));
-    Err(Usage::new(message, "write an ImageAutomation, an ImageUpdateAutomation or an Application").into())
+    Err(Failure::usage(message, "write an ImageAutomation, an ImageUpdateAutomation or an Application"))
 }
 
-/// What is kept from one run to the next: in the data directory, or for the length of this run.
+/// The state that is kept from one run to the next: in the data directory, or for the length of this run.
 fn store(data_dir: Option<&Path>) -> Store {
     let Some(folder) = data_dir else { return Store::in_memory() };
     match Store::open(folder) {
@@ -151,7 +150,7 @@ fn store(data_dir: Option<&Path>) -> Store {
 }
 
 /// The machine's registry settings, with mirrors as given on the command line.
-pub(super) fn registry_settings(mirrors: &[String]) -> anyhow::Result<registry::Settings> {
+pub(super) fn registry_settings(mirrors: &[String]) -> Result<registry::Settings> {
     let mirrors = mirrors.iter().map(|text| registry::Mirror::parse(text)).collect::<Result<_, _>>()?;
     Ok(registry::Settings { mirrors, ..registry::Settings::default() })
 }
@@ -165,10 +164,10 @@ pub(super) fn git_settings(data_dir: PathBuf, configuration: Option<PathBuf>) ->
     settings
 }
 
-fn print(arguments: &Arguments, report: &Report) -> anyhow::Result<()> {
+fn print(arguments: &Arguments, report: &Report) -> Result<()> {
     if arguments.output == Output::Json {
         streams::talk(&report::failures(report));
-        return streams::json(&json::Run::from(report));
+        return streams::json(&wire::run::Run::from(report));
     }
     streams::talk(&report::policies(&report.policies));
     for automation in &report.automations {

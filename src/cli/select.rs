@@ -10,8 +10,10 @@ use tagwright_core::policy::{Direction, Evaluation, Filter, Order, Policy};
 
 use super::{Ending, Output, streams};
 use crate::config::DEFAULT_EXCLUSION;
+use crate::failure::{Failure, Result};
 use crate::observe;
-use crate::report::{self, Usage, json};
+use crate::report;
+use crate::wire::select::{Rejected, Select};
 
 /// How long listing the tags of `--image` may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -66,7 +68,7 @@ struct OrderArguments {
     alphabetical: Option<String>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let policy = policy(arguments)?;
     let tags = tags(arguments)?;
     let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
@@ -91,7 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     Ok(Ending::No)
 }
 
-fn policy(arguments: &Arguments) -> anyhow::Result<Policy> {
+fn policy(arguments: &Arguments) -> Result<Policy> {
     let order = match &arguments.order {
         OrderArguments { semver: Some(range), .. } => Order::Semver(self::range(range)?),
         OrderArguments { alphabetical: Some(order), .. } => Order::Alphabetical(direction("--alphabetical", order)?),
@@ -109,21 +111,21 @@ fn policy(arguments: &Arguments) -> anyhow::Result<Policy> {
     Ok(Policy { filter, order })
 }
 
-fn range(text: &str) -> Result<Range, Usage> {
+fn range(text: &str) -> Result<Range> {
     let hint = "ranges look like 6.x, ^1.2, '>=1.0.0 <2.0.0' or '1.x || 3.x'";
-    Range::parse(text).map_err(|error| Usage::new(format!("--semver: {error}"), hint))
+    Range::parse(text).map_err(|error| Failure::usage(format!("--semver: {error}"), hint))
 }
 
-fn pattern(flag: &str, text: &str) -> Result<Pattern, Usage> {
+fn pattern(flag: &str, text: &str) -> Result<Pattern> {
     let hint = "patterns are regular expressions in Go's dialect (RE2)";
-    Pattern::parse(text).map_err(|error| Usage::new(format!("{flag}: {error}"), hint))
+    Pattern::parse(text).map_err(|error| Failure::usage(format!("{flag}: {error}"), hint))
 }
 
-fn direction(flag: &str, text: &str) -> Result<Direction, Usage> {
-    Direction::parse(text).map_err(|error| Usage::new(format!("{flag}: {error}"), "write asc or desc"))
+fn direction(flag: &str, text: &str) -> Result<Direction> {
+    Direction::parse(text).map_err(|error| Failure::usage(format!("{flag}: {error}"), "write asc or desc"))
 }
 
-fn tags(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
+fn tags(arguments: &Arguments) -> Result<Vec<String>> {
     if let Some(image) = &arguments.image {
         return super::runtime()?.block_on(listed(arguments, image));
     }
@@ -131,16 +133,21 @@ fn tags(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
         return Ok(arguments.tags.clone());
     }
     if std::io::stdin().is_terminal() {
-        return Err(
-            Usage::new("no tags given", "pass tags as arguments, one a line on stdin, or --image REPOSITORY").into()
-        );
+        return Err(Failure::usage(
+            "no tags given",
+            "pass tags as arguments, one a line on stdin, or --image REPOSITORY",
+        )
+        .into());
     }
     Ok(streams::input()?.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
-async fn listed(arguments: &Arguments, image: &str) -> anyhow::Result<Vec<String>> {
+async fn listed(arguments: &Arguments, image: &str) -> Result<Vec<String>> {
     let repository = Repository::parse(image).map_err(|error| {
-        Usage::new(format!("--image: {error}"), "write a repository without tag, such as ghcr.io/stefanprodan/podinfo")
+        Failure::usage(
+            format!("--image: {error}"),
+            "write a repository without tag, such as ghcr.io/stefanprodan/podinfo",
+        )
     })?;
     let exclusions = match arguments.exclude.as_slice() {
         [] => vec![Pattern::parse(DEFAULT_EXCLUSION)?],
@@ -162,12 +169,10 @@ async fn listed(arguments: &Arguments, image: &str) -> anyhow::Result<Vec<String
     Ok(listing.tags)
 }
 
-fn shape(evaluation: &Evaluation<'_>) -> json::Select {
-    let rejected = |it: &tagwright_core::policy::Rejection<'_>| json::Rejected {
-        tag: it.tag.to_owned(),
-        reason: it.reason.to_string(),
-    };
-    json::Select {
+fn shape(evaluation: &Evaluation<'_>) -> Select {
+    let rejected =
+        |it: &tagwright_core::policy::Rejection<'_>| Rejected { tag: it.tag.to_owned(), reason: it.reason.to_string() };
+    Select {
         selected: evaluation.selected.map(str::to_owned),
         candidates: evaluation.candidates.iter().map(|candidate| candidate.tag.to_owned()).collect(),
         rejected: evaluation.rejected.iter().map(rejected).collect(),

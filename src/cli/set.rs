@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use image::{Digest, Reference, Repository, Tag};
 use serde::Deserialize;
 use tagwright_core::change::{Code, Diagnostic};
@@ -13,7 +12,9 @@ use tagwright_core::marker::Embedded;
 use tagwright_core::plan::{self, MarkedFile, Plan};
 
 use super::{Ending, Output, streams};
-use crate::report::{Usage, diff, json};
+use crate::failure::{Context, Failure, Result};
+use crate::report::diff;
+use crate::wire::edit::{Change, Set};
 use crate::{files, report};
 
 /// Rewrite the marked fields of a directory; no registry, no Git.
@@ -54,7 +55,7 @@ struct Image {
     digest: String,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let (selections, mut findings) = selections(arguments)?;
     if let Some(name) = passed_over(&arguments.directory) {
         streams::talk(&format!("note: {name} is not looked at: it is not named *.yaml, *.yml or Kustomization"));
@@ -90,10 +91,10 @@ fn passed_over(path: &Path) -> Option<String> {
     (path.is_file() && !marker::is_candidate_path(&name)).then(|| path.display().to_string())
 }
 
-fn print(arguments: &Arguments, plan: &Plan, findings: &[Diagnostic]) -> anyhow::Result<()> {
+fn print(arguments: &Arguments, plan: &Plan, findings: &[Diagnostic]) -> Result<()> {
     if arguments.output == Output::Json {
-        let changes = plan.changes().map(json::Change::from).collect();
-        return streams::json(&json::Set { changes, diagnostics: findings.iter().map(Into::into).collect() });
+        let changes = plan.changes().map(Change::from).collect();
+        return streams::json(&Set { changes, diagnostics: findings.iter().map(Into::into).collect() });
     }
     streams::talk(&report::diagnostics(findings));
     if arguments.diff {
@@ -102,12 +103,12 @@ fn print(arguments: &Arguments, plan: &Plan, findings: &[Diagnostic]) -> anyhow:
     streams::data(&report::changes(plan.changes()))
 }
 
-fn selections(arguments: &Arguments) -> anyhow::Result<(Selections, Vec<Diagnostic>)> {
+fn selections(arguments: &Arguments) -> Result<(Selections, Vec<Diagnostic>)> {
     let mut selections = Selections::new();
     let mut findings = Vec::new();
     if let Some(path) = &arguments.images {
         let images: Vec<Image> = serde_json::from_str(&streams::read(path)?)
-            .map_err(Usage::from_json)
+            .map_err(|error| Failure::shape(error.to_string()))
             .with_context(|| format!("cannot read the selections in {}", streams::name(path)))?;
         for image in images {
             let name = format!("{}:{}", image.namespace, image.name);
@@ -126,7 +127,7 @@ fn selections(arguments: &Arguments) -> anyhow::Result<(Selections, Vec<Diagnost
     for text in &arguments.image {
         let (name, reference) = argument(text)?;
         if !given.insert(name.clone()) {
-            return Err(Usage::new(format!("--image {text}: {name} is given twice"), "give each policy once").into());
+            return Err(Failure::usage(format!("--image {text}: {name} is given twice"), "give each policy once"));
         }
         selections.insert(name, Selection::Selected(reference));
     }
@@ -141,9 +142,9 @@ fn reference(image: &Image) -> Result<Reference, image::Error> {
     })
 }
 
-fn argument(text: &str) -> anyhow::Result<(String, Reference)> {
+fn argument(text: &str) -> Result<(String, Reference)> {
     let usage = |message: String| {
-        Usage::new(
+        Failure::usage(
             message,
             "write --image NAMESPACE:POLICY=IMAGE:TAG, such as default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0",
         )
@@ -153,11 +154,11 @@ fn argument(text: &str) -> anyhow::Result<(String, Reference)> {
         .split_once(':')
         .is_some_and(|(namespace, policy)| !namespace.is_empty() && !policy.is_empty() && !policy.contains(':'));
     if !named {
-        return Err(usage(format!("--image {text}: {name:?} is not NAMESPACE:POLICY")).into());
+        return Err(usage(format!("--image {text}: {name:?} is not NAMESPACE:POLICY")));
     }
     let reference = Reference::parse(reference).map_err(|error| usage(format!("--image {text}: {error}")))?;
     if reference.tag.is_none() {
-        return Err(usage(format!("--image {text}: the reference has no tag")).into());
+        return Err(usage(format!("--image {text}: the reference has no tag")));
     }
     Ok((name.to_owned(), reference))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tagwright_core::message::{self, Author, Criteria};
 
 use super::{Ending, streams};
+use crate::failure::Result;
 
 /// Tell whether a commit is the bot's own: exit 0 and say by which sign, or exit 1.
 #[derive(Debug, clap::Args)]
@@ -23,7 +24,7 @@ pub(super) struct Arguments {
     author: Vec<String>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let criteria = Criteria { prefixes: &arguments.prefix, authors: &arguments.author };
     let (what, recognised) = match &arguments.message_file {
         Some(path) => {

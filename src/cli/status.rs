@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use jiff::Timestamp;
 use tagwright_core::automation::ObjectName;
 
-use super::at::{self, Source};
-use super::name::{self, Kind};
+use super::at::{self, Whereabouts};
+use super::name::{self, ObjectKind};
 use super::{Ending, Output, streams};
-use crate::report::{self, Missing};
-use crate::schedule::status::Status;
+use crate::failure::{Context, Failure, Result};
+use crate::report;
+use crate::wire::status::Status;
 
 /// Show what the policies select, what the automations did, and when both are due.
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     output: Output,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let names = arguments.names.iter().map(|name| name::parse(name)).collect::<Result<Vec<_>, _>>()?;
     let mut status = super::runtime()?.block_on(obtain(arguments))?;
     if !names.is_empty() {
@@ -47,14 +47,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     Ok(Ending::Done)
 }
 
-async fn obtain(arguments: &Arguments) -> anyhow::Result<Status> {
+async fn obtain(arguments: &Arguments) -> Result<Status> {
     match at::find(arguments.url.as_deref(), arguments.data_dir.as_deref()).await? {
-        Source::Running(bot) => bot.status().await,
-        Source::Folder(folder) => {
+        Whereabouts::Running(bot) => bot.status().await,
+        Whereabouts::Folder(folder) => {
             let place = folder.display();
             let none = || {
                 let message = format!("no bot is running on {place}, and none has left a status there");
-                Missing::new(message, at::start(&folder))
+                Failure::missing(message, at::start(&folder))
             };
             let kept = at::left(&folder)?.map(|store| store.status()).transpose()?.flatten().ok_or_else(none)?;
             let status = serde_json::from_slice(&kept).with_context(|| format!("cannot read the status in {place}"))?;
@@ -65,14 +65,15 @@ async fn obtain(arguments: &Arguments) -> anyhow::Result<Status> {
 }
 
 /// Leaves what was asked for; a name may be that of a policy, of an automation, or of both.
-fn keep(status: &mut Status, names: &[ObjectName]) -> Result<(), Missing> {
-    let known =
-        |name: &ObjectName| Kind::Policy.known(status).contains(name) || Kind::Automation.known(status).contains(name);
+fn keep(status: &mut Status, names: &[ObjectName]) -> Result<()> {
+    let known = |name: &ObjectName| {
+        ObjectKind::Policy.known(status).contains(name) || ObjectKind::Automation.known(status).contains(name)
+    };
     if let Some(unknown) = names.iter().find(|name| !known(name)) {
-        let hint =
-            name::meant(Kind::Policy, unknown, status).or_else(|| name::meant(Kind::Automation, unknown, status));
+        let hint = name::meant(ObjectKind::Policy, unknown, status)
+            .or_else(|| name::meant(ObjectKind::Automation, unknown, status));
         let message = format!("there is no policy and no automation {unknown}");
-        return Err(Missing::new(message, hint.unwrap_or_default()));
+        return Err(Failure::missing(message, hint.unwrap_or_default()));
     }
     let wanted = |namespace: &str, name: &str| names.iter().any(|it| it.namespace == namespace && it.name == name);
     status.policies.retain(|it| wanted(&it.namespace, &it.name));

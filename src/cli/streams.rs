@@ -1,23 +1,23 @@
 //! The three standard streams; the only place that writes to them.
 
+use crate::failure::{Context, Failure, Result};
 use std::io::{self, Read, Write};
 use std::path::Path;
-
-use anyhow::Context;
-
-use crate::report::Usage;
 
 /// Text read from stdin or a file may be this long.
 pub(super) const MAX_INPUT_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Writes data to stdout, exactly.
-pub(super) fn data(text: &str) -> anyhow::Result<()> {
+/// Writes data to stdout, exactly. That its reader went away, as `head` does, is a failure with nothing to tell.
+pub(super) fn data(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::unread()),
+        written => written.context("cannot write to standard output"),
+    }
 }
 
 /// Writes a JSON document and a newline to stdout.
-pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+pub(super) fn json(value: &impl serde::Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     data(&text)
@@ -32,21 +32,21 @@ pub(super) fn talk(text: &str) {
 }
 
 /// Reads all of stdin as UTF-8, up to [`MAX_INPUT_BYTES`].
-pub(super) fn input() -> anyhow::Result<String> {
+pub(super) fn input() -> Result<String> {
     read(Path::new("-"))
 }
 
 /// Reads a file, or stdin for `-`, as UTF-8.
-pub(super) fn read(path: &Path) -> anyhow::Result<String> {
+pub(super) fn read(path: &Path) -> Result<String> {
     text(bytes(path)?, &name(path))
 }
 
 /// Reads a file, or stdin for `-`; what is not UTF-8 becomes replacement characters.
-pub(super) fn read_lossy(path: &Path) -> anyhow::Result<String> {
+pub(super) fn read_lossy(path: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes(path)?).into_owned())
 }
 
-/// What a file is called in messages.
+/// The name of a file in messages.
 pub(super) fn name(path: &Path) -> String {
     if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() }
 }
@@ -56,7 +56,7 @@ pub(super) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-fn bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
+fn bytes(path: &Path) -> Result<Vec<u8>> {
     if is_stdin(path) {
         return bounded(io::stdin().lock(), &name(path));
     }
@@ -64,23 +64,16 @@ fn bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
     bounded(file, &name(path))
 }
 
-fn bounded(source: impl Read, name: &str) -> anyhow::Result<Vec<u8>> {
+fn bounded(source: impl Read, name: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read =
         source.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {name}"))?;
     if read as u64 > MAX_INPUT_BYTES {
-        return Err(Usage::new(format!("{name} is longer than {MAX_INPUT_BYTES} bytes"), "").into());
+        return Err(Failure::usage(format!("{name} is longer than {MAX_INPUT_BYTES} bytes"), ""));
     }
     Ok(bytes)
 }
 
-fn text(bytes: Vec<u8>, name: &str) -> anyhow::Result<String> {
-    String::from_utf8(bytes).map_err(|_| Usage::new(format!("{name} is not UTF-8 text"), "").into())
-}
-
-/// Whether an error is only that the reader of our stdout went away, as `head` does.
-pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+fn text(bytes: Vec<u8>, name: &str) -> Result<String> {
+    String::from_utf8(bytes).map_err(|_| Failure::usage(format!("{name} is not UTF-8 text"), ""))
 }

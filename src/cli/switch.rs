@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use tagwright_core::automation::ObjectName;
 
-use super::at::{self, Source};
-use super::bot::Bot;
-use super::name::{self, Kind};
+use super::at::{self, Whereabouts};
+use super::client::Client;
+use super::name::{self, ObjectKind};
 use super::{Ending, streams};
-use crate::report::{Missing, Usage};
-use crate::schedule::status::Status;
-use crate::server::{Obeyed, Order};
+use crate::failure::{Failure, Result};
+use crate::server;
 use crate::store::{MAX_REASON_BYTES, Store};
+use crate::wire::request::{Obeyed, Order};
+use crate::wire::status::Status;
 
-/// What an order is about, and to whom it goes.
+/// The arguments of every order: its subject, and the bot that gets it.
 #[derive(Debug, clap::Args)]
 pub(super) struct About {
     /// Policy (NS:NAME) or automation (NS/NAME); a name alone is in the namespace default
@@ -36,48 +37,48 @@ pub(super) struct Reasoned {
 }
 
 /// Gives an order that has a reason.
-pub(super) fn run_reasoned(order: Order, arguments: &Reasoned) -> anyhow::Result<Ending> {
+pub(super) fn run_reasoned(order: Order, arguments: &Reasoned) -> Result<Ending> {
     let reason = arguments.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
     if reason.is_some_and(|reason| reason.len() > MAX_REASON_BYTES || reason.contains(char::is_control)) {
         let message = format!("--reason is longer than {MAX_REASON_BYTES} bytes, or has control characters");
-        return Err(Usage::new(message, "say it in one sentence").into());
+        return Err(Failure::usage(message, "say it in one sentence"));
     }
     give(order, &arguments.about, reason)
 }
 
 /// Gives an order.
-pub(super) fn run(order: Order, about: &About) -> anyhow::Result<Ending> {
+pub(super) fn run(order: Order, about: &About) -> Result<Ending> {
     give(order, about, None)
 }
 
-fn give(order: Order, about: &About, reason: Option<&str>) -> anyhow::Result<Ending> {
+fn give(order: Order, about: &About, reason: Option<&str>) -> Result<Ending> {
     let name = name::parse(&about.name)?;
     let obeyed = super::runtime()?.block_on(async {
         match at::find(None, about.data_dir.as_deref()).await? {
-            Source::Running(bot) => to_bot(order, &bot, &name, reason).await,
-            Source::Folder(folder) => to_store(order, &folder, &name, reason),
+            Whereabouts::Running(bot) => to_bot(order, &bot, &name, reason).await,
+            Whereabouts::Folder(folder) => to_store(order, &folder, &name, reason),
         }
     })?;
     streams::data(&format!("{}\n", sentence(&obeyed)))?;
     Ok(Ending::Done)
 }
 
-async fn to_bot(order: Order, bot: &Bot, name: &ObjectName, reason: Option<&str>) -> anyhow::Result<Obeyed> {
+async fn to_bot(order: Order, bot: &Client, name: &ObjectName, reason: Option<&str>) -> Result<Obeyed> {
     let status = bot.status().await?;
     if !kind(order).known(&status).contains(name) {
         let message = format!("there is no {} {}", kind(order).noun(), kind(order).written(name));
-        return Err(Missing::new(message, hint(order, name, &status)).into());
+        return Err(Failure::missing(message, hint(order, name, &status)));
     }
     bot.order(order, name, reason).await
 }
 
-fn to_store(order: Order, folder: &Path, name: &ObjectName, reason: Option<&str>) -> anyhow::Result<Obeyed> {
+fn to_store(order: Order, folder: &Path, name: &ObjectName, reason: Option<&str>) -> Result<Obeyed> {
     let none = || {
         let message = format!("no bot is running on {}, and none has ever run there", folder.display());
-        Missing::new(message, at::start(folder))
+        Failure::missing(message, at::start(folder))
     };
     let store = at::left(folder)?.ok_or_else(none)?;
-    let obeyed = order.obey(&store, name, reason, Timestamp::now())?;
+    let obeyed = server::obey(order, &store, name, reason, Timestamp::now())?;
     let place = folder.display();
     streams::talk(&format!("note: no bot is running on {place}; the next one that starts will obey"));
     if let Some(status) = last_status(&store)
@@ -95,17 +96,17 @@ fn last_status(store: &Store) -> Option<Status> {
     serde_json::from_slice(&store.status().ok()??).ok()
 }
 
-fn kind(order: Order) -> Kind {
-    if order.is_for_policies() { Kind::Policy } else { Kind::Automation }
+fn kind(order: Order) -> ObjectKind {
+    if order.is_for_policies() { ObjectKind::Policy } else { ObjectKind::Automation }
 }
 
-/// What was meant by a name that is not known as this kind.
+/// The hint for a name that is not known as this kind of object: it may be one of the other kind, or misspelt.
 fn hint(order: Order, name: &ObjectName, status: &Status) -> String {
     let (other, command) = match order {
-        Order::Hold => (Kind::Automation, "suspend"),
-        Order::Release => (Kind::Automation, "resume"),
-        Order::Suspend => (Kind::Policy, "hold"),
-        Order::Resume => (Kind::Policy, "release"),
+        Order::Hold => (ObjectKind::Automation, "suspend"),
+        Order::Release => (ObjectKind::Automation, "resume"),
+        Order::Suspend => (ObjectKind::Policy, "hold"),
+        Order::Resume => (ObjectKind::Policy, "release"),
     };
     if other.known(status).contains(name) {
         let written = other.written(name);

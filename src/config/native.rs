@@ -20,7 +20,7 @@ use super::value::{self, Units};
 use super::{git, guards, image};
 
 /// The interval of an automation that gives neither interval nor schedule.
-pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Reads an automation and the policies of its images.
 pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>, Vec<Read<ImagePolicy>>) {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use tagwright_core::change::{Excerpt, Location, Severity};
 
+use crate::failure::{Failure, Kind};
 use crate::snippet::Paragraph;
 
 pub use crate::snippet::Style;
@@ -108,3 +109,9 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::report(Kind::Config, error.render(Style::Plain), error.render(Style::Colored))
+    }
+}

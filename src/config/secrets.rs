@@ -18,7 +18,7 @@ use super::report::{Checked, Finding, Report, Reported, quoted};
 use super::yaml::Place;
 
 /// The largest value of a secret; a cluster allows no more for all values of one together.
-pub const MAX_VALUE_BYTES: u64 = 1 << 20;
+const MAX_VALUE_BYTES: u64 = 1 << 20;
 
 /// Values whose final newline is dropped when they come from a file, because editors and `echo` put it there.
 const LINE_KEYS: [&str; 4] = ["username", "password", "bearerToken", "address"];

@@ -12,16 +12,16 @@ use std::path::{Path, PathBuf};
 use super::report::{Finding, Report};
 
 /// The largest file that is read.
-pub const MAX_FILE_BYTES: u64 = 4 << 20;
+const MAX_FILE_BYTES: u64 = 4 << 20;
 
 /// How much is read in all.
-pub const MAX_TOTAL_BYTES: u64 = 64 << 20;
+const MAX_TOTAL_BYTES: u64 = 64 << 20;
 
 /// How many files are read.
-pub const MAX_FILES: usize = 10_000;
+pub(crate) const MAX_FILES: usize = 10_000;
 
 /// How many folders deep files are looked for.
-pub const MAX_FOLDER_DEPTH: usize = 32;
+pub(crate) const MAX_FOLDER_DEPTH: usize = 32;
 
 /// A text that was read.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ pub(super) fn listed(names: &[&str]) -> String {
 
 /// The known name that a wrong one was probably meant to be.
 #[must_use]
-pub fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
     let lower = name.to_ascii_lowercase();
     let allowed = |candidate: &str| (candidate.len().max(name.len()) / 3).max(1);
     known

@@ -15,7 +15,8 @@ use tagwright_core::message::{self, Criteria, Recognised};
 
 use super::{MARKED_FILES, survey, target};
 use crate::run::{Error, Login, Queue};
-use crate::store::{Event, Filter, Record, RecordedChange};
+use crate::store::{Event, Filter, Record};
+use crate::wire::ChangedField;
 
 /// How many generations of a branch are asked for when the mirror does not have enough; then [`GROWTH`] times as many.
 const FIRST_GENERATIONS: u32 = 100;
@@ -248,7 +249,7 @@ fn time(facts: &CommitFacts) -> Timestamp {
 }
 
 /// The marked fields that have another value than before, those of one marker in their order.
-fn changes(path: &str, before: &[u8], after: &[u8], embedded: Embedded) -> Vec<RecordedChange> {
+fn changes(path: &str, before: &[u8], after: &[u8], embedded: Embedded) -> Vec<ChangedField> {
     let (before, after) = (marker::scan_with(before, embedded), marker::scan_with(after, embedded));
     let mut known: HashMap<&str, Vec<&Marker>> = HashMap::new();
     for marker in before.markers.iter().rev() {
@@ -258,7 +259,7 @@ fn changes(path: &str, before: &[u8], after: &[u8], embedded: Embedded) -> Vec<R
     for marker in &after.markers {
         let Some(old) = known.get_mut(marker.setter.as_str()).and_then(Vec::pop) else { continue };
         if old.value != marker.value {
-            changes.push(RecordedChange {
+            changes.push(ChangedField {
                 policy: marker.policy().to_owned(),
                 file: path.to_owned(),
                 line: marker.line,

@@ -1,23 +1,23 @@
-//! What `check` found, as text for people and as annotations of a workflow. SARIF is in `report::sarif`.
+//! The findings of `check`, as text for people and as annotations of a workflow. SARIF is in `report::sarif`.
 
 use std::fmt::Write;
 
 use tagwright_core::change::{Location, Severity};
 use tagwright_core::lint::Finding;
 
-use crate::config::Style;
-use crate::snippet::Paragraph;
+use crate::snippet::{Paragraph, Style};
+use crate::wire;
 
-/// How many findings are written out as text; the rest is counted.
+/// Findings beyond this number are counted, not written out: a terminal holds no more.
 const MAX_RENDERED: usize = 1_000;
 
 /// A finding and where its file is.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The URL of the Git remote that has the file; empty for a file of this machine.
-    pub remote: String,
-    /// The finding.
-    pub finding: Finding,
+    pub(crate) remote: String,
+    /// The finding, its file named from the root of the repository or as the user can open it.
+    pub(crate) finding: Finding,
 }
 
 impl Entry {
@@ -29,9 +29,27 @@ impl Entry {
     }
 }
 
+impl From<&Entry> for wire::check::Finding {
+    fn from(entry: &Entry) -> Self {
+        let finding = &entry.finding;
+        Self {
+            code: finding.code.as_str(),
+            name: finding.code.name(),
+            severity: finding.severity().as_str(),
+            remote: entry.remote.clone(),
+            file: finding.location.file.clone(),
+            line: finding.location.line,
+            column: finding.location.column,
+            end_column: finding.location.end_column(),
+            message: finding.message.clone(),
+            hint: finding.hint.clone().unwrap_or_default(),
+        }
+    }
+}
+
 /// Writes each finding with its line, the place underlined, and what to change.
 #[must_use]
-pub fn text(entries: &[Entry], style: Style) -> String {
+pub(crate) fn text(entries: &[Entry], style: Style) -> String {
     let mut text = String::new();
     for (at, entry) in entries.iter().take(MAX_RENDERED).enumerate() {
         let Finding { code, message, hint, related, .. } = &entry.finding;
@@ -56,7 +74,7 @@ pub fn text(entries: &[Entry], style: Style) -> String {
 
 /// Says in one line what was checked and found.
 #[must_use]
-pub fn summary(entries: &[Entry], marked: usize) -> String {
+pub(crate) fn summary(entries: &[Entry], marked: usize) -> String {
     let files = super::plural(marked, "marked file");
     let counts = [Severity::Error, Severity::Warning, Severity::Note].map(|severity| {
         let count = entries.iter().filter(|entry| entry.finding.severity() == severity).count();
@@ -71,7 +89,7 @@ pub fn summary(entries: &[Entry], marked: usize) -> String {
 ///
 /// See <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.
 #[must_use]
-pub fn annotations(entries: &[Entry]) -> String {
+pub(crate) fn annotations(entries: &[Entry]) -> String {
     let mut text = String::new();
     for Entry { finding, .. } in entries {
         let command = match finding.severity() {

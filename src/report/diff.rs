@@ -8,13 +8,13 @@ const CONTEXT_LINES: usize = 3;
 
 /// Writes the diff of every edited file.
 #[must_use]
-pub fn unified(edits: &[FileEdit]) -> String {
+pub(crate) fn unified(edits: &[FileEdit]) -> String {
     edits.iter().map(|edit| file(&edit.path, &edit.old, &edit.new)).collect()
 }
 
 /// Writes the diff of one file.
 #[must_use]
-pub fn file(path: &str, old: &[u8], new: &[u8]) -> String {
+pub(crate) fn file(path: &str, old: &[u8], new: &[u8]) -> String {
     let (old, new) = (String::from_utf8_lossy(old), String::from_utf8_lossy(new));
     // Lines as git has them, which end in a line feed alone; `from_lines` would also end them at a carriage return.
     let (old, new): (Vec<&str>, Vec<&str>) = (old.split_inclusive('\n').collect(), new.split_inclusive('\n').collect());
@@ -38,7 +38,7 @@ pub fn file(path: &str, old: &[u8], new: &[u8]) -> String {
 
 /// Writes the diff of a file that is new.
 #[must_use]
-pub fn new_file(path: &str, new: &[u8]) -> String {
+pub(crate) fn new_file(path: &str, new: &[u8]) -> String {
     let (before, after) = (name("a/", path), name("b/", path));
     let hunks = file(path, b"", new);
     let hunks = hunks.split_once("\n+++ ").map_or("", |(_, hunks)| hunks);

@@ -1,4 +1,4 @@
-//! What `explain` says: the funnel of a policy, the fate of one tag, and the fields.
+//! The answer of `explain` as text: the funnel of a policy, the fate of one tag, and the fields.
 
 mod json;
 
@@ -13,76 +13,74 @@ use tagwright_core::policy::{Direction, Filter, Order, Policy, Reason};
 use super::tags::{Row, table};
 use super::{plural, quoted};
 
-pub use self::json::{Document, One};
-
-/// How many candidates are shown unless everything is asked for.
+/// Candidates that are shown, the best first, unless everything is asked for.
 const CANDIDATES: usize = 10;
 
-/// How many tags are shown for each cause unless everything is asked for.
+/// Tags that are shown as examples of each cause unless everything is asked for.
 const EXAMPLES: usize = 5;
 
 /// Labels longer than this are not padded.
 const LABEL_WIDTH: usize = 60;
 
-/// How much is shown.
+/// The length of the answer: long lists are cut unless somebody wants all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// A few of each.
+pub(crate) enum Extent {
+    /// The first of each list, and how many more there are.
     Some,
-    /// Everything.
+    /// Every tag and candidate.
     All,
 }
 
-/// Whether something is known.
+/// Whether the ages of tags are known. Without them a minimum age cannot be judged, and the text says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
-    /// It is.
+pub(crate) enum Known {
+    /// Ages were looked at.
     Yes,
-    /// It is not.
+    /// Nothing tells them.
     No,
 }
 
 /// The story of one policy.
 #[derive(Debug)]
-pub struct Story<'s> {
-    /// The policy.
-    pub policy: &'s ImagePolicy,
+pub(crate) struct Story<'s> {
+    /// The policy that is explained.
+    pub(crate) policy: &'s ImagePolicy,
     /// The repository whose tags these are, or the file they come from.
-    pub source: &'s str,
-    /// What becomes of the tags.
-    pub funnel: Funnel<'s>,
+    pub(crate) source: &'s str,
+    /// The tags that fall away, each with its cause, and the candidates that are left.
+    pub(crate) funnel: Funnel<'s>,
     /// Whether the ages of tags were looked at.
-    pub ages: Known,
+    pub(crate) ages: Known,
     /// Why nothing is selected, whatever the tags are.
-    pub held: Option<String>,
+    pub(crate) held: Option<String>,
     /// Where fields were looked for.
-    pub places: Vec<Place>,
+    pub(crate) places: Vec<AutomationFields>,
 }
 
-/// Fields in one place.
+/// The fields that one automation writes, or that are in a directory which no automation reads.
 #[derive(Debug)]
-pub struct Place {
+pub(crate) struct AutomationFields {
     /// The automation that writes them; empty when none does.
-    pub automation: String,
+    pub(crate) automation: String,
     /// Where they are, for people.
-    pub title: String,
-    /// The fields.
-    pub fields: Fields,
+    pub(crate) title: String,
+    /// The fields with their values now and after a run, and what was noticed in their files.
+    pub(crate) fields: Fields,
     /// Why they are not known.
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
 }
 
 impl Story<'_> {
     /// The tag that is selected, unless something stands against it.
     #[must_use]
-    pub fn selected(&self) -> Option<&str> {
+    pub(crate) fn selected(&self) -> Option<&str> {
         if self.held.is_some() { None } else { self.funnel.selected() }
     }
 }
 
 /// Writes the funnel and the fields.
 #[must_use]
-pub fn text(story: &Story<'_>, extent: Extent) -> String {
+pub(crate) fn text(story: &Story<'_>, extent: Extent) -> String {
     let mut text = heading(story);
     text.push('\n');
     text.push_str(&funnel(&story.funnel, extent, &story.policy.policy));
@@ -238,7 +236,7 @@ fn why(cause: &Cause, reason: Option<&Reason>, from: Option<Timestamp>) -> Strin
 
 /// Says in one sentence what becomes of a tag. `with` is the funnel that has the tag, if the story's has not.
 #[must_use]
-pub fn sentence(story: &Story<'_>, tag: &str, with: Option<&Funnel<'_>>) -> String {
+pub(crate) fn sentence(story: &Story<'_>, tag: &str, with: Option<&Funnel<'_>>) -> String {
     let Some(with) = with else {
         return match &story.held {
             Some(held) => format!("{tag} is not selected: {held}\n"),
@@ -285,14 +283,14 @@ fn ordered(funnel: &Funnel<'_>, place: usize) -> String {
     }
 }
 
-fn fields(story: &Story<'_>, place: &Place) -> String {
-    let Place { title, fields, error, .. } = place;
+fn fields(story: &Story<'_>, place: &AutomationFields) -> String {
+    let AutomationFields { title, fields, error, .. } = place;
     let mut text = format!("{title}\n");
     if let Some(error) = error {
         let _ = writeln!(text, "  error: {error}");
     } else if fields.fields.is_empty() {
         let id = &story.policy.id;
-        let _ = writeln!(text, "  no field is marked with {}:{}", id.namespace, id.name);
+        let _ = writeln!(text, "  no field is marked with {}", id.marker());
     }
     for field in &fields.fields {
         let _ = writeln!(text, "  {}", line(field));

@@ -1,18 +1,19 @@
-//! What was done, as a table: a line for each field that was changed or held back.
+//! The history as a table: a line for each field that was changed or held back.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::json::history::{Changed, Entry, Held, What};
 use super::table::table;
 use super::{plural, quoted, short};
+use crate::wire::history::{Entry, Event};
+use crate::wire::{ChangedField, HeldField};
 
 /// A line of the table.
 type Row = [String; 6];
 
 /// Writes the table, newest first; times are in the given zone.
 #[must_use]
-pub fn text(entries: &[Entry], zone: &TimeZone) -> String {
+pub(crate) fn text(entries: &[Entry], zone: &TimeZone) -> String {
     let rows: Vec<Row> = entries.iter().flat_map(|entry| rows(entry, zone)).collect();
     table(["TIME", "AUTOMATION", "POLICY", "COMMIT", "FILE", "CHANGE"], &rows)
 }
@@ -23,9 +24,10 @@ fn rows(entry: &Entry, zone: &TimeZone) -> Vec<Row> {
         [time, entry.automation.clone(), policy.to_owned(), commit, file, change]
     };
     let place = |file: &str, line: usize| if line == 0 { file.to_owned() } else { format!("{file}:{line}") };
-    let changed =
-        |it: &Changed| row(&it.policy, format!("{} -> {}", quoted(&it.old), quoted(&it.new)), place(&it.file, it.line));
-    let held = |it: &Held| {
+    let changed = |it: &ChangedField| {
+        row(&it.policy, format!("{} -> {}", quoted(&it.old), quoted(&it.new)), place(&it.file, it.line))
+    };
+    let held = |it: &HeldField| {
         let (current, wanted) = (quoted(&it.current), quoted(&it.wanted));
         row(&it.policy, format!("held {current}, not {wanted}: {}", it.reason), place(&it.file, it.line))
     };
@@ -46,15 +48,15 @@ fn rows(entry: &Entry, zone: &TimeZone) -> Vec<Row> {
     rows
 }
 
-/// What an entry without fields is about.
+/// The words for an entry that has no fields: its event, and the message where there is one.
 fn what(entry: &Entry) -> String {
     let word = match entry.event {
-        What::Pushed => "pushed",
-        What::Held | What::PolicyHeld => "held",
-        What::Failed => "failed",
-        What::PolicyReleased => "released",
-        What::AutomationSuspended => "suspended",
-        What::AutomationResumed => "resumed",
+        Event::Pushed => "pushed",
+        Event::Held | Event::PolicyHeld => "held",
+        Event::Failed => "failed",
+        Event::PolicyReleased => "released",
+        Event::AutomationSuspended => "suspended",
+        Event::AutomationResumed => "resumed",
     };
     if entry.message.is_empty() { word.to_owned() } else { format!("{word}: {}", entry.message) }
 }

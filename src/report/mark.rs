@@ -1,18 +1,18 @@
-//! What `mark` says: the policies it derived, the images it left alone, and the same as JSON.
+//! The answer of `mark`: the policies it derived, the images it left alone, and the same as JSON.
 
 use std::fmt::Write;
 
-use serde::Serialize;
 use tagwright_core::automation::DigestReflection;
 use tagwright_core::mark::{Edit, File, Group, Left, Marking, Member, Origin, Outlook, Why};
 use tagwright_core::marker::Field;
 use tagwright_core::policy::{Direction, Order};
 
 use super::plural;
+use crate::wire::mark::{Choice, Document, FilterTags, LeftAlone, MarkedField, Policy};
 
 /// Writes one line for each policy, then one for each image left alone, then a sum.
 #[must_use]
-pub fn summary(files: &[File], marking: &Marking) -> String {
+pub(crate) fn summary(files: &[File], marking: &Marking) -> String {
     let mut text = String::new();
     for group in &marking.groups {
         let _ = writeln!(text, "{}", group_line(group));
@@ -31,7 +31,7 @@ pub fn summary(files: &[File], marking: &Marking) -> String {
 
 /// Describes a policy: its name, what it follows, where, and what it selects.
 #[must_use]
-pub fn group_line(group: &Group) -> String {
+pub(crate) fn group_line(group: &Group) -> String {
     let places = plural(group.members.len(), "image");
     let origin = if group.origin == Origin::Known { ", a policy that exists" } else { "" };
     let now = match &group.outlook {
@@ -47,7 +47,7 @@ pub fn group_line(group: &Group) -> String {
 
 /// Where an image is: `file:line`.
 #[must_use]
-pub fn place(files: &[File], member: Member) -> String {
+pub(crate) fn place(files: &[File], member: Member) -> String {
     let file = &files[member.file];
     format!("{}:{}", file.path, file.inventory.images[member.image].line())
 }
@@ -79,87 +79,19 @@ fn direction_text(direction: Direction) -> &'static str {
     }
 }
 
-/// What `mark --output json` prints.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Shape {
-    /// Whether files were written.
-    written: bool,
-    policies: Vec<Policy>,
-    left_alone: Vec<LeftAlone>,
-    /// How many images had a marker.
-    marked_before: usize,
-    /// The unified diff of the marked files.
-    diff: String,
-    /// The document with the new policies; null when there are none, or no Git URL is known.
-    document: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Policy {
-    namespace: String,
-    name: String,
-    image: String,
-    /// The lowest tag in use.
-    tag: String,
-    filter_tags: Option<FilterTags>,
-    policy: Choice,
-    digest_reflection_policy: &'static str,
-    explanation: String,
-    /// Whether the policy existed before.
-    known: bool,
-    /// What it would select now; null when that is not known.
-    selected: Option<String>,
-    /// Why nothing would be selected, or why that is not known.
-    problem: Option<String>,
-    fields: Vec<MarkedField>,
-}
-
-#[derive(Debug, Serialize)]
-struct FilterTags {
-    pattern: String,
-    extract: String,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Choice {
-    Semver { range: String },
-    Numerical { order: &'static str },
-    Alphabetical { order: &'static str },
-}
-
-#[derive(Debug, Serialize)]
-struct MarkedField {
-    file: String,
-    line: usize,
-    column: usize,
-    field: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct LeftAlone {
-    file: String,
-    line: usize,
-    image: String,
-    tag: String,
-    reason: String,
-}
-
 /// Whether the files were written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// They were.
+pub(crate) enum Mode {
+    /// The files have their markers and policies now.
     Written,
-    /// They were not.
+    /// Nothing was touched; the answer shows what would be written.
     Shown,
 }
 
-impl Shape {
+impl Document {
     /// Puts the whole answer together.
     #[must_use]
-    pub fn new(files: &[File], marking: &Marking, edits: &[Edit], document: Option<String>, mode: Mode) -> Self {
+    pub(crate) fn new(files: &[File], marking: &Marking, edits: &[Edit], document: Option<String>, mode: Mode) -> Self {
         let policies = marking.groups.iter().map(|group| policy(files, group)).collect();
         let left_alone = marking.left.iter().map(|left| left_alone(files, left)).collect();
         let diff = edits.iter().map(|edit| super::diff::file(&edit.path, &edit.old, &edit.new)).collect();

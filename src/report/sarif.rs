@@ -16,7 +16,7 @@ const HELP: &str = "https://github.com/tagwright/tagwright#findings";
 
 /// A whole log file.
 #[derive(Debug, Serialize)]
-pub struct Log {
+pub(crate) struct Log {
     #[serde(rename = "$schema")]
     schema: &'static str,
     version: &'static str,
@@ -72,14 +72,14 @@ struct Outcome {
     rule_index: usize,
     level: &'static str,
     message: Message,
-    locations: Vec<Place>,
+    locations: Vec<ResultLocation>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    related_locations: Vec<Place>,
+    related_locations: Vec<ResultLocation>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Place {
+struct ResultLocation {
     physical_location: PhysicalLocation,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<Message>,
@@ -111,7 +111,7 @@ struct Region {
 
 /// Makes the log of some findings; all codes are listed as rules, found or not.
 #[must_use]
-pub fn log(entries: &[Entry]) -> Log {
+pub(crate) fn log(entries: &[Entry]) -> Log {
     let driver = Driver {
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
@@ -151,7 +151,7 @@ fn outcome(entry: &Entry) -> Outcome {
 }
 
 /// A place; none when it is about no file.
-fn place(location: &Location, label: Option<&str>) -> Option<Place> {
+fn place(location: &Location, label: Option<&str>) -> Option<ResultLocation> {
     if location.file.is_empty() {
         return None;
     }
@@ -164,7 +164,7 @@ fn place(location: &Location, label: Option<&str>) -> Option<Place> {
     });
     let artifact_location = Artifact { uri: uri(&location.file) };
     let message = label.map(|label| Message { text: label.to_owned() });
-    Some(Place { physical_location: PhysicalLocation { artifact_location, region }, message })
+    Some(ResultLocation { physical_location: PhysicalLocation { artifact_location, region }, message })
 }
 
 /// A path as a URI reference: what is neither unreserved nor a slash is percent-encoded.

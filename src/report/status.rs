@@ -1,4 +1,4 @@
-//! What a bot says about itself, as tables in the manner of `kubectl get`.
+//! The status of a bot as tables in the manner of `kubectl get`.
 
 use std::fmt::Write;
 
@@ -6,14 +6,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::table::table;
 use super::{age, short};
-use crate::schedule::status::{AutomationStatus, HoldStatus, PolicyStatus, Status};
+use crate::wire::HeldField;
+use crate::wire::status::{AutomationStatus, PolicyStatus, Status};
 
 /// Work that has not moved for this long is worth a warning.
 const LONG: SignedDuration = SignedDuration::from_mins(2);
 
 /// Writes a table of policies, one of automations, and one of the updates that wait, each when there is something in it.
 #[must_use]
-pub fn tables(status: &Status, now: Timestamp) -> String {
+pub(crate) fn tables(status: &Status, now: Timestamp) -> String {
     let policies: Vec<_> = status.policies.iter().map(|it| policy(it, now)).collect();
     let automations: Vec<_> = status.automations.iter().map(|it| automation(it, now)).collect();
     let held = |it: &AutomationStatus| it.holds.iter().map(|hold| self::hold(it, hold)).collect::<Vec<_>>();
@@ -34,7 +35,7 @@ pub fn tables(status: &Status, now: Timestamp) -> String {
 
 /// Writes what the tables do not say: a configuration that is not used, work that does not move.
 #[must_use]
-pub fn warnings(status: &Status, now: Timestamp) -> String {
+pub(crate) fn warnings(status: &Status, now: Timestamp) -> String {
     let mut text = String::new();
     if let Some(failure) = &status.configuration.failure {
         let since = age::since(Some(failure.since), now);
@@ -54,7 +55,7 @@ pub fn warnings(status: &Status, now: Timestamp) -> String {
 
 /// Says as of when a status is that was kept for when no bot runs.
 #[must_use]
-pub fn kept(status: &Status, place: &str, now: Timestamp) -> String {
+pub(crate) fn kept(status: &Status, place: &str, now: Timestamp) -> String {
     let age = age::since(Some(status.written), now);
     let written = status.written.strftime("%Y-%m-%dT%H:%M:%SZ");
     format!("note: no bot is running on {place}; this is what the last one wrote {age} ago, at {written}")
@@ -62,7 +63,7 @@ pub fn kept(status: &Status, place: &str, now: Timestamp) -> String {
 
 fn policy(status: &PolicyStatus, now: Timestamp) -> [String; 7] {
     [
-        format!("{}:{}", status.namespace, status.name),
+        status.id().marker(),
         status.image.clone(),
         status.tag.clone().unwrap_or_default(),
         age::since(status.last_poll, now),
@@ -74,7 +75,7 @@ fn policy(status: &PolicyStatus, now: Timestamp) -> [String; 7] {
 
 fn automation(status: &AutomationStatus, now: Timestamp) -> [String; 8] {
     [
-        format!("{}/{}", status.namespace, status.name),
+        status.id().to_string(),
         status.remote.clone(),
         status.branch.clone(),
         age::since(status.last_run, now),
@@ -85,10 +86,10 @@ fn automation(status: &AutomationStatus, now: Timestamp) -> [String; 8] {
     ]
 }
 
-fn hold(automation: &AutomationStatus, hold: &HoldStatus) -> [String; 6] {
+fn hold(automation: &AutomationStatus, hold: &HeldField) -> [String; 6] {
     [
         hold.policy.clone(),
-        format!("{}/{}", automation.namespace, automation.name),
+        automation.id().to_string(),
         format!("{}:{}", hold.file, hold.line),
         hold.current.clone(),
         hold.wanted.clone(),

@@ -42,7 +42,7 @@ pub(super) fn table(rows: &[Row<'_>]) -> String {
 
 /// Writes what became of every tag: the candidates best first, then the others with their reasons.
 #[must_use]
-pub fn evaluation(evaluation: &Evaluation<'_>, listed: usize) -> String {
+pub(crate) fn evaluation(evaluation: &Evaluation<'_>, listed: usize) -> String {
     let Evaluation { candidates, rejected, .. } = evaluation;
     let mut rows: Vec<Row<'_>> = candidates.iter().enumerate().map(|(index, it)| Row::candidate(index, it)).collect();
     rows.extend(rejected.iter().map(|it| Row::rejected(it.tag, &it.reason.to_string())));

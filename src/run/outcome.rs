@@ -1,8 +1,6 @@
 //! How a run ended, for each automation and each policy.
 
-use std::error::Error as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use gotext::template;
 use image::Reference;
@@ -12,30 +10,9 @@ use tagwright_core::guard::{Held, Hold};
 use tagwright_core::plan::FileEdit;
 use thiserror::Error;
 
-/// What a failure calls for. It alone decides retries and the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// A timeout, a 5xx, a push race lost too often: worth trying again.
-    Transient,
-    /// Not permitted.
-    Denied,
-    /// The configuration has to change.
-    Config,
-    /// A broken invariant.
-    Internal,
-}
+use crate::failure::Failure;
 
-impl Kind {
-    /// The process's exit code for a failure of this kind.
-    #[must_use]
-    pub const fn exit_code(self) -> u8 {
-        match self {
-            Self::Transient | Self::Denied => 1,
-            Self::Config => 2,
-            Self::Internal => 70,
-        }
-    }
-}
+pub use crate::failure::Kind;
 
 /// Why an automation or a poll failed.
 #[derive(Debug, Error)]
@@ -45,7 +22,7 @@ pub enum Error {
     Registry {
         /// The image repository's name.
         image: String,
-        /// Why.
+        /// The failure of the registry's client.
         source: registry::Error,
     },
     /// The Git remote could not be read or written.
@@ -141,26 +118,10 @@ impl Error {
         }
     }
 
-    /// How long the other side asks to wait before the next attempt, where it says so.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Registry { source, .. } => source.retry_after(),
-            Self::Git { source, .. } => source.retry_after(),
-            _ => None,
-        }
-    }
-
     /// The whole story on one line: this error and what caused it.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(error) = source {
-            text = format!("{text}: {error}");
-            source = error.source();
-        }
-        text
+        Failure::from(self).line()
     }
 }
 
@@ -169,25 +130,27 @@ fn quoted(words: &str) -> String {
     words.lines().map(|line| format!("\nremote: {line}")).collect()
 }
 
-impl From<registry::Kind> for Kind {
-    fn from(kind: registry::Kind) -> Self {
-        match kind {
-            registry::Kind::Config => Self::Config,
-            registry::Kind::Denied => Self::Denied,
-            registry::Kind::Transient => Self::Transient,
-            registry::Kind::Internal => Self::Internal,
-        }
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let hint = match error {
+            Error::Registry { source, .. } => return Self::from(source).under(error.to_string()),
+            Error::Git { source, .. } => return Self::from(&**source).under(error.to_string()),
+            Error::Message(_) => Some("`tagwright message` renders a template with changes of your own"),
+            Error::NoPushBranch => Some("name the branch that commits go to: `push.branch`"),
+            Error::RaceLost { .. } => Some("nothing was pushed; the next run tries again"),
+            Error::NoTagInRange { .. }
+            | Error::Declined { .. }
+            | Error::NotACommitId { .. }
+            | Error::NoRefspecSource { .. }
+            | Error::Diverged { .. } => None,
+        };
+        Self::of(error.kind(), error).with_hint(hint)
     }
 }
 
-impl From<git::Kind> for Kind {
-    fn from(kind: git::Kind) -> Self {
-        match kind {
-            git::Kind::Config => Self::Config,
-            git::Kind::Denied => Self::Denied,
-            git::Kind::Transient => Self::Transient,
-            git::Kind::Internal => Self::Internal,
-        }
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
     }
 }
 

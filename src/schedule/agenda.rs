@@ -48,15 +48,16 @@ use self::limits::{CLOCK_DRIFT, CLOCK_JUMP};
 use self::queue::Key;
 use self::remote::Remote;
 use self::repository::{Flying, Repository};
-use crate::run::{CONCURRENT_REMOTES, Kind};
+use crate::failure::Kind;
+use crate::run::CONCURRENT_REMOTES;
 
-pub use self::limits::{
+pub(crate) use self::limits::{
     CONCURRENT_POLLS, CONCURRENT_POLLS_PER_REGISTRY, CONFIG_RECHECK, CRON_SPREAD, FIRST_POLLS, FIRST_RETRY, LONG_POLL,
     LONG_RUN, LONGEST_RETRY, LONGEST_SLEEP, MAX_REGISTRY_PAUSE, MAX_RETRY_AFTER, MIN_WAIT, MOST_POLLS, MOST_RUNS,
     PATIENCE, TOLERANCE,
 };
-pub use self::moment::Moment;
-pub use self::plan::{AutomationPlan, Plan, RepositoryPlan};
+pub(crate) use self::moment::Moment;
+pub(crate) use self::plan::{AutomationPlan, Plan, RepositoryPlan};
 
 /// What makes something due at once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,7 +76,7 @@ pub enum Trigger {
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     /// Well, whether there was something to do or not.
     Done,
     /// It failed.
@@ -89,7 +90,7 @@ pub enum Ending {
 
 /// What is to be done now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Work {
+pub(crate) enum Work {
     /// Poll an image repository.
     Poll {
         /// The repository's key in the [`Plan`].
@@ -119,33 +120,33 @@ pub enum Work {
 
 /// How a poll, or a look-up of digests, ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Polled<'p> {
+pub(crate) struct Polled<'p> {
     /// The repository's key.
-    pub repository: &'p str,
+    pub(crate) repository: &'p str,
     /// The number of the poll or look-up.
-    pub number: u64,
+    pub(crate) number: u64,
     /// How it ended.
-    pub ending: Ending,
+    pub(crate) ending: Ending,
     /// The policies that select something else than before.
-    pub changed: &'p BTreeSet<ObjectName>,
+    pub(crate) changed: &'p BTreeSet<ObjectName>,
     /// The point in time that something waits for. Ignored for a look-up, which says nothing of that.
-    pub until: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
 }
 
 /// How one automation of a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ran {
+pub(crate) struct Ran {
     /// The automation.
-    pub automation: ObjectName,
+    pub(crate) automation: ObjectName,
     /// How it ended.
-    pub ending: Ending,
+    pub(crate) ending: Ending,
     /// The point in time that something waits for.
-    pub until: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
 }
 
 /// When what is due.
 #[derive(Debug)]
-pub struct Agenda {
+pub(crate) struct Agenda {
     seed: u64,
     repositories: BTreeMap<Key, Repository>,
     remotes: BTreeMap<Key, Remote>,
@@ -158,7 +159,7 @@ pub struct Agenda {
 impl Agenda {
     /// An agenda with nothing on it. Processes with different seeds poll at different points of an interval.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let polls = Limits {
             places: CONCURRENT_POLLS,
             per_group: CONCURRENT_POLLS_PER_REGISTRY,
@@ -171,7 +172,7 @@ impl Agenda {
     }
 
     /// Takes a plan in place of the one before. Everything on it is due at once; what is under way goes on.
-    pub fn configure(&mut self, plan: Plan, now: Moment) {
+    pub(crate) fn configure(&mut self, plan: Plan, now: Moment) {
         self.repositories.values_mut().for_each(Repository::leave);
         for plan in plan.repositories {
             match self.repositories.get_mut(&plan.key) {
@@ -212,7 +213,7 @@ impl Agenda {
     }
 
     /// Makes something due at once. Returns how many image repositories and automations that concerns.
-    pub fn trigger(&mut self, trigger: &Trigger, now: Moment) -> usize {
+    pub(crate) fn trigger(&mut self, trigger: &Trigger, now: Moment) -> usize {
         let mut asked: BTreeMap<Key, u64> = BTreeMap::new();
         for (key, repository) in &mut self.repositories {
             if matches!(trigger, Trigger::Image(image) if *image == repository.plan.image) {
@@ -238,7 +239,7 @@ impl Agenda {
     }
 
     /// Begins what is due, as far as the limits allow.
-    pub fn take(&mut self, now: Moment) -> Vec<Work> {
+    pub(crate) fn take(&mut self, now: Moment) -> Vec<Work> {
         self.look_at_clock(now);
         let mut work = Vec::new();
         let registry =
@@ -262,7 +263,7 @@ impl Agenda {
     }
 
     /// Takes in how a poll, or a look-up of digests, ended.
-    pub fn polled(&mut self, poll: &Polled<'_>, now: Moment) {
+    pub(crate) fn polled(&mut self, poll: &Polled<'_>, now: Moment) {
         let Some(repository) = self.repositories.get_mut(poll.repository) else { return };
         if repository.under_way() != Some(poll.number) {
             return;
@@ -294,7 +295,7 @@ impl Agenda {
     }
 
     /// Takes in how a run ended.
-    pub fn ran(&mut self, url: &str, number: u64, automations: &[Ran], now: Moment) {
+    pub(crate) fn ran(&mut self, url: &str, number: u64, automations: &[Ran], now: Moment) {
         let Some((url, remote)) = self.remotes.get_key_value(url) else { return };
         if remote.under_way() != Some(number) {
             return;
@@ -314,20 +315,20 @@ impl Agenda {
 
     /// When to call [`Agenda::take`] again, unless something else happens before.
     #[must_use]
-    pub fn next(&self, now: Moment) -> Duration {
+    pub(crate) fn next(&self, now: Moment) -> Duration {
         let latest = now.elapsed + LONGEST_SLEEP;
         self.polls.next(now.elapsed).into_iter().chain(self.runs.next(now.elapsed)).fold(latest, Duration::min)
     }
 
     /// When the registry is asked next what a policy of an image repository needs: for its tags, or for the digest alone.
     #[must_use]
-    pub fn next_poll(&self, repository: &str, policy: &ObjectName, now: Moment) -> Option<Timestamp> {
+    pub(crate) fn next_poll(&self, repository: &str, policy: &ObjectName, now: Moment) -> Option<Timestamp> {
         Some(now.time_at(self.repositories.get(repository)?.next(policy, now)?))
     }
 
     /// When an automation runs next.
     #[must_use]
-    pub fn next_run(&self, remote: &str, automation: &ObjectName, now: Moment) -> Option<Timestamp> {
+    pub(crate) fn next_run(&self, remote: &str, automation: &ObjectName, now: Moment) -> Option<Timestamp> {
         Some(now.time_at(self.remotes.get(remote)?.jobs.get(automation)?.due(now)?))
     }
 

@@ -9,10 +9,10 @@
 //! - The log says what changed, once: commits, selections, holds, failures that begin or end. A sign of life every hour
 //!   counts the rest.
 
+mod ended;
 mod flight;
 mod handle;
 mod journal;
-mod report;
 mod rows;
 mod shared;
 mod world;
@@ -31,24 +31,24 @@ use self::flight::{Errand, Flight};
 use self::shared::{Shared, State};
 use self::world::World;
 use crate::act::{Acted, act};
+use crate::failure::Kind;
 use crate::observe::{self, LookedUp, Polled};
-use crate::run::{Edges, Kind, Progress, Queue, Stage};
+use crate::run::{Edges, Progress, Queue, Stage};
 use crate::schedule::agenda::{LONGEST_SLEEP, Moment, Work};
 
 pub use self::handle::Handle;
-pub use self::journal::SIGN_OF_LIFE;
 
 /// How long a run may go on after the bot was told to stop.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 
 /// How long a run may take as a whole, where ten of its requests may not take longer.
-pub const RUN_DEADLINE: Duration = Duration::from_secs(30 * 60);
+const RUN_DEADLINE: Duration = Duration::from_secs(30 * 60);
 
 /// What is added to the deadline of a poll's requests for the poll as a whole.
-pub const POLL_MARGIN: Duration = Duration::from_secs(30);
+const POLL_MARGIN: Duration = Duration::from_secs(30);
 
 /// What is added to the deadline of a request before the task that stays at it is given up.
-pub const WATCH_MARGIN: Duration = Duration::from_secs(60);
+const WATCH_MARGIN: Duration = Duration::from_secs(60);
 
 /// How often tasks are looked after.
 const WATCH: Duration = Duration::from_secs(5);
@@ -57,7 +57,7 @@ const WATCH: Duration = Duration::from_secs(5);
 pub const BEAT_LIMIT: Duration = Duration::from_secs(2 * LONGEST_SLEEP.as_secs());
 
 /// A task that was given up and has not ended for this long hangs for good.
-pub const STUCK_LIMIT: Duration = Duration::from_secs(60);
+const STUCK_LIMIT: Duration = Duration::from_secs(60);
 
 /// How often what is only worth keeping is written down.
 const SAVE: Duration = Duration::from_secs(10);

@@ -13,7 +13,7 @@ pub const SOCKET: &str = "tagwright.sock";
 /// An address of a Unix socket has room for about a hundred bytes. Linux has a short name for every open folder, which is
 /// good as long as this value lives.
 #[derive(Debug)]
-pub struct Address {
+pub(crate) struct Address {
     folder: PathBuf,
     open: Option<File>,
 }
@@ -22,15 +22,15 @@ impl Address {
     /// Opens a folder.
     ///
     /// # Errors
-    /// Those of the system.
-    pub fn new(folder: &Path) -> io::Result<Self> {
+    /// The folder cannot be opened.
+    pub(crate) fn new(folder: &Path) -> io::Result<Self> {
         let open = cfg!(target_os = "linux").then(|| File::open(folder)).transpose()?;
         Ok(Self { folder: folder.to_owned(), open })
     }
 
     /// The path to bind or connect to for a file of the folder.
     #[must_use]
-    pub fn of(&self, name: &str) -> PathBuf {
+    pub(crate) fn of(&self, name: &str) -> PathBuf {
         match &self.open {
             Some(open) => PathBuf::from(format!("/proc/self/fd/{}/{name}", open.as_raw_fd())),
             None => self.folder.join(name),

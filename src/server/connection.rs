@@ -34,7 +34,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Where connections come from.
 pub(super) trait Listener {
-    /// One connection.
+    /// The stream of bytes of one connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// Waits for the next one.

@@ -1,4 +1,4 @@
-//! What is answered at which path.
+//! The routes: each path with its handler, its checks and its limits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,12 +16,12 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use tagwright_core::automation::ObjectName;
 
-use super::api::{Due, HistoryQuery, Poll, Refusal};
-use super::order::{Obeyed, Order, Wish};
-use crate::report::json::history::{Entry, History, Source};
-use crate::schedule::status::{Ready, Status};
+use super::order;
 use crate::schedule::{Handle, Trigger};
 use crate::store::{Filter, MAX_REASON_BYTES};
+use crate::wire::history::{Entry, History, Source};
+use crate::wire::request::{Due, HistoryQuery, Obeyed, Order, Poll, Refusal, Wish};
+use crate::wire::status::{Ready, Status};
 
 /// How long a request may take, its body included.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// The longest body of a request: orders are short.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// What the routes work with.
+/// The state that all handlers share.
 #[derive(Clone)]
 struct App {
     handle: Handle,
@@ -40,7 +40,7 @@ struct App {
 /// An answer that says no.
 type No = (StatusCode, Json<Refusal>);
 
-/// What anyone who reaches the bot may ask.
+/// The routes that only answer questions, for anyone who reaches the bot.
 pub(super) fn questions(handle: Handle) -> Router {
     finish(asked(), handle)
 }
@@ -164,8 +164,8 @@ async fn obey(
     }
     let status = current(&app).await?;
     let known = match &trigger {
-        Trigger::Policy(_) => status.policies.iter().any(|it| is(&name, &it.namespace, &it.name)),
-        _ => status.automations.iter().any(|it| is(&name, &it.namespace, &it.name)),
+        Trigger::Policy(_) => status.policies.iter().any(|it| it.id() == name),
+        _ => status.automations.iter().any(|it| it.id() == name),
     };
     if !known {
         return Err(no(StatusCode::NOT_FOUND, format!("{} is not configured", order.written(&name))));
@@ -173,7 +173,7 @@ async fn obey(
     let handle = app.handle.clone();
     let obeyed = on_disk(move || {
         let store = handle.store();
-        order.obey(store, &name, reason.as_deref(), Timestamp::now()).map_err(|error| failed(&error))
+        order::obey(order, store, &name, reason.as_deref(), Timestamp::now()).map_err(|error| failed(&error))
     })
     .await?;
     if obeyed.changed {
@@ -199,10 +199,6 @@ async fn poll(State(app): State<App>, body: Bytes) -> Result<Json<Due>, No> {
         0 => Err(no(StatusCode::NOT_FOUND, "nothing of that is configured, or all of it is suspended")),
         due => Ok(Json(Due { due })),
     }
-}
-
-fn is(name: &ObjectName, namespace: &str, named: &str) -> bool {
-    name.namespace == namespace && name.name == named
 }
 
 /// Reads the body of an order; none is as good as an empty object.

@@ -10,14 +10,14 @@ use std::sync::{PoisonError, RwLock};
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase as _, WriteTransaction};
 
 use super::error::Error;
+use super::files::{Files, Lock};
 use super::open;
-use super::place::{Lock, Place};
 
 /// After so many transactions that were not put onto the disk, the next one is. Without it, the space that they free is not
 /// used again.
 const MOST_RELAXED: u32 = 256;
 
-/// How soon what was written must be on the disk.
+/// The durability of a transaction: how soon it must be on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
     /// Before the call returns.
@@ -31,24 +31,24 @@ pub(super) enum Pace {
 pub(super) struct Engine {
     database: RwLock<Option<Database>>,
     /// None in memory.
-    place: Option<Place>,
+    files: Option<Files>,
     relaxed: AtomicU32,
     // Behind the database, so that it is dropped after it.
     _lock: Option<Lock>,
 }
 
 impl Engine {
-    pub(super) fn on_disk(database: Database, place: Place, lock: Lock) -> Self {
+    pub(super) fn on_disk(database: Database, files: Files, lock: Lock) -> Self {
         let database = RwLock::new(Some(database));
-        Self { database, place: Some(place), relaxed: AtomicU32::new(0), _lock: Some(lock) }
+        Self { database, files: Some(files), relaxed: AtomicU32::new(0), _lock: Some(lock) }
     }
 
     pub(super) fn in_memory() -> Self {
-        Self { database: RwLock::new(open::in_memory().ok()), place: None, relaxed: AtomicU32::new(0), _lock: None }
+        Self { database: RwLock::new(open::in_memory().ok()), files: None, relaxed: AtomicU32::new(0), _lock: None }
     }
 
     pub(super) fn is_durable(&self) -> bool {
-        self.place.is_some()
+        self.files.is_some()
     }
 
     /// Runs one reading transaction.
@@ -100,9 +100,9 @@ impl Engine {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         // Dropped first: the file has a lock.
         *database = None;
-        let fresh = match &self.place {
-            Some(place) => {
-                let (fresh, notice) = open::database(place).map_err(|error| self.failed(error))?;
+        let fresh = match &self.files {
+            Some(files) => {
+                let (fresh, notice) = open::database(files).map_err(|error| self.failed(error))?;
                 if let Some(notice) = notice {
                     tracing::warn!("{notice}");
                 }
@@ -118,7 +118,7 @@ impl Engine {
     }
 
     fn failed(&self, source: redb::Error) -> Error {
-        let path = self.place.as_ref().map_or_else(|| PathBuf::from("memory"), |place| place.file.clone());
+        let path = self.files.as_ref().map_or_else(|| PathBuf::from("memory"), |files| files.file.clone());
         Error::File { path, source: Box::new(source) }
     }
 }

@@ -1,6 +1,8 @@
-//! What can go wrong with an open store.
+//! Failures of an open store.
 
 use std::path::PathBuf;
+
+use crate::failure::{Failure, Kind};
 
 /// A failure of a store that was opened. Nothing was changed by the call that returns it.
 #[derive(Debug, thiserror::Error)]
@@ -9,35 +11,45 @@ pub enum Error {
     /// The file cannot be read or written, for instance since the disk is full. The next call tries again.
     #[error("cannot use {}", path.display())]
     File {
-        /// The file.
+        /// The file of the state.
         path: PathBuf,
-        /// The cause.
+        /// The cause, in the words of the library.
         source: Box<redb::Error>,
     },
     /// There are too many of something for one more.
     #[error("there are {most} {what} already")]
     Full {
-        /// Of what.
+        /// The things of which there are too many, as a plural.
         what: &'static str,
-        /// How many there may be.
+        /// The largest number of them.
         most: usize,
     },
     /// A document is longer than is kept.
     #[error("{what} has {bytes} bytes; at most {most} are kept")]
     TooLong {
-        /// Which document.
+        /// The document, as messages name it.
         what: &'static str,
-        /// How long it is.
+        /// Its length in bytes.
         bytes: usize,
-        /// How long it may be.
+        /// The greatest length that is kept, in bytes.
         most: usize,
     },
     /// A value cannot be written as JSON.
     #[error("cannot write {what} as JSON")]
     Json {
-        /// Which value.
+        /// The value, as messages name it.
         what: &'static str,
-        /// The cause.
+        /// The reason of the serializer.
         source: serde_json::Error,
     },
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::File { .. } => Kind::Transient,
+            Error::Full { .. } | Error::TooLong { .. } | Error::Json { .. } => Kind::Denied,
+        };
+        Self::of(kind, &error)
+    }
 }

@@ -1,4 +1,4 @@
-//! What was done, newest first.
+//! The history: records of commits, holds, failures and orders, read newest first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::error::Error;
 use super::schema::RECORDS;
 use super::{MAX_TEXT, Store, cut, time};
+use crate::wire::request::HistoryQuery;
+use crate::wire::{ChangedField, HeldField, history};
 
 /// How many records are kept; the oldest go.
 pub const MAX_RECORDS: usize = 10_000;
@@ -18,35 +20,35 @@ pub const MAX_RECORD_BYTES: usize = 64 * 1024;
 /// Something that was done, or that was not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// When, to the millisecond.
+    /// The moment, to the millisecond.
     #[serde(with = "time")]
     pub time: Timestamp,
-    /// For which automation, `namespace/name`.
+    /// The automation, `namespace/name`.
     pub automation: String,
-    /// In which remote, without credentials.
+    /// The Git remote, without credentials.
     pub url: String,
-    /// On which branch.
+    /// The push branch.
     pub branch: String,
-    /// What.
+    /// The kind of record, with what only that kind has.
     pub event: Event,
     /// A sentence for people.
     pub message: String,
-    /// What was changed.
-    pub changes: Vec<RecordedChange>,
-    /// What was held back.
-    pub holds: Vec<RecordedHold>,
-    /// How many changes and holds there was no room for. Set by the store.
+    /// The fields that were changed.
+    pub changes: Vec<ChangedField>,
+    /// The fields that keep their values although others are selected.
+    pub holds: Vec<HeldField>,
+    /// The number of changes and holds for which there was no room. Set by the store.
     #[serde(default)]
     pub left_out: usize,
 }
 
-/// What a record is about.
+/// The kinds of records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Event {
     /// A commit was pushed.
     Pushed {
-        /// Its id.
+        /// The full hash of the commit.
         commit: String,
         /// Why the second destination did not get it, if it did not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,12 +62,12 @@ pub enum Event {
     Switched {
         /// The policy (`namespace:name`) or the automation (`namespace/name`).
         name: String,
-        /// What they asked for.
+        /// The order.
         to: Toggle,
     },
 }
 
-/// What can be asked for by hand.
+/// The orders that people can give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Toggle {
@@ -77,40 +79,6 @@ pub enum Toggle {
     Suspended,
     /// The end of that.
     Resumed,
-}
-
-/// A field that was changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordedChange {
-    /// The policy, `namespace:name`.
-    pub policy: String,
-    /// The file, from the root of the repository.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What stood there.
-    pub old: String,
-    /// What stands there.
-    pub new: String,
-}
-
-/// A field that was held back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordedHold {
-    /// The policy, `namespace:name`.
-    pub policy: String,
-    /// The file, from the root of the repository.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What stands there.
-    pub current: String,
-    /// What was selected.
-    pub wanted: String,
-    /// The reason in one word.
-    pub code: String,
-    /// The reason as a sentence.
-    pub reason: String,
 }
 
 /// Which records are wanted.
@@ -133,6 +101,13 @@ impl Default for Filter {
     }
 }
 
+impl From<&HistoryQuery> for Filter {
+    fn from(query: &HistoryQuery) -> Self {
+        let HistoryQuery { policy, automation, since, limit } = query.clone();
+        Self { policy, automation, since, most: limit.unwrap_or(MAX_RECORDS).min(MAX_RECORDS) }
+    }
+}
+
 impl Filter {
     /// Whether a record is wanted, however many there may be.
     #[must_use]
@@ -149,6 +124,50 @@ impl Filter {
         self.since.is_none_or(|since| record.time >= since)
             && self.policy.as_deref().is_none_or(of_policy)
             && self.automation.as_deref().is_none_or(|name| record.automation == name || switched == Some(name))
+    }
+}
+
+impl From<Record> for history::Entry {
+    fn from(record: Record) -> Self {
+        let Record { time, automation, url, branch, event, message, changes, holds, left_out } = record;
+        let (mut commit, mut missed, mut subject) = (String::new(), String::new(), String::new());
+        let event = match event {
+            Event::Pushed { commit: pushed, missed: reason } => {
+                (commit, missed) = (pushed, reason.unwrap_or_default());
+                history::Event::Pushed
+            }
+            Event::Held => history::Event::Held,
+            Event::Failed => history::Event::Failed,
+            Event::Switched { name, to } => {
+                subject = name;
+                history::Event::from(to)
+            }
+        };
+        Self {
+            time,
+            event,
+            automation,
+            remote: url,
+            branch,
+            commit,
+            message,
+            missed,
+            subject,
+            changes,
+            holds,
+            left_out,
+        }
+    }
+}
+
+impl From<Toggle> for history::Event {
+    fn from(toggle: Toggle) -> Self {
+        match toggle {
+            Toggle::Held => Self::PolicyHeld,
+            Toggle::Released => Self::PolicyReleased,
+            Toggle::Suspended => Self::AutomationSuspended,
+            Toggle::Resumed => Self::AutomationResumed,
+        }
     }
 }
 
@@ -242,7 +261,7 @@ impl Record {
     }
 }
 
-/// What is written beside the texts of an entry, in bytes.
+/// The bytes of an entry beside its texts: names of fields, quotes, the line.
 const ENTRY: usize = 64;
 
 fn keep<T, const N: usize>(entries: &mut Vec<T>, room: &mut usize, texts: impl Fn(&mut T) -> [&mut String; N]) {
@@ -258,4 +277,22 @@ fn keep<T, const N: usize>(entries: &mut Vec<T>, room: &mut usize, texts: impl F
     };
     let count = entries.iter_mut().map_while(|entry| fits(entry).then_some(())).count();
     entries.truncate(count);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::Record;
+
+    #[test]
+    fn records_are_read_and_written_byte_for_byte_as_by_the_first_version() {
+        for json in [
+            r#"{"time":1700000000000,"automation":"shop/images","url":"https://git.example.com/shop.git","branch":"main","event":{"pushed":{"commit":"4c5d6e7f"}},"message":"Update","changes":[{"policy":"shop:web","file":"a.yaml","line":3,"old":"1.0","new":"1.1"}],"holds":[{"policy":"shop:api","file":"b.yaml","line":4,"current":"1.0","wanted":"1.1","code":"manual","reason":"held by hand"}],"left_out":0}"#,
+            r#"{"time":1700000000000,"automation":"","url":"","branch":"","event":{"switched":{"name":"shop:web","to":"held"}},"message":"broken","changes":[],"holds":[],"left_out":2}"#,
+            r#"{"time":1700000000000,"automation":"shop/images","url":"","branch":"","event":"failed","message":"","changes":[],"holds":[],"left_out":0}"#,
+        ] {
+            let record: Record = serde_json::from_str(json).unwrap();
+            assert_eq!(serde_json::to_string(&record).unwrap(), json);
+        }
+    }
 }

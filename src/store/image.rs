@@ -1,4 +1,4 @@
-//! What is known of image repositories: their tags, since when, and what the registry said to recognise an unchanged list.
+//! Image repositories as they were last seen: their tags, since when, and what the registry said to recognise an unchanged list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,13 +11,13 @@ use super::error::Error;
 use super::schema::{IMAGES, POLLED};
 use super::{Store, tags, time};
 
-/// What is known of one image repository. Its size is bounded by what the registry's client reads of a list.
+/// One image repository as it was last seen. Its size is bounded by what the registry's client reads of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Image {
     /// The tags of the last list that was believed.
     #[serde(with = "tags")]
     pub tags: Vec<SeenTag>,
-    /// What the registry gave to recognise this list by.
+    /// The registry's validator for this list (`ETag` or the like), by which an unchanged one is recognised.
     pub validator: Option<String>,
     /// When the registry was last asked.
     #[serde(skip)]
@@ -31,7 +31,7 @@ pub struct Image {
 /// A tag, and since when. Times are kept to the millisecond.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenTag {
-    /// The tag.
+    /// The tag itself.
     pub name: String,
     /// When this bot first saw it.
     pub first_seen: Timestamp,

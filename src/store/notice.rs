@@ -1,9 +1,9 @@
-//! What a person should know about a store that was opened otherwise than expected.
+//! The notice about a store that was opened otherwise than expected.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// What happened when a store was opened, and what cannot be known again. Its text is one or two sentences.
+/// A store that was opened otherwise than asked, and what is lost by that. Its text is one or two sentences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
@@ -13,7 +13,7 @@ pub enum Notice {
         path: PathBuf,
         /// Where it is now.
         aside: PathBuf,
-        /// What was wrong with it.
+        /// The damage, in the words of the library.
         reason: String,
     },
     /// The file was written by a newer tagwright; it was set aside, and a new one begun.
@@ -29,12 +29,12 @@ pub enum Notice {
     InMemory {
         /// Where the file would be.
         path: PathBuf,
-        /// Why not.
+        /// The reason of the system.
         reason: String,
     },
 }
 
-/// What goes with the file.
+/// Everything that is known no more when the file is gone.
 const LOST: &str = "when tags were first seen, holds and suspensions made by hand, the registries' validators and the history of \
                     runs; commits are still told from Git";
 

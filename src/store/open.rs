@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use redb::{Builder, Database, ReadableDatabase as _};
 
+use super::files::Files;
 use super::notice::Notice;
-use super::place::Place;
 use super::schema::{self, Layout};
 
 /// How much of the file is kept in memory. The default of the library is a gigabyte.
@@ -14,21 +14,21 @@ const CACHE_BYTES: usize = 2 * 1024 * 1024;
 /// A file smaller than this is never made smaller.
 const COMPACT_ABOVE: u64 = 8 * 1024 * 1024;
 
-/// Opens the database of a place, or makes one. Fails where the machine does not let it, never for what is in the file.
+/// Opens the database in its file, or makes one. Fails where the machine does not let it, never for what is in the file.
 ///
-/// The caller has the lock of the place.
-pub(super) fn database(place: &Place) -> Result<(Database, Option<Notice>), redb::Error> {
-    let path = place.file.clone();
-    match load(place)? {
+/// The caller has the lock beside it.
+pub(super) fn database(files: &Files) -> Result<(Database, Option<Notice>), redb::Error> {
+    let path = files.file.clone();
+    match load(files)? {
         Loaded::Whole(database) => Ok((database, None)),
-        Loaded::Absent => Ok((create(place)?, None)),
+        Loaded::Absent => Ok((create(files)?, None)),
         Loaded::Newer(version) => {
-            let aside = place.set_newer_aside(version)?;
-            Ok((create(place)?, Some(Notice::Newer { path, aside, version })))
+            let aside = files.set_newer_aside(version)?;
+            Ok((create(files)?, Some(Notice::Newer { path, aside, version })))
         }
         Loaded::Damaged(reason) => {
-            let aside = place.set_damaged_aside()?;
-            Ok((create(place)?, Some(Notice::Damaged { path, aside, reason })))
+            let aside = files.set_damaged_aside()?;
+            Ok((create(files)?, Some(Notice::Damaged { path, aside, reason })))
         }
     }
 }
@@ -47,8 +47,8 @@ enum Loaded {
     Damaged(String),
 }
 
-fn load(place: &Place) -> Result<Loaded, redb::Error> {
-    let Some(file) = place.existing()? else { return Ok(Loaded::Absent) };
+fn load(files: &Files) -> Result<Loaded, redb::Error> {
+    let Some(file) = files.existing()? else { return Ok(Loaded::Absent) };
     // The library has assertions about what it reads, so that damage may also be a panic.
     let verified = catch_unwind(AssertUnwindSafe(|| verify(file)));
     match verified.unwrap_or_else(|_| Err(redb::Error::Corrupted("it breaks the library's assumptions".to_owned()))) {
@@ -84,10 +84,10 @@ fn used(database: &Database) -> Result<u64, redb::Error> {
 }
 
 /// Makes an empty database. It gets its name when it is whole, so that a kill leaves none that is half made.
-fn create(place: &Place) -> Result<Database, redb::Error> {
-    let database = builder().create_file(place.fresh()?)?;
+fn create(files: &Files) -> Result<Database, redb::Error> {
+    let database = builder().create_file(files.fresh()?)?;
     schema::create(&database)?;
-    place.put_fresh()?;
+    files.put_fresh()?;
     Ok(database)
 }
 

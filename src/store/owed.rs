@@ -6,19 +6,19 @@ use super::Store;
 use super::error::Error;
 use super::schema::DOCUMENTS;
 
-/// What a second destination has not got yet.
+/// Commits that a second destination has not got yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owed {
+pub(crate) struct Owed {
     /// The remote, without credentials.
-    pub url: String,
+    pub(crate) url: String,
     /// The refspec as configured; another one asks for something else.
-    pub refspec: String,
+    pub(crate) refspec: String,
     /// The push branch.
-    pub branch: String,
-    /// What the push branch was moved to, a full hash.
-    pub tip: String,
-    /// What the destination was at, if the commits build on that; it can be moved on from there without force.
-    pub before: Option<String>,
+    pub(crate) branch: String,
+    /// The commit that the push branch was moved to, a full hash.
+    pub(crate) tip: String,
+    /// The commit that the destination was at, if the commits build on that; it can be moved on from there without force.
+    pub(crate) before: Option<String>,
 }
 
 impl Store {
@@ -26,7 +26,7 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn owe(&self, automation: &str, owed: Option<&Owed>) -> Result<(), Error> {
+    pub(crate) fn owe(&self, automation: &str, owed: Option<&Owed>) -> Result<(), Error> {
         let document = owed.map(serde_json::to_vec).transpose();
         let document = document.map_err(|source| Error::Json { what: "a second destination", source })?;
         self.engine.write(|transaction| {
@@ -43,7 +43,7 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn owed(&self, automation: &str) -> Result<Option<Owed>, Error> {
+    pub(crate) fn owed(&self, automation: &str) -> Result<Option<Owed>, Error> {
         self.engine.read(|transaction| {
             let found = transaction.open_table(DOCUMENTS)?.get(key(automation).as_str())?;
             Ok(found.and_then(|document| serde_json::from_slice(document.value()).ok()))

@@ -33,7 +33,7 @@ type Step = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
 const STEPS: &[Step] = &[give_records_their_holds];
 
-/// How the layout of a file compares with the one that is written.
+/// The age of a file's layout, against the one that this version writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
     Current,

@@ -1,4 +1,4 @@
-//! What people asked for by hand: policies held and released, automations suspended.
+//! Orders that people gave: policies held and released, automations suspended.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use super::error::Error;
 use super::schema::{HELD, RELEASED, SUSPENDED};
 use super::{MAX_TEXT, Store, cut, time};
 
-/// How many policies can be held, and how many automations suspended.
+/// Policies that can be held at a time, and automations that can be suspended.
 pub const MAX_SWITCHES: usize = 10_000;
 /// The longest reason that is kept, in bytes.
 pub const MAX_REASON_BYTES: usize = 1024;
 
-/// Everything that is asked for by hand.
+/// All orders that are in force.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Switches {
     /// Policies that are held, by `namespace:name`.
@@ -26,7 +26,7 @@ pub struct Switches {
     pub released: BTreeMap<String, Timestamp>,
 }
 
-/// That something is asked for.
+/// An order that is in force until it is taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Switch {
     /// Since when, to the millisecond.

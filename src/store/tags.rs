@@ -1,4 +1,4 @@
-//! How tags are written: as short as JSON allows, since there may be a million.
+//! The written form of tags: as short as JSON allows, since there may be a million.
 //!
 //! `[["1.0", 1700000000000], "1.1", ["1.2", 1700000060000, 1700000050000]]`: a name with the time it was first seen, and perhaps the
 //! one it was pushed; a bare name was first seen at the same time as the one before it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tagwright::config;
-use tagwright::schedule::status::Ready;
+use tagwright::wire::status::Ready;
 use tagwright_core::automation::Automation;
 
 use crate::simulated::{Fault, digest};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tagwright::schedule::status::{Ready, Status};
 use tagwright::schedule::{Handle, Settings, Trigger};
+use tagwright::wire::status::{Ready, Status};
 use tokio::net::TcpListener;
 
 use crate::world::{IMAGES, World, row};

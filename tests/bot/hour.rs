@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagwright::schedule::status::{Ready, Status};
+use tagwright::wire::status::{Ready, Status};
 
 use crate::world::{IMAGES, World, pass, row};
 

@@ -1,7 +1,8 @@
 //! `history`: what a bot has kept, and what Git tells where it has not.
 
 use jiff::{SignedDuration, Timestamp};
-use tagwright::store::{Event, Record, RecordedChange, RecordedHold, Store, Toggle};
+use tagwright::store::{Event, Record, Store, Toggle};
+use tagwright::wire::{ChangedField, HeldField};
 
 use crate::site::{FILE, SHOP, Site, native};
 use crate::status::store;
@@ -27,9 +28,9 @@ fn keep(store: &Store, seconds: i64, event: Event, message: &str, fill: impl FnO
     store.record(vec![record]).unwrap();
 }
 
-fn change(policy: &str, line: usize, old: &str, new: &str) -> RecordedChange {
+fn change(policy: &str, line: usize, old: &str, new: &str) -> ChangedField {
     let [policy, file, old, new] = [policy, "clusters/shop.yaml", old, new].map(str::to_owned);
-    RecordedChange { policy, file, line, old, new }
+    ChangedField { policy, file, line, old, new }
 }
 
 /// A world whose folder `state` has a few records.
@@ -51,7 +52,7 @@ fn told() -> World {
         let [policy, file, current, wanted] =
             ["default:app", "clusters/shop.yaml", "1.1.0", "1.0.0"].map(str::to_owned);
         let (code, reason) = ("downgrade".to_owned(), "1.1.0 is newer".to_owned());
-        record.holds = vec![RecordedHold { policy, file, line: 8, current, wanted, code, reason }];
+        record.holds = vec![HeldField { policy, file, line: 8, current, wanted, code, reason }];
     });
     keep(&store, 86_400, Event::Switched { name: "default:db".to_owned(), to: Toggle::Held }, "eats data", |record| {
         record.automation.clear();

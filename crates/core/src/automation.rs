@@ -31,17 +31,17 @@ pub struct ObjectName {
     pub name: String,
 }
 
-impl fmt::Display for ObjectName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
-
 impl ObjectName {
-    /// Returns the name as markers, trailers and commands write that of a policy: `namespace:name`.
+    /// `namespace:name`, as markers, the store and everything about policies write it.
     #[must_use]
     pub fn marker(&self) -> String {
         format!("{}:{}", self.namespace, self.name)
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
     }
 }
 

@@ -42,6 +42,20 @@ pub struct Change {
     pub setter: String,
 }
 
+impl Change {
+    /// The policy of the marker, `namespace:name`.
+    #[must_use]
+    pub fn policy(&self) -> &str {
+        policy_of(&self.setter)
+    }
+}
+
+/// The policy of a marker's whole value: what stands before the second colon.
+pub(crate) fn policy_of(setter: &str) -> &str {
+    let field = setter.match_indices(':').nth(1);
+    field.map_or(setter, |(at, _)| &setter[..at])
+}
+
 /// A kind of finding; its code is stable and documented in the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Code {
@@ -147,4 +161,17 @@ pub struct Diagnostic {
     pub code: Code,
     /// One sentence, lower case, no final period.
     pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::policy_of;
+
+    #[test]
+    fn a_policy_ends_where_the_field_of_its_marker_begins() {
+        for setter in ["shop:web", "shop:web:tag", "shop:web:digest", "shop:web:no:field"] {
+            assert_eq!(policy_of(setter), "shop:web");
+        }
+        assert_eq!(policy_of("web"), "web");
+    }
 }

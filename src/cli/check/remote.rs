@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use anyhow::Context;
 use tagwright_core::automation::Automation;
 use tagwright_core::change::Location;
 use tagwright_core::inventory;
@@ -12,6 +11,7 @@ use tagwright_core::lint::{self, Finding, Rules, View};
 use super::{Arguments, Observed};
 use crate::cli::streams;
 use crate::config::Configuration;
+use crate::failure::{Context, Failure, Result};
 use crate::observe::{Seen, Survey, Wanted, survey};
 use crate::report::check::Entry;
 
@@ -25,7 +25,7 @@ fn names_images(bytes: &[u8]) -> bool {
     lint::is_mentioned(bytes) || inventory::may_name_images(bytes)
 }
 
-/// What automations read of one commit.
+/// The files of one commit that automations read.
 #[derive(Default)]
 struct Tree {
     automations: Vec<Arc<Automation>>,
@@ -33,7 +33,7 @@ struct Tree {
     findings: BTreeSet<(Location, tagwright_core::change::Code, String)>,
 }
 
-pub(super) fn observe(arguments: &Arguments, configuration: &Configuration) -> anyhow::Result<Observed> {
+pub(super) fn observe(arguments: &Arguments, configuration: &Configuration) -> Result<Observed> {
     let temporary;
     let data_dir = match &arguments.data_dir {
         Some(directory) => directory.clone(),
@@ -45,7 +45,7 @@ pub(super) fn observe(arguments: &Arguments, configuration: &Configuration) -> a
     let wanted = if arguments.suggest { IMAGES } else { MENTIONS };
     let surveys = crate::cli::runtime()?.block_on(async {
         let git = git::Git::new(git::Settings::of_machine(data_dir))?;
-        anyhow::Ok(survey(&git, &configuration.automations, wanted).await)
+        Ok::<_, Failure>(survey(&git, &configuration.automations, wanted).await)
     })?;
     let mut observed = Observed::default();
     for ((url, _), tree) in trees(surveys, &mut observed) {

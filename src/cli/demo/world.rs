@@ -5,13 +5,13 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use include_dir::{Dir, DirEntry, include_dir};
 use serde::Deserialize;
 
 use super::registry::Tags;
 use crate::cli::run::Settings;
 use crate::config;
+use crate::failure::{Failure, Kind, Result};
 
 /// The default configuration, as in `policies/`.
 static POLICIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
@@ -19,7 +19,7 @@ static POLICIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
 /// `demo.json` (tags, remotes, secrets) and a folder for each remote.
 static FIXTURES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/demo");
 
-/// What `demo.json` says.
+/// The description of the demo, `demo.json`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Description {
@@ -63,8 +63,8 @@ pub(super) struct World {
 
 impl World {
     /// Writes configuration and remotes below an empty directory.
-    pub(super) fn build(directory: &Path) -> anyhow::Result<Self> {
-        let description = FIXTURES.get_file("demo.json").context("demo.json is embedded")?;
+    pub(super) fn build(directory: &Path) -> Result<Self> {
+        let description = FIXTURES.get_file("demo.json").ok_or_else(|| lacks("demo.json"))?;
         let description: Description = serde_json::from_slice(description.contents())?;
         let policies = directory.join("policies");
         fs::create_dir_all(&policies)?;
@@ -82,7 +82,7 @@ impl World {
         let mut hosts = Vec::new();
         let mut tags = Tags::new();
         for (repository, listed) in description.tags {
-            let (host, path) = repository.split_once('/').context("a repository of demo.json has a host")?;
+            let (host, path) = repository.split_once('/').ok_or_else(|| lacks("the host of a repository"))?;
             if !hosts.contains(&host.to_owned()) {
                 hosts.push(host.to_owned());
             }
@@ -105,10 +105,15 @@ impl World {
     }
 }
 
+/// The failure for a part that was not embedded when the program was built.
+fn lacks(what: &str) -> Failure {
+    Failure::new(Kind::Internal, format!("the embedded demo lacks {what}"))
+}
+
 /// Makes a bare repository with one commit that holds a folder of the fixtures.
-fn build_remote(directory: &Path, description: &RemoteDescription) -> anyhow::Result<Remote> {
+fn build_remote(directory: &Path, description: &RemoteDescription) -> Result<Remote> {
     let RemoteDescription { url, branch, folder } = description;
-    let files = FIXTURES.get_dir(folder).with_context(|| format!("the folder {folder} is embedded"))?;
+    let files = FIXTURES.get_dir(folder).ok_or_else(|| lacks(folder))?;
     let path = directory.join("remotes").join(format!("{folder}.git"));
     let mut options = git2::RepositoryInitOptions::new();
     options.bare(true).mkpath(true).external_template(false).initial_head(branch);
@@ -121,10 +126,10 @@ fn build_remote(directory: &Path, description: &RemoteDescription) -> anyhow::Re
     Ok(Remote { url: url.clone(), path, branch: branch.clone() })
 }
 
-fn write_tree(repository: &git2::Repository, folder: &Dir<'_>) -> anyhow::Result<git2::Oid> {
+fn write_tree(repository: &git2::Repository, folder: &Dir<'_>) -> Result<git2::Oid> {
     let mut tree = repository.treebuilder(None)?;
     for entry in folder.entries() {
-        let name = entry.path().file_name().context("an entry has a name")?;
+        let name = entry.path().file_name().ok_or_else(|| lacks("the name of a file"))?;
         match entry {
             DirEntry::Dir(folder) => tree.insert(name, write_tree(repository, folder)?, 0o040_000)?,
             DirEntry::File(file) => tree.insert(name, repository.blob(file.contents())?, 0o100_644)?,
@@ -134,7 +139,7 @@ fn write_tree(repository: &git2::Repository, folder: &Dir<'_>) -> anyhow::Result
 }
 
 /// Writes a git configuration that leads the URLs of the configuration to the repositories made here.
-fn write_git_configuration(directory: &Path, remotes: &[Remote]) -> anyhow::Result<()> {
+fn write_git_configuration(directory: &Path, remotes: &[Remote]) -> Result<()> {
     let mut text = String::new();
     for remote in remotes {
         text.push_str(&format!("[url \"{}\"]\n\tinsteadOf = {}\n", remote.path.display(), remote.url));

@@ -1,4 +1,4 @@
-//! What a bot has left in its data directory about a policy.
+//! The state of a policy in the data directory of a bot.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,21 +7,22 @@ use jiff::Timestamp;
 use tagwright_core::automation::ImagePolicy;
 
 use crate::cli::{at, streams};
+use crate::failure::Result;
 use crate::observe;
 use crate::store::{Image, Switches};
 
-/// What a bot has left about a policy.
+/// The state that a bot has left about a policy; all of it is absent where no bot ran.
 #[derive(Default)]
 pub(super) struct Left {
-    /// What is known of its image repository.
+    /// The tags of its image repository, and since when they are known.
     image: Image,
-    /// What people asked for by hand.
+    /// The orders that people gave the bot.
     pub(super) switches: Switches,
 }
 
 impl Left {
     /// Looks into a data directory. Of a bot that runs, nothing is known.
-    pub(super) fn of(folder: Option<&Path>, policy: &ImagePolicy) -> anyhow::Result<Self> {
+    pub(super) fn of(folder: Option<&Path>, policy: &ImagePolicy) -> Result<Self> {
         let Some(folder) = folder else { return Ok(Self::default()) };
         let Ok(store) = at::left(folder) else {
             streams::talk(&format!(

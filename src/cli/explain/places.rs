@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
 use image::{Repository, Tag};
 use jiff::Timestamp;
 use tagwright_core::automation::{Automation, ImagePolicy};
@@ -14,26 +13,27 @@ use tagwright_core::marker::{self, Embedded};
 use tagwright_core::plan::{Guards, MarkedFile};
 
 use crate::config::Configuration;
+use crate::failure::Kind;
+use crate::failure::{Context, Result};
 use crate::observe;
-use crate::report::explain::Place;
-use crate::run::Kind;
+use crate::report::explain::AutomationFields;
 use crate::store::Switches;
 use crate::{files, run};
 
-/// What a policy selects, and what it takes to find its digest.
+/// The selection of a policy, with everything that it takes to find its digest.
 pub(super) struct Selected<'s> {
     pub(super) policy: &'s ImagePolicy,
     pub(super) repository: &'s Repository,
     pub(super) client: &'s registry::Client,
     /// Or why nothing is selected.
     pub(super) tag: Result<String, String>,
-    /// What people asked for by hand.
+    /// The orders that people gave the bot.
     pub(super) switches: Switches,
     pub(super) now: Timestamp,
 }
 
 impl Selected<'_> {
-    /// What is selected for fields in these files.
+    /// The selection for fields in these files.
     async fn selection(&self, files: &[MarkedFile]) -> Selection {
         match self.tag.as_deref().map(Tag::parse) {
             Ok(Ok(tag)) => observe::reflected(self.client, self.policy, self.repository, tag, files).await,
@@ -42,7 +42,7 @@ impl Selected<'_> {
         }
     }
 
-    /// What becomes of the fields in files of a directory that an automation reads, or nobody.
+    /// The fields in files of a directory, as the automation that reads them would write them; or nobody.
     async fn fields(&self, files: &[MarkedFile], automation: Option<&Automation>) -> Fields {
         let selection = self.selection(files).await;
         let guards =
@@ -54,7 +54,7 @@ impl Selected<'_> {
         }
     }
 
-    /// What becomes of the fields in a remote, and on which branch.
+    /// The fields in a remote as its automation would write them, and the branch that they are on.
     async fn remote_fields(&self, git: &git::Git, automation: &Automation) -> Result<(String, Fields), run::Error> {
         let inspected = observe::inspect(git, automation).await?;
         let (name, selection) = (self.name(), self.selection(&inspected.files).await);
@@ -68,7 +68,7 @@ impl Selected<'_> {
 
     /// The policy, as markers name it.
     fn name(&self) -> String {
-        format!("{}:{}", self.policy.id.namespace, self.policy.id.name)
+        self.policy.id.marker()
     }
 
     fn suspended(&self, fields: Fields, automation: &Automation) -> Fields {
@@ -79,10 +79,10 @@ impl Selected<'_> {
     }
 }
 
-/// What was found.
+/// The fields that were found, and the gravest failure on the way to them.
 #[derive(Default)]
 pub(super) struct Looked {
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<AutomationFields>,
     /// The gravest of what failed.
     pub(super) worst: Option<Kind>,
 }
@@ -98,7 +98,7 @@ pub(super) async fn directory(
     directory: &Path,
     configuration: &Configuration,
     selected: &Selected<'_>,
-) -> anyhow::Result<Looked> {
+) -> Result<Looked> {
     let search = files::Search { is_candidate: marker::is_candidate_path, contains: marker::contains_token };
     let found = files::search(directory, search)?.files;
     let automations = automations(configuration, selected.policy);
@@ -111,7 +111,7 @@ pub(super) async fn directory(
         let files: Vec<_> = found.iter().filter(|(path, _)| is_within(path, paths)).map(read).collect();
         let fields = selected.fields(&files, Some(automation)).await;
         let title = format!("{} in {shown}{}", automation.id, below(paths));
-        places.push(Place { automation: automation.id.to_string(), title, fields, error: None });
+        places.push(AutomationFields { automation: automation.id.to_string(), title, fields, error: None });
     }
     let outside = |path: &str| !automations.iter().any(|automation| is_within(path, &automation.paths));
     let rest = found.into_iter().filter(|(path, _)| outside(path));
@@ -123,7 +123,7 @@ pub(super) async fn directory(
     let fields = selected.fields(&rest, None).await.held(why);
     if automations.is_empty() || !fields.fields.is_empty() || !fields.diagnostics.is_empty() {
         let title = if automations.is_empty() { format!("in {shown}") } else { format!("elsewhere in {shown}") };
-        places.push(Place { automation: String::new(), title, fields, error: None });
+        places.push(AutomationFields { automation: String::new(), title, fields, error: None });
     }
     Ok(Looked { places, worst: None })
 }
@@ -133,7 +133,7 @@ pub(super) async fn remotes(
     data_dir: Option<PathBuf>,
     configuration: &Configuration,
     selected: &Selected<'_>,
-) -> anyhow::Result<Looked> {
+) -> Result<Looked> {
     let temporary;
     let data_dir = match data_dir {
         Some(directory) => directory,
@@ -149,19 +149,32 @@ pub(super) async fn remotes(
         let below = below(&automation.paths);
         let id = automation.id.to_string();
         looked.places.push(match selected.remote_fields(&git, automation).await {
-            Ok((branch, fields)) => {
-                Place { title: format!("{id} on {branch} of {url}{below}"), automation: id, fields, error: None }
-            }
+            Ok((branch, fields)) => AutomationFields {
+                title: format!("{id} on {branch} of {url}{below}"),
+                automation: id,
+                fields,
+                error: None,
+            },
             Err(error) => {
                 looked.worst = looked.worst.max(Some(error.kind()));
                 let error = Some(error.chain());
-                Place { title: format!("{id} in {url}{below}"), automation: id, fields: Fields::default(), error }
+                AutomationFields {
+                    title: format!("{id} in {url}{below}"),
+                    automation: id,
+                    fields: Fields::default(),
+                    error,
+                }
             }
         });
     }
     if looked.places.is_empty() {
         let title = "no automation has the policy in scope".to_owned();
-        looked.places.push(Place { automation: String::new(), title, fields: Fields::default(), error: None });
+        looked.places.push(AutomationFields {
+            automation: String::new(),
+            title,
+            fields: Fields::default(),
+            error: None,
+        });
     }
     Ok(looked)
 }

@@ -2,28 +2,27 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
-use super::Told;
-use crate::cli::{run as bot, streams};
+use super::Answer;
+use crate::cli::{run as runs, streams};
 use crate::config;
+use crate::failure::{Context, Result};
 use crate::observe;
-use crate::report::json::history::{Entry, History, Source};
 use crate::run;
 use crate::store::Filter;
+use crate::wire::history::{Entry, History, Source};
 
 /// Where the configuration is when it is not said.
 const DEFAULT: &str = "policies";
 
 /// The configuration to look at when none was named; none where there is none.
-pub(super) fn default_sources(secrets: Option<&PathBuf>) -> anyhow::Result<Option<config::Sources>> {
+pub(super) fn default_sources(secrets: Option<&PathBuf>) -> Result<Option<config::Sources>> {
     let path = std::env::var_os("TAGWRIGHT_CONFIG").map_or_else(|| PathBuf::from(DEFAULT), PathBuf::from);
     let is_there = path.try_exists().with_context(|| format!("cannot read {}", path.display()))?;
     Ok(is_there.then(|| config::Sources { paths: vec![path], secrets: secrets.cloned() }))
 }
 
 /// Fetches the remotes of a configuration, and finds what was committed. The mirrors in a folder are used where there are any.
-pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filter: &Filter) -> anyhow::Result<Told> {
+pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filter: &Filter) -> Result<Answer> {
     let configuration = config::load(sources)?;
     let temporary;
     let folder = match folder.filter(|folder| folder.is_dir()) {
@@ -33,7 +32,7 @@ pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filte
             temporary.path()
         }
     };
-    let git = git::Git::new(bot::git_settings(folder.to_owned(), None))?;
+    let git = git::Git::new(runs::git_settings(folder.to_owned(), None))?;
     let past = observe::past(&git, &configuration.automations, filter).await;
     for error in &past.failures {
         streams::talk(&crate::report::failure_of_run("", error));
@@ -43,5 +42,5 @@ pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filte
     }
     let entries = past.records.into_iter().map(Entry::from).collect();
     let worst = past.failures.iter().map(run::Error::kind).max();
-    Ok(Told { history: History { source: Source::Git, entries }, worst })
+    Ok(Answer { history: History { source: Source::Git, entries }, worst })
 }

@@ -1,4 +1,4 @@
-//! What the registries have to say about derived policies.
+//! Derived policies, tried on the tags that the registries list.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use gotext::pattern::Pattern;
 use tagwright_core::mark::{Group, Outlook};
 
 use crate::config::DEFAULT_EXCLUSION;
+use crate::failure::Result;
 use crate::observe;
 
 /// How long one registry may take: this is a courtesy, and who is offline should not wait for it.
@@ -23,11 +24,7 @@ pub(super) fn access(insecure: bool) -> access::Registry {
 /// Lists the tags of every group's repository and notes what the policies select; what fails is an answer too.
 ///
 /// A plain range is narrowed where the repository turns out to spell versions in two ways.
-pub(super) async fn ask(
-    settings: registry::Settings,
-    access: &access::Registry,
-    groups: &mut [Group],
-) -> anyhow::Result<()> {
+pub(super) async fn ask(settings: registry::Settings, access: &access::Registry, groups: &mut [Group]) -> Result<()> {
     let client = registry::Client::new(settings)?;
     let exclusion = Pattern::parse(DEFAULT_EXCLUSION)?;
     let client = &client;

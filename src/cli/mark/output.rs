@@ -1,20 +1,20 @@
-//! What `mark` prints and writes.
+//! The output of `mark`: files, documents, diffs and JSON.
 
 use std::path::Path;
 
-use anyhow::Context;
 use tagwright_core::mark::policies::{self, Target};
 use tagwright_core::mark::{Edit, File, Group, Marking, Origin};
 
 use super::Arguments;
 use crate::cli::{Ending, Output, streams};
+use crate::failure::{Context, Failure, Result};
 use crate::files;
-use crate::report::Usage;
 use crate::report::diff;
-use crate::report::mark::{self as report, Mode, Shape};
+use crate::report::mark::{self as report, Mode};
+use crate::wire::mark::Document;
 
-/// Everything there is to say.
-pub(super) struct Result<'a> {
+/// The result of `mark`, ready to be written and printed.
+pub(super) struct Delivery<'a> {
     pub(super) arguments: &'a Arguments,
     pub(super) files: Vec<File>,
     pub(super) marking: Marking,
@@ -24,9 +24,9 @@ pub(super) struct Result<'a> {
     pub(super) existing: Option<String>,
 }
 
-impl Result<'_> {
+impl Delivery<'_> {
     /// Writes what is to be written, then prints.
-    pub(super) fn deliver(self) -> anyhow::Result<Ending> {
+    pub(super) fn deliver(self) -> Result<Ending> {
         let document = self.document()?;
         if self.arguments.write {
             self.write(document.as_deref())?;
@@ -39,7 +39,7 @@ impl Result<'_> {
     }
 
     /// The policies as they will stand in the file; none when there is nothing to add.
-    fn document(&self) -> anyhow::Result<Option<String>> {
+    fn document(&self) -> Result<Option<String>> {
         let groups = || self.marking.groups.iter().filter(|group| group.origin == Origin::Derived);
         let Some(target) = self.target.as_ref().filter(|_| groups().next().is_some()) else { return Ok(None) };
         let dialect = self.arguments.dialect();
@@ -47,15 +47,16 @@ impl Result<'_> {
         self.extended(existing, groups()).map(Some)
     }
 
-    fn extended<'g>(&self, existing: &str, groups: impl Iterator<Item = &'g Group>) -> anyhow::Result<String> {
+    fn extended<'g>(&self, existing: &str, groups: impl Iterator<Item = &'g Group>) -> Result<String> {
         policies::extended(self.arguments.dialect(), existing, groups).map_err(|error| {
             let path = self.arguments.config.as_deref().unwrap_or(Path::new("")).display().to_string();
-            Usage::new(format!("cannot add policies to {path}: {error}"), "name a file of its own with --config").into()
+            Failure::usage(format!("cannot add policies to {path}: {error}"), "name a file of its own with --config")
+                .into()
         })
     }
 
     /// The policies come first: a marker without a policy is a finding, a policy without a marker is nothing.
-    fn write(&self, document: Option<&str>) -> anyhow::Result<()> {
+    fn write(&self, document: Option<&str>) -> Result<()> {
         if let (Some(path), Some(document)) = (&self.arguments.config, document) {
             if self.existing.is_some() {
                 files::replace(path, "", document.as_bytes())?;
@@ -70,7 +71,7 @@ impl Result<'_> {
         Ok(())
     }
 
-    fn print_text(&self, document: Option<&str>) -> anyhow::Result<()> {
+    fn print_text(&self, document: Option<&str>) -> Result<()> {
         streams::talk(&report::summary(&self.files, &self.marking));
         let diff = self.edits.iter().map(|edit| diff::file(&edit.path, &edit.old, &edit.new)).collect::<String>();
         let policies = match (document, &self.arguments.config) {
@@ -97,9 +98,9 @@ impl Result<'_> {
         }
     }
 
-    fn print_json(self, document: Option<String>) -> anyhow::Result<()> {
+    fn print_json(self, document: Option<String>) -> Result<()> {
         let mode = if self.arguments.write { Mode::Written } else { Mode::Shown };
         let Self { files, marking, edits, .. } = self;
-        streams::json(&Shape::new(&files, &marking, &edits, document, mode))
+        streams::json(&Document::new(&files, &marking, &edits, document, mode))
     }
 }

@@ -8,10 +8,10 @@ use tagwright_core::policy::{Direction, Order};
 
 use crate::report::mark::{group_line, place};
 
-/// How many places of a policy are shown.
+/// Places of a policy that are shown before the question.
 const MAX_PLACES: usize = 8;
 
-/// How the review ended.
+/// The end of the review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
     /// Everything was answered.
@@ -20,7 +20,7 @@ pub(super) enum Answer {
     Quit,
 }
 
-/// What to do with one policy.
+/// The answer about one policy.
 enum Verdict {
     Accept,
     AcceptAll,

@@ -45,7 +45,7 @@ enum Links {
 
 struct Look {
     hasher: DefaultHasher,
-    /// How many more files are looked at.
+    /// The number of files that may still be looked at.
     left: usize,
 }
 
@@ -84,7 +84,7 @@ impl Look {
     }
 }
 
-/// What has been seen of a configuration's files.
+/// The last fingerprints of a configuration's files.
 #[derive(Debug)]
 pub(super) struct Watch {
     /// As they were when they were last read.

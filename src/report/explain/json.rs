@@ -1,79 +1,17 @@
-//! The same as JSON; the shapes are documented in the README.
+//! The same as JSON.
 
-use serde::Serialize;
 use tagwright_core::explain::{Cause, Fate, Funnel};
 use tagwright_core::guard::Hold;
 
-use super::{Place, Story, sentence};
-use crate::report::json::Diagnostic;
-
-/// What `explain` says about a policy.
-#[derive(Debug, Serialize)]
-pub struct Document {
-    namespace: String,
-    name: String,
-    source: String,
-    selected: String,
-    held: String,
-    listed: usize,
-    dropped: Vec<Group>,
-    candidates: Vec<Candidate>,
-    places: Vec<Where>,
-}
-
-#[derive(Debug, Serialize)]
-struct Group {
-    cause: &'static str,
-    pattern: String,
-    count: usize,
-    tags: Vec<Tag>,
-}
-
-#[derive(Debug, Serialize)]
-struct Tag {
-    tag: String,
-    reason: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Candidate {
-    tag: String,
-    value: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Where {
-    automation: String,
-    fields: Vec<Field>,
-    diagnostics: Vec<Diagnostic>,
-    error: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Field {
-    file: String,
-    line: usize,
-    column: usize,
-    marker: String,
-    old: String,
-    new: String,
-    why: String,
-    hold: &'static str,
-}
-
-/// What `explain --tag` says about a tag.
-#[derive(Debug, Serialize)]
-pub struct One {
-    tag: String,
-    selected: bool,
-    cause: &'static str,
-    sentence: String,
-}
+use super::{AutomationFields, Story, sentence};
+use crate::wire::edit::Diagnostic;
+use crate::wire::explain as wire;
+use crate::wire::explain::{Candidate, Document, Field, Group, One, Tag};
 
 impl Document {
     /// Everything that the text says.
     #[must_use]
-    pub fn of(story: &Story<'_>) -> Self {
+    pub(crate) fn of(story: &Story<'_>) -> Self {
         let group = |group: &tagwright_core::explain::Dropped<'_>| Group {
             cause: word(&group.cause),
             pattern: match &group.cause {
@@ -98,13 +36,13 @@ impl Document {
             listed: story.funnel.listed,
             dropped: story.funnel.dropped.iter().map(group).collect(),
             candidates: story.funnel.candidates.iter().map(candidate).collect(),
-            places: story.places.iter().map(Where::of).collect(),
+            places: story.places.iter().map(wire::AutomationFields::of).collect(),
         }
     }
 }
 
-impl Where {
-    fn of(place: &Place) -> Self {
+impl wire::AutomationFields {
+    fn of(place: &AutomationFields) -> Self {
         let field = |it: &tagwright_core::explain::Field| Field {
             file: it.file.clone(),
             line: it.line,
@@ -125,9 +63,9 @@ impl Where {
 }
 
 impl One {
-    /// What [`sentence`] says.
+    /// The same fate of a tag as [`sentence`] tells, with its cause as a word for programs.
     #[must_use]
-    pub fn of(story: &Story<'_>, tag: &str, with: Option<&Funnel<'_>>) -> Self {
+    pub(crate) fn of(story: &Story<'_>, tag: &str, with: Option<&Funnel<'_>>) -> Self {
         let cause = match (story.funnel.fate(tag), with) {
             (Fate::Absent, Some(_)) => "not-listed",
             (Fate::Absent, None) => word(&Cause::NotAllowed),

@@ -6,24 +6,24 @@ use jiff::{SignedDuration, Timestamp};
 
 /// A point in time, told by the clock that only ever goes on and by the one on the wall, which may jump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// Since the start of the process.
-    pub elapsed: Duration,
+    pub(crate) elapsed: Duration,
     /// On the wall.
-    pub time: Timestamp,
+    pub(crate) time: Timestamp,
 }
 
 impl Moment {
     /// How long the process will have run at a time, if the wall clock goes on as it does now. What is past is now.
     #[must_use]
-    pub fn elapsed_at(self, time: Timestamp) -> Duration {
+    pub(crate) fn elapsed_at(self, time: Timestamp) -> Duration {
         let ahead = Duration::try_from(time.duration_since(self.time)).unwrap_or_default();
         self.elapsed.saturating_add(ahead)
     }
 
     /// The time at which the process will have run for this long.
     #[must_use]
-    pub fn time_at(self, elapsed: Duration) -> Timestamp {
+    pub(crate) fn time_at(self, elapsed: Duration) -> Timestamp {
         self.start().checked_add(elapsed).unwrap_or(Timestamp::MAX)
     }
 

@@ -10,28 +10,28 @@ use super::Trigger;
 
 /// What an agenda is about.
 #[derive(Debug, Clone, Default)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The image repositories, each key once.
-    pub repositories: Vec<RepositoryPlan>,
+    pub(crate) repositories: Vec<RepositoryPlan>,
     /// The automations, each name once.
-    pub automations: Vec<AutomationPlan>,
+    pub(crate) automations: Vec<AutomationPlan>,
 }
 
 /// An image repository.
 #[derive(Debug, Clone)]
-pub struct RepositoryPlan {
+pub(crate) struct RepositoryPlan {
     /// What it is called here.
-    pub key: Arc<str>,
+    pub(crate) key: Arc<str>,
     /// Its canonical name, `registry/path`.
-    pub image: String,
+    pub(crate) image: String,
     /// The registry's authority.
-    pub registry: String,
+    pub(crate) registry: String,
     /// When to poll.
-    pub schedule: Schedule,
+    pub(crate) schedule: Schedule,
     /// The policies that want the digest of their tag looked up between polls, and how often. A poll looks it up, too.
-    pub digests: BTreeMap<ObjectName, Duration>,
+    pub(crate) digests: BTreeMap<ObjectName, Duration>,
     /// A suspended one is looked at once, to say so.
-    pub suspended: bool,
+    pub(crate) suspended: bool,
 }
 
 impl RepositoryPlan {
@@ -43,19 +43,19 @@ impl RepositoryPlan {
 
 /// An automation.
 #[derive(Debug, Clone)]
-pub struct AutomationPlan {
+pub(crate) struct AutomationPlan {
     /// Its name.
-    pub id: ObjectName,
+    pub(crate) id: ObjectName,
     /// The URL of its remote.
-    pub remote: Arc<str>,
+    pub(crate) remote: Arc<str>,
     /// When to run.
-    pub schedule: Schedule,
+    pub(crate) schedule: Schedule,
     /// How long changes wait for each other.
-    pub gather: Gather,
+    pub(crate) gather: Gather,
     /// A suspended one is never due.
-    pub suspended: bool,
+    pub(crate) suspended: bool,
     /// The policies it applies, and the keys of their repositories.
-    pub applies: Vec<(ObjectName, Arc<str>)>,
+    pub(crate) applies: Vec<(ObjectName, Arc<str>)>,
 }
 
 impl AutomationPlan {

@@ -8,7 +8,7 @@ use tagwright_core::automation::Schedule;
 use super::moment::Moment;
 use super::phase::Dice;
 use super::{CONFIG_RECHECK, CRON_SPREAD, Ending, FIRST_RETRY, LONGEST_RETRY, MAX_RETRY_AFTER, MIN_WAIT, TOLERANCE};
-use crate::run::Kind;
+use crate::failure::Kind;
 
 /// When one thing is due by its schedule, by what it waits for, and by its failures.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use tagwright_core::automation::ObjectName;
 use tokio::task::{AbortHandle, Id};
 
 use crate::run::Progress;
-use crate::schedule::status::WorkStatus;
+use crate::wire::status::WorkStatus;
 
 /// What a task does.
 #[derive(Debug, Clone, PartialEq, Eq)]

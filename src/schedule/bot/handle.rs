@@ -5,11 +5,12 @@ use std::sync::Arc;
 use tagwright_core::automation::Automation;
 
 use super::shared::Shared;
-use crate::run::Kind;
+use crate::failure::Failure;
 use crate::schedule::agenda::Trigger;
 use crate::schedule::bot::journal::Subject;
-use crate::schedule::status::{ConfigurationFailure, Status};
+use crate::snippet::Style;
 use crate::store::Store;
+use crate::wire::status::{ConfigurationFailure, Status};
 
 /// How the rest of the process talks to a bot. Cheap to clone.
 #[derive(Clone)]
@@ -35,7 +36,9 @@ impl Handle {
     }
 
     /// Says that the configuration as it stands now cannot be used; the one before goes on to be.
-    pub fn configuration_failed(&self, message: &str) {
+    pub(crate) fn configuration_failed(&self, failure: &Failure) {
+        let text = failure.render(Style::Plain);
+        let message = text.trim_end();
         let now = self.shared.now();
         let mut state = self.shared.state();
         let since = state.configuration.failure.as_ref().map_or(now.time, |failure| failure.since);
@@ -43,17 +46,7 @@ impl Handle {
             state.journal.forget(&Subject::Configuration);
         }
         state.configuration.failure = Some(ConfigurationFailure { since, message: message.to_owned() });
-        state.journal.fails(Subject::Configuration, Kind::Config, message, now.elapsed);
-    }
-
-    /// Asks those who read the configuration to do so again.
-    pub fn reload(&self) {
-        self.shared.reload.notify_one();
-    }
-
-    /// Waits until somebody asks for the configuration to be read again.
-    pub async fn reload_wanted(&self) {
-        self.shared.reload.notified().await;
+        state.journal.fails(Subject::Configuration, failure.kind(), message, now.elapsed);
     }
 
     /// What the bot says about itself. Reads the store, so it may have to wait for the disk.

@@ -1,16 +1,16 @@
-//! What the log says: what changed, once; nothing of what is as it was, but for a sign of life every hour.
+//! The log of a bot: each change once, nothing of what is as it was, and a sign of life every hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::world::World;
-use crate::run::Kind;
-use crate::schedule::status::HoldStatus;
+use crate::failure::Kind;
+use crate::wire::HeldField;
 
-/// How often there is a sign of life, so that silence never means that all is well.
-pub const SIGN_OF_LIFE: Duration = Duration::from_secs(3600);
+/// The time between two signs of life, so that silence never means that all is well.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(3600);
 
-/// What can fail.
+/// Whatever can fail for a while; the log names it when that begins and when it ends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     /// The poll of an image repository: its key, and the image.
@@ -21,7 +21,7 @@ pub(super) enum Subject {
     Automation(String),
     /// The digest of an image that a run on a remote needs.
     Digest(String, String),
-    /// The configuration.
+    /// The configuration as it stands in its files.
     Configuration,
 }
 
@@ -48,7 +48,7 @@ impl Subject {
     }
 }
 
-/// What was done since the last sign of life.
+/// The work since the last sign of life.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) polls: usize,
@@ -60,12 +60,12 @@ pub(super) struct Counts {
     pub(super) commits: usize,
 }
 
-/// What the log has said, so that it is not said again.
+/// The state of the log: what it has said is not said again.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    /// What fails, and since when the process ran for so long.
+    /// Whatever fails now, with the age of the process when that began.
     failing: BTreeMap<Subject, Duration>,
-    /// What is held, by automation.
+    /// The held fields of each automation: file, line, policy and guard.
     held: BTreeMap<String, BTreeSet<(String, usize, String, String)>>,
     pub(super) counts: Counts,
     /// When there was a sign of life.
@@ -81,7 +81,7 @@ impl Journal {
             return;
         }
         match kind {
-            Kind::Config if subject == Subject::Configuration => {
+            _ if subject == Subject::Configuration => {
                 tracing::error!(
                     "the configuration as it is now cannot be used, and the one before goes on to be:\n{error}"
                 );
@@ -122,13 +122,13 @@ impl Journal {
     }
 
     /// Says which holds of an automation began, and which ended.
-    pub(super) fn holds(&mut self, automation: &str, url: &str, holds: &[HoldStatus]) {
+    pub(super) fn holds(&mut self, automation: &str, url: &str, holds: &[HeldField]) {
         let before = self.held.remove(automation).unwrap_or_default();
         let mut held = BTreeSet::new();
         for hold in holds {
             let key = (hold.file.clone(), hold.line, hold.policy.clone(), hold.code.clone());
             if !before.contains(&key) {
-                let HoldStatus { policy, file, line, wanted, code, reason, .. } = hold;
+                let HeldField { policy, file, line, wanted, code, reason, .. } = hold;
                 tracing::info!(
                     automation,
                     git.remote = url,

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use image::Reference;
 use jiff::Timestamp;
 use tagwright_core::automation::{Automation, ObjectName};
-use tagwright_core::guard::{Held, Hold};
+use tagwright_core::guard::Hold;
 
 use super::world::{Known, World};
 use crate::run::{AutomationReport, Outcome, PolicyReport};
-use crate::schedule::status::{AutomationStatus, HoldStatus, PolicyStatus, Ready};
+use crate::wire::HeldField;
+use crate::wire::status::{AutomationStatus, PolicyStatus, Ready};
 
-/// How many digits of a commit's hash are shown in a sentence.
+/// Digits of a commit's hash in a sentence.
 const SHORT: usize = 7;
 
 /// The rows of the status document.
@@ -24,7 +25,7 @@ pub(super) struct Rows {
     automation_at: HashMap<ObjectName, usize>,
 }
 
-/// One policy.
+/// The row of a policy, and what it takes to keep it up to date.
 #[derive(Debug)]
 pub(super) struct PolicyRow {
     pub(super) status: PolicyStatus,
@@ -32,7 +33,7 @@ pub(super) struct PolicyRow {
     pub(super) repository: Option<Arc<str>>,
     /// The last selection there was.
     selected: Option<Reference>,
-    /// What the log has it why nothing is selected of the tags that there are.
+    /// The reason, as the log last gave it, why nothing is selected of the tags that there are.
     told: Option<Lack>,
 }
 
@@ -45,10 +46,10 @@ enum Lack {
     Candidate,
 }
 
-/// What a poll has changed for a policy.
+/// The change that a poll has brought for a policy, which the log tells.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// Nothing.
+    /// Nothing worth a line in the log.
     None,
     /// There is a first selection.
     First(Reference),
@@ -64,9 +65,9 @@ impl Rows {
     /// Takes a new configuration. What is known of those that stay is kept.
     pub(super) fn configure(&mut self, world: &World) {
         let mut policies: HashMap<ObjectName, PolicyRow> =
-            self.policies.drain(..).map(|row| (name(&row.status.namespace, &row.status.name), row)).collect();
+            self.policies.drain(..).map(|row| (row.status.id(), row)).collect();
         let mut automations: HashMap<ObjectName, AutomationStatus> =
-            self.automations.drain(..).map(|row| (name(&row.namespace, &row.name), row)).collect();
+            self.automations.drain(..).map(|row| (row.id(), row)).collect();
         self.policies =
             world.policies.iter().map(|known| policy_row(known, policies.remove(&known.policy.id))).collect();
         self.automations = world
@@ -75,9 +76,9 @@ impl Rows {
             .map(|automation| automation_row(automation, automations.remove(&automation.id)))
             .collect();
         let keyed = self.policies.iter().enumerate();
-        self.policy_at = keyed.map(|(at, row)| (name(&row.status.namespace, &row.status.name), at)).collect();
+        self.policy_at = keyed.map(|(at, row)| (row.status.id(), at)).collect();
         let keyed = self.automations.iter().enumerate();
-        self.automation_at = keyed.map(|(at, row)| (name(&row.namespace, &row.name), at)).collect();
+        self.automation_at = keyed.map(|(at, row)| (row.id(), at)).collect();
     }
 
     /// Takes in what a policy selects.
@@ -137,7 +138,7 @@ impl Rows {
             Some(_) => Ready::False,
             None => Ready::True,
         };
-        row.holds = holds(report);
+        row.holds = report.holds.iter().map(HeldField::from).collect();
         row.message = sentence(report);
     }
 
@@ -220,11 +221,7 @@ fn automation_row(automation: &Automation, before: Option<AutomationStatus>) -> 
     }
 }
 
-fn name(namespace: &str, name: &str) -> ObjectName {
-    ObjectName { namespace: namespace.to_owned(), name: name.to_owned() }
-}
-
-/// What a policy selects, and what a better tag waits for.
+/// The selection of a policy in one sentence, and the reason why a better tag waits.
 fn selection(report: &PolicyReport) -> String {
     let tags = match report.tags {
         Some(1) => "1 tag".to_owned(),
@@ -238,7 +235,7 @@ fn selection(report: &PolicyReport) -> String {
     }
 }
 
-/// How an automation ended, in one sentence.
+/// The outcome of an automation in one sentence.
 fn sentence(report: &AutomationReport) -> String {
     let ended = match &report.outcome {
         // It says how many updates are held.
@@ -259,24 +256,4 @@ fn sentence(report: &AutomationReport) -> String {
         1 => format!("{ended}, 1 update is held"),
         several => format!("{ended}, {several} updates are held"),
     }
-}
-
-/// The updates of an automation that wait for something.
-pub(super) fn holds(report: &AutomationReport) -> Vec<HoldStatus> {
-    let hold = |held: &Held| HoldStatus {
-        policy: policy(&held.setter).to_owned(),
-        file: held.file.clone(),
-        line: held.line,
-        current: held.current.clone(),
-        wanted: held.wanted.clone(),
-        code: held.hold.code().to_owned(),
-        reason: held.hold.to_string(),
-    };
-    report.holds.iter().map(hold).collect()
-}
-
-/// The policy of a marker, without the part of the image that it is about.
-fn policy(setter: &str) -> &str {
-    let part = setter.match_indices(':').nth(1);
-    part.map_or(setter, |(at, _)| &setter[..at])
 }

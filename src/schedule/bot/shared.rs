@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tagwright_core::automation::{Automation, ObjectName};
+use tagwright_core::automation::Automation;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -17,7 +17,7 @@ use super::{BEAT_LIMIT, STUCK_LIMIT, Settings};
 use crate::observe::Polls;
 use crate::run::{Context, Edges, Memory, Mode, aside};
 use crate::schedule::agenda::{Agenda, Moment};
-use crate::schedule::status::{ConfigurationStatus, Status};
+use crate::wire::status::{ConfigurationStatus, Status};
 
 /// What the bot's loop, its tasks and its handles share.
 pub(super) struct Shared {
@@ -33,8 +33,6 @@ pub(super) struct Shared {
     pub(super) stop: watch::Sender<bool>,
     /// When there was last nothing due and nothing under way.
     pub(super) settled: watch::Sender<Option<Duration>>,
-    /// Somebody wants the configuration to be read again.
-    pub(super) reload: Notify,
     /// When the loop last moved, in milliseconds since the start.
     beat: AtomicU64,
 }
@@ -76,7 +74,6 @@ impl Shared {
             wake: Notify::new(),
             stop: watch::Sender::new(false),
             settled: watch::Sender::new(None),
-            reload: Notify::new(),
             beat: AtomicU64::new(0),
         }
     }
@@ -127,16 +124,16 @@ impl Shared {
         let state = self.state();
         let policies = state.rows.policies.iter().map(|row| {
             let mut status = row.status.clone();
-            let id = ObjectName { namespace: status.namespace.clone(), name: status.name.clone() };
+            let id = status.id();
             status.next = row.repository.as_ref().and_then(|key| state.agenda.next_poll(key, &id, now));
-            if switches.held.contains_key(&format!("{}:{}", status.namespace, status.name)) {
+            if switches.held.contains_key(&id.marker()) {
                 status.message.push_str("; held by hand");
             }
             status
         });
         let automations = state.rows.automations.iter().map(|row| {
             let mut status = row.clone();
-            let id = ObjectName { namespace: row.namespace.clone(), name: row.name.clone() };
+            let id = row.id();
             status.next = state.agenda.next_run(&row.remote, &id, now);
             status.suspended |= switches.suspended.contains_key(&id.to_string());
             status

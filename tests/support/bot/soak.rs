@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tagwright::store::{Event, MAX_RECORDS, Opened, Record, RecordedChange, Store};
+use tagwright::store::{Event, MAX_RECORDS, Opened, Record, Store};
+use tagwright::wire::ChangedField;
 
 use super::{Bot, Chance, Shape, World, eventually};
 use crate::remote::Behaviour;
@@ -90,7 +91,7 @@ pub(crate) fn run(seed: u64, releases: usize, pause: Duration) -> Soak {
 /// Gives the bot the history of a long life, as much of it as is kept: what grows from here on does not end to grow.
 fn fill(world: &World) {
     let Opened::Ready { store, notice: None } = Store::open(&world.data("bot")) else { panic!("a new store opens") };
-    let change = |image: usize, number: usize| RecordedChange {
+    let change = |image: usize, number: usize| ChangedField {
         policy: format!("default:app-{image}"),
         file: world.file(image),
         line: 3,

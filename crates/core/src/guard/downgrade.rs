@@ -104,5 +104,5 @@ pub fn together(scan: &Scan, holds: &mut BTreeMap<usize, Hold>) {
 
 /// How markers name a policy.
 fn name(policy: &ImagePolicy) -> String {
-    format!("{}:{}", policy.id.namespace, policy.id.name)
+    policy.id.marker()
 }

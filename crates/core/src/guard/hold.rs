@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::change::policy_of;
 use crate::message::RELEASE_TRAILER;
 
 /// How much of a text that somebody wrote is repeated, in characters.
@@ -175,6 +176,14 @@ pub struct Held {
     pub wanted: String,
     /// Why not.
     pub hold: Hold,
+}
+
+impl Held {
+    /// The policy of the marker, `namespace:name`.
+    #[must_use]
+    pub fn policy(&self) -> &str {
+        policy_of(&self.setter)
+    }
 }
 
 /// A moment to the second.

@@ -87,7 +87,7 @@ fn scope<'r>(rules: Rules<'r>, reading: &[usize]) -> Scope<'r> {
 
 /// How markers name a policy.
 pub(super) fn name(policy: &ImagePolicy) -> String {
-    format!("{}:{}", policy.id.namespace, policy.id.name)
+    policy.id.marker()
 }
 
 /// Whether an automation reads a file.

@@ -14,16 +14,16 @@ const FILE_MODE: u32 = 0o600;
 const MAX_ASIDE: usize = 100;
 
 /// The name of the file in a data directory that is locked as long as a process uses the directory.
-pub const LOCK: &str = "state.lock";
+pub(crate) const LOCK: &str = "state.lock";
 
-/// Where the state is.
+/// The paths of the state.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct Files {
     pub(super) folder: PathBuf,
     pub(super) file: PathBuf,
 }
 
-impl Place {
+impl Files {
     pub(super) fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), file: folder.join("state.redb") }
     }
@@ -93,9 +93,9 @@ pub(super) struct Lock {
 
 impl Lock {
     /// Takes the lock; none if another process has it.
-    pub(super) fn acquire(place: &Place) -> io::Result<Option<Self>> {
-        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&place.folder)?;
-        let path = place.folder.join(LOCK);
+    pub(super) fn acquire(files: &Files) -> io::Result<Option<Self>> {
+        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&files.folder)?;
+        let path = files.folder.join(LOCK);
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),

@@ -1,12 +1,15 @@
-//! What a bot says about itself: one row for each policy and each automation, and the state of its configuration.
+//! The status of a bot: one row for each policy and each automation, and the state of its configuration.
 //!
 //! The same document is served to those who ask a running bot and kept in its data directory for when none runs. Times are
 //! points in time, not ages; what is absent is not known, or will not happen.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tagwright_core::automation::ObjectName;
 
-/// What a bot says about itself.
+use super::HeldField;
+
+/// The document of a bot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
@@ -22,7 +25,7 @@ pub struct Status {
     pub policies: Vec<PolicyStatus>,
     /// Every automation, in the configuration's order.
     pub automations: Vec<AutomationStatus>,
-    /// What is under way.
+    /// The polls and runs that are under way.
     pub work: Vec<WorkStatus>,
 }
 
@@ -32,7 +35,7 @@ pub struct Status {
 pub struct ConfigurationStatus {
     /// When it was read.
     pub loaded: Timestamp,
-    /// What is wrong with a newer one, which is therefore not used.
+    /// The fault of a newer one, which is therefore not used.
     pub failure: Option<ConfigurationFailure>,
 }
 
@@ -40,7 +43,7 @@ pub struct ConfigurationStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigurationFailure {
-    /// Since when.
+    /// The moment since which it cannot be used.
     pub since: Timestamp,
     /// The report, which may have several lines.
     pub message: String,
@@ -69,13 +72,13 @@ impl Ready {
     }
 }
 
-/// One policy.
+/// The row of one policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyStatus {
-    /// Its namespace.
+    /// The namespace; `default` where none was given.
     pub namespace: String,
-    /// Its name.
+    /// The name as configured.
     pub name: String,
     /// The image repository's name.
     pub image: String,
@@ -89,17 +92,24 @@ pub struct PolicyStatus {
     pub ready: Ready,
     /// Whether the policy, its image repository or every automation that applies it is suspended.
     pub suspended: bool,
-    /// What came of the last poll, or what a better tag waits for, in one sentence.
+    /// The result of the last poll, or the reason why a better tag waits, in one sentence.
     pub message: String,
 }
 
-/// One automation.
+impl PolicyStatus {
+    /// Its namespace and its name.
+    pub(crate) fn id(&self) -> ObjectName {
+        ObjectName { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+}
+
+/// The row of one automation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutomationStatus {
-    /// Its namespace.
+    /// The namespace; `default` where none was given.
     pub namespace: String,
-    /// Its name.
+    /// The name as configured.
     pub name: String,
     /// The Git remote, without credentials.
     pub remote: String,
@@ -116,29 +126,16 @@ pub struct AutomationStatus {
     /// Whether it is suspended, in the configuration or by `tagwright suspend`.
     pub suspended: bool,
     /// The updates that wait for something.
-    pub holds: Vec<HoldStatus>,
-    /// What came of the last run, in one sentence.
+    pub holds: Vec<HeldField>,
+    /// The result of the last run, in one sentence.
     pub message: String,
 }
 
-/// One update that waits for something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct HoldStatus {
-    /// The policy, as its marker names it.
-    pub policy: String,
-    /// The file, from the root of the repository.
-    pub file: String,
-    /// The line, counted from 1.
-    pub line: usize,
-    /// What the field has.
-    pub current: String,
-    /// What it would get.
-    pub wanted: String,
-    /// Which guard holds it: `manual`, `downgrade`, …
-    pub code: String,
-    /// Why, in one sentence.
-    pub reason: String,
+impl AutomationStatus {
+    /// Its namespace and its name.
+    pub(crate) fn id(&self) -> ObjectName {
+        ObjectName { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
 }
 
 /// Something under way.
@@ -147,9 +144,9 @@ pub struct HoldStatus {
 pub struct WorkStatus {
     /// The image repository or the Git remote.
     pub subject: String,
-    /// What is being done.
+    /// The stage, such as `fetch` or `push`.
     pub stage: String,
-    /// To what: an address, without credentials.
+    /// The image repository, automation or address that it is about, without credentials.
     pub what: String,
     /// Since when this has been done; nothing moved since.
     pub since: Timestamp,

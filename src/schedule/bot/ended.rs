@@ -1,7 +1,6 @@
-//! What the end of a task means to the agenda, the status and the log.
+//! The end of a task: its result goes into the agenda, the status and the log.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use tagwright_core::automation::ObjectName;
 
@@ -10,9 +9,11 @@ use super::journal::Subject;
 use super::rows::Change;
 use super::shared::State;
 use crate::act::Acted;
+use crate::failure::{Failure, Kind};
 use crate::observe::{LookedUp, Polled};
-use crate::run::{AutomationReport, Error, Kind, Outcome};
+use crate::run::{AutomationReport, Error, Outcome};
 use crate::schedule::agenda::{self, Ending, Moment, Ran};
+use crate::wire::HeldField;
 
 impl State {
     /// Takes in what a poll came to.
@@ -34,7 +35,7 @@ impl State {
         self.journal.counts.polls += 1;
         self.journal.counts.polls_failed += usize::from(!polled.failures.is_empty());
         let until = polled.policies.iter().filter_map(|report| report.hold.as_ref()?.until()).min();
-        let (ending, changed) = (worst(polled.failures.iter()), &polled.changed);
+        let (ending, changed) = (most_hopeful(polled.failures.iter()), &polled.changed);
         self.agenda.polled(&agenda::Polled { repository: key, number, ending, changed, until }, now);
     }
 
@@ -57,7 +58,7 @@ impl State {
         }
         self.journal.counts.look_ups += 1;
         self.journal.counts.look_ups_failed += usize::from(!looked_up.failures.is_empty());
-        let (ending, changed) = (worst(looked_up.failures.iter()), &looked_up.changed);
+        let (ending, changed) = (most_hopeful(looked_up.failures.iter()), &looked_up.changed);
         self.agenda.polled(&agenda::Polled { repository: key, number, ending, changed, until: None }, now);
     }
 
@@ -73,7 +74,8 @@ impl State {
         let mut ran: Vec<Ran> = Vec::new();
         for report in &acted.automations {
             self.rows.ran(report, now.time);
-            self.journal.holds(&report.id.to_string(), url, &super::rows::holds(report));
+            let held: Vec<HeldField> = report.holds.iter().map(HeldField::from).collect();
+            self.journal.holds(&report.id.to_string(), url, &held);
             self.journal.counts.commits += usize::from(matches!(report.outcome, Outcome::Pushed { .. }));
             if let Some(error) = report.outcome.error() {
                 let subject = culprit(report, error);
@@ -140,10 +142,10 @@ impl State {
         }
     }
 
-    /// How an automation ended. One that lacks a digest is not done, even where it had something else to do.
+    /// The ending of an automation. One that lacks a digest is not done, even where it had something else to do.
     fn ending(&self, report: &AutomationReport, failures: &[Error]) -> Ending {
         if let Some(error) = report.outcome.error() {
-            return worst(std::iter::once(error));
+            return most_hopeful(std::iter::once(error));
         }
         if failures.is_empty() {
             return Ending::Done;
@@ -155,7 +157,7 @@ impl State {
             Error::Registry { image, .. } => images.iter().any(|name| image.starts_with(name.as_str())),
             _ => false,
         };
-        worst(failures.iter().filter(is_lacking))
+        most_hopeful(failures.iter().filter(is_lacking))
     }
 
     fn image(&self, key: &str) -> Option<Subject> {
@@ -180,7 +182,7 @@ fn tell(policy: &str, change: Change) {
     }
 }
 
-/// What failed for an automation: the remote, for all of them, or itself.
+/// The subject of an automation's failure: the remote, for all of them, or itself.
 fn culprit(report: &AutomationReport, error: &Error) -> Subject {
     match error {
         Error::Git { url, .. } => Subject::Remote(url.clone()),
@@ -188,16 +190,10 @@ fn culprit(report: &AutomationReport, error: &Error) -> Subject {
     }
 }
 
-/// What several failures call for together: a transient one is worth trying again, whatever the others are.
-fn worst<'e>(errors: impl Iterator<Item = &'e Error>) -> Ending {
-    let mut worst: Option<(Kind, Option<Duration>)> = None;
-    for error in errors {
-        let (kind, retry_after) = (error.kind(), error.retry_after());
-        worst = Some(match worst {
-            Some((before, wait)) if before <= kind => (before, wait.max(retry_after)),
-            Some((_, wait)) => (kind, wait.max(retry_after)),
-            None => (kind, retry_after),
-        });
-    }
-    worst.map_or(Ending::Done, |(kind, retry_after)| Ending::Failed { kind, retry_after })
+/// The next try that several failures call for together: a transient one is worth trying again, whatever the others are.
+/// No failure is success.
+fn most_hopeful<'e>(errors: impl Iterator<Item = &'e Error>) -> Ending {
+    let failures = errors.map(Failure::from).map(|failure| (failure.kind(), failure.retry_after()));
+    let together = failures.reduce(|(kind, wait), (other, other_wait)| (kind.min(other), wait.max(other_wait)));
+    together.map_or(Ending::Done, |(kind, retry_after)| Ending::Failed { kind, retry_after })
 }

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use tagwright_core::automation::Automation;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -16,8 +15,8 @@ use super::watch::{Fingerprint, LOOK, Watch};
 use super::{Settings, clients};
 use crate::cli::{Ending, at, streams};
 use crate::config::{self, Sources};
-use crate::report::{self, Usage};
-use crate::run::{Edges, Kind};
+use crate::failure::{Context, Failure, Kind, Result};
+use crate::run::Edges;
 use crate::schedule::{self, Bot, Handle, Trigger};
 use crate::server::Server;
 use crate::store::{self, Opened, Store};
@@ -26,7 +25,7 @@ use crate::store::{self, Opened, Store};
 const EXIT_WAIT: Duration = Duration::from_secs(1);
 
 /// Works until it is told to stop.
-pub(super) fn run(settings: &Settings, grace: Duration, listen: Option<SocketAddr>) -> anyhow::Result<Ending> {
+pub(super) fn run(settings: &Settings, grace: Duration, listen: Option<SocketAddr>) -> Result<Ending> {
     let runtime = crate::cli::runtime()?;
     let ending = runtime.block_on(serve(settings, grace, listen));
     // What hangs in the system must not keep the process.
@@ -34,7 +33,7 @@ pub(super) fn run(settings: &Settings, grace: Duration, listen: Option<SocketAdd
     ending
 }
 
-async fn serve(settings: &Settings, grace: Duration, listen: Option<SocketAddr>) -> anyhow::Result<Ending> {
+async fn serve(settings: &Settings, grace: Duration, listen: Option<SocketAddr>) -> Result<Ending> {
     let signals = Signals::new()?;
     let watch = Watch::new(Fingerprint::of(&settings.sources));
     let automations = load(&settings.sources)?;
@@ -63,7 +62,7 @@ async fn serve(settings: &Settings, grace: Duration, listen: Option<SocketAddr>)
 }
 
 /// Reads the configuration, which must have something to do.
-fn load(sources: &Sources) -> anyhow::Result<Vec<Arc<Automation>>> {
+fn load(sources: &Sources) -> Result<Vec<Arc<Automation>>> {
     let configuration = config::load(sources)?;
     for notice in &configuration.notices {
         streams::talk(&format!("note: {notice}"));
@@ -73,7 +72,7 @@ fn load(sources: &Sources) -> anyhow::Result<Vec<Arc<Automation>>> {
 }
 
 /// Opens the store; there is one bot for each data directory.
-fn open(folder: &Path) -> anyhow::Result<Store> {
+fn open(folder: &Path) -> Result<Store> {
     match Store::open(folder) {
         Opened::Ready { store, notice } => {
             if let Some(notice) = notice {
@@ -84,7 +83,7 @@ fn open(folder: &Path) -> anyhow::Result<Store> {
         Opened::InUse { path } => {
             let who = holder(folder).map_or_else(String::new, |process| format!(" (process {process})"));
             let message = format!("another tagwright{who} uses {}", path.display());
-            Err(Usage::new(message, "stop it, or name another folder with `--data-dir`").into())
+            Err(Failure::usage(message, "stop it, or name another folder with `--data-dir`"))
         }
     }
 }
@@ -110,7 +109,7 @@ struct Signals {
 }
 
 impl Signals {
-    fn new() -> anyhow::Result<Self> {
+    fn new() -> Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen to signals");
         Ok(Self {
             hangup: listen(SignalKind::hangup())?,
@@ -177,7 +176,6 @@ async fn read(handle: Handle, mut watch: Watch, sources: Sources, mut asked: tok
     loop {
         let asked = tokio::select! {
             _ = asked.recv() => true,
-            () = handle.reload_wanted() => true,
             () = tokio::time::sleep(LOOK) => false,
         };
         let look = sources.clone();
@@ -192,8 +190,11 @@ async fn read(handle: Handle, mut watch: Watch, sources: Sources, mut asked: tok
                 tracing::info!(automations = automations.len(), "uses the new configuration");
                 handle.configure(automations);
             }
-            Ok(Err(error)) => handle.configuration_failed(report::failure(&error).trim_end()),
-            Err(error) => handle.configuration_failed(&format!("reading the configuration broke: {error}")),
+            Ok(Err(failure)) => handle.configuration_failed(&failure),
+            Err(error) => {
+                let what = format!("reading the configuration broke: {error}");
+                handle.configuration_failed(&Failure::new(Kind::Internal, what));
+            }
         }
     }
 }

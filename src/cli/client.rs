@@ -1,19 +1,19 @@
-//! The running bot, asked over its Unix socket or its URL.
+//! The client of a running bot: over the Unix socket in its data folder, or its URL.
 
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
 use reqwest::{RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use tagwright_core::automation::ObjectName;
 use tokio::net::UnixStream;
 use url::Url;
 
-use crate::report::json::history::History;
-use crate::report::{Missing, Usage};
-use crate::schedule::status::Status;
-use crate::server::{self, Address, Due, Obeyed, Order, Poll, Refusal, SOCKET, Wish};
+use crate::failure::{Context, Failure, Kind, Result};
+use crate::server::{Address, SOCKET};
+use crate::wire::history::History;
+use crate::wire::request::{Due, HistoryQuery, Obeyed, Order, Poll, Refusal, Wish};
+use crate::wire::status::Status;
 
 /// How long an answer may take, the connection included.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -24,30 +24,30 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// The longest text of an answer that is no answer of a bot, in characters, that is shown.
 const MAX_SHOWN: usize = 200;
 
-/// A bot that listens.
-pub(super) struct Bot {
-    client: reqwest::Client,
+/// A connection to a bot that listens.
+pub(super) struct Client {
+    http: reqwest::Client,
     base: String,
-    /// What it is called in messages: a URL or the path of the socket.
+    /// The address in messages: a URL or the path of the socket.
     pub(super) place: String,
     /// Keeps the short name of the socket alive.
     _address: Option<Address>,
 }
 
-impl Bot {
+impl Client {
     /// The bot that listens on TCP.
-    pub(super) fn at(url: &str) -> anyhow::Result<Self> {
-        let wrong = || Usage::new(format!("--url: {url:?} is no URL"), "write it like http://127.0.0.1:8080");
+    pub(super) fn at(url: &str) -> Result<Self> {
+        let wrong = || Failure::usage(format!("--url: {url:?} is no URL"), "write it like http://127.0.0.1:8080");
         let parsed = Url::parse(url).map_err(|_| wrong())?;
         if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(wrong().into());
+            return Err(wrong());
         }
         let base = url.trim_end_matches('/').to_owned();
-        Ok(Self { client: builder().build()?, place: base.clone(), base, _address: None })
+        Ok(Self { http: builder().build()?, place: base.clone(), base, _address: None })
     }
 
     /// The bot of a data folder; none when nobody listens there.
-    pub(super) async fn of(folder: &Path) -> anyhow::Result<Option<Self>> {
+    pub(super) async fn of(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(SOCKET);
         let cannot = || format!("cannot connect to the bot at {}", path.display());
         let Some(address) = present(Address::new(folder)).with_context(cannot)? else { return Ok(None) };
@@ -57,44 +57,44 @@ impl Bot {
         if present(connected).with_context(cannot)?.is_none() {
             return Ok(None);
         }
-        let client = builder().unix_socket(socket).build()?;
+        let http = builder().unix_socket(socket).build()?;
         let place = path.display().to_string();
-        Ok(Some(Self { client, base: "http://localhost".to_owned(), place, _address: Some(address) }))
+        Ok(Some(Self { http, base: "http://localhost".to_owned(), place, _address: Some(address) }))
     }
 
-    /// What it says about itself.
-    pub(super) async fn status(&self) -> anyhow::Result<Status> {
-        self.ask(self.client.get(self.address(&["api", "v1", "status"])?)).await
+    /// Asks for the status document.
+    pub(super) async fn status(&self) -> Result<Status> {
+        self.ask(self.http.get(self.address(&["api", "v1", "status"])?)).await
     }
 
-    /// What it has done.
-    pub(super) async fn history(&self, query: &server::HistoryQuery) -> anyhow::Result<History> {
-        self.ask(self.client.get(self.address(&["api", "v1", "history"])?).query(query)).await
+    /// Asks for the part of the history that the query selects.
+    pub(super) async fn history(&self, query: &HistoryQuery) -> Result<History> {
+        self.ask(self.http.get(self.address(&["api", "v1", "history"])?).query(query)).await
     }
 
     /// Gives an order about a policy or an automation.
-    pub(super) async fn order(&self, order: Order, name: &ObjectName, reason: Option<&str>) -> anyhow::Result<Obeyed> {
+    pub(super) async fn order(&self, order: Order, name: &ObjectName, reason: Option<&str>) -> Result<Obeyed> {
         let kind = if order.is_for_policies() { "policies" } else { "automations" };
         let address = self.address(&["api", "v1", kind, &name.namespace, &name.name, order.as_str()])?;
-        self.ask(self.client.post(address).json(&Wish { reason: reason.map(str::to_owned) })).await
+        self.ask(self.http.post(address).json(&Wish { reason: reason.map(str::to_owned) })).await
     }
 
     /// Lets it poll now.
-    pub(super) async fn poll(&self, wish: &Poll) -> anyhow::Result<Due> {
-        self.ask(self.client.post(self.address(&["api", "v1", "poll"])?).json(wish)).await
+    pub(super) async fn poll(&self, wish: &Poll) -> Result<Due> {
+        self.ask(self.http.post(self.address(&["api", "v1", "poll"])?).json(wish)).await
     }
 
-    fn address(&self, path: &[&str]) -> anyhow::Result<Url> {
+    fn address(&self, path: &[&str]) -> Result<Url> {
         let mut address = Url::parse(&self.base)?;
         address
             .path_segments_mut()
-            .map_err(|()| anyhow::anyhow!("{} has no paths", self.base))?
+            .map_err(|()| Failure::usage(format!("{} has no paths", self.base), ""))?
             .pop_if_empty()
             .extend(path);
         Ok(address)
     }
 
-    async fn ask<A: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<A> {
+    async fn ask<A: DeserializeOwned>(&self, request: RequestBuilder) -> Result<A> {
         let answered = || format!("the bot at {} does not answer", self.place);
         let response = request.send().await.map_err(reqwest::Error::without_url).with_context(answered)?;
         let status = response.status();
@@ -107,7 +107,7 @@ impl Bot {
             Ok(refusal) => refusal.error,
             Err(_) => format!("{} answers {status}: {}", self.place, shown(&bytes)),
         };
-        Err(Missing::new(message, "").into())
+        Err(Failure::missing(message, ""))
     }
 }
 
@@ -120,7 +120,7 @@ fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder().timeout(DEADLINE).redirect(reqwest::redirect::Policy::none())
 }
 
-/// What a socket, or its folder, gave; nothing when it is not there or nobody listens on it.
+/// The result of opening a socket or its folder; none when it is not there or nobody listens on it.
 fn present<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
     use std::io::ErrorKind::{ConnectionRefused, NotFound};
     match result {
@@ -130,10 +130,12 @@ fn present<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
     }
 }
 
-async fn bounded(mut response: Response) -> anyhow::Result<Vec<u8>> {
+async fn bounded(mut response: Response) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
-        anyhow::ensure!(bytes.len() + chunk.len() <= MAX_ANSWER_BYTES, "the answer is too long");
+        if bytes.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(Failure::new(Kind::Denied, "the answer is too long"));
+        }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)

@@ -1,0 +1,78 @@
+//! The history as JSON: what `history --output json` prints and the bot answers.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{ChangedField, HeldField};
+
+/// The document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct History {
+    /// Where it comes from.
+    pub(crate) source: Source,
+    /// The entries, newest first.
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// Where a history comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Source {
+    /// A bot kept it.
+    Store,
+    /// It was found in the commits of the Git remotes: commits alone, holds and failures are not known.
+    Git,
+}
+
+/// One thing that was done, or was not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Entry {
+    /// The moment; of an entry that was found in Git, the time of the commit.
+    pub(crate) time: Timestamp,
+    /// The kind of entry: `pushed`, `held`, `failed`, or by hand `policyHeld`, `policyReleased`, `automationSuspended`,
+    /// `automationResumed`.
+    pub(crate) event: Event,
+    /// The automation, `namespace/name`; empty where it is not known.
+    pub(crate) automation: String,
+    /// The Git remote, without credentials.
+    pub(crate) remote: String,
+    /// The push branch; empty where it is not known.
+    pub(crate) branch: String,
+    /// The full hash of the commit; empty where there is none.
+    pub(crate) commit: String,
+    /// A sentence for people.
+    pub(crate) message: String,
+    /// Why the second destination of the push did not get the commit; empty where there is none, or it did.
+    #[serde(default)]
+    pub(crate) missed: String,
+    /// The policy (`namespace:name`) or automation (`namespace/name`) that an order by hand was about; empty otherwise.
+    pub(crate) subject: String,
+    /// The fields that were changed.
+    pub(crate) changes: Vec<ChangedField>,
+    /// The fields that were held back.
+    pub(crate) holds: Vec<HeldField>,
+    /// The number of changes and holds that were too many to be kept.
+    pub(crate) left_out: usize,
+}
+
+/// The kinds of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Event {
+    /// A commit was pushed.
+    Pushed,
+    /// All that was to be done was held back.
+    Held,
+    /// It could not be done.
+    Failed,
+    /// A policy was held by hand.
+    PolicyHeld,
+    /// A policy was released by hand.
+    PolicyReleased,
+    /// An automation was suspended by hand.
+    AutomationSuspended,
+    /// An automation was resumed by hand.
+    AutomationResumed,
+}

@@ -1,0 +1,75 @@
+//! A run: what `run --once --output json` prints.
+
+use serde::Serialize;
+use tagwright_core::guard;
+
+use super::edit::{Change, Diagnostic};
+
+/// The document: policies and automations in the order of the configuration.
+#[derive(Debug, Serialize)]
+pub(crate) struct Run {
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) automations: Vec<Automation>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Policy {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) image: String,
+    pub(crate) tag: String,
+    pub(crate) digest: String,
+    pub(crate) hold: Option<Hold>,
+    pub(crate) error: String,
+}
+
+/// Why something is not written.
+#[derive(Debug, Serialize)]
+pub(crate) struct Hold {
+    pub(crate) code: &'static str,
+    pub(crate) reason: String,
+}
+
+impl From<&guard::Hold> for Hold {
+    fn from(hold: &guard::Hold) -> Self {
+        Self { code: hold.code(), reason: hold.to_string() }
+    }
+}
+
+/// A field that keeps its value, though another one is selected.
+#[derive(Debug, Serialize)]
+pub(crate) struct Held {
+    pub(crate) file: String,
+    pub(crate) line: usize,
+    pub(crate) policy: String,
+    pub(crate) current: String,
+    pub(crate) wanted: String,
+    #[serde(flatten)]
+    pub(crate) hold: Hold,
+}
+
+impl From<&guard::Held> for Held {
+    fn from(held: &guard::Held) -> Self {
+        Self {
+            file: held.file.clone(),
+            line: held.line,
+            policy: held.setter.clone(),
+            current: held.current.clone(),
+            wanted: held.wanted.clone(),
+            hold: Hold::from(&held.hold),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Automation {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) outcome: &'static str,
+    pub(crate) commit: String,
+    pub(crate) branch: String,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) holds: Vec<Held>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) error: String,
+}
