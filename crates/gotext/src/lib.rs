@@ -11,5 +11,6 @@
 //! All three take untrusted text: each bounds its input, its memory and its work by documented constants.
 
 pub mod pattern;
+mod quote;
 pub mod template;
 pub mod version;

@@ -3,10 +3,11 @@
 mod call;
 mod evaluate;
 
+use self::call::Arguments;
+use crate::quote::quote;
 use crate::template::context::{Context, Failure};
 use crate::template::format;
 use crate::template::operand::Operand;
-use crate::template::quote::quote;
 use crate::template::syntax::{Block, Branch, Located, Node, NodeKind, Pipeline, Tree};
 use crate::template::value::{IntKind, Value};
 use crate::template::{MAX_DEPTH, MAX_OUTPUT, MAX_RANGE, Place, Reason, RenderError, bounded};

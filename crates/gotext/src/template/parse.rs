@@ -4,9 +4,9 @@ mod pipeline;
 
 use std::collections::BTreeMap;
 
+use crate::quote::quote;
 use crate::template::lex::Lexer;
 use crate::template::literal;
-use crate::template::quote::quote;
 use crate::template::syntax::{Block, Branch, Node, NodeKind, Tree};
 use crate::template::token::{Keyword, Kind, Token};
 use crate::template::{MAX_NESTING, MAX_TEMPLATE, ParseError};

@@ -2,7 +2,6 @@
 
 mod dates;
 mod decimal;
-mod defaults;
 mod dicts;
 mod encoding;
 mod json;
@@ -11,9 +10,9 @@ mod lists;
 mod numbers;
 mod paths;
 mod patterns;
-mod reflection;
 mod text;
 mod urls;
+mod values;
 mod versions;
 mod words;
 
@@ -28,11 +27,10 @@ pub(crate) const TABLES: &[&[Function]] = &[
     words::TABLE,
     lists::TABLE,
     dicts::TABLE,
-    defaults::TABLE,
+    values::TABLE,
     numbers::TABLE,
     json::TABLE,
     encoding::TABLE,
-    reflection::TABLE,
     paths::TABLE,
     urls::TABLE,
     dates::TABLE,

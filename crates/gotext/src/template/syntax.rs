@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::quote::quote;
 use crate::template::function::Function;
 use crate::template::literal::Number;
-use crate::template::quote::quote;
 
 /// A whole template with everything it defines.
 #[derive(Debug)]
@@ -93,7 +93,8 @@ pub(crate) enum WordKind {
     Field(Vec<String>),
     /// The variable with its `$`, and fields of it.
     Variable(String, Vec<String>),
-    Function(&'static Function),
+    /// A function by one of its names.
+    Function(&'static str, &'static Function),
     Pipeline(Pipeline),
     /// Fields of something else.
     Chain(Box<Word>, Vec<String>),
@@ -190,7 +191,7 @@ impl fmt::Display for Word {
                 f.write_str(name)?;
                 show_fields(names, f)
             }
-            WordKind::Function(function) => f.write_str(function.name),
+            WordKind::Function(name, _) => f.write_str(name),
             WordKind::Pipeline(pipeline) => pipeline.fmt(f),
             WordKind::Chain(word, names) => {
                 match &word.kind {
