@@ -138,7 +138,7 @@ pub struct RenderError {
     reason: Reason,
 }
 
-/// A place in a template that was running.
+/// A place in a template that was running, with all that Go's message says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The name of the whole template.
@@ -179,8 +179,8 @@ impl Reason {
     /// The reason with its text cut to [`MAX_MESSAGE`].
     fn bounded(self) -> Self {
         match self {
-            Self::Evaluate(message) => Self::Evaluate(bounded(message)),
             Self::Call { function, message } => Self::Call { function, message: bounded(message) },
+            Self::Evaluate(message) => Self::Evaluate(bounded(message)),
             Self::Limit(message) => Self::Limit(bounded(message)),
             Self::Removed(message) => Self::Removed(bounded(message)),
         }
@@ -194,6 +194,14 @@ fn bounded(mut text: String) -> String {
         text.push('…');
     }
     text
+}
+
+impl RenderError {
+    /// The line of the template that failed, from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.place.line
+    }
 }
 
 impl fmt::Display for RenderError {
