@@ -9,9 +9,15 @@
 //! - The same template and data always give the same text. Functions that make keys, certificates or random text, or
 //!   look at the clock, are left out ([`ParseError::hint`] says so); `keys` and `values` come in sorted order; `toDate`
 //!   reads times as UTC.
-//! - Everything is bounded: see the constants of this module. A template never panics and never runs on.
+//! - Everything is bounded. A template has 256 KiB at most and nests 64 deep, its output has 1 MiB, its calls nest 160
+//!   deep, its loops and lists of numbers have 100,000 steps, and all that it does costs from a budget of four million
+//!   units of work. It never panics and never runs on.
 //! - Text is UTF-8. Where Go would cut a character in half (`trunc`, `substr`, `abbrev`), the rest of that character
 //!   is U+FFFD. Complex numbers are refused when the template is parsed.
+//!
+//! A text becomes tokens, the tokens a tree, and the tree runs on a [`Value`]. Values know their Go types, because the rules for
+//! comparing, printing and calling go by type and error texts name it; a program that offers its own data describes
+//! it by [`StructType`] and [`Map`].
 //!
 //! ```
 //! use gotext::template::{Template, Value};

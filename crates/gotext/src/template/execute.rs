@@ -1,4 +1,7 @@
 //! Runs a template: walks its nodes and evaluates its pipelines, as Go's executor does.
+//!
+//! The first error ends the run and there is no output then. It points at the node that was looked at last, so
+//! the order in which `at` is set is Go's order too, down to the node that a function's failure is blamed on.
 
 mod call;
 mod evaluate;
@@ -38,6 +41,7 @@ struct Run<'t, 'c> {
     executing: &'t str,
     /// The node that errors point at: the one looked at last.
     at: Option<&'t dyn Located>,
+    /// The variables in scope; of one name the last counts.
     variables: Vec<(&'t str, Operand)>,
     depth: usize,
 }
@@ -50,6 +54,7 @@ enum Flow {
     Continue,
 }
 
+/// What evaluating gives; an error has its place already.
 type Evaluated<T> = Result<T, RenderError>;
 
 impl<'t> Run<'t, '_> {

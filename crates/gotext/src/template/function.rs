@@ -1,4 +1,7 @@
 //! Functions: their signatures, and where to find them.
+//!
+//! Every file of functions has a table, one row for each: names, parameters, what it does.
+//! Rows are looked through when a template is parsed, never when it runs.
 
 use std::fmt;
 

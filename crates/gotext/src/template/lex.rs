@@ -1,4 +1,7 @@
 //! Cuts a template into tokens, as Go's scanner does, trim markers included.
+//!
+//! Text outside of `{{` and `}}` is one token; inside, spaces are tokens too, because they part arguments: `.a.b` is one
+//! operand and `.a .b` are two. A token that cannot be is one of the kind `Error` with Go's message, and the last.
 
 use crate::quote::quote;
 use crate::template::token::{Keyword, Kind, Token};

@@ -1,4 +1,7 @@
 //! Go's string, character and number literals.
+//!
+//! Integers have the bases and underscores of Go's source, floats a hexadecimal notation as well. Sprig's conversions read
+//! numbers the same way: `int "0x10"` is 16.
 
 use crate::quote::quote;
 

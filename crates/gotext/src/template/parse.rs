@@ -1,4 +1,7 @@
 //! Builds the tree from the tokens, with Go's grammar and Go's complaints.
+//!
+//! It reads top-down, with up to three tokens put back. Names are looked up here: an unknown function or variable is an error
+//! of the template, not of its run. Blocks and parentheses recurse, which is why their nesting is counted.
 
 mod pipeline;
 

@@ -1,4 +1,8 @@
 //! Sprig 3.3's functions, as Flux offers them: those that give the same result for the same arguments.
+//!
+//! A function with a second name that starts with `must` fails where the one without gives a zero; where both fail alike,
+//! because sprig's panics and its errors are one thing to a template, they are one row under two names. Arguments come
+//! in sprig's order, the one that a pipeline hands over last.
 
 mod dates;
 mod decimal;

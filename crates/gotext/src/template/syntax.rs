@@ -1,4 +1,7 @@
-//! The parsed template. Nodes print as Go prints them, because error messages show them.
+//! The parsed template: blocks of nodes, nodes with pipelines, pipelines of commands, commands of words.
+//!
+//! Everything prints as Go prints it, because error messages show the part that failed (`at <.name.x>`), and knows where it
+//! starts, for line and column.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,12 +44,19 @@ pub(crate) struct Node {
 
 #[derive(Debug)]
 pub(crate) enum NodeKind {
+    /// What is written as it is.
     Text(String),
+    /// A pipeline whose value is printed, unless a variable takes it.
     Action(Pipeline),
     If(Branch),
+    /// As `if`, with the value as the dot of the body.
     With(Branch),
     Range(Branch),
-    Template { name: String, argument: Option<Pipeline> },
+    /// Runs a template by its name, with a dot of its own.
+    Template {
+        name: String,
+        argument: Option<Pipeline>,
+    },
     Break,
     Continue,
 }

@@ -1,4 +1,7 @@
 //! The values that templates see: Go's, as far as a commit message needs them.
+//!
+//! Values are cheap to clone, because templates copy them into variables and arguments all the time. They are counted without
+//! atomics: a rendering stays on its thread, while the [`Template`](crate::template::Template) can be shared.
 
 mod container;
 mod structure;

@@ -1,4 +1,7 @@
 //! Calls functions and methods: evaluates the arguments and checks that they fit.
+//!
+//! Functions get values that have been checked against their parameters: they take `a[0]` for granted where a parameter
+//! stands for it. Only `and`, `or` and `call` are run here, since they decide what is evaluated.
 
 use crate::template::Reason;
 use crate::template::context::Failure;

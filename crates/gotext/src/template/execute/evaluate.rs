@@ -1,4 +1,7 @@
 //! Evaluates pipelines: variables, commands, and chains of fields and methods.
+//!
+//! A name after a dot is looked for among methods first, then fields, then keys of a map, as in Go. A missing key of a map is
+//! no value and no error; a missing field of a struct is one.
 
 use crate::quote::quote;
 use crate::template::context::Failure;

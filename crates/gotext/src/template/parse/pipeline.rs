@@ -1,4 +1,10 @@
 //! Reads what stands between delimiters: declarations, commands, operands.
+//!
+//! ```text
+//! pipeline = ( variable ( "," variable )? ( ":=" | "=" ) )? command ( "|" command )*
+//! command  = operand ( space operand )*
+//! operand  = ( literal | "." | field | variable | function | "(" pipeline ")" ) field*
+//! ```
 
 use crate::quote::quote;
 use crate::template::literal::{self, Number};

@@ -1,4 +1,6 @@
 //! Functions on times and durations that do not look at the clock.
+//!
+//! A time is a struct with Go's methods and without fields; durations are texts (`1h30m`) or nanoseconds.
 
 use std::rc::Rc;
 

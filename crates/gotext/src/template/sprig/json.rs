@@ -1,4 +1,6 @@
 //! JSON, as Go's package `encoding/json` reads and writes it.
+//!
+//! `serde_json` does the work. Go differs in floats, in what it escapes for HTML, and in that every number it reads is a float.
 
 use std::cell::Cell;
 use std::io;

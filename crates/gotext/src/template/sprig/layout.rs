@@ -1,4 +1,7 @@
 //! Go's time layouts: the reference time `Mon Jan 2 15:04:05 MST 2006` spelled the way a time shall be.
+//!
+//! The calendar is jiff's; the elements of layouts are Go's, whose widths and paddings no strftime has. Zones have an offset
+//! and no rules: what a layout reads as a name (`CET`) counts as UTC, as in Go where the name is not the machine's own.
 
 mod read;
 

@@ -1,4 +1,7 @@
 //! `urlParse` and `urlJoin`, after Go's package `net/url`.
+//!
+//! The `url` crate follows browsers: it wants a scheme, adds slashes and normalizes hosts, where Go keeps what was written.
+//! So the parts are cut here, by the rules of RFC 3986 as Go applies them.
 
 use crate::quote::{percent, quote};
 use crate::template::context::{Context, Failure};

@@ -1,4 +1,6 @@
 //! Functions on semantic versions, as Masterminds reads them (see [`crate::version`]).
+//!
+//! A version is a struct with methods and without fields; methods read it anew from its canonical text.
 
 use std::cmp::Ordering;
 use std::rc::Rc;

@@ -1,4 +1,7 @@
 //! The text of a range: hyphens, parts, comparisons, versions as written.
+//!
+//! Masterminds reads ranges with regular expressions that find the longest match; this walks the bytes to the same end.
+//! What it does not accept is one error for the whole part.
 
 use crate::version::scan::{skip, skip_identifiers};
 

@@ -1,4 +1,7 @@
 //! Reads times in a layout.
+//!
+//! Numbers have the digits that the layout shows, names are taken in any case, and a date or time of day that does not exist
+//! is an error. A day's name is read and not compared with the date.
 
 use jiff::civil::{Date, Time as Clock};
 
