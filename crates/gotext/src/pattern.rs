@@ -8,8 +8,8 @@
 //! - [`Pattern::parse`] reads, [`Pattern::is_match`] and [`Pattern::regex`] search: unanchored, leftmost first.
 //! - [`Pattern::expand_first`] and [`Replacement`] fill in Go's `$name` templates.
 //!
-//! A hostile pattern cannot cost more than [`MAX_PATTERN_LENGTH`], [`MAX_DEPTH`] and [`MAX_PROGRAM_SIZE`] allow; searching
-//! takes time linear in the text.
+//! A hostile pattern cannot cost much: it has 8 KiB at most, nests 200 deep and compiles to 10 MiB. Searching takes time linear
+//! in the text.
 
 mod class;
 mod escape;
@@ -25,16 +25,16 @@ use std::sync::Arc;
 use regex::{Regex, RegexBuilder};
 use thiserror::Error;
 
-pub use expand::{Replacement, expand};
+pub use expand::Replacement;
 
 /// The longest pattern that is read, in bytes.
-pub const MAX_PATTERN_LENGTH: usize = 8 * 1024;
+pub(crate) const MAX_PATTERN_LENGTH: usize = 8 * 1024;
 
 /// How deep groups and repetitions may nest. Go allows 1000; the compiler below recurses, so this is what a small stack holds.
-pub const MAX_DEPTH: usize = 200;
+const MAX_DEPTH: usize = 200;
 
 /// The most memory a compiled pattern may take, in bytes.
-pub const MAX_PROGRAM_SIZE: usize = 10 * 1024 * 1024;
+pub(crate) const MAX_PROGRAM_SIZE: usize = 10 * 1024 * 1024;
 
 /// The most memory that searching for a pattern keeps for later searches, in bytes; of a small pattern less.
 const MAX_CACHE_SIZE: usize = 2 * 1024 * 1024;
@@ -70,10 +70,7 @@ impl Pattern {
     }
 
     /// As [`Pattern::parse`], for a compiled pattern of no more than `size` bytes: how long a search may take grows with it.
-    ///
-    /// # Errors
-    /// As [`Pattern::parse`].
-    pub fn parse_within(go: &str, size: usize) -> Result<Self, Error> {
+    pub(crate) fn parse_within(go: &str, size: usize) -> Result<Self, Error> {
         if go.len() > MAX_PATTERN_LENGTH {
             return Err(Error::new(&shorten(go), Reason::TooLarge, &shorten(go)));
         }
@@ -104,10 +101,7 @@ impl Pattern {
     /// The rules of templates are those of [`Replacement`].
     #[must_use]
     pub fn expand_first(&self, text: &str, template: &str) -> Option<String> {
-        let captures = self.regex.captures(text)?;
-        let mut out = String::new();
-        self.replacement(template).expand(&captures, &mut out);
-        Some(out)
+        Some(self.replacement(template).expanded(&self.regex.captures(text)?))
     }
 
     /// Reads a template for this pattern's groups, to be expanded many times.
@@ -120,12 +114,7 @@ impl Pattern {
     #[must_use]
     pub fn replace_all(&self, text: &str, template: &str) -> String {
         let replacement = self.replacement(template);
-        let by = |captures: &regex::Captures<'_>| {
-            let mut out = String::new();
-            replacement.expand(captures, &mut out);
-            out
-        };
-        self.regex.replace_all(text, by).into_owned()
+        self.regex.replace_all(text, |captures: &regex::Captures<'_>| replacement.expanded(captures)).into_owned()
     }
 
     /// The compiled expression. Its groups have no names (the crate allows fewer names than Go does): see [`Pattern::names`].
@@ -179,8 +168,7 @@ impl Error {
     }
 
     /// Go's own message, without the pattern: `error parsing regexp: …`.
-    #[must_use]
-    pub fn detail(&self) -> String {
+    pub(crate) fn detail(&self) -> String {
         format!("error parsing regexp: {}: `{}`", self.reason, self.text)
     }
 }
@@ -221,10 +209,10 @@ pub enum Reason {
     /// The end of a group that was not begun.
     #[error("unexpected )")]
     UnexpectedParenthesis,
-    /// Deeper than [`MAX_DEPTH`].
+    /// More than 200 groups and repetitions within each other.
     #[error("expression nests too deeply")]
     TooDeep,
-    /// Longer than [`MAX_PATTERN_LENGTH`], or larger than [`MAX_PROGRAM_SIZE`] when compiled.
+    /// Longer than 8 KiB, or larger than 10 MiB when compiled.
     #[error("expression too large")]
     TooLarge,
     /// The translation was not accepted: a defect of this module.

@@ -9,9 +9,15 @@
 //! - The same template and data always give the same text. Functions that make keys, certificates or random text, or
 //!   look at the clock, are left out ([`ParseError::hint`] says so); `keys` and `values` come in sorted order; `toDate`
 //!   reads times as UTC.
-//! - Everything is bounded: see the constants of this module. A template never panics and never runs on.
+//! - Everything is bounded. A template has 256 KiB at most and nests 64 deep, its output has 1 MiB, its calls nest 160
+//!   deep, its loops and lists of numbers have 100,000 steps, and all that it does costs from a budget of four million
+//!   units of work. It never panics and never runs on.
 //! - Text is UTF-8. Where Go would cut a character in half (`trunc`, `substr`, `abbrev`), the rest of that character
 //!   is U+FFFD. Complex numbers are refused when the template is parsed.
+//!
+//! A text becomes tokens, the tokens a tree, and the tree runs on a [`Value`]. Values know their Go types, because the rules for
+//! comparing, printing and calling go by type and error texts name it; a program that offers its own data describes
+//! it by [`StructType`] and [`Map`].
 //!
 //! ```
 //! use gotext::template::{Template, Value};
@@ -27,7 +33,6 @@
 mod builtin;
 mod compare;
 mod context;
-mod escape;
 mod execute;
 mod float;
 mod format;
@@ -37,7 +42,6 @@ mod literal;
 mod operand;
 mod parse;
 mod print;
-mod quote;
 mod sprig;
 mod syntax;
 mod token;
@@ -51,30 +55,31 @@ use thiserror::Error;
 use self::syntax::Tree;
 
 pub use self::value::{Dict, Field, IntKind, List, Map, Method, MethodError, Parameter, Struct, StructType, Value};
+use crate::quote::quote;
 
 /// The longest template, in bytes.
-pub const MAX_TEMPLATE: usize = 256 * 1024;
+const MAX_TEMPLATE: usize = 256 * 1024;
 
 /// The longest output, and the longest string that a function may make, in bytes.
 pub const MAX_OUTPUT: usize = 1024 * 1024;
 
 /// The most work one rendering may do. One unit is about one evaluated node, half a list element, or 16 bytes of text.
-pub const MAX_WORK: u64 = 4_000_000;
+const MAX_WORK: u64 = 4_000_000;
 
 /// The deepest nesting of blocks and parentheses in a template.
-pub const MAX_NESTING: usize = 64;
+const MAX_NESTING: usize = 64;
 
 /// The deepest nesting of blocks, parentheses and `template` calls while a template runs.
-pub const MAX_DEPTH: usize = 160;
+const MAX_DEPTH: usize = 160;
 
 /// The deepest nesting of lists and dictionaries in a value.
-pub const MAX_VALUE_DEPTH: usize = 64;
+const MAX_VALUE_DEPTH: usize = 64;
 
 /// The longest text of an error, in bytes; a longer one is cut.
-pub const MAX_MESSAGE: usize = 4096;
+const MAX_MESSAGE: usize = 4096;
 
 /// The largest number of repetitions in one `range` over an integer, `until`, `untilStep` or `seq`.
-pub const MAX_RANGE: usize = 100_000;
+const MAX_RANGE: usize = 100_000;
 
 /// A parsed template. Cloning it is cheap.
 #[derive(Debug, Clone)]
@@ -112,7 +117,7 @@ impl Template {
 #[error("template: {name}:{line}: {message}")]
 pub struct ParseError {
     /// The template's name.
-    pub name: String,
+    name: String,
     /// The line that Go reports, from 1.
     pub line: usize,
     /// The column in that line, in bytes, from 1.
@@ -135,29 +140,29 @@ impl ParseError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub struct RenderError {
     /// Where in the template.
-    pub place: Box<Place>,
+    place: Box<Place>,
     /// What went wrong.
-    pub reason: Reason,
+    reason: Reason,
 }
 
-/// A place in a template that was running.
+/// A place in a template that was running, with all that Go's message says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// The name of the whole template.
-    pub name: String,
+    name: String,
     /// The line, from 1.
-    pub line: usize,
+    line: usize,
     /// The column in bytes, from 0 as Go counts it.
-    pub column: usize,
+    column: usize,
     /// The name of the template that was running: `name`, or that of a `define`.
-    pub executing: String,
+    executing: String,
     /// The piece of the template that failed.
-    pub context: String,
+    context: String,
 }
 
 /// What went wrong while a template ran.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// An expression that cannot be evaluated: a missing field, a wrong type.
     #[error("{0}")]
     Evaluate(String),
@@ -181,8 +186,8 @@ impl Reason {
     /// The reason with its text cut to [`MAX_MESSAGE`].
     fn bounded(self) -> Self {
         match self {
-            Self::Evaluate(message) => Self::Evaluate(bounded(message)),
             Self::Call { function, message } => Self::Call { function, message: bounded(message) },
+            Self::Evaluate(message) => Self::Evaluate(bounded(message)),
             Self::Limit(message) => Self::Limit(bounded(message)),
             Self::Removed(message) => Self::Removed(bounded(message)),
         }
@@ -198,13 +203,21 @@ fn bounded(mut text: String) -> String {
     text
 }
 
+impl RenderError {
+    /// The line of the template that failed, from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.place.line
+    }
+}
+
 impl fmt::Display for RenderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Reason::Removed(message) = &self.reason {
             return f.write_str(message);
         }
         let Place { name, line, column, executing, context } = &*self.place;
-        let (executing, reason) = (quote::quote(executing), &self.reason);
+        let (executing, reason) = (quote(executing), &self.reason);
         write!(f, "template: {name}:{line}:{column}: executing {executing} at <{context}>: {reason}")
     }
 }

@@ -10,7 +10,6 @@
 //!
 //! [`Version`] owns its text; [`VersionRef`] borrows it and is what a policy makes of each of 100,000 tags.
 
-mod precedence;
 mod range;
 mod scan;
 
@@ -18,12 +17,10 @@ use std::cmp::Ordering;
 
 use thiserror::Error;
 
-use precedence::cmp_prerelease;
-
-pub use range::{MAX_RANGE_LENGTH, MAX_RANGE_PARTS, Range};
+pub use range::Range;
 
 /// The longest text that is read as a version, in bytes.
-pub const MAX_VERSION_LENGTH: usize = 256;
+const MAX_VERSION_LENGTH: usize = 256;
 
 /// Why a text is not a version or not a range.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -37,7 +34,7 @@ pub enum Error {
     /// A numeric identifier of the pre-release has a leading zero.
     #[error("version segment starts with 0")]
     LeadingZero,
-    /// The text is longer than [`MAX_VERSION_LENGTH`].
+    /// The text is longer than 256 bytes.
     #[error("version string is too long (max {MAX_VERSION_LENGTH} bytes)")]
     VersionTooLong,
     /// A part of a range (between `||`) is not a list of comparisons; the part is quoted as Go quotes strings.
@@ -46,11 +43,11 @@ pub enum Error {
     /// A comparison has the form of one, and its version cannot be built.
     #[error("constraint parser error")]
     Comparison,
-    /// The range is longer than [`MAX_RANGE_LENGTH`].
-    #[error("constraint string is too long (max {MAX_RANGE_LENGTH} bytes)")]
+    /// The range is longer than 512 bytes.
+    #[error("constraint string is too long (max {} bytes)", range::MAX_RANGE_LENGTH)]
     RangeTooLong,
-    /// The range has more parts than [`MAX_RANGE_PARTS`].
-    #[error("too many constraint groups (max {MAX_RANGE_PARTS})")]
+    /// The range has more than 32 parts.
+    #[error("too many constraint groups (max {})", range::MAX_RANGE_PARTS)]
     TooManyParts,
 }
 
@@ -59,19 +56,17 @@ pub enum Error {
 /// ```
 /// use gotext::version::Version;
 /// let version = Version::parse("v1.2-rc.1+build")?;
-/// assert_eq!((version.major, version.minor, version.patch), (1, 2, 0));
-/// assert_eq!((version.prerelease(), version.metadata()), ("rc.1", "build"));
 /// assert_eq!(version.to_string(), "1.2.0-rc.1+build");
 /// # Ok::<(), gotext::version::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Version {
     /// The first number.
-    pub major: u64,
+    pub(crate) major: u64,
     /// The second number; 0 where it was not written.
-    pub minor: u64,
+    pub(crate) minor: u64,
     /// The third number; 0 where it was not written.
-    pub patch: u64,
+    pub(crate) patch: u64,
     prerelease: String,
     metadata: String,
     original: String,
@@ -99,20 +94,17 @@ impl Version {
     }
 
     /// The identifiers after `-`, without it; empty for a release.
-    #[must_use]
-    pub fn prerelease(&self) -> &str {
+    pub(crate) fn prerelease(&self) -> &str {
         &self.prerelease
     }
 
     /// The identifiers after `+`, without it.
-    #[must_use]
-    pub fn metadata(&self) -> &str {
+    pub(crate) fn metadata(&self) -> &str {
         &self.metadata
     }
 
     /// The text the version was read from.
-    #[must_use]
-    pub fn original(&self) -> &str {
+    pub(crate) fn original(&self) -> &str {
         &self.original
     }
 
@@ -152,15 +144,15 @@ impl std::fmt::Display for Version {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct VersionRef<'a> {
     /// The first number.
-    pub major: u64,
+    pub(crate) major: u64,
     /// The second number; 0 where it was not written.
-    pub minor: u64,
+    pub(crate) minor: u64,
     /// The third number; 0 where it was not written.
-    pub patch: u64,
+    pub(crate) patch: u64,
     /// The identifiers after `-`, without it; empty for a release.
-    pub prerelease: &'a str,
+    pub(crate) prerelease: &'a str,
     /// The identifiers after `+`, without it.
-    pub metadata: &'a str,
+    pub(crate) metadata: &'a str,
 }
 
 impl<'a> VersionRef<'a> {
@@ -209,6 +201,29 @@ impl<'a> VersionRef<'a> {
 
 fn has_two_dots(bytes: &[u8]) -> bool {
     bytes.iter().filter(|byte| **byte == b'.').nth(1).is_some()
+}
+
+/// Compares pre-releases; none is above every other.
+fn cmp_prerelease(left: &str, right: &str) -> Ordering {
+    if left.is_empty() || right.is_empty() {
+        return left.is_empty().cmp(&right.is_empty());
+    }
+    left.split('.').map(Identifier::read).cmp(right.split('.').map(Identifier::read))
+}
+
+/// An identifier of a pre-release. Numbers are below words, so the order of the variants is that of precedence.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Identifier<'a> {
+    Number(u64),
+    Word(&'a str),
+}
+
+impl<'a> Identifier<'a> {
+    fn read(text: &'a str) -> Self {
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = if is_number { scan::number_at(text.as_bytes()) } else { None };
+        number.map_or(Self::Word(text), Self::Number)
+    }
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub(super) fn check(automation: &Automation, sample: Option<&Sample>, origins: &
         images: &sample.images,
     };
     let error = message::render(&automation.commit.message, &facts).err()?;
-    let location = origins.of(Part::Message(automation.id.clone(), error.place.line));
+    let location = origins.of(Part::Message(automation.id.clone(), error.line()));
     let message = format!("the commit message of automation {} fails on a sample change: {error}", automation.id);
     let hint = "the README lists what a message sees; `tagwright message` tries it on changes of your own";
     Some(Finding::new(Code::MessageFails, location, message).hint(hint))

@@ -1,4 +1,7 @@
 //! What a backslash begins, outside and inside of classes.
+//!
+//! Go knows octal codes (`\12`), `\x41`, `\x{1F600}`, C's letters, and takes a backslash before punctuation for that
+//! character. Before any other letter or digit it is an error, which keeps backreferences out.
 
 use super::Reason;
 use super::class::{self, Class};

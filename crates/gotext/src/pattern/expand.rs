@@ -39,8 +39,7 @@ enum Part {
 
 impl Replacement {
     /// Reads a template; `names` are the groups' names by number, the whole match first.
-    #[must_use]
-    pub fn parse(template: &str, names: &[Option<String>]) -> Self {
+    pub(super) fn parse(template: &str, names: &[Option<String>]) -> Self {
         let mut parts = Vec::new();
         let mut text = String::new();
         let mut rest = template;
@@ -70,18 +69,16 @@ impl Replacement {
     /// The number of the one group that the template is, where it is nothing else.
     #[must_use]
     pub fn as_group(&self) -> Option<usize> {
-        match self.parts.as_slice() {
-            [Part::Groups(groups)] => match groups.as_slice() {
-                [group] => Some(*group),
-                _ => None,
-            },
-            _ => None,
-        }
+        let [Part::Groups(groups)] = self.parts.as_slice() else { return None };
+        let [group] = groups.as_slice() else { return None };
+        Some(*group)
     }
 
-    /// Appends the template with the groups of a match filled in.
-    pub fn expand(&self, captures: &Captures<'_>, out: &mut String) {
-        self.expand_with(|group| captures.get(group).map(|found| found.as_str()), out);
+    /// The template with the groups of a match filled in.
+    pub(crate) fn expanded(&self, captures: &Captures<'_>) -> String {
+        let mut out = String::new();
+        self.expand_with(|group| captures.get(group).map(|found| found.as_str()), &mut out);
+        out
     }
 
     /// Appends the template with the groups of a match in `text` filled in.
@@ -97,11 +94,6 @@ impl Replacement {
             }
         }
     }
-}
-
-/// Appends a template with the groups of one match filled in; `names` as for [`Replacement::parse`].
-pub fn expand(template: &str, names: &[Option<String>], captures: &Captures<'_>, out: &mut String) {
-    Replacement::parse(template, names).expand(captures, out);
 }
 
 /// Reads the name after a `$`; gives it and what follows.

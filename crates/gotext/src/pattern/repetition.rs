@@ -1,4 +1,7 @@
 //! Repetition operators: `*`, `+`, `?` and counts.
+//!
+//! Go refuses counts whose product is above 1000, because it writes repetitions out when it compiles; so does the crate.
+//! A brace that begins no count, such as in `{a}` or `{,3}`, stands for itself.
 
 /// The largest repeat count, also as a product of nested ones.
 pub(super) const MAX_REPEAT: u32 = 1000;

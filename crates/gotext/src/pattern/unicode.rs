@@ -1,238 +1,28 @@
-//! The names that Go knows after `\\p`: categories and their long names, scripts, and a few of its own.
+//! The names that Go knows after `\p`: categories with their long names, scripts, and `Any`, `ASCII`, `Assigned`.
 //!
-//! The `regex` crate knows more (properties, short names of scripts), which would make a pattern valid here and not there.
-//! Names are compared as Go does since 1.25: without regard to case, underscores, hyphens and spaces.
+//! The `regex` crate has the tables and compares names as Go does since 1.25, without regard to case, underscores, hyphens
+//! and spaces. It knows more kinds of names (properties such as `Alphabetic`, short names of scripts such as `Grek`, an `is`
+//! in front), which would make a pattern valid here and not there: so a name is asked for as a category or a script alone.
 
-/// Scripts of Unicode 15, which is Go's version.
-const SCRIPTS: &[&str] = &[
-    "Adlam",
-    "Ahom",
-    "Anatolian_Hieroglyphs",
-    "Arabic",
-    "Armenian",
-    "Avestan",
-    "Balinese",
-    "Bamum",
-    "Bassa_Vah",
-    "Batak",
-    "Bengali",
-    "Bhaiksuki",
-    "Bopomofo",
-    "Brahmi",
-    "Braille",
-    "Buginese",
-    "Buhid",
-    "Canadian_Aboriginal",
-    "Carian",
-    "Caucasian_Albanian",
-    "Chakma",
-    "Cham",
-    "Cherokee",
-    "Chorasmian",
-    "Common",
-    "Coptic",
-    "Cuneiform",
-    "Cypriot",
-    "Cypro_Minoan",
-    "Cyrillic",
-    "Deseret",
-    "Devanagari",
-    "Dives_Akuru",
-    "Dogra",
-    "Duployan",
-    "Egyptian_Hieroglyphs",
-    "Elbasan",
-    "Elymaic",
-    "Ethiopic",
-    "Georgian",
-    "Glagolitic",
-    "Gothic",
-    "Grantha",
-    "Greek",
-    "Gujarati",
-    "Gunjala_Gondi",
-    "Gurmukhi",
-    "Han",
-    "Hangul",
-    "Hanifi_Rohingya",
-    "Hanunoo",
-    "Hatran",
-    "Hebrew",
-    "Hiragana",
-    "Imperial_Aramaic",
-    "Inherited",
-    "Inscriptional_Pahlavi",
-    "Inscriptional_Parthian",
-    "Javanese",
-    "Kaithi",
-    "Kannada",
-    "Katakana",
-    "Kawi",
-    "Kayah_Li",
-    "Kharoshthi",
-    "Khitan_Small_Script",
-    "Khmer",
-    "Khojki",
-    "Khudawadi",
-    "Lao",
-    "Latin",
-    "Lepcha",
-    "Limbu",
-    "Linear_A",
-    "Linear_B",
-    "Lisu",
-    "Lycian",
-    "Lydian",
-    "Mahajani",
-    "Makasar",
-    "Malayalam",
-    "Mandaic",
-    "Manichaean",
-    "Marchen",
-    "Masaram_Gondi",
-    "Medefaidrin",
-    "Meetei_Mayek",
-    "Mende_Kikakui",
-    "Meroitic_Cursive",
-    "Meroitic_Hieroglyphs",
-    "Miao",
-    "Modi",
-    "Mongolian",
-    "Mro",
-    "Multani",
-    "Myanmar",
-    "Nabataean",
-    "Nag_Mundari",
-    "Nandinagari",
-    "New_Tai_Lue",
-    "Newa",
-    "Nko",
-    "Nushu",
-    "Nyiakeng_Puachue_Hmong",
-    "Ogham",
-    "Ol_Chiki",
-    "Old_Hungarian",
-    "Old_Italic",
-    "Old_North_Arabian",
-    "Old_Permic",
-    "Old_Persian",
-    "Old_Sogdian",
-    "Old_South_Arabian",
-    "Old_Turkic",
-    "Old_Uyghur",
-    "Oriya",
-    "Osage",
-    "Osmanya",
-    "Pahawh_Hmong",
-    "Palmyrene",
-    "Pau_Cin_Hau",
-    "Phags_Pa",
-    "Phoenician",
-    "Psalter_Pahlavi",
-    "Rejang",
-    "Runic",
-    "Samaritan",
-    "Saurashtra",
-    "Sharada",
-    "Shavian",
-    "Siddham",
-    "SignWriting",
-    "Sinhala",
-    "Sogdian",
-    "Sora_Sompeng",
-    "Soyombo",
-    "Sundanese",
-    "Syloti_Nagri",
-    "Syriac",
-    "Tagalog",
-    "Tagbanwa",
-    "Tai_Le",
-    "Tai_Tham",
-    "Tai_Viet",
-    "Takri",
-    "Tamil",
-    "Tangsa",
-    "Tangut",
-    "Telugu",
-    "Thaana",
-    "Thai",
-    "Tibetan",
-    "Tifinagh",
-    "Tirhuta",
-    "Toto",
-    "Ugaritic",
-    "Vai",
-    "Vithkuqi",
-    "Wancho",
-    "Warang_Citi",
-    "Yezidi",
-    "Yi",
-    "Zanabazar_Square",
-];
-
-/// Short and long names of the general categories.
-const CATEGORIES: &[(&str, &[&str])] = &[
-    ("C", &["other"]),
-    ("Cc", &["control", "cntrl"]),
-    ("Cf", &["format"]),
-    ("Cn", &["unassigned"]),
-    ("Co", &["privateuse"]),
-    ("Cs", &["surrogate"]),
-    ("L", &["letter"]),
-    ("LC", &["casedletter"]),
-    ("Ll", &["lowercaseletter"]),
-    ("Lm", &["modifierletter"]),
-    ("Lo", &["otherletter"]),
-    ("Lt", &["titlecaseletter"]),
-    ("Lu", &["uppercaseletter"]),
-    ("M", &["mark", "combiningmark"]),
-    ("Mc", &["spacingmark"]),
-    ("Me", &["enclosingmark"]),
-    ("Mn", &["nonspacingmark"]),
-    ("N", &["number"]),
-    ("Nd", &["decimalnumber", "digit"]),
-    ("Nl", &["letternumber"]),
-    ("No", &["othernumber"]),
-    ("P", &["punctuation", "punct"]),
-    ("Pc", &["connectorpunctuation"]),
-    ("Pd", &["dashpunctuation"]),
-    ("Pe", &["closepunctuation"]),
-    ("Pf", &["finalpunctuation"]),
-    ("Pi", &["initialpunctuation"]),
-    ("Po", &["otherpunctuation"]),
-    ("Ps", &["openpunctuation"]),
-    ("S", &["symbol"]),
-    ("Sc", &["currencysymbol"]),
-    ("Sk", &["modifiersymbol"]),
-    ("Sm", &["mathsymbol"]),
-    ("So", &["othersymbol"]),
-    ("Z", &["separator"]),
-    ("Zl", &["lineseparator"]),
-    ("Zp", &["paragraphseparator"]),
-    ("Zs", &["spaceseparator"]),
-];
+/// The scripts whose name has four letters. Any other script of four letters is a short name, which Go does not know.
+const SCRIPTS_OF_FOUR_LETTERS: [&str; 9] = ["ahom", "cham", "kawi", "lisu", "miao", "modi", "newa", "thai", "toto"];
 
 /// The class that a name stands for, in the `regex` crate's syntax; nothing where Go does not know the name.
 pub(super) fn set(name: &str, negated: bool) -> Option<String> {
-    let loose = loosen(name);
-    let sign = if negated { "^" } else { "" };
-    let property = if negated { 'P' } else { 'p' };
-    match loose.as_str() {
-        "any" => return Some(format!(r"[{sign}\x00-\x{{10ffff}}]")),
-        "ascii" => return Some(format!(r"[{sign}\x00-\x7f]")),
-        "assigned" => return Some(format!(r"\{}{{gc=Cn}}", if negated { 'p' } else { 'P' })),
+    let loose: String =
+        name.chars().filter(|char| !matches!(char, '_' | '-' | ' ')).map(|char| char.to_ascii_lowercase()).collect();
+    if !loose.bytes().all(|byte| byte.is_ascii_alphanumeric()) || loose.starts_with("is") {
+        return None;
+    }
+    if matches!(loose.as_str(), "cs" | "surrogate") {
         // Surrogates occur in no text.
-        "cs" | "surrogate" => return Some(if negated { r"[\x00-\x{10ffff}]" } else { "[a&&b]" }.to_owned()),
-        _ => {}
+        return Some(if negated { r"[\x00-\x{10ffff}]" } else { super::class::NOTHING }.to_owned());
     }
-    let category = CATEGORIES.iter().find(|(short, long)| loose == loosen(short) || long.contains(&loose.as_str()));
-    if let Some((short, _)) = category {
-        return Some(format!(r"\{property}{{gc={short}}}"));
-    }
-    let script = SCRIPTS.iter().find(|script| loosen(script) == loose)?;
-    Some(format!(r"\{property}{{sc={script}}}"))
-}
-
-fn loosen(name: &str) -> String {
-    name.chars().filter(|char| !matches!(char, '_' | '-' | ' ')).map(|char| char.to_ascii_lowercase()).collect()
+    let sign = if negated { 'P' } else { 'p' };
+    let known = |kind: &str| {
+        let class = format!(r"\{sign}{{{kind}={loose}}}");
+        regex_syntax::parse(&class).is_ok().then_some(class)
+    };
+    let is_short = loose.len() == 4 && !SCRIPTS_OF_FOUR_LETTERS.contains(&loose.as_str());
+    known("gc").or_else(|| known("sc").filter(|_| !is_short))
 }

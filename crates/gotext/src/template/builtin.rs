@@ -1,8 +1,8 @@
 //! The functions that Go's package brings.
 
+use crate::quote;
 use crate::template::compare::{eq, ge, gt, le, lt, ne};
 use crate::template::context::{Context, Failure};
-use crate::template::escape;
 use crate::template::format::{sprint, sprintf, sprintln};
 use crate::template::function::{Function, Special, text};
 use crate::template::operand::zero_value;
@@ -17,13 +17,14 @@ pub(crate) const TABLE: &[Function] = &[
     Function::special("or", &[REFLECT], REFLECT, Special::Or),
     Function::special("call", &[REFLECT], REFLECT, Special::Call),
     Function::variadic("html", &[], ANY, |context, arguments| {
-        context.string(escape::html(&joined(context, arguments)?))
+        context.string(quote::html(&joined(context, arguments)?))
     }),
     Function::variadic("js", &[], ANY, |context, arguments| {
-        context.string(escape::javascript(&joined(context, arguments)?))
+        context.string(quote::javascript(&joined(context, arguments)?))
     }),
     Function::variadic("urlquery", &[], ANY, |context, arguments| {
-        context.string(escape::query(&joined(context, arguments)?))
+        // A space is escaped alone, so that it can become a plus.
+        context.string(quote::percent(&joined(context, arguments)?, "").replace("%20", "+"))
     }),
     Function::variadic("index", &[REFLECT], REFLECT, |_, arguments| index(arguments)),
     Function::new("len", &[REFLECT], |_, arguments| length(arguments)),

@@ -1,4 +1,7 @@
-//! What all functions of one rendering share: its budget and its dictionaries.
+//! What all functions of one rendering share: its budget, its dictionaries and its compiled patterns.
+//!
+//! Whoever makes a text, a list or a dictionary makes it here, so that none is longer, deeper or more than the limits allow.
+//! The price of a step is its cost in the worst case, or an attacker would choose that one.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -1,12 +1,16 @@
 //! Runs a template: walks its nodes and evaluates its pipelines, as Go's executor does.
+//!
+//! The first error ends the run and there is no output then. It points at the node that was looked at last, so
+//! the order in which `at` is set is Go's order too, down to the node that a function's failure is blamed on.
 
 mod call;
 mod evaluate;
 
+use self::call::Arguments;
+use crate::quote::quote;
 use crate::template::context::{Context, Failure};
 use crate::template::format;
 use crate::template::operand::Operand;
-use crate::template::quote::quote;
 use crate::template::syntax::{Block, Branch, Located, Node, NodeKind, Pipeline, Tree};
 use crate::template::value::{IntKind, Value};
 use crate::template::{MAX_DEPTH, MAX_OUTPUT, MAX_RANGE, Place, Reason, RenderError, bounded};
@@ -37,6 +41,7 @@ struct Run<'t, 'c> {
     executing: &'t str,
     /// The node that errors point at: the one looked at last.
     at: Option<&'t dyn Located>,
+    /// The variables in scope; of one name the last counts.
     variables: Vec<(&'t str, Operand)>,
     depth: usize,
 }
@@ -49,6 +54,7 @@ enum Flow {
     Continue,
 }
 
+/// What evaluating gives; an error has its place already.
 type Evaluated<T> = Result<T, RenderError>;
 
 impl<'t> Run<'t, '_> {

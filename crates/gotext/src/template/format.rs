@@ -1,4 +1,7 @@
 //! Go's `fmt.Sprintf`, `Sprint` and `Sprintln`.
+//!
+//! A directive is `%`, flags of `#0+- `, a width, a precision after a point, and a verb. Width and precision can be `*`,
+//! which takes an argument, and `[2]` before any of the three goes on with the second argument.
 
 use crate::template::context::{Context, Failure};
 use crate::template::print::{Flags, Printer};

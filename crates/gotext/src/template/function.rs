@@ -1,4 +1,7 @@
 //! Functions: their signatures, and where to find them.
+//!
+//! Every file of functions has a table, one row for each: names, parameters, what it does.
+//! Rows are looked through when a template is parsed, never when it runs.
 
 use std::fmt;
 
@@ -11,10 +14,13 @@ pub(crate) type Call = fn(&Context, &[Value]) -> Result<Value, Failure>;
 
 /// A function that templates can call.
 pub(crate) struct Function {
-    pub(crate) name: &'static str,
+    /// Its names, with spaces between: sprig has several for many, such as `first` and `mustFirst`.
+    pub(crate) names: &'static str,
+    /// What it takes.
     pub(crate) parameters: &'static [Parameter],
     /// What further arguments may be, if there can be any.
     pub(crate) variadic: Option<Parameter>,
+    /// What it does.
     pub(crate) body: Body,
 }
 
@@ -39,40 +45,47 @@ pub(crate) enum Special {
 }
 
 impl Function {
-    pub(crate) const fn new(name: &'static str, parameters: &'static [Parameter], call: Call) -> Self {
-        Self { name, parameters, variadic: None, body: Body::Call(call) }
+    /// A function that takes what its parameters say.
+    pub(crate) const fn new(names: &'static str, parameters: &'static [Parameter], call: Call) -> Self {
+        Self { names, parameters, variadic: None, body: Body::Call(call) }
     }
 
     /// A function that takes any number of further arguments.
     pub(crate) const fn variadic(
-        name: &'static str,
+        names: &'static str,
         parameters: &'static [Parameter],
         more: Parameter,
         call: Call,
     ) -> Self {
-        Self { name, parameters, variadic: Some(more), body: Body::Call(call) }
+        Self { names, parameters, variadic: Some(more), body: Body::Call(call) }
     }
 
+    /// A function that the executor runs.
     pub(crate) const fn special(
-        name: &'static str,
+        names: &'static str,
         parameters: &'static [Parameter],
         more: Parameter,
         special: Special,
     ) -> Self {
-        Self { name, parameters, variadic: Some(more), body: Body::Special(special) }
+        Self { names, parameters, variadic: Some(more), body: Body::Special(special) }
     }
 }
 
 impl fmt::Debug for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
+        f.write_str(self.names)
     }
 }
 
+/// All functions under each of their names.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static Function)> {
+    let functions = sprig::TABLES.iter().copied().chain([builtin::TABLE]).flatten();
+    functions.flat_map(|function| function.names.split(' ').map(move |name| (name, function)))
+}
+
 /// Finds a function. Sprig's `slice` hides the built-in one, as in Flux.
-pub(crate) fn find(name: &str) -> Option<&'static Function> {
-    let tables = sprig::TABLES.iter().copied().chain([builtin::TABLE]);
-    tables.flatten().find(|function| function.name == name)
+pub(crate) fn find(name: &str) -> Option<(&'static str, &'static Function)> {
+    all().find(|(known, _)| *known == name)
 }
 
 /// The value of a list of arguments that are strings, by position.

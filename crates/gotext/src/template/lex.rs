@@ -1,6 +1,9 @@
 //! Cuts a template into tokens, as Go's scanner does, trim markers included.
+//!
+//! Text outside of `{{` and `}}` is one token; inside, spaces are tokens too, because they part arguments: `.a.b` is one
+//! operand and `.a .b` are two. A token that cannot be is one of the kind `Error` with Go's message, and the last.
 
-use crate::template::quote::quote;
+use crate::quote::quote;
 use crate::template::token::{Keyword, Kind, Token};
 
 const LEFT: &str = "{{";
@@ -271,14 +274,8 @@ impl<'t> Lexer<'t> {
     }
 
     fn number(&mut self) -> Token {
-        let mut kind = Kind::Number;
-        let mut valid = self.scan_number();
-        if valid && matches!(self.peek(), Some('+' | '-')) {
-            kind = Kind::Complex;
-            valid = self.scan_number() && self.text[..self.position].ends_with('i');
-        }
-        if valid {
-            return self.emit(kind);
+        if self.scan_number() {
+            return self.emit(Kind::Number);
         }
         let text = quote(&self.text[self.start..self.position]);
         self.error(format!("bad number syntax: {text}"))
@@ -286,25 +283,17 @@ impl<'t> Lexer<'t> {
 
     fn scan_number(&mut self) -> bool {
         self.accept("+-");
-        let mut digits = "0123456789_";
-        if self.accept("0") {
-            if self.accept("xX") {
-                digits = "0123456789abcdefABCDEF_";
-            } else if self.accept("oO") {
-                digits = "01234567_";
-            } else if self.accept("bB") {
-                digits = "01_";
-            }
-        }
+        let zero = self.accept("0");
+        let (digits, exponent) = match zero {
+            true if self.accept("xX") => ("0123456789abcdefABCDEF_", "pP"),
+            true if self.accept("oO") => ("01234567_", ""),
+            true if self.accept("bB") => ("01_", ""),
+            _ => ("0123456789_", "eE"),
+        };
         self.accept_run(digits);
         if self.accept(".") {
             self.accept_run(digits);
         }
-        let exponent = match digits.len() {
-            11 => "eE",
-            23 => "pP",
-            _ => "",
-        };
         if self.accept(exponent) {
             self.accept("+-");
             self.accept_run("0123456789_");

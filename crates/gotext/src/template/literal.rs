@@ -1,6 +1,9 @@
 //! Go's string, character and number literals.
+//!
+//! Integers have the bases and underscores of Go's source, floats a hexadecimal notation as well. Sprig's conversions read
+//! numbers the same way: `int "0x10"` is 16.
 
-use crate::template::quote::quote;
+use crate::quote::quote;
 
 /// The value of a quoted, raw or character literal, quotes included; nothing when it is malformed.
 pub(crate) fn unquote(literal: &str) -> Option<String> {
@@ -72,8 +75,6 @@ pub(crate) struct Number {
     pub(crate) text: String,
     /// Its value as a signed integer.
     pub(crate) int: Option<i64>,
-    /// Its value as an unsigned integer.
-    pub(crate) uint: Option<u64>,
     /// Its value as a float.
     pub(crate) float: Option<f64>,
 }
@@ -85,12 +86,7 @@ pub(crate) fn character(text: &str) -> Result<Number, String> {
     let mut chars = value.chars();
     let (Some(c), None) = (chars.next(), chars.next()) else { return Err(malformed()) };
     let code = u32::from(c);
-    Ok(Number {
-        text: text.to_owned(),
-        int: Some(i64::from(code)),
-        uint: Some(u64::from(code)),
-        float: Some(f64::from(code)),
-    })
+    Ok(Number { text: text.to_owned(), int: Some(code.into()), float: Some(code.into()) })
 }
 
 /// Reads an integer or float in any of Go's notations.
@@ -98,31 +94,19 @@ pub(crate) fn number(text: &str) -> Result<Number, String> {
     if text.ends_with('i') && !text.starts_with("0x") {
         return Err(format!("complex numbers are not supported: {text}"));
     }
-    let mut number = Number { text: text.to_owned(), ..Number::default() };
-    number.uint = parse_uint(text);
-    number.int = parse_int(text);
-    if number.int == Some(0) {
-        number.uint = Some(0); // Also for -0.
+    let number = |int, float| Ok(Number { text: text.to_owned(), int, float: Some(float) });
+    if let Some(value) = parse_int(text) {
+        return number(Some(value), value as f64);
     }
-    if let Some(value) = number.int {
-        number.float = Some(value as f64);
-    } else if let Some(value) = number.uint {
-        number.float = Some(value as f64);
-    } else if let Some(value) = parse_float(text) {
-        if !text.contains(['.', 'e', 'E', 'p', 'P']) {
-            return Err(format!("integer overflow: {}", quote(text)));
-        }
-        number.float = Some(value);
+    if let Some(value) = parse_uint(text) {
+        return number(None, value as f64);
+    }
+    match parse_float(text) {
+        None => Err(format!("illegal number syntax: {}", quote(text))),
+        Some(_) if !text.contains(['.', 'e', 'E', 'p', 'P']) => Err(format!("integer overflow: {}", quote(text))),
         // A float that is a whole number can also be used where an integer is wanted.
-        if value.trunc() == value && value.abs() < 9.0e18 {
-            number.int = Some(value as i64);
-            number.uint = (value >= 0.0).then_some(value as u64);
-        }
+        Some(value) => number((value.trunc() == value && value.abs() < 9.0e18).then_some(value as i64), value),
     }
-    if number.float.is_none() {
-        return Err(format!("illegal number syntax: {}", quote(text)));
-    }
-    Ok(number)
 }
 
 /// Go's `strconv.ParseUint(text, 0, 64)`.

@@ -1,4 +1,7 @@
 //! What an expression evaluates to, and whether it fits where it is wanted.
+//!
+//! Go converts nothing between types when it calls a function: an `int64` is refused where an `int` is wanted. Only a literal
+//! has no type until it is known where it goes.
 
 use crate::template::context::Failure;
 use crate::template::literal::Number;

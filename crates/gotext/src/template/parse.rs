@@ -1,12 +1,15 @@
 //! Builds the tree from the tokens, with Go's grammar and Go's complaints.
+//!
+//! It reads top-down, with up to three tokens put back. Names are looked up here: an unknown function or variable is an error
+//! of the template, not of its run. Blocks and parentheses recurse, which is why their nesting is counted.
 
 mod pipeline;
 
 use std::collections::BTreeMap;
 
+use crate::quote::quote;
 use crate::template::lex::Lexer;
 use crate::template::literal;
-use crate::template::quote::quote;
 use crate::template::syntax::{Block, Branch, Node, NodeKind, Tree};
 use crate::template::token::{Keyword, Kind, Token};
 use crate::template::{MAX_NESTING, MAX_TEMPLATE, ParseError};

@@ -1,8 +1,8 @@
 //! How Go prints a value under one verb.
 
+use crate::quote::{backquote, is_printable, is_printable_ascii, quote_in};
 use crate::template::context::{Context, Failure, too_deep};
 use crate::template::format::rune;
-use crate::template::quote::{is_printable, quote, quote_ascii, quote_char, quote_char_ascii};
 use crate::template::value::{DICT, IntKind, Struct, Value};
 use crate::template::{MAX_VALUE_DEPTH, float};
 
@@ -199,15 +199,13 @@ impl<'c> Printer<'c> {
     }
 
     fn quoted(&mut self, text: &str) -> Result<(), Failure> {
-        let raw = |c: char| c != '`' && c != '\u{feff}' && (c == '\t' || !c.is_control());
-        let quoted = if self.flags.sharp && text.chars().all(raw) {
-            format!("`{text}`")
-        } else if self.flags.plus {
-            quote_ascii(text)
-        } else {
-            quote(text)
-        };
-        self.pad(&quoted)
+        let raw = if self.flags.sharp { backquote(text) } else { None };
+        self.pad(&raw.unwrap_or_else(|| quote_in(text, '"', self.kept())))
+    }
+
+    /// What `%q` does not escape.
+    fn kept(&self) -> fn(char) -> bool {
+        if self.flags.plus { is_printable_ascii } else { is_printable }
     }
 
     fn hexadecimal(&mut self, text: &str, verb: char) -> Result<(), Failure> {
@@ -236,8 +234,7 @@ impl<'c> Printer<'c> {
             'x' => format!("{:x}", number.unsigned_abs()),
             'X' => format!("{:X}", number.unsigned_abs()),
             'c' => return self.pad(&rune(kind, bits).to_string()),
-            'q' if self.flags.plus => return self.pad(&quote_char_ascii(rune(kind, bits))),
-            'q' => return self.pad(&quote_char(rune(kind, bits))),
+            'q' => return self.pad(&quote_in(rune(kind, bits).encode_utf8(&mut [0; 4]), '\'', self.kept())),
             'U' => return self.unicode(kind, bits),
             _ => return self.wrong_verb(value, verb, depth),
         };

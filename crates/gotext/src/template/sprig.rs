@@ -1,8 +1,11 @@
 //! Sprig 3.3's functions, as Flux offers them: those that give the same result for the same arguments.
+//!
+//! A function with a second name that starts with `must` fails where the one without gives a zero; where both fail alike,
+//! because sprig's panics and its errors are one thing to a template, they are one row under two names. Arguments come
+//! in sprig's order, the one that a pipeline hands over last.
 
 mod dates;
 mod decimal;
-mod defaults;
 mod dicts;
 mod encoding;
 mod json;
@@ -11,9 +14,9 @@ mod lists;
 mod numbers;
 mod paths;
 mod patterns;
-mod reflection;
 mod text;
 mod urls;
+mod values;
 mod versions;
 mod words;
 
@@ -28,11 +31,10 @@ pub(crate) const TABLES: &[&[Function]] = &[
     words::TABLE,
     lists::TABLE,
     dicts::TABLE,
-    defaults::TABLE,
+    values::TABLE,
     numbers::TABLE,
     json::TABLE,
     encoding::TABLE,
-    reflection::TABLE,
     paths::TABLE,
     urls::TABLE,
     dates::TABLE,

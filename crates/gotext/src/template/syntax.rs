@@ -1,11 +1,14 @@
-//! The parsed template. Nodes print as Go prints them, because error messages show them.
+//! The parsed template: blocks of nodes, nodes with pipelines, pipelines of commands, commands of words.
+//!
+//! Everything prints as Go prints it, because error messages show the part that failed (`at <.name.x>`), and knows where it
+//! starts, for line and column.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::quote::quote;
 use crate::template::function::Function;
 use crate::template::literal::Number;
-use crate::template::quote::quote;
 
 /// A whole template with everything it defines.
 #[derive(Debug)]
@@ -41,12 +44,19 @@ pub(crate) struct Node {
 
 #[derive(Debug)]
 pub(crate) enum NodeKind {
+    /// What is written as it is.
     Text(String),
+    /// A pipeline whose value is printed, unless a variable takes it.
     Action(Pipeline),
     If(Branch),
+    /// As `if`, with the value as the dot of the body.
     With(Branch),
     Range(Branch),
-    Template { name: String, argument: Option<Pipeline> },
+    /// Runs a template by its name, with a dot of its own.
+    Template {
+        name: String,
+        argument: Option<Pipeline>,
+    },
     Break,
     Continue,
 }
@@ -93,7 +103,8 @@ pub(crate) enum WordKind {
     Field(Vec<String>),
     /// The variable with its `$`, and fields of it.
     Variable(String, Vec<String>),
-    Function(&'static Function),
+    /// A function by one of its names.
+    Function(&'static str, &'static Function),
     Pipeline(Pipeline),
     /// Fields of something else.
     Chain(Box<Word>, Vec<String>),
@@ -190,7 +201,7 @@ impl fmt::Display for Word {
                 f.write_str(name)?;
                 show_fields(names, f)
             }
-            WordKind::Function(function) => f.write_str(function.name),
+            WordKind::Function(name, _) => f.write_str(name),
             WordKind::Pipeline(pipeline) => pipeline.fmt(f),
             WordKind::Chain(word, names) => {
                 match &word.kind {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 
-use crate::template::{Map, Template, Value, builtin, sprig};
+use crate::template::{Map, Template, Value, function};
 
 const CASES: &str = include_str!("../../../../fixtures/templates/go.txt");
 
@@ -62,8 +62,7 @@ fn cases_give_what_go_gives() {
 
 #[test]
 fn every_function_has_a_case() {
-    let tables = sprig::TABLES.iter().copied().chain([builtin::TABLE]);
-    let names = tables.flatten().map(|function| function.name);
+    let names = function::all().map(|(name, _)| name);
     let used: Vec<Case> = cases().into_iter().filter(|case| case.expect.is_ok()).collect();
     let is_used = |name: &str| {
         used.iter()
@@ -179,8 +178,6 @@ fn output_is_bounded() {
 }
 
 fn fragment() -> impl Strategy<Value = String> {
-    let tables = sprig::TABLES.iter().copied().chain([builtin::TABLE]);
-    let functions: Vec<&str> = tables.flatten().map(|function| function.name).collect();
     let syntax = [
         "{{",
         "}}",
@@ -228,7 +225,7 @@ fn fragment() -> impl Strategy<Value = String> {
         "dict \"a\" 1",
         "printf \"%5.2f%v%[3]d%*s\"",
     ];
-    let words: Vec<&str> = functions.into_iter().chain(syntax).collect();
+    let words: Vec<&str> = function::all().map(|(name, _)| name).chain(syntax).collect();
     prop::collection::vec(prop::sample::select(words), 0..24).prop_map(|words| words.join(" "))
 }
 
@@ -249,7 +246,7 @@ proptest! {
 
     #[test]
     fn any_function_takes_any_arguments(
-        name in prop::sample::select(sprig::TABLES.concat_names()),
+        name in prop::sample::select(function::all().map(|(name, _)| name).collect::<Vec<_>>()),
         arguments in prop::collection::vec(prop::sample::select(vec![
             "\"\"", "\"a b\"", "\"(é\"", "-1", "0", "3", "99999999", "-9223372036854775808", "1.5", "1e300", "nil", "true", "(list)",
             "(list 1 \"a\" nil)", "(dict)", "(dict \"a\" (list 1))", ".", ".name", ".missing", "(until 3)",
@@ -257,16 +254,5 @@ proptest! {
         ]), 0..5),
     ) {
         let _ = run(&format!("{{{{ {name} {} }}}}", arguments.join(" ")));
-    }
-}
-
-/// The names in tables of functions.
-trait Names {
-    fn concat_names(&self) -> Vec<&'static str>;
-}
-
-impl Names for [&[crate::template::function::Function]] {
-    fn concat_names(&self) -> Vec<&'static str> {
-        self.iter().copied().chain([builtin::TABLE]).flatten().map(|function| function.name).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! The pieces a template is cut into.
 
-use crate::template::quote::quote;
+use crate::quote::quote;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +11,6 @@ pub(crate) enum Kind {
     /// A printable character with no other meaning, such as a comma.
     Char,
     CharConstant,
-    Complex,
     Assign,
     Declare,
     End,

@@ -1,4 +1,7 @@
 //! The values that templates see: Go's, as far as a commit message needs them.
+//!
+//! Values are cheap to clone, because templates copy them into variables and arguments all the time. They are counted without
+//! atomics: a rendering stays on its thread, while the [`Template`](crate::template::Template) can be shared.
 
 mod container;
 mod structure;
@@ -48,8 +51,7 @@ pub enum IntKind {
 
 impl IntKind {
     /// The type's name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Int => "int",
             Self::Int64 => "int64",
@@ -59,14 +61,12 @@ impl IntKind {
     }
 
     /// Whether the type has negative values.
-    #[must_use]
-    pub const fn is_signed(self) -> bool {
+    pub(crate) const fn is_signed(self) -> bool {
         matches!(self, Self::Int | Self::Int64)
     }
 
     /// The value of the bits in this type.
-    #[must_use]
-    pub const fn widen(self, bits: i64) -> i128 {
+    pub(crate) const fn widen(self, bits: i64) -> i128 {
         if self.is_signed() { bits as i128 } else { bits.cast_unsigned() as i128 }
     }
 }
@@ -92,14 +92,12 @@ impl Value {
     }
 
     /// An `int`.
-    #[must_use]
-    pub fn int(value: i64) -> Self {
+    pub(crate) fn int(value: i64) -> Self {
         Self::Int(IntKind::Int, value)
     }
 
     /// An `int64`.
-    #[must_use]
-    pub fn int64(value: i64) -> Self {
+    pub(crate) fn int64(value: i64) -> Self {
         Self::Int(IntKind::Int64, value)
     }
 
@@ -116,8 +114,7 @@ impl Value {
     }
 
     /// The name of the value's Go type; `<nil>` for nil.
-    #[must_use]
-    pub fn type_name(&self) -> &'static str {
+    pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::Nil => "<nil>",
             Self::Bool(_) => "bool",
@@ -132,8 +129,7 @@ impl Value {
     }
 
     /// The name of the value's Go kind; `invalid` for nil.
-    #[must_use]
-    pub fn kind_name(&self) -> &'static str {
+    pub(crate) fn kind_name(&self) -> &'static str {
         match self {
             Self::Nil => "invalid",
             Self::List(_) => "slice",
@@ -145,8 +141,7 @@ impl Value {
     }
 
     /// Go's truth: everything but the zero of a type and empty containers.
-    #[must_use]
-    pub fn is_true(&self) -> bool {
+    pub(crate) fn is_true(&self) -> bool {
         match self {
             Self::Nil => false,
             Self::Bool(value) => *value,

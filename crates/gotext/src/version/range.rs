@@ -17,16 +17,16 @@ mod sample;
 
 use std::cmp::Ordering;
 
-use super::precedence::cmp_prerelease;
 use super::scan::{has_leading_zero, number_at};
-use super::{Error, MAX_VERSION_LENGTH, Version, VersionRef};
-use grammar::{Operator, Piece, quote, rewrite_hyphens, split};
+use super::{Error, MAX_VERSION_LENGTH, Version, VersionRef, cmp_prerelease};
+use crate::quote::quote;
+use grammar::{Operator, Piece, rewrite_hyphens, split};
 
 /// The longest range that is read, in bytes (Masterminds' limit).
-pub const MAX_RANGE_LENGTH: usize = 512;
+pub(super) const MAX_RANGE_LENGTH: usize = 512;
 
 /// The most parts (joined by `||`) that a range may have (Masterminds' limit).
-pub const MAX_RANGE_PARTS: usize = 32;
+pub(super) const MAX_RANGE_PARTS: usize = 32;
 
 /// A set of versions, written as a user writes it.
 ///

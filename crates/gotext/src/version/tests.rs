@@ -7,7 +7,8 @@ use std::cmp::Ordering;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{MAX_RANGE_LENGTH, MAX_RANGE_PARTS, Range, Version};
+use super::range::{MAX_RANGE_LENGTH, MAX_RANGE_PARTS};
+use super::{Range, Version};
 
 fn fixture(name: &str) -> Value {
     let path = format!("{}/../../fixtures/semver/{name}", env!("CARGO_MANIFEST_DIR"));

@@ -1,11 +1,14 @@
 //! Evaluates pipelines: variables, commands, and chains of fields and methods.
+//!
+//! A name after a dot is looked for among methods first, then fields, then keys of a map, as in Go. A missing key of a map is
+//! no value and no error; a missing field of a struct is one.
 
+use crate::quote::quote;
 use crate::template::context::Failure;
-use crate::template::execute::{Evaluated, Run};
+use crate::template::execute::{Arguments, Evaluated, Run};
 use crate::template::operand::{self, Operand};
-use crate::template::quote::quote;
 use crate::template::syntax::{Command, Pipeline, Word, WordKind};
-use crate::template::value::{Struct, Value};
+use crate::template::value::{Method, Struct, Value};
 
 /// How many variables are looked at for one unit of work.
 const VARIABLES_PER_WORK: usize = 16;
@@ -24,7 +27,7 @@ impl<'t> Run<'t, '_> {
         }
     }
 
-    pub(super) fn variable(&self, name: &str) -> Evaluated<Operand> {
+    fn variable(&self, name: &str) -> Evaluated<Operand> {
         self.spend(self.variables.len() / VARIABLES_PER_WORK)?;
         let found = self.variables.iter().rev().find(|(known, _)| *known == name);
         let found = found.map(|(_, value)| value.clone());
@@ -52,34 +55,23 @@ impl<'t> Run<'t, '_> {
         Ok(value)
     }
 
-    pub(super) fn command(&mut self, command: &'t Command, dot: &Operand, last: Option<Operand>) -> Evaluated<Operand> {
-        let Some((first, arguments)) = command.words.split_first() else { return Ok(Operand::default()) };
+    fn command(&mut self, command: &'t Command, dot: &Operand, last: Option<Operand>) -> Evaluated<Operand> {
+        let Some((first, words)) = command.words.split_first() else { return Ok(Operand::default()) };
         self.spend(1)?;
-        match &first.kind {
-            WordKind::Field(names) => {
-                self.at = Some(first);
-                return self.fields(dot.clone(), first, names, arguments, dot, last);
-            }
-            WordKind::Chain(word, names) => {
-                self.at = Some(first);
-                return self.chain(first, word, names, arguments, dot, last);
-            }
-            WordKind::Function(function) => {
-                self.at = Some(first);
-                return self.call(function, command, arguments, dot, last);
-            }
-            WordKind::Pipeline(pipeline) => {
-                self.not_a_function(first, arguments, last.as_ref())?;
-                return self.pipeline(pipeline, dot);
-            }
-            WordKind::Variable(name, names) => {
-                self.at = Some(first);
-                return self.variable_fields(name, names, first, arguments, dot, last);
-            }
-            _ => {}
+        let arguments = Arguments { words, dot, last };
+        if let WordKind::Pipeline(pipeline) = &first.kind {
+            self.not_a_function(first, &arguments)?;
+            return self.pipeline(pipeline, dot);
         }
         self.at = Some(first);
-        self.not_a_function(first, arguments, last.as_ref())?;
+        match &first.kind {
+            WordKind::Field(names) => return self.fields(dot.clone(), first, names, arguments),
+            WordKind::Chain(inner, names) => return self.chain(first, inner, names, arguments),
+            WordKind::Function(name, function) => return self.call(name, function, command, arguments),
+            WordKind::Variable(name, names) => return self.variable_fields(name, names, first, arguments),
+            _ => {}
+        }
+        self.not_a_function(first, &arguments)?;
         match &first.kind {
             WordKind::Dot => Ok(dot.clone()),
             WordKind::Nil => Err(self.wrong("nil is not a command")),
@@ -100,38 +92,36 @@ impl<'t> Run<'t, '_> {
         }))
     }
 
-    pub(super) fn not_a_function(&self, first: &Word, arguments: &[Word], last: Option<&Operand>) -> Evaluated<()> {
-        if arguments.is_empty() && last.is_none() {
+    fn not_a_function(&self, first: &Word, arguments: &Arguments<'t, '_>) -> Evaluated<()> {
+        if arguments.count() == 0 {
             return Ok(());
         }
         Err(self.wrong(format!("can't give argument to non-function {first}")))
     }
 
+    /// A variable, or fields of it.
     pub(super) fn variable_fields(
         &mut self,
         name: &str,
         names: &'t [String],
         word: &'t Word,
-        arguments: &'t [Word],
-        dot: &Operand,
-        last: Option<Operand>,
+        arguments: Arguments<'t, '_>,
     ) -> Evaluated<Operand> {
         let value = self.variable(name)?;
         if names.is_empty() {
-            self.not_a_function(word, arguments, last.as_ref())?;
+            self.not_a_function(word, &arguments)?;
             return Ok(value);
         }
-        self.fields(value, word, names, arguments, dot, last)
+        self.fields(value, word, names, arguments)
     }
 
+    /// Fields of what is no field or variable: of a pipeline in parentheses, of a function's result.
     pub(super) fn chain(
         &mut self,
         word: &'t Word,
         inner: &'t Word,
         names: &'t [String],
-        arguments: &'t [Word],
-        dot: &Operand,
-        last: Option<Operand>,
+        arguments: Arguments<'t, '_>,
     ) -> Evaluated<Operand> {
         self.at = Some(inner);
         let receiver = match &inner.kind {
@@ -139,11 +129,11 @@ impl<'t> Run<'t, '_> {
                 self.at = Some(word);
                 return Err(self.wrong(format!("indirection through explicit nil in {word}")));
             }
-            WordKind::Pipeline(pipeline) => self.pipeline(pipeline, dot)?,
-            WordKind::Function(function) => self.call(function, inner, &[], dot, None)?,
+            WordKind::Pipeline(pipeline) => self.pipeline(pipeline, arguments.dot)?,
+            WordKind::Function(name, function) => self.call(name, function, inner, Arguments::none(arguments.dot))?,
             _ => self.literal(inner)?,
         };
-        self.fields(receiver, word, names, arguments, dot, last)
+        self.fields(receiver, word, names, arguments)
     }
 
     // Fields and methods.
@@ -154,46 +144,32 @@ impl<'t> Run<'t, '_> {
         mut receiver: Operand,
         word: &'t Word,
         names: &'t [String],
-        arguments: &'t [Word],
-        dot: &Operand,
-        mut last: Option<Operand>,
+        arguments: Arguments<'t, '_>,
     ) -> Evaluated<Operand> {
         self.spend(names.len())?;
-        for (index, name) in names.iter().enumerate() {
-            let is_last = index + 1 == names.len();
-            let arguments = if is_last { arguments } else { &[] };
-            let last = if is_last { last.take() } else { None };
-            receiver = self.field(receiver, word, name, arguments, dot, last)?;
+        let Some((last, names)) = names.split_last() else { return Ok(receiver) };
+        for name in names {
+            receiver = self.field(receiver, word, name, Arguments::none(arguments.dot))?;
         }
-        Ok(receiver)
+        self.field(receiver, word, last, arguments)
     }
 
-    pub(super) fn field(
+    fn field(
         &mut self,
         receiver: Operand,
         word: &'t Word,
         name: &'t str,
-        arguments: &'t [Word],
-        dot: &Operand,
-        last: Option<Operand>,
+        arguments: Arguments<'t, '_>,
     ) -> Evaluated<Operand> {
         let type_name = receiver.type_name();
-        let has_arguments = !arguments.is_empty() || last.is_some();
+        let has_arguments = arguments.count() > 0;
         match &receiver.value {
             Value::Nil if receiver.boxed => Err(self.wrong(format!("nil pointer evaluating {type_name}.{name}"))),
             Value::Nil => Ok(Operand::default()),
-            Value::Struct(value) => {
-                if let Some(method) = value.kind.method(name) {
-                    let values = self.arguments(name, method.parameters, None, arguments, dot, last)?;
-                    // The only text that a method takes is the layout of a time.
-                    let mut layouts = values.iter().filter_map(Value::as_str);
-                    let call = layouts.try_for_each(|layout| self.context.spend_layout(layout));
-                    let call = call.and_then(|()| (method.call)(value, &values).map_err(Failure::from));
-                    let call = call.and_then(|result| self.context.checked(result));
-                    return self.called(call, name, word).map(Operand::new);
-                }
-                self.struct_field(value, type_name, name, has_arguments)
-            }
+            Value::Struct(value) => match value.kind.method(name) {
+                Some(method) => self.method(value, method, word, arguments),
+                None => self.struct_field(value, type_name, name, has_arguments),
+            },
             Value::Map(_) | Value::Dict(_) if has_arguments => {
                 Err(self.wrong(format!("{name} is not a method but has arguments")))
             }
@@ -207,13 +183,23 @@ impl<'t> Run<'t, '_> {
         }
     }
 
-    pub(super) fn struct_field(
-        &self,
+    fn method(
+        &mut self,
         value: &Struct,
-        type_name: &str,
-        name: &str,
-        has_arguments: bool,
+        method: &'static Method,
+        word: &'t Word,
+        arguments: Arguments<'t, '_>,
     ) -> Evaluated<Operand> {
+        let values = self.arguments(method.name, method.parameters, None, arguments)?;
+        // The only text that a method takes is the layout of a time.
+        let mut layouts = values.iter().filter_map(Value::as_str);
+        let paid = layouts.try_for_each(|layout| self.context.spend_layout(layout));
+        let result = paid.and_then(|()| (method.call)(value, &values).map_err(Failure::from));
+        let result = result.and_then(|result| self.context.checked(result));
+        self.called(result, method.name, word).map(Operand::new)
+    }
+
+    fn struct_field(&self, value: &Struct, type_name: &str, name: &str, has_arguments: bool) -> Evaluated<Operand> {
         let Some(found) = value.field(name) else {
             return Err(self.wrong(format!("can't evaluate field {name} in type {type_name}")));
         };

@@ -1,8 +1,14 @@
 //! Reads what stands between delimiters: declarations, commands, operands.
+//!
+//! ```text
+//! pipeline = ( variable ( "," variable )? ( ":=" | "=" ) )? command ( "|" command )*
+//! command  = operand ( space operand )*
+//! operand  = ( literal | "." | field | variable | function | "(" pipeline ")" ) field*
+//! ```
 
+use crate::quote::quote;
 use crate::template::literal::{self, Number};
 use crate::template::parse::{Parsed, Parser};
-use crate::template::quote::quote;
 use crate::template::syntax::{Command, Pipeline, Word, WordKind};
 use crate::template::token::{Keyword, Kind, Token};
 use crate::template::{ParseError, function, sprig};
@@ -27,7 +33,7 @@ impl Parser<'_> {
     }
 
     /// Reads a variable that the pipeline declares or assigns; tells whether another one must follow.
-    pub(super) fn declaration(&mut self, pipeline: &mut Pipeline, context: &str) -> Parsed<bool> {
+    fn declaration(&mut self, pipeline: &mut Pipeline, context: &str) -> Parsed<bool> {
         let variable = self.peek_after_space();
         if variable.kind != Kind::Variable {
             return Ok(false);
@@ -64,7 +70,7 @@ impl Parser<'_> {
         Ok(false)
     }
 
-    pub(super) fn check_pipeline(&self, pipeline: &Pipeline, context: &str) -> Parsed<()> {
+    fn check_pipeline(&self, pipeline: &Pipeline, context: &str) -> Parsed<()> {
         if pipeline.commands.is_empty() {
             return Err(self.error(format!("missing value for {context}")));
         }
@@ -77,7 +83,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    pub(super) fn command(&mut self) -> Parsed<Command> {
+    fn command(&mut self) -> Parsed<Command> {
         let mut command = Command { position: self.peek_after_space().position, words: Vec::new() };
         loop {
             self.peek_after_space();
@@ -99,7 +105,7 @@ impl Parser<'_> {
         Ok(command)
     }
 
-    pub(super) fn operand(&mut self) -> Parsed<Option<Word>> {
+    fn operand(&mut self) -> Parsed<Option<Word>> {
         let Some(mut word) = self.term()? else { return Ok(None) };
         if self.peek().kind != Kind::Field {
             return Ok(Some(word));
@@ -122,7 +128,7 @@ impl Parser<'_> {
         }
     }
 
-    pub(super) fn term(&mut self) -> Parsed<Option<Word>> {
+    fn term(&mut self) -> Parsed<Option<Word>> {
         let token = self.next_after_space();
         let kind = match token.kind {
             Kind::Identifier => self.function(&token.text)?,
@@ -131,7 +137,7 @@ impl Parser<'_> {
             Kind::Variable => self.variable(&token.text)?,
             Kind::Field => WordKind::Field(vec![token.text[1..].to_owned()]),
             Kind::Bool => WordKind::Bool(token.text == "true"),
-            Kind::CharConstant | Kind::Complex | Kind::Number => WordKind::Number(self.number(&token)?),
+            Kind::CharConstant | Kind::Number => WordKind::Number(self.number(&token)?),
             Kind::LeftParenthesis => {
                 self.nest()?;
                 let pipeline = self.pipeline("parenthesized pipeline", Kind::RightParenthesis)?;
@@ -150,9 +156,9 @@ impl Parser<'_> {
         Ok(Some(Word { position: token.position, kind }))
     }
 
-    pub(super) fn function(&self, name: &str) -> Parsed<WordKind> {
+    fn function(&self, name: &str) -> Parsed<WordKind> {
         match function::find(name) {
-            Some(function) => Ok(WordKind::Function(function)),
+            Some((name, function)) => Ok(WordKind::Function(name, function)),
             None => {
                 let (message, hint) = sprig::omission(name);
                 Err(ParseError { hint, ..self.error(format!("function {} not defined{message}", quote(name))) })
@@ -160,14 +166,14 @@ impl Parser<'_> {
         }
     }
 
-    pub(super) fn variable(&self, name: &str) -> Parsed<WordKind> {
+    fn variable(&self, name: &str) -> Parsed<WordKind> {
         if self.variables.iter().any(|known| known == name) {
             return Ok(WordKind::Variable(name.to_owned(), Vec::new()));
         }
         Err(self.error(format!("undefined variable {}", quote(name))))
     }
 
-    pub(super) fn number(&self, token: &Token) -> Parsed<Number> {
+    fn number(&self, token: &Token) -> Parsed<Number> {
         let read = if token.kind == Kind::CharConstant { literal::character } else { literal::number };
         read(&token.text).map_err(|message| self.error(message))
     }
@@ -178,7 +184,6 @@ fn starts_operand(kind: Kind) -> bool {
         kind,
         Kind::Bool
             | Kind::CharConstant
-            | Kind::Complex
             | Kind::Dot
             | Kind::Field
             | Kind::Identifier

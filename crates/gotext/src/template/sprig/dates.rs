@@ -1,11 +1,13 @@
 //! Functions on times and durations that do not look at the clock.
+//!
+//! A time is a struct with Go's methods and without fields; durations are texts (`1h30m`) or nanoseconds.
 
 use std::rc::Rc;
 
+use crate::quote::quote;
 use crate::template::context::{Context, Failure};
 use crate::template::function::{Function, text};
-use crate::template::quote::quote;
-use crate::template::sprig::layout::{PRINTED, ParseTimeError, RFC3339, Time, ZERO};
+use crate::template::sprig::layout::{PRINTED, ParseTimeError, RFC3339, Time, ZERO, month_name, weekday_name};
 use crate::template::value::{IntKind, Method, MethodError, Parameter, Struct, StructType, Value};
 
 const ANY: Parameter = Parameter::Any;
@@ -38,8 +40,7 @@ pub(crate) const TABLE: &[Function] = &[
         Ok(value(Time::parse(text(a, 0), text(a, 1)).unwrap_or(ZERO)))
     }),
     Function::new("mustToDate", &[STRING, STRING], must_to_date),
-    Function::new("mustDateModify", &[STRING, TIME], must_modify),
-    Function::new("must_date_modify", &[STRING, TIME], must_modify),
+    Function::new("mustDateModify must_date_modify", &[STRING, TIME], must_modify),
     Function::new("unixEpoch", &[TIME], |context, a| context.string(time(&a[0]).seconds.to_string())),
 ];
 
@@ -48,27 +49,23 @@ pub(crate) static TYPE: StructType = StructType {
     name: "time.Time",
     fields: &[],
     methods: &[
-        Method { name: "Format", parameters: &[STRING], call: |this, a| Ok(Value::from(of(this).format(text(a, 0)))) },
-        Method { name: "String", parameters: &[], call: |this, _| Ok(Value::from(of(this).format(PRINTED))) },
-        Method { name: "Unix", parameters: &[], call: |this, _| Ok(Value::int64(of(this).seconds)) },
-        Method { name: "Year", parameters: &[], call: |this, _| Ok(Value::int(of(this).calendar().year)) },
-        Method { name: "Month", parameters: &[], call: |this, _| Ok(Value::string(of(this).calendar().month_name())) },
-        Method { name: "Day", parameters: &[], call: |this, _| Ok(Value::int(of(this).calendar().day)) },
-        Method { name: "YearDay", parameters: &[], call: |this, _| Ok(Value::int(of(this).calendar().day_of_year)) },
-        Method {
-            name: "Weekday",
-            parameters: &[],
-            call: |this, _| Ok(Value::string(of(this).calendar().weekday_name())),
-        },
-        Method { name: "Hour", parameters: &[], call: |this, _| Ok(Value::int(of(this).calendar().hour)) },
-        Method { name: "Minute", parameters: &[], call: |this, _| Ok(Value::int(of(this).calendar().minute)) },
-        Method { name: "Second", parameters: &[], call: |this, _| Ok(Value::int(of(this).calendar().second)) },
-        Method { name: "Nanosecond", parameters: &[], call: |this, _| Ok(Value::int(of(this).nanoseconds.into())) },
-        Method { name: "IsZero", parameters: &[], call: |this, _| Ok(Value::Bool(of(this) == ZERO)) },
-        Method { name: "UTC", parameters: &[], call: |this, _| Ok(value(Time { offset: 0, ..of(this) })) },
-        Method { name: "After", parameters: &[TIME], call: |this, a| compared(this, a, |this, other| this > other) },
-        Method { name: "Before", parameters: &[TIME], call: |this, a| compared(this, a, |this, other| this < other) },
-        Method { name: "Equal", parameters: &[TIME], call: |this, a| compared(this, a, |this, other| this == other) },
+        Method::new("Format", &[STRING], |this, a| Ok(Value::from(of(this).format(text(a, 0))))),
+        Method::new("String", &[], |this, _| Ok(Value::from(of(this).format(PRINTED)))),
+        Method::new("Unix", &[], |this, _| Ok(Value::int64(of(this).seconds))),
+        Method::new("Year", &[], |this, _| Ok(Value::int(of(this).local().year().into()))),
+        Method::new("Month", &[], |this, _| Ok(Value::string(month_name(of(this).local().month())))),
+        Method::new("Day", &[], |this, _| Ok(Value::int(of(this).local().day().into()))),
+        Method::new("YearDay", &[], |this, _| Ok(Value::int(of(this).local().day_of_year().into()))),
+        Method::new("Weekday", &[], |this, _| Ok(Value::string(weekday_name(of(this).local().weekday())))),
+        Method::new("Hour", &[], |this, _| Ok(Value::int(of(this).local().hour().into()))),
+        Method::new("Minute", &[], |this, _| Ok(Value::int(of(this).local().minute().into()))),
+        Method::new("Second", &[], |this, _| Ok(Value::int(of(this).local().second().into()))),
+        Method::new("Nanosecond", &[], |this, _| Ok(Value::int(of(this).nanoseconds.into()))),
+        Method::new("IsZero", &[], |this, _| Ok(Value::Bool(of(this) == ZERO))),
+        Method::new("UTC", &[], |this, _| Ok(value(Time { offset: 0, ..of(this) }))),
+        Method::new("After", &[TIME], |this, a| compared(this, a, |this, other| this > other)),
+        Method::new("Before", &[TIME], |this, a| compared(this, a, |this, other| this < other)),
+        Method::new("Equal", &[TIME], |this, a| compared(this, a, |this, other| this == other)),
     ],
     text: Some(|this| of(this).format(PRINTED)),
 };

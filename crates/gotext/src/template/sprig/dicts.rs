@@ -6,7 +6,6 @@ use std::rc::Rc;
 use crate::template::MAX_VALUE_DEPTH;
 use crate::template::context::{Context, Failure, too_deep};
 use crate::template::function::{Function, text};
-use crate::template::sprig::defaults::is_empty;
 use crate::template::sprig::string_of;
 use crate::template::value::{DICT, Dict, Entries, Parameter, Value};
 
@@ -45,15 +44,15 @@ pub(crate) const TABLE: &[Function] = &[
         let names = names(&a[1..]);
         context.dict(entries(context, &a[0])?.into_iter().filter(|(key, _)| !names.contains(&**key)).collect())
     }),
-    Function::variadic("merge", &[DICTIONARY], DICTIONARY, |context, a| merge_all(context, a, Existing::Stays)),
-    Function::variadic("mustMerge", &[DICTIONARY], DICTIONARY, |context, a| merge_all(context, a, Existing::Stays)),
+    Function::variadic("merge mustMerge", &[DICTIONARY], DICTIONARY, |context, a| {
+        merge_all(context, a, Existing::Stays)
+    }),
     Function::variadic("mergeOverwrite", &[DICTIONARY], DICTIONARY, |context, a| merge_all(context, a, Existing::Goes)),
     Function::variadic("mustMergeOverwrite", &[DICTIONARY], DICTIONARY, |context, a| {
         merge_all(context, a, Existing::Goes)
     }),
     Function::variadic("dig", &[], ANY, dig),
-    Function::new("deepCopy", &[ANY], |context, a| deep_copy(context, &a[0], 0)),
-    Function::new("mustDeepCopy", &[ANY], |context, a| deep_copy(context, &a[0], 0)),
+    Function::new("deepCopy mustDeepCopy", &[ANY], |context, a| deep_copy(context, &a[0], 0)),
 ];
 
 fn entries(context: &Context, dict: &Value) -> Result<Entries, Failure> {
@@ -138,7 +137,7 @@ fn merge(context: &Context, target: &Dict, source: &Dict, existing: Existing, de
             }
             _ => {}
         }
-        if existing == Existing::Goes || known.is_none_or(|known| is_empty(&known)) {
+        if existing == Existing::Goes || known.is_none_or(|known| !known.is_true()) {
             target.insert(key, value);
         }
     }

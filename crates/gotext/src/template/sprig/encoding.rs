@@ -1,4 +1,6 @@
 //! Base64, base32 and checksums.
+//!
+//! Sprig's decoders give the error's text in place of the result; they do not fail. Decoded bytes that are no text become U+FFFD.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,13 @@
 //! JSON, as Go's package `encoding/json` reads and writes it.
+//!
+//! `serde_json` does the work. Go differs in floats, in what it escapes for HTML, and in that every number it reads is a float.
+
+use std::cell::Cell;
+use std::io;
+
+use serde::ser::{self, Serialize};
+use serde_json::Serializer;
+use serde_json::value::RawValue;
 
 use crate::template::context::{Context, Failure, too_deep};
 use crate::template::float::notation;
@@ -81,146 +90,127 @@ enum Style {
     Raw,
 }
 
+/// Writes a value; the first failure ends it.
 fn write(context: &Context, value: &Value, style: Style) -> Result<Value, Failure> {
-    let mut writer = Writer { context, style, out: String::new() };
-    writer.value(value, 0)?;
-    context.string(writer.out)
+    let failure = Cell::new(None);
+    let mut out = Output { context, failure: &failure, bytes: Vec::new() };
+    let document = Document { value, depth: 0, failure: &failure };
+    let written = match style {
+        Style::Pretty => document.serialize(&mut Serializer::pretty(&mut out)),
+        Style::Compact | Style::Raw => document.serialize(&mut Serializer::new(&mut out)),
+    };
+    let bytes = out.bytes;
+    if let Err(error) = written {
+        return Err(failure.take().unwrap_or_else(|| Failure::Call(error.to_string())));
+    }
+    let mut text = String::from_utf8(bytes).map_err(|error| Failure::Call(error.to_string()))?;
+    // These stand in strings alone.
+    let escaped: &[char] = if style == Style::Raw { &LINE_ENDS } else { &['<', '>', '&', LINE_ENDS[0], LINE_ENDS[1]] };
+    for c in escaped.iter().filter(|c| text.contains(**c)).copied().collect::<Vec<_>>() {
+        text = text.replace(c, &format!("\\u{:04x}", u32::from(c)));
+    }
+    context.string(text)
 }
 
-struct Writer<'c> {
+/// The line ends that JavaScript does not take in a string, for which Go always escapes them.
+const LINE_ENDS: [char; 2] = ['\u{2028}', '\u{2029}'];
+
+/// What is written, paid for from the budget of the rendering.
+struct Output<'c> {
     context: &'c Context,
-    style: Style,
-    out: String,
+    failure: &'c Cell<Option<Failure>>,
+    bytes: Vec<u8>,
 }
 
-impl Writer<'_> {
-    fn push(&mut self, text: &str) -> Result<(), Failure> {
-        self.out.push_str(text);
-        self.context.spend_bytes(text.len())?;
-        if self.out.len() > MAX_OUTPUT { self.context.check_length(self.out.len()) } else { Ok(()) }
+impl io::Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        let spent = self.context.spend_bytes(bytes.len());
+        let fits = if self.bytes.len() > MAX_OUTPUT { self.context.check_length(self.bytes.len()) } else { Ok(()) };
+        spent.and(fits).map(|()| bytes.len()).map_err(|failure| {
+            self.failure.set(Some(failure));
+            io::ErrorKind::Other.into()
+        })
     }
 
-    fn value(&mut self, value: &Value, depth: usize) -> Result<(), Failure> {
-        if depth > MAX_VALUE_DEPTH {
-            return Err(too_deep());
-        }
-        match value {
-            Value::Nil => self.push("null"),
-            Value::Bool(flag) => self.push(if *flag { "true" } else { "false" }),
-            Value::Int(kind, bits) => self.push(&kind.widen(*bits).to_string()),
-            Value::Float(number) => self.float(*number),
-            Value::String(text) => self.string(text),
-            Value::List(list) if list.nil => self.push("null"),
-            Value::List(list) => {
-                self.sequence(['[', ']'], depth, list.items.iter(), |writer, item| writer.value(item, depth + 1))
-            }
-            Value::Map(map) if map.key_type != "string" => {
-                Err(Failure::Call(format!("json: unsupported type: {}", map.type_name)))
-            }
-            Value::Map(map) if map.nil => self.push("null"),
-            Value::Map(map) => self.sequence(['{', '}'], depth, map.entries().iter(), |writer, (key, value)| {
-                writer.member(key.as_str().unwrap_or_default(), value, depth)
-            }),
-            Value::Dict(dict) => self.sequence(['{', '}'], depth, dict.entries().iter(), |writer, (key, value)| {
-                writer.member(key, value, depth)
-            }),
-            Value::Struct(inner) => self.object(inner, depth),
-        }
-    }
-
-    fn object(&mut self, value: &Struct, depth: usize) -> Result<(), Failure> {
-        if value.kind.fields.is_empty() {
-            // Types without exported fields write their text: versions, and times in RFC 3339.
-            let text =
-                value.hidden.first().and_then(Value::as_str).map_or_else(|| value.text(), |t| Some(t.to_owned()));
-            return self.string(&text.unwrap_or_default());
-        }
-        let mut members = Vec::new();
-        collect_members(value, &mut members);
-        self.sequence(['{', '}'], depth, members.into_iter(), |writer, (key, value)| writer.member(key, &value, depth))
-    }
-
-    fn member(&mut self, key: &str, value: &Value, depth: usize) -> Result<(), Failure> {
-        self.string(key)?;
-        self.push(if self.style == Style::Pretty { ": " } else { ":" })?;
-        self.value(value, depth + 1)
-    }
-
-    fn sequence<T>(
-        &mut self,
-        [open, close]: [char; 2],
-        depth: usize,
-        items: impl Iterator<Item = T>,
-        mut write: impl FnMut(&mut Self, T) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        self.out.push(open);
-        let mut any = false;
-        for item in items {
-            if any {
-                self.push(",")?;
-            }
-            any = true;
-            self.line(depth + 1)?;
-            write(self, item)?;
-        }
-        if any {
-            self.line(depth)?;
-        }
-        self.out.push(close);
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
 
-    fn line(&mut self, depth: usize) -> Result<(), Failure> {
-        if self.style != Style::Pretty {
-            return Ok(());
-        }
-        self.push("\n")?;
-        self.push(&"  ".repeat(depth))
+/// A value as JSON. A [`Failure`] that is none of JSON's own is put aside, because `serde_json` knows texts alone.
+struct Document<'v> {
+    value: &'v Value,
+    depth: usize,
+    failure: &'v Cell<Option<Failure>>,
+}
+
+impl Document<'_> {
+    fn inner<'v>(&'v self, value: &'v Value) -> Document<'v> {
+        Document { value, depth: self.depth + 1, failure: self.failure }
     }
 
-    fn float(&mut self, number: f64) -> Result<(), Failure> {
-        if !number.is_finite() {
-            let shown = if number.is_nan() {
-                "NaN"
-            } else if number > 0.0 {
-                "+Inf"
-            } else {
-                "-Inf"
-            };
-            return Err(Failure::Call(format!("json: unsupported value: {shown}")));
-        }
-        let size = number.abs();
-        let sign = if number.is_sign_negative() { "-" } else { "" };
-        let style = if size != 0.0 && !(1e-6..1e21).contains(&size) { 'e' } else { 'f' };
-        let text = notation(size, style, None);
-        // Go writes e-9, not e-09.
-        let text = text.replace("e-0", "e-");
-        self.push(&format!("{sign}{text}"))
+    fn fail<E: ser::Error>(&self, failure: Failure) -> E {
+        self.failure.set(Some(failure));
+        E::custom("")
     }
+}
 
-    fn string(&mut self, text: &str) -> Result<(), Failure> {
-        self.context.check_length(text.len())?;
-        self.out.push('"');
-        for c in text.chars() {
-            match c {
-                '"' => self.out.push_str("\\\""),
-                '\\' => self.out.push_str("\\\\"),
-                '\n' => self.out.push_str("\\n"),
-                '\r' => self.out.push_str("\\r"),
-                '\t' => self.out.push_str("\\t"),
-                '\x08' => self.out.push_str("\\b"),
-                '\x0c' => self.out.push_str("\\f"),
-                '<' | '>' | '&' if self.style != Style::Raw => self.escape(c),
-                '\0'..='\x1f' | '\u{2028}' | '\u{2029}' => self.escape(c),
-                c => self.out.push(c),
+impl Serialize for Document<'_> {
+    fn serialize<S: ser::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if self.depth > MAX_VALUE_DEPTH {
+            return Err(self.fail(too_deep()));
+        }
+        match self.value {
+            Value::Nil => to.serialize_unit(),
+            Value::Bool(flag) => to.serialize_bool(*flag),
+            Value::Int(kind, bits) if kind.is_signed() => to.serialize_i64(*bits),
+            Value::Int(_, bits) => to.serialize_u64(bits.cast_unsigned()),
+            Value::Float(number) => match float(*number) {
+                Ok(number) => number.serialize(to),
+                Err(failure) => Err(self.fail(failure)),
+            },
+            Value::String(text) => to.serialize_str(text),
+            Value::List(list) if list.nil => to.serialize_unit(),
+            Value::List(list) => to.collect_seq(list.items.iter().map(|item| self.inner(item))),
+            Value::Map(map) if map.key_type != "string" => {
+                Err(self.fail(Failure::Call(format!("json: unsupported type: {}", map.type_name))))
+            }
+            Value::Map(map) if map.nil => to.serialize_unit(),
+            Value::Map(map) => {
+                let members = map.entries().iter();
+                to.collect_map(members.map(|(key, value)| (key.as_str().unwrap_or_default(), self.inner(value))))
+            }
+            Value::Dict(dict) => to.collect_map(dict.entries().iter().map(|(key, value)| (&**key, self.inner(value)))),
+            Value::Struct(inner) if inner.kind.fields.is_empty() => {
+                // Types without exported fields write their text: versions, and times in RFC 3339.
+                let text = inner.hidden.first().and_then(Value::as_str).map(str::to_owned);
+                to.serialize_str(&text.or_else(|| inner.text()).unwrap_or_default())
+            }
+            Value::Struct(inner) => {
+                let mut members = Vec::new();
+                collect_members(inner, &mut members);
+                to.collect_map(members.iter().map(|(key, value)| (*key, self.inner(value))))
             }
         }
-        self.push("\"")
     }
+}
 
-    fn escape(&mut self, c: char) {
-        self.out.push_str(&format!("\\u{:04x}", u32::from(c)));
-    }
+/// A float in Go's notation, which has an exponent for what is very large or very small.
+fn float(number: f64) -> Result<Box<RawValue>, Failure> {
+    let size = number.abs();
+    let style = if size != 0.0 && !(1e-6..1e21).contains(&size) { 'e' } else { 'f' };
+    let sign = if number.is_sign_negative() { "-" } else { "" };
+    // Go writes e-9, not e-09.
+    let text = format!("{sign}{}", notation(size, style, None).replace("e-0", "e-"));
+    RawValue::from_string(text).map_err(|_| {
+        let shown = match number {
+            f64::INFINITY => "+Inf",
+            f64::NEG_INFINITY => "-Inf",
+            _ => "NaN",
+        };
+        Failure::Call(format!("json: unsupported value: {shown}"))
+    })
 }
 
 /// The members of a struct's JSON object; those of embedded structs are its own.

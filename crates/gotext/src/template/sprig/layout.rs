@@ -1,8 +1,17 @@
 //! Go's time layouts: the reference time `Mon Jan 2 15:04:05 MST 2006` spelled the way a time shall be.
+//!
+//! The calendar is jiff's; the elements of layouts are Go's, whose widths and paddings no strftime has. Zones have an offset
+//! and no rules: what a layout reads as a name (`CET`) counts as UTC, as in Go where the name is not the machine's own.
 
 mod read;
 
+use jiff::SignedDuration;
+use jiff::civil::{DateTime, Weekday};
+
 pub(crate) use self::read::ParseTimeError;
+
+/// The start of Unix time.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// A calendar time in UTC, or in a zone of fixed offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,53 +64,43 @@ const ELEMENTS: &[(&str, Element)] = &[
     ("Z07:00", Element::Offset { colon: true, zulu: true }),
     ("Z0700", Element::Offset { colon: false, zulu: true }),
     ("002", Element::DayOfYear),
-    ("01", Element::Month { digits: 2 }),
-    ("02", Element::Day { digits: 2 }),
-    ("03", Element::Hour12 { digits: 2 }),
-    ("04", Element::Minute { digits: 2 }),
-    ("05", Element::Second { digits: 2 }),
+    ("01", Element::Month(2)),
+    ("02", Element::Day(2)),
+    ("03", Element::Hour12(2)),
+    ("04", Element::Minute(2)),
+    ("05", Element::Second(2)),
     ("06", Element::ShortYear),
     ("15", Element::Hour),
     ("_2", Element::PaddedDay),
-    ("PM", Element::Half { upper: true }),
-    ("pm", Element::Half { upper: false }),
-    ("1", Element::Month { digits: 1 }),
-    ("2", Element::Day { digits: 1 }),
-    ("3", Element::Hour12 { digits: 1 }),
-    ("4", Element::Minute { digits: 1 }),
-    ("5", Element::Second { digits: 1 }),
+    ("PM", Element::Half(["AM", "PM"])),
+    ("pm", Element::Half(["am", "pm"])),
+    ("1", Element::Month(1)),
+    ("2", Element::Day(1)),
+    ("3", Element::Hour12(1)),
+    ("4", Element::Minute(1)),
+    ("5", Element::Second(1)),
 ];
 
+/// What a layout can show of a time. A number of digits is the least that is written, padded with zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Element {
     Year,
     ShortYear,
     MonthName,
     MonthShort,
-    Month {
-        digits: usize,
-    },
-    Day {
-        digits: usize,
-    },
+    Month(usize),
+    Day(usize),
     PaddedDay,
     DayOfYear,
     DayName,
     DayShort,
     Hour,
-    Hour12 {
-        digits: usize,
-    },
-    Half {
-        upper: bool,
-    },
-    Minute {
-        digits: usize,
-    },
-    Second {
-        digits: usize,
-    },
-    /// A fraction of this many digits, shortened when made of nines.
+    Hour12(usize),
+    /// In capitals or small letters, as here; it is read in any case.
+    Half([&'static str; 2]),
+    Minute(usize),
+    Second(usize),
+    /// A fraction of this many digits; made of nines, it is shortened.
     Fraction {
         digits: usize,
         shortened: bool,
@@ -141,80 +140,20 @@ fn fraction(layout: &str) -> Option<(usize, bool)> {
     (!digits[count..].starts_with(|c: char| c.is_ascii_digit())).then_some((count, first == '9'))
 }
 
-/// Year, month from 1 and day from 1 of a day since 1970.
-fn civil(days: i64) -> (i64, i64, i64) {
-    // Counts from a first of March, so that leap days come last.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+/// The name of a month from 1.
+pub(crate) fn month_name(month: i8) -> &'static str {
+    usize::try_from(month - 1).ok().and_then(|month| MONTHS.get(month)).copied().unwrap_or_default()
 }
 
-/// The day since 1970 of a date.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = year - i64::from(month <= 2);
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
-}
-
-fn is_leap(year: i64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-}
-
-fn days_in(month: i64, year: i64) -> i64 {
-    match month {
-        4 | 6 | 9 | 11 => 30,
-        2 => 28 + i64::from(is_leap(year)),
-        _ => 31,
-    }
-}
-
-/// The numbers that a calendar and a clock show.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Calendar {
-    pub(crate) year: i64,
-    pub(crate) month: i64,
-    pub(crate) day: i64,
-    pub(crate) day_of_year: i64,
-    /// From Sunday, which is 0.
-    pub(crate) weekday: usize,
-    pub(crate) hour: i64,
-    pub(crate) minute: i64,
-    pub(crate) second: i64,
-}
-
-impl Calendar {
-    pub(crate) fn weekday_name(&self) -> &'static str {
-        DAYS.get(self.weekday).copied().unwrap_or_default()
-    }
-
-    pub(crate) fn month_name(&self) -> &'static str {
-        usize::try_from(self.month - 1).ok().and_then(|month| MONTHS.get(month)).copied().unwrap_or_default()
-    }
+/// The name of a day of the week.
+pub(crate) fn weekday_name(day: Weekday) -> &'static str {
+    usize::try_from(day.to_sunday_zero_offset()).ok().and_then(|day| DAYS.get(day)).copied().unwrap_or_default()
 }
 
 impl Time {
-    pub(crate) fn calendar(self) -> Calendar {
-        let local = self.seconds.saturating_add(i64::from(self.offset));
-        let (day_number, clock) = (local.div_euclid(86_400), local.rem_euclid(86_400));
-        let (year, month, day) = civil(day_number);
-        Calendar {
-            year,
-            month,
-            day,
-            day_of_year: day_number - days(year, 1, 1) + 1,
-            weekday: usize::try_from((day_number + 4).rem_euclid(7)).unwrap_or(0),
-            hour: clock / 3_600,
-            minute: clock / 60 % 60,
-            second: clock % 60,
-        }
+    /// What calendar and clock show in the zone of the time; beyond the year 9999 they stand still.
+    pub(crate) fn local(self) -> DateTime {
+        EPOCH.saturating_add(SignedDuration::new(self.seconds.saturating_add(self.offset.into()), 0))
     }
 
     /// The time a number of nanoseconds later; far beyond any calendar it stays where it is.
@@ -226,49 +165,42 @@ impl Time {
 
     /// The time in a layout.
     pub(crate) fn format(self, layout: &str) -> String {
-        let calendar = self.calendar();
+        let local = self.local();
         let mut out = String::new();
         let mut rest = layout;
         while let Some((before, element, after)) = next_element(rest) {
             out.push_str(before);
-            self.element(element, &calendar, &mut out);
+            out.push_str(&self.element(element, local));
             rest = after;
         }
         out.push_str(rest);
         out
     }
 
-    fn element(self, element: Element, calendar: &Calendar, out: &mut String) {
-        let Calendar { year, month, day, day_of_year, hour, minute, second, .. } = *calendar;
-        let hour12 = if hour % 12 == 0 { 12 } else { hour % 12 };
-        let text = match element {
-            Element::Year => format!("{year:04}"),
-            Element::ShortYear => format!("{:02}", year.rem_euclid(100)),
-            Element::MonthName => calendar.month_name().to_owned(),
-            Element::MonthShort => calendar.month_name()[..3].to_owned(),
-            Element::Month { digits } => format!("{month:0digits$}"),
-            Element::Day { digits } => format!("{day:0digits$}"),
-            Element::PaddedDay => format!("{day:2}"),
-            Element::DayOfYear => format!("{day_of_year:03}"),
-            Element::DayName => calendar.weekday_name().to_owned(),
-            Element::DayShort => calendar.weekday_name()[..3].to_owned(),
-            Element::Hour => format!("{hour:02}"),
-            Element::Hour12 { digits } => format!("{hour12:0digits$}"),
-            Element::Half { upper } => match (hour >= 12, upper) {
-                (true, true) => "PM".to_owned(),
-                (false, true) => "AM".to_owned(),
-                (true, false) => "pm".to_owned(),
-                (false, false) => "am".to_owned(),
-            },
-            Element::Minute { digits } => format!("{minute:0digits$}"),
-            Element::Second { digits } => format!("{second:0digits$}"),
+    fn element(self, element: Element, local: DateTime) -> String {
+        let (month, day) = (month_name(local.month()), weekday_name(local.weekday()));
+        match element {
+            Element::Year => format!("{:04}", local.year()),
+            Element::ShortYear => format!("{:02}", local.year().rem_euclid(100)),
+            Element::MonthName => month.to_owned(),
+            Element::MonthShort => month[..3].to_owned(),
+            Element::Month(digits) => format!("{:0digits$}", local.month()),
+            Element::Day(digits) => format!("{:0digits$}", local.day()),
+            Element::PaddedDay => format!("{:2}", local.day()),
+            Element::DayOfYear => format!("{:03}", local.day_of_year()),
+            Element::DayName => day.to_owned(),
+            Element::DayShort => day[..3].to_owned(),
+            Element::Hour => format!("{:02}", local.hour()),
+            Element::Hour12(digits) => format!("{:0digits$}", (local.hour() + 11) % 12 + 1),
+            Element::Half(names) => names[usize::from(local.hour() >= 12)].to_owned(),
+            Element::Minute(digits) => format!("{:0digits$}", local.minute()),
+            Element::Second(digits) => format!("{:0digits$}", local.second()),
             Element::Fraction { digits, shortened } => self.fraction(digits, shortened),
             Element::ZoneName if self.offset == 0 => "UTC".to_owned(),
             Element::ZoneName => self.zone(false),
             Element::Offset { zulu: true, .. } if self.offset == 0 => "Z".to_owned(),
             Element::Offset { colon, .. } => self.zone(colon),
-        };
-        out.push_str(&text);
+        }
     }
 
     fn fraction(self, digits: usize, shortened: bool) -> String {

@@ -6,7 +6,6 @@ use crate::template::MAX_RANGE;
 use crate::template::compare::deep_equal;
 use crate::template::context::{Context, Failure};
 use crate::template::function::{Function, int};
-use crate::template::sprig::defaults::is_empty;
 use crate::template::sprig::numbers::to_int64;
 use crate::template::value::{INTS, LIST, LISTS, List, Parameter, Value};
 
@@ -15,37 +14,21 @@ const INT: Parameter = Parameter::Int;
 
 /// The functions of this file.
 pub(crate) const TABLE: &[Function] = &[
-    Function::variadic("list", &[], ANY, |context, a| context.list(a.to_vec())),
-    Function::variadic("tuple", &[], ANY, |context, a| context.list(a.to_vec())),
-    Function::new("append", &[ANY, ANY], push),
-    Function::new("push", &[ANY, ANY], push),
-    Function::new("mustAppend", &[ANY, ANY], push),
-    Function::new("mustPush", &[ANY, ANY], push),
-    Function::new("prepend", &[ANY, ANY], prepend),
-    Function::new("mustPrepend", &[ANY, ANY], prepend),
-    Function::new("first", &[ANY], first),
-    Function::new("mustFirst", &[ANY], first),
-    Function::new("last", &[ANY], last),
-    Function::new("mustLast", &[ANY], last),
-    Function::new("rest", &[ANY], rest),
-    Function::new("mustRest", &[ANY], rest),
-    Function::new("initial", &[ANY], initial),
-    Function::new("mustInitial", &[ANY], initial),
-    Function::new("reverse", &[ANY], reverse),
-    Function::new("mustReverse", &[ANY], reverse),
-    Function::new("uniq", &[ANY], uniq),
-    Function::new("mustUniq", &[ANY], uniq),
-    Function::new("compact", &[ANY], compact),
-    Function::new("mustCompact", &[ANY], compact),
-    Function::variadic("without", &[ANY], ANY, without),
-    Function::variadic("mustWithout", &[ANY], ANY, without),
-    Function::new("has", &[ANY, ANY], has),
-    Function::new("mustHas", &[ANY, ANY], has),
-    Function::variadic("slice", &[ANY], ANY, slice),
-    Function::variadic("mustSlice", &[ANY], ANY, slice),
+    Function::variadic("list tuple", &[], ANY, |context, a| context.list(a.to_vec())),
+    Function::new("append push mustAppend mustPush", &[ANY, ANY], push),
+    Function::new("prepend mustPrepend", &[ANY, ANY], prepend),
+    Function::new("first mustFirst", &[ANY], first),
+    Function::new("last mustLast", &[ANY], last),
+    Function::new("rest mustRest", &[ANY], rest),
+    Function::new("initial mustInitial", &[ANY], initial),
+    Function::new("reverse mustReverse", &[ANY], reverse),
+    Function::new("uniq mustUniq", &[ANY], uniq),
+    Function::new("compact mustCompact", &[ANY], compact),
+    Function::variadic("without mustWithout", &[ANY], ANY, without),
+    Function::new("has mustHas", &[ANY, ANY], has),
+    Function::variadic("slice mustSlice", &[ANY], ANY, slice),
     Function::variadic("concat", &[], ANY, concat),
-    Function::new("chunk", &[INT, ANY], chunk),
-    Function::new("mustChunk", &[INT, ANY], chunk),
+    Function::new("chunk mustChunk", &[INT, ANY], chunk),
     Function::new("until", &[INT], |context, a| {
         let end = int(a, 0);
         numbers(context, &steps(0, end, if end < 0 { -1 } else { 1 })?)
@@ -130,7 +113,7 @@ fn uniq(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
 
 fn compact(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
     let items = items(context, &arguments[0], "Cannot compact on type")?;
-    context.list(items.iter().filter(|item| !is_empty(item)).cloned().collect())
+    context.list(items.iter().filter(|item| item.is_true()).cloned().collect())
 }
 
 fn without(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {

@@ -8,16 +8,11 @@ const STRING: Parameter = Parameter::String;
 
 /// The functions of this file.
 pub(crate) const TABLE: &[Function] = &[
-    Function::new("base", &[STRING], |context, a| on_path(context, a, base)),
-    Function::new("osBase", &[STRING], |context, a| on_path(context, a, base)),
-    Function::new("dir", &[STRING], |context, a| on_path(context, a, directory)),
-    Function::new("osDir", &[STRING], |context, a| on_path(context, a, directory)),
-    Function::new("clean", &[STRING], |context, a| on_path(context, a, clean)),
-    Function::new("osClean", &[STRING], |context, a| on_path(context, a, clean)),
-    Function::new("ext", &[STRING], |context, a| on_path(context, a, extension)),
-    Function::new("osExt", &[STRING], |context, a| on_path(context, a, extension)),
-    Function::new("isAbs", &[STRING], |_, a| Ok(Value::Bool(text(a, 0).starts_with('/')))),
-    Function::new("osIsAbs", &[STRING], |_, a| Ok(Value::Bool(text(a, 0).starts_with('/')))),
+    Function::new("base osBase", &[STRING], |context, a| on_path(context, a, base)),
+    Function::new("dir osDir", &[STRING], |context, a| on_path(context, a, directory)),
+    Function::new("clean osClean", &[STRING], |context, a| on_path(context, a, clean)),
+    Function::new("ext osExt", &[STRING], |context, a| on_path(context, a, extension)),
+    Function::new("isAbs osIsAbs", &[STRING], |_, a| Ok(Value::Bool(text(a, 0).starts_with('/')))),
 ];
 
 fn on_path(context: &Context, arguments: &[Value], path: fn(&str) -> String) -> Result<Value, Failure> {

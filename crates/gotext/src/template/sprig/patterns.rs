@@ -2,12 +2,10 @@
 
 use std::rc::Rc;
 
-use regex::Match;
-
 use crate::pattern::Pattern;
+use crate::quote::{backquote, quote};
 use crate::template::context::{Context, Failure};
 use crate::template::function::{Function, int, text};
-use crate::template::quote::quote;
 use crate::template::value::{List, Parameter, STRINGS, Value};
 
 const INT: Parameter = Parameter::Int;
@@ -52,16 +50,11 @@ fn compile(context: &Context, arguments: &[Value], on: On) -> Result<Rc<Pattern>
     let expression = text(arguments, 0);
     context.pattern(expression, text(arguments, 1).len()).map_err(|failure| match failure {
         Failure::Call(detail) if on == On::Panic => {
-            Failure::Call(format!("regexp: Compile({}): {detail}", quoted(expression)))
+            let quoted = backquote(expression).unwrap_or_else(|| quote(expression));
+            Failure::Call(format!("regexp: Compile({quoted}): {detail}"))
         }
         other => other,
     })
-}
-
-/// An expression in the quotes that Go would write it in.
-fn quoted(expression: &str) -> String {
-    let plain = !expression.chars().any(|c| c == '`' || c.is_control() && c != '\t');
-    if plain { format!("`{expression}`") } else { quote(expression) }
 }
 
 fn find(context: &Context, arguments: &[Value], on: On) -> Result<Value, Failure> {
@@ -86,49 +79,34 @@ fn find_all(context: &Context, arguments: &[Value], on: On) -> Result<Value, Fai
 fn replace_with(
     context: &Context,
     text: &str,
-    matches: impl Iterator<Item = (Place, String)>,
+    matches: impl Iterator<Item = (std::ops::Range<usize>, String)>,
 ) -> Result<Value, Failure> {
     let mut out = String::new();
     let mut copied = 0;
-    for (Place { start, end }, replacement) in matches {
-        context.check_length(out.len() + (start - copied) + replacement.len())?;
-        out.push_str(&text[copied..start]);
+    for (found, replacement) in matches {
+        context.check_length(out.len() + (found.start - copied) + replacement.len())?;
+        out.push_str(&text[copied..found.start]);
         out.push_str(&replacement);
-        copied = end;
+        copied = found.end;
     }
     context.check_length(out.len() + text.len() - copied)?;
     out.push_str(&text[copied..]);
     context.string(out)
 }
 
-/// Where a match is.
-struct Place {
-    start: usize,
-    end: usize,
-}
-
-impl From<Match<'_>> for Place {
-    fn from(found: Match<'_>) -> Self {
-        Self { start: found.start(), end: found.end() }
-    }
-}
-
 fn replace(context: &Context, arguments: &[Value], on: On) -> Result<Value, Failure> {
     let pattern = compile(context, arguments, on)?;
     let source = text(arguments, 1);
     let replacement = pattern.replacement(text(arguments, 2));
-    let matches = pattern.regex().captures_iter(source).filter_map(|captures| {
-        let mut expanded = String::new();
-        replacement.expand(&captures, &mut expanded);
-        Some((captures.get(0)?.into(), expanded))
-    });
+    let matches = pattern.regex().captures_iter(source);
+    let matches = matches.filter_map(|captures| Some((captures.get(0)?.range(), replacement.expanded(&captures))));
     replace_with(context, source, matches)
 }
 
 fn literal(context: &Context, arguments: &[Value], on: On) -> Result<Value, Failure> {
     let pattern = compile(context, arguments, on)?;
     let (source, replacement) = (text(arguments, 1), text(arguments, 2));
-    let matches = pattern.regex().find_iter(source).map(|found| (found.into(), replacement.to_owned()));
+    let matches = pattern.regex().find_iter(source).map(|found| (found.range(), replacement.to_owned()));
     replace_with(context, source, matches)
 }
 

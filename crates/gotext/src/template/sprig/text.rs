@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
+use crate::quote::quote;
 use crate::template::context::{Context, Failure};
 use crate::template::format::display;
 use crate::template::function::{Function, int, text};
-use crate::template::quote::quote;
 use crate::template::sprig::{string_of, strings_of};
 use crate::template::value::{List, Map, Parameter, STRINGS, Value};
 
@@ -20,8 +20,7 @@ pub(crate) const TABLE: &[Function] = &[
     Function::new("upper", &[STRING], |context, a| context.string(upper(text(a, 0)))),
     Function::new("lower", &[STRING], |context, a| context.string(lower(text(a, 0)))),
     Function::new("repeat", &[INT, STRING], |context, a| repeat(context, int(a, 0), text(a, 1))),
-    Function::new("trimall", &[STRING, STRING], trim_all),
-    Function::new("trimAll", &[STRING, STRING], trim_all),
+    Function::new("trimall trimAll", &[STRING, STRING], trim_all),
     Function::new("trimSuffix", &[STRING, STRING], |context, a| {
         context.string(text(a, 1).strip_suffix(text(a, 0)).unwrap_or(text(a, 1)))
     }),

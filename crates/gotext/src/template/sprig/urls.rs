@@ -1,8 +1,11 @@
 //! `urlParse` and `urlJoin`, after Go's package `net/url`.
+//!
+//! The `url` crate follows browsers: it wants a scheme, adds slashes and normalizes hosts, where Go keeps what was written.
+//! So the parts are cut here, by the rules of RFC 3986 as Go applies them.
 
+use crate::quote::{percent, quote};
 use crate::template::context::{Context, Failure};
 use crate::template::function::{Function, text};
-use crate::template::quote::quote;
 use crate::template::value::{Entries, Parameter, Value};
 
 /// The functions of this file.
@@ -153,7 +156,7 @@ fn join(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
                 url.push_str(&userinfo);
                 url.push('@');
             }
-            url.push_str(&escape(&host, "!$&'()*+,;=:[]<>\"%"));
+            url.push_str(&percent(&host, "!$&'()*+,;=:[]<>\"%"));
         }
         if !path.is_empty() && !path.starts_with('/') && !host.is_empty() {
             url.push('/');
@@ -161,7 +164,7 @@ fn join(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
         if url.is_empty() && path.split('/').next().is_some_and(|first| first.contains(':')) {
             url.push_str("./");
         }
-        url.push_str(&escape(&path, "$&+,/:;=@!'()*"));
+        url.push_str(&percent(&path, "$&+,/:;=@!'()*"));
     } else {
         url.push_str(&opaque);
     }
@@ -171,20 +174,7 @@ fn join(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
     }
     if !fragment.is_empty() {
         url.push('#');
-        url.push_str(&escape(&fragment, "$&+,/:;=?@!()*"));
+        url.push_str(&percent(&fragment, "$&+,/:;=?@!()*"));
     }
     context.string(url)
-}
-
-fn escape(text: &str, keep: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        let c = char::from(byte);
-        if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~') || byte.is_ascii() && keep.contains(c) {
-            out.push(c);
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }

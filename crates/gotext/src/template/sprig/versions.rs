@@ -1,4 +1,6 @@
 //! Functions on semantic versions, as Masterminds reads them (see [`crate::version`]).
+//!
+//! A version is a struct with methods and without fields; methods read it anew from its canonical text.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -31,50 +33,22 @@ static TYPE: StructType = StructType {
     name: "*semver.Version",
     fields: &[],
     methods: &[
-        Method { name: "String", parameters: &[], call: |this, _| Ok(Value::from(canonical(this))) },
-        Method {
-            name: "Original",
-            parameters: &[],
-            call: |this, _| Ok(this.hidden.get(1).cloned().unwrap_or_default()),
-        },
-        Method { name: "Major", parameters: &[], call: |this, _| on_version(this, |v| number(v.major)) },
-        Method { name: "Minor", parameters: &[], call: |this, _| on_version(this, |v| number(v.minor)) },
-        Method { name: "Patch", parameters: &[], call: |this, _| on_version(this, |v| number(v.patch)) },
-        Method { name: "Prerelease", parameters: &[], call: |this, _| on_version(this, |v| v.prerelease().into()) },
-        Method { name: "Metadata", parameters: &[], call: |this, _| on_version(this, |v| v.metadata().into()) },
-        Method { name: "IncMajor", parameters: &[], call: |this, _| increment(this, Level::Major) },
-        Method { name: "IncMinor", parameters: &[], call: |this, _| increment(this, Level::Minor) },
-        Method { name: "IncPatch", parameters: &[], call: |this, _| increment(this, Level::Patch) },
-        Method {
-            name: "Compare",
-            parameters: &[VERSION],
-            call: |this, a| ordered(this, a, |order| Value::int(order as i64)),
-        },
-        Method {
-            name: "Equal",
-            parameters: &[VERSION],
-            call: |this, a| ordered(this, a, |order| order.is_eq().into()),
-        },
-        Method {
-            name: "GreaterThan",
-            parameters: &[VERSION],
-            call: |this, a| ordered(this, a, |order| order.is_gt().into()),
-        },
-        Method {
-            name: "LessThan",
-            parameters: &[VERSION],
-            call: |this, a| ordered(this, a, |order| order.is_lt().into()),
-        },
-        Method {
-            name: "GreaterThanEqual",
-            parameters: &[VERSION],
-            call: |this, a| ordered(this, a, |order| order.is_ge().into()),
-        },
-        Method {
-            name: "LessThanEqual",
-            parameters: &[VERSION],
-            call: |this, a| ordered(this, a, |order| order.is_le().into()),
-        },
+        Method::new("String", &[], |this, _| Ok(Value::from(canonical(this)))),
+        Method::new("Original", &[], |this, _| Ok(this.hidden.get(1).cloned().unwrap_or_default())),
+        Method::new("Major", &[], |this, _| on_version(this, |v| number(v.major))),
+        Method::new("Minor", &[], |this, _| on_version(this, |v| number(v.minor))),
+        Method::new("Patch", &[], |this, _| on_version(this, |v| number(v.patch))),
+        Method::new("Prerelease", &[], |this, _| on_version(this, |v| v.prerelease().into())),
+        Method::new("Metadata", &[], |this, _| on_version(this, |v| v.metadata().into())),
+        Method::new("IncMajor", &[], |this, _| increment(this, Level::Major)),
+        Method::new("IncMinor", &[], |this, _| increment(this, Level::Minor)),
+        Method::new("IncPatch", &[], |this, _| increment(this, Level::Patch)),
+        Method::new("Compare", &[VERSION], |this, a| ordered(this, a, |order| Value::int(order as i64))),
+        Method::new("Equal", &[VERSION], |this, a| ordered(this, a, |order| order.is_eq().into())),
+        Method::new("GreaterThan", &[VERSION], |this, a| ordered(this, a, |order| order.is_gt().into())),
+        Method::new("LessThan", &[VERSION], |this, a| ordered(this, a, |order| order.is_lt().into())),
+        Method::new("GreaterThanEqual", &[VERSION], |this, a| ordered(this, a, |order| order.is_ge().into())),
+        Method::new("LessThanEqual", &[VERSION], |this, a| ordered(this, a, |order| order.is_le().into())),
     ],
     text: Some(canonical),
 };

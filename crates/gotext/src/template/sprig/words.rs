@@ -1,4 +1,7 @@
 //! Functions on words and their letters: cases, wrapping, abbreviating.
+//!
+//! Sprig takes them from goutils, which counts bytes, and xstrings, which looks at how a name is put together of parts.
+//! The oddities are theirs and stay: `initials` of `über` is a byte.
 
 use std::rc::Rc;
 

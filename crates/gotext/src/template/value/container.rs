@@ -12,18 +12,17 @@ use crate::template::value::{LIST, STRING_MAP, Value};
 #[derive(Debug)]
 pub struct List {
     /// The Go type, such as `[]string`.
-    pub type_name: &'static str,
+    pub(crate) type_name: &'static str,
     /// The elements.
-    pub items: Vec<Value>,
+    pub(crate) items: Vec<Value>,
     /// Whether it is Go's nil slice, which only JSON tells from an empty one.
-    pub nil: bool,
+    pub(crate) nil: bool,
     depth: usize,
 }
 
 impl List {
     /// Makes a list.
-    #[must_use]
-    pub fn new(type_name: &'static str, items: Vec<Value>) -> Self {
+    pub(crate) fn new(type_name: &'static str, items: Vec<Value>) -> Self {
         let depth = items.iter().map(depth_of).max().unwrap_or(0);
         Self { type_name, items, nil: false, depth: depth + 1 }
     }
@@ -56,11 +55,11 @@ fn depth_of(value: &Value) -> usize {
 #[derive(Debug)]
 pub struct Map {
     /// The Go type, such as `map[string]string`.
-    pub type_name: &'static str,
+    pub(crate) type_name: &'static str,
     /// The Go type of the keys.
-    pub key_type: &'static str,
+    pub(crate) key_type: &'static str,
     /// What `index` gives for a missing key; [`Value::Nil`] where the elements can be anything.
-    pub zero: Value,
+    pub(crate) zero: Value,
     /// Whether it is Go's nil map, which only JSON and comparison with `nil` tell from an empty one.
     pub nil: bool,
     entries: Vec<(Value, Value)>,
@@ -97,8 +96,7 @@ impl Map {
     }
 
     /// The value of a key.
-    #[must_use]
-    pub fn find(&self, key: &Value) -> Option<&Value> {
+    pub(crate) fn find(&self, key: &Value) -> Option<&Value> {
         let found = self.entries.binary_search_by(|(other, _)| compare_keys(other, key)).ok()?;
         self.entries.get(found).map(|(_, value)| value)
     }

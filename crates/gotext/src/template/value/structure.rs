@@ -17,8 +17,7 @@ pub struct Struct {
 
 impl Struct {
     /// Makes a struct without hidden values.
-    #[must_use]
-    pub fn new(kind: &'static StructType, fields: Vec<Value>) -> Self {
+    pub(crate) fn new(kind: &'static StructType, fields: Vec<Value>) -> Self {
         Self { kind, fields, hidden: Vec::new() }
     }
 
@@ -36,8 +35,7 @@ impl Struct {
     }
 
     /// The text of a type that has a method `String`.
-    #[must_use]
-    pub fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self) -> Option<String> {
         self.kind.text.map(|text| text(self))
     }
 }
@@ -56,14 +54,12 @@ pub struct StructType {
 
 impl StructType {
     /// Finds a method.
-    #[must_use]
-    pub fn method(&self, name: &str) -> Option<&Method> {
+    pub(crate) fn method(&self, name: &str) -> Option<&Method> {
         self.methods.iter().find(|method| method.name == name)
     }
 
     /// Whether values are pointers.
-    #[must_use]
-    pub fn is_pointer(&self) -> bool {
+    pub(crate) fn is_pointer(&self) -> bool {
         self.name.starts_with('*')
     }
 }
@@ -78,13 +74,13 @@ impl fmt::Debug for StructType {
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
     /// Its name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Its name in JSON.
-    pub json: &'static str,
+    pub(crate) json: &'static str,
     /// Whether JSON leaves it out when empty.
-    pub omit_empty: bool,
+    pub(crate) omit_empty: bool,
     /// Whether the fields of this one are also fields of the whole.
-    pub embedded: bool,
+    pub(crate) embedded: bool,
 }
 
 impl Field {
@@ -115,6 +111,16 @@ pub struct Method {
     pub parameters: &'static [Parameter],
     /// What it does. The arguments have been checked against the parameters.
     pub call: fn(&Struct, &[Value]) -> Result<Value, MethodError>,
+}
+
+impl Method {
+    pub(crate) const fn new(
+        name: &'static str,
+        parameters: &'static [Parameter],
+        call: fn(&Struct, &[Value]) -> Result<Value, MethodError>,
+    ) -> Self {
+        Self { name, parameters, call }
+    }
 }
 
 impl fmt::Debug for Method {
@@ -155,8 +161,7 @@ pub enum Parameter {
 
 impl Parameter {
     /// The Go type's name.
-    #[must_use]
-    pub const fn type_name(self) -> &'static str {
+    pub(crate) const fn type_name(self) -> &'static str {
         match self {
             Self::Any => "interface {}",
             Self::Reflect => "reflect.Value",

@@ -1,4 +1,7 @@
 //! The text of a range: hyphens, parts, comparisons, versions as written.
+//!
+//! Masterminds reads ranges with regular expressions that find the longest match; this walks the bytes to the same end.
+//! What it does not accept is one error for the whole part.
 
 use crate::version::scan::{skip, skip_identifiers};
 
@@ -54,27 +57,25 @@ fn is_space(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c')
 }
 
+/// The operators as they are written, longer ones before those that they begin with.
+const OPERATORS: [(&str, Operator); 11] = [
+    ("!=", Operator::NotEqual),
+    (">=", Operator::GreaterOrEqual),
+    ("=>", Operator::GreaterOrEqual),
+    ("<=", Operator::LessOrEqual),
+    ("=<", Operator::LessOrEqual),
+    ("~>", Operator::Tilde),
+    ("=", Operator::Equal),
+    (">", Operator::Greater),
+    ("<", Operator::Less),
+    ("~", Operator::Tilde),
+    ("^", Operator::Caret),
+];
+
+/// The operator at `at`, and where it ends; none stands for `=`.
 fn operator_at(bytes: &[u8], at: usize) -> (Operator, usize) {
-    let rest = &bytes[at..];
-    let two = match rest.get(..2) {
-        Some(b"!=") => Some(Operator::NotEqual),
-        Some(b">=" | b"=>") => Some(Operator::GreaterOrEqual),
-        Some(b"<=" | b"=<") => Some(Operator::LessOrEqual),
-        Some(b"~>") => Some(Operator::Tilde),
-        _ => None,
-    };
-    if let Some(operator) = two {
-        return (operator, at + 2);
-    }
-    let one = match rest.first() {
-        Some(b'=') => Operator::Equal,
-        Some(b'>') => Operator::Greater,
-        Some(b'<') => Operator::Less,
-        Some(b'~') => Operator::Tilde,
-        Some(b'^') => Operator::Caret,
-        _ => return (Operator::Equal, at),
-    };
-    (one, at + 1)
+    let found = OPERATORS.iter().find(|(sign, _)| bytes[at..].starts_with(sign.as_bytes()));
+    found.map_or((Operator::Equal, at), |(sign, operator)| (*operator, at + sign.len()))
 }
 
 /// The longest version that starts at `at`, and its end.
@@ -172,26 +173,4 @@ fn hyphen_at(text: &str, at: usize) -> Option<(&str, &str, usize)> {
     }
     let (high, end) = version_at(text, start)?;
     Some((low.text, high.text, end))
-}
-
-/// Quotes a text as Go's `%q` does.
-pub(super) fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for char in text.chars() {
-        match char {
-            '"' | '\\' => out.extend(['\\', char]),
-            '\x07' => out.push_str("\\a"),
-            '\x08' => out.push_str("\\b"),
-            '\x0c' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\x0b' => out.push_str("\\v"),
-            '\0'..='\x1f' | '\x7f' => out.push_str(&format!("\\x{:02x}", char as u32)),
-            _ => out.push(char),
-        }
-    }
-    out.push('"');
-    out
 }

@@ -1,6 +1,11 @@
 //! Reads times in a layout.
+//!
+//! Numbers have the digits that the layout shows, names are taken in any case, and a date or time of day that does not exist
+//! is an error. A day's name is read and not compared with the date.
 
-use crate::template::sprig::layout::{DAYS, Element, MONTHS, Time, civil, days, days_in, is_leap, next_element};
+use jiff::civil::{Date, Time as Clock};
+
+use crate::template::sprig::layout::{DAYS, EPOCH, Element, MONTHS, Time, next_element};
 
 impl Time {
     /// Reads a time in a layout; without a zone it is UTC.
@@ -18,7 +23,7 @@ impl Time {
             let mismatch = || ParseTimeError::Mismatch(rest.to_owned(), shown.to_owned());
             rest = read.element(element, rest).ok_or_else(mismatch)?;
             // Go takes a fraction after the seconds even when the layout has none.
-            if matches!(element, Element::Second { .. }) && !after.starts_with(['.', ',']) {
+            if matches!(element, Element::Second(_)) && !after.starts_with(['.', ',']) {
                 rest = read.optional_fraction(rest);
             }
             layout_rest = after;
@@ -86,12 +91,12 @@ impl Reading {
             Element::DayShort => name(text, &DAYS, Some(3))?,
             Element::DayOfYear => digits(text, 3, 3)?,
             Element::PaddedDay => digits(text.strip_prefix(' ').unwrap_or(text), 1, 2)?,
-            Element::Month { digits: least }
-            | Element::Day { digits: least }
-            | Element::Hour12 { digits: least }
-            | Element::Minute { digits: least }
-            | Element::Second { digits: least } => digits(text, least, 2)?,
-            Element::Half { .. } => name(text, &["AM", "PM"], None)?,
+            Element::Month(least)
+            | Element::Day(least)
+            | Element::Hour12(least)
+            | Element::Minute(least)
+            | Element::Second(least) => digits(text, least, 2)?,
+            Element::Half(_) => name(text, &["AM", "PM"], None)?,
             Element::Fraction { digits: most, shortened } => return self.fraction(text, most, shortened),
             Element::ZoneName => return text.strip_prefix("UTC").or_else(|| self.zone_name(text)),
             Element::Offset { colon, zulu } => return self.zone(text, colon, zulu),
@@ -99,13 +104,13 @@ impl Reading {
         match element {
             Element::Year => self.year = Some(value),
             Element::ShortYear => self.year = Some(if value >= 69 { 1900 + value } else { 2000 + value }),
-            Element::MonthName | Element::MonthShort | Element::Month { .. } => self.month = Some(value),
-            Element::Day { .. } | Element::PaddedDay => self.day = Some(value),
+            Element::MonthName | Element::MonthShort | Element::Month(_) => self.month = Some(value),
+            Element::Day(_) | Element::PaddedDay => self.day = Some(value),
             Element::DayOfYear => self.day_of_year = Some(value),
-            Element::Hour | Element::Hour12 { .. } => self.hour = value,
-            Element::Half { .. } => self.afternoon = Some(value == 2),
-            Element::Minute { .. } => self.minute = value,
-            Element::Second { .. } => self.second = value,
+            Element::Hour | Element::Hour12(_) => self.hour = value,
+            Element::Half(_) => self.afternoon = Some(value == 2),
+            Element::Minute(_) => self.minute = value,
+            Element::Second(_) => self.second = value,
             _ => {}
         }
         Some(rest)
@@ -148,33 +153,36 @@ impl Reading {
     }
 
     fn time(self) -> Result<Time, ParseTimeError> {
-        let year = self.year.unwrap_or(0);
-        let (month, day) = match self.day_of_year {
-            Some(day) if !(1..=365 + i64::from(is_leap(year))).contains(&day) => {
-                return Err(ParseTimeError::Range("day-of-year"));
-            }
-            Some(day) => {
-                let (_, month, day) = civil(days(year, 1, 1) + day - 1);
-                (month, day)
-            }
-            None => (self.month.unwrap_or(1), self.day.unwrap_or(1)),
-        };
+        let out_of_range = ParseTimeError::Range;
         let hour = match self.afternoon {
             Some(true) if self.hour < 12 => self.hour + 12,
             Some(false) if self.hour == 12 => 0,
             _ => self.hour,
         };
-        let checks = [
-            ("month", (1..=12).contains(&month)),
-            ("day", (1..=days_in(month, year)).contains(&day)),
-            ("hour", hour < 24),
-            ("minute", self.minute < 60),
-            ("second", self.second < 60),
-        ];
-        if let Some((what, _)) = checks.iter().find(|(_, fine)| !fine) {
-            return Err(ParseTimeError::Range(what));
-        }
-        let local = days(year, month, day) * 86_400 + hour * 3_600 + self.minute * 60 + self.second;
-        Ok(Time { seconds: local - i64::from(self.offset), nanoseconds: self.nanoseconds, offset: self.offset })
+        let date = self.date()?;
+        let hour = small(hour).filter(|hour| *hour < 24).ok_or(out_of_range("hour"))?;
+        let minute = small(self.minute).filter(|minute| *minute < 60).ok_or(out_of_range("minute"))?;
+        let second = small(self.second).filter(|second| *second < 60).ok_or(out_of_range("second"))?;
+        let clock = Clock::new(hour, minute, second, 0).map_err(|_| out_of_range("hour"))?;
+        let seconds = EPOCH.duration_until(date.to_datetime(clock)).as_secs() - i64::from(self.offset);
+        Ok(Time { seconds, nanoseconds: self.nanoseconds, offset: self.offset })
     }
+
+    /// The date that was read; what the layout did not have is that of the first of January of the year 0.
+    fn date(&self) -> Result<Date, ParseTimeError> {
+        let first = |month| Date::new(i16::try_from(self.year.unwrap_or(0)).ok()?, month, 1).ok();
+        if let Some(day) = self.day_of_year {
+            let within =
+                first(1).zip(i16::try_from(day).ok()).and_then(|(year, day)| year.with().day_of_year(day).build().ok());
+            return within.ok_or(ParseTimeError::Range("day-of-year"));
+        }
+        let month = small(self.month.unwrap_or(1)).and_then(first).ok_or(ParseTimeError::Range("month"))?;
+        let day = small(self.day.unwrap_or(1)).and_then(|day| month.with().day(day).build().ok());
+        day.ok_or(ParseTimeError::Range("day"))
+    }
+}
+
+/// A number of two digits.
+fn small(number: i64) -> Option<i8> {
+    i8::try_from(number).ok()
 }
