@@ -25,11 +25,11 @@ mod job;
 mod lane;
 mod limits;
 mod moment;
-mod phase;
 mod plan;
 mod queue;
 mod remote;
 mod repository;
+mod spread;
 mod timing;
 
 #[cfg(test)]

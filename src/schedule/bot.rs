@@ -9,13 +9,13 @@
 //! - The log says what changed, once: commits, selections, holds, failures that begin or end. A sign of life every hour
 //!   counts the rest.
 
+mod configured;
 mod ended;
-mod flight;
 mod handle;
 mod journal;
 mod rows;
 mod shared;
-mod world;
+mod task;
 
 use std::any::Any;
 use std::hash::{BuildHasher, RandomState};
@@ -27,9 +27,9 @@ use tagwright_core::automation::Automation;
 use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use self::flight::{Errand, Flight};
+use self::configured::{Configured, Watched};
 use self::shared::{Shared, State};
-use self::world::World;
+use self::task::Task;
 use crate::act::{Acted, act};
 use crate::failure::Kind;
 use crate::observe::{self, LookedUp, Polled};
@@ -154,18 +154,18 @@ impl Bot {
         let now = shared.now();
         shared.beat(now.elapsed);
         let mut state = shared.state();
-        for hanging in state.flights.give_up(now.elapsed) {
+        for hanging in state.tasks.give_up(now.elapsed) {
             let message =
                 format!("hangs at the stage {} of {} for {} s", hanging.stage, hanging.what, hanging.stuck.as_secs());
-            state.lost(&hanging.errand, Kind::Transient, &message, now);
+            state.lost(&hanging.work, Kind::Transient, &message, now);
         }
         for work in state.agenda.take(now) {
             self.begin(&mut state, work, now);
         }
-        let automations = state.world.automations.len();
+        let automations = state.configured.automations.len();
         // What was in use when the configuration changed is dropped an hour later.
         state.untidy |= state.journal.look(automations, now.elapsed);
-        let busy = !state.flights.0.is_empty();
+        let busy = !state.tasks.0.is_empty();
         let next = state.agenda.next(now).min(state.journal.next());
         let watch = shared.settings.patience.map_or(WATCH, |patience| WATCH.min(patience));
         let wake = if busy { next.min(now.elapsed + watch) } else { next };
@@ -176,57 +176,51 @@ impl Bot {
     }
 
     fn begin(&mut self, state: &mut State, work: Work, now: Moment) {
-        match work {
-            Work::Poll { repository, number } => self.begin_poll(state, Errand::Poll { key: repository, number }, now),
-            Work::LookUp { repository, number, policies } => {
-                self.begin_look_up(state, Errand::LookUp { key: repository, number, policies }, now);
+        match &work {
+            Work::Poll { repository, .. } | Work::LookUp { repository, .. } => {
+                match state.configured.watched(repository) {
+                    Some(watched) => self.begin_poll(state, watched.clone(), work),
+                    None => state.lost(&work, Kind::Internal, "the image repository is not configured", now),
+                }
             }
-            Work::Run { remote, number, due } => self.begin_run(state, Errand::Run { url: remote, number, due }),
+            Work::Run { .. } => self.begin_run(state, work),
         }
     }
 
-    fn begin_poll(&mut self, state: &mut State, errand: Errand, now: Moment) {
-        let Errand::Poll { key, .. } = &errand else { return };
-        let Some(watched) = state.world.watched(key).cloned() else {
-            return state.lost(&errand, Kind::Internal, "the image repository is not configured", now);
-        };
+    /// Begins a poll, or a look-up of digests.
+    fn begin_poll(&mut self, state: &mut State, mut watched: Watched, work: Work) {
         let subject = watched.repository.image.name().to_owned();
         let progress = Progress::default();
         progress.at(Stage::Poll, &subject);
         let limit = watched.repository.access.timeout + POLL_MARGIN;
+        let lists = match &work {
+            Work::LookUp { policies, .. } => {
+                watched.policies.retain(|policy| policies.contains(&policy.id));
+                false
+            }
+            Work::Poll { .. } | Work::Run { .. } => true,
+        };
         let (shared, before) = (Arc::clone(&self.shared), state.polls.only(&watched.policies));
         let task = async move {
-            let poll = observe::poll(shared.context(), &watched.repository, &watched.policies, &before);
-            timeout(limit, poll).await.map_or(Ended::Late(limit), Ended::Polled)
+            let Watched { repository, policies } = &watched;
+            let work = async {
+                match lists {
+                    true => Ended::Polled(observe::poll(shared.context(), repository, policies, &before).await),
+                    false => Ended::LookedUp(observe::look_up(shared.context(), policies, &before).await),
+                }
+            };
+            timeout(limit, work).await.unwrap_or(Ended::Late(limit))
         };
-        self.launch(state, errand, subject, progress, limit, task);
+        self.launch(state, work, subject, progress, limit, task);
     }
 
-    fn begin_look_up(&mut self, state: &mut State, errand: Errand, now: Moment) {
-        let Errand::LookUp { key, policies, .. } = &errand else { return };
-        let Some(mut watched) = state.world.watched(key).cloned() else {
-            return state.lost(&errand, Kind::Internal, "the image repository is not configured", now);
-        };
-        watched.policies.retain(|policy| policies.contains(&policy.id));
-        let subject = watched.repository.image.name().to_owned();
-        let progress = Progress::default();
-        progress.at(Stage::Poll, &subject);
-        let limit = watched.repository.access.timeout + POLL_MARGIN;
-        let (shared, before) = (Arc::clone(&self.shared), state.polls.only(&watched.policies));
-        let task = async move {
-            let look_up = observe::look_up(shared.context(), &watched.policies, &before);
-            timeout(limit, look_up).await.map_or(Ended::Late(limit), Ended::LookedUp)
-        };
-        self.launch(state, errand, subject, progress, limit, task);
-    }
-
-    fn begin_run(&mut self, state: &mut State, errand: Errand) {
-        let Errand::Run { url, due, .. } = errand.clone() else { return };
-        let automations = state.world.of_remote(&url);
-        let request = World::longest_request(&automations);
+    fn begin_run(&mut self, state: &mut State, work: Work) {
+        let Work::Run { remote, due, .. } = work.clone() else { return };
+        let automations = state.configured.of_remote(&remote);
+        let request = Configured::longest_request(&automations);
         let limit = RUN_DEADLINE.max(10 * request);
         let progress = Progress::default();
-        progress.at(Stage::Advertise, &url);
+        progress.at(Stage::Advertise, &remote);
         let (shared, reports, polls) =
             (Arc::clone(&self.shared), progress.clone(), state.polls.of_automations(&automations));
         let task = async move {
@@ -240,13 +234,13 @@ impl Bot {
             }
             Ended::Acted(acted)
         };
-        self.launch(state, errand, url.to_string(), progress, request, task);
+        self.launch(state, work, remote.to_string(), progress, request, task);
     }
 
     fn launch(
         &mut self,
         state: &mut State,
-        errand: Errand,
+        work: Work,
         subject: String,
         progress: Progress,
         request: Duration,
@@ -254,8 +248,8 @@ impl Bot {
     ) {
         let abort = self.tasks.spawn(task);
         let patience = self.shared.settings.patience.unwrap_or(request + WATCH_MARGIN);
-        let flight = Flight { errand, subject, progress, patience, abort: abort.clone(), given_up: None };
-        state.flights.0.insert(abort.id(), flight);
+        let task = Task { work, subject, progress, patience, abort: abort.clone(), given_up: None };
+        state.tasks.0.insert(abort.id(), task);
     }
 
     /// Takes in the end of a task.
@@ -263,25 +257,27 @@ impl Bot {
         let now = self.shared.now();
         let mut state = self.shared.state();
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some(Flight { errand, given_up: None, .. }) = state.flights.0.remove(&id) else { return };
-        match (ended, &errand) {
-            (Ok((_, Ended::Polled(polled))), Errand::Poll { key, number }) => state.polled(key, *number, &polled, now),
-            (Ok((_, Ended::LookedUp(looked_up))), Errand::LookUp { key, number, .. }) => {
+        let Some(Task { work, given_up: None, .. }) = state.tasks.0.remove(&id) else { return };
+        match (ended, &work) {
+            (Ok((_, Ended::Polled(polled))), Work::Poll { repository: key, number }) => {
+                state.polled(key, *number, &polled, now)
+            }
+            (Ok((_, Ended::LookedUp(looked_up))), Work::LookUp { repository: key, number, .. }) => {
                 state.looked_up(key, *number, &looked_up, now);
             }
-            (Ok((_, Ended::Acted(acted))), Errand::Run { url, number, due }) => {
+            (Ok((_, Ended::Acted(acted))), Work::Run { remote: url, number, due }) => {
                 state.acted(url, *number, due, &acted, now);
             }
             (Ok((_, Ended::Late(limit))), _) => {
                 let message = format!("was not done within {} s", limit.as_secs());
-                state.lost(&errand, Kind::Transient, &message, now);
+                state.lost(&work, Kind::Transient, &message, now);
             }
             (Err(error), _) if error.is_panic() => {
                 let message = format!("a task panicked: {}", words(&*error.into_panic()));
-                state.lost(&errand, Kind::Internal, &message, now);
+                state.lost(&work, Kind::Internal, &message, now);
             }
             (Err(_), _) => {}
-            (Ok(_), _) => state.lost(&errand, Kind::Internal, "a task came to something else than it was for", now),
+            (Ok(_), _) => state.lost(&work, Kind::Internal, "a task came to something else than it was for", now),
         }
     }
 
@@ -315,18 +311,18 @@ impl Bot {
     /// Ends what is under way.
     async fn stop(mut self) {
         let shared = Arc::clone(&self.shared);
-        shared.state().flights.cancel_polls();
+        shared.state().tasks.cancel_polls();
         let grace = shared.settings.grace;
-        let runs = shared.state().flights.runs();
+        let runs = shared.state().tasks.runs();
         tracing::info!(runs, grace_s = grace.as_secs(), "stopping");
         let deadline = Instant::now() + grace;
-        while shared.state().flights.runs() > 0 {
+        while shared.state().tasks.runs() > 0 {
             tokio::select! {
                 Some(ended) = self.tasks.join_next_with_id() => self.end(ended),
                 () = sleep_until(deadline) => break,
             }
         }
-        for work in shared.state().flights.status((shared.settings.clock)()) {
+        for work in shared.state().tasks.status((shared.settings.clock)()) {
             tracing::warn!(subject = work.subject, stage = work.stage, what = work.what, "stopped before it was done");
         }
         self.tasks.abort_all();
@@ -359,7 +355,7 @@ async fn tidy(shared: &Shared) {
         if !std::mem::take(&mut state.untidy) {
             return;
         }
-        state.world.automations.clone()
+        state.configured.automations.clone()
     };
     observe::forget(shared.context(), &automations).await;
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::moment::Moment;
-use super::phase::Dice;
 use super::queue::Key;
+use super::spread::Spread;
 use super::timing::Timing;
 use super::{AutomationPlan, Ending, PATIENCE};
 
@@ -45,7 +45,7 @@ struct Gathering {
 impl Job {
     pub(super) fn new(plan: AutomationPlan, seed: u64, now: Moment) -> Self {
         // The phase comes from the remote, so that the automations of one remote are due together.
-        let timing = Timing::new(plan.regular(), Dice::new(seed, &plan.remote), now);
+        let timing = Timing::new(plan.regular(), Spread::new(seed, &plan.remote), now);
         let counted = Counted::default();
         Self { plan, timing, asked: None, gathering: None, waits: BTreeMap::new(), counted }
     }

@@ -24,20 +24,20 @@ pub(super) struct Limits {
 pub(super) struct Lane {
     limits: Limits,
     pub(super) queue: Queue,
-    flights: BTreeMap<Key, Flight>,
+    tasks: BTreeMap<Key, Task>,
     /// Groups in which nothing begins before a point in time.
     paused: HashMap<String, Duration>,
 }
 
 #[derive(Debug)]
-struct Flight {
+struct Task {
     since: Duration,
     group: String,
 }
 
 impl Lane {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, queue: Queue::default(), flights: BTreeMap::new(), paused: HashMap::new() }
+        Self { limits, queue: Queue::default(), tasks: BTreeMap::new(), paused: HashMap::new() }
     }
 
     /// Begins what is due and may begin, the longest due first. `group` tells the group of a key.
@@ -45,8 +45,8 @@ impl Lane {
         self.paused.retain(|_, until| *until > now);
         let mut left = self.places(now);
         let mut taken: HashMap<&str, usize> = HashMap::new();
-        for flight in self.flights.values() {
-            *taken.entry(&flight.group).or_default() += 1;
+        for task in self.tasks.values() {
+            *taken.entry(&task.group).or_default() += 1;
         }
         let full = self.limits.per_group;
         let room = |taken: &HashMap<&str, usize>, group: &str| {
@@ -74,14 +74,14 @@ impl Lane {
         }
         for (key, group) in &begun {
             self.queue.set(key, None);
-            self.flights.insert(Arc::clone(key), Flight { since: now, group: group.clone() });
+            self.tasks.insert(Arc::clone(key), Task { since: now, group: group.clone() });
         }
         begun.into_iter().map(|(key, _)| key).collect()
     }
 
     /// Ends what was under way.
     pub(super) fn end(&mut self, key: &str) {
-        self.flights.remove(key);
+        self.tasks.remove(key);
     }
 
     /// Begins nothing of a group for a while.
@@ -96,14 +96,14 @@ impl Lane {
         if !self.queue.has_ready(now) {
             return next;
         }
-        let freed = self.flights.values().map(|flight| flight.since + self.limits.long).filter(|at| *at > now).min();
+        let freed = self.tasks.values().map(|task| task.since + self.limits.long).filter(|at| *at > now).min();
         let resumed = self.paused.values().copied().filter(|at| *at > now).min();
         next.into_iter().chain(freed).chain(resumed).min()
     }
 
     fn places(&self, now: Duration) -> usize {
-        let taken = self.flights.values().filter(|flight| flight.since + self.limits.long > now).count();
-        let left = self.limits.most.saturating_sub(self.flights.len());
+        let taken = self.tasks.values().filter(|task| task.since + self.limits.long > now).count();
+        let left = self.limits.most.saturating_sub(self.tasks.len());
         self.limits.places.saturating_sub(taken).min(left)
     }
 }

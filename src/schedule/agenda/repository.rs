@@ -6,8 +6,8 @@ use std::time::Duration;
 use tagwright_core::automation::{ObjectName, Schedule};
 
 use super::moment::Moment;
-use super::phase::Dice;
 use super::queue::Key;
+use super::spread::Spread;
 use super::timing::Timing;
 use super::{Ending, RepositoryPlan, TOLERANCE};
 
@@ -42,10 +42,10 @@ pub(super) enum Flying {
 impl Repository {
     /// A repository that is due at once.
     pub(super) fn new(plan: RepositoryPlan, seed: u64, now: Moment) -> Self {
-        let dice = Dice::new(seed, &plan.key);
-        let timing = Timing::new(plan.regular(), dice, now);
+        let spread = Spread::new(seed, &plan.key);
+        let timing = Timing::new(plan.regular(), spread, now);
         Self {
-            digests: digests(&plan, dice, now),
+            digests: digests(&plan, spread, now),
             plan,
             timing,
             asked: Some(now.elapsed),
@@ -59,7 +59,7 @@ impl Repository {
     /// Takes a new configuration, and is due at once.
     pub(super) fn configure(&mut self, plan: RepositoryPlan, now: Moment) {
         self.timing.configure(plan.regular(), now);
-        self.digests = digests(&plan, self.timing.dice(), now);
+        self.digests = digests(&plan, self.timing.spread(), now);
         self.plan = plan;
         self.gone = false;
         self.ask(now);
@@ -164,7 +164,7 @@ impl Repository {
 }
 
 /// When the digests of a repository's tags are looked up.
-fn digests(plan: &RepositoryPlan, dice: Dice, now: Moment) -> BTreeMap<ObjectName, Timing> {
+fn digests(plan: &RepositoryPlan, spread: Spread, now: Moment) -> BTreeMap<ObjectName, Timing> {
     let wanted = plan.digests.iter().filter(|_| !plan.suspended);
-    wanted.map(|(policy, every)| (policy.clone(), Timing::new(Some(Schedule::Every(*every)), dice, now))).collect()
+    wanted.map(|(policy, every)| (policy.clone(), Timing::new(Some(Schedule::Every(*every)), spread, now))).collect()
 }

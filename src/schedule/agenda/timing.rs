@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tagwright_core::automation::Schedule;
 
 use super::moment::Moment;
-use super::phase::Dice;
+use super::spread::Spread;
 use super::{CONFIG_RECHECK, CRON_SPREAD, Ending, FIRST_RETRY, LONGEST_RETRY, MAX_RETRY_AFTER, MIN_WAIT, TOLERANCE};
 use crate::failure::Kind;
 
@@ -15,7 +15,7 @@ use crate::failure::Kind;
 pub(super) struct Timing {
     /// None for what is never due by itself.
     schedule: Option<Schedule>,
-    dice: Dice,
+    spread: Spread,
     regular: Option<Regular>,
     /// A point in time that the last attempt found something to wait for.
     until: Option<Timestamp>,
@@ -41,20 +41,20 @@ struct Retry {
 }
 
 impl Timing {
-    pub(super) fn new(schedule: Option<Schedule>, dice: Dice, now: Moment) -> Self {
-        let mut timing = Self { schedule, dice, regular: None, until: None, failures: 0, retry: None };
+    pub(super) fn new(schedule: Option<Schedule>, spread: Spread, now: Moment) -> Self {
+        let mut timing = Self { schedule, spread, regular: None, until: None, failures: 0, retry: None };
         timing.regular = timing.point(now.elapsed, now.time);
         timing
     }
 
     /// Takes a new schedule; what failed is no reason any more to wait.
     pub(super) fn configure(&mut self, schedule: Option<Schedule>, now: Moment) {
-        *self = Self { until: self.until, ..Self::new(schedule, self.dice, now) };
+        *self = Self { until: self.until, ..Self::new(schedule, self.spread, now) };
     }
 
     /// What its points and waits come from.
-    pub(super) fn dice(&self) -> Dice {
-        self.dice
+    pub(super) fn spread(&self) -> Spread {
+        self.spread
     }
 
     /// When it is due, if nobody asks for it before.
@@ -123,9 +123,9 @@ impl Timing {
     /// The first point of the schedule after the given ones.
     fn point(&self, after: Duration, time: Timestamp) -> Option<Regular> {
         match self.schedule.as_ref()? {
-            Schedule::Every(interval) => Some(Regular::Elapsed(self.dice.next(*interval, after))),
+            Schedule::Every(interval) => Some(Regular::Elapsed(self.spread.next(*interval, after))),
             Schedule::Cron(cron) => {
-                let spread = self.dice.share(CRON_SPREAD);
+                let spread = self.spread.share(CRON_SPREAD);
                 let before = time.checked_sub(spread).unwrap_or(time);
                 let next = cron.next_after(before)?;
                 Some(Regular::Clock(next.checked_add(spread).unwrap_or(next)))
@@ -145,6 +145,6 @@ impl Timing {
         let longest = self.interval().map_or(LONGEST_RETRY, |interval| interval.min(LONGEST_RETRY));
         let doublings = (self.failures - 1).min(16);
         let wait = FIRST_RETRY.saturating_mul(1 << doublings).min(longest);
-        wait / 2 + self.dice.roll(self.failures, wait / 2)
+        wait / 2 + self.spread.roll(self.failures, wait / 2)
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use tagwright_core::automation::ObjectName;
 
-use super::flight::Errand;
 use super::journal::Subject;
 use super::rows::Change;
 use super::shared::State;
@@ -12,7 +11,7 @@ use crate::act::Acted;
 use crate::failure::{Failure, Kind};
 use crate::observe::{LookedUp, Polled};
 use crate::run::{AutomationReport, Error, Outcome};
-use crate::schedule::agenda::{self, Ending, Moment, Ran};
+use crate::schedule::agenda::{self, Ending, Moment, Ran, Work};
 use crate::wire::HeldField;
 
 impl State {
@@ -99,11 +98,11 @@ impl State {
     }
 
     /// Takes in that a task ended without a result: it took too long, it hung, it panicked.
-    pub(super) fn lost(&mut self, errand: &Errand, kind: Kind, message: &str, now: Moment) {
+    pub(super) fn lost(&mut self, work: &Work, kind: Kind, message: &str, now: Moment) {
         let ending = Ending::Failed { kind, retry_after: None };
-        match errand {
-            Errand::Poll { key, number } => {
-                let policies = self.world.watched(key).map(|watched| watched.policies.clone()).unwrap_or_default();
+        match work {
+            Work::Poll { repository: key, number } => {
+                let policies = self.configured.watched(key).map(|watched| watched.policies.clone()).unwrap_or_default();
                 for policy in policies {
                     self.rows.poll_failed(&policy.id, message, now.time);
                 }
@@ -118,7 +117,7 @@ impl State {
                     now,
                 );
             }
-            Errand::LookUp { key, number, policies } => {
+            Work::LookUp { repository: key, number, policies } => {
                 policies.iter().for_each(|policy| self.rows.poll_failed(policy, message, now.time));
                 if let Some(subject) = self.image(key) {
                     self.journal.fails(subject, kind, message, now.elapsed);
@@ -131,7 +130,7 @@ impl State {
                     now,
                 );
             }
-            Errand::Run { url, number, due } => {
+            Work::Run { remote: url, number, due } => {
                 due.iter().for_each(|id| self.rows.run_failed(id, message, now.time));
                 self.journal.fails(Subject::Remote(url.to_string()), kind, message, now.elapsed);
                 self.journal.counts.runs += 1;
@@ -150,7 +149,7 @@ impl State {
         if failures.is_empty() {
             return Ending::Done;
         }
-        let automation = self.world.automations.iter().find(|automation| automation.id == report.id);
+        let automation = self.configured.automations.iter().find(|automation| automation.id == report.id);
         let policies = automation.map(|it| it.policies.as_slice()).unwrap_or_default();
         let images: Vec<String> = policies.iter().map(|policy| format!("{}:", policy.repository.image)).collect();
         let is_lacking = |error: &&Error| match error {
@@ -161,7 +160,7 @@ impl State {
     }
 
     fn image(&self, key: &str) -> Option<Subject> {
-        let watched = self.world.watched(key)?;
+        let watched = self.configured.watched(key)?;
         Some(Subject::Image(key.to_owned(), watched.repository.image.name().to_owned()))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::world::World;
+use super::configured::Configured;
 use crate::failure::Kind;
 use crate::wire::HeldField;
 
@@ -165,12 +165,12 @@ impl Journal {
     }
 
     /// Forgets automations and images that are not configured any more.
-    pub(super) fn configure(&mut self, world: &World) {
-        let automations: BTreeSet<String> = world.automations.iter().map(|it| it.id.to_string()).collect();
-        let urls: BTreeSet<&String> = world.automations.iter().map(|it| &it.remote.url).collect();
+    pub(super) fn configure(&mut self, configured: &Configured) {
+        let automations: BTreeSet<String> = configured.automations.iter().map(|it| it.id.to_string()).collect();
+        let urls: BTreeSet<&String> = configured.automations.iter().map(|it| &it.remote.url).collect();
         self.held.retain(|automation, _| automations.contains(automation));
         self.failing.retain(|subject, _| match subject {
-            Subject::Image(key, _) => world.watched(key).is_some(),
+            Subject::Image(key, _) => configured.watched(key).is_some(),
             Subject::Remote(url) | Subject::Digest(url, _) => urls.contains(url),
             Subject::Automation(id) => automations.contains(id),
             Subject::Configuration => true,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tagwright_core::automation::{Automation, ObjectName};
 use tagwright_core::guard::Hold;
 
-use super::world::{Known, World};
+use super::configured::{Configured, Known};
 use crate::run::{AutomationReport, Outcome, PolicyReport};
 use crate::wire::HeldField;
 use crate::wire::status::{AutomationStatus, PolicyStatus, Ready};
@@ -63,14 +63,14 @@ pub(super) enum Change {
 
 impl Rows {
     /// Takes a new configuration. What is known of those that stay is kept.
-    pub(super) fn configure(&mut self, world: &World) {
+    pub(super) fn configure(&mut self, configured: &Configured) {
         let mut policies: HashMap<ObjectName, PolicyRow> =
             self.policies.drain(..).map(|row| (row.status.id(), row)).collect();
         let mut automations: HashMap<ObjectName, AutomationStatus> =
             self.automations.drain(..).map(|row| (row.id(), row)).collect();
         self.policies =
-            world.policies.iter().map(|known| policy_row(known, policies.remove(&known.policy.id))).collect();
-        self.automations = world
+            configured.policies.iter().map(|known| policy_row(known, policies.remove(&known.policy.id))).collect();
+        self.automations = configured
             .automations
             .iter()
             .map(|automation| automation_row(automation, automations.remove(&automation.id)))

@@ -9,10 +9,10 @@ use tagwright_core::automation::Automation;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::flight::Flights;
+use super::configured::Configured;
 use super::journal::Journal;
 use super::rows::Rows;
-use super::world::World;
+use super::task::Tasks;
 use super::{BEAT_LIMIT, STUCK_LIMIT, Settings};
 use crate::observe::Polls;
 use crate::run::{Context, Edges, Memory, Mode, aside};
@@ -40,10 +40,10 @@ pub(super) struct Shared {
 /// What changes.
 pub(super) struct State {
     pub(super) agenda: Agenda,
-    pub(super) world: World,
+    pub(super) configured: Configured,
     pub(super) rows: Rows,
     pub(super) journal: Journal,
-    pub(super) flights: Flights,
+    pub(super) tasks: Tasks,
     pub(super) configuration: ConfigurationStatus,
     /// What the last polls came to.
     pub(super) polls: Polls,
@@ -56,10 +56,10 @@ impl Shared {
         let started = (settings.clock)();
         let state = State {
             agenda: Agenda::new(settings.seed),
-            world: World::default(),
+            configured: Configured::default(),
             rows: Rows::default(),
             journal: Journal::default(),
-            flights: Flights::default(),
+            tasks: Tasks::default(),
             configuration: ConfigurationStatus { loaded: started, failure: None },
             polls: Polls::default(),
             untidy: false,
@@ -108,10 +108,10 @@ impl Shared {
         let state = &mut *state;
         self.memory.retain(&automations);
         state.polls.retain(&automations);
-        state.world = World::new(automations);
-        state.rows.configure(&state.world);
-        state.journal.configure(&state.world);
-        state.agenda.configure(state.world.plan(), now);
+        state.configured = Configured::new(automations);
+        state.rows.configure(&state.configured);
+        state.journal.configure(&state.configured);
+        state.agenda.configure(state.configured.plan(), now);
         state.configuration = ConfigurationStatus { loaded: now.time, failure: None };
         state.untidy = true;
     }
@@ -145,7 +145,7 @@ impl Shared {
             configuration: state.configuration.clone(),
             policies: policies.collect(),
             automations: automations.collect(),
-            work: state.flights.status(now.time),
+            work: state.tasks.status(now.time),
         }
     }
 
@@ -156,11 +156,11 @@ impl Shared {
         if still > BEAT_LIMIT {
             return Err(format!("the main loop has not moved for {} s", still.as_secs()));
         }
-        match self.state().flights.longest_stuck(now) {
-            Some((stuck, flight)) if stuck > STUCK_LIMIT => {
-                let step = flight.progress.step();
+        match self.state().tasks.longest_stuck(now) {
+            Some((stuck, task)) if stuck > STUCK_LIMIT => {
+                let step = task.progress.step();
                 let stage = step.as_ref().map_or("start", |step| step.stage.as_str());
-                Err(format!("the work on {} hangs at the stage {stage} and cannot be stopped", flight.subject))
+                Err(format!("the work on {} hangs at the stage {stage} and cannot be stopped", task.subject))
             }
             _ => Ok(()),
         }

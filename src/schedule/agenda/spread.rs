@@ -5,9 +5,9 @@ use std::time::Duration;
 
 /// A number that is the same for the same thing within one process and differs between processes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Dice(u64);
+pub(super) struct Spread(u64);
 
-impl Dice {
+impl Spread {
     pub(super) fn new(seed: u64, key: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         (seed, key).hash(&mut hasher);
@@ -51,19 +51,19 @@ mod tests {
 
     #[test]
     fn points_are_an_interval_apart() {
-        let dice = Dice::new(7, "docker.io/library/nginx");
-        let first = dice.next(MINUTE, Duration::ZERO);
+        let spread = Spread::new(7, "docker.io/library/nginx");
+        let first = spread.next(MINUTE, Duration::ZERO);
         assert!(first <= MINUTE);
-        assert_eq!(dice.next(MINUTE, first), first + MINUTE);
-        assert_eq!(dice.next(MINUTE, first + MINUTE - Duration::from_millis(1)), first + MINUTE);
+        assert_eq!(spread.next(MINUTE, first), first + MINUTE);
+        assert_eq!(spread.next(MINUTE, first + MINUTE - Duration::from_millis(1)), first + MINUTE);
     }
 
     #[test]
     fn multiples_coincide() {
         for key in ["a", "b", "c"] {
-            let dice = Dice::new(3, key);
-            let fifth = dice.next(5 * MINUTE, Duration::from_secs(3600));
-            assert_eq!(dice.next(MINUTE, fifth - MINUTE), fifth);
+            let spread = Spread::new(3, key);
+            let fifth = spread.next(5 * MINUTE, Duration::from_secs(3600));
+            assert_eq!(spread.next(MINUTE, fifth - MINUTE), fifth);
         }
     }
 
@@ -71,7 +71,7 @@ mod tests {
     fn things_are_spread() {
         let mut seconds = [0_usize; 60];
         for number in 0..6000 {
-            let at = Dice::new(1, &format!("image {number}")).next(MINUTE, MINUTE) - MINUTE;
+            let at = Spread::new(1, &format!("image {number}")).next(MINUTE, MINUTE) - MINUTE;
             seconds[usize::try_from(at.as_secs()).unwrap_or(0) % 60] += 1;
         }
         assert!(seconds.iter().all(|count| (50..170).contains(count)), "{seconds:?}");

@@ -29,7 +29,7 @@ pub(super) struct Known {
 
 /// The configuration that a bot works with.
 #[derive(Debug, Default)]
-pub(super) struct World {
+pub(super) struct Configured {
     pub(super) automations: Vec<Arc<Automation>>,
     /// Every policy of an automation, in the configuration's order.
     pub(super) policies: Vec<Known>,
@@ -38,28 +38,29 @@ pub(super) struct World {
     order: Vec<Arc<str>>,
 }
 
-impl World {
+impl Configured {
     pub(super) fn new(automations: Vec<Arc<Automation>>) -> Self {
-        let mut world = Self { automations, ..Self::default() };
+        let mut configured = Self { automations, ..Self::default() };
         let mut keys: HashMap<*const ImageRepository, Arc<str>> = HashMap::new();
         let mut known: HashMap<*const ImagePolicy, Arc<str>> = HashMap::new();
-        let active: Vec<_> = world.automations.iter().filter(|automation| !automation.suspended).cloned().collect();
+        let active: Vec<_> =
+            configured.automations.iter().filter(|automation| !automation.suspended).cloned().collect();
         for policy in active.iter().flat_map(|automation| &automation.policies) {
             let Entry::Vacant(entry) = known.entry(Arc::as_ptr(policy)) else { continue };
             let at = Arc::as_ptr(&policy.repository);
-            let key = keys.entry(at).or_insert_with(|| world.add(&policy.repository));
-            if let Some(watched) = world.repositories.get_mut(key) {
+            let key = keys.entry(at).or_insert_with(|| configured.add(&policy.repository));
+            if let Some(watched) = configured.repositories.get_mut(key) {
                 watched.policies.push(Arc::clone(policy));
             }
             entry.insert(Arc::clone(key));
         }
         let mut seen: HashSet<*const ImagePolicy> = HashSet::new();
-        let all = world.automations.iter().flat_map(|automation| &automation.policies);
+        let all = configured.automations.iter().flat_map(|automation| &automation.policies);
         let once = all.filter(|policy| seen.insert(Arc::as_ptr(policy)));
-        world.policies = once
+        configured.policies = once
             .map(|policy| Known { policy: Arc::clone(policy), key: known.get(&Arc::as_ptr(policy)).cloned() })
             .collect();
-        world
+        configured
     }
 
     /// Adds a repository under a key that is the same in every configuration that has it.
