@@ -44,7 +44,7 @@ pub enum Error {
     /// No tag of the remote is in the checkout range.
     #[error("no tag of {url} is in the range {range}")]
     NoTagInRange {
-        /// The remote.
+        /// The Git remote, without credentials.
         url: String,
         /// The range as written.
         range: String,
@@ -52,7 +52,7 @@ pub enum Error {
     /// The remote refused the push.
     #[error("{url} refused the push to {reference}: {reason}{}", quoted(words))]
     Declined {
-        /// The remote.
+        /// The Git remote, without credentials.
         url: String,
         /// The reference that was not updated.
         reference: String,
@@ -64,13 +64,13 @@ pub enum Error {
     /// The checkout commit is no full hash.
     #[error("{text:?} is no commit id; it has forty hexadecimal digits")]
     NotACommitId {
-        /// As configured.
+        /// The text as configured.
         text: String,
     },
     /// The refspec's source is neither the push branch nor a reference of the remote.
     #[error("the source of the refspec {refspec} does not exist on {url}")]
     NoRefspecSource {
-        /// The remote.
+        /// The Git remote, without credentials.
         url: String,
         /// The refspec as written.
         refspec: String,
@@ -78,7 +78,7 @@ pub enum Error {
     /// The second destination has commits that ours does not build on.
     #[error("{destination} of {url} has moved on its own; a refspec that starts with '+' would overwrite it")]
     Diverged {
-        /// The remote.
+        /// The Git remote, without credentials.
         url: String,
         /// The destination of the refspec.
         destination: String,
@@ -86,9 +86,9 @@ pub enum Error {
     /// The branch moved during every attempt.
     #[error("{reference} of {url} moved during each of {attempts} attempts to push")]
     RaceLost {
-        /// The remote.
+        /// The Git remote, without credentials.
         url: String,
-        /// The branch.
+        /// The full name of the push branch.
         reference: String,
         /// How many pushes were tried.
         attempts: usize,
@@ -168,12 +168,12 @@ pub enum Outcome {
     Unchanged,
     /// Nothing was tried, on purpose.
     Held {
-        /// Why.
+        /// The reason in one sentence.
         reason: String,
     },
     /// A dry run that found something to commit.
     WouldPush,
-    /// It failed.
+    /// Nothing was pushed, since something failed.
     Failed(Error),
 }
 
@@ -204,7 +204,7 @@ impl Outcome {
 /// What happened to one automation.
 #[derive(Debug)]
 pub struct AutomationReport {
-    /// The automation.
+    /// The namespace and the name of the automation.
     pub id: ObjectName,
     /// The Git remote, without credentials.
     pub url: String,
