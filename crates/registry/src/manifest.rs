@@ -1,9 +1,6 @@
 //! The digest to which a tag points: of the index, where an image has several platforms.
 
 use image::{Digest, Tag};
-use oci_client::manifest::{
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
-};
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
@@ -17,11 +14,17 @@ use super::session::Session;
 const MAX_MANIFEST: usize = 4 * 1024 * 1024;
 /// The header that says what a tag points to.
 const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-content-digest");
+/// What a tag may point to: an index of platforms or the manifest of one, as OCI and as Docker name them. A registry that is
+/// asked for less may answer with the manifest of one platform, which has another digest.
+const MEDIA_TYPES: HeaderValue = HeaderValue::from_static(
+    "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json",
+);
 
 /// Asks with HEAD; where that is not answered, or does not say, with GET, whose body is the manifest.
 pub(crate) async fn digest(session: &Session<'_>, tag: &Tag) -> Result<Digest, Error> {
     let url = session.address(&format!("manifests/{tag}"));
-    let get = Request::get(url, accept(), MAX_MANIFEST);
+    let get = Request::get(url, MEDIA_TYPES, MAX_MANIFEST);
     let head = Request { method: Method::HEAD, ..get.clone() };
     match session.fetch(&[head]).await {
         Ok(reply) => {
@@ -51,12 +54,6 @@ fn announced(reply: &Reply) -> Result<Option<Digest>, Error> {
 
 fn malformed(reply: &Reply) -> Error {
     Error::Malformed { url: show(&reply.url), reason: "a digest that is none".to_owned() }
-}
-
-fn accept() -> HeaderValue {
-    let types =
-        [OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE];
-    HeaderValue::try_from(types.join(", ")).unwrap_or_else(|_| HeaderValue::from_static("*/*"))
 }
 
 fn hex(bytes: &[u8]) -> String {
