@@ -24,6 +24,17 @@ fn the_image_has_pinned_bases_and_does_not_run_as_root() {
 }
 
 #[test]
+fn what_is_given_to_others_is_built_alike() {
+    assert!(File::read("Cargo.toml").text.contains("\n[profile.dist]\ninherits = \"release\"\nlto = \"thin\"\n"));
+    for name in ["Dockerfile", ".github/workflows/release.yml"] {
+        let text = File::read(name).text;
+        assert_eq!(text.matches("cargo build --locked --profile dist --bin tagwright").count(), 1, "{name}");
+        assert_eq!(text.matches("target/dist/tagwright").count(), 1, "{name}");
+        assert!(!text.contains("target/release"), "{name}");
+    }
+}
+
+#[test]
 fn a_bot_in_the_image_has_its_state_where_the_image_s_user_may_write() {
     let dockerfile = File::read("Dockerfile").text;
     let state = dockerfile.lines().find_map(|line| line.strip_prefix("ENV XDG_STATE_HOME=")).unwrap();
