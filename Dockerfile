@@ -7,8 +7,8 @@ COPY . .
 # The caches stay with the builder, so that only what changed is compiled again; the binary leaves them by copy.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo build --locked --release --bin tagwright \
-    && install -D target/release/tagwright /out/tagwright
+    cargo build --locked --profile dist --bin tagwright \
+    && install -D target/dist/tagwright /out/tagwright
 
 FROM docker.io/library/debian:bookworm-slim
 # ca-certificates: registries and forges; git: credential helpers, local remotes; openssh-client: ssh remotes. The time zones

@@ -7,7 +7,11 @@ use tagwright::config;
 fuzz_target!(|text: &str| {
     match config::parse("input.yaml", text) {
         Ok(configuration) => {
-            assert!(configuration.notices.iter().all(|notice| !notice.contains('\n')), "{:?}", configuration.notices);
+            assert!(
+                configuration.notices.iter().all(|notice| !notice.to_string().contains('\n')),
+                "{:?}",
+                configuration.notices
+            );
             for automation in &configuration.automations {
                 assert!(!automation.id.to_string().is_empty());
             }

@@ -6,9 +6,9 @@
 
 use std::mem::MaybeUninit;
 
+use image::Reference;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use tagwright_core::edit::{self, Edited, Selection, Selections};
-use image::Reference;
 use tagwright_core::marker::{self, Scan};
 
 fuzz_target!(|input: &[u8]| -> Corpus {

@@ -1,8 +1,8 @@
 //! Filters: the first line of the input is a pattern in Go's syntax, the second a template, the others are texts.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
 use gotext::pattern::{Pattern, Reason};
+use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &str| {
     let mut lines = input.lines();

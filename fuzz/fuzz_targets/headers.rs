@@ -1,9 +1,9 @@
 //! The headers of registries: one a line; `Link` and `WWW-Authenticate` are read from the same text.
 #![no_main]
 
-#[path = "../../src/registry/challenge.rs"]
+#[path = "../../crates/registry/src/challenge.rs"]
 mod challenge;
-#[path = "../../src/registry/link.rs"]
+#[path = "../../crates/registry/src/link.rs"]
 mod link;
 
 use libfuzzer_sys::fuzz_target;

@@ -1,9 +1,9 @@
 //! Policies: an order, a pattern, a template for the value, one line each, then tags.
 #![no_main]
 
+use gotext::version::Range;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use tagwright_core::policy::{Direction, Filter, Order, Policy};
-use gotext::version::Range;
 
 fuzz_target!(|input: &str| -> Corpus {
     let mut lines = input.lines();

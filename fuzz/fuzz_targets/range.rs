@@ -3,8 +3,8 @@
 
 use std::cmp::Ordering;
 
-use libfuzzer_sys::fuzz_target;
 use gotext::version::{Range, Version};
+use libfuzzer_sys::fuzz_target;
 
 /// Enough to compare each with each, and three at a time.
 const MAX_VERSIONS: usize = 12;

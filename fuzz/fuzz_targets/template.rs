@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use gotext::template::{MAX_OUTPUT, Template};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use tagwright_core::change::{Change, ObjectIdentity};
 use tagwright_core::message::{self, Facts};
-use gotext::template::{MAX_OUTPUT, Template};
 
 /// What the messages are about.
 static WORLD: LazyLock<World> = LazyLock::new(World::new);

@@ -1,11 +1,8 @@
-//! The image, and the scripts that build and test.
-
-use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
+//! The image.
 
 use regex::Regex;
 
-use crate::tree::{File, files, root};
+use crate::tree::{File, files};
 
 #[test]
 fn the_image_has_pinned_bases_and_does_not_run_as_root() {
@@ -23,6 +20,17 @@ fn the_image_has_pinned_bases_and_does_not_run_as_root() {
     assert!(dockerfile.contains("\nENTRYPOINT [\"/usr/local/bin/tagwright\"]\n"));
     for package in ["ca-certificates", "git", "openssh-client"] {
         assert!(dockerfile.contains(&format!(" {package}")), "{package}");
+    }
+}
+
+#[test]
+fn what_is_given_to_others_is_built_alike() {
+    assert!(File::read("Cargo.toml").text.contains("\n[profile.dist]\ninherits = \"release\"\nlto = \"thin\"\n"));
+    for name in ["Dockerfile", ".github/workflows/release.yml"] {
+        let text = File::read(name).text;
+        assert_eq!(text.matches("cargo build --locked --profile dist --bin tagwright").count(), 1, "{name}");
+        assert_eq!(text.matches("target/dist/tagwright").count(), 1, "{name}");
+        assert!(!text.contains("target/release"), "{name}");
     }
 }
 
@@ -49,15 +57,4 @@ fn every_mention_of_the_image_has_the_crate_s_version() {
         }
     }
     assert!(mentions > 0);
-}
-
-#[test]
-fn the_scripts_can_be_run() {
-    for name in [".ci/run", "tests/run"] {
-        let path = root().join(name);
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o111, 0o111, "{name} is not executable");
-        let parsed = Command::new("bash").arg("-n").arg(&path).output().unwrap();
-        assert!(parsed.status.success(), "{name}: {}", String::from_utf8_lossy(&parsed.stderr));
-    }
 }

@@ -9,6 +9,7 @@ mod arguments;
 mod filters;
 mod image;
 mod manifests;
+mod scripts;
 mod systemd;
 mod tree;
 mod workflows;

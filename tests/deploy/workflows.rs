@@ -91,14 +91,39 @@ fn one_job_waits_for_all_others() {
     assert_eq!(waits, jobs);
 }
 
+/// The toolchain that `rust-version` of the manifest names.
+const MINIMUM: &str = concat!(env!("CARGO_PKG_RUST_VERSION"), ".0");
+
 #[test]
 fn the_toolchain_is_the_manifest_s() {
     let toolchain = Regex::new(r"toolchain install (\S+)").unwrap();
     for file in files(".github/workflows") {
         for found in toolchain.captures_iter(&file.text) {
-            assert_eq!(found[1], format!("{}.0", env!("CARGO_PKG_RUST_VERSION")), "{}", file.name);
+            assert!(&found[1] == MINIMUM || &found[1] == "\"$TOOLCHAIN\"", "{}: {}", file.name, &found[1]);
         }
     }
+}
+
+/// What a job of the CI workflow is run with, one for each entry of its matrix.
+fn matrix(job: &str, key: &str) -> Vec<String> {
+    let workflow = File::read(".github/workflows/ci.yml").document();
+    let entries = items(&workflow["jobs"][job]["strategy"]["matrix"]["include"]);
+    entries.iter().map(|entry| entry[key].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_tests_run_on_both_processors_and_with_both_ends_of_the_toolchains() {
+    let systems: Vec<_> = matrix("systems", "runner").into_iter().zip(matrix("systems", "toolchain")).collect();
+    let wanted = [("ubuntu-24.04-arm", MINIMUM), ("ubuntu-24.04", "stable")];
+    assert_eq!(systems, wanted.map(|(runner, toolchain)| (runner.to_owned(), toolchain.to_owned())));
+}
+
+#[test]
+fn the_tests_run_with_the_git_of_the_image_and_with_that_of_the_next_debian() {
+    assert_eq!(matrix("debian", "git"), ["2.39", "2.47"]);
+    let releases = ["bookworm", "trixie"].map(|release| format!("docker.io/library/rust:{MINIMUM}-slim-{release}"));
+    assert_eq!(matrix("debian", "image"), releases);
+    assert!(File::read("Dockerfile").text.contains(&format!("FROM {} AS build", releases[0])));
 }
 
 #[test]
