@@ -16,6 +16,7 @@ mod remote;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use access::Distinct as _;
 use jiff::Timestamp;
 use tagwright_core::automation::{Automation, ObjectName};
 use tagwright_core::change::{Code, Diagnostic};
@@ -166,11 +167,12 @@ fn by_url(automations: &[Arc<Automation>]) -> Vec<Vec<Login<'_>>> {
     let mut queues: Vec<Vec<Login<'_>>> = Vec::new();
     for entry in automations.iter().enumerate() {
         let remote = &entry.1.remote;
+        let way = remote.access.fingerprint();
         let Some(queue) = queues.iter_mut().find(|queue| queue[0][0].1.remote.url == remote.url) else {
             queues.push(vec![vec![entry]]);
             continue;
         };
-        match queue.iter_mut().find(|login| access::same_git(&login[0].1.remote.access, &remote.access)) {
+        match queue.iter_mut().find(|login| login[0].1.remote.access.fingerprint() == way) {
             Some(login) => login.push(entry),
             None => queue.push(vec![entry]),
         }
