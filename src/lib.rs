@@ -17,6 +17,7 @@
 //! core    pure: no async, I/O, clock, environment, logging; `now` is an argument
 //!   image       Repository, Tag, Digest, Reference
 //!   access      credentials, certificates, proxies, deadlines, as data
+//!   words       texts from outside, made safe to show
 //!   dockerconfig  the JSON of Docker's configuration -> access
 //!   change      ObjectIdentity, Change, Diagnostic and its codes, Location
 //!   snippet     one thing found, written out with its line underlined
@@ -36,7 +37,7 @@
 //!   explain     why a policy selects what it does, and what becomes of its fields
 //!   lint        what is wrong with markers, policies and automations, before anything is done
 //! edges   one outside system each, own Error, no decisions
-//!   http        what every HTTP client keeps to: where a proof may go, redirects, hosts that ask for time
+//!   web         the one HTTP leaf: clients, where a proof may go, redirects, hosts that ask for time
 //!   registry    tags and digests; login; limits
 //!   git         pack protocol, mirrors, tree walk, commits in memory, push
 //!   files       a plain directory as source and target

@@ -11,9 +11,10 @@ mod origin;
 mod pause;
 mod retry_after;
 mod trail;
-pub mod words;
+
 
 pub use origin::{Origin, authority};
 pub use pause::Pauses;
 pub use retry_after::MAX_RETRY_AFTER;
 pub use trail::{Obstacle, Trail};
+pub use words;
