@@ -45,7 +45,7 @@ pub enum Error {
         /// Which of them.
         what: &'static str,
         /// The cause.
-        source: Option<reqwest::Error>,
+        source: Option<web::Unusable>,
     },
     /// An access of this kind does not fit the URL, such as an ssh key for `https`.
     #[error("{remote} cannot be used with {login}")]
@@ -88,6 +88,8 @@ pub enum Error {
         remote: String,
         /// What was tried.
         tried: String,
+        /// The HTTP status, 401 or 403; none over ssh.
+        status: Option<u16>,
         /// The remote's words.
         words: String,
     },
@@ -104,6 +106,8 @@ pub enum Error {
     NotFound {
         /// The remote.
         remote: String,
+        /// The HTTP status, 404 or 410.
+        status: u16,
         /// The remote's words.
         words: String,
     },
@@ -324,10 +328,8 @@ impl Error {
             | Self::TooMany { .. }
             | Self::Edit { .. } => Kind::Denied,
             Self::Http { retry_after: Some(_), .. } | Self::Paused { .. } => Kind::Transient,
-            Self::Http { status, .. } => match *status {
-                408 | 425 | 429 | 500.. => Kind::Transient,
-                _ => Kind::Denied,
-            },
+            Self::Http { status, .. } if web::is_transient(*status) => Kind::Transient,
+            Self::Http { .. } => Kind::Denied,
             Self::File { .. }
             | Self::Locked { .. }
             | Self::Network { .. }
