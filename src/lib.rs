@@ -18,6 +18,7 @@
 //! ```text
 //! gotext           Go's text world: templates with sprig, regular expressions, versions and ranges
 //! image            image names in OCI's terms
+//! words            texts from outside, made safe to show
 //! access           credentials, certificates, proxies, deadlines, as data
 //! yamlspan         YAML text as spans, and edits that a second parser confirms
 //! tagwright_core   the decisions, pure: policies, markers, edits, guards, messages, plans, and what explains them

@@ -35,7 +35,7 @@ pub(crate) fn diagnostics(findings: &[Diagnostic]) -> String {
     let mut text = String::new();
     for finding in findings {
         let Diagnostic { file, line, column, code, message } = finding;
-        let file = visible(file);
+        let file = words::escape(file);
         let place = match (file.is_empty(), line) {
             (true, _) => String::new(),
             (false, 0) => format!("{file}: "),
@@ -128,7 +128,7 @@ fn automation(report: &AutomationReport) -> String {
 pub(crate) fn holds<'h>(holds: impl IntoIterator<Item = &'h Held>) -> String {
     let mut text = String::new();
     for Held { file, line, setter, current, wanted, hold } in holds {
-        let (file, current, wanted) = (visible(file), quoted(current), quoted(wanted));
+        let (file, current, wanted) = (words::escape(file), quoted(current), quoted(wanted));
         let _ = writeln!(text, "{file}:{line}: {current}, not {wanted} ({setter}): {hold}");
     }
     text
@@ -139,21 +139,16 @@ pub(crate) fn holds<'h>(holds: impl IntoIterator<Item = &'h Held>) -> String {
 pub(crate) fn changes<'c>(changes: impl IntoIterator<Item = &'c Change>) -> String {
     let mut text = String::new();
     for Change { file, line, old, new, setter, .. } in changes {
-        let (file, old, new) = (visible(file), quoted(old), quoted(new));
+        let (file, old, new) = (words::escape(file), quoted(old), quoted(new));
         let _ = writeln!(text, "{file}:{line}: {old} -> {new} ({setter})");
     }
     text
 }
 
-/// A value as one word: quoted and escaped where it is empty or has white space or control characters.
+/// A value as one word: quoted and escaped where it is empty, has white space, or has characters that are not seen.
 fn quoted(value: &str) -> String {
-    let plain = !value.is_empty() && !value.chars().any(|c| c.is_whitespace() || c.is_control());
+    let plain = !value.is_empty() && !value.contains(char::is_whitespace) && words::is_harmless(value);
     if plain { value.to_owned() } else { format!("\"{}\"", value.escape_debug()) }
-}
-
-/// A file name without control characters, which could tell a terminal things.
-fn visible(name: &str) -> String {
-    if name.chars().any(char::is_control) { name.escape_debug().to_string() } else { name.to_owned() }
 }
 
 /// A number with its noun.

@@ -74,10 +74,8 @@ impl Context<'_> {
     /// What people asked for by hand, as the store says; what was last known when it cannot be read.
     pub(crate) async fn switches(&self) -> Switches {
         let store = self.edges.store.clone();
-        match tokio::task::spawn_blocking(move || store.switches()).await {
-            Ok(read) => self.memory.switches(read),
-            Err(_) => Switches::default(),
-        }
+        let read = tokio::task::spawn_blocking(move || store.switches()).await;
+        self.memory.switches(read.ok())
     }
 
     /// What is known of an image repository, in this process or in the store.

@@ -19,6 +19,7 @@ mod simulated;
 mod support;
 
 use simulated::door::{Certificates, Clients};
+use simulated::socks::Socks;
 use simulated::{Fault, Registry, World};
 use support::{Behaviour, Remote, Server, access, anyone, git_with, machine, settings};
 
@@ -311,6 +312,14 @@ async fn redirects_end() {
         Server::start(remote.root.path(), Behaviour { redirect: Some(one.base.clone()), ..Behaviour::default() }).await;
     let error = git.open(&two.url(), &anyone()).unwrap().advertise().await.unwrap_err();
     assert_eq!(error.kind(), Kind::Transient, "{error}");
+
+    for private in ["http://169.254.169.254/latest", "http://127.0.0.2:1"] {
+        let redirect = Some(private.to_owned());
+        let server = Server::start(remote.root.path(), Behaviour { redirect, ..Behaviour::default() }).await;
+        let error = git.open(&server.url(), &anyone()).unwrap().advertise().await.unwrap_err();
+        let expect = format!("{} redirects to a private address, which is not followed", server.url());
+        assert_eq!((error.kind(), error.to_string()), (Kind::Config, expect));
+    }
 
     let elsewhere = Some("http://127.0.0.1:1/login?to=".to_owned());
     let server = Server::start(remote.root.path(), Behaviour { redirect: elsewhere, ..Behaviour::default() }).await;
@@ -1126,6 +1135,95 @@ async fn proxies_of_the_access_and_of_git_s_configuration_are_used() {
     let (git, _data) = machine(&config);
     git.open(url, &anyone()).unwrap().advertise().await.unwrap();
     assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_socks_proxy_resolves_names() {
+    let remote = small();
+    let server = Server::start(remote.root.path(), Behaviour::default()).await;
+    let socks = Socks::start(server.base.replace("http://", "")).await;
+    let mut access = anyone();
+    let login = Login { username: "p".to_owned(), password: "w".into() };
+    access.proxy = Some(Proxy { address: format!("socks5://{}", socks.address), login: Some(login) });
+    let (git, _data) = machine(&[]);
+    fetch(&git.open("http://git.invalid/repo.git", &access).unwrap(), Want::DefaultBranch).await.unwrap();
+    assert!(socks.seen().iter().all(|seen| seen == "p:w@git.invalid:80"), "{:?}", socks.seen());
+}
+
+/// Runs a test of this file in a process of its own, with these variables. False in that process.
+async fn is_run_elsewhere(name: &str, variables: &[(&str, &str)]) -> bool {
+    let (first, value) = variables[0];
+    if std::env::var_os(first).is_some_and(|set| set == value) {
+        return false;
+    }
+    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+    let output = child.args(["--exact", name]).envs(variables.iter().copied()).output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    true
+}
+
+#[tokio::test]
+async fn this_machine_is_reached_without_the_proxy_of_the_environment() {
+    let name = "this_machine_is_reached_without_the_proxy_of_the_environment";
+    // Nobody listens there.
+    if is_run_elsewhere(name, &[("http_proxy", "http://127.0.0.1:1"), ("no_proxy", "")]).await {
+        return;
+    }
+    let remote = small();
+    let server = Server::start(remote.root.path(), Behaviour::default()).await;
+    let (git, _data) = machine(&[]);
+    git.open(&server.url(), &anyone()).unwrap().advertise().await.unwrap();
+    let error = git.open("http://git.invalid/repo.git", &anyone()).unwrap().advertise().await.unwrap_err();
+    assert!(matches!(error, Error::Network { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_machine_without_authorities_still_speaks_plain_http() {
+    let name = "a_machine_without_authorities_still_speaks_plain_http";
+    let nowhere = "/nonexistent/authorities";
+    if is_run_elsewhere(name, &[("SSL_CERT_FILE", nowhere), ("SSL_CERT_DIR", nowhere)]).await {
+        return;
+    }
+    let remote = small();
+    let server = Server::start(remote.root.path(), Behaviour::default()).await;
+    let (git, _data) = machine(&[]);
+    git.open(&server.url(), &anyone()).unwrap().advertise().await.unwrap();
+    let error = git.open("https://git.invalid/repo.git", &anyone()).unwrap().advertise().await.unwrap_err();
+    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    assert_eq!(
+        (error.kind(), source.contains("no certificate authorities")),
+        (Kind::Config, true),
+        "{error}: {source}"
+    );
+}
+
+#[tokio::test]
+async fn a_silent_server_is_given_up_before_the_deadline() {
+    let remote = small();
+    let server = Server::start(remote.root.path(), Behaviour { stalls: true, ..Behaviour::default() }).await;
+    let data = tempfile::tempdir().unwrap();
+    let read_timeout = Duration::from_millis(50);
+    let git = Git::new(Settings { read_timeout, ..settings(data.path(), &[]) }).unwrap();
+    let error = git.open(&server.url(), &anyone()).unwrap().advertise().await.unwrap_err();
+    assert!(matches!(error, Error::Network { .. }) && error.kind() == Kind::Transient, "{error}");
+}
+
+#[tokio::test]
+async fn the_status_of_a_denial_is_kept() {
+    let (git, _data) = machine(&[]);
+    let remote = small();
+    for status in [401, 403, 404, 410] {
+        let answer = Some((status, "text/plain", "no"));
+        let server = Server::start(remote.root.path(), Behaviour { answer, ..Behaviour::default() }).await;
+        let error = git.open(&server.url(), &anyone()).unwrap().advertise().await.unwrap_err();
+        let kept = match error {
+            Error::Denied { status, .. } => status,
+            Error::NotFound { status, .. } => Some(status),
+            _ => None,
+        };
+        assert_eq!(kept, Some(status));
+    }
 }
 
 #[tokio::test]

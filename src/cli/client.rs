@@ -113,7 +113,7 @@ impl Client {
 
 /// The beginning of an answer that is no bot's, safe to print.
 fn shown(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim().chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect()
+    words::one_line(String::from_utf8_lossy(bytes).trim(), MAX_SHOWN)
 }
 
 fn builder() -> reqwest::ClientBuilder {

@@ -220,14 +220,9 @@ impl Report {
     }
 }
 
-/// A value as a message repeats it: bounded, without control characters.
+/// A value as a message repeats it: bounded, escaped, in backquotes.
 pub(super) fn quoted(text: &str) -> String {
-    let mut quoted: String = text.chars().take(MAX_QUOTED).flat_map(char::escape_debug).collect();
-    quoted = quoted.replace("\\'", "'").replace("\\\"", "\"");
-    if text.chars().nth(MAX_QUOTED).is_some() {
-        quoted.push('…');
-    }
-    format!("`{quoted}`")
+    format!("`{}`", words::one_line(text, MAX_QUOTED))
 }
 
 fn problem(sources: &[Source], finding: Finding, shown: &mut BTreeSet<usize>) -> Problem {

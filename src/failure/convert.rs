@@ -23,7 +23,6 @@ impl From<registry::Kind> for Kind {
             registry::Kind::Config => Self::Config,
             registry::Kind::Denied => Self::Denied,
             registry::Kind::Transient => Self::Transient,
-            registry::Kind::Internal => Self::Internal,
         }
     }
 }

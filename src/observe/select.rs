@@ -106,7 +106,7 @@ pub fn no_match(evaluation: &Evaluation<'_>, listed: usize) -> String {
 
 /// How many tags were rejected for one kind of reason, and the first of them.
 fn counted(first: &Rejection<'_>, count: usize) -> String {
-    let example: String = first.tag.chars().take(MAX_EXAMPLE).flat_map(char::escape_debug).collect();
+    let example = words::one_line(first.tag, MAX_EXAMPLE);
     match &first.reason {
         Reason::NotMatched => format!("{count} not matched by the filter, such as '{example}'"),
         Reason::NotAVersion { .. } => format!("{count} not a version, such as '{example}'"),

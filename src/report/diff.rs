@@ -45,15 +45,17 @@ pub(crate) fn new_file(path: &str, new: &[u8]) -> String {
     format!("diff --git {before} {after}\nnew file mode 100644\n--- /dev/null\n+++ {hunks}")
 }
 
-/// A file name as git writes it: quoted and escaped where it has quotes, backslashes or control characters.
+/// A file name as git writes it: quoted and escaped where it has quotes, backslashes or characters that are not seen.
 fn name(side: &str, path: &str) -> String {
-    if !path.chars().any(|c| c == '"' || c == '\\' || c.is_control()) {
+    if !path.contains(['"', '\\']) && words::is_harmless(path) {
         return format!("{side}{path}");
     }
     let escaped = path.chars().map(|c| match c {
         '"' => "\\\"".to_owned(),
         '\\' => "\\\\".to_owned(),
-        c if c.is_control() => c.to_string().bytes().map(|byte| format!("\\{byte:03o}")).collect(),
+        c if !words::is_harmless(c.encode_utf8(&mut [0; 4])) => {
+            c.to_string().bytes().map(|byte| format!("\\{byte:03o}")).collect()
+        }
         c => c.to_string(),
     });
     format!("\"{side}{}\"", escaped.collect::<String>())
@@ -74,5 +76,7 @@ mod tests {
     fn names_are_quoted_as_git_does() {
         let diff = file("a\n\"é.yaml", b"1", b"2");
         assert!(diff.starts_with("diff --git \"a/a\\012\\\"é.yaml\" \"b/a\\012\\\"é.yaml\"\n"), "{diff}");
+        let diff = file("a\u{202e}b.yaml", b"1", b"2");
+        assert!(diff.starts_with("diff --git \"a/a\\342\\200\\256b.yaml\" "), "{diff}");
     }
 }

@@ -42,11 +42,11 @@ pub(crate) fn warnings(status: &Status, now: Timestamp) -> String {
         let _ =
             writeln!(text, "warning: the configuration cannot be used as it is, for {since}; an older one is in use");
         for line in failure.message.lines() {
-            let _ = writeln!(text, "  {}", super::visible(line));
+            let _ = writeln!(text, "  {}", words::escape(line));
         }
     }
     for work in status.work.iter().filter(|work| now.duration_since(work.since) >= LONG) {
-        let (subject, stage, what) = (&work.subject, &work.stage, super::visible(&work.what));
+        let (subject, stage, what) = (&work.subject, &work.stage, words::escape(&work.what));
         let since = age::since(Some(work.since), now);
         let _ = writeln!(text, "warning: {subject}: nothing has moved for {since}: {stage} {what}");
     }

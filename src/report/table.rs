@@ -1,7 +1,5 @@
 //! Tables as `kubectl get` prints them: a line of headings, columns below each other, nothing drawn.
 
-use super::visible;
-
 /// The white space between two columns.
 const GAP: &str = "   ";
 
@@ -23,7 +21,7 @@ pub(super) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -
 }
 
 fn shown(cell: &str) -> String {
-    if cell.is_empty() { "-".to_owned() } else { visible(cell) }
+    if cell.is_empty() { "-".to_owned() } else { words::escape(cell) }
 }
 
 fn line<const N: usize>(cells: &[&str; N], widths: &[usize; N]) -> String {

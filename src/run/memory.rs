@@ -84,10 +84,11 @@ impl Memory {
     }
 
     /// Takes in what people asked for by hand; returns what was last known when it could not be read.
-    pub(crate) fn switches(&self, read: Result<Switches, store::Error>) -> Switches {
+    pub(crate) fn switches(&self, read: Option<Result<Switches, store::Error>>) -> Switches {
         match read {
-            Ok(switches) => lock(&self.switches).clone_from(&switches),
-            Err(error) => self.store_fails("reading", &error),
+            Some(Ok(switches)) => lock(&self.switches).clone_from(&switches),
+            Some(Err(error)) => self.store_fails("reading", &error),
+            None => {}
         }
         lock(&self.switches).clone()
     }

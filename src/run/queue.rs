@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use access::{Distinct as _, Fingerprint};
 use tagwright_core::automation::Automation;
 
 /// The automations of one Git remote that log in alike, with their positions in the configuration.
@@ -13,6 +14,8 @@ pub(crate) type Login = Vec<(usize, Arc<Automation>)>;
 #[derive(Debug)]
 pub struct Queue {
     logins: Vec<Login>,
+    /// What tells the logins apart.
+    ways: Vec<Fingerprint>,
 }
 
 impl Queue {
@@ -23,7 +26,7 @@ impl Queue {
         let mut by_url: HashMap<&str, usize> = HashMap::new();
         for (position, automation) in automations.iter().enumerate() {
             let at = *by_url.entry(&automation.remote.url).or_insert_with(|| {
-                queues.push(Self { logins: Vec::new() });
+                queues.push(Self { logins: Vec::new(), ways: Vec::new() });
                 queues.len() - 1
             });
             queues[at].add(position, Arc::clone(automation));
@@ -32,10 +35,13 @@ impl Queue {
     }
 
     fn add(&mut self, position: usize, automation: Arc<Automation>) {
-        let is_alike = |login: &&mut Login| access::same_git(&login[0].1.remote.access, &automation.remote.access);
-        match self.logins.iter_mut().find(is_alike) {
-            Some(login) => login.push((position, automation)),
-            None => self.logins.push(vec![(position, automation)]),
+        let way = automation.remote.access.fingerprint();
+        match self.ways.iter().position(|known| *known == way) {
+            Some(at) => self.logins[at].push((position, automation)),
+            None => {
+                self.ways.push(way);
+                self.logins.push(vec![(position, automation)]);
+            }
         }
     }
 

@@ -2,11 +2,16 @@
 //!
 //! Configuration fills these in, the edges obey them. No file, environment variable or network is touched here. Whatever
 //! is secret is a [`Secret`]: it does not print, does not compare and is wiped when dropped.
+//!
+//! What holds a secret is told apart by its [`Fingerprint`], in this crate and nowhere else: caches of connections, tokens
+//! and logins are keyed by it, and two remotes that are reached in the same way share what they learn.
 
 pub mod dockerconfig;
+mod fingerprint;
 
 use std::time::Duration;
 
+pub use fingerprint::{Distinct, Fingerprint, Marks};
 pub use secrecy::ExposeSecret;
 
 /// A text that must not appear in argv, URLs, logs, errors or commits.
@@ -114,63 +119,4 @@ pub struct SshIdentity {
     pub passphrase: Option<Secret>,
     /// Lines of a `known_hosts` file.
     pub known_hosts: String,
-}
-
-/// Whether two ways to reach a Git remote are the same, so that one connection can serve both.
-#[must_use]
-pub fn same_git(left: &Git, right: &Git) -> bool {
-    same_login(&left.login, &right.login)
-        && same_tls(&left.tls, &right.tls)
-        && same_proxy(left.proxy.as_ref(), right.proxy.as_ref())
-        && left.timeout == right.timeout
-}
-
-fn same_login(left: &GitLogin, right: &GitLogin) -> bool {
-    match (left, right) {
-        (GitLogin::Machine, GitLogin::Machine) => true,
-        (GitLogin::Basic(left), GitLogin::Basic(right)) => same_user(left, right),
-        (GitLogin::Bearer(left), GitLogin::Bearer(right)) => same_secret(left, right),
-        (GitLogin::Ssh(left), GitLogin::Ssh(right)) => {
-            left.known_hosts == right.known_hosts
-                && same_secret(&left.key, &right.key)
-                && match (&left.passphrase, &right.passphrase) {
-                    (None, None) => true,
-                    (Some(left), Some(right)) => same_secret(left, right),
-                    _ => false,
-                }
-        }
-        _ => false,
-    }
-}
-
-fn same_tls(left: &Tls, right: &Tls) -> bool {
-    let same_identity = match (&left.identity, &right.identity) {
-        (None, None) => true,
-        (Some(left), Some(right)) => left.certificate == right.certificate && same_secret(&left.key, &right.key),
-        _ => false,
-    };
-    left.ca == right.ca && same_identity
-}
-
-fn same_proxy(left: Option<&Proxy>, right: Option<&Proxy>) -> bool {
-    match (left, right) {
-        (None, None) => true,
-        (Some(left), Some(right)) => {
-            left.address == right.address
-                && match (&left.login, &right.login) {
-                    (None, None) => true,
-                    (Some(left), Some(right)) => same_user(left, right),
-                    _ => false,
-                }
-        }
-        _ => false,
-    }
-}
-
-fn same_user(left: &Login, right: &Login) -> bool {
-    left.username == right.username && same_secret(&left.password, &right.password)
-}
-
-fn same_secret(left: &Secret, right: &Secret) -> bool {
-    left.expose_secret() == right.expose_secret()
 }

@@ -72,7 +72,7 @@ impl Tags {
 /// A text that may be anything, as it can be shown.
 #[must_use]
 pub fn escaped(text: &str) -> String {
-    text.chars().take(MAX_REFUSED_LENGTH).flat_map(char::escape_debug).collect()
+    words::one_line(text, MAX_REFUSED_LENGTH)
 }
 
 /// What becomes of the tags of a repository.

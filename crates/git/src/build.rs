@@ -100,7 +100,7 @@ pub(super) fn retell(store: &mut Store, tree: ObjectId, details: &NewCommit) -> 
 fn arrange(edits: Vec<Edit>) -> Result<Folder, Error> {
     let mut root = Folder::new();
     for Edit { path, bytes } in edits {
-        let refused = |problem| Error::Edit { path: path.escape_debug().to_string(), problem };
+        let refused = |problem| Error::Edit { path: web::words::escape(&path), problem };
         let components: Vec<&str> = path.split('/').collect();
         let bad = |name: &&str| tree::is_reserved(name.as_bytes()) || name.contains('\0');
         if components.iter().any(bad) || components.len() > MAX_DEPTH {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use web::words;
+
 use super::error::Error;
 use super::url::Url;
 
@@ -24,9 +26,7 @@ pub struct LocalCommit {
 ///
 /// [`Error::Checkout`] when there is no checkout, or no such commit in it.
 pub fn read_commit(directory: &Path, revision: &str) -> Result<LocalCommit, Error> {
-    let failed = |what: &'static str| {
-        move |source| Error::Checkout { what, revision: revision.escape_debug().to_string(), source }
-    };
+    let failed = |what: &'static str| move |source| Error::Checkout { what, revision: words::escape(revision), source };
     let repository = git2::Repository::discover(directory).map_err(failed("open the checkout to read"))?;
     let object = repository.revparse_single(revision).map_err(failed("find"))?;
     let commit = object.peel_to_commit().map_err(failed("read"))?;

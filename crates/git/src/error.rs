@@ -45,7 +45,7 @@ pub enum Error {
         /// Which of them.
         what: &'static str,
         /// The cause.
-        source: Option<reqwest::Error>,
+        source: Option<web::Unusable>,
     },
     /// An access of this kind does not fit the URL, such as an ssh key for `https`.
     #[error("{remote} cannot be used with {login}")]
@@ -88,6 +88,8 @@ pub enum Error {
         remote: String,
         /// What was tried.
         tried: String,
+        /// The HTTP status, 401 or 403; none over ssh.
+        status: Option<u16>,
         /// The remote's words.
         words: String,
     },
@@ -104,6 +106,8 @@ pub enum Error {
     NotFound {
         /// The remote.
         remote: String,
+        /// The HTTP status, 404 or 410.
+        status: u16,
         /// The remote's words.
         words: String,
     },
@@ -324,10 +328,8 @@ impl Error {
             | Self::TooMany { .. }
             | Self::Edit { .. } => Kind::Denied,
             Self::Http { retry_after: Some(_), .. } | Self::Paused { .. } => Kind::Transient,
-            Self::Http { status, .. } => match *status {
-                408 | 425 | 429 | 500.. => Kind::Transient,
-                _ => Kind::Denied,
-            },
+            Self::Http { status, .. } if web::is_transient(*status) => Kind::Transient,
+            Self::Http { .. } => Kind::Denied,
             Self::File { .. }
             | Self::Locked { .. }
             | Self::Network { .. }
@@ -362,10 +364,12 @@ fn seconds(duration: Duration) -> String {
     }
 }
 
+/// The remote's words behind a colon, on one line: a line of theirs must not look like one of ours.
 fn said(words: &str) -> String {
-    match words.is_empty() {
+    let lines: Vec<&str> = words.lines().collect();
+    match lines.is_empty() {
         true => String::new(),
-        false => format!(": {words}"),
+        false => format!(": {}", lines.join("; ")),
     }
 }
 
@@ -382,4 +386,20 @@ fn on(branch: Option<&str>) -> String {
 
 fn place(path: Option<&PathBuf>) -> impl fmt::Display {
     path.map(|path| format!(" {}", path.display())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_remote_stay_on_one_line() {
+        let denied = |words: &str| {
+            let (remote, tried) = ("https://a.io/x".to_owned(), "no login".to_owned());
+            Error::Denied { remote, tried, status: Some(403), words: words.to_owned() }.to_string()
+        };
+        assert_eq!(denied(""), "https://a.io/x denied access with no login");
+        assert_eq!(denied("no"), "https://a.io/x denied access with no login: no");
+        assert_eq!(denied("no\nERROR fake"), "https://a.io/x denied access with no login: no; ERROR fake");
+    }
 }

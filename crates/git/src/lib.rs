@@ -61,7 +61,7 @@ use sha2::{Digest, Sha256};
 
 use command::Service;
 use store::{Lease, Store};
-use transport::{Clients, Connection, Logins};
+use transport::{Connection, Logins};
 
 pub use advertisement::{Advertised, Advertisement};
 pub use build::{Author, CommitTime, Edit, NewCommit};
@@ -89,7 +89,7 @@ pub struct Git {
 struct Shared {
     settings: Settings,
     rules: rules::Rules,
-    clients: Clients,
+    clients: web::Clients,
     logins: Logins,
     clean: Arc<clean::Kept>,
 }
@@ -107,9 +107,9 @@ impl Git {
         let rules = rules::Rules::read(&settings)?;
         Ok(Self {
             shared: Arc::new(Shared {
+                clients: transport::clients(&settings),
                 settings,
                 rules,
-                clients: Clients::default(),
                 logins: Logins::default(),
                 clean: Arc::default(),
             }),

@@ -44,7 +44,10 @@ pub enum RedirectProblem {
     /// From `https` to `http`.
     #[error("from https to http, which is not followed")]
     Downgrade,
-    /// No `Location`, or none that can be read, or one that is not the same repository's ref advertisement.
+    /// To a private address that is not the remote's own host.
+    #[error("to a private address, which is not followed")]
+    Private,
+    /// A `Location` that cannot be read, or one that is not the same repository's ref advertisement.
     #[error("to a place that is no Git repository")]
     Target,
     /// An answer to a `POST`.

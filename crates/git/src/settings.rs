@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use web::Pauses;
 
 /// The largest pack that is fetched unless told otherwise: 4 GiB.
 pub const MAX_PACK_BYTES: u64 = 4 << 30;
+/// How long an HTTP server may be silent unless told otherwise. git's own servers say something every five seconds, even
+/// while they count objects or run hooks.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the git module takes from the machine.
 #[derive(Clone)]
@@ -24,6 +28,9 @@ pub struct Settings {
     pub system_config: PathBuf,
     /// The largest pack that is fetched, in bytes.
     pub max_pack_bytes: u64,
+    /// How long an HTTP server may be silent, before an answer or in the middle of it; 60 s unless told otherwise. The time that a request takes to be
+    /// sent counts. The deadline of the whole operation is in [`access::Git`].
+    pub read_timeout: Duration,
     /// The hosts that are left alone for a while; unless told otherwise a table of its own.
     pub pauses: Pauses,
 }
@@ -39,6 +46,7 @@ impl Settings {
             environment: std::env::vars_os().collect(),
             system_config: PathBuf::from("/etc/gitconfig"),
             max_pack_bytes: MAX_PACK_BYTES,
+            read_timeout: READ_TIMEOUT,
             pauses: Pauses::default(),
         }
     }

@@ -71,7 +71,7 @@ pub(super) fn failure(remote: &str, target: &SshTarget, status: Option<i32>, wor
         return Error::HostKey { host: target.to_string(), words };
     }
     if says("Permission denied") || says("Too many authentication failures") || says("Load key") {
-        return Error::Denied { remote, tried: "the ssh key".to_owned(), words };
+        return Error::Denied { remote, tried: "the ssh key".to_owned(), status: None, words };
     }
     Error::Broken { remote, words }
 }

@@ -1,11 +1,11 @@
 //! The three ways to a remote, behind one door: connect, read the references, exchange one request for one answer.
 
-mod client;
 mod http;
 mod process;
+mod route;
 
-pub(super) use client::Clients;
 pub(super) use http::Logins;
+pub(super) use route::clients;
 
 use super::Shared;
 use super::advertisement::{self, Advertisement};

@@ -10,9 +10,13 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 use web::authority;
+use web::words::one_line;
 
 use super::error::Error;
 use super::problem::UrlProblem;
+
+/// The longest text that an error repeats, in characters.
+const MAX_SHOWN: usize = 300;
 
 /// A parsed Git URL. Its `Display` is the URL without user name and password.
 #[derive(Debug, Clone)]
@@ -255,7 +259,7 @@ fn redact(text: &str) -> String {
     };
     let shown = shown.split(['?', '#']).next().unwrap_or_default();
     let full = if scheme.is_empty() { shown.to_owned() } else { format!("{scheme}://{shown}") };
-    full.chars().take(300).flat_map(char::escape_debug).collect()
+    one_line(&full, MAX_SHOWN)
 }
 
 #[cfg(test)]

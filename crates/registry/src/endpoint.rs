@@ -1,10 +1,8 @@
 //! Where a request goes: Docker Hub's names, mirrors, and where plain HTTP is allowed.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use image::{DOCKER_HUB, Repository};
 use url::{Host, Url};
-use web::authority;
+use web::{authority, is_loopback};
 
 use super::error::Error;
 use super::mirror::Mirror;
@@ -89,68 +87,11 @@ pub(crate) fn canonical_host(authority: &str) -> String {
     if is_docker_hub(authority) { DOCKER_HUB.to_owned() } else { authority.to_ascii_lowercase() }
 }
 
-/// Whether an address is one of this machine, where no proxy of the environment can be meant.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => is_localhost(name),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
 /// Whether plain HTTP is allowed without being asked for: this machine and RFC 1918's networks, by their literal
 /// addresses, `localhost` and names below it. Flux looks for `127.0.0.1` and `::1` anywhere in the text, which would also
 /// take `127.0.0.1.example.com`; this does not.
 fn is_local(url: &Url) -> bool {
     is_loopback(url) || matches!(url.host(), Some(Host::Ipv4(address)) if address.is_private())
-}
-
-fn is_localhost(name: &str) -> bool {
-    let name = name.trim_end_matches('.');
-    name == "localhost" || name.ends_with(".localhost")
-}
-
-/// Whether an address is written so that it can only mean a private place: a literal address that is not public, or a
-/// name of this machine. A registry out there that points to one is up to no good.
-pub(crate) fn is_private_literal(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => is_localhost(name),
-        Some(Host::Ipv4(address)) => is_private(IpAddr::V4(address)),
-        Some(Host::Ipv6(address)) => is_private(IpAddr::V6(address)),
-        None => true,
-    }
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            v4.is_loopback()
-                || v4.is_private()
-                || v4.is_link_local()
-                || v4.is_unspecified()
-                || v4.is_broadcast()
-                || is_shared(v4)
-        }
-        IpAddr::V6(v6) => {
-            v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_unique_local()
-                || v6.is_unicast_link_local()
-                || is_translated(v6)
-        }
-    }
-}
-
-/// RFC 6598's addresses between a carrier and its customers.
-fn is_shared(address: Ipv4Addr) -> bool {
-    let [first, second, ..] = address.octets();
-    first == 100 && (64..128).contains(&second)
-}
-
-/// RFC 6052's prefix, behind which a private IPv4 address may stand.
-fn is_translated(address: Ipv6Addr) -> bool {
-    address.segments()[..2] == [0x64, 0xff9b]
 }
 
 #[cfg(test)]
@@ -204,32 +145,5 @@ mod tests {
             assert_eq!(shown, expect, "{name}");
         }
         assert!(Endpoint::all(&Repository::parse("ghcr.io/../x").unwrap(), &mirrors, false).is_err());
-    }
-
-    #[test]
-    fn private_places() {
-        let private = [
-            "http://169.254.169.254/",
-            "https://127.0.0.1/",
-            "https://2130706433/",
-            "https://10.0.0.1/",
-            "https://0.0.0.0/",
-            "https://localhost/",
-            "https://x.localhost./",
-            "https://[::1]/",
-            "https://[fe80::1]/",
-            "https://[fd00::1]/",
-            "https://[::ffff:10.0.0.1]/",
-            "https://100.64.0.1/",
-            "https://[64:ff9b::a00:1]/",
-        ];
-        for address in private {
-            assert!(is_private_literal(&Url::parse(address).unwrap()), "{address}");
-        }
-        for address in
-            ["https://8.8.8.8/", "https://auth.docker.io/", "https://[2606:4700::1]/", "https://100.128.0.1/"]
-        {
-            assert!(!is_private_literal(&Url::parse(address).unwrap()), "{address}");
-        }
     }
 }

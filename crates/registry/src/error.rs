@@ -14,8 +14,6 @@ pub enum Kind {
     Denied,
     /// It may work in a while.
     Transient,
-    /// A broken invariant of this program.
-    Internal,
 }
 
 /// Whether a request that was denied carried credentials.
@@ -266,7 +264,7 @@ impl Error {
             Self::Redirect { .. } | Self::Link { .. } | Self::Challenge { .. } | Self::TooLarge { .. } => Kind::Denied,
             Self::Throttled { .. } | Self::Paused { .. } | Self::Malformed { .. } => Kind::Transient,
             Self::Network { .. } | Self::Refused { .. } | Self::Timeout { .. } => Kind::Transient,
-            Self::Status { status, .. } if *status >= 500 || matches!(status, 408 | 429 | 499) => Kind::Transient,
+            Self::Status { status, .. } if web::is_transient(*status) => Kind::Transient,
             Self::Status { .. } => Kind::Denied,
             Self::Behind { mirror, upstream } => match mirror.kind() {
                 Kind::Transient => Kind::Transient,

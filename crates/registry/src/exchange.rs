@@ -7,21 +7,24 @@ use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use access::Registry;
+use access::{Proxy, Registry};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
-use web::{Obstacle, Origin, Pauses, Trail, authority};
+use web::words::one_line;
+use web::{
+    Clients, NoAddress, Obstacle, Origin, Pauses, Protocol, ProxyChoice, Route, Trail, Unusable, authority, reason,
+    redirect, show,
+};
 
-use super::endpoint::{is_loopback, is_private_literal};
 use super::error::Error;
-use super::remote::show;
-use super::transport::{Identity, Route, Transports, Trust, reason};
 
 /// How many bytes of a failure's body are read; the rest is dropped with the connection.
 const MAX_FAILURE_BODY: usize = 64 * 1024;
+/// The longest reason of TLS that a message repeats, in characters: it may list all names of a server's certificate.
+const MAX_REASON: usize = 300;
 /// How many hosts are known before those without a request are forgotten.
 const MAX_HOSTS: usize = 1024;
 
@@ -69,15 +72,15 @@ impl Reply {
 /// Sends requests, only so many at once to each host.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    pub(crate) transports: Transports,
+    clients: Clients,
     per_host: usize,
     gates: Mutex<HashMap<String, Arc<Semaphore>>>,
     pauses: Pauses,
 }
 
 impl Exchange {
-    pub(crate) fn new(transports: Transports, per_host: usize, pauses: Pauses) -> Self {
-        Self { transports, per_host: per_host.max(1), gates: Mutex::default(), pauses }
+    pub(crate) fn new(clients: Clients, per_host: usize, pauses: Pauses) -> Self {
+        Self { clients, per_host: per_host.max(1), gates: Mutex::default(), pauses }
     }
 
     /// Sends a request and follows redirects. The authorization and the client certificate go to `home` alone, which need
@@ -92,8 +95,14 @@ impl Exchange {
         let mut trail = Trail::new(home.clone(), request.url.clone());
         loop {
             let reply = self.send(access, request, &trail, authorization).await?;
-            let Some(target) = redirect(&reply)? else { return Ok(reply) };
-            go_on(&mut trail, request, &reply, target)?;
+            let nowhere = |NoAddress| {
+                let (url, target) = (show(&reply.url), "nowhere".to_owned());
+                Error::Redirect { url, target, reason: "is not an address" }
+            };
+            match redirect(&reply.url, reply.status, &reply.headers).map_err(nowhere)? {
+                Some(target) => go_on(&mut trail, request, target)?,
+                None => return Ok(reply),
+            }
         }
     }
 
@@ -106,13 +115,8 @@ impl Exchange {
         authorization: Option<&HeaderValue>,
     ) -> Result<Reply, Error> {
         let (url, is_home) = (trail.at(), trail.is_home());
-        let route = if is_loopback(url) { Route::Direct } else { Route::Environment };
-        let identity = if is_home { Identity::Shown } else { Identity::Withheld };
-        let transport = self.transports.get(access, &authority(url), route, identity)?;
-        if url.scheme() == "https" && transport.trust == Trust::Nobody {
-            return Err(Error::NoAuthorities { url: show(url) });
-        }
-        let mut builder = transport.http.request(request.method.clone(), url.clone());
+        let http = self.clients.get(&route(access, is_home), url).map_err(|unusable| cannot(unusable, url))?;
+        let mut builder = http.request(request.method.clone(), url.clone());
         builder = builder.header(header::ACCEPT, request.accept.clone());
         if let Some(authorization) = authorization.filter(|_| is_home) {
             builder = builder.header(header::AUTHORIZATION, authorization.clone());
@@ -169,29 +173,43 @@ async fn read(mut response: reqwest::Response, url: &Url, limit: usize) -> Resul
     Ok(body)
 }
 
-/// Returns where an answer redirects to, if it does.
-fn redirect(reply: &Reply) -> Result<Option<Url>, Error> {
-    if !matches!(reply.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return Ok(None);
+/// How a registry is reached. The client certificate is for its home alone, as the authorization is.
+fn route(access: &Registry, is_home: bool) -> Route<'_> {
+    Route {
+        authorities: access.tls.ca.as_deref().into_iter().collect(),
+        identity: access.tls.identity.as_ref().filter(|_| is_home),
+        proxy: match &access.proxy {
+            Some(Proxy { address, login }) => ProxyChoice::Named { address, login: login.as_ref() },
+            None => ProxyChoice::Environment,
+        },
+        protocol: Protocol::Http1,
     }
-    let Some(location) = reply.headers.get(header::LOCATION) else { return Ok(None) };
-    let target = location.to_str().ok().and_then(|location| reply.url.join(location).ok());
-    let nowhere =
-        || Error::Redirect { url: show(&reply.url), target: "nowhere".to_owned(), reason: "is not an address" };
-    target.map(Some).ok_or_else(nowhere)
+}
+
+/// Says why there is no client that could ask.
+fn cannot(unusable: Unusable, url: &Url) -> Error {
+    let (registry, reason) = (authority(url), unusable.to_string());
+    match unusable {
+        Unusable::Authority(_) => Error::Certificate { registry, what: "certificate authority", reason },
+        Unusable::Identity(_) => Error::Certificate { registry, what: "client certificate and key", reason },
+        Unusable::Certificates(_) => Error::Certificate { registry, what: "certificates", reason },
+        Unusable::Proxy(_) => Error::Proxy { registry, reason },
+        Unusable::NoAuthorities => Error::NoAuthorities { url: show(url) },
+    }
 }
 
 /// Goes where an answer redirects to, if that may be.
-fn go_on(trail: &mut Trail, request: &Request, reply: &Reply, target: Url) -> Result<(), Error> {
+fn go_on(trail: &mut Trail, request: &Request, target: Url) -> Result<(), Error> {
+    let from = show(trail.at());
     let reason = match trail.follow(target.clone()) {
         Err(Obstacle::Scheme) => "is not an address of the web",
         Err(Obstacle::Downgrade) => "is plain HTTP",
+        Err(Obstacle::Private) => "is a private address",
         Err(Obstacle::TooMany) => "is one redirect too many",
         Ok(()) if request.form.is_some() => "may not have the token that is asked with",
-        Ok(()) if is_private_literal(&target) && target.host() != request.url.host() => "is a private address",
         Ok(()) => return Ok(()),
     };
-    Err(Error::Redirect { url: show(&reply.url), target: show(&target), reason })
+    Err(Error::Redirect { url: from, target: show(&target), reason })
 }
 
 /// Says what kept a request from being answered.
@@ -199,7 +217,7 @@ fn failure(url: &Url, error: reqwest::Error) -> Error {
     let tls = tls_error(&error);
     let url = show(url);
     match tls {
-        Some(tls) => Error::Tls { url, reason: tls.to_string() },
+        Some(tls) => Error::Tls { url, reason: one_line(&tls.to_string(), MAX_REASON) },
         None if is_refused(&error) => Error::Refused { url, reason: reason(&error.without_url()) },
         None if error.is_timeout() => Error::Network { url, reason: "it took too long to answer".to_owned() },
         None => Error::Network { url, reason: reason(&error.without_url()) },

@@ -2,18 +2,14 @@
 
 use std::time::Duration;
 
-use access::{Login, Secret};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use reqwest::header::HeaderValue;
-use secrecy::ExposeSecret as _;
+use access::{ExposeSecret as _, Secret};
 use serde::Deserialize;
 use url::Url;
 use web::words::one_line;
+use web::{is_private, show};
 
-use super::endpoint::{Endpoint, is_private_literal};
+use super::endpoint::Endpoint;
 use super::error::Error;
-use super::remote::show;
 use super::token::{Token, TokenKey};
 
 /// The most bytes that are read of a token server's answer.
@@ -36,7 +32,7 @@ pub(crate) fn check_realm(realm: &str, endpoint: &Endpoint) -> Result<Url, Error
         "is not an address of the web"
     } else if url.scheme() == "http" && endpoint.root.scheme() != "http" {
         "is plain HTTP"
-    } else if is_private_literal(&url) && url.host() != endpoint.root.host() {
+    } else if is_private(&url) && url.host() != endpoint.root.host() {
         "is a private address and not the registry's own"
     } else if !url.username().is_empty() || url.password().is_some() {
         "has a login in it"
@@ -87,26 +83,8 @@ pub(crate) fn read(url: &Url, body: &[u8]) -> Result<Token, Error> {
     let answer: Answer = serde_json::from_slice(body).map_err(|_| malformed("something else than a token in JSON"))?;
     let text = [answer.token, answer.access_token].into_iter().flatten().find(|text| !text.is_empty());
     let text = text.ok_or_else(|| malformed("no token"))?;
-    let header = bearer(&Secret::from(text)).ok_or_else(|| malformed("a token that no header can hold"))?;
+    let header = web::bearer(&Secret::from(text)).ok_or_else(|| malformed("a token that no header can hold"))?;
     Ok(Token::new(header, usable(lifetime(answer.expires_in))))
-}
-
-/// Returns a bearer token as a header value; `None` if it has characters that no header can have.
-pub(crate) fn bearer(token: &Secret) -> Option<HeaderValue> {
-    sensitive(&format!("Bearer {}", token.expose_secret()))
-}
-
-/// Returns a login as a header value.
-pub(crate) fn basic(login: &Login) -> HeaderValue {
-    let pair = format!("{}:{}", login.username, login.password.expose_secret());
-    // Base64 has no character that a header cannot have.
-    sensitive(&format!("Basic {}", STANDARD.encode(pair))).unwrap_or_else(|| HeaderValue::from_static("Basic"))
-}
-
-fn sensitive(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 /// Some servers write the number as a text or with a fraction.
@@ -198,7 +176,7 @@ mod tests {
             realm: Url::parse(realm).unwrap(),
             service: service.map(str::to_owned),
             scope: "repository:a/b:pull".to_owned(),
-            credential: [0; 32],
+            credential: access::Distinct::fingerprint(""),
         };
         let cases = [
             ("https://a.io/t", None, "https://a.io/t?scope=repository%3Aa%2Fb%3Apull"),

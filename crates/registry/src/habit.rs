@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use access::Fingerprint;
 use url::Url;
-
-use super::login::Fingerprint;
 
 /// How many hosts' habits are remembered before all are forgotten.
 const MAX_HABITS: usize = 10_000;

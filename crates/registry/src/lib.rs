@@ -1,26 +1,72 @@
 //! Container registries: which tags a repository has, and to which digest a tag points.
 //!
-//! An edge: it talks to the network, and to the machine's Docker configuration, and decides nothing. It implements the
-//! parts of the OCI distribution specification that polling needs: `tags/list` with `Link` pagination, Basic and Bearer
-//! authentication with the token flow, and `HEAD` of manifests.
+//! A [`Client`] asks two questions: [`Client::tags`] and [`Client::digest`]. [`Client::tags_since`] is the first again, for
+//! one who knows the list and wants to know whether it has changed. What differs between repositories, such as logins,
+//! certificates and the deadline, comes with each question as an [`access::Registry`].
 //!
-//! Everything a registry sends is untrusted. Sizes and counts have bounds ([`Limits`]), one deadline covers a whole poll,
-//! only tags that OCI allows come out, and credentials go to the registry they are for and to the token server it names,
-//! never along a redirect.
+//! ```no_run
+//! use std::time::Duration;
 //!
-//! | file | subject |
+//! use image::{Repository, Tag};
+//! use registry::{Client, Settings};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new(Settings::default())?;
+//! let tls = access::Tls::default();
+//! let timeout = Duration::from_secs(30);
+//! let access = access::Registry { logins: Vec::new(), tls, proxy: None, insecure: false, timeout };
+//! let repository = Repository::parse("ghcr.io/stefanprodan/podinfo")?;
+//! for tag in client.tags(&repository, &access).await?.tags {
+//!     let digest = client.digest(&repository, &Tag::parse(&tag)?, &access).await?;
+//!     println!("{tag} {}", digest.as_str());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It talks to the network and to the machine's Docker configuration, and decides nothing. Of OCI's distribution
+//! specification it has what polling needs: `tags/list` with `Link` pagination, Basic and Bearer authentication with the token
+//! flow, and `HEAD` of manifests.
+//!
+//! # Promises
+//!
+//! - A list is complete or an error, never a part; only tags that OCI allows come out, each once, in the registry's order.
+//! - A credential goes to the registry it is for and to the token server that this registry names, never along a redirect, to
+//!   a mirror, or to the next page on another server. The rule is [`web::Trail`]'s, which Git keeps too.
+//! - HTTPS unless plain HTTP is allowed; a server that is not trusted is never asked in the open instead.
+//! - A registry that asks for time gets it, for everything that is asked of that host, at most an hour ([`MAX_RETRY_AFTER`]).
+//! - No message holds a secret, and what a registry says in one is short and escaped ([`Error`]).
+//!
+//! # The way of a question
+//!
+//! 1. `endpoint` and `mirror` say where to ask: the mirrors, then the registry. `scheme` finds out what is spoken there.
+//! 2. `login` looks for credentials, in the configuration and else in what `machine` and `helper` have.
+//! 3. `poll` asks the endpoints in turn, `retry` asks again: three times at most, after about 1 and 3 seconds.
+//! 4. `session` sends what the registry wanted the last time (`habit`); meets its `challenge`, perhaps with a `token` that
+//!    `grant` gets.
+//! 5. `exchange` sends one request and follows redirects, at most 16 requests at once to one host; [`web`] has the connections.
+//! 6. `listing` puts the pages together that `link` leads to; `manifest` finds the digest. `pushed` and `validator` read what
+//!    some registries add: when tags were pushed, and by what a list is recognised.
+//! 7. `error` says what a failure calls for ([`Error::kind`]), `envelope` what the registry had to say.
+//!
+//! # Limits
+//!
+//! | what | at most |
 //! |---|---|
-//! | `endpoint`, `mirror`, `scheme` | where a request goes |
-//! | `login`, `machine`, `helper` | which credentials belong to it |
-//! | `transport`, `exchange` | connections, bounds, redirects |
-//! | `session`, `habit`, `challenge`, `token`, `grant` | what is shown to a registry |
-//! | `poll`, `retry` | whom to ask, and when to ask again |
-//! | `error`, `remote` | what is said about failures |
-//! | `listing`, `link`, `manifest` | tags, pages, digests |
-//! | `validator`, `pushed` | whether a list has changed, and when tags were pushed |
+//! | one question, with all pages, tokens, retries and waits | [`access::Registry::timeout`] |
+//! | a connection, TLS included | 10 s |
+//! | silence, before an answer or in the middle of it | 30 s |
+//! | a credential helper | 20 s |
+//! | one page, unpacked | 32 MiB |
+//! | pages of one list, and tags in it | 10,000 and 1,000,000 |
+//! | a manifest | 4 MiB |
+//! | an answer of a token server | 1 MiB |
+//! | what a message repeats of an answer | 200 characters |
+//! | redirects of one request | 5 |
 
 mod challenge;
 mod endpoint;
+mod envelope;
 mod error;
 mod exchange;
 mod grant;
@@ -34,13 +80,11 @@ mod manifest;
 mod mirror;
 mod poll;
 mod pushed;
-mod remote;
 mod retry;
 mod scheme;
 mod session;
 mod settings;
 mod token;
-mod transport;
 mod validator;
 
 use std::collections::BTreeMap;
@@ -48,6 +92,7 @@ use std::time::{Duration, Instant};
 
 use image::{Digest, Repository, Tag};
 use jiff::Timestamp;
+use web::Clients;
 
 use endpoint::Endpoint;
 use exchange::Exchange;
@@ -58,14 +103,11 @@ use retry::{ATTEMPTS, Patience};
 use scheme::Schemes;
 use session::Shared;
 use token::Tokens;
-use transport::{Common, Transports};
 
 pub use error::{Error, Kind, Sent};
 pub use machine::DockerConfig;
 pub use mirror::Mirror;
-pub use settings::{
-    CONNECT_TIMEOUT, HELPER_TIMEOUT, Limits, PER_HOST, PROBE_TIMEOUT, READ_TIMEOUT, RETRY_WAIT, Settings,
-};
+pub use settings::{Limits, Settings};
 pub use web::MAX_RETRY_AFTER;
 
 /// A longer deadline is none, and would not fit into a clock.
@@ -112,13 +154,8 @@ impl Client {
     /// # Errors
     /// None at present; settings that cannot work may become errors.
     pub fn new(settings: Settings) -> Result<Self, Error> {
-        let common = Common {
-            user_agent: settings.user_agent.clone(),
-            connect_timeout: settings.connect_timeout,
-            read_timeout: settings.read_timeout,
-            idle_per_host: settings.per_host,
-        };
-        let exchange = Exchange::new(Transports::new(common), settings.per_host, settings.pauses.clone());
+        let clients = Clients::new(settings.connections());
+        let exchange = Exchange::new(clients, settings.per_host, settings.pauses.clone());
         let machine = Machine::new(settings.docker_config.clone(), settings.helper_timeout);
         let shared = Shared { exchange, tokens: Tokens::default(), habits: Habits::default() };
         Ok(Self { settings, machine, schemes: Schemes::default(), shared })

@@ -10,13 +10,12 @@ use reqwest::header::{self, HeaderValue};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
-use web::Origin;
 use web::words::one_line;
+use web::{Origin, show};
 
 use super::error::Error;
 use super::exchange::{Reply, Request};
 use super::link;
-use super::remote::show;
 use super::session::Session;
 use super::settings::Limits;
 use super::{Fresh, Listing, pushed, validator};

@@ -11,9 +11,7 @@
 
 use std::cmp::Reverse;
 
-use access::{Login, RegistryLogin, Secret};
-use secrecy::ExposeSecret as _;
-use sha2::{Digest as _, Sha256};
+use access::{Distinct, ExposeSecret as _, Login, Marks, RegistryLogin, Secret};
 
 use super::endpoint::canonical_host;
 
@@ -32,9 +30,6 @@ pub(crate) enum Credential {
     /// A bearer token that needs no exchange.
     Bearer(Secret),
 }
-
-/// Tells credentials apart without holding them.
-pub(crate) type Fingerprint = [u8; 32];
 
 impl Credential {
     /// Takes what an entry of a Docker configuration offers.
@@ -56,35 +51,26 @@ impl Credential {
     pub(crate) fn is_anonymous(&self) -> bool {
         matches!(self, Self::Anonymous)
     }
+}
 
-    /// Returns a digest by which caches keep what belongs to different credentials apart.
-    pub(crate) fn fingerprint(&self) -> Fingerprint {
-        let mut hash = Sha256::new();
-        let mut add = |text: &str| {
-            hash.update(text.len().to_le_bytes());
-            hash.update(text);
-        };
-        let add_login = |login: &Login, add: &mut dyn FnMut(&str)| {
-            add(&login.username);
-            add(login.password.expose_secret());
-        };
+impl Distinct for Credential {
+    fn mark(&self, marks: &mut Marks) {
         match self {
-            Self::Anonymous => add("anonymous"),
+            Self::Anonymous => "anonymous".mark(marks),
             Self::Login(login) => {
-                add("login");
-                add_login(login, &mut add);
+                "login".mark(marks);
+                login.mark(marks);
             }
             Self::Refresh(token, login) => {
-                add("refresh");
-                add(token.expose_secret());
-                login.iter().for_each(|login| add_login(login, &mut add));
+                "refresh".mark(marks);
+                token.mark(marks);
+                login.mark(marks);
             }
             Self::Bearer(token) => {
-                add("bearer");
-                add(token.expose_secret());
+                "bearer".mark(marks);
+                token.mark(marks);
             }
         }
-        hash.finalize().into()
     }
 }
 

@@ -3,14 +3,15 @@
 use image::{Digest, Tag};
 use oci_client::manifest::{
     IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
+    Versioned,
 };
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
+use web::show;
 
 use super::error::Error;
 use super::exchange::{Reply, Request};
-use super::remote::show;
 use super::session::Session;
 
 /// The most bytes that are read of a manifest; what registries themselves accept.
@@ -38,6 +39,10 @@ pub(crate) async fn digest(session: &Session<'_>, tag: &Tag) -> Result<Digest, E
     match announced(&reply)? {
         Some(digest) if digest.as_str().starts_with("sha256:") && digest.as_str() != computed => {
             Err(Error::Malformed { url: show(&reply.url), reason: "a manifest that has another digest".to_owned() })
+        }
+        // What is hashed has to be a manifest: a page of a portal or a proxy has a digest, too.
+        _ if serde_json::from_slice::<Versioned>(&reply.body).is_err() => {
+            Err(Error::Malformed { url: show(&reply.url), reason: "something else than a manifest".to_owned() })
         }
         Some(digest) => Ok(digest),
         None => Digest::parse(&computed).map_err(|_| malformed(&reply)),

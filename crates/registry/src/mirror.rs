@@ -56,15 +56,8 @@ impl Mirror {
     }
 
     /// Whether this mirror stands in for a registry, given by its authority. Docker Hub is meant by any of its names.
-    #[must_use]
-    pub fn stands_for(&self, registry: &str) -> bool {
+    pub(crate) fn stands_for(&self, registry: &str) -> bool {
         canonical_host(&self.host) == canonical_host(registry)
-    }
-
-    /// Returns where requests go, as written.
-    #[must_use]
-    pub fn url(&self) -> &Url {
-        &self.url
     }
 
     /// Returns the root of the mirror's API, with a slash at its end, and the names of repositories that are put before

@@ -10,7 +10,7 @@ use super::error::{Error, Kind, Sent};
 use super::login::{self, Credential};
 use super::retry::Patience;
 use super::session::Session;
-use super::settings::Limits;
+use super::settings::{Limits, PROBE_TIMEOUT};
 use super::{Client, Fresh, listing, manifest};
 
 /// What can be asked of a repository.
@@ -99,8 +99,7 @@ impl<Q: Question> Poll<'_, Q> {
         let (credential, origin) = self.credential(endpoint).await?;
         let access = self.access_to(endpoint);
         let (shared, access) = (&self.client.shared, access.as_ref());
-        let probe = self.client.settings.probe_timeout;
-        let settle = |_| self.client.schemes.settle(&shared.exchange, access, endpoint, probe);
+        let settle = |_| self.client.schemes.settle(&shared.exchange, access, endpoint, PROBE_TIMEOUT);
         let settled = patience.retry(settle).await?;
         let subject = self.question.subject(self.repository);
         let session = Session { shared, access, endpoint: &settled, credential: &credential, patience, subject };

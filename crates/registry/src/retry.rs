@@ -20,8 +20,6 @@ const REFUSED_ATTEMPTS: usize = 2;
 const REFUSED_SHARE: u32 = 5;
 /// By how much each wait is longer than the one before.
 const FACTOR: f32 = 3.0;
-/// What is worth another attempt besides a failing network.
-const PASSING_STATUSES: [u16; 8] = [408, 429, 499, 500, 502, 503, 504, 522];
 
 /// How often and until when something is tried.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +78,7 @@ fn wait_after(error: &Error, number: usize, usual: Duration) -> Option<Duration>
 pub(crate) fn is_passing(error: &Error) -> bool {
     match error {
         Error::Network { .. } | Error::Refused { .. } | Error::Throttled { .. } | Error::Paused { .. } => true,
-        Error::Status { status, .. } => is_passing_status(*status),
+        Error::Status { status, .. } => web::is_worth_retrying(*status),
         Error::Behind { mirror, upstream } => is_passing(mirror) || is_passing(upstream),
         _ => false,
     }
@@ -93,11 +91,6 @@ fn is_refused(error: &Error) -> bool {
         Error::Behind { mirror, upstream } => is_refused(mirror) && is_refused(upstream),
         _ => false,
     }
-}
-
-/// Whether a status may be another one in a moment.
-fn is_passing_status(status: u16) -> bool {
-    PASSING_STATUSES.contains(&status)
 }
 
 #[cfg(test)]

@@ -13,12 +13,11 @@ use access::Registry;
 use reqwest::header::HeaderValue;
 use tokio::sync::Mutex;
 use url::Url;
-use web::{Origin, Trail};
+use web::{Origin, Trail, show};
 
 use super::endpoint::{Endpoint, PlainHttp, Role};
 use super::error::Error;
 use super::exchange::{Exchange, Request};
-use super::remote::show;
 
 /// The most bytes that are read of the answer, which does not matter.
 const MAX_ANSWER: usize = 1024 * 1024;

@@ -7,20 +7,20 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use access::{Login, Registry, Secret};
+use access::{Distinct as _, ExposeSecret as _, Login, Registry, Secret};
 use reqwest::header::{self, HeaderValue};
 use reqwest::{Method, StatusCode};
 use url::Url;
-use web::{Origin, authority};
+use web::{Origin, authority, show};
 
 use super::challenge::Challenge;
 use super::endpoint::Endpoint;
+use super::envelope;
 use super::error::{Error, Sent};
 use super::exchange::{Exchange, Reply, Request};
 use super::grant;
 use super::habit::{Habit, HabitKey, Habits};
 use super::login::Credential;
-use super::remote::{envelope, show};
 use super::retry::Patience;
 use super::token::{Source, Token, TokenKey, Tokens};
 
@@ -253,7 +253,7 @@ impl Session<'_> {
             }
         }
         let get = Request::get(grant::address(key), accept, grant::MAX_ANSWER);
-        let authorization = login.as_ref().map(grant::basic);
+        let authorization = login.as_ref().map(web::basic);
         let reply = self.shared.exchange.follow(self.access, &get, &home, authorization.as_ref()).await?;
         let is_sent = login.is_some() && reply.is_home;
         self.read_token(&reply, if is_sent { Sent::Credentials } else { Sent::Nothing })
@@ -271,14 +271,14 @@ impl Session<'_> {
 
     fn basic(&self) -> Option<Proof> {
         match self.credential {
-            Credential::Login(login) | Credential::Refresh(_, Some(login)) => Some(Proof::Basic(grant::basic(login))),
+            Credential::Login(login) | Credential::Refresh(_, Some(login)) => Some(Proof::Basic(web::basic(login))),
             _ => None,
         }
     }
 
     fn fixed(&self, secret: &Secret) -> Result<Proof, Error> {
         let reason = "the token configured for it has characters that no header can hold";
-        let header = grant::bearer(secret);
+        let header = web::bearer(secret);
         header.map(Proof::Fixed).ok_or_else(|| Error::Challenge { url: show(&self.endpoint.root), reason })
     }
 
@@ -290,9 +290,11 @@ impl Session<'_> {
     fn judge(&self, reply: &Reply, sent: Sent) -> Error {
         match reply.status.as_u16() {
             401 | 403 if reply.asked_wait.is_none() => denied(reply, sent),
-            404 => {
-                Error::NotFound { what: self.subject.clone(), url: show(&reply.url), message: envelope(&reply.body) }
-            }
+            404 => Error::NotFound {
+                what: self.subject.clone(),
+                url: show(&reply.url),
+                message: envelope::read(&reply.body),
+            },
             _ => status_error(reply),
         }
     }
@@ -300,7 +302,6 @@ impl Session<'_> {
 
 /// What a token server that takes no refresh tokens may take in their place.
 fn refresh_login(refresh: &Secret, login: Option<&Login>) -> Login {
-    use secrecy::ExposeSecret as _;
     let name = login.map(|login| login.username.as_str()).filter(|name| !name.is_empty());
     let username = name.unwrap_or("<token>").to_owned();
     let own = login.filter(|login| !login.password.expose_secret().is_empty());
@@ -312,13 +313,13 @@ fn denied(reply: &Reply, sent: Sent) -> Error {
         host: authority(&reply.url),
         url: show(&reply.url),
         status: reply.status.as_u16(),
-        message: envelope(&reply.body),
+        message: envelope::read(&reply.body),
         sent,
     }
 }
 
 fn status_error(reply: &Reply) -> Error {
-    let (url, status, message) = (show(&reply.url), reply.status.as_u16(), envelope(&reply.body));
+    let (url, status, message) = (show(&reply.url), reply.status.as_u16(), envelope::read(&reply.body));
     match reply.asked_wait {
         Some(retry_after) => Error::Throttled { url, status, message, retry_after },
         None => Error::Status { url, status, message },

@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use web::Pauses;
+use web::{Common, Pauses};
 
 use super::machine::DockerConfig;
 use super::mirror::Mirror;
 
 /// How many requests are under way at once to one host.
-pub const PER_HOST: usize = 16;
-/// How long a connection, TLS included, may take.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a registry may be silent in the middle of an answer, or before it.
-pub const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a host may take to show whether it speaks HTTPS, where plain HTTP is allowed too.
-pub const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+const PER_HOST: usize = 16;
+/// How long a registry may be silent, before an answer or in the middle of it.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a credential helper may take.
-pub const HELPER_TIMEOUT: Duration = Duration::from_secs(20);
+const HELPER_TIMEOUT: Duration = Duration::from_secs(20);
 /// The wait before the second attempt; the one before the third is three times as long.
-pub const RETRY_WAIT: Duration = Duration::from_secs(1);
+const RETRY_WAIT: Duration = Duration::from_secs(1);
+/// How long a connection, TLS included, may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a host may take to show whether it speaks HTTPS, where plain HTTP is allowed too.
+pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a [`Client`](super::Client) works; what differs between repositories is in [`Registry`](access::Registry).
 #[derive(Debug, Clone)]
@@ -27,23 +27,17 @@ pub struct Settings {
     pub mirrors: Vec<Mirror>,
     /// The credentials for repositories that have none of their own.
     pub docker_config: DockerConfig,
-    /// What the `User-Agent` header says.
-    pub user_agent: String,
     /// How much of what a registry sends is read.
     pub limits: Limits,
     /// The hosts that are left alone for a while. Default: a table of its own.
     pub pauses: Pauses,
-    /// How many requests are under way at once to one host. Default: [`PER_HOST`].
+    /// How many requests are under way at once to one host. Default: 16.
     pub per_host: usize,
-    /// Default: [`CONNECT_TIMEOUT`].
-    pub connect_timeout: Duration,
-    /// Default: [`READ_TIMEOUT`].
+    /// How long a registry may be silent, before an answer or in the middle of it. Default: 30 s.
     pub read_timeout: Duration,
-    /// Default: [`PROBE_TIMEOUT`].
-    pub probe_timeout: Duration,
-    /// Default: [`HELPER_TIMEOUT`].
+    /// How long a credential helper may take. Default: 20 s.
     pub helper_timeout: Duration,
-    /// Default: [`RETRY_WAIT`].
+    /// The wait before the second attempt; the one before the third is three times as long, and both vary. Default: 1 s.
     pub retry_wait: Duration,
 }
 
@@ -53,15 +47,24 @@ impl Default for Settings {
         Self {
             mirrors: Vec::new(),
             docker_config: DockerConfig::machine(),
-            user_agent: concat!("tagwright/", env!("CARGO_PKG_VERSION")).to_owned(),
             limits: Limits::default(),
             pauses: Pauses::default(),
             per_host: PER_HOST,
-            connect_timeout: CONNECT_TIMEOUT,
             read_timeout: READ_TIMEOUT,
-            probe_timeout: PROBE_TIMEOUT,
             helper_timeout: HELPER_TIMEOUT,
             retry_wait: RETRY_WAIT,
+        }
+    }
+}
+
+impl Settings {
+    /// Returns what all connections have in common.
+    pub(crate) fn connections(&self) -> Common {
+        Common {
+            user_agent: concat!("tagwright/", env!("CARGO_PKG_VERSION")).to_owned(),
+            connect_timeout: CONNECT_TIMEOUT,
+            read_timeout: self.read_timeout,
+            idle_per_host: self.per_host,
         }
     }
 }

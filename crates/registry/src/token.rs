@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
+use access::Fingerprint;
 use reqwest::header::HeaderValue;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
 
 use super::error::Error;
-use super::login::Fingerprint;
 
 /// How many tokens are kept before those that have ended are dropped.
 const MAX_TOKENS: usize = 10_000;

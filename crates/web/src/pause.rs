@@ -21,6 +21,7 @@ const MAX_HOSTS: usize = 1024;
 /// A pause, and the status that it began with.
 #[derive(Debug, Clone, Copy)]
 pub struct Pause {
+    /// The HTTP status of the answer that asked for it.
     pub status: u16,
     until: Instant,
 }

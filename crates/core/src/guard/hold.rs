@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use words::one_line;
 
 use crate::change::policy_of;
 use crate::message::RELEASE_TRAILER;
@@ -101,7 +102,7 @@ impl fmt::Display for Hold {
             Self::Manual { policy, since, reason } => {
                 write!(f, "held by hand since {}", moment(*since))?;
                 if let Some(reason) = reason.as_ref().filter(|reason| !reason.is_empty()) {
-                    write!(f, " ({})", quoted(reason))?;
+                    write!(f, " ({})", one_line(reason, MAX_QUOTED))?;
                 }
                 write!(f, "; `tagwright release {policy}` lifts it")
             }
@@ -111,7 +112,9 @@ impl fmt::Display for Hold {
                     _ if missing == known => {
                         write!(f, "the registry does not list any of {known} known tags any more")?
                     }
-                    Some(tag) => write!(f, "the registry does not list {} any more, which is in use", quoted(tag))?,
+                    Some(tag) => {
+                        write!(f, "the registry does not list {} any more, which is in use", one_line(tag, MAX_QUOTED))?
+                    }
                     None => write!(f, "the registry does not list {missing} of {known} known tags any more")?,
                 }
                 f.write_str(
@@ -131,8 +134,8 @@ impl fmt::Display for Hold {
                     "{} undid {} in commit {commit} at {time}, so that it is not written again; the field stays until \
                      {policy} selects something else, `tagwright release {policy}` is called, or a commit has the trailer \
                      `{RELEASE_TRAILER}: {policy}`",
-                    quoted(author),
-                    quoted(wanted),
+                    one_line(author, MAX_QUOTED),
+                    one_line(wanted, MAX_QUOTED),
                 )
             }
             Self::TooYoung { tag, minimum, until: Some(until) } => write!(
@@ -199,10 +202,4 @@ pub fn length(duration: Duration) -> String {
     let text: String =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
     if text.is_empty() { format!("{}ms", duration.as_millis()) } else { text }
-}
-
-/// A text that may be anything, as it can be shown: shortened, and nothing in it that moves a cursor.
-fn quoted(text: &str) -> String {
-    let shown: String = text.chars().take(MAX_QUOTED).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(MAX_QUOTED).is_some() { format!("{shown}…") } else { shown }
 }

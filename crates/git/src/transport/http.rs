@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use tokio::time::Instant;
 use web::words;
-use web::{Obstacle, Origin, Pauses, Trail, authority};
+use web::{Obstacle, Origin, Pauses, Trail, authority, redirect};
 
 use crate::Shared;
 use crate::command::Service;
@@ -18,6 +18,8 @@ use crate::packet::{Packet, Reader};
 use crate::problem::{Problem, RedirectProblem};
 use crate::rules::Rules;
 use crate::url::Url;
+
+use super::route::Ways;
 
 mod login;
 
@@ -62,9 +64,10 @@ pub(super) async fn connect(
 ) -> Result<(Session, Body), Error> {
     let name = remote.to_string();
     let mut attempts = Attempts::new(shared, access, remote, base)?;
+    let ways = Ways::of(&shared.rules, access, &name, base)?;
     loop {
         let headers = headers(&shared.rules, base, attempts.authorization());
-        let way = Way { shared, access, base, remote: &name };
+        let way = Way { shared, ways: &ways, base, remote: &name };
         let Arrival { client, answer, trail } = way.get(service, &headers).await?;
         if answer.response.status() == StatusCode::UNAUTHORIZED && attempts.next(&trail).await? {
             continue;
@@ -142,7 +145,7 @@ async fn send(pauses: &Pauses, place: &url::Url, request: RequestBuilder, remote
 /// How a remote is reached.
 struct Way<'a> {
     shared: &'a Shared,
-    access: &'a access::Git,
+    ways: &'a Ways<'a>,
     /// The repository's URL as configured.
     base: &'a url::Url,
     remote: &'a str,
@@ -160,25 +163,28 @@ struct Arrival {
 impl Way<'_> {
     /// Asks for the references, following redirects.
     async fn get(&self, service: Service, headers: &HeaderMap) -> Result<Arrival, Error> {
-        let Self { shared, access, base, remote } = self;
+        let Self { shared, ways, base, remote } = self;
         let refused = |problem| Error::Redirect { remote: (*remote).to_owned(), problem };
         let mut trail = Trail::new(Origin::of(base), (*base).clone());
         loop {
-            let client = shared.clients.client(&shared.rules, access, remote, base, trail.is_home())?;
+            let client = ways.client(&shared.clients, trail.at(), trail.is_home())?;
             let url = format!("{}{}", trail.at().as_str().trim_end_matches('/'), suffix(service));
             let mut request = client.get(url);
             if trail.is_home() {
                 request = request.headers(headers.clone());
             }
             let answer = send(&shared.settings.pauses, trail.at(), request, remote).await?;
-            if !answer.response.status().is_redirection() {
-                return Ok(Arrival { client, answer, trail });
-            }
-            let target = redirected(&answer.response, service).ok_or_else(|| refused(RedirectProblem::Target))?;
+            let response = &answer.response;
+            let target = match redirect(response.url(), response.status(), response.headers()) {
+                Ok(Some(target)) => repository(&target, service).ok_or_else(|| refused(RedirectProblem::Target))?,
+                Ok(None) => return Ok(Arrival { client, answer, trail }),
+                Err(_) => return Err(refused(RedirectProblem::Target)),
+            };
             trail.follow(target).map_err(|obstacle| {
                 refused(match obstacle {
                     Obstacle::Scheme => RedirectProblem::Target,
                     Obstacle::Downgrade => RedirectProblem::Downgrade,
+                    Obstacle::Private => RedirectProblem::Private,
                     Obstacle::TooMany => RedirectProblem::TooMany,
                 })
             })?;
@@ -187,9 +193,7 @@ impl Way<'_> {
 }
 
 /// Returns the repository that a redirect points to. Like git, only a URL that still asks the same question counts.
-fn redirected(response: &Response, service: Service) -> Option<url::Url> {
-    let location = response.headers().get(LOCATION)?.to_str().ok()?;
-    let target = response.url().join(location).ok()?;
+fn repository(target: &url::Url, service: Service) -> Option<url::Url> {
     let target = url::Url::parse(target.as_str().strip_suffix(&suffix(service))?).ok()?;
     target.query().is_none().then_some(target)
 }
@@ -230,12 +234,13 @@ async fn expect(
         return Err(Error::NotGit { remote: remote.to_owned(), content_type });
     }
     let (remote, words) = (remote.to_owned(), body_words(response, &content_type).await);
+    let status = status.as_u16();
     Err(match status {
         // Whatever the status means otherwise, the host wants time.
-        _ if retry_after.is_some() => Error::Http { remote, status: status.as_u16(), words, retry_after },
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::Denied { remote, tried: tried.to_owned(), words },
-        StatusCode::NOT_FOUND | StatusCode::GONE => Error::NotFound { remote, words },
-        _ => Error::Http { remote, status: status.as_u16(), words, retry_after },
+        _ if retry_after.is_some() => Error::Http { remote, status, words, retry_after },
+        401 | 403 => Error::Denied { remote, tried: tried.to_owned(), status: Some(status), words },
+        404 | 410 => Error::NotFound { remote, status, words },
+        _ => Error::Http { remote, status, words, retry_after },
     })
 }
 

@@ -8,11 +8,9 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use access::{self, ExposeSecret, GitLogin, Login};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use access::{self, GitLogin, Login};
 use reqwest::header::HeaderValue;
-use web::Trail;
+use web::{Trail, basic};
 
 use crate::Shared;
 use crate::credential;
@@ -173,21 +171,9 @@ impl<'a> Attempts<'a> {
     }
 }
 
-fn basic(login: &Login) -> HeaderValue {
-    let pair = format!("{}:{}", login.username, login.password.expose_secret());
-    // Base64 is always a valid header value.
-    let mut value =
-        HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))).unwrap_or(HeaderValue::from_static(""));
-    value.set_sensitive(true);
-    value
-}
-
 fn bearer(token: &access::Secret, remote: &Url) -> Result<HeaderValue, Error> {
-    let value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()));
-    let mut value = value.map_err(|_| Error::LoginMismatch {
+    web::bearer(token).ok_or_else(|| Error::LoginMismatch {
         remote: remote.to_string(),
         login: "a bearer token that has control characters",
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
+    })
 }

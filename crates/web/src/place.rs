@@ -1,0 +1,137 @@
+//! What can be told of an address without asking anybody: whether it is this machine, and whether it is private.
+//!
+//! Only literal addresses and the names of this machine count. A name that resolves to a private address is not looked up
+//! here: inside a cluster that is what honest servers have, and the answer could be another one a moment later.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+/// Returns an address as a message may show it: without user, password, query and fragment, escaped, at most 300 characters.
+#[must_use]
+pub fn show(url: &Url) -> String {
+    const MAX_SHOWN: usize = 300;
+    let mut plain = url.clone();
+    // These fail only for addresses without a host, which have no user either.
+    let _ = plain.set_username("");
+    let _ = plain.set_password(None);
+    plain.set_query(None);
+    plain.set_fragment(None);
+    words::one_line(plain.as_str(), MAX_SHOWN)
+}
+
+/// Whether an address is one of this machine, where no proxy of the environment can be meant.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => is_localhost(name),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+        None => false,
+    }
+}
+
+/// Whether an address is written so that it can only mean a private place: a literal address that is not public, or a
+/// name of this machine. A server out there that points to one is up to no good.
+#[must_use]
+pub fn is_private(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => is_localhost(name),
+        Some(Host::Ipv4(address)) => is_private_address(IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => is_private_address(IpAddr::V6(address)),
+        None => true,
+    }
+}
+
+fn is_localhost(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+fn is_private_address(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            v4.is_loopback()
+                || v4.is_private()
+                || v4.is_link_local()
+                || v4.is_unspecified()
+                || v4.is_broadcast()
+                || is_shared(v4)
+        }
+        IpAddr::V6(v6) => {
+            v6.is_loopback()
+                || v6.is_unspecified()
+                || v6.is_unique_local()
+                || v6.is_unicast_link_local()
+                || is_translated(v6)
+        }
+    }
+}
+
+/// RFC 6598's addresses between a carrier and its customers.
+fn is_shared(address: Ipv4Addr) -> bool {
+    let [first, second, ..] = address.octets();
+    first == 100 && (64..128).contains(&second)
+}
+
+/// RFC 6052's prefix, behind which a private IPv4 address may stand.
+fn is_translated(address: Ipv6Addr) -> bool {
+    address.segments()[..2] == [0x64, 0xff9b]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn private_places() {
+        let private = [
+            "http://169.254.169.254/",
+            "https://127.0.0.1/",
+            "https://2130706433/",
+            "https://10.0.0.1/",
+            "https://0.0.0.0/",
+            "https://localhost/",
+            "https://x.localhost./",
+            "https://[::1]/",
+            "https://[fe80::1]/",
+            "https://[fd00::1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://100.64.0.1/",
+            "https://[64:ff9b::a00:1]/",
+        ];
+        for address in private {
+            assert!(is_private(&Url::parse(address).unwrap()), "{address}");
+        }
+        for address in
+            ["https://8.8.8.8/", "https://auth.docker.io/", "https://[2606:4700::1]/", "https://100.128.0.1/"]
+        {
+            assert!(!is_private(&Url::parse(address).unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn this_machine() {
+        for address in [
+            "http://localhost:1/",
+            "http://a.localhost/",
+            "http://127.9.9.9/",
+            "http://[::1]/",
+            "http://[::ffff:127.0.0.1]/",
+        ] {
+            assert!(is_loopback(&Url::parse(address).unwrap()), "{address}");
+        }
+        for address in
+            ["http://10.0.0.1/", "http://localhost.example.com/", "http://127.0.0.1.example.com/", "file:///x"]
+        {
+            assert!(!is_loopback(&Url::parse(address).unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn addresses_lose_their_secrets() {
+        let url = Url::parse("https://user:hunter2@r.example.com:8443/v2/a/tags/list?token=abc#frag").unwrap();
+        assert_eq!(show(&url), "https://r.example.com:8443/v2/a/tags/list");
+    }
+}

@@ -1,0 +1,177 @@
+//! Texts that others chose, made safe to show to people.
+//!
+//! What a server, a hook, a child process, a registry or a file name says may end up on a terminal, in a log or in a pull
+//! request. Some characters do something there instead of being seen: they move the cursor, turn the direction of the text
+//! around, end a line, or take no room at all, so that two texts look alike. This crate holds the one rule for all of them:
+//!
+//! - a text for the middle of a sentence is one line, bounded and escaped: [`one_line`];
+//! - a name that has to stay whole is escaped, and stays as it is where nothing in it needs that: [`escape`];
+//! - a message of several lines keeps its lines, and loses its terminal sequences and overwritten progress: [`clean`].
+//!
+//! Escaped are control characters, white space other than the plain space, line and paragraph separators (U+2028, U+2029),
+//! marks that turn the direction of the text, characters without width, and whatever else is invisible or unassigned. The
+//! escapes are Rust's: `\n`, `\t`, `\u{1b}`, `\u{202e}`.
+//!
+//! ```
+//! assert_eq!(words::one_line("denied\u{1b}[2J\nby policy", 100), r"denied\u{1b}[2J\nby policy");
+//! assert_eq!(words::one_line("a very long story", 6), "a very…");
+//! assert_eq!(words::escape(r"C:\apps\shop.yaml"), r"C:\apps\shop.yaml");
+//! assert_eq!(words::clean(b"\x1b[31mno\x1b[0m 1%\rno 2%\nreally\n"), "no 2%\nreally");
+//! ```
+//!
+//! It is a crate of its own, without dependencies, since pure code quotes such texts as the edges do.
+
+/// The most characters of the other side's words that [`clean`] keeps.
+const MAX_CHARS: usize = 2_000;
+
+/// The most bytes of the other side's words that are collected before they are made safe.
+pub const MAX_BYTES: usize = 16 * 1024;
+
+/// Returns `raw` as text that can be printed, possibly over several lines, without surrounding white space: at most
+/// [`MAX_BYTES`] are looked at, and 2,000 characters are kept.
+#[must_use]
+pub fn clean(raw: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&raw[..raw.len().min(MAX_BYTES)]);
+    let plain = without_sequences(&text).replace('\t', " ");
+    let mut out = String::new();
+    for line in plain.lines().map(last_state).map(str::trim_end).filter(|line| !line.is_empty()) {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&shown(line));
+    }
+    bounded(out)
+}
+
+/// Makes a short text of the other side, such as the message of an error, fit for the middle of a sentence: one line,
+/// escaped, at most `limit` characters and an ellipsis before escaping. A backslash is doubled, so that no text can look like
+/// the escape of another.
+#[must_use]
+pub fn one_line(text: &str, limit: usize) -> String {
+    let mut short: String = text.chars().take(limit).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    escaped(&short)
+}
+
+/// Makes a text that has to stay whole, such as the name of a file, fit for one line. One in which nothing needs to be escaped
+/// stays as it is, backslashes included.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    if is_harmless(text) { text.to_owned() } else { escaped(text) }
+}
+
+/// Whether a text can be shown as it is, on one line.
+#[must_use]
+pub fn is_harmless(text: &str) -> bool {
+    shown(text) == text
+}
+
+/// The rule itself; quotes are harmless, and stay.
+fn escaped(text: &str) -> String {
+    text.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"")
+}
+
+/// As [`escaped`], with the backslashes as they were.
+fn shown(text: &str) -> String {
+    escaped(text).replace("\\\\", "\\")
+}
+
+/// Adds `more` to `kept` as long as there is room.
+pub fn collect(kept: &mut Vec<u8>, more: &[u8]) {
+    let room = MAX_BYTES.saturating_sub(kept.len());
+    kept.extend_from_slice(&more[..more.len().min(room)]);
+}
+
+fn bounded(mut text: String) -> String {
+    if let Some((at, _)) = text.char_indices().nth(MAX_CHARS) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
+}
+
+/// A carriage return starts the line anew, so that only the text after the last one was meant to stay.
+fn last_state(line: &str) -> &str {
+    line.trim_end_matches('\r').rsplit('\r').find(|part| !part.trim().is_empty()).unwrap_or_default()
+}
+
+/// Removes CSI (`ESC [ … letter`) and OSC (`ESC ] … BEL`) sequences and the introducer of any other.
+fn without_sequences(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '\u{1b}' {
+            out.push(c);
+            continue;
+        }
+        match chars.peek() {
+            Some('[') => {
+                chars.next();
+                while chars.next_if(|c| matches!(c, ' '..='?')).is_some() {}
+                chars.next_if(|c| matches!(c, '@'..='~'));
+            }
+            Some(']') => {
+                while chars.next_if(|c| !matches!(c, '\u{7}' | '\u{1b}' | '\n')).is_some() {}
+                chars.next_if_eq(&'\u{7}');
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_safe_to_print() {
+        let check = |raw: &[u8], expect: &str| assert_eq!(clean(raw), expect);
+        check(b"  \n", "");
+        check(b"policy says no\n", "policy says no");
+        check(b"\x1b[31;1mred\x1b[0m text", "red text");
+        check(b"\x1b]0;title\x07shown", "shown");
+        check(b"Counting 1%\rCounting 100%, done.\r\nnext\r\n", "Counting 100%, done.\nnext");
+        check(b"bell\x07 nul\x00", "bell\\u{7} nul\\0");
+        check(br#"C:\new 'x' "y""#, r#"C:\new 'x' "y""#);
+        check("right\u{202e}left".as_bytes(), "right\\u{202e}left");
+        check(b"\xff", "\u{fffd}");
+        assert_eq!(clean(&[b'x'; 5_000]).chars().count(), MAX_CHARS + 1);
+    }
+    /// Every character that does something else than be seen, wherever it stands and whoever shows it.
+    #[test]
+    fn nothing_acts() {
+        let controls = ('\0'..='\u{1f}').chain('\u{7f}'..='\u{9f}').filter(|c| !matches!(c, '\n' | '\r'));
+        let separators = ['\u{2028}', '\u{2029}'];
+        let directions =
+            ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}').chain(['\u{200e}', '\u{200f}', '\u{61c}']);
+        let widthless = ('\u{200b}'..='\u{200d}').chain('\u{2060}'..='\u{2064}').chain([
+            '\u{feff}',
+            '\u{ad}',
+            '\u{180e}',
+            '\u{e0041}',
+        ]);
+        for c in controls.chain(separators).chain(directions).chain(widthless) {
+            let text = format!("a{c}b");
+            for shown in [one_line(&text, 10), escape(&text), clean(text.as_bytes())] {
+                assert!(!shown.contains(c), "{c:?}: {shown:?}");
+            }
+            assert!(!is_harmless(&text), "{c:?}");
+        }
+        for text in ["plain", "über/größe.yaml", r"C:\x", "it's \"quoted\"", "日本語", "🦀", "a\u{301}"] {
+            assert!(is_harmless(text), "{text}");
+            assert_eq!((escape(text), clean(text.as_bytes())), (text.to_owned(), text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn one_line_is_bounded_and_cannot_be_forged() {
+        assert_eq!(one_line("äöü", 3), "äöü");
+        assert_eq!(one_line("äöü!", 3), "äöü…");
+        assert_eq!(one_line("a\nb\tc\r\0", 100), r"a\nb\tc\r\0");
+        assert_eq!(one_line(r"a\nb", 100), r"a\\nb");
+        assert_eq!(escape("a\nb\\n"), r"a\nb\\n");
+    }
+}
