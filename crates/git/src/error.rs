@@ -364,10 +364,12 @@ fn seconds(duration: Duration) -> String {
     }
 }
 
+/// The remote's words behind a colon, on one line: a line of theirs must not look like one of ours.
 fn said(words: &str) -> String {
-    match words.is_empty() {
+    let lines: Vec<&str> = words.lines().collect();
+    match lines.is_empty() {
         true => String::new(),
-        false => format!(": {words}"),
+        false => format!(": {}", lines.join("; ")),
     }
 }
 
@@ -384,4 +386,20 @@ fn on(branch: Option<&str>) -> String {
 
 fn place(path: Option<&PathBuf>) -> impl fmt::Display {
     path.map(|path| format!(" {}", path.display())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_remote_stay_on_one_line() {
+        let denied = |words: &str| {
+            let (remote, tried) = ("https://a.io/x".to_owned(), "no login".to_owned());
+            Error::Denied { remote, tried, status: Some(403), words: words.to_owned() }.to_string()
+        };
+        assert_eq!(denied(""), "https://a.io/x denied access with no login");
+        assert_eq!(denied("no"), "https://a.io/x denied access with no login: no");
+        assert_eq!(denied("no\nERROR fake"), "https://a.io/x denied access with no login: no; ERROR fake");
+    }
 }
