@@ -12,6 +12,7 @@
 //! - Everything is bounded. A template has 256 KiB at most and nests 64 deep, its output has 1 MiB, its calls nest 160
 //!   deep, its loops and lists of numbers have 100,000 steps, and all that it does costs from a budget of four million
 //!   units of work. It never panics and never runs on.
+//! - The calendar ends with the year 9999.
 //! - Text is UTF-8. Where Go would cut a character in half (`trunc`, `substr`, `abbrev`), the rest of that character
 //!   is U+FFFD. Complex numbers are refused when the template is parsed.
 //!

@@ -3,6 +3,7 @@
 //! The `regex` crate has the tables and compares names as Go does since 1.25, without regard to case, underscores, hyphens
 //! and spaces. It knows more kinds of names (properties such as `Alphabetic`, short names of scripts such as `Grek`, an `is`
 //! in front), which would make a pattern valid here and not there: so a name is asked for as a category or a script alone.
+//! Only scripts that Unicode has had since its version 15 are known here and not yet to Go.
 
 /// The scripts whose name has four letters. Any other script of four letters is a short name, which Go does not know.
 const SCRIPTS_OF_FOUR_LETTERS: [&str; 9] = ["ahom", "cham", "kawi", "lisu", "miao", "modi", "newa", "thai", "toto"];

@@ -1,7 +1,9 @@
 //! The functions that Go's package brings.
+//!
+//! Their failures name Go's reflection where Go's do: a user finds the same words elsewhere.
 
 use crate::quote;
-use crate::template::compare::{eq, ge, gt, le, lt, ne};
+use crate::template::compare::{equals_any, less, less_or_equal};
 use crate::template::context::{Context, Failure};
 use crate::template::format::{sprint, sprintf, sprintln};
 use crate::template::function::{Function, Special, text};
@@ -35,12 +37,12 @@ pub(crate) const TABLE: &[Function] = &[
         let rest = arguments.get(1..).unwrap_or_default();
         context.string(sprintf(context, text(arguments, 0), rest)?)
     }),
-    Function::variadic("eq", &[REFLECT], REFLECT, eq),
-    Function::new("ne", &[REFLECT, REFLECT], ne),
-    Function::new("lt", &[REFLECT, REFLECT], lt),
-    Function::new("le", &[REFLECT, REFLECT], le),
-    Function::new("gt", &[REFLECT, REFLECT], gt),
-    Function::new("ge", &[REFLECT, REFLECT], ge),
+    Function::variadic("eq", &[REFLECT], REFLECT, |context, a| equals_any(context, a).map(Value::Bool)),
+    Function::new("ne", &[REFLECT, REFLECT], |context, a| equals_any(context, a).map(|equal| Value::Bool(!equal))),
+    Function::new("lt", &[REFLECT, REFLECT], |_, a| less(a).map(Value::Bool)),
+    Function::new("le", &[REFLECT, REFLECT], |context, a| less_or_equal(context, a).map(Value::Bool)),
+    Function::new("gt", &[REFLECT, REFLECT], |context, a| less_or_equal(context, a).map(|less| Value::Bool(!less))),
+    Function::new("ge", &[REFLECT, REFLECT], |_, a| less(a).map(|less| Value::Bool(!less))),
 ];
 
 /// The arguments as text, the way an action prints them.

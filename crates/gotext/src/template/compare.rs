@@ -1,47 +1,29 @@
 //! `eq`, `ne`, `lt`, `le`, `gt`, `ge` with Go's rules, and Go's deep equality.
+//!
+//! The template functions compare basic types of one kind (all integers are one) and complain about others; deep equality,
+//! which sprig's functions on lists use, takes anything and tells types apart.
 
 use crate::template::MAX_VALUE_DEPTH;
 use crate::template::context::{Context, Failure, too_deep};
 use crate::template::format;
 use crate::template::value::Value;
 
-/// `eq`: whether the first argument equals one of the others.
-pub(crate) fn eq(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
+/// `eq`: whether the first argument equals one of the others. `ne` is its opposite.
+pub(crate) fn equals_any(context: &Context, arguments: &[Value]) -> Result<bool, Failure> {
     let Some((first, others)) = arguments.split_first().filter(|(_, others)| !others.is_empty()) else {
         return Err(Failure::call("missing argument for comparison"));
     };
     for other in others {
         if equal(context, first, other)? {
-            return Ok(Value::Bool(true));
+            return Ok(true);
         }
     }
-    Ok(Value::Bool(false))
+    Ok(false)
 }
 
-/// `ne`.
-pub(crate) fn ne(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    let equal = eq(context, arguments)?;
-    Ok(Value::Bool(!equal.is_true()))
-}
-
-/// `lt`.
-pub(crate) fn lt(_: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    less(arguments).map(Value::Bool)
-}
-
-/// `le`.
-pub(crate) fn le(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    if less(arguments)? { Ok(Value::Bool(true)) } else { eq(context, arguments) }
-}
-
-/// `gt`.
-pub(crate) fn gt(context: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    le(context, arguments).map(|value| Value::Bool(!value.is_true()))
-}
-
-/// `ge`.
-pub(crate) fn ge(_: &Context, arguments: &[Value]) -> Result<Value, Failure> {
-    less(arguments).map(|less| Value::Bool(!less))
+/// `le`: below or equal. `gt` is its opposite, which makes NaN greater than everything.
+pub(crate) fn less_or_equal(context: &Context, arguments: &[Value]) -> Result<bool, Failure> {
+    Ok(less(arguments)? || equals_any(context, arguments)?)
 }
 
 fn incompatible(a: &Value, b: &Value) -> Failure {
@@ -107,7 +89,8 @@ fn is_comparable(value: &Value, depth: usize) -> bool {
     }
 }
 
-fn less(arguments: &[Value]) -> Result<bool, Failure> {
+/// `lt`: whether the first of two arguments is below the second. The other comparisons follow from it, as in Go.
+pub(crate) fn less(arguments: &[Value]) -> Result<bool, Failure> {
     let [a, b] = arguments else { return Err(Failure::call("missing argument for comparison")) };
     if !is_basic(a) || !is_basic(b) {
         return Err(Failure::call("invalid type for comparison"));

@@ -1,4 +1,7 @@
 //! Go's notation of floats.
+//!
+//! Digits are those of the standard library, which are exact or the shortest that read back, as in Go; only exponents are
+//! written in another way (`1e+06`, two digits at least), and begin at other sizes.
 
 use crate::template::print::Flags;
 
@@ -15,12 +18,7 @@ pub(crate) fn format(value: f64, verb: char, flags: &Flags) -> Option<String> {
         _ => return None,
     };
     let precision = flags.precision.or(default).map(|precision| precision.min(MAX_PRECISION));
-    let sign = match (value.is_sign_negative() && !value.is_nan(), flags.plus, flags.space) {
-        (true, _, _) => "-",
-        (_, true, _) => "+",
-        (_, _, true) => " ",
-        _ => "",
-    };
+    let sign = flags.sign(value.is_sign_negative() && !value.is_nan());
     if value.is_nan() {
         return Some(format!("{sign}NaN"));
     }

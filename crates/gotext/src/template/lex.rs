@@ -274,8 +274,12 @@ impl<'t> Lexer<'t> {
     }
 
     fn number(&mut self) -> Token {
-        if self.scan_number() {
+        let valid = self.scan_number();
+        if valid && !matches!(self.peek(), Some('+' | '-')) {
             return self.emit(Kind::Number);
+        }
+        if valid {
+            self.scan_number(); // A sum is no number, and a complex one not known here.
         }
         let text = quote(&self.text[self.start..self.position]);
         self.error(format!("bad number syntax: {text}"))

@@ -1,4 +1,7 @@
 //! How Go prints a value under one verb.
+//!
+//! Go's rules for `%v` of each type, for the flags and the width, and for the notes such as `%!d(string=x)` that stand in
+//! the output where verb and value do not fit: `fmt` has no errors.
 
 use crate::quote::{backquote, is_printable, is_printable_ascii, quote_in};
 use crate::template::context::{Context, Failure, too_deep};
@@ -20,6 +23,18 @@ pub(crate) struct Flags {
     pub(crate) sharp_v: bool,
     pub(crate) width: Option<usize>,
     pub(crate) precision: Option<usize>,
+}
+
+impl Flags {
+    /// What stands in front of a number.
+    pub(crate) fn sign(&self, negative: bool) -> &'static str {
+        match (negative, self.plus, self.space) {
+            (true, _, _) => "-",
+            (_, true, _) => "+",
+            (_, _, true) => " ",
+            _ => "",
+        }
+    }
 }
 
 /// Text that is being printed.
@@ -51,11 +66,14 @@ impl<'c> Printer<'c> {
         Ok(())
     }
 
-    /// Appends text, padded to the width.
+    /// Appends text, padded to the width with spaces, or with zeros where the flags say so.
     fn pad(&mut self, text: &str) -> Result<(), Failure> {
+        self.pad_with(text, if self.flags.zero && !self.flags.minus { '0' } else { ' ' })
+    }
+
+    fn pad_with(&mut self, text: &str, filler: char) -> Result<(), Failure> {
         let missing = self.flags.width.unwrap_or(0).saturating_sub(text.chars().count());
         self.check(text.len() + missing)?;
-        let filler = if self.flags.zero && !self.flags.minus { '0' } else { ' ' };
         let padding = std::iter::repeat_n(filler, missing);
         if self.flags.minus {
             self.out.push_str(text);
@@ -243,19 +261,11 @@ impl<'c> Printer<'c> {
 
     /// Pads digits with zeros and puts prefix and sign before them.
     fn digits(&mut self, digits: String, negative: bool, verb: char) -> Result<(), Failure> {
-        let Flags { plus, minus, space, sharp, zero, width, precision, .. } = self.flags;
+        let Flags { minus, sharp, zero, width, precision, .. } = self.flags;
         if precision == Some(0) && digits == "0" {
-            self.flags.zero = false;
-            let result = self.pad("");
-            self.flags.zero = zero;
-            return result;
+            return self.pad_with("", ' ');
         }
-        let sign = match (negative, plus, space) {
-            (true, _, _) => "-",
-            (_, true, _) => "+",
-            (_, _, true) => " ",
-            _ => "",
-        };
+        let sign = self.flags.sign(negative);
         let wanted = match (precision, width) {
             (Some(precision), _) => precision,
             (None, Some(width)) if zero && !minus => width.saturating_sub(sign.len()),
@@ -271,10 +281,7 @@ impl<'c> Printer<'c> {
             'X' if sharp => "0X",
             _ => "",
         };
-        self.flags.zero = false;
-        let result = self.pad(&format!("{sign}{prefix}{padded}"));
-        self.flags.zero = zero;
-        result
+        self.pad_with(&format!("{sign}{prefix}{padded}"), ' ')
     }
 
     fn unicode(&mut self, kind: IntKind, bits: i64) -> Result<(), Failure> {
@@ -285,10 +292,7 @@ impl<'c> Printer<'c> {
         if self.flags.sharp && is_printable(c) {
             text.push_str(&format!(" '{c}'"));
         }
-        let zero = std::mem::take(&mut self.flags.zero);
-        let result = self.pad(&text);
-        self.flags.zero = zero;
-        result
+        self.pad_with(&text, ' ')
     }
 
     /// Prints a float that has its sign in front already.
@@ -305,10 +309,6 @@ impl<'c> Printer<'c> {
             self.flags.width = width;
             return result;
         }
-        let zero = self.flags.zero;
-        self.flags.zero = zero && finite;
-        let result = self.pad(text);
-        self.flags.zero = zero;
-        result
+        if finite { self.pad(text) } else { self.pad_with(text, ' ') }
     }
 }

@@ -22,6 +22,9 @@ impl Time {
             let shown = &layout_rest[before.len()..layout_rest.len() - after.len()];
             let mismatch = || ParseTimeError::Mismatch(rest.to_owned(), shown.to_owned());
             rest = read.element(element, rest).ok_or_else(mismatch)?;
+            if let Some(what) = read.out_of_range {
+                return Err(ParseTimeError::Range(what));
+            }
             // Go takes a fraction after the seconds even when the layout has none.
             if matches!(element, Element::Second(_)) && !after.starts_with(['.', ',']) {
                 rest = read.optional_fraction(rest);
@@ -60,6 +63,8 @@ struct Reading {
     second: i64,
     nanoseconds: u32,
     offset: i32,
+    /// What a number that was read is too large for. Go says so at once, and only of days in the end.
+    out_of_range: Option<&'static str>,
 }
 
 /// Cuts off a number of between `least` and `most` digits.
@@ -101,6 +106,15 @@ impl Reading {
             Element::ZoneName => return text.strip_prefix("UTC").or_else(|| self.zone_name(text)),
             Element::Offset { colon, zulu } => return self.zone(text, colon, zulu),
         };
+        let (limits, what) = match element {
+            Element::Month(_) => (1..=12, "month"),
+            Element::Hour => (0..=23, "hour"),
+            Element::Hour12(_) => (0..=12, "hour"),
+            Element::Minute(_) => (0..=59, "minute"),
+            Element::Second(_) => (0..=59, "second"),
+            _ => (0..=i64::MAX, ""),
+        };
+        self.out_of_range = (!limits.contains(&value)).then_some(what);
         match element {
             Element::Year => self.year = Some(value),
             Element::ShortYear => self.year = Some(if value >= 69 { 1900 + value } else { 2000 + value }),
@@ -153,17 +167,15 @@ impl Reading {
     }
 
     fn time(self) -> Result<Time, ParseTimeError> {
-        let out_of_range = ParseTimeError::Range;
         let hour = match self.afternoon {
             Some(true) if self.hour < 12 => self.hour + 12,
             Some(false) if self.hour == 12 => 0,
             _ => self.hour,
         };
         let date = self.date()?;
-        let hour = small(hour).filter(|hour| *hour < 24).ok_or(out_of_range("hour"))?;
-        let minute = small(self.minute).filter(|minute| *minute < 60).ok_or(out_of_range("minute"))?;
-        let second = small(self.second).filter(|second| *second < 60).ok_or(out_of_range("second"))?;
-        let clock = Clock::new(hour, minute, second, 0).map_err(|_| out_of_range("hour"))?;
+        let clock = small(hour).zip(small(self.minute)).zip(small(self.second));
+        let clock = clock.and_then(|((hour, minute), second)| Clock::new(hour, minute, second, 0).ok());
+        let clock = clock.ok_or(ParseTimeError::Range("hour"))?;
         let seconds = EPOCH.duration_until(date.to_datetime(clock)).as_secs() - i64::from(self.offset);
         Ok(Time { seconds, nanoseconds: self.nanoseconds, offset: self.offset })
     }
