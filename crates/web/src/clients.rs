@@ -1,15 +1,16 @@
 //! HTTP clients, one for each way to a server, so that connections are reused.
 //!
-//! Building a client reads the system's certificate authorities, which takes milliseconds; one for each repository would pay
-//! that, and a TLS handshake, a thousand times. What makes one client differ from another is a [`Route`]; what all clients of
-//! one user have in common is [`Common`].
+//! A client for each repository would pay for a TLS handshake and for the system's certificate authorities a thousand times. What
+//! makes one client differ from another is a [`Route`]; what all clients of one user have in common is [`Common`]. The
+//! authorities are read once for all of them, when the first is built that may have to trust somebody.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use access::{Distinct, ExposeSecret as _, Fingerprint, Login, Marks, TlsIdentity};
 use indexmap::IndexMap;
-use reqwest::ClientBuilder;
+use reqwest::{Certificate, ClientBuilder};
+use rustls::RootCertStore;
 use secrecy::zeroize::Zeroizing;
 use url::Url;
 
@@ -96,7 +97,7 @@ pub enum Unusable {
 #[derive(Debug)]
 pub struct Clients {
     common: Common,
-    known: Mutex<IndexMap<Fingerprint, Kept>>,
+    known: Mutex<IndexMap<(Fingerprint, Trust), Kept>>,
 }
 
 /// A client, and whether it can trust anybody.
@@ -106,14 +107,23 @@ struct Kept {
     trust: Trust,
 }
 
-/// Whether there are certificate authorities at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whom a client trusts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Trust {
-    /// Those of the system, and those configured.
+    /// The authorities of the system, and those configured.
     Authorities,
-    /// None, so that only plain HTTP can work.
+    /// Nobody, so that only plain HTTP can work.
     Nobody,
 }
+
+/// The certificate authorities of the system, where `SSL_CERT_FILE` and `SSL_CERT_DIR` do not name others. Reading them opens
+/// hundreds of files, which was two thirds of what a run with nothing to do costs.
+static SYSTEM: LazyLock<Vec<Certificate>> = LazyLock::new(|| {
+    let found = rustls_native_certs::load_native_certs().certs.into_iter();
+    // One that cannot be used is none; it must not spoil the others.
+    let usable = found.filter(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
+    usable.filter_map(|certificate| Certificate::from_der(&certificate).ok()).collect()
+});
 
 impl Clients {
     /// Creates an empty cache. Nothing is built yet.
@@ -132,20 +142,23 @@ impl Clients {
             ProxyChoice::Environment if is_loopback(to) => ProxyChoice::Direct,
             chosen => chosen,
         };
-        let kept = self.find(&Route { proxy, ..route.clone() })?;
+        // No proxy is on the way that might be spoken to by TLS.
+        let is_plain = to.scheme() == "http" && matches!(proxy, ProxyChoice::Direct);
+        let trust = if is_plain { Trust::Nobody } else { Trust::Authorities };
+        let kept = self.find(&Route { proxy, ..route.clone() }, trust)?;
         match (kept.trust, to.scheme()) {
             (Trust::Nobody, "https") => Err(Unusable::NoAuthorities),
             _ => Ok(kept.http),
         }
     }
 
-    fn find(&self, route: &Route<'_>) -> Result<Kept, Unusable> {
-        let key = route.fingerprint();
+    fn find(&self, route: &Route<'_>, trust: Trust) -> Result<Kept, Unusable> {
+        let key = (route.fingerprint(), trust);
         // A client is built while the lock is held: it takes milliseconds, and many ask for the same at first.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = match known.shift_remove(&key) {
             Some(kept) => kept,
-            None => build(&self.common, route)?,
+            None => build(&self.common, route, trust)?,
         };
         if known.len() >= MAX_CLIENTS {
             known.shift_remove_index(0);
@@ -176,19 +189,17 @@ impl Distinct for Route<'_> {
     }
 }
 
-fn build(common: &Common, route: &Route<'_>) -> Result<Kept, Unusable> {
-    let authorities = authorities(&route.authorities)?;
-    let has_own = !authorities.is_empty();
-    match configure(common, route)?.tls_certs_merge(authorities).build() {
-        Ok(http) => Ok(Kept { http, trust: Trust::Authorities }),
-        Err(error) if has_own => Err(Unusable::Certificates(reason(&error))),
-        // A machine without authorities, such as a bare container, must still reach its plain HTTP servers.
-        Err(_) => {
-            let bare = configure(common, route)?.tls_certs_only([]).build();
-            let http = bare.map_err(|error| Unusable::Certificates(reason(&error)))?;
-            Ok(Kept { http, trust: Trust::Nobody })
-        }
+/// Builds a client. It trusts nobody if that is wanted, and on a machine without authorities, such as a bare container, which must
+/// still reach its plain HTTP servers.
+fn build(common: &Common, route: &Route<'_>, wanted: Trust) -> Result<Kept, Unusable> {
+    let mut all = authorities(&route.authorities)?;
+    match wanted {
+        Trust::Authorities => all.extend(SYSTEM.iter().cloned()),
+        Trust::Nobody => all.clear(),
     }
+    let trust = if all.is_empty() { Trust::Nobody } else { Trust::Authorities };
+    let http = configure(common, route)?.tls_certs_only(all).build();
+    Ok(Kept { http: http.map_err(|error| Unusable::Certificates(reason(&error)))?, trust })
 }
 
 /// Everything but the authorities.
@@ -285,7 +296,9 @@ mod tests {
         let clients = clients();
         let addresses: Vec<String> = (0..=MAX_CLIENTS).map(|number| format!("http://proxy-{number}:3128")).collect();
         let get = |at: usize| clients.get(&route(&addresses[at]), &url("http://a.io/")).unwrap();
-        let has = |at: usize| clients.known.lock().unwrap().contains_key(&route(&addresses[at]).fingerprint());
+        let has = |at: usize| {
+            clients.known.lock().unwrap().contains_key(&(route(&addresses[at]).fingerprint(), Trust::Authorities))
+        };
         (0..MAX_CLIENTS).for_each(|at| drop(get(at)));
         drop(get(0));
         drop(get(MAX_CLIENTS));
@@ -321,12 +334,13 @@ mod tests {
     fn this_machine_is_reached_without_the_proxy_of_the_environment() {
         let clients = clients();
         let route = Route { proxy: ProxyChoice::Environment, ..route("") };
-        clients.get(&route, &url("http://127.0.0.1:5000/")).unwrap();
+        let has = |route: &Route<'_>, trust| clients.known.lock().unwrap().contains_key(&(route.fingerprint(), trust));
         let direct = Route { proxy: ProxyChoice::Direct, ..route.clone() };
-        assert!(clients.known.lock().unwrap().contains_key(&direct.fingerprint()));
-        assert!(!clients.known.lock().unwrap().contains_key(&route.fingerprint()));
+        clients.get(&route, &url("http://127.0.0.1:5000/")).unwrap();
+        assert!(has(&direct, Trust::Nobody), "plain HTTP needs nobody to trust");
+        assert!(!has(&route, Trust::Authorities) && !has(&route, Trust::Nobody));
         clients.get(&route, &url("http://a.io/")).unwrap();
-        assert!(clients.known.lock().unwrap().contains_key(&route.fingerprint()));
+        assert!(has(&route, Trust::Authorities), "the proxy may be spoken to by TLS");
     }
 
     #[test]
