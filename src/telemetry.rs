@@ -43,6 +43,7 @@ fn directives(verbosity: u8) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use std::path::Path;
 
     use super::*;

@@ -186,7 +186,7 @@ fn named<'p>(policies: &'p [Arc<ImagePolicy>], text: &str) -> Result<&'p Arc<Ima
         return Err(Failure::usage(message, hint(policies, "", text)));
     };
     policies.iter().find(|policy| policy.id.namespace == namespace && policy.id.name == name).ok_or_else(|| {
-        Failure::usage(format!("no policy {namespace}:{name} is configured"), hint(policies, namespace, name)).into()
+        Failure::usage(format!("no policy {namespace}:{name} is configured"), hint(policies, namespace, name))
     })
 }
 

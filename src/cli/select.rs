@@ -136,8 +136,7 @@ fn tags(arguments: &Arguments) -> Result<Vec<String>> {
         return Err(Failure::usage(
             "no tags given",
             "pass tags as arguments, one a line on stdin, or --image REPOSITORY",
-        )
-        .into());
+        ));
     }
     Ok(streams::input()?.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }

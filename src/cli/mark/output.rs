@@ -51,7 +51,6 @@ impl Delivery<'_> {
         policies::extended(self.arguments.dialect(), existing, groups).map_err(|error| {
             let path = self.arguments.config.as_deref().unwrap_or(Path::new("")).display().to_string();
             Failure::usage(format!("cannot add policies to {path}: {error}"), "name a file of its own with --config")
-                .into()
         })
     }
 
