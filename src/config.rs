@@ -61,7 +61,6 @@ mod report;
 mod secrets;
 mod select;
 mod source;
-mod suggest;
 mod text;
 mod value;
 mod yaml;
@@ -79,7 +78,6 @@ use self::source::{Origin, Source};
 pub use self::notice::{Effect, Notice};
 pub use self::problem::{Error, Problem, Related, Style};
 pub(crate) use self::source::{MAX_FILES, MAX_FOLDER_DEPTH};
-pub(crate) use self::suggest::nearest;
 
 /// Tags that are dropped where `exclusionList` is absent or empty: those of signatures.
 pub(crate) const DEFAULT_EXCLUSION: &str = r"^.*\.sig$";

@@ -146,7 +146,7 @@ impl<'r> Remote<'r> {
             return Ok(Written::Nothing(held(&job.report.holds, guards.everything.as_ref())));
         }
         job.report.edits = plan.edits;
-        job.report.message = aside(|| plan::message(job.part(), &[])).map_err(Error::Message)?;
+        job.report.message = aside(|| plan::message(job.contribution(), &[])).map_err(Error::Message)?;
         let failed = |source| Error::git("read", &automation.remote.url, source);
         let edits = job.report.edits.iter().map(|edit| git::Edit { path: edit.path.clone(), bytes: edit.new.clone() });
         let details = new_commit(head.tip, automation, job.report.message.clone(), self.context.now);

@@ -170,8 +170,8 @@ impl<'a> Made<'a> {
 
     /// Makes one commit of those of all its automations, of which each stands on the one before.
     async fn join(&mut self, mirror: &Mirror, context: Context<'_>) -> Result<(), Error> {
-        let others: Vec<plan::Part<'_>> = self.jobs[1..].iter().map(Job::part).collect();
-        let message = aside(|| plan::message(self.jobs[0].part(), &others)).map_err(Error::Message)?;
+        let others: Vec<plan::Contribution<'_>> = self.jobs[1..].iter().map(Job::contribution).collect();
+        let message = aside(|| plan::message(self.jobs[0].contribution(), &others)).map_err(Error::Message)?;
         let details = new_commit(self.parent, self.jobs[0].automation, message.clone(), context.now);
         let failed = |source| Error::git("read", &self.jobs[0].report.url, source);
         let snapshot = mirror.snapshot(self.commit).await.map_err(failed)?;

@@ -67,8 +67,8 @@ impl<'a> Job<'a> {
     }
 
     /// What this automation has in its commit.
-    pub(super) fn part(&self) -> plan::Part<'_> {
-        plan::Part { automation: self.automation, edits: &self.report.edits, selections: &self.selections }
+    pub(super) fn contribution(&self) -> plan::Contribution<'_> {
+        plan::Contribution { automation: self.automation, edits: &self.report.edits, selections: &self.selections }
     }
 
     /// Ends with an outcome.

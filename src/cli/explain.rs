@@ -10,6 +10,7 @@ use std::sync::Arc;
 use image::{Repository, Tag};
 use tagwright_core::automation::ImagePolicy;
 use tagwright_core::explain::{self, Ages, Fate, Tags};
+use tagwright_core::spelling;
 
 use self::left::Left;
 use super::{Ending, Output, streams};
@@ -197,7 +198,7 @@ fn hint(policies: &[Arc<ImagePolicy>], namespace: &str, name: &str) -> String {
     }
     let known: Vec<String> = policies.iter().map(|policy| policy.id.marker()).collect();
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
-    if let Some(nearest) = config::nearest(&format!("{namespace}:{name}"), &names) {
+    if let Some(nearest) = spelling::nearest(&format!("{namespace}:{name}"), &names) {
         return format!("did you mean {nearest}?");
     }
     match names.len() {

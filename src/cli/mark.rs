@@ -125,7 +125,7 @@ fn read(directory: &Path) -> Result<Vec<File>> {
             streams::talk(&format!("note: {}: left alone, it says that it is generated", file.path));
         }
         for it in &file.inventory.overrides {
-            let line = it.sites.first().map_or(0, |site| site.line);
+            let line = it.scalars.first().map_or(0, |scalar| scalar.line);
             let why = format!("the repository of {} ({}) is not found", it.keys, it.tag);
             streams::talk(&format!("note: {}:{line}: left alone, {why}", file.path));
         }

@@ -1,8 +1,8 @@
 //! Names of policies and automations on the command line, and what was meant by one that does not exist.
 
 use tagwright_core::automation::ObjectName;
+use tagwright_core::spelling;
 
-use crate::config;
 use crate::failure::{Failure, Result};
 use crate::wire::status::{AutomationStatus, PolicyStatus, Status};
 
@@ -70,7 +70,7 @@ pub(super) fn meant(kind: ObjectKind, name: &ObjectName, status: &Status) -> Opt
     }
     let known: Vec<String> = known.iter().map(|name| kind.written(name)).collect();
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
-    Some(format!("did you mean {}?", config::nearest(&kind.written(name), &names)?))
+    Some(format!("did you mean {}?", spelling::nearest(&kind.written(name), &names)?))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use tagwright_core::automation::{Automation, Commit, ImagePolicy, ObjectName, Part, Remote};
+use tagwright_core::automation::{Automation, Commit, Element, ImagePolicy, ObjectName, Remote};
+use tagwright_core::spelling::nearest;
 
 use super::DEFAULT_GIT_TIMEOUT;
 use super::checkout;
@@ -13,7 +14,6 @@ use super::policies::{Context, floor, in_namespace};
 use super::raw::{self, GitRepository, Scope, SourceOf};
 use super::remote::Transport;
 use super::report::{Checked, Finding, Report, Reported};
-use super::suggest::nearest;
 use super::text::Text;
 use super::yaml::Place;
 
@@ -90,12 +90,12 @@ fn automation(
 /// Remembers where the automation and its parts are.
 fn origins(report: &Report, raw: &raw::Automation) {
     let id = &raw.meta.id;
-    report.origin(Part::Automation(id.clone()), raw.meta.place);
+    report.origin(Element::Automation(id.clone()), raw.meta.place);
     for (path, place) in &raw.paths.places {
-        report.origin(Part::Path(id.clone(), path.clone()), *place);
+        report.origin(Element::Path(id.clone(), path.clone()), *place);
     }
     for (line, place) in &raw.message.lines {
-        report.origin(Part::Message(id.clone(), *line), *place);
+        report.origin(Element::Message(id.clone(), *line), *place);
     }
 }
 

@@ -9,9 +9,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use granit_parser::ScalarStyle;
+use tagwright_core::spelling::{listed, nearest};
 
 use super::report::{Finding, Report, quoted};
-use super::suggest::{listed, nearest};
 use super::text::Text;
 use super::value::{self, Units};
 use super::yaml::{Node, Place, Value};

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use tagwright_core::automation::ObjectName;
+use tagwright_core::spelling::{listed, nearest};
 
 use super::decode::Fields;
 use super::guards::{ALLOW_DOWNGRADE, Annotated, EXCLUDE, MINIMUM_AGE};
 use super::raw::Meta;
 use super::report::{Finding, Report, quoted};
 use super::source::Origin;
-use super::suggest::{listed, nearest};
 use super::text::Text;
 use super::value;
 use super::yaml::{self, Node, Place, SyntaxError, Value};

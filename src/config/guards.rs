@@ -10,11 +10,11 @@ use gotext::pattern::Pattern;
 use image::is_tag;
 use jiff::tz::TimeZone;
 use tagwright_core::automation::{Batch, Cron, Deny, Gather, Guards, Window};
+use tagwright_core::spelling::{listed, nearest};
 
 use super::MAX_EXCLUSIONS;
 use super::decode::Fields;
 use super::report::{Finding, Report, quoted};
-use super::suggest::{listed, nearest};
 use super::text::Text;
 use super::value::{self, Units};
 use super::yaml::Place;

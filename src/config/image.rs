@@ -7,11 +7,11 @@ use gotext::version::Range;
 use image::Repository;
 use tagwright_core::automation::{DigestReflection, ObjectName, Schedule};
 use tagwright_core::policy::{Direction, Filter, Order, Policy};
+use tagwright_core::spelling::{listed, nearest};
 
 use super::decode::Fields;
 use super::raw::ImageRepository;
 use super::report::{Finding, Report, quoted};
-use super::suggest::{listed, nearest};
 use super::text::Text;
 use super::value::Units;
 use super::yaml::Place;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ::image::Repository;
 use tagwright_core::automation::{Author, Batch, DigestReflection, Gather, ObjectName, Schedule};
 use tagwright_core::message::KUBEVELA_AUTHOR;
+use tagwright_core::spelling::nearest;
 
 use super::decode::Fields;
 use super::document::{Object, open};
@@ -19,7 +20,6 @@ use super::raw::{
 use super::remote::Address;
 use super::report::{Finding, Report, quoted};
 use super::select::Selector;
-use super::suggest::nearest;
 use super::text::Text;
 use super::value::Units;
 use super::yaml::Place;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::{self, RegistryLogin, Tls};
-use tagwright_core::automation::{ImagePolicy, ImageRepository, ObjectName, Part, Schedule};
+use tagwright_core::automation::{Element, ImagePolicy, ImageRepository, ObjectName, Schedule};
+use tagwright_core::spelling::nearest;
 
 use super::credentials;
 use super::gather::Pool;
 use super::raw::{self, RepositoryOf};
 use super::report::{Checked, Finding, Report, Reported};
 use super::secrets::Secrets;
-use super::suggest::nearest;
 use super::text::Text;
 use super::yaml::Place;
 use super::{DEFAULT_CRON_TIMEOUT, MIN_TIMEOUT};
@@ -110,9 +110,9 @@ fn policy(context: &Context<'_>, known: &BTreeMap<ObjectName, Known>, raw: raw::
         RepositoryOf::Own(own) => repository(context, own).map(Arc::new),
         RepositoryOf::Named(id, place) => named(context, known, &raw.meta.id.namespace, id, *place),
     };
-    context.report.origin(Part::Policy(raw.meta.id.clone()), raw.meta.place);
+    context.report.origin(Element::Policy(raw.meta.id.clone()), raw.meta.place);
     if let Some(place) = raw.order {
-        context.report.origin(Part::Order(raw.meta.id.clone()), place);
+        context.report.origin(Element::Order(raw.meta.id.clone()), place);
     }
     Ok(ImagePolicy {
         id: raw.meta.id,

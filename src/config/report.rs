@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use tagwright_core::automation::{Origins, Part};
+use tagwright_core::automation::{Element, Origins};
 use tagwright_core::change::{Excerpt, Location};
 
 use super::notice::{Effect, Notice};
@@ -29,7 +29,7 @@ pub(super) struct Report {
     findings: RefCell<Vec<Finding>>,
     notices: RefCell<Vec<Remark>>,
     /// Where the parts of the configuration are.
-    origins: RefCell<Vec<(Part, Place)>>,
+    origins: RefCell<Vec<(Element, Place)>>,
     /// Values that must not be shown.
     masks: RefCell<Vec<Place>>,
 }
@@ -142,7 +142,7 @@ impl Report {
     }
 
     /// Remembers where a part of the configuration is.
-    pub(super) fn origin(&self, part: Part, place: Place) {
+    pub(super) fn origin(&self, part: Element, place: Place) {
         self.origins.borrow_mut().push((part, place));
     }
 

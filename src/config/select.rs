@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use tagwright_core::spelling::{listed, nearest};
+
 use super::decode::Fields;
 use super::report::{Finding, Report, quoted};
-use super::suggest::{listed, nearest};
 use super::text::Text;
 
 /// Selects objects by their labels; without requirements, all of them.

@@ -133,19 +133,19 @@ fn policy(files: &[File], group: &Group) -> Policy {
 
 fn fields(files: &[File], member: Member) -> Vec<MarkedField> {
     let file = &files[member.file];
-    let sites = file.inventory.images[member.image].free_sites();
+    let scalars = file.inventory.images[member.image].free_scalars();
     let field = |field| match field {
         Field::Image => "image",
         Field::Name => "name",
         Field::Tag => "tag",
         Field::Digest => "digest",
     };
-    sites
-        .map(|site| MarkedField {
+    scalars
+        .map(|scalar| MarkedField {
             file: file.path.clone(),
-            line: site.line,
-            column: site.column,
-            field: field(site.field),
+            line: scalar.line,
+            column: scalar.column,
+            field: field(scalar.field),
         })
         .collect()
 }

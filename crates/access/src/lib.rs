@@ -26,7 +26,7 @@ pub struct Tls {
     pub identity: Option<TlsIdentity>,
 }
 
-/// A client certificate.
+/// A client certificate and its key, for registries and remotes that ask for one.
 #[derive(Debug, Clone)]
 pub struct TlsIdentity {
     /// The certificate chain, leaf first.
@@ -47,13 +47,13 @@ pub struct Proxy {
 /// A user name and a password.
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// The user name.
+    /// The user name; some registries want a fixed word beside a token.
     pub username: String,
     /// The password, which may be empty.
     pub password: Secret,
 }
 
-/// What one image repository needs of its registry.
+/// The access of one image repository to its registry.
 #[derive(Debug, Clone)]
 pub struct Registry {
     /// Entries of `kubernetes.io/dockerconfigjson` and `kubernetes.io/dockercfg` secrets. Empty means that nothing was
@@ -82,10 +82,10 @@ pub struct RegistryLogin {
     pub registry_token: Option<Secret>,
 }
 
-/// What one Git remote needs.
+/// The access of one Git remote.
 #[derive(Debug, Clone)]
 pub struct Git {
-    /// How to log in.
+    /// The credentials; by default those that the machine has.
     pub login: GitLogin,
     /// Certificates, for `https`.
     pub tls: Tls,
@@ -95,7 +95,7 @@ pub struct Git {
     pub timeout: Duration,
 }
 
-/// How to log in to a Git remote.
+/// Credentials of a Git remote, by its transport.
 #[derive(Debug, Clone, Default)]
 pub enum GitLogin {
     /// With what the machine has: `TAGWRIGHT_GIT_USERNAME` and `TAGWRIGHT_GIT_TOKEN`, git's credential helpers, the

@@ -20,14 +20,14 @@ use crate::policy::Policy;
 
 pub use self::cron::{Cron, Error as CronError};
 pub use self::guards::{Batch, Deny, Gather, Guards, Window};
-pub use self::origin::{Origins, Part};
+pub use self::origin::{Element, Origins};
 
 /// Namespace and name of a configured object; `namespace/name` when printed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectName {
     /// The namespace; `default` where none was given.
     pub namespace: String,
-    /// The name.
+    /// The name, unique in the namespace among objects of one kind.
     pub name: String,
 }
 
@@ -48,7 +48,7 @@ impl fmt::Display for ObjectName {
 /// An image repository to poll.
 #[derive(Debug)]
 pub struct ImageRepository {
-    /// The object's name.
+    /// The name of the `ImageRepository`, or of the native automation's image.
     pub id: ObjectName,
     /// The repository, its name as written.
     pub image: Repository,
@@ -56,13 +56,13 @@ pub struct ImageRepository {
     pub exclusions: Vec<Pattern>,
     /// Credentials, certificates, proxy, deadline.
     pub access: access::Registry,
-    /// When to poll.
+    /// The interval or the times at which its tags are listed.
     pub schedule: Schedule,
     /// Suspended repositories are not polled, and their policies select nothing.
     pub suspended: bool,
 }
 
-/// How one tag of an image repository is chosen.
+/// A rule that chooses one tag of an image repository, with all that it needs.
 #[derive(Debug)]
 pub struct ImagePolicy {
     /// The object's name; its marker is `namespace:name`.
@@ -73,7 +73,7 @@ pub struct ImagePolicy {
     pub repository: Arc<ImageRepository>,
     /// Filter and order.
     pub policy: Policy,
-    /// What stands between the tags and a commit.
+    /// Conditions between the tags and a commit.
     pub guards: Guards,
     /// Whether the selection carries a digest.
     pub digest: DigestReflection,
@@ -124,7 +124,7 @@ pub enum DigestReflection {
     Always,
 }
 
-/// When something happens.
+/// An interval, or moments in a calendar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Schedule {
     /// This long after the last time.
@@ -136,11 +136,11 @@ pub enum Schedule {
 /// One configured job.
 #[derive(Debug)]
 pub struct Automation {
-    /// The object's name.
+    /// The name of the automation, which messages and trailers repeat.
     pub id: ObjectName,
-    /// The Git remote.
+    /// The Git remote that is read.
     pub remote: Remote,
-    /// What is checked out.
+    /// The commit whose files are read.
     pub checkout: Checkout,
     /// Files or folders below the root of the repository, cleaned: no `..`, no leading slash; empty is everything.
     pub paths: Vec<String>,
@@ -152,11 +152,11 @@ pub struct Automation {
     pub policies: Vec<Arc<ImagePolicy>>,
     /// The commit to write.
     pub commit: Commit,
-    /// Where it goes.
+    /// The branches and refspecs that the commit is pushed to.
     pub push: Push,
-    /// When to run.
+    /// The interval or the times at which it runs without being asked.
     pub schedule: Schedule,
-    /// What goes into one commit.
+    /// The changes that share one commit.
     pub batch: Batch,
     /// How long changes wait for each other.
     pub gather: Gather,
@@ -175,14 +175,14 @@ pub struct Remote {
     pub access: access::Git,
 }
 
-/// What is checked out. Flux's order of precedence is applied when the configuration is read.
+/// The commit whose files are read. Flux's order of precedence is applied when the configuration is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Checkout {
     /// The remote's default branch.
     DefaultBranch,
-    /// A branch.
+    /// The newest commit of a branch.
     Branch(String),
-    /// A tag.
+    /// The commit behind a tag.
     Tag(String),
     /// The highest tag in a range.
     Semver(gotext::version::Range),
@@ -190,7 +190,7 @@ pub enum Checkout {
     Reference(String),
     /// A commit, perhaps on a branch.
     Commit {
-        /// The full hash.
+        /// The full hash, in hexadecimal.
         id: String,
         /// The branch it is on.
         branch: Option<String>,
@@ -213,7 +213,7 @@ pub struct Push {
 pub struct Commit {
     /// Author and committer.
     pub author: Author,
-    /// The message.
+    /// The template of the message, parsed and tried.
     pub message: Template,
     /// `.Values` of the message.
     pub values: BTreeMap<String, String>,
@@ -234,6 +234,6 @@ impl Commit {
 pub struct Author {
     /// The name, which may be empty.
     pub name: String,
-    /// The address.
+    /// The address, which tells the bot's commits from others.
     pub email: String,
 }

@@ -8,7 +8,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::catalogue::Severity;
-pub use self::location::{Excerpt, Location, MAX_LINE};
+pub(crate) use self::location::MAX_LINE;
+pub use self::location::{Excerpt, Location};
 
 /// The Kubernetes identity of a YAML document; fields the document lacks are empty.
 ///
@@ -110,7 +111,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// The stable code.
+    /// The code as it is printed and documented; it never changes its meaning.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

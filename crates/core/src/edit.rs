@@ -33,7 +33,7 @@ mod piece;
 mod tests;
 pub(crate) mod value;
 
-/// What a policy came to.
+/// The outcome of a policy, as the editor needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
     /// The reference to write; it should have a tag.
@@ -70,7 +70,7 @@ impl Selections {
         self.own.insert(policy.into(), selection);
     }
 
-    /// What a policy came to; `None` if it is not in scope.
+    /// The outcome of a policy; `None` if it is not in scope.
     #[must_use]
     pub fn get(&self, policy: &str) -> Option<&Selection> {
         self.own.get(policy).or_else(|| self.elsewhere.contains(policy).then_some(&Selection::Elsewhere))
@@ -96,7 +96,7 @@ impl<P: Into<String>> FromIterator<(P, Selection)> for Selections {
     }
 }
 
-/// What [`apply`] made of one file.
+/// The outcome of [`apply`] for one file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Edited {
     /// The whole new file; `None` if nothing changes.
@@ -224,10 +224,10 @@ fn rewrite(old: &str, scan: &Scan, fields: &[MarkedField<'_>]) -> Result<(Vec<Pa
     let mut patches = Vec::with_capacity(fields.len());
     let mut in_line = true;
     let mut pieces = Vec::with_capacity(fields.len());
-    for chunk in
-        fields.chunk_by(|a, b| a.marker.site.embedded.is_some() && a.marker.site.embedded == b.marker.site.embedded)
+    for chunk in fields
+        .chunk_by(|a, b| a.marker.scalar.embedded.is_some() && a.marker.scalar.embedded == b.marker.scalar.embedded)
     {
-        let piece = match chunk[0].marker.site.embedded {
+        let piece = match chunk[0].marker.scalar.embedded {
             Some(block) => Piece::Block(EmbeddedEdit::of(&scan.blocks[block], chunk)?),
             None => Piece::Field(&chunk[0]),
         };
@@ -255,8 +255,8 @@ fn rewrite(old: &str, scan: &Scan, fields: &[MarkedField<'_>]) -> Result<(Vec<Pa
 /// Whether a scan can be of a text: all its spans are slices of it.
 fn is_of(scan: &Scan, text: &str) -> bool {
     let of_marker = |marker: &Marker| {
-        let tag = marker.site.tag.as_ref().map(|tag| &tag.span);
-        let mut spans = [Some(&marker.span), marker.site.header.as_ref(), tag].into_iter().flatten();
+        let tag = marker.scalar.tag.as_ref().map(|tag| &tag.span);
+        let mut spans = [Some(&marker.span), marker.scalar.header.as_ref(), tag].into_iter().flatten();
         spans.all(|span| text.get(span.clone()).is_some())
     };
     scan.documents.iter().all(|document| text.get(document.span.clone()).is_some())
@@ -302,12 +302,12 @@ fn verify_markers(new: &str, scan: &Scan, fields: &[MarkedField<'_>]) -> Result<
 
 fn changes(scan: &Scan, fields: &[MarkedField<'_>]) -> Vec<Change> {
     let mut changes = Vec::new();
-    for fields in fields.chunk_by(|a, b| a.marker.site.document == b.marker.site.document) {
-        let own = fields.iter().filter(|field| field.marker.site.embedded.is_none());
-        let values: BTreeMap<usize, &str> = own.map(|field| (field.marker.site.ordinal, field.value())).collect();
+    for fields in fields.chunk_by(|a, b| a.marker.scalar.document == b.marker.scalar.document) {
+        let own = fields.iter().filter(|field| field.marker.scalar.embedded.is_none());
+        let values: BTreeMap<usize, &str> = own.map(|field| (field.marker.scalar.ordinal, field.value())).collect();
         for MarkedField { marker, new } in fields {
             let Some(new) = new else { continue };
-            let object = &scan.documents[marker.site.document].objects[marker.site.object];
+            let object = &scan.documents[marker.scalar.document].objects[marker.scalar.object];
             changes.push(Change {
                 file: String::new(),
                 line: marker.line,

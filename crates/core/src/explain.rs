@@ -75,7 +75,7 @@ pub fn escaped(text: &str) -> String {
     words::one_line(text, MAX_REFUSED_LENGTH)
 }
 
-/// What becomes of the tags of a repository.
+/// The tags of a repository, sorted into those that could be selected and those that each rule drops.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Funnel<'t> {
     /// How many tags there are, those included that OCI does not allow; each counts once.
@@ -89,9 +89,9 @@ pub struct Funnel<'t> {
 /// Tags that fall away for one cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dropped<'t> {
-    /// The cause.
+    /// The rule that dropped them.
     pub cause: Cause,
-    /// How many tags.
+    /// The number of tags that fall to it, each counted at the first rule that it fails.
     pub count: usize,
     /// The tags, in descending order of their bytes; of [`Cause::NotAllowed`] only a sample.
     pub tags: Vec<DroppedTag<'t>>,
@@ -100,9 +100,9 @@ pub struct Dropped<'t> {
 /// A tag that falls away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DroppedTag<'t> {
-    /// The tag.
+    /// The tag as the registry lists it.
     pub tag: &'t str,
-    /// What the policy says about it, if it got that far.
+    /// The policy's own reason, if the tag got that far.
     pub reason: Option<Reason>,
     /// From when on it counts, if it is too young and that is known.
     pub from: Option<Timestamp>,
@@ -158,7 +158,7 @@ impl From<&Reason> for Cause {
     }
 }
 
-/// What becomes of one tag.
+/// The place of one tag among the candidates, or the rule that drops it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate<'f> {
     /// It could be selected; the first place is.
@@ -168,9 +168,9 @@ pub enum Fate<'f> {
     },
     /// It falls away.
     Dropped {
-        /// Why.
+        /// The rule that drops it.
         cause: &'f Cause,
-        /// What the policy says about it, if it got that far.
+        /// The policy's own reason, if the tag got that far.
         reason: Option<&'f Reason>,
         /// From when on it counts, if it is too young and that is known.
         from: Option<Timestamp>,
@@ -180,13 +180,13 @@ pub enum Fate<'f> {
 }
 
 impl<'t> Funnel<'t> {
-    /// The selected tag.
+    /// The tag that the policy selects; none where no tag is left.
     #[must_use]
     pub fn selected(&self) -> Option<&'t str> {
         self.candidates.first().map(|candidate| candidate.tag)
     }
 
-    /// What becomes of a tag that OCI allows.
+    /// Looks up a tag that OCI allows.
     #[must_use]
     pub fn fate(&self, tag: &str) -> Fate<'_> {
         if let Some(index) = self.candidates.iter().position(|candidate| candidate.tag == tag) {
@@ -206,7 +206,7 @@ impl<'t> Funnel<'t> {
 pub struct Ages<'a> {
     /// Since when a tag is known.
     pub since: &'a dyn Fn(&str) -> Option<Timestamp>,
-    /// The time now.
+    /// The time from which ages are counted.
     pub now: Timestamp,
 }
 

@@ -10,7 +10,7 @@
 //! | [`choose()`], deny | tags that `exclude` names are never selected | the configuration changes |
 //! | [`choose()`], minimum age | a tag that is not known for `minimumAge` yet is passed over | it is old enough |
 //! | [`believe()`] | a tag list that lost too much, or the tag in use | the next poll says so, too |
-//! | [`downgrade()`] | a field whose tag ranks above the selection | the tag is listed again, a better one comes, or a person changes the field |
+//! | [`downgrades()`] | a field whose tag ranks above the selection | the tag is listed again, a better one comes, or a person changes the field |
 //! | [`reverted()`] | a field that a person took back from what is selected | another tag is selected, or somebody releases it |
 //! | [`window()`] | every commit | a window opens |
 //! | [`Hold::Manual`] | what somebody told the bot to hold | it is released |
@@ -64,12 +64,26 @@ mod downgrade;
 mod hold;
 mod identity;
 mod reverted;
-mod window;
 
-pub use self::believe::{Known, MAX_LOSS, SMALL_LIST, believe};
-pub use self::choose::{Choice, choose, counts_from};
-pub use self::downgrade::{downgrade, downgrades, together};
+use jiff::Timestamp;
+
+use crate::automation::Window;
+
+pub use self::believe::{Known, believe};
+pub(crate) use self::choose::counts_from;
+pub use self::choose::{Choice, choose};
+pub use self::downgrade::downgrades;
+pub(crate) use self::downgrade::together;
 pub use self::hold::{Held, Hold, length};
 pub use self::identity::Identity;
 pub use self::reverted::{Verdict, Writer, Writing, reverted};
-pub use self::window::window;
+
+/// Holds everything while no window is open; without windows, nothing.
+#[must_use]
+pub fn window(windows: &[Window], now: Timestamp) -> Option<Hold> {
+    if windows.is_empty() || windows.iter().any(|window| window.is_open(now)) {
+        return None;
+    }
+    let opens = windows.iter().filter_map(|window| window.opens.next_after(now)).min();
+    Some(Hold::Window { opens })
+}

@@ -25,10 +25,9 @@
 //! ```
 
 mod recognise;
-mod site;
+mod scalar;
 #[cfg(test)]
 mod tests;
-mod tree;
 
 use std::ops::Range;
 
@@ -37,6 +36,7 @@ use memchr::memmem;
 use thiserror::Error;
 use yamlspan::document;
 use yamlspan::lines::{self, Lines};
+use yamlspan::tree::Tree;
 
 use crate::change::ObjectIdentity;
 use crate::marker::object::Objects;
@@ -48,7 +48,7 @@ pub const MAX_FILE_BYTES: usize = marker::MAX_FILE_BYTES;
 /// Within how many lines from the top a file says that it is generated.
 const GENERATED_WITHIN: usize = 10;
 
-/// What one file says about images.
+/// The images of one file, and all else in it that matters to whoever marks them.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {
     /// The images, in the order of the text.
@@ -59,7 +59,7 @@ pub struct Inventory {
     pub markers: Vec<String>,
     /// Tags in the shape of an image whose repository stands elsewhere.
     pub overrides: Vec<Override>,
-    /// What could not be read.
+    /// The documents that the parser refused.
     pub unread: Vec<Unread>,
     /// Whether the file says that it is generated; its images are then not looked for.
     pub generated: bool,
@@ -71,12 +71,12 @@ pub struct Inventory {
 pub struct Override {
     /// The keys that lead to it, joined by dots.
     pub keys: String,
-    /// The tag.
+    /// The tag in use; never empty.
     pub tag: String,
-    /// The digest.
+    /// The digest beside it, where one is written and valid.
     pub digest: Option<Digest>,
-    /// The fields.
-    pub sites: Vec<Site>,
+    /// The scalars it is written in, in the order of the text; never empty.
+    pub scalars: Vec<ImageScalar>,
     /// The object it is in.
     pub object: ObjectIdentity,
 }
@@ -86,7 +86,7 @@ pub struct Override {
 pub struct Unread {
     /// The line, from 1.
     pub line: usize,
-    /// Why.
+    /// The parser's words.
     pub reason: String,
 }
 
@@ -100,7 +100,7 @@ pub struct Image {
     /// The digest in use.
     pub digest: Option<Digest>,
     /// The fields, in the order of the text. Never empty.
-    pub sites: Vec<Site>,
+    pub scalars: Vec<ImageScalar>,
     /// Why the image cannot be updated by a marker, whatever its tag is.
     pub obstacle: Option<Obstacle>,
     /// The object it is in.
@@ -113,25 +113,25 @@ impl Image {
     /// The line of the first field, from 1.
     #[must_use]
     pub fn line(&self) -> usize {
-        self.sites.first().map_or(0, |site| site.line)
+        self.scalars.first().map_or(0, |scalar| scalar.line)
     }
 
-    /// The site of a field.
+    /// The scalar that a marker of this field would set.
     #[must_use]
-    pub fn site(&self, field: Field) -> Option<&Site> {
-        self.sites.iter().find(|site| site.field == field)
+    pub fn scalar(&self, field: Field) -> Option<&ImageScalar> {
+        self.scalars.iter().find(|scalar| scalar.field == field)
     }
 
     /// The fields that a marker can be put on.
-    pub fn free_sites(&self) -> impl Iterator<Item = &Site> {
-        self.sites.iter().filter(|site| matches!(site.place, Place::Free(_)))
+    pub fn free_scalars(&self) -> impl Iterator<Item = &ImageScalar> {
+        self.scalars.iter().filter(|scalar| matches!(scalar.line_end, LineEnd::Free(_)))
     }
 
     /// The policy, as `namespace:name`, of the first marker that the image has.
     #[must_use]
     pub fn marked(&self) -> Option<&str> {
-        self.sites.iter().find_map(|site| match &site.place {
-            Place::Marked(policy) => Some(policy.as_str()),
+        self.scalars.iter().find_map(|scalar| match &scalar.line_end {
+            LineEnd::Marked(policy) => Some(policy.as_str()),
             _ => None,
         })
     }
@@ -139,8 +139,8 @@ impl Image {
 
 /// A scalar that names an image or a part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Site {
-    /// What a marker here would set.
+pub struct ImageScalar {
+    /// The part of the image that a marker here would set.
     pub field: Field,
     /// The bytes of the scalar in the file.
     pub span: Range<usize>,
@@ -149,12 +149,12 @@ pub struct Site {
     /// The column in characters, from 1.
     pub column: usize,
     /// Whether a marker is there, or can be.
-    pub place: Place,
+    pub line_end: LineEnd,
 }
 
 /// Whether a marker stands, or can stand, at the end of a scalar's line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum LineEnd {
     /// It can; this is the byte offset of the line's end.
     Free(usize),
     /// There is one, of this policy (`namespace:name`).
@@ -163,10 +163,10 @@ pub enum Place {
     Taken(Taken),
 }
 
-/// What stands where a marker would.
+/// The reason why no marker can stand at the end of a line, as a sentence with its remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Taken {
-    /// Another comment.
+    /// Another comment, which a marker would have to share the line with.
     #[error("its line ends in another comment; move that to a line of its own")]
     Comment,
     /// Other values.
@@ -214,9 +214,10 @@ pub fn find(bytes: &[u8]) -> Inventory {
         }
         match document::parse(part) {
             Ok(document) => {
-                let objects = Objects::of(&document);
-                let sites = site::Sites::of(text, &lines, span.start, &document, &scan);
-                recognise::document(&document, &objects, &sites, &mut inventory);
+                let tree = Tree::of(&document);
+                let objects = Objects::of(&document, &tree);
+                let scalars = scalar::Scalars::of(text, &lines, span.start, &document, &scan);
+                recognise::document(&tree, &objects, &scalars, &mut inventory);
             }
             Err(broken) => {
                 let line = lines.position(text, span.start + broken.offset).line;
@@ -256,10 +257,10 @@ pub fn resolve<'i>(files: impl IntoIterator<Item = (&'i str, &'i mut Inventory)>
                 inventory.overrides.push(it);
                 continue;
             };
-            let Override { keys, tag, digest, sites, object } = it;
-            inventory.images.push(Image { repository, tag, digest, sites, obstacle: None, object, keys });
+            let Override { keys, tag, digest, scalars, object } = it;
+            inventory.images.push(Image { repository, tag, digest, scalars, obstacle: None, object, keys });
         }
-        inventory.images.sort_by_key(|image| image.sites.first().map(|site| site.span.start));
+        inventory.images.sort_by_key(|image| image.scalars.first().map(|scalar| scalar.span.start));
     }
 }
 

@@ -17,6 +17,7 @@
 //! mark        which markers to put where, and the policies they name, as documents
 //! explain     why a policy selects what it does, and what becomes of its fields
 //! lint        what is wrong with markers, policies and automations, before anything is done
+//! spelling    what was meant by a name that does not exist
 //! ```
 
 pub mod automation;
@@ -31,4 +32,5 @@ pub mod marker;
 pub mod message;
 pub mod plan;
 pub mod policy;
-pub mod suggest;
+pub mod spelling;
+mod suggest;

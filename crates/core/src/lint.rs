@@ -25,25 +25,24 @@
 //! ```
 
 mod field;
-mod image;
 mod mention;
 mod message;
 mod policies;
 mod scope;
 mod siblings;
-mod source;
+mod text;
 mod trial;
 mod usage;
 
 use std::sync::Arc;
 
 use self::scope::Scopes;
-use crate::automation::{Automation, ImagePolicy, ObjectName, Origins, Part};
-use crate::change::{Code, Location, Severity};
+use crate::automation::{Automation, Element, ImagePolicy, ObjectName, Origins};
+use crate::change::{Code, Excerpt, Location, Severity};
+use crate::inventory::{self, Image, LineEnd};
 use crate::marker::Embedded;
 use crate::plan::MarkedFile;
 
-pub use self::image::unmarked;
 pub use self::mention::is_mentioned;
 pub use self::policies::configuration;
 pub use self::usage::Usage;
@@ -53,22 +52,22 @@ pub use self::usage::Usage;
 pub struct Finding {
     /// The kind of finding.
     pub code: Code,
-    /// The place.
+    /// The place that is underlined.
     pub location: Location,
     /// One sentence, lower case, no final period.
     pub message: String,
-    /// What to change.
+    /// The change that would mend it, as an instruction; none where nothing general can be said.
     pub hint: Option<String>,
     /// A second place that belongs to it.
     pub related: Option<Related>,
 }
 
-/// A second place.
+/// A second place that explains a finding, such as the marker that another one contradicts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Related {
-    /// Where.
+    /// The place that is underlined.
     pub location: Location,
-    /// What is there.
+    /// A few words that stand beside the underline.
     pub label: String,
 }
 
@@ -85,7 +84,7 @@ impl Finding {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// How grave it is.
+    /// The severity of its code.
     #[must_use]
     pub const fn severity(&self) -> Severity {
         self.code.severity()
@@ -112,12 +111,12 @@ pub enum View {
     Part,
 }
 
-/// What was found in files.
+/// The findings in files, and the use that these make of policies.
 #[derive(Debug, Default)]
 pub struct Checked {
     /// The findings, in the order of files and lines.
     pub findings: Vec<Finding>,
-    /// What the markers use.
+    /// The policies, tags and paths in use, for [`configuration`].
     pub usage: Usage,
 }
 
@@ -155,22 +154,22 @@ fn file_into(file: &MarkedFile, scopes: Option<&mut Scopes<'_>>, checked: &mut C
         checked.usage.count(file, &scope.automations);
     }
     let Ok(text) = std::str::from_utf8(&file.bytes) else {
-        checked.findings.extend(source::unreadable(file));
+        checked.findings.extend(text::unreadable(file));
         return;
     };
-    let source = source::Source { file, text };
-    checked.findings.extend(source.scanned());
-    checked.findings.extend(mention::almost_markers(&source));
-    checked.findings.extend(siblings::disagreements(&source));
+    let marked = text::MarkedText { file, text };
+    checked.findings.extend(marked.scanned());
+    checked.findings.extend(mention::almost_markers(&marked));
+    checked.findings.extend(siblings::disagreements(&marked));
     match scope {
-        None => trial::edit(&source, None, checked),
+        None => trial::edit(&marked, None, checked),
         Some((scope, scopes)) if scope.is_empty() => {
-            checked.findings.extend(scope::not_read(&source, &scopes.rules()));
-            trial::edit(&source, None, checked);
+            checked.findings.extend(scope::not_read(&marked, &scopes.rules()));
+            trial::edit(&marked, None, checked);
         }
         Some((scope, scopes)) => {
-            field::check(&source, &scope, scopes, checked);
-            trial::edit(&source, Some(&scope), checked);
+            field::check(&marked, &scope, scopes, checked);
+            trial::edit(&marked, Some(&scope), checked);
         }
     }
     checked.findings[first..].sort_by_key(key);
@@ -182,9 +181,32 @@ fn key(finding: &Finding) -> (usize, usize, Code) {
 }
 
 /// A path of an automation that does not exist.
-#[must_use]
-pub fn path_missing(rules: &Rules<'_>, automation: &ObjectName, path: &str) -> Finding {
-    let location = rules.origins.of(Part::Path(automation.clone(), path.to_owned()));
+pub(crate) fn path_missing(rules: &Rules<'_>, automation: &ObjectName, path: &str) -> Finding {
+    let location = rules.origins.of(Element::Path(automation.clone(), path.to_owned()));
     let message = format!("the path {path:?} of automation {automation} does not exist in the repository");
     Finding::new(Code::PathMissing, location, message).hint("paths count from the root of the repository")
+}
+
+/// Finds the images of a file that have no marker and could have one.
+#[must_use]
+pub fn unmarked(path: &str, bytes: &[u8], rules: Option<Rules<'_>>) -> Vec<Finding> {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Vec::new() };
+    let inventory = inventory::find(bytes);
+    let images = inventory.images.iter().filter(|image| image.marked().is_none() && image.obstacle.is_none());
+    images.filter_map(|image| suggestion(path, text, image, rules)).collect()
+}
+
+fn suggestion(path: &str, text: &str, image: &Image, rules: Option<Rules<'_>>) -> Option<Finding> {
+    let scalar = image.scalars.first()?;
+    let excerpt = Excerpt::of(text, scalar.span.clone());
+    let location = Location { file: path.to_owned(), line: scalar.line, column: scalar.column, excerpt };
+    let repository = image.repository.name();
+    let finding = Finding::new(Code::UnmarkedImage, location, format!("the image {repository:?} has no marker"));
+    let same = |policy: &&Arc<ImagePolicy>| policy.repository.image.canonical() == image.repository.canonical();
+    let policy = rules.and_then(|rules| rules.policies.iter().find(same));
+    Some(match (&scalar.line_end, policy) {
+        (LineEnd::Taken(taken), _) => finding.hint(taken.to_string()),
+        (_, Some(policy)) => finding.hint(format!("policy {:?} is of this image", policy.id.marker())),
+        _ => finding.hint("`tagwright mark` derives a policy from its tag and puts the marker there"),
+    })
 }

@@ -23,7 +23,7 @@ use image::Repository;
 use thiserror::Error;
 
 use crate::automation::DigestReflection;
-use crate::inventory::{Image, Inventory, Obstacle, Place, Taken};
+use crate::inventory::{Image, Inventory, LineEnd, Obstacle, Taken};
 use crate::marker::Field;
 use crate::policy::{Order, Policy};
 use crate::suggest::{self, Derived, Reason, Suggestion};
@@ -46,7 +46,7 @@ pub struct File {
     pub inventory: Inventory,
 }
 
-/// What becomes of tags that have no order.
+/// The treatment of tags that have no order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Moving {
     /// They are reported.
@@ -56,12 +56,12 @@ pub enum Moving {
     Track,
 }
 
-/// How to mark.
+/// The names, the known policies and the wishes that a marking follows.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// The namespace of the policies.
     pub namespace: String,
-    /// What becomes of tags that have no order.
+    /// The treatment of tags that have no order.
     pub moving: Moving,
     /// Policies that exist already.
     pub known: Vec<Known>,
@@ -82,7 +82,7 @@ pub struct Known {
     pub digest: DigestReflection,
 }
 
-/// What to mark, and what not.
+/// The images to mark, by policy, and those to leave alone.
 #[derive(Debug, Clone, Default)]
 pub struct Marking {
     /// One for each policy, in the order of the files.
@@ -96,7 +96,7 @@ pub struct Marking {
 /// The images that one policy is for.
 #[derive(Debug, Clone)]
 pub struct Group {
-    /// The policy's namespace.
+    /// The namespace of the policy that the markers name.
     pub namespace: String,
     /// The policy's name, a DNS label.
     pub name: String,
@@ -108,11 +108,11 @@ pub struct Group {
     pub policy: Policy,
     /// Whether the selection carries a digest.
     pub digest: DigestReflection,
-    /// What is followed, in one clause.
+    /// One clause for the reader, such as `the same major version`.
     pub explanation: String,
     /// Where the policy comes from.
     pub origin: Origin,
-    /// What the policy would select now.
+    /// The tag that the registry has for it now, where somebody asked.
     pub outlook: Outlook,
     /// The images to mark.
     pub members: Vec<Member>,
@@ -127,12 +127,12 @@ pub enum Origin {
     Known,
 }
 
-/// What a policy would select now.
+/// The selection of a policy among the tags that its registry lists now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outlook {
     /// A tag, of so many.
     Selects {
-        /// The tag.
+        /// The tag as it stands in the file.
         tag: String,
         /// How many tags the repository has.
         tags: usize,
@@ -148,7 +148,7 @@ pub enum Outlook {
 /// An image, by its place in the files given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
-    /// Which file.
+    /// The index of its file among those given.
     pub file: usize,
     /// Which image of the file's inventory.
     pub image: usize,
@@ -168,9 +168,9 @@ impl Group {
 /// An image that stays unmarked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
-    /// The image.
+    /// The image that stays without a marker.
     pub member: Member,
-    /// Why.
+    /// The reason, for the person who may change that.
     pub why: Why,
 }
 
@@ -237,8 +237,8 @@ fn draft(image: &Image, moving: Moving) -> Result<Draft, Why> {
         return Err(Why::Obstacle(obstacle));
     }
     // A name has no news; it is marked where there is room, and does without where there is none.
-    for site in image.sites.iter().filter(|site| site.field != Field::Name) {
-        if let Place::Taken(taken) = site.place {
+    for scalar in image.scalars.iter().filter(|scalar| scalar.field != Field::Name) {
+        if let LineEnd::Taken(taken) = scalar.line_end {
             return Err(Why::Taken(taken));
         }
     }
@@ -246,7 +246,7 @@ fn draft(image: &Image, moving: Moving) -> Result<Draft, Why> {
     let (derived, digest) = match suggest::for_tag(&image.tag) {
         Suggestion::Policy(derived) => (*derived, pinned),
         Suggestion::NotOrderable(reason) => {
-            let holds_digest = image.sites.iter().any(|site| matches!(site.field, Field::Image | Field::Digest));
+            let holds_digest = image.scalars.iter().any(|scalar| matches!(scalar.field, Field::Image | Field::Digest));
             match suggest::tracking(&image.tag) {
                 Some(policy) if moving == Moving::Track && reason.trackable() && holds_digest => {
                     (tracked(&image.tag, policy), DigestReflection::Always)
@@ -412,15 +412,15 @@ impl Marking {
 
 fn insertions(image: &Image, group: &Group) -> Vec<Insertion> {
     let policy = format!("{}:{}", group.namespace, group.name);
-    let sites = image.sites.iter().filter_map(|site| {
-        let Place::Free(end) = site.place else { return None };
-        let setter = match site.field {
+    let scalars = image.scalars.iter().filter_map(|scalar| {
+        let LineEnd::Free(end) = scalar.line_end else { return None };
+        let setter = match scalar.field {
             Field::Image => policy.clone(),
             Field::Name => format!("{policy}:name"),
             Field::Tag => format!("{policy}:tag"),
             Field::Digest => format!("{policy}:digest"),
         };
-        Some(Insertion { scalar: site.span.start, end, setter })
+        Some(Insertion { scalar: scalar.span.start, end, setter })
     });
-    sites.collect()
+    scalars.collect()
 }

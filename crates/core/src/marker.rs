@@ -39,7 +39,7 @@ mod reader;
 
 pub use self::embedded::Embedded;
 
-/// What a file must contain to be looked at, both quotes included.
+/// The text that a file must contain to be looked at, both quotes included.
 pub const TOKEN: &str = "\"$imagepolicy\"";
 
 /// The largest file that is read, in bytes.
@@ -64,17 +64,17 @@ pub enum Field {
     Digest,
 }
 
-/// What [`scan`] found in one file.
+/// The marked fields of one file, with all that an edit of them needs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Scan {
     /// The marked fields, in the order of the text.
     pub markers: Vec<Marker>,
-    /// What could not be read or used, in the order of the text; `file` is empty.
+    /// Findings about markers that cannot be read or used, in the order of the text; `file` is empty.
     pub diagnostics: Vec<Diagnostic>,
     pub(crate) documents: Vec<MarkedDocument>,
     /// The block scalars with markers that count.
     pub(crate) blocks: Vec<Block>,
-    /// What was asked for, so that a text can be scanned again alike.
+    /// The rule for embedded YAML, so that a text can be scanned again alike.
     pub(crate) embedded: Embedded,
 }
 
@@ -92,27 +92,27 @@ pub struct Marker {
     pub line: usize,
     /// The column of the scalar in characters, from 1.
     pub column: usize,
-    /// The decoded value.
+    /// The decoded value, without quotes, escapes and line folding.
     pub value: String,
-    pub(crate) site: Site,
+    pub(crate) scalar: MarkedScalar,
 }
 
 impl Marker {
     /// `namespace:policy`, without the field.
     #[must_use]
     pub fn policy(&self) -> &str {
-        &self.setter[..self.site.policy_length]
+        &self.setter[..self.scalar.policy_length]
     }
 
     /// The namespace of the policy.
     #[must_use]
     pub fn policy_namespace(&self) -> &str {
-        &self.setter[..self.site.namespace_length]
+        &self.setter[..self.scalar.namespace_length]
     }
 
     /// The scalar as it is written.
     pub(crate) fn slot(&self) -> Slot<'_> {
-        let Site { style, in_flow, tag, header, .. } = &self.site;
+        let MarkedScalar { style, in_flow, tag, header, .. } = &self.scalar;
         Slot {
             span: self.span.clone(),
             value: &self.value,
@@ -126,13 +126,13 @@ impl Marker {
     /// The name of the policy.
     #[must_use]
     pub fn policy_name(&self) -> &str {
-        &self.setter[self.site.namespace_length + 1..self.site.policy_length]
+        &self.setter[self.scalar.namespace_length + 1..self.scalar.policy_length]
     }
 }
 
-/// How a marked scalar is written; all spans are bytes of the file.
+/// A marked scalar as it is written; all spans are bytes of the file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Site {
+pub(crate) struct MarkedScalar {
     pub(crate) style: Style,
     pub(crate) in_flow: bool,
     pub(crate) is_item: bool,
@@ -155,7 +155,7 @@ pub(crate) struct Site {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MarkedDocument {
     pub(crate) span: Range<usize>,
-    /// What the document says but for its marked scalars.
+    /// The structure and values of the document but for its marked scalars, as one number.
     pub(crate) fingerprint: u64,
     pub(crate) objects: Vec<Object>,
 }

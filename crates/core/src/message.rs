@@ -28,22 +28,20 @@ use gotext::template::{RenderError, Template};
 
 use crate::change::Change;
 
-pub use self::recognise::{
-    Author, Criteria, DEFAULT_AUTHOR, DEFAULT_AUTHORS, DEFAULT_PREFIXES, KUBEVELA_AUTHOR, Recognised, is_written_by,
-    recognise,
-};
+pub use self::recognise::{Author, Criteria, DEFAULT_AUTHOR, KUBEVELA_AUTHOR, Recognised, is_written_by, recognise};
+pub(crate) use self::trailer::RELEASE_TRAILER;
 pub(crate) use self::trailer::with_trailers_of_each;
-pub use self::trailer::{AUTOMATION_TRAILER, POLICY_TRAILER, RELEASE_TRAILER, releases, with_trailers};
+pub use self::trailer::{releases, with_trailers};
 
 /// The message of an automation that has no template.
 pub const DEFAULT_MESSAGE: &str = "Update from image update automation";
 
-/// What a commit is about.
+/// The facts of a commit that templates and trailers may repeat.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
-    /// The automation's namespace.
+    /// The automation's namespace, as templates see it.
     pub automation_namespace: &'a str,
-    /// The automation's name.
+    /// The automation's name, as templates see it.
     pub automation_name: &'a str,
     /// The strings configured for the message.
     pub values: &'a BTreeMap<String, String>,
@@ -86,14 +84,6 @@ pub struct Facts<'a> {
 /// The template fails on this data, or exceeds a limit of [`gotext::template`].
 pub fn render(template: &Template, facts: &Facts<'_>) -> Result<String, RenderError> {
     template.render(&data::template_data(facts))
-}
-
-/// The policy that a marker names, without what follows: `namespace:policy` of `namespace:policy:tag`.
-fn policy_of(setter: &str) -> &str {
-    match setter.match_indices(':').nth(1) {
-        Some((end, _)) => &setter[..end],
-        None => setter,
-    }
 }
 
 #[cfg(test)]

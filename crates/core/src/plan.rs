@@ -24,9 +24,9 @@ pub use self::guards::{FieldId, Guards};
 pub struct MarkedFile {
     /// The path from the root of the repository, with `/` between folders.
     pub path: String,
-    /// The file's bytes.
+    /// The file as it is in the repository.
     pub bytes: Arc<[u8]>,
-    /// What [`marker::scan`] found in them.
+    /// The markers in them, found by [`marker::scan`].
     pub scan: Arc<Scan>,
 }
 
@@ -66,7 +66,7 @@ pub struct FileEdit {
     pub changed: Vec<usize>,
 }
 
-/// What is to be done, and what was noticed on the way.
+/// The edits to make, and what was noticed on the way.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// The files to write, by path.
@@ -128,14 +128,14 @@ fn held(path: &str, marker: &Marker, wanted: String, hold: Hold) -> Held {
     Held { file: path.to_owned(), line: marker.line, setter, current, wanted, hold }
 }
 
-/// What one automation has in a commit.
+/// The share of one automation in a commit.
 #[derive(Debug, Clone, Copy)]
-pub struct Part<'p> {
-    /// The automation.
+pub struct Contribution<'p> {
+    /// The automation, whose folder, template and values count.
     pub automation: &'p Automation,
     /// Its edits.
     pub edits: &'p [FileEdit],
-    /// What its policies selected.
+    /// The selections of its policies.
     pub selections: &'p Selections,
 }
 
@@ -146,20 +146,20 @@ pub struct Part<'p> {
 ///
 /// # Errors
 /// The template failed on these changes.
-pub fn message(first: Part<'_>, others: &[Part<'_>]) -> Result<String, template::RenderError> {
-    let parts = || std::iter::once(&first).chain(others);
-    let changes: Vec<Change> = parts().flat_map(Part::changes).collect();
-    let images = parts().flat_map(|part| selected_images(part.selections)).collect();
+pub fn message(first: Contribution<'_>, others: &[Contribution<'_>]) -> Result<String, template::RenderError> {
+    let all = || std::iter::once(&first).chain(others);
+    let changes: Vec<Change> = all().flat_map(Contribution::changes).collect();
+    let images = all().flat_map(|it| selected_images(it.selections)).collect();
     let text = message::render(&first.automation.commit.message, &first.facts(&changes, &images))?;
     if !first.automation.commit.trailers {
         return Ok(text);
     }
-    let changes: Vec<Vec<Change>> = parts().map(|part| part.changes().collect()).collect();
-    let facts = parts().zip(&changes).map(|(part, changes)| part.facts(changes, &images));
+    let changes: Vec<Vec<Change>> = all().map(|it| it.changes().collect()).collect();
+    let facts = all().zip(&changes).map(|(it, changes)| it.facts(changes, &images));
     Ok(message::with_trailers_of_each(&text, facts))
 }
 
-impl<'p> Part<'p> {
+impl<'p> Contribution<'p> {
     fn changes(&self) -> impl Iterator<Item = Change> + use<'p> {
         let base = &self.automation.base;
         let change = |change: &'p Change| Change { file: relative(base, &change.file), ..change.clone() };

@@ -6,11 +6,15 @@
 //! | order | a value must be | preferred | among equals |
 //! |---|---|---|---|
 //! | [`Order::Semver`] | a version with two dots, in the range | the highest | the byte-greatest value (`v1.0.0` over `1.0.0`) |
-//! | [`Order::Numerical`] | a number ([`number`]) | the greatest, or the smallest | the byte-smallest value (`01` over `1`) |
+//! | [`Order::Numerical`] | a number, see below | the greatest, or the smallest | the byte-smallest value (`01` over `1`) |
 //! | [`Order::Alphabetical`] | anything | the byte-greatest, or the byte-smallest | there are none |
 //!
 //! Several tags may have one value: the byte-smallest tag stands for it, the others are rejected as colliding with it.
 //! The outcome depends on the set of tags alone, never on their order or on how often one is listed.
+//!
+//! Numbers are read as Go's `strconv.ParseFloat` reads them: decimals with sign, point and exponent (`-1`, `5.`, `.5`, `1e3`),
+//! underscores between digits (`1_000`), infinity (`inf`, `+Infinity`), and hexadecimals with an exponent (`0x1p4`), which are
+//! rounded to a 64-bit float. `0x10`, `0b1` and `1,5` are none.
 //!
 //! Differences from Flux, all deliberate:
 //! - a value that is no version, no number, or `NaN`, is passed over; there a single one makes a numerical policy fail;
@@ -26,7 +30,7 @@
 //! ```
 
 mod filter;
-pub mod number;
+mod number;
 mod rank;
 
 use std::fmt;
@@ -37,7 +41,7 @@ use thiserror::Error;
 
 use rank::{ByNumber, ByText, ByVersion, Rank};
 
-/// How one tag is chosen.
+/// The rule by which one tag is chosen: a filter, perhaps, and an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Policy {
     /// Which tags count, and what is extracted from them; none keeps every tag as it is.
@@ -77,7 +81,7 @@ pub enum Direction {
 }
 
 /// The longest template for the value of a tag, in bytes.
-pub const MAX_EXTRACT_LENGTH: usize = 1024;
+pub(crate) const MAX_EXTRACT_LENGTH: usize = 1024;
 
 /// Why a part of a policy is invalid. A range has an error of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -130,17 +134,7 @@ impl Policy {
 
     /// Whether this policy could select either of two tags, and would select the first: the order of [`Policy::evaluate`]'s
     /// candidates, ties included, for tags that need not be listed.
-    ///
-    /// ```
-    /// use tagwright_core::policy::{Order, Policy};
-    /// use gotext::version::Range;
-    /// let policy = Policy { filter: None, order: Order::Semver(Range::parse("1.x")?) };
-    /// assert!(policy.prefers("1.2.0", "1.1.0") && policy.prefers("v1.1.0", "1.1.0"));
-    /// assert!(!policy.prefers("2.0.0", "1.1.0") && !policy.prefers("1.1.0", "1.1.0"));
-    /// # Ok::<(), gotext::version::Error>(())
-    /// ```
-    #[must_use]
-    pub fn prefers(&self, first: &str, second: &str) -> bool {
+    pub(crate) fn prefers(&self, first: &str, second: &str) -> bool {
         first != second
             && self.select(&[first]).is_some()
             && self.select(&[second]).is_some()
@@ -169,7 +163,7 @@ impl Policy {
     }
 }
 
-/// What a policy makes of a list of tags.
+/// Every tag of a list as a policy sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evaluation<'t> {
     /// The selected tag: the first candidate.
@@ -183,18 +177,18 @@ pub struct Evaluation<'t> {
 /// A tag that could be selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate<'t> {
-    /// The tag.
+    /// The tag as it was given.
     pub tag: &'t str,
-    /// What the filter extracted from it; the tag itself without a filter.
+    /// The value that the filter extracted from it; the tag itself without a filter.
     pub value: String,
 }
 
 /// A tag that cannot be selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection<'t> {
-    /// The tag.
+    /// The tag as it was given.
     pub tag: &'t str,
-    /// Why not.
+    /// The first rule of the policy that it fails.
     pub reason: Reason,
 }
 
@@ -205,12 +199,12 @@ pub enum Reason {
     NotMatched,
     /// The value is no version.
     NotAVersion {
-        /// What the filter extracted.
+        /// The value that the filter extracted.
         value: String,
     },
     /// The value is a version with fewer than two dots, such as `1.2`; these are not considered.
     TooFewDots {
-        /// What the filter extracted.
+        /// The value that the filter extracted.
         value: String,
     },
     /// The version is not in the range.
@@ -225,12 +219,12 @@ pub enum Reason {
     },
     /// The value is no number, or `NaN`.
     NotANumber {
-        /// What the filter extracted.
+        /// The value that the filter extracted.
         value: String,
     },
     /// The value is a number too large for a 64-bit float, which is the limit in Flux.
     NumberTooLarge {
-        /// What the filter extracted.
+        /// The value that the filter extracted.
         value: String,
     },
     /// Another tag has the same value, and comes first in byte order.

@@ -32,9 +32,9 @@ use thiserror::Error;
 
 use crate::policy::{Direction, Filter, Order, Policy};
 
-/// What can be said about a tag in use.
+/// The policy that a tag in use suggests, or the reason why there is none.
 #[derive(Debug, Clone)]
-pub enum Suggestion {
+pub(crate) enum Suggestion {
     /// Tags of this kind have an order.
     Policy(Box<Derived>),
     /// They have none.
@@ -43,21 +43,20 @@ pub enum Suggestion {
 
 /// A policy derived from a tag. It accepts that tag, and nothing of another variant.
 #[derive(Debug, Clone)]
-pub struct Derived {
-    /// The policy.
-    pub policy: Policy,
+pub(crate) struct Derived {
+    /// The policy, which selects the tag it is derived from.
+    pub(crate) policy: Policy,
     /// The literal words of the tag, such as `alpine`; empty when there are none. Good for a name.
-    pub variant: String,
+    pub(crate) variant: String,
     /// The versions it stays within, such as `1` or `0.4`; empty when it is not bound to any.
-    pub line: String,
+    pub(crate) line: String,
     /// One clause that says what is followed, lower case, no final period.
-    pub explanation: String,
+    pub(crate) explanation: String,
 }
 
 impl Derived {
     /// Whether two policies differ in nothing but the tag they start from.
-    #[must_use]
-    pub fn same_line(&self, other: &Self) -> bool {
+    pub(crate) fn same_line(&self, other: &Self) -> bool {
         let filter =
             |it: &Self| it.policy.filter.as_ref().map(|it| (it.pattern.as_str().to_owned(), it.extract.clone()));
         let kind = |it: &Self| std::mem::discriminant(&it.policy.order);
@@ -94,15 +93,7 @@ impl Reason {
 }
 
 /// Derives a policy from a tag in use.
-///
-/// ```
-/// use tagwright_core::suggest::{Suggestion, for_tag};
-/// let Suggestion::Policy(derived) = for_tag("v1.4.2-alpine") else { panic!("it is orderable") };
-/// assert_eq!(derived.policy.select(&["v1.4.2-alpine", "v1.5.0-alpine", "v1.6.0", "v2.0.0-alpine"]), Some("v1.5.0-alpine"));
-/// assert!(matches!(for_tag("latest"), Suggestion::NotOrderable(_)));
-/// ```
-#[must_use]
-pub fn for_tag(tag: &str) -> Suggestion {
+pub(crate) fn for_tag(tag: &str) -> Suggestion {
     if tag.is_empty() {
         return Suggestion::NotOrderable(Reason::NoTag);
     }
@@ -127,13 +118,7 @@ fn why_not(tag: &str, pieces: &[pieces::Piece<'_>]) -> Reason {
 }
 
 /// Returns the policy that selects one tag and no other, for following the digest behind it.
-///
-/// ```
-/// use tagwright_core::suggest::tracking;
-/// assert_eq!(tracking("latest").and_then(|policy| policy.select(&["latest", "latest-arm64", "zzz"])), Some("latest"));
-/// ```
-#[must_use]
-pub fn tracking(tag: &str) -> Option<Policy> {
+pub(crate) fn tracking(tag: &str) -> Option<Policy> {
     let pattern = Pattern::parse(&format!("^{}$", derive::escaped(tag))).ok()?;
     let filter = Some(Filter { pattern, extract: String::new() });
     Some(Policy { filter, order: Order::Alphabetical(Direction::Ascending) })
@@ -142,13 +127,7 @@ pub fn tracking(tag: &str) -> Option<Policy> {
 /// Returns the filter for tags spelled like a plain version in use: with the `v`, or without.
 ///
 /// A range alone admits both spellings, and of `v1.5.0` and `1.5.0` it prefers the first. Repositories that have both need this.
-///
-/// ```
-/// use tagwright_core::suggest::spelled_alike;
-/// assert!(spelled_alike("1.4.2").is_some_and(|filter| !filter.pattern.is_match("v1.5.0")));
-/// ```
-#[must_use]
-pub fn spelled_alike(tag: &str) -> Option<Filter> {
+pub(crate) fn spelled_alike(tag: &str) -> Option<Filter> {
     let v = if tag.starts_with('v') { "v" } else { "" };
     let pattern = Pattern::parse(&format!(r"^{v}[0-9]+\.[0-9]+\.[0-9]+$")).ok()?;
     Some(Filter { pattern, extract: String::new() })

@@ -22,7 +22,7 @@ pub enum Error {
     Scheme {
         /// The text as given.
         text: String,
-        /// What stands before `://`.
+        /// The text before `://`.
         scheme: String,
     },
     /// A repository was asked for, and the text has a tag or digest.
@@ -30,7 +30,7 @@ pub enum Error {
     Tagged {
         /// The text as given.
         text: String,
-        /// What follows the colon.
+        /// The text behind the colon.
         tag: String,
     },
     /// The text is no reference at all.
@@ -60,7 +60,7 @@ impl Tag {
         if is_tag(text) { Ok(Self(text.to_owned())) } else { Err(Error::Tag(text.to_owned())) }
     }
 
-    /// The tag's text.
+    /// The tag's text, without the colon before it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -37,11 +37,11 @@ pub struct Document<'a> {
 pub struct Node<'a> {
     /// Empty where the text has nothing for it: block collections, absent values.
     pub span: Range<usize>,
-    /// What it is to its parent.
+    /// Its place in the collection around it.
     pub role: Role,
     /// Whether it is a mapping key, or lies within one.
     pub in_key: bool,
-    /// What it is.
+    /// The scalar, alias, or end of a collection that it is.
     pub kind: NodeKind<'a>,
     /// The number of its anchor, or of the anchor it repeats, or 0.
     anchor: usize,
@@ -49,7 +49,7 @@ pub struct Node<'a> {
     tag: Option<Box<Cow<'a, Tag>>>,
 }
 
-/// What a node is to its parent.
+/// The place of a node in the collection around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// It has none: the document's own value.
@@ -62,10 +62,10 @@ pub enum Role {
     Item,
 }
 
-/// What a node is.
+/// A scalar, an alias, or a bound of a collection.
 #[derive(Debug)]
 pub enum NodeKind<'a> {
-    /// An explicit `---`.
+    /// An explicit `---`, which has no value of its own.
     Start,
     /// A text, perhaps an absent one.
     Scalar(Scalar<'a>),
@@ -85,12 +85,12 @@ pub enum NodeKind<'a> {
     },
 }
 
-/// A scalar, decoded.
+/// A scalar with its decoded value and all that is needed to write another one in its way.
 #[derive(Debug)]
 pub struct Scalar<'a> {
     /// The text that the scalar stands for.
     pub value: Cow<'a, str>,
-    /// How it is written.
+    /// The way it is written, quotes or none.
     pub style: Style,
     /// Whether it is a block scalar whose lines are joined (`>`).
     pub folded: bool,
@@ -102,7 +102,7 @@ pub struct Scalar<'a> {
     pub ordinal: usize,
 }
 
-/// How a scalar is written.
+/// The way a scalar is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Style {
@@ -121,11 +121,11 @@ pub enum Style {
 pub struct TagSite {
     /// The bytes of the tag, without the blanks behind it.
     pub span: Range<usize>,
-    /// What it says about the value.
+    /// The values that it allows.
     pub kind: TagKind,
 }
 
-/// What an explicit tag says about the values it may stand before.
+/// The values that an explicit tag may stand before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TagKind {
     /// `!!str`, and every tag that YAML has no values for.
@@ -143,7 +143,7 @@ pub enum TagKind {
 pub struct Broken {
     /// The byte at which reading stopped.
     pub offset: usize,
-    /// The parser's words.
+    /// The parser's words, for the person who wrote the document.
     pub reason: String,
 }
 
@@ -181,7 +181,7 @@ impl Document<'_> {
         None
     }
 
-    /// What the document says but for the marked scalars, which are given by their numbers in ascending order.
+    /// Sums up the document but for the marked scalars, which are given by their numbers in ascending order.
     pub fn fingerprint(&self, marked: &[usize]) -> u64 {
         let mut fingerprint = Fingerprint::default();
         let mut marked = marked.iter().copied().peekable();

@@ -5,7 +5,7 @@
 //!
 //! 1. [`lines`] cuts a stream into documents without parsing, so that a broken one does not spoil its neighbours.
 //! 2. [`document`] parses one into a flat list of nodes with byte spans, and its comments; [`dedent`] makes a text of its own of
-//!    a literal block scalar.
+//!    a literal block scalar, and [`tree`] finds what stands under which key.
 //! 3. [`placement`] answers which scalar a comment counts for.
 //! 4. [`patch`] writes another value in the way the old one was written, with quotes where YAML 1.1 or 1.2 would read
 //!    something else than a string.
@@ -20,4 +20,5 @@ pub mod lines;
 pub mod patch;
 pub mod placement;
 pub mod quote;
+pub mod tree;
 pub mod verify;

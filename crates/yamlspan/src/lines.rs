@@ -9,7 +9,7 @@ use std::ops::Range;
 use memchr::memchr2_iter;
 
 /// A byte order mark, which may open a stream and every document of it.
-pub const BYTE_ORDER_MARK: char = '\u{FEFF}';
+pub(crate) const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
 /// Where each line of a text starts: after `\n`, `\r\n` or a lone `\r`.
 #[derive(Debug)]

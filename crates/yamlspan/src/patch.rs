@@ -17,7 +17,7 @@ use crate::verify::TagFate;
 pub struct Patch {
     /// The bytes that go.
     pub span: Range<usize>,
-    /// What comes in their place.
+    /// The text that comes in their place.
     pub text: String,
 }
 
@@ -26,9 +26,9 @@ pub struct Patch {
 pub struct Slot<'s> {
     /// The scalar: quotes included; of a block scalar the content, blank lines before its text included, without its header.
     pub span: Range<usize>,
-    /// The decoded value.
+    /// The decoded value that the span stands for now.
     pub value: &'s str,
-    /// How it is written.
+    /// The way it is written, which the new value follows where it can.
     pub style: Style,
     /// Whether the innermost collection around it is a flow collection.
     pub in_flow: bool,

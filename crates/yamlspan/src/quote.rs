@@ -78,7 +78,7 @@ fn is_flow_indicator(character: char) -> bool {
 /// The exact rule is the one that users' files follow already: words for booleans and null in lower, title and upper
 /// case, dates, integers of any length, hexadecimal, octal and binary numbers that fit 64 bits, finite floats,
 /// infinities, not-a-number, and numbers to base 60; underscores in numbers do not count.
-pub fn is_string_when_plain(text: &str) -> bool {
+pub(crate) fn is_string_when_plain(text: &str) -> bool {
     !(is_word(text) || is_date(text) || is_number(text) || is_sexagesimal(text))
 }
 

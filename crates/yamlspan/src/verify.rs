@@ -16,7 +16,7 @@ use crate::document::{self, NodeKind, Style};
 use crate::fingerprint::{Fingerprint, Properties};
 use crate::lines::BYTE_ORDER_MARK;
 
-/// What must have become of one marked scalar.
+/// One marked scalar, before and after the edit.
 #[derive(Debug)]
 pub struct Expected<'e> {
     /// The number of the scalar in the document.
@@ -25,11 +25,11 @@ pub struct Expected<'e> {
     pub old: &'e str,
     /// Its value after the edit, the same if it stays.
     pub new: &'e str,
-    /// What becomes of its explicit tag.
+    /// The fate of its explicit tag.
     pub tag: TagFate,
 }
 
-/// What becomes of the explicit tag of a marked scalar.
+/// The fate of the explicit tag of a marked scalar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TagFate {
     /// There is none.

@@ -82,8 +82,7 @@ impl Cron {
     }
 
     /// The last time that it was due before a moment, or at it.
-    #[must_use]
-    pub fn last_until(&self, moment: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn last_until(&self, moment: Timestamp) -> Option<Timestamp> {
         let moment = moment.to_zoned(self.zone.clone());
         self.pattern.find_previous_occurrence(&moment, true).ok().map(|found| whole(found.timestamp()))
     }

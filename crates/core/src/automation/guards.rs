@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gotext::pattern::Pattern;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Cron;
 
@@ -19,8 +20,7 @@ pub struct Guards {
 
 impl Guards {
     /// What denies a tag, if anything does.
-    #[must_use]
-    pub fn denial(&self, tag: &str) -> Option<&Deny> {
+    pub(crate) fn denial(&self, tag: &str) -> Option<&Deny> {
         self.deny.iter().find(|deny| deny.applies(tag))
     }
 }
@@ -54,13 +54,13 @@ impl Deny {
     }
 }
 
-/// What goes into one commit.
+/// The changes that share one commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Batch {
-    /// What one automation changes.
+    /// Those of one automation.
     #[default]
     PerAutomation,
-    /// What all automations change that are due together and push to the same branch.
+    /// Those of all automations that are due together and push to the same branch.
     PerBranch,
 }
 
@@ -76,8 +76,20 @@ pub struct Gather {
 /// A time in which commits may be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
-    /// When it opens.
+    /// The moments at which it opens.
     pub opens: Cron,
     /// How long it stays open; never zero.
     pub duration: Duration,
+}
+
+impl Window {
+    /// Whether it is open: from the moment it opens until just before its duration is over. One that opens again while it is
+    /// open stays open.
+    pub(crate) fn is_open(&self, now: Timestamp) -> bool {
+        let Some(opened) = self.opens.last_until(now) else { return false };
+        let closes =
+            SignedDuration::try_from(self.duration).ok().and_then(|duration| opened.checked_add(duration).ok());
+        // What closes beyond the calendar does not close.
+        closes.is_none_or(|closes| now < closes)
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::change::Code;
 
-/// How grave a finding is, least first.
+/// The severity of a finding, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Good to know; nothing has to change.
@@ -60,13 +60,13 @@ impl Code {
         self.facts().0
     }
 
-    /// How grave `check` takes it to be. To a run, every finding is a warning.
+    /// The severity that `check` gives it. To a run, every finding is a warning.
     #[must_use]
     pub const fn severity(self) -> Severity {
         self.facts().1
     }
 
-    /// What it is about: one sentence, lower case, no final period.
+    /// Its subject: one sentence, lower case, no final period.
     #[must_use]
     pub const fn summary(self) -> &'static str {
         self.facts().2

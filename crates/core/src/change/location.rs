@@ -5,7 +5,7 @@ use std::ops::Range;
 use memchr::{memchr2, memrchr2};
 
 /// The longest line that an excerpt repeats, in bytes.
-pub const MAX_LINE: usize = 16 * 1024;
+pub(crate) const MAX_LINE: usize = 16 * 1024;
 
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -32,7 +32,7 @@ pub struct Excerpt {
 }
 
 impl Location {
-    /// A whole file.
+    /// A file as a whole, without line and excerpt.
     #[must_use]
     pub fn file(file: impl Into<String>) -> Self {
         Self { file: file.into(), ..Self::default() }

@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::edit::Selections;
 use crate::marker::Marker;
+use crate::spelling;
 
 /// How many different unknown policies of a file are compared with known ones.
 const MAX_UNKNOWN: usize = 16;
 
 /// How many known policies an unknown one is compared with.
 const MAX_KNOWN: usize = 1_000;
-
-/// The longest name that is compared, in bytes.
-const MAX_LENGTH: usize = 64;
 
 /// Messages about unknown policies, each composed once.
 #[derive(Debug)]
@@ -53,9 +51,8 @@ pub(crate) fn similar<'k>(known: &[&'k str], marker: &Marker) -> Option<Similar<
     if let Some(policy) = namesake {
         return Some(Similar::Namesake(policy));
     }
-    let wanted = marker.policy();
-    let nearest = known.iter().take(MAX_KNOWN).map(|policy| (distance(policy, wanted), *policy)).min();
-    nearest.filter(|(distance, _)| *distance <= wanted.len() / 3).map(|(_, policy)| Similar::Spelling(policy))
+    let known = &known[..known.len().min(MAX_KNOWN)];
+    spelling::nearest(marker.policy(), known).map(Similar::Spelling)
 }
 
 fn hint(selections: &Selections, marker: &Marker) -> String {
@@ -68,23 +65,4 @@ fn hint(selections: &Selections, marker: &Marker) -> String {
         Some(Similar::Spelling(policy)) => format!("; did you mean {policy:?}?"),
         None => String::new(),
     }
-}
-
-/// The number of bytes to insert, remove or replace (Levenshtein); long texts are infinitely far.
-pub(crate) fn distance(left: &str, right: &str) -> usize {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    if left.len().max(right.len()) > MAX_LENGTH {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.iter().enumerate() {
-            let replace = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replace.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[right.len()]
 }

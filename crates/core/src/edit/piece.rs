@@ -20,7 +20,7 @@ impl Piece<'_, '_> {
     /// The index of its document in the scan.
     pub(crate) fn document(&self) -> usize {
         match self {
-            Self::Field(field) => field.marker.site.document,
+            Self::Field(field) => field.marker.scalar.document,
             Self::Block(edit) => edit.document,
         }
     }
@@ -36,12 +36,12 @@ impl Piece<'_, '_> {
         match self {
             Self::Field(field) => {
                 let marker = field.marker;
-                let tag = match (&field.new, &marker.site.tag) {
+                let tag = match (&field.new, &marker.scalar.tag) {
                     (Some(value), _) => patch::tag_fate(&marker.slot(), value),
                     (None, Some(_)) => TagFate::Kept,
                     (None, None) => TagFate::Absent,
                 };
-                Expected { ordinal: marker.site.ordinal, old: &marker.value, new: field.value(), tag }
+                Expected { ordinal: marker.scalar.ordinal, old: &marker.value, new: field.value(), tag }
             }
             Self::Block(EmbeddedEdit { block, new, .. }) => {
                 let tag = if block.tagged { TagFate::Kept } else { TagFate::Absent };
@@ -77,7 +77,7 @@ impl<'s> EmbeddedEdit<'s> {
         let outward = |patch: Patch| Patch { span: block.source.outward(&patch.span), ..patch };
         Ok(Self {
             block,
-            document: fields[0].marker.site.document,
+            document: fields[0].marker.scalar.document,
             new: Dedented::value_of(&text, &block.value),
             patches: patches.into_iter().map(outward).collect(),
             in_line,

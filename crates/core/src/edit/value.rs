@@ -29,7 +29,7 @@ pub(crate) fn of(marker: &Marker, reference: &Reference) -> Result<String, Absen
 pub(crate) fn kept_prefix(marker: &Marker) -> &str {
     match marker.value.split_once('=') {
         Some((name, image))
-            if marker.site.is_item
+            if marker.scalar.is_item
                 && !name.is_empty()
                 && !image.is_empty()
                 && !image.contains('=')

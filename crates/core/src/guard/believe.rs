@@ -6,13 +6,13 @@ use super::Hold;
 
 /// The share of the known tags that may be gone at once, as a divisor: a quarter. A registry that lost a page of its list, or
 /// a mirror that is being filled, has lost more; cleaning up after a release loses less.
-pub const MAX_LOSS: usize = 4;
+const MAX_LOSS: usize = 4;
 
 /// Lists with fewer tags may lose any share of them, since one or two deleted tags are a large one; the tag in use may not be
 /// among them.
-pub const SMALL_LIST: usize = 8;
+const SMALL_LIST: usize = 8;
 
-/// What is known of a repository.
+/// The last list of a repository that was believed, and how it is used.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     /// The tags of the last list that was believed.

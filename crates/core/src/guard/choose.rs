@@ -7,10 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::Hold;
 use crate::automation::ImagePolicy;
 
-/// What a policy makes of a list of tags.
+/// The selection of a policy among a list of tags, and how many its guards took away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice<'t> {
-    /// The selected tag.
+    /// The tag to write; none where no tag is left.
     pub selected: Option<&'t str>,
     /// A tag that would be selected in its place, if it were old enough.
     pub waiting: Option<Hold>,
@@ -49,7 +49,6 @@ pub fn choose<'t>(
 }
 
 /// From when on a tag counts; none where nothing tells since when it exists, or where that is beyond the calendar.
-#[must_use]
-pub fn counts_from(since: Option<Timestamp>, minimum: Duration) -> Option<Timestamp> {
+pub(crate) fn counts_from(since: Option<Timestamp>, minimum: Duration) -> Option<Timestamp> {
     since?.checked_add(SignedDuration::try_from(minimum).ok()?).ok()
 }

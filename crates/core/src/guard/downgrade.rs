@@ -14,8 +14,7 @@ use crate::marker::{Field, Marker, Scan};
 /// The tag in the file has to be one that the policy could select, whether it is listed or not: denied by nothing, excluded by
 /// nothing, matched by the filter, in the range. An image of another repository has no rank, and neither has a field for a
 /// name or a digest.
-#[must_use]
-pub fn downgrade(policy: &ImagePolicy, marker: &Marker, selected: &Reference) -> Option<Hold> {
+fn downgrade(policy: &ImagePolicy, marker: &Marker, selected: &Reference) -> Option<Hold> {
     if policy.guards.allow_downgrade {
         return None;
     }
@@ -26,7 +25,7 @@ pub fn downgrade(policy: &ImagePolicy, marker: &Marker, selected: &Reference) ->
         return None;
     }
     let ranks_above = policy.policy.prefers(&current, selected);
-    ranks_above.then(|| Hold::Downgrade { policy: name(policy), current, selected: selected.to_owned() })
+    ranks_above.then(|| Hold::Downgrade { policy: policy.id.marker(), current, selected: selected.to_owned() })
 }
 
 /// The tag that a field has, if it is one of the selection's repository.
@@ -83,7 +82,7 @@ fn moved<'s>(scan: &'s Scan, selections: &Selections) -> BTreeSet<&'s str> {
 /// than it says.
 ///
 /// Fields for tags alone, without names and digests beside them, are independent of each other.
-pub fn together(scan: &Scan, holds: &mut BTreeMap<usize, Hold>) {
+pub(crate) fn together(scan: &Scan, holds: &mut BTreeMap<usize, Hold>) {
     let has_parts = |policy: &str| {
         let is_part = |marker: &&Marker| matches!(marker.field, Field::Name | Field::Digest);
         scan.markers.iter().filter(is_part).any(|marker| marker.policy() == policy)
@@ -100,9 +99,4 @@ pub fn together(scan: &Scan, holds: &mut BTreeMap<usize, Hold>) {
             holds.entry(index).or_insert_with(|| hold.clone());
         }
     }
-}
-
-/// How markers name a policy.
-fn name(policy: &ImagePolicy) -> String {
-    policy.id.marker()
 }

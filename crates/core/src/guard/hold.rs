@@ -57,7 +57,7 @@ pub enum Hold {
     },
     /// A better tag has not been known for long enough.
     TooYoung {
-        /// The tag.
+        /// The tag that would be selected otherwise.
         tag: String,
         /// How long it has to be known.
         minimum: Duration,
@@ -177,7 +177,7 @@ pub struct Held {
     pub current: String,
     /// The value that it would have.
     pub wanted: String,
-    /// Why not.
+    /// The guard that holds it, and what lifts that.
     pub hold: Hold,
 }
 

@@ -21,8 +21,8 @@ impl Identity {
     /// The fields of a file, in the order of [`Scan::markers`]. No two of them are equal.
     #[must_use]
     pub fn all(scan: &Scan) -> Vec<Self> {
-        let in_document = |marker: &&Marker| marker.site.embedded.is_none();
-        let place = |marker: &Marker| (marker.site.document, marker.site.ordinal);
+        let in_document = |marker: &&Marker| marker.scalar.embedded.is_none();
+        let place = |marker: &Marker| (marker.scalar.document, marker.scalar.ordinal);
         let marked: BTreeSet<(usize, usize)> = scan.markers.iter().filter(in_document).map(place).collect();
         let mut alike: BTreeMap<(&str, ObjectIdentity), usize> = BTreeMap::new();
         let mut identity = |marker: &'_ Marker, setter| {
@@ -45,7 +45,7 @@ impl Identity {
 
 /// The object that a field is in, without those of its parts that are marked themselves.
 fn object(scan: &Scan, marker: &Marker, marked: &BTreeSet<(usize, usize)>) -> ObjectIdentity {
-    let document = marker.site.document;
-    let object = &scan.documents[document].objects[marker.site.object];
+    let document = marker.scalar.document;
+    let object = &scan.documents[document].objects[marker.scalar.object];
     object.identity(|ordinal| marked.contains(&(document, ordinal)).then_some(""))
 }

@@ -12,9 +12,9 @@ pub struct Writing {
     pub before: Option<String>,
     /// The value after; none if the field was not there any more.
     pub after: Option<String>,
-    /// The commit's hash.
+    /// The commit's hash, in full.
     pub commit: String,
-    /// The author's name.
+    /// The author's name, as the commit says it; it may be anything.
     pub author: String,
     /// When, in seconds since 1970.
     pub time: i64,
@@ -33,7 +33,7 @@ pub enum Writer {
     Person,
 }
 
-/// What a history says.
+/// The answer that a history gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The selection was taken back.

@@ -1,10 +1,9 @@
 //! The shapes in which images are written.
 
 use image::{Digest, Reference, Repository};
-use yamlspan::document::Document;
+use yamlspan::tree::{Collection, Entry, Text, Tree};
 
-use super::site::Sites;
-use super::tree::{Collection, Entry, Text, Tree};
+use super::scalar::Scalars;
 use super::{Image, Inventory, Obstacle, Override};
 use crate::change::ObjectIdentity;
 use crate::marker::Field;
@@ -14,9 +13,8 @@ use crate::marker::object::Objects;
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
 /// Finds the images of one document.
-pub(super) fn document(document: &Document<'_>, objects: &Objects, sites: &Sites<'_>, inventory: &mut Inventory) {
-    let tree = Tree::of(document);
-    let mut finder = Finder { tree: &tree, objects, sites, found: Vec::new(), overrides: Vec::new() };
+pub(super) fn document(tree: &Tree<'_>, objects: &Objects, scalars: &Scalars<'_>, inventory: &mut Inventory) {
+    let mut finder = Finder { tree, objects, scalars, found: Vec::new(), overrides: Vec::new() };
     for collection in &tree.collections {
         let object = finder.object(collection.node);
         if object.kind == "ImagePolicy" && collection.parent.is_none() {
@@ -31,7 +29,7 @@ pub(super) fn document(document: &Document<'_>, objects: &Objects, sites: &Sites
             finder.sequence(collection);
         }
     }
-    finder.found.sort_by_key(|image| image.sites.first().map(|site| site.span.start));
+    finder.found.sort_by_key(|image| image.scalars.first().map(|scalar| scalar.span.start));
     inventory.images.append(&mut finder.found);
     inventory.overrides.append(&mut finder.overrides);
 }
@@ -45,7 +43,7 @@ fn is_passed_over(object: &ObjectIdentity) -> bool {
 struct Finder<'f, 'd> {
     tree: &'f Tree<'d>,
     objects: &'f Objects,
-    sites: &'f Sites<'d>,
+    scalars: &'f Scalars<'d>,
     found: Vec<Image>,
     overrides: Vec<Override>,
 }
@@ -64,7 +62,7 @@ struct Split<'d> {
 
 impl<'d> Finder<'_, 'd> {
     fn object(&self, node: usize) -> ObjectIdentity {
-        self.objects.objects[self.objects.owner(node)].identity(|_| None)
+        self.objects.objects[self.objects.owner(self.tree, node)].identity(|_| None)
     }
 
     fn mapping(&mut self, mapping: &Collection<'d>) {
@@ -225,14 +223,14 @@ impl<'d> Finder<'_, 'd> {
     }
 
     fn add_reference(&mut self, text: Text<'d>, reference: Reference, obstacle: Option<Obstacle>) {
-        let Some(site) = self.sites.site(text.node, Field::Image) else { return };
+        let Some(scalar) = self.scalars.scalar(text.node, Field::Image) else { return };
         let only_digest = reference.tag.is_none() && reference.digest.is_some();
         let obstacle = obstacle.or(only_digest.then_some(Obstacle::OnlyDigest));
         let tag = reference.tag.map(|tag| tag.as_str().to_owned()).unwrap_or_default();
         let Reference { repository, digest, .. } = reference;
         let object = self.object(text.node);
-        let (sites, keys) = (vec![site], String::new());
-        self.found.push(Image { repository, tag, digest, sites, obstacle, object, keys });
+        let (scalars, keys) = (vec![scalar], String::new());
+        self.found.push(Image { repository, tag, digest, scalars, obstacle, object, keys });
     }
 
     /// A value such as `ghcr.io/acme/shop:${TAG}`: what stands before the tag is still worth naming.
@@ -243,10 +241,10 @@ impl<'d> Finder<'_, 'd> {
         let before = text.value.find(['$', '{', '%']).map_or(text.value, |end| &text.value[..end]);
         let name = before.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
         let name = Reference::parse(name).ok().map(|reference| reference.repository);
-        let (Some(repository), Some(site)) = (name, self.sites.site(text.node, Field::Image)) else { return };
-        let (tag, sites, object) = (String::new(), vec![site], self.object(text.node));
+        let (Some(repository), Some(scalar)) = (name, self.scalars.scalar(text.node, Field::Image)) else { return };
+        let (tag, scalars, object) = (String::new(), vec![scalar], self.object(text.node));
         let obstacle = Some(Obstacle::Variable);
-        self.found.push(Image { repository, tag, digest: None, sites, obstacle, object, keys: String::new() });
+        self.found.push(Image { repository, tag, digest: None, scalars, obstacle, object, keys: String::new() });
     }
 
     /// Adds an image made of several scalars; what is no valid repository is none.
@@ -254,12 +252,12 @@ impl<'d> Finder<'_, 'd> {
         let Split { name, name_at, tag, digest, keys } = split;
         let Ok(repository) = Repository::parse(&name) else { return false };
         let fields = [(name_at, Field::Name), (tag, Field::Tag), (digest, Field::Digest)];
-        let site = |(text, field): (Option<Text<'d>>, Field)| self.sites.site(text?.node, field);
-        let mut sites: Vec<_> = fields.into_iter().filter_map(site).collect();
-        if sites.is_empty() {
+        let scalar = |(text, field): (Option<Text<'d>>, Field)| self.scalars.scalar(text?.node, field);
+        let mut scalars: Vec<_> = fields.into_iter().filter_map(scalar).collect();
+        if scalars.is_empty() {
             return false;
         }
-        sites.sort_by_key(|site| site.span.start);
+        scalars.sort_by_key(|scalar| scalar.span.start);
         let tag_text = tag.map(|text| text.value).unwrap_or_default();
         let obstacle = match (tag_text, digest) {
             ("", Some(_)) => Some(Obstacle::OnlyDigest),
@@ -269,22 +267,22 @@ impl<'d> Finder<'_, 'd> {
         let digest = digest.and_then(|text| Digest::parse(text.value).ok());
         let node = tag.or(name_at).map_or(0, |text| text.node);
         let object = self.object(node);
-        self.found.push(Image { repository, tag: tag_text.to_owned(), digest, sites, obstacle, object, keys });
+        self.found.push(Image { repository, tag: tag_text.to_owned(), digest, scalars, obstacle, object, keys });
         true
     }
 
     /// Keeps a tag without a repository.
     fn add_override(&mut self, tag: Text<'d>, digest: Option<Text<'d>>, keys: String) {
         let fields = [(Some(tag), Field::Tag), (digest, Field::Digest)];
-        let site = |(text, field): (Option<Text<'d>>, Field)| self.sites.site(text?.node, field);
-        let mut sites: Vec<_> = fields.into_iter().filter_map(site).collect();
-        if tag.value.is_empty() || tag.value.contains(['$', '{']) || sites.is_empty() {
+        let scalar = |(text, field): (Option<Text<'d>>, Field)| self.scalars.scalar(text?.node, field);
+        let mut scalars: Vec<_> = fields.into_iter().filter_map(scalar).collect();
+        if tag.value.is_empty() || tag.value.contains(['$', '{']) || scalars.is_empty() {
             return;
         }
-        sites.sort_by_key(|site| site.span.start);
+        scalars.sort_by_key(|scalar| scalar.span.start);
         let digest = digest.and_then(|text| Digest::parse(text.value).ok());
         let (tag, object) = (tag.value.to_owned(), self.object(tag.node));
-        self.overrides.push(Override { keys, tag, digest, sites, object });
+        self.overrides.push(Override { keys, tag, digest, scalars, object });
     }
 }
 

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::{Inventory, Place, find};
+use super::{Inventory, LineEnd, find};
 
 fn written(inventory: &Inventory) -> String {
     let mut text = String::new();
@@ -17,18 +17,18 @@ fn written(inventory: &Inventory) -> String {
         if let Some(obstacle) = image.obstacle {
             write!(text, " [{obstacle:?}]").unwrap();
         }
-        for site in &image.sites {
-            let place = match &site.place {
-                Place::Free(_) => "free".to_owned(),
-                Place::Marked(policy) => policy.clone(),
-                Place::Taken(taken) => format!("{taken:?}"),
+        for scalar in &image.scalars {
+            let line_end = match &scalar.line_end {
+                LineEnd::Free(_) => "free".to_owned(),
+                LineEnd::Marked(policy) => policy.clone(),
+                LineEnd::Taken(taken) => format!("{taken:?}"),
             };
-            write!(text, " | {:?} {}:{} {place}", site.field, site.line, site.column).unwrap();
+            write!(text, " | {:?} {}:{} {line_end}", scalar.field, scalar.line, scalar.column).unwrap();
         }
         text.push('\n');
     }
     for it in &inventory.overrides {
-        writeln!(text, "{}: override {} {}", it.sites[0].line, it.keys, it.tag).unwrap();
+        writeln!(text, "{}: override {} {}", it.scalars[0].line, it.keys, it.tag).unwrap();
     }
     for policy in &inventory.policies {
         writeln!(text, "policy {}:{}", policy.namespace, policy.name).unwrap();
@@ -100,9 +100,9 @@ proptest::proptest! {
     #[test]
     fn nothing_panics(text in "([a-z]{1,4}|image|tag|repository|: |\n|  |- |\\{|\\}|\\[|\\]|,|#|'|\"|\\||1\\.2|a/b:1){0,60}") {
         for image in find(text.as_bytes()).images {
-            for site in &image.sites {
-                proptest::prop_assert!(text.get(site.span.clone()).is_some());
-                if let Place::Free(end) = site.place {
+            for scalar in &image.scalars {
+                proptest::prop_assert!(text.get(scalar.span.clone()).is_some());
+                if let LineEnd::Free(end) = scalar.line_end {
                     proptest::prop_assert!(matches!(text.as_bytes().get(end), None | Some(b'\n' | b'\r')));
                 }
             }

@@ -3,7 +3,7 @@
 use image::{Digest, Reference, Repository, Tag};
 
 use super::scope::{Scope, Scopes};
-use super::source::Source;
+use super::text::MarkedText;
 use super::{Checked, Finding};
 use crate::automation::{DigestReflection, ImagePolicy};
 use crate::change::Code;
@@ -11,17 +11,17 @@ use crate::edit::value;
 use crate::marker::{Field, Marker};
 
 /// Checks every marked field of a file.
-pub(super) fn check(source: &Source<'_>, scope: &Scope<'_>, scopes: &mut Scopes<'_>, checked: &mut Checked) {
-    for marker in &source.file.scan.markers {
+pub(super) fn check(marked: &MarkedText<'_>, scope: &Scope<'_>, scopes: &mut Scopes<'_>, checked: &mut Checked) {
+    for marker in &marked.file.scan.markers {
         let policy = marker.policy();
         match scope.policy(policy) {
             Some(found) => {
                 checked.usage.name(policy);
-                known(source, marker, found, checked);
+                known(marked, marker, found, checked);
             }
             None => {
                 let message = format!("no policy {policy:?} is in scope");
-                let finding = Finding::new(Code::UnknownPolicy, source.policy(marker), message);
+                let finding = Finding::new(Code::UnknownPolicy, marked.policy(marker), message);
                 checked.findings.push(match scopes.hint(marker, scope) {
                     hint if hint.is_empty() => finding,
                     hint => finding.hint(hint),
@@ -31,15 +31,15 @@ pub(super) fn check(source: &Source<'_>, scope: &Scope<'_>, scopes: &mut Scopes<
     }
 }
 
-fn known(source: &Source<'_>, marker: &Marker, policy: &ImagePolicy, checked: &mut Checked) {
+fn known(marked: &MarkedText<'_>, marker: &Marker, policy: &ImagePolicy, checked: &mut Checked) {
     let name = marker.policy();
     if let Some(who) = suspended(policy) {
         let message = format!("policy {name:?} selects nothing: {who} is suspended");
-        checked.findings.push(Finding::new(Code::NoSelection, source.policy(marker), message));
+        checked.findings.push(Finding::new(Code::NoSelection, marked.policy(marker), message));
     }
     if marker.field == Field::Digest && policy.digest == DigestReflection::Never {
         let message = format!("policy {name:?} gives no digest; the field stays");
-        let finding = Finding::new(Code::NoDigest, source.policy(marker), message);
+        let finding = Finding::new(Code::NoDigest, marked.policy(marker), message);
         checked.findings.push(finding.hint("set `digestReflectionPolicy: IfNotPresent` in the policy"));
     }
     match read(marker) {
@@ -47,23 +47,23 @@ fn known(source: &Source<'_>, marker: &Marker, policy: &ImagePolicy, checked: &m
         Ok(Some(Value { repository, tag })) => {
             let strange = repository.filter(|it| it.canonical() != policy.repository.image.canonical());
             if let Some(repository) = strange {
-                checked.findings.push(other_image(source, marker, &repository, policy));
+                checked.findings.push(other_image(marked, marker, &repository, policy));
             }
             if let Some(tag) = tag {
                 let reason = refused(policy, tag.as_str());
                 checked.usage.show(name, tag.as_str(), reason.is_none());
-                checked.findings.extend(reason.map(|reason| never_chosen(source, marker, tag.as_str(), &reason)));
+                checked.findings.extend(reason.map(|reason| never_chosen(marked, marker, tag.as_str(), &reason)));
             }
         }
         Err(noun) => {
             let message = format!("this is no {noun} that OCI allows: {:?}", marker.value);
-            let finding = Finding::new(Code::InvalidReference, source.value(marker), message);
+            let finding = Finding::new(Code::InvalidReference, marked.value(marker), message);
             checked.findings.push(finding.hint("the next update writes over it"));
         }
     }
 }
 
-/// What of a policy is suspended.
+/// Names the suspended object that keeps a policy from selecting: the policy itself or its repository.
 pub(super) fn suspended(policy: &ImagePolicy) -> Option<String> {
     if policy.suspended {
         return Some("it".to_owned());
@@ -108,16 +108,16 @@ fn refused(policy: &ImagePolicy, tag: &str) -> Option<String> {
     evaluation.rejected.first().map(|rejection| rejection.reason.to_string())
 }
 
-fn never_chosen(source: &Source<'_>, marker: &Marker, tag: &str, reason: &str) -> Finding {
+fn never_chosen(marked: &MarkedText<'_>, marker: &Marker, tag: &str, reason: &str) -> Finding {
     let message = format!("policy {:?} would never choose {tag:?}: {reason}", marker.policy());
-    let finding = Finding::new(Code::UnreachableValue, source.value(marker), message);
+    let finding = Finding::new(Code::UnreachableValue, marked.value(marker), message);
     finding.hint("the next update leaves this tag for good; if it is right, change the policy")
 }
 
-fn other_image(source: &Source<'_>, marker: &Marker, repository: &Repository, policy: &ImagePolicy) -> Finding {
+fn other_image(marked: &MarkedText<'_>, marker: &Marker, repository: &Repository, policy: &ImagePolicy) -> Finding {
     let image = policy.repository.image.name();
     let message =
         format!("policy {:?} would never choose {:?}: its image is {image:?}", marker.policy(), repository.name());
-    let finding = Finding::new(Code::UnreachableValue, source.value(marker), message);
+    let finding = Finding::new(Code::UnreachableValue, marked.value(marker), message);
     finding.hint("the next update replaces the image; perhaps the marker is of another policy")
 }

@@ -10,7 +10,7 @@ use yamlspan::document;
 use yamlspan::lines::{self, Lines};
 
 use super::Finding;
-use super::source::Source;
+use super::text::MarkedText;
 use crate::change::Code;
 use crate::marker::grammar::{self, MENTION, Reading};
 use crate::marker::{self, TOKEN};
@@ -25,8 +25,8 @@ pub fn is_mentioned(bytes: &[u8]) -> bool {
 }
 
 /// Finds the comments that are no markers, in documents in which nobody looks for markers.
-pub(super) fn almost_markers(source: &Source<'_>) -> Vec<Finding> {
-    let text = source.text;
+pub(super) fn almost_markers(marked: &MarkedText<'_>) -> Vec<Finding> {
+    let text = marked.text;
     let tokens = memmem::find_iter(text.as_bytes(), TOKEN).count();
     if memmem::find_iter(text.as_bytes(), MENTION).count() == tokens || text.len() > marker::MAX_FILE_BYTES {
         return Vec::new();
@@ -44,7 +44,7 @@ pub(super) fn almost_markers(source: &Source<'_>) -> Vec<Finding> {
                 continue;
             }
             let place = lines.position(text, comment.start);
-            let location = source.location(place.line, place.column, comment);
+            let location = marked.location(place.line, place.column, comment);
             let finding = Finding::new(Code::MalformedMarker, location, format!("the comment is no marker: {reason}"));
             findings.push(finding.hint("write `# {\"$imagepolicy\": \"NAMESPACE:POLICY\"}`, with double quotes"));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Finding;
 use super::usage::Sample;
-use crate::automation::{Automation, Origins, Part};
+use crate::automation::{Automation, Element, Origins};
 use crate::change::{Change, Code, ObjectIdentity};
 use crate::message::{self, Facts};
 
@@ -26,7 +26,7 @@ pub(super) fn check(automation: &Automation, sample: Option<&Sample>, origins: &
         images: &sample.images,
     };
     let error = message::render(&automation.commit.message, &facts).err()?;
-    let location = origins.of(Part::Message(automation.id.clone(), error.line()));
+    let location = origins.of(Element::Message(automation.id.clone(), error.line()));
     let message = format!("the commit message of automation {} fails on a sample change: {error}", automation.id);
     let hint = "the README lists what a message sees; `tagwright message` tries it on changes of your own";
     Some(Finding::new(Code::MessageFails, location, message).hint(hint))
@@ -47,7 +47,7 @@ fn invent(automation: &Automation) -> Option<Sample> {
         },
         old: format!("{image}:1.0.0"),
         new: format!("{image}:1.0.1"),
-        setter: super::scope::name(policy),
+        setter: policy.id.marker(),
     };
     let images = BTreeMap::from([(change.setter.clone(), change.new.clone())]);
     Some(Sample { changes: vec![change], images })

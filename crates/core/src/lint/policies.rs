@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::scope::name;
 use super::{Finding, Rules, Usage, View, message};
-use crate::automation::{Automation, ImagePolicy, ObjectName, Part};
+use crate::automation::{Automation, Element, ImagePolicy, ObjectName};
 use crate::change::Code;
 use crate::policy::Order;
 
@@ -47,11 +46,11 @@ fn unused(
     usage: &Usage,
     seen: &impl Fn(&ObjectName) -> Option<View>,
 ) -> Option<Finding> {
-    let name = name(policy);
+    let name = policy.id.marker();
     if usage.policies.contains_key(&name) {
         return None;
     }
-    let location = rules.origins.of(Part::Policy(policy.id.clone()));
+    let location = rules.origins.of(Element::Policy(policy.id.clone()));
     let finding = |message: String| Finding::new(Code::UnusedPolicy, location.clone(), message);
     if rules.automations.is_empty() {
         return Some(finding(format!("no marker names policy {name:?}")));
@@ -72,8 +71,8 @@ fn unused(
 
 /// A range that is empty, or a policy that can choose nothing of what is in use.
 fn nothing_matches(rules: &Rules<'_>, policy: &ImagePolicy, usage: &Usage) -> Option<Finding> {
-    let name = name(policy);
-    let location = || rules.origins.of(Part::Order(policy.id.clone()));
+    let name = policy.id.marker();
+    let location = || rules.origins.of(Element::Order(policy.id.clone()));
     if let Order::Semver(range) = &policy.policy.order
         && range.sample().is_none()
     {
@@ -113,7 +112,7 @@ fn nothing_marked(
     };
     let hint = "put markers behind the images, as `tagwright mark` does";
     let finding = |path: &String| {
-        let location = rules.origins.of(Part::Path(id.clone(), path.clone()));
+        let location = rules.origins.of(Element::Path(id.clone(), path.clone()));
         let message = match path.as_str() {
             "" => format!("no file that automation {id} reads has a marker"),
             path => format!("no file below the path {path:?} of automation {id} has a marker"),

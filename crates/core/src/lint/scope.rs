@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::source::Source;
+use super::text::MarkedText;
 use super::{Finding, Rules};
 use crate::automation::{Automation, ImagePolicy};
 use crate::change::Code;
@@ -82,12 +82,11 @@ fn scope<'r>(rules: Rules<'r>, reading: &[usize]) -> Scope<'r> {
         true => automations.iter().flat_map(|automation| &automation.policies).map(|policy| &**policy).collect(),
         false => rules.policies.iter().map(|policy| &**policy).collect(),
     };
-    Scope { automations, policies: policies.into_iter().map(|policy| (name(policy), policy)).collect(), configured }
-}
-
-/// How markers name a policy.
-pub(super) fn name(policy: &ImagePolicy) -> String {
-    policy.id.marker()
+    Scope {
+        automations,
+        policies: policies.into_iter().map(|policy| (policy.id.marker(), policy)).collect(),
+        configured,
+    }
 }
 
 /// Whether an automation reads a file.
@@ -101,7 +100,7 @@ pub(super) fn is_below(path: &str, folder: &str) -> bool {
 }
 
 fn hint(rules: Rules<'_>, marker: &Marker, scope: &Scope<'_>) -> String {
-    let all: Vec<String> = rules.policies.iter().map(|policy| name(policy)).collect();
+    let all: Vec<String> = rules.policies.iter().map(|policy| policy.id.marker()).collect();
     let known: Vec<&str> = all.iter().map(String::as_str).collect();
     let wanted = marker.policy();
     if known.contains(&wanted) {
@@ -121,15 +120,15 @@ fn hint(rules: Rules<'_>, marker: &Marker, scope: &Scope<'_>) -> String {
 }
 
 /// A marked file that no automation reads.
-pub(super) fn not_read(source: &Source<'_>, rules: &Rules<'_>) -> Option<Finding> {
-    let marker = source.file.scan.markers.first()?;
+pub(super) fn not_read(marked: &MarkedText<'_>, rules: &Rules<'_>) -> Option<Finding> {
+    let marker = marked.file.scan.markers.first()?;
     let mut paths: Vec<&str> = rules.automations.iter().flat_map(|it| &it.paths).map(String::as_str).collect();
     paths.sort_unstable();
     paths.dedup();
     let listed: Vec<String> = paths.iter().take(MAX_LISTED).map(|path| format!("`{path}`")).collect();
     let more = if paths.len() > MAX_LISTED { ", …" } else { "" };
     let message = "the markers of this file are never followed: it is in no automation's paths";
-    let finding = Finding::new(Code::NotRead, source.policy(marker), message);
+    let finding = Finding::new(Code::NotRead, marked.policy(marker), message);
     Some(finding.hint(format!("the paths are {}{more}", listed.join(", "))))
 }
 

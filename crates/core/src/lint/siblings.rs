@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use yamlspan::document::{self, Document, NodeKind, Role};
+use yamlspan::document::{self, Document, NodeKind};
+use yamlspan::tree::Tree;
 
-use super::source::Source;
+use super::text::MarkedText;
 use super::{Finding, Related};
 use crate::change::Code;
 use crate::marker::{Field, Marker};
@@ -16,20 +17,20 @@ use crate::marker::{Field, Marker};
 const PARTS: [&str; 8] = ["repository", "image", "digest", "version", "name", "repo", "tag", "new"];
 
 /// Finds the markers of a file that disagree with one before them.
-pub(super) fn disagreements(source: &Source<'_>) -> Vec<Finding> {
-    let scan = &source.file.scan;
-    let documents = scan.markers.chunk_by(|a, b| a.site.document == b.site.document);
+pub(super) fn disagreements(marked: &MarkedText<'_>) -> Vec<Finding> {
+    let scan = &marked.file.scan;
+    let documents = scan.markers.chunk_by(|a, b| a.scalar.document == b.scalar.document);
     let mut findings = Vec::new();
     for markers in documents.filter(|markers| markers.iter().any(|marker| marker.policy() != markers[0].policy())) {
-        let text = &source.text[scan.documents[markers[0].site.document].span.clone()];
+        let text = &marked.text[scan.documents[markers[0].scalar.document].span.clone()];
         if let Ok(document) = document::parse(text) {
-            findings.extend(disagree(source, &document, markers));
+            findings.extend(disagree(marked, &document, markers));
         }
     }
     findings
 }
 
-fn disagree(source: &Source<'_>, document: &Document<'_>, markers: &[Marker]) -> Vec<Finding> {
+fn disagree(marked: &MarkedText<'_>, document: &Document<'_>, markers: &[Marker]) -> Vec<Finding> {
     let stems = stems(document, markers);
     let mut first: BTreeMap<&(usize, String), &Marker> = BTreeMap::new();
     let mut findings = Vec::new();
@@ -37,13 +38,13 @@ fn disagree(source: &Source<'_>, document: &Document<'_>, markers: &[Marker]) ->
         let Some(stem) = stem else { continue };
         let one = *first.entry(stem).or_insert(marker);
         if one.policy() != marker.policy() && one.field != marker.field {
-            findings.push(finding(source, one, marker));
+            findings.push(finding(marked, one, marker));
         }
     }
     findings
 }
 
-fn finding(source: &Source<'_>, first: &Marker, second: &Marker) -> Finding {
+fn finding(marked: &MarkedText<'_>, first: &Marker, second: &Marker) -> Finding {
     let message = format!(
         "the {} is set by policy {:?}, but the {} of the same image by {:?}",
         noun(second.field),
@@ -51,8 +52,8 @@ fn finding(source: &Source<'_>, first: &Marker, second: &Marker) -> Finding {
         noun(first.field),
         first.policy()
     );
-    let related = Related { location: source.policy(first), label: "the other marker".to_owned() };
-    let finding = Finding::new(Code::Disagreement, source.policy(second), message);
+    let related = Related { location: marked.policy(first), label: "the other marker".to_owned() };
+    let finding = Finding::new(Code::Disagreement, marked.policy(second), message);
     Finding { related: Some(related), ..finding }.hint("let both markers name the same policy")
 }
 
@@ -69,23 +70,17 @@ fn noun(field: Field) -> &'static str {
 /// mappings.
 fn stems(document: &Document<'_>, markers: &[Marker]) -> Vec<Option<(usize, String)>> {
     // Embedded YAML numbers its scalars by itself.
-    let own = markers.iter().enumerate().filter(|(_, marker)| marker.site.embedded.is_none());
-    let wanted: BTreeMap<usize, usize> = own.map(|(at, it)| (it.site.ordinal, at)).collect();
+    let own = markers.iter().enumerate().filter(|(_, marker)| marker.scalar.embedded.is_none());
+    let wanted: BTreeMap<usize, usize> = own.map(|(at, it)| (it.scalar.ordinal, at)).collect();
     let mut stems = vec![None; markers.len()];
-    let mut open: Vec<(usize, &str)> = Vec::new();
-    for (at, node) in document.nodes.iter().enumerate() {
-        match &node.kind {
-            NodeKind::Open { .. } => open.push((at, "")),
-            NodeKind::Close { .. } => drop(open.pop()),
-            NodeKind::Scalar(scalar) => {
-                let Some((mapping, key)) = open.last_mut() else { continue };
-                match (node.role, wanted.get(&scalar.ordinal)) {
-                    (Role::Key, _) => *key = &scalar.value,
-                    (Role::Value, Some(&marker)) => stems[marker] = Some((*mapping, stem(key))),
-                    _ => {}
-                }
+    let tree = Tree::of(document);
+    for (at, mapping) in tree.collections.iter().enumerate().filter(|(_, collection)| collection.is_mapping) {
+        for entry in &mapping.entries {
+            if let NodeKind::Scalar(scalar) = &document.nodes[entry.node].kind
+                && let Some(&marker) = wanted.get(&scalar.ordinal)
+            {
+                stems[marker] = Some((at, stem(entry.key)));
             }
-            NodeKind::Start | NodeKind::Alias => {}
         }
     }
     stems

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use image::{Digest, Reference, Repository, Tag};
 
-use super::scope::{Scope, name};
-use super::source::Source;
+use super::scope::Scope;
+use super::text::MarkedText;
 use super::{Checked, Finding};
 use crate::automation::DigestReflection;
 use crate::change::Code;
@@ -25,15 +25,15 @@ const REPOSITORY: &str = "registry.example.com/image";
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// Reports an edit that would be refused; remembers what would change.
-pub(super) fn edit(source: &Source<'_>, scope: Option<&Scope<'_>>, checked: &mut Checked) {
-    let scan = &source.file.scan;
+pub(super) fn edit(marked: &MarkedText<'_>, scope: Option<&Scope<'_>>, checked: &mut Checked) {
+    let scan = &marked.file.scan;
     if scan.markers.is_empty() {
         return;
     }
-    let edited = edit::apply(&source.file.bytes, scan, &selections(&scan.markers, scope));
+    let edited = edit::apply(&marked.file.bytes, scan, &selections(&scan.markers, scope));
     for refusal in edited.diagnostics.iter().filter(|diagnostic| diagnostic.code == Code::EditRefused) {
         let at = scan.markers.iter().find(|it| (it.line, it.column) == (refusal.line, refusal.column));
-        let location = at.map_or_else(Default::default, |marker| source.value(marker));
+        let location = at.map_or_else(Default::default, |marker| marked.value(marker));
         let finding = Finding::new(Code::EditRefused, location, refusal.message.clone());
         checked.findings.push(finding.hint("write the document in a simpler way, and please report it"));
     }
@@ -43,18 +43,14 @@ pub(super) fn edit(source: &Source<'_>, scope: Option<&Scope<'_>>, checked: &mut
             if !checked.usage.wants_sample(&automation.id) {
                 break;
             }
-            let known = automation.policies.iter().find(|policy| is_of(&change.setter, &name(policy)));
+            let known = automation.policies.iter().find(|policy| policy.id.marker() == change.policy());
             let Some(policy) = known else { continue };
-            let images = BTreeMap::from([(name(policy), change.new.clone())]);
+            let images = BTreeMap::from([(policy.id.marker(), change.new.clone())]);
             let mut change = change.clone();
-            change.file.clone_from(&source.file.path);
+            change.file.clone_from(&marked.file.path);
             checked.usage.sample(&automation.id, change, &images);
         }
     }
-}
-
-fn is_of(setter: &str, policy: &str) -> bool {
-    setter.strip_prefix(policy).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 /// A sample for each policy that the markers name and that is in scope.

@@ -14,14 +14,14 @@ const MAX_TAGS: usize = 100;
 /// How many changes of one automation a message is tried on.
 const MAX_CHANGES: usize = 3;
 
-/// What markers use, over all files.
+/// The policies, tags and paths that markers use, over all files.
 #[derive(Debug, Default)]
 pub struct Usage {
     /// By `namespace:name`: the tags in use, and whether the policy could choose them.
     pub(super) policies: BTreeMap<String, BTreeMap<String, bool>>,
     /// The paths of automations below which markers are; the empty path is the whole repository.
     pub(super) marked: BTreeSet<(ObjectName, String)>,
-    /// What an automation may change.
+    /// Changes that an automation may make, to try its message on.
     pub(super) samples: BTreeMap<ObjectName, Sample>,
 }
 

@@ -14,7 +14,7 @@ pub(super) struct Insertion {
     pub(super) scalar: usize,
     /// Where its line ends, before the line break.
     pub(super) end: usize,
-    /// The marker's value.
+    /// The marker's value: `namespace:policy`, perhaps with the field behind it.
     pub(super) setter: String,
 }
 

@@ -1,8 +1,9 @@
 //! Derived policies as documents: native, or Flux's objects.
 
 use thiserror::Error;
-use yamlspan::document::{self, NodeKind};
+use yamlspan::document::{self, Node, NodeKind};
 use yamlspan::lines::{self, Lines};
+use yamlspan::tree::{Collection, Tree};
 
 use super::Group;
 use crate::automation::DigestReflection;
@@ -28,7 +29,7 @@ pub enum Dialect {
     Flux,
 }
 
-/// What the policies are for.
+/// The objects that a policy is written for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The namespace of every object.
@@ -103,7 +104,7 @@ fn automation_namespaces(text: &str) -> Result<Vec<String>, Error> {
     let mut namespaces = Vec::new();
     for span in lines::documents(text, &lines) {
         let document = document::parse(&text[span]).map_err(|broken| Error::Unparsable(broken.reason))?;
-        let objects = Objects::of(&document).objects;
+        let objects = Objects::of(&document, &Tree::of(&document)).objects;
         let identities = objects.iter().map(|object| object.identity(|_| None));
         namespaces.extend(identities.filter(|it| it.kind == "ImageUpdateAutomation").map(|it| namespace(it.namespace)));
     }
@@ -120,31 +121,20 @@ fn images_of(text: &str) -> Result<(usize, String), Error> {
     let span = lines::documents(text, &lines).pop().ok_or(Error::NoList)?;
     let part = &text[span.clone()];
     let document = document::parse(part).map_err(|broken| Error::Unparsable(broken.reason))?;
-    let objects = Objects::of(&document).objects;
+    let tree = Tree::of(&document);
+    let objects = Objects::of(&document, &tree).objects;
     let identity = objects.first().map(|object| object.identity(|_| None)).filter(|it| it.kind == "ImageAutomation");
     let namespace = namespace(identity.ok_or(Error::NoList)?.namespace);
-    let mut key = "";
-    for (index, node) in document.nodes.iter().enumerate() {
-        match &node.kind {
-            NodeKind::Scalar(scalar) if node.in_key => key = &scalar.value,
-            NodeKind::Open { mapping: false, .. } if key == "images" => {
-                // Behind the list only the mappings around it may close.
-                let close = document
-                    .nodes
-                    .iter()
-                    .position(|it| matches!(it.kind, NodeKind::Close { open, .. } if open == index));
-                let rest = &document.nodes[close.ok_or(Error::NoList)? + 1..];
-                let first = document.nodes.get(index + 2).ok_or(Error::NoList)?.span.start + span.start;
-                let line = &text[lines.start_of(first)..];
-                let indent = line.len() - line.trim_start_matches(' ').len();
-                let is_last = rest.iter().all(|it| matches!(it.kind, NodeKind::Close { .. }));
-                let is_list = is_last && line[indent..].starts_with("- ");
-                return if is_list { Ok((indent, namespace)) } else { Err(Error::NoList) };
-            }
-            _ => {}
-        }
-    }
-    Err(Error::NoList)
+    let is_list = |collection: &&Collection<'_>| collection.key == "images" && !collection.is_mapping;
+    let list = tree.collections.iter().find(is_list).ok_or(Error::NoList)?.node;
+    // Behind the list only the mappings around it may close.
+    let closes = |it: &Node<'_>| matches!(it.kind, NodeKind::Close { open, .. } if open == list);
+    let close = document.nodes.iter().position(closes).ok_or(Error::NoList)?;
+    let is_last = document.nodes[close + 1..].iter().all(|it| matches!(it.kind, NodeKind::Close { .. }));
+    let first = document.nodes.get(list + 2).ok_or(Error::NoList)?.span.start + span.start;
+    let line = &text[lines.start_of(first)..];
+    let indent = line.len() - line.trim_start_matches(' ').len();
+    if is_last && line[indent..].starts_with("- ") { Ok((indent, namespace)) } else { Err(Error::NoList) }
 }
 
 fn native(target: &Target) -> String {

@@ -12,7 +12,7 @@ use yamlspan::document::{Node, NodeKind, Role, Scalar, TagSite};
 use yamlspan::lines::Position;
 
 use crate::marker::object::{EMBEDDED, Object};
-use crate::marker::{Marker, Scan, Site};
+use crate::marker::{MarkedScalar, Marker, Scan};
 
 /// How many levels of embedded YAML are edited.
 pub(crate) const MAX_LEVELS: usize = 1;
@@ -54,7 +54,7 @@ pub(crate) enum Permission {
     NotAsked,
 }
 
-/// What to tell about markers that would count if somebody asked for it.
+/// A sentence about markers that would count if somebody asked for it.
 pub(crate) fn not_asked(count: usize) -> String {
     let (markers, set) = if count == 1 { ("a marker", "sets") } else { ("markers", "set") };
     format!(
@@ -63,7 +63,7 @@ pub(crate) fn not_asked(count: usize) -> String {
     )
 }
 
-/// What to tell about markers that count and cannot be edited.
+/// A sentence about markers that count and cannot be edited.
 pub(crate) fn unsupported(scalar: &Scalar<'_>, level: usize) -> String {
     let reason = if level > MAX_LEVELS {
         "it is embedded in embedded YAML"
@@ -93,11 +93,11 @@ pub(crate) fn unfit(node: &Node<'_>) -> Option<&'static str> {
 pub(crate) struct Block {
     /// The number of the scalar in its document.
     pub(crate) ordinal: usize,
-    /// The decoded value.
+    /// The decoded value, which verification compares.
     pub(crate) value: String,
     pub(crate) tagged: bool,
     pub(crate) source: Dedented,
-    /// What was found in the text of [`Block::source`]; its markers are those of the file with [`Site::embedded`].
+    /// The scan of the text of [`Block::source`]; its markers are those of the file with [`MarkedScalar::embedded`].
     pub(crate) scan: Scan,
 }
 
@@ -108,20 +108,20 @@ impl Block {
     }
 
     /// A marker of the block as one of the file.
-    pub(crate) fn outward(&self, marker: &Marker, site: Home) -> Marker {
+    pub(crate) fn outward(&self, marker: &Marker, home: Home) -> Marker {
         let place = self.source.position(Position { line: marker.line, column: marker.column });
         let tag = |tag: &TagSite| TagSite { span: self.source.outward(&tag.span), kind: tag.kind };
         Marker {
             span: self.source.outward(&marker.span),
             line: place.line,
             column: place.column,
-            site: Site {
-                tag: marker.site.tag.as_ref().map(tag),
-                header: marker.site.header.as_ref().map(|header| self.source.outward(header)),
-                document: site.document,
-                object: site.object,
-                embedded: Some(site.block),
-                ..marker.site.clone()
+            scalar: MarkedScalar {
+                tag: marker.scalar.tag.as_ref().map(tag),
+                header: marker.scalar.header.as_ref().map(|header| self.source.outward(header)),
+                document: home.document,
+                object: home.object,
+                embedded: Some(home.block),
+                ..marker.scalar.clone()
             },
             ..marker.clone()
         }

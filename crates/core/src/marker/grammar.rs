@@ -11,15 +11,15 @@ use memchr::memmem;
 
 use crate::marker::Field;
 
-/// What makes a comment worth reading; an escaped key such as `"\u0024imagepolicy"` never counts.
+/// The word that makes a comment worth reading; an escaped key such as `"\u0024imagepolicy"` never counts.
 pub(crate) const MENTION: &str = "$imagepolicy";
 
-/// What a comment turned out to be.
+/// A comment, read as a marker.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
     /// It does not mention `$imagepolicy`.
     Unrelated,
-    /// A marker.
+    /// A marker that names a policy, and perhaps a field.
     Marker(Setter),
     /// It mentions `$imagepolicy` and is no marker; the reason completes "no marker: …".
     Malformed(String),
@@ -30,7 +30,7 @@ pub(crate) enum Reading {
 /// The decoded value of a marker.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Setter {
-    /// The whole value.
+    /// The marker's whole value, decoded.
     pub(crate) text: String,
     /// How long the namespace is.
     pub(crate) namespace: usize,

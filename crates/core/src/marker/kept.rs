@@ -65,6 +65,6 @@ mod tests {
         }
         let scan = scan_with(SAMPLE.as_bytes(), Embedded::Annotated);
         assert_eq!((scan.markers.len(), scan.blocks.len(), scan.documents.len()), (3, 1, 1));
-        assert!(!scan.diagnostics.is_empty() && scan.markers.iter().any(|marker| marker.site.tag.is_some()));
+        assert!(!scan.diagnostics.is_empty() && scan.markers.iter().any(|marker| marker.scalar.tag.is_some()));
     }
 }

@@ -5,43 +5,45 @@
 //! written; what is too long for any name is cut.
 
 use serde::{Deserialize, Serialize};
-use yamlspan::document::{Document, Node, NodeKind, Role, Scalar, Style};
+use yamlspan::document::{Document, NodeKind};
+use yamlspan::tree::{Collection, Entry, Tree};
 
 use crate::change::ObjectIdentity;
 
 /// The annotation that says whether markers in the object's embedded YAML count: `"true"` or `"false"`.
 pub(crate) const EMBEDDED: &str = "tagwright.dev/embedded";
 
-/// The longest part of an identity, in bytes; what is longer is cut, because every change of the object repeats it.
+/// The longest property of an identity, in bytes; what is longer is cut, because every change of the object repeats it.
 /// Kubernetes allows less for each.
-const MAX_PART: usize = 512;
+const MAX_PROPERTY: usize = 512;
 
-/// The identity of one object, with the place of each of its parts, so that it can be read again after an edit.
+/// The identity of one object, with the number of each scalar that it is read from, so that it can be read again after an
+/// edit.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Object {
-    pub(super) api_version: Option<Part>,
-    pub(super) kind: Option<Part>,
-    pub(super) metadata_seen: bool,
-    pub(super) name: Option<Part>,
-    pub(super) namespace: Option<Part>,
-    /// What its annotation [`EMBEDDED`] says.
+    api_version: Option<Property>,
+    kind: Option<Property>,
+    name: Option<Property>,
+    namespace: Option<Property>,
+    /// The value of its annotation [`EMBEDDED`].
     pub(crate) embedded: Option<bool>,
     /// The object to take instead if that one turns out to be no list.
-    pub(super) list: Option<usize>,
+    list: Option<usize>,
 }
 
+/// A scalar of an identity.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Part {
-    pub(super) value: String,
+struct Property {
+    value: String,
     /// The number of the scalar in its document.
-    pub(super) ordinal: usize,
+    ordinal: usize,
 }
 
 impl Object {
     /// The identity, with the values that `edited` gives for scalars by their number.
     pub(crate) fn identity<'e>(&self, edited: impl Fn(usize) -> Option<&'e str>) -> ObjectIdentity {
-        let read = |part: &Option<Part>| match part {
-            Some(part) => cut(edited(part.ordinal).unwrap_or(&part.value)).to_owned(),
+        let read = |property: &Option<Property>| match property {
+            Some(it) => cut(edited(it.ordinal).unwrap_or(&it.value)).to_owned(),
             None => String::new(),
         };
         ObjectIdentity {
@@ -58,27 +60,39 @@ impl Object {
 }
 
 /// The objects of a document.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Objects {
     pub(crate) objects: Vec<Object>,
-    /// For each node of the document, the object it is in.
+    /// For each collection of the document's tree, the object it is in.
     owners: Vec<usize>,
 }
 
 impl Objects {
     /// Finds the objects of a document; the first is the document as a whole.
-    pub(crate) fn of(document: &Document<'_>) -> Self {
-        let mut walk =
-            Walk { found: Self { objects: vec![Object::default()], owners: Vec::new() }, frames: Vec::new() };
-        for node in &document.nodes {
-            walk.visit(node);
+    pub(crate) fn of(document: &Document<'_>, tree: &Tree<'_>) -> Self {
+        let mut found = Self { objects: vec![Object::default()], owners: Vec::with_capacity(tree.collections.len()) };
+        let reader = Reader { document, tree };
+        for collection in &tree.collections {
+            let owner = match reader.start(collection) {
+                Start::Document => 0,
+                Start::Item { list } => {
+                    found.objects.push(Object { list, ..Object::default() });
+                    found.objects.len() - 1
+                }
+                Start::Within(parent) => {
+                    found.owners.push(found.owners[parent]);
+                    continue;
+                }
+            };
+            reader.read(collection, &mut found.objects[owner]);
+            found.owners.push(owner);
         }
-        walk.found
+        found
     }
 
     /// The object that holds a node.
-    pub(crate) fn owner(&self, node: usize) -> usize {
-        let owner = self.owners[node];
+    pub(crate) fn owner(&self, tree: &Tree<'_>, node: usize) -> usize {
+        let owner = tree.around(node).map_or(0, |collection| self.owners[collection]);
         match self.objects[owner].list {
             Some(list) if !self.objects[list].is_list() => list,
             _ => owner,
@@ -86,115 +100,69 @@ impl Objects {
     }
 }
 
-struct Walk<'n> {
-    found: Objects,
-    frames: Vec<Frame<'n>>,
+/// Whether an object starts at a collection.
+enum Start {
+    /// The document as a whole.
+    Document,
+    /// An item, of a root sequence or of the root mapping's `items`; that is a list or not.
+    Item { list: Option<usize> },
+    /// None does; the collection is within this one.
+    Within(usize),
 }
 
-struct Frame<'n> {
-    object: usize,
-    place: Place,
-    key: &'n str,
+struct Reader<'r, 'd> {
+    document: &'r Document<'r>,
+    tree: &'r Tree<'d>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Directly in an object.
-    Object,
-    /// In its `metadata`.
-    Metadata,
-    /// In the `annotations` of its `metadata`.
-    Annotations,
-    /// In the `items` of the root mapping, whose object is a list or not.
-    Items,
-    /// In a root sequence.
-    RootItems,
-    Elsewhere,
-}
-
-impl<'n> Walk<'n> {
-    fn visit(&mut self, node: &'n Node<'_>) {
-        if let (Role::Key, Some(frame)) = (node.role, self.frames.last_mut()) {
-            frame.key = "";
+impl<'d> Reader<'_, 'd> {
+    fn start(&self, collection: &Collection<'d>) -> Start {
+        let Some(parent) = collection.parent else { return Start::Document };
+        let around = &self.tree.collections[parent];
+        if !collection.is_mapping || !self.tree.is_item(collection) {
+            return Start::Within(parent);
         }
-        match &node.kind {
-            NodeKind::Open { mapping } => {
-                let frame = self.enter(node, *mapping);
-                self.found.owners.push(frame.object);
-                self.frames.push(frame);
-                return;
-            }
-            NodeKind::Close { .. } => {
-                self.frames.pop();
-            }
-            NodeKind::Scalar(scalar) => self.scalar(node, scalar),
-            NodeKind::Start | NodeKind::Alias => {}
-        }
-        let owner = self.frames.last().map_or(0, |frame| frame.object);
-        self.found.owners.push(owner);
-    }
-
-    fn enter(&mut self, node: &Node<'_>, mapping: bool) -> Frame<'n> {
-        let Some(parent) = self.frames.last() else {
-            let place = if mapping { Place::Object } else { Place::RootItems };
-            return Frame { object: 0, place, key: "" };
-        };
-        let within_root = parent.object == 0 && self.frames.len() == 1;
-        let object = parent.object;
-        let is_value = node.role == Role::Value;
-        match (parent.place, parent.key) {
-            (Place::Object, "metadata") if is_value && !self.found.objects[object].metadata_seen => {
-                self.found.objects[object].metadata_seen = true;
-                let place = if mapping { Place::Metadata } else { Place::Elsewhere };
-                Frame { object, place, key: "" }
-            }
-            (Place::Metadata, "annotations") if is_value && mapping => {
-                Frame { object, place: Place::Annotations, key: "" }
-            }
-            (Place::Object, "items") if is_value && !mapping && within_root => {
-                Frame { object, place: Place::Items, key: "" }
-            }
-            (Place::Items, _) if mapping => self.enter_item(Some(object)),
-            (Place::RootItems, _) if mapping => self.enter_item(None),
-            _ => Frame { object, place: Place::Elsewhere, key: "" },
+        match around.parent {
+            None => Start::Item { list: None },
+            Some(0) if around.key == "items" && self.tree.collections[0].is_mapping => Start::Item { list: Some(0) },
+            Some(_) => Start::Within(parent),
         }
     }
 
-    fn enter_item(&mut self, list: Option<usize>) -> Frame<'n> {
-        self.found.objects.push(Object { list, ..Object::default() });
-        Frame { object: self.found.objects.len() - 1, place: Place::Object, key: "" }
-    }
-
-    fn scalar(&mut self, node: &Node<'_>, scalar: &'n Scalar<'_>) {
-        let Some(frame) = self.frames.last_mut() else { return };
-        if node.role == Role::Key {
-            frame.key = &scalar.value;
+    fn read(&self, mapping: &Collection<'d>, object: &mut Object) {
+        if !mapping.is_mapping {
             return;
         }
-        let object = &mut self.found.objects[frame.object];
-        let part = match (frame.place, frame.key) {
-            (Place::Object, "apiVersion") => &mut object.api_version,
-            (Place::Object, "kind") => &mut object.kind,
-            (Place::Object, "metadata") => return object.metadata_seen = true,
-            (Place::Metadata, "name") => &mut object.name,
-            (Place::Metadata, "namespace") => &mut object.namespace,
-            (Place::Annotations, EMBEDDED) => {
-                let said = scalar.value.parse().ok();
-                object.embedded = object.embedded.or(said);
-                return;
-            }
-            _ => return,
-        };
-        part.get_or_insert_with(|| Part { value: text_of(node, scalar), ordinal: scalar.ordinal });
+        object.api_version = self.property(mapping, "apiVersion");
+        object.kind = self.property(mapping, "kind");
+        let is_alias = |entry: &&Entry<'d>| matches!(self.document.nodes[entry.node].kind, NodeKind::Alias);
+        let Some(metadata) = entries(mapping, "metadata").find(|entry| !is_alias(entry)) else { return };
+        let Some(metadata) = self.mapping(metadata) else { return };
+        object.name = self.property(metadata, "name");
+        object.namespace = self.property(metadata, "namespace");
+        let annotations = entries(metadata, "annotations").filter_map(|entry| self.mapping(entry));
+        let mut texts = annotations
+            .flat_map(|annotations| entries(annotations, EMBEDDED))
+            .filter_map(|entry| self.tree.text(entry.node));
+        object.embedded = texts.find_map(|text| text.value.parse().ok());
+    }
+
+    fn mapping(&self, entry: &Entry<'d>) -> Option<&Collection<'d>> {
+        Some(&self.tree.collections[entry.collection?]).filter(|collection| collection.is_mapping)
+    }
+
+    /// The first scalar under a key.
+    fn property(&self, mapping: &Collection<'d>, key: &str) -> Option<Property> {
+        let text = entries(mapping, key).find_map(|entry| self.tree.text(entry.node))?;
+        let NodeKind::Scalar(scalar) = &self.document.nodes[text.node].kind else { return None };
+        Some(Property { value: cut(text.value).to_owned(), ordinal: scalar.ordinal })
     }
 }
 
-fn text_of(node: &Node<'_>, scalar: &Scalar<'_>) -> String {
-    let plain = scalar.style == Style::Plain && scalar.tag.is_none();
-    let is_null = plain && (node.span.is_empty() || matches!(&*scalar.value, "~" | "null" | "Null" | "NULL"));
-    if is_null { String::new() } else { cut(&scalar.value).to_owned() }
+fn entries<'e, 'd>(mapping: &'e Collection<'d>, key: &'e str) -> impl Iterator<Item = &'e Entry<'d>> {
+    mapping.entries.iter().filter(move |entry| entry.key == key)
 }
 
 fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_PART)]
+    &text[..text.floor_char_boundary(MAX_PROPERTY)]
 }

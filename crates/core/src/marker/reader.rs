@@ -7,8 +7,9 @@ use yamlspan::dedent::Dedented;
 use yamlspan::document::{self, Document, Node, NodeKind, Role, Scalar, TagSite};
 use yamlspan::lines::{Lines, Position};
 use yamlspan::placement::{Placement, Target};
+use yamlspan::tree::Tree;
 
-use super::{MAX_DIAGNOSTICS, MarkedDocument, Marker, Scan, Site, TOKEN, scan_text};
+use super::{MAX_DIAGNOSTICS, MarkedDocument, MarkedScalar, Marker, Scan, TOKEN, scan_text};
 use crate::change::{Code, Diagnostic};
 use crate::marker::embedded::{self, Block, Home, MAX_LEVELS, Permission};
 use crate::marker::grammar::{self, Reading, Setter};
@@ -47,17 +48,20 @@ impl Reader<'_> {
         if hits.is_empty() && blocks.is_empty() {
             return;
         }
-        let objects = Objects::of(&document);
+        let tree = Tree::of(&document);
+        let objects = Objects::of(&document, &tree);
         let mut marked = Vec::with_capacity(hits.len());
         let first = self.scan.markers.len();
         for hit in hits {
-            if let Some(marker) = self.marker(&document.nodes[hit.target.node], hit, &objects) {
-                marked.push(marker.site.ordinal);
+            if let Some(marker) =
+                self.marker(&document.nodes[hit.target.node], objects.owner(&tree, hit.target.node), hit)
+            {
+                marked.push(marker.scalar.ordinal);
                 self.scan.markers.push(marker);
             }
         }
         for block in blocks {
-            marked.extend(self.block(&document.nodes[block], objects.owner(block), &objects));
+            marked.extend(self.block(&document.nodes[block], objects.owner(&tree, block), &objects));
         }
         if marked.is_empty() {
             return;
@@ -164,13 +168,13 @@ impl Reader<'_> {
         Some(scalar.ordinal)
     }
 
-    fn marker(&self, node: &Node<'_>, hit: Hit, objects: &Objects) -> Option<Marker> {
+    fn marker(&self, node: &Node<'_>, object: usize, hit: Hit) -> Option<Marker> {
         let NodeKind::Scalar(Scalar { value, style, in_flow, tag, ordinal, .. }) = &node.kind else { return None };
         let base = self.span.start;
         let shift = |span: &Range<usize>| base + span.start..base + span.end;
         let span = shift(&node.span);
         let place = self.lines.position(self.text, span.start);
-        let site = Site {
+        let scalar = MarkedScalar {
             style: *style,
             in_flow: *in_flow,
             is_item: node.role == Role::Item,
@@ -178,14 +182,14 @@ impl Reader<'_> {
             header: hit.target.header.as_ref().map(shift),
             document: self.scan.documents.len(),
             ordinal: *ordinal,
-            object: objects.owner(hit.target.node),
+            object,
             embedded: None,
             namespace_length: hit.setter.namespace,
             policy_length: hit.setter.policy,
         };
-        let span = site.header.as_ref().map_or(span.clone(), |header| self.with_blank_lines(header.end, span));
+        let span = scalar.header.as_ref().map_or(span.clone(), |header| self.with_blank_lines(header.end, span));
         let (value, setter, field) = (value.clone().into_owned(), hit.setter.text, hit.setter.field);
-        Some(Marker { setter, field, span, line: place.line, column: place.column, value, site })
+        Some(Marker { setter, field, span, line: place.line, column: place.column, value, scalar })
     }
 
     /// The span of a block scalar with the blank lines before its text, which are part of its value.

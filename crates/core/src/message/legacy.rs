@@ -8,7 +8,6 @@ use image::Reference;
 
 use crate::change::{Change, ObjectIdentity};
 use crate::message::data::{OBJECT_KEY, hidden, namespaced_name, nil_if_empty, object_identifier};
-use crate::message::policy_of;
 
 const IMAGES: &str = "[]update.ImageRef";
 const OBJECT_IMAGES: &str = "map[update.ObjectIdentifier][]update.ImageRef";
@@ -96,7 +95,7 @@ fn image_list(changes: &[&Change], images: &BTreeMap<String, String>) -> Value {
     let mut seen: Vec<(&str, &str)> = Vec::new();
     let mut known = BTreeSet::new();
     for change in changes {
-        let policy = policy_of(&change.setter);
+        let policy = change.policy();
         // Without a selection at hand, the new value is the whole image where the marker has no suffix.
         let fallback = (policy == change.setter).then_some(&change.new);
         if let Some(image) = images.get(policy).or(fallback)

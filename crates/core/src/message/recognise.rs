@@ -13,17 +13,17 @@ pub const KUBEVELA_AUTHOR: Author<'static> =
     Author { name: "kubevelabot", email: "kubevelabot@users.noreply.github.com" };
 
 /// The authors that are taken for the bot: KubeVela's, and the one of native automations.
-pub const DEFAULT_AUTHORS: [Author<'static>; 2] = [KUBEVELA_AUTHOR, DEFAULT_AUTHOR];
+const DEFAULT_AUTHORS: [Author<'static>; 2] = [KUBEVELA_AUTHOR, DEFAULT_AUTHOR];
 
 /// The beginnings of messages that are taken for the bot's: KubeVela's, and the default one.
-pub const DEFAULT_PREFIXES: [&str; 2] = ["Update image automatically.", DEFAULT_MESSAGE];
+const DEFAULT_PREFIXES: [&str; 2] = ["Update image automatically.", DEFAULT_MESSAGE];
 
 /// The author of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Author<'a> {
     /// The name, which may be empty.
     pub name: &'a str,
-    /// The address.
+    /// The address; upper and lower case are the same.
     pub email: &'a str,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for Author<'_> {
     }
 }
 
-/// What else is taken for the bot's, beside the defaults.
+/// Signs of the bot's commits beside the defaults.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Criteria<'a> {
     /// Beginnings of messages. Empty ones are passed over.

@@ -6,16 +6,16 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::message::{DEFAULT_MESSAGE, Facts, policy_of};
+use crate::message::{DEFAULT_MESSAGE, Facts};
 
 /// The trailer that names the automation, as `namespace/name`.
-pub const AUTOMATION_TRAILER: &str = "Tagwright-Automation";
+pub(super) const AUTOMATION_TRAILER: &str = "Tagwright-Automation";
 
 /// The trailer that names a policy that changed something, as `namespace:name`.
-pub const POLICY_TRAILER: &str = "Tagwright-Policy";
+const POLICY_TRAILER: &str = "Tagwright-Policy";
 
 /// The trailer by which a person lets the bot write again what was taken back; its value is `namespace:name`, or several.
-pub const RELEASE_TRAILER: &str = "Tagwright-Release";
+pub(crate) const RELEASE_TRAILER: &str = "Tagwright-Release";
 
 const GIT_PREFIXES: [&str; 2] = ["Signed-off-by: ", "(cherry picked from commit "];
 
@@ -74,7 +74,7 @@ fn with_trailers_of_all(message: &str, automations: impl Iterator<Item = Vec<Str
 
 fn lines(facts: &Facts<'_>) -> Vec<String> {
     let automation = format!("{}/{}", facts.automation_namespace, facts.automation_name);
-    let policies: BTreeSet<&str> = facts.changes.iter().map(|change| policy_of(&change.setter)).collect();
+    let policies: BTreeSet<&str> = facts.changes.iter().map(|change| change.policy()).collect();
     let policies = policies.into_iter().map(|policy| trailer(POLICY_TRAILER, policy));
     std::iter::once(trailer(AUTOMATION_TRAILER, &automation)).chain(policies).collect()
 }

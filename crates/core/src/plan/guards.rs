@@ -17,7 +17,7 @@ pub struct Guards<'g> {
     pub fields: BTreeMap<FieldId, Hold>,
     /// Policies of which every field is held, by `namespace:name`.
     pub held: BTreeMap<String, Hold>,
-    /// What holds everything.
+    /// A hold on all fields, such as a closed window.
     pub everything: Option<Hold>,
 }
 
@@ -56,7 +56,7 @@ impl Guards<'_> {
         holds
     }
 
-    /// What holds the fields of one file, by the index of their marker.
+    /// Finds the holds on the fields of one file, by the index of their marker.
     #[must_use]
     pub fn holds(&self, file: &MarkedFile, selections: &Selections) -> BTreeMap<usize, Hold> {
         self.of(file, selections, &self.by_name())

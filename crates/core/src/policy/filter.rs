@@ -11,13 +11,13 @@ use super::{Error, Filter, MAX_EXTRACT_LENGTH, Reason, Rejection};
 /// The longest value that is made from a template, in bytes; a longer one is cut here.
 const MAX_VALUE_LENGTH: usize = 1024;
 
-/// What is taken from a tag that matches.
+/// The value that a tag which matches gives.
 enum Extract {
-    /// The whole tag.
+    /// The whole tag is the value.
     Tag,
     /// The text of one group, which is a part of the tag.
     Group(usize),
-    /// An expanded template.
+    /// A template that the groups of the pattern fill.
     Template(Replacement),
 }
 

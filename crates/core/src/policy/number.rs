@@ -1,11 +1,17 @@
 //! Numbers as Go's `strconv.ParseFloat` reads them, compared exactly.
 //!
-//! Decimal with sign, point and exponent (`-1`, `5.`, `.5`, `1e3`), hexadecimal with the exponent it must have there
-//! (`0x1p4`), underscores between digits (`1_000`), `inf` and `infinity` in any case. Not: `0x10`, `0b1`, `0o17`, spaces,
-//! commas. A number that a 64-bit float cannot hold (`1e400`) is refused, as there; `NaN` is refused, because it has no order.
+//! | read | such as |
+//! |---|---|
+//! | decimals with sign, point and exponent | `-1`, `5.`, `.5`, `1e3` |
+//! | underscores between digits | `1_000` |
+//! | infinity, in any case | `inf`, `+Infinity` |
+//! | hexadecimals with the exponent that Go asks for | `0x1p4` |
 //!
-//! A number is kept as its decimal digits, however many: two of them that a float would round to one are different.
-//! One exception: a hexadecimal number so small that a float makes it zero is zero.
+//! Everything else is no number: `0x10`, `0b1`, `0o17`, spaces, commas. Nor is `NaN`, because it has no order. A number that
+//! a 64-bit float cannot hold (`1e400`) is refused, as in Go.
+//!
+//! A decimal is kept with all its digits, however many, because build numbers and timestamps are often longer than the 15
+//! digits that a float tells apart. Nobody numbers releases in hexadecimal; such a number is rounded to a float, as in Go.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -13,20 +19,20 @@ use std::cmp::Ordering;
 use thiserror::Error;
 
 /// The longest text that is read as a number, in bytes.
-pub const MAX_NUMBER_LENGTH: usize = 1024;
+pub(super) const MAX_NUMBER_LENGTH: usize = 1024;
 
 /// The number of digits before the point in the largest numbers that a 64-bit float holds.
 const FLOAT_DIGITS: i64 = 309;
 
-/// Powers of two that bound what a 64-bit float holds: from here on too large, below the second zero.
-const FLOAT_BITS: std::ops::Range<i64> = -1100..1025;
+/// A power of two beyond all that a 64-bit float holds, whatever 64-bit number it is multiplied with; half of it is a float.
+const MAX_SHIFT: i64 = 2000;
 
 /// Exponents beyond this are read as this; what they make of a number is the same.
 const MAX_EXPONENT: i64 = 1_000_000_000_000;
 
 /// Why a text is not a number with an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Error {
+pub(super) enum Error {
     /// The text is not a number, or `NaN`.
     #[error("not a number")]
     Syntax,
@@ -35,16 +41,9 @@ pub enum Error {
     TooLarge,
 }
 
-/// A number, exact: a sign and `0.DIGITS × 10^exponent`.
-///
-/// ```
-/// use tagwright_core::policy::number::Number;
-/// let [less, more] = ["20240102030405678901", "20240102030405678902"].map(|text| Number::parse(text).unwrap());
-/// assert!(less < more);
-/// assert!(Number::parse("0x1p4") == Number::parse("16.0"));
-/// ```
+/// A number: a sign and `0.DIGITS × 10^exponent`.
 #[derive(Debug, Clone)]
-pub struct Number<'a> {
+pub(super) struct Number<'a> {
     negative: bool,
     /// ASCII digits, the first not zero; empty is the number zero.
     digits: Cow<'a, [u8]>,
@@ -57,7 +56,7 @@ impl<'a> Number<'a> {
     ///
     /// # Errors
     /// [`Error::Syntax`] or [`Error::TooLarge`].
-    pub fn parse(text: &'a str) -> Result<Self, Error> {
+    pub(super) fn parse(text: &'a str) -> Result<Self, Error> {
         let bytes = text.as_bytes();
         if bytes.is_empty() || bytes.len() > MAX_NUMBER_LENGTH {
             return Err(Error::Syntax);
@@ -219,57 +218,58 @@ fn read_decimal(text: &str) -> Result<(Vec<u8>, i64), Error> {
     Ok((mantissa.digits, mantissa.point + exponent))
 }
 
+/// Reads a mantissa in base 16 and its exponent in base 2, rounds them to a float, and gives that float's digits.
 fn read_hexadecimal(text: &str) -> Result<(Vec<u8>, i64), Error> {
     let (mantissa, rest) = read_mantissa(text, u8::is_ascii_hexdigit)?;
     let fraction = mantissa.digits.len() as i64 - mantissa.point;
-    let shift = read_exponent(rest, 'p')? - 4 * fraction;
-    let mut value = Decimal::default();
-    let mut bits = 0_i64;
-    for digit in &mantissa.digits {
-        let digit = char::from(*digit).to_digit(16).unwrap_or_default();
-        value.multiply_add(16, digit);
-        bits = if bits > 0 { bits + 4 } else { i64::from(u32::BITS - digit.leading_zeros()) };
+    let mut shift = read_exponent(rest, 'p')? - 4 * fraction;
+    let mut value = 0_u64;
+    for digit in mantissa.digits {
+        let digit = u64::from(char::from(digit).to_digit(16).unwrap_or_default());
+        if value >> 60 == 0 {
+            value = value << 4 | digit;
+        } else {
+            // A float has room for 53 bits; of what follows 60 it matters only whether there is something.
+            value |= u64::from(digit != 0);
+            shift += 4;
+        }
     }
-    let magnitude = bits + shift;
-    if bits == 0 || magnitude < FLOAT_BITS.start {
-        return Ok((Vec::new(), 0));
-    }
-    if magnitude >= FLOAT_BITS.end {
+    // In two steps, because 2^-1074 times a large value is more than the smallest power alone can say.
+    let shift = shift.clamp(-MAX_SHIFT, MAX_SHIFT) as i32;
+    let float = value as f64 * 2_f64.powi(shift / 2) * 2_f64.powi(shift - shift / 2);
+    if float.is_infinite() {
         return Err(Error::TooLarge);
     }
-    // M × 2^-k is M × 5^k with the point k digits to the left.
-    let factor = if shift < 0 { 5 } else { 2 };
-    for _ in 0..shift.unsigned_abs() {
-        value.multiply_add(factor, 0);
-    }
-    let digits = value.digits();
-    let exponent = digits.len() as i64 + shift.min(0);
-    Ok((digits, exponent))
+    // As many digits as the smallest float has, so that none is lost.
+    read_decimal(&format!("{float:.1074}"))
 }
 
-/// A natural number of any size, nine decimal digits a limb, the lowest first.
-#[derive(Default)]
-struct Decimal {
-    limbs: Vec<u32>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Decimal {
-    const BASE: u64 = 1_000_000_000;
-
-    fn multiply_add(&mut self, factor: u32, summand: u32) {
-        let mut carry = u64::from(summand);
-        for limb in &mut self.limbs {
-            let value = u64::from(*limb) * u64::from(factor) + carry;
-            *limb = (value % Self::BASE) as u32;
-            carry = value / Self::BASE;
-        }
-        if carry > 0 {
-            self.limbs.push(carry as u32);
-        }
+    #[test]
+    fn numbers_are_compared_with_all_their_digits() {
+        let number = |text| Number::parse(text);
+        assert!(number("20240102030405678901").ok() < number("20240102030405678902").ok());
+        assert!(number("0x1p4") == number("16.0"));
     }
 
-    fn digits(&self) -> Vec<u8> {
-        let text: String = self.limbs.iter().rev().map(|limb| format!("{limb:09}")).collect();
-        text.trim_start_matches('0').as_bytes().to_vec()
+    #[test]
+    fn hexadecimals_are_floats() {
+        let check = |hexadecimal: &str, decimal: &str| {
+            assert!(Number::parse(hexadecimal) == Number::parse(decimal), "{hexadecimal} and {decimal}");
+        };
+        check("0x1.8p1", "3");
+        check("-0x_ff.8p-4", "-15.96875");
+        check("0x1p-1080", "0");
+        check("0x123456789abcdef01p-8", "81985529216486896");
+        check("0x1p-1134000", "0");
+        check("0x0.000000000000000000000000000001p120", "1");
+        // Between two floats: to the even one, unless there is more behind.
+        check("0x1.00000000000008p0", "1");
+        check("0x1.000000000000080000000000000000001p0", "1.0000000000000002220446049250313080847263336181640625");
+        assert_eq!(Number::parse("0x1p1024"), Err(Error::TooLarge));
+        assert_eq!(Number::parse("0x1p99999999"), Err(Error::TooLarge));
     }
 }

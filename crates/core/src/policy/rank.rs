@@ -9,7 +9,7 @@ use super::{Candidate, Direction, Reason, Rejection};
 
 /// One order of values.
 pub(super) trait Rank {
-    /// What a value is read as.
+    /// The form in which values are compared, parsed once.
     type Key<'v>;
 
     /// Reads a value; nothing where it is not of the kind.

@@ -101,6 +101,13 @@ fn policies_select_what_our_own_cases_say() {
 }
 
 #[test]
+fn a_policy_prefers_one_of_two_that_it_could_select() {
+    let policy = Policy { filter: None, order: Order::Semver(Range::parse("1.x").unwrap()) };
+    assert!(policy.prefers("1.2.0", "1.1.0") && policy.prefers("v1.1.0", "1.1.0"));
+    assert!(!policy.prefers("2.0.0", "1.1.0") && !policy.prefers("1.1.0", "1.1.0"));
+}
+
+#[test]
 fn a_direction_is_read_in_any_case() {
     assert_eq!(Direction::parse(""), Ok(Direction::Ascending));
     assert_eq!(Direction::parse("Asc"), Ok(Direction::Ascending));

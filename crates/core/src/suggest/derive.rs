@@ -4,7 +4,7 @@ use gotext::pattern::Pattern;
 use gotext::version::Range;
 
 use super::Derived;
-use super::moment::{self, Part};
+use super::moment::{self, MomentPart};
 use super::pieces::{self, Piece};
 use crate::policy::{Direction, Filter, Order, Policy};
 
@@ -264,13 +264,13 @@ impl Shape {
         self.counters.push((format!("${name}"), value.to_owned()));
     }
 
-    fn moment(&mut self, parts: &[Part<'_>]) {
+    fn moment(&mut self, parts: &[MomentPart<'_>]) {
         let (mut template, mut value) = (String::new(), String::new());
-        let alone = parts.iter().filter(|part| matches!(part, Part::Digits(..))).count() == 1;
+        let alone = parts.iter().filter(|part| matches!(part, MomentPart::Digits(..))).count() == 1;
         for part in parts {
             match part {
-                Part::Between(text) => self.pattern.push_str(&escaped(text)),
-                Part::Digits(base, digits) => {
+                MomentPart::Between(text) => self.pattern.push_str(&escaped(text)),
+                MomentPart::Digits(base, digits) => {
                     let name = self.name(base);
                     self.pattern.push_str(&format!("(?P<{name}>[0-9]{{{}}})", digits.len()));
                     template.push_str(&if alone { format!("${name}") } else { format!("${{{name}}}") });

@@ -2,7 +2,7 @@
 
 /// A run of digits of fixed width, or what stands between two of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part<'t> {
+pub(super) enum MomentPart<'t> {
     /// The name of the group and the digits.
     Digits(&'static str, &'t str),
     /// Literal text.
@@ -10,7 +10,7 @@ pub(super) enum Part<'t> {
 }
 
 /// A date, perhaps with a time; its parts in their order compare as one number.
-pub(super) type Moment<'t> = Vec<Part<'t>>;
+pub(super) type Moment<'t> = Vec<MomentPart<'t>>;
 
 /// Years that a date may have.
 const YEARS: std::ops::RangeInclusive<u32> = 1990..=2099;
@@ -33,8 +33,8 @@ pub(super) fn is_year(text: &str) -> bool {
     text.len() == 4 && number(text).is_some_and(|year| YEARS.contains(&year))
 }
 
-fn taken_as_date(parts: &[Part<'_>]) -> bool {
-    !matches!(parts, [Part::Digits("time", _)])
+fn taken_as_date(parts: &[MomentPart<'_>]) -> bool {
+    !matches!(parts, [MomentPart::Digits("time", _)])
 }
 
 fn compact(text: &str) -> Option<(Moment<'_>, usize)> {
@@ -48,7 +48,7 @@ fn compact(text: &str) -> Option<(Moment<'_>, usize)> {
         _ => false,
     };
     let name = if digits.len() == 8 { "date" } else { "time" };
-    valid.then(|| (vec![Part::Digits(name, digits)], digits.len()))
+    valid.then(|| (vec![MomentPart::Digits(name, digits)], digits.len()))
 }
 
 fn separated(text: &str) -> Option<(Moment<'_>, usize)> {
@@ -58,13 +58,13 @@ fn separated(text: &str) -> Option<(Moment<'_>, usize)> {
         return None;
     }
     let (year, month, day) = (text.get(..4)?, text.get(5..7)?, text.get(8..10)?);
-    let between = Part::Between(&text[4..5]);
+    let between = MomentPart::Between(&text[4..5]);
     let parts = vec![
-        Part::Digits("year", year),
+        MomentPart::Digits("year", year),
         between.clone(),
-        Part::Digits("month", month),
+        MomentPart::Digits("month", month),
         between,
-        Part::Digits("day", day),
+        MomentPart::Digits("day", day),
     ];
     is_date(year, month, day).then_some((parts, 10))
 }
@@ -76,7 +76,7 @@ fn time(text: &str) -> Option<(Moment<'_>, usize)> {
         return None;
     }
     let rest = &text[lead..];
-    let mut parts = vec![Part::Between(&text[..lead])];
+    let mut parts = vec![MomentPart::Between(&text[..lead])];
     let digits = leading_digits(rest);
     let taken = match digits.len() {
         6 | 4 => {
@@ -84,7 +84,7 @@ fn time(text: &str) -> Option<(Moment<'_>, usize)> {
             if !is_time(&digits[..2], &digits[2..4], second) {
                 return None;
             }
-            parts.push(Part::Digits("time", digits));
+            parts.push(MomentPart::Digits("time", digits));
             digits.len()
         }
         2 => {
@@ -93,9 +93,10 @@ fn time(text: &str) -> Option<(Moment<'_>, usize)> {
             if !same || !is_time(hour, minute, second) {
                 return None;
             }
-            let between = Part::Between(&rest[2..3]);
-            let minutes = [between.clone(), Part::Digits("minute", minute), between, Part::Digits("second", second)];
-            parts.push(Part::Digits("hour", hour));
+            let between = MomentPart::Between(&rest[2..3]);
+            let minutes =
+                [between.clone(), MomentPart::Digits("minute", minute), between, MomentPart::Digits("second", second)];
+            parts.push(MomentPart::Digits("hour", hour));
             parts.extend(minutes);
             8
         }
@@ -103,7 +104,7 @@ fn time(text: &str) -> Option<(Moment<'_>, usize)> {
     };
     let zone = usize::from(rest[taken..].starts_with(['Z', 'z']));
     if zone == 1 {
-        parts.push(Part::Between(&rest[taken..=taken]));
+        parts.push(MomentPart::Between(&rest[taken..=taken]));
     }
     ends(&rest[taken + zone..]).then_some((parts, lead + taken + zone))
 }

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::{Suggestion, for_tag, tracking};
+use super::{Suggestion, for_tag, spelled_alike, tracking};
 use crate::policy::{Direction, Order, Policy};
 
 fn written(policy: &Policy) -> String {
@@ -81,4 +81,24 @@ proptest! {
     fn nothing_panics(tag in ".{0,200}") {
         let _ = for_tag(&tag);
     }
+}
+
+#[test]
+fn a_tag_without_order_is_tracked_alone() {
+    let policy = tracking("latest").unwrap();
+    assert_eq!(policy.select(&["latest", "latest-arm64", "zzz"]), Some("latest"));
+}
+
+#[test]
+fn a_spelling_is_kept() {
+    assert!(!spelled_alike("1.4.2").unwrap().pattern.is_match("v1.5.0"));
+    assert!(!spelled_alike("v1.4.2").unwrap().pattern.is_match("1.5.0"));
+    assert!(spelled_alike("v1.4.2").unwrap().pattern.is_match("v1.5.0"));
+}
+
+#[test]
+fn a_derived_policy_stays_in_its_variant_and_major_version() {
+    let Suggestion::Policy(derived) = for_tag("v1.4.2-alpine") else { panic!("it is orderable") };
+    let tags = ["v1.4.2-alpine", "v1.5.0-alpine", "v1.6.0", "v2.0.0-alpine"];
+    assert_eq!(derived.policy.select(&tags), Some("v1.5.0-alpine"));
 }

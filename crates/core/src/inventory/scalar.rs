@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use yamlspan::document::{Document, NodeKind, Style};
 use yamlspan::lines::Lines;
 
-use super::{Place, Site, Taken};
+use super::{ImageScalar, LineEnd, Taken};
 use crate::marker::{Field, Scan};
 
 /// Answers for the scalars of one document.
-pub(super) struct Sites<'s> {
+pub(super) struct Scalars<'s> {
     text: &'s str,
     lines: &'s Lines,
     /// Where the document starts in the text.
@@ -19,7 +19,7 @@ pub(super) struct Sites<'s> {
     marked: HashMap<usize, &'s str>,
 }
 
-impl<'s> Sites<'s> {
+impl<'s> Scalars<'s> {
     pub(super) fn of(
         text: &'s str,
         lines: &'s Lines,
@@ -28,41 +28,41 @@ impl<'s> Sites<'s> {
         scan: &'s Scan,
     ) -> Self {
         let here = |index: usize| scan.documents[index].span.start == offset;
-        let markers = scan.markers.iter().filter(|marker| here(marker.site.document));
-        let marked = markers.map(|marker| (marker.site.ordinal, marker.policy())).collect();
+        let markers = scan.markers.iter().filter(|marker| here(marker.scalar.document));
+        let marked = markers.map(|marker| (marker.scalar.ordinal, marker.policy())).collect();
         Self { text, lines, offset, document, marked }
     }
 
     /// Describes a scalar; none if the node is no scalar that could be set.
-    pub(super) fn site(&self, node: usize, field: Field) -> Option<Site> {
+    pub(super) fn scalar(&self, node: usize, field: Field) -> Option<ImageScalar> {
         let it = &self.document.nodes[node];
-        let NodeKind::Scalar(scalar) = &it.kind else { return None };
+        let NodeKind::Scalar(written) = &it.kind else { return None };
         if !it.settable() {
             return None;
         }
         let span = it.span.start + self.offset..it.span.end + self.offset;
-        let place = match self.marked.get(&scalar.ordinal) {
-            Some(policy) => Place::Marked((*policy).to_owned()),
-            None if scalar.style == Style::Block || self.text[span.clone()].contains(['\n', '\r']) => {
-                Place::Taken(Taken::Block)
+        let line_end = match self.marked.get(&written.ordinal) {
+            Some(policy) => LineEnd::Marked((*policy).to_owned()),
+            None if written.style == Style::Block || self.text[span.clone()].contains(['\n', '\r']) => {
+                LineEnd::Taken(Taken::Block)
             }
-            None => self.line_end(span.end, scalar.in_flow),
+            None => self.line_end(span.end, written.in_flow),
         };
         let position = self.lines.position(self.text, span.start);
-        Some(Site { field, span, line: position.line, column: position.column, place })
+        Some(ImageScalar { field, span, line: position.line, column: position.column, line_end })
     }
 
-    fn line_end(&self, from: usize, in_flow: bool) -> Place {
+    fn line_end(&self, from: usize, in_flow: bool) -> LineEnd {
         let rest = &self.text[from..];
         let rest = &rest[..rest.find(['\n', '\r']).unwrap_or(rest.len())];
         match rest.trim_matches([' ', '\t']) {
-            "" => Place::Free(from + rest.len()),
-            "," if in_flow => Place::Free(from + rest.len()),
-            other if other.starts_with('#') => Place::Taken(Taken::Comment),
+            "" => LineEnd::Free(from + rest.len()),
+            "," if in_flow => LineEnd::Free(from + rest.len()),
+            other if other.starts_with('#') => LineEnd::Taken(Taken::Comment),
             other if in_flow && other.trim_start_matches([',', ' ', '\t']).starts_with('#') => {
-                Place::Taken(Taken::Comment)
+                LineEnd::Taken(Taken::Comment)
             }
-            _ => Place::Taken(Taken::Company),
+            _ => LineEnd::Taken(Taken::Company),
         }
     }
 }

@@ -6,27 +6,27 @@ use yamlspan::lines::Lines;
 
 use super::Finding;
 use crate::change::{Code, Diagnostic, Excerpt, Location, MAX_LINE};
-use crate::edit::advice;
 use crate::marker::Marker;
 use crate::marker::grammar::{self, Reading};
 use crate::plan::MarkedFile;
+use crate::spelling;
 
-/// What a marker can end in.
+/// The words that may stand behind a policy in a marker.
 const FIELDS: [&str; 3] = ["tag", "name", "digest"];
 
 /// A file and its text.
-pub(super) struct Source<'f> {
+pub(super) struct MarkedText<'f> {
     pub(super) file: &'f MarkedFile,
     pub(super) text: &'f str,
 }
 
-impl Source<'_> {
+impl MarkedText<'_> {
     /// A place of this file whose line and column are known.
     pub(super) fn location(&self, line: usize, column: usize, span: Range<usize>) -> Location {
         Location { file: self.file.path.clone(), line, column, excerpt: Excerpt::of(self.text, span) }
     }
 
-    /// The marked value.
+    /// The place of a marked value, underlined as a whole.
     pub(super) fn value(&self, marker: &Marker) -> Location {
         self.location(marker.line, marker.column, marker.span.clone())
     }
@@ -43,7 +43,7 @@ impl Source<'_> {
         self.location(marker.line, column, start..start + marker.policy().len())
     }
 
-    /// What the scan had to say, with the places underlined.
+    /// The findings of the scan, with their places underlined.
     pub(super) fn scanned(&self) -> Vec<Finding> {
         if self.file.scan.diagnostics.is_empty() {
             return Vec::new();
@@ -81,18 +81,17 @@ impl Source<'_> {
     }
 }
 
-/// What to write in place of a field that does not exist.
+/// Returns the marker to write in place of one with a field that does not exist.
 fn known_field(comment: &str) -> Option<String> {
     let Reading::UnknownField(setter) = grammar::read(comment) else { return None };
     let (policy, wrong) = setter.rsplit_once(':')?;
-    let nearest = FIELDS.iter().map(|field| (advice::distance(field, wrong), field)).min();
-    Some(match nearest {
-        Some((distance, field)) if distance <= field.len() / 2 => format!("write `{policy}:{field}`"),
-        _ => format!("write `{policy}` for `name:tag`, or `{policy}:tag`, `{policy}:name` or `{policy}:digest`"),
+    Some(match spelling::nearest(wrong, &FIELDS) {
+        Some(field) => format!("write `{policy}:{field}`"),
+        None => format!("write `{policy}` for `name:tag`, or `{policy}:tag`, `{policy}:name` or `{policy}:digest`"),
     })
 }
 
-/// What to do about findings of a kind, whatever the details.
+/// The advice that fits all findings of a kind.
 fn general(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::MalformedMarker => {
