@@ -15,6 +15,8 @@ mod switched;
 use jiff::Timestamp;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use crate::store::{Image, Store, Switches};
+
 pub use self::memory::Memory;
 pub use self::outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
 pub use self::progress::{Progress, Stage, Step};
@@ -23,7 +25,6 @@ pub use self::queue::Queue;
 pub use self::scans::Scans;
 pub(crate) use self::settled::{Basis, Findings};
 pub(crate) use self::switched::{guards, suspended};
-use crate::store::{Image, Store, Switches};
 
 /// Git remotes worked on at the same time.
 pub const CONCURRENT_REMOTES: usize = 8;

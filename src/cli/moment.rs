@@ -1,9 +1,10 @@
 //! Points in time, as people write them on a command line.
 
-use crate::failure::{Failure, Result};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
+
+use crate::failure::{Failure, Result};
 
 /// Reads the value of `--since`: a duration before `now` (`24h`, `7d`), a day in this zone (`2026-11-20`), or a time
 /// (RFC 3339).

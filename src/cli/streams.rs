@@ -1,8 +1,9 @@
 //! The three standard streams; the only place that writes to them.
 
-use crate::failure::{Context, Failure, Result};
 use std::io::{self, Read, Write};
 use std::path::Path;
+
+use crate::failure::{Context, Failure, Result};
 
 /// Text read from stdin or a file may be this long.
 pub(super) const MAX_INPUT_BYTES: u64 = 256 * 1024 * 1024;

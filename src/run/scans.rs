@@ -15,8 +15,8 @@ use tagwright_core::plan::MarkedFile;
 /// The most bytes of marked files that are kept, all remotes together.
 const MAX_KEPT_BYTES: usize = 16 << 20;
 
-/// About what is kept beside the bytes of a file: its path, its markers, its documents.
-const KEPT_BESIDE: usize = 2 << 10;
+/// About what is kept beside the bytes of a file, its path and its scan: two keys and where they are.
+const KEPT_BESIDE: usize = 256;
 
 /// Notes are written again when more than one file of so many is not in them. What is missing is scanned by the next process.
 const UNSAVED_SHARE: usize = 32;
@@ -39,11 +39,35 @@ struct Kept {
 
 #[derive(Debug, Default)]
 struct OfMirror {
-    files: HashMap<Key, MarkedFile>,
+    files: HashMap<Key, Packed>,
     /// What is known at each path.
-    at: HashMap<String, Vec<Key>>,
+    at: HashMap<Arc<str>, Vec<Key>>,
     /// How many were scanned since notes were written.
     unsaved: usize,
+}
+
+/// A marked file as it is kept: its scan is packed, which takes a quarter of the room and is undone in microseconds.
+#[derive(Debug, Clone)]
+struct Packed {
+    path: Arc<str>,
+    bytes: Arc<[u8]>,
+    scan: Arc<[u8]>,
+}
+
+impl Packed {
+    fn of(file: &MarkedFile) -> Self {
+        let (path, bytes) = (file.path.as_str().into(), Arc::clone(&file.bytes));
+        Self { path, bytes, scan: kept::pack(&file.scan).into() }
+    }
+
+    fn unpacked(&self) -> Option<MarkedFile> {
+        let scan = kept::unpack(&self.scan)?.into();
+        Some(MarkedFile { path: self.path.to_string(), bytes: Arc::clone(&self.bytes), scan })
+    }
+
+    fn size(&self) -> usize {
+        self.path.len() + self.bytes.len() + self.scan.len() + KEPT_BESIDE
+    }
 }
 
 impl Scans {
@@ -63,13 +87,11 @@ impl Scans {
         self.load(mirror).await;
         let known: Arc<Mutex<HashMap<ObjectId, MarkedFile>>> = Arc::default();
         let (kept, folder, passed) = (Arc::clone(&self.kept), mirror.folder().to_owned(), Arc::clone(&known));
-        let is_known = move |blob| match lock(&kept).find(&folder, (blob, embedded)) {
+        let is_known = move |blob| {
+            let packed = lock(&kept).find(&folder, (blob, embedded)).cloned();
             // It is taken at once: another remote's files may drive it out before the search is over.
-            Some(file) => {
-                lock(&passed).insert(blob, file.clone());
-                true
-            }
-            None => false,
+            let file = packed.as_ref().and_then(Packed::unpacked);
+            file.map(|file| lock(&passed).insert(blob, file)).is_some()
         };
         let mut found = snapshot.search_new(paths, criteria, is_known).await?;
         let known = std::mem::take(&mut *lock(&known));
@@ -77,12 +99,15 @@ impl Scans {
         let mut files: Vec<MarkedFile> = old.filter_map(|(path, blob)| Some(known.get(&blob)?.at(path))).collect();
         let new = std::mem::take(&mut found.files);
         if !new.is_empty() {
-            let scan =
-                move |file: git::FoundFile| ((file.id, embedded), MarkedFile::with(file.path, file.bytes, embedded));
-            let scan = move || new.into_iter().map(scan).collect();
-            let new: Vec<(Key, MarkedFile)> = tokio::task::spawn_blocking(scan).await.map_err(|_| git::Error::Task)?;
-            files.extend(new.iter().map(|(_, file)| file.clone()));
-            lock(&self.kept).add(mirror.folder(), new, true);
+            let scan = move |file: git::FoundFile| {
+                let (key, file) = ((file.id, embedded), MarkedFile::with(file.path, file.bytes, embedded));
+                ((key, Packed::of(&file)), file)
+            };
+            let scan = move || new.into_iter().map(scan).unzip();
+            let scanned = tokio::task::spawn_blocking(scan).await.map_err(|_| git::Error::Task)?;
+            let (packed, new): (Vec<(Key, Packed)>, Vec<MarkedFile>) = scanned;
+            files.extend(new);
+            lock(&self.kept).add(mirror.folder(), packed, true);
         }
         Ok((files, found))
     }
@@ -102,7 +127,7 @@ impl Scans {
 
     /// Notes what is known beside the mirror, when enough of it is new.
     pub async fn save(&self, mirror: &Mirror) {
-        let files: Vec<(Key, MarkedFile)> = {
+        let files: Vec<(Key, Packed)> = {
             let mut kept = lock(&self.kept);
             let Some(of_mirror) = kept.mirrors.get_mut(mirror.folder()) else { return };
             if of_mirror.unsaved <= of_mirror.files.len() / UNSAVED_SHARE {
@@ -118,17 +143,17 @@ impl Scans {
 }
 
 impl Kept {
-    fn find(&self, mirror: &Path, key: Key) -> Option<&MarkedFile> {
+    fn find(&self, mirror: &Path, key: Key) -> Option<&Packed> {
         self.mirrors.get(mirror)?.files.get(&key)
     }
 
     /// Adds files, each in place of what was at its path before. When they are too many, what was known goes.
-    fn add(&mut self, mirror: &Path, files: Vec<(Key, MarkedFile)>, is_new: bool) {
-        let added: usize = files.iter().map(|(_, file)| size(file)).sum();
+    fn add(&mut self, mirror: &Path, files: Vec<(Key, Packed)>, is_new: bool) {
+        let added: usize = files.iter().map(|(_, file)| file.size()).sum();
         let of_mirror = self.mirrors.entry(mirror.to_owned()).or_default();
         for (_, file) in &files {
             for key in of_mirror.at.remove(&file.path).unwrap_or_default() {
-                self.bytes -= of_mirror.files.remove(&key).as_ref().map_or(0, size);
+                self.bytes -= of_mirror.files.remove(&key).as_ref().map_or(0, Packed::size);
             }
         }
         if self.bytes + added > MAX_KEPT_BYTES {
@@ -138,16 +163,12 @@ impl Kept {
         }
         let Some(of_mirror) = self.mirrors.get_mut(mirror).filter(|_| added <= MAX_KEPT_BYTES) else { return };
         for (key, file) in files {
-            of_mirror.at.entry(file.path.clone()).or_default().push(key);
-            self.bytes += size(&file);
-            self.bytes -= of_mirror.files.insert(key, file).as_ref().map_or(0, size);
+            of_mirror.at.entry(Arc::clone(&file.path)).or_default().push(key);
+            self.bytes += file.size();
+            self.bytes -= of_mirror.files.insert(key, file).as_ref().map_or(0, Packed::size);
             of_mirror.unsaved += usize::from(is_new);
         }
     }
-}
-
-fn size(file: &MarkedFile) -> usize {
-    file.bytes.len() + KEPT_BESIDE
 }
 
 /// What notes depend on beside the blobs: this version, and how it scans and packs.
@@ -157,12 +178,12 @@ static FORM: LazyLock<[u8; 32]> = LazyLock::new(|| {
 });
 
 /// Writes files one after the other: blob, embedding, and path, bytes and scan after their lengths.
-fn write(files: &[(Key, MarkedFile)]) -> Vec<u8> {
+fn write(files: &[(Key, Packed)]) -> Vec<u8> {
     let mut out = Vec::new();
     for ((blob, embedded), file) in files {
         out.extend_from_slice(blob.bytes());
         out.push(u8::from(*embedded == Embedded::Everywhere));
-        for part in [file.path.as_bytes(), &file.bytes, &kept::pack(&file.scan)] {
+        for part in [file.path.as_bytes(), &file.bytes, &file.scan] {
             out.extend_from_slice(&(part.len() as u64).to_le_bytes());
             out.extend_from_slice(part);
         }
@@ -171,12 +192,12 @@ fn write(files: &[(Key, MarkedFile)]) -> Vec<u8> {
 }
 
 /// Reads what [`write`] has written, up to what cannot be read.
-fn read(notes: &[u8]) -> Vec<(Key, MarkedFile)> {
+fn read(notes: &[u8]) -> Vec<(Key, Packed)> {
     let mut rest = notes;
     std::iter::from_fn(|| file(&mut rest)).collect()
 }
 
-fn file(rest: &mut &[u8]) -> Option<(Key, MarkedFile)> {
+fn file(rest: &mut &[u8]) -> Option<(Key, Packed)> {
     let blob = ObjectId::from_bytes(*take(rest, 20)?.first_chunk()?);
     let embedded = Embedded::everywhere(take(rest, 1)? == [1]);
     let mut part = || {
@@ -184,9 +205,8 @@ fn file(rest: &mut &[u8]) -> Option<(Key, MarkedFile)> {
         take(rest, usize::try_from(length).ok()?)
     };
     let (path, bytes, scan) = (part()?, part()?, part()?);
-    let path = std::str::from_utf8(path).ok()?.to_owned();
-    let scan = kept::unpack(scan)?.into();
-    Some(((blob, embedded), MarkedFile { path, bytes: bytes.into(), scan }))
+    let path = std::str::from_utf8(path).ok()?.into();
+    Some(((blob, embedded), Packed { path, bytes: bytes.into(), scan: scan.into() }))
 }
 
 fn take<'b>(rest: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {

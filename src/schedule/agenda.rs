@@ -204,7 +204,7 @@ impl Agenda {
         let mut waits = Vec::new();
         for (_, key) in &job.plan.applies {
             if let Some(repository) = self.repositories.get_mut(key) {
-                repository.users.insert((Arc::clone(&url), id.clone()));
+                repository.used_by(&url, &id);
                 waits.push((Arc::clone(key), repository.ask(now)));
             }
         }

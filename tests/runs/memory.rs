@@ -1,6 +1,8 @@
 //! What has not changed costs one request, and what has changed is seen.
 
-use tagwright::run::{Memory, Outcome};
+use git::{Criteria, Want};
+use tagwright::run::{Memory, Outcome, Scans};
+use tagwright_core::marker::{self, Embedded};
 
 use crate::world::{Bot, STABLE};
 
@@ -132,4 +134,51 @@ async fn what_is_configured_no_more_leaves_nothing_behind() {
     assert!(mirrors() > 0 && bot.edges.store.image(&key).unwrap().is_some());
     tagwright::observe::forget(bot.context(), &[]).await;
     assert!(mirrors() == 0 && bot.edges.store.image(&key).unwrap().is_none());
+}
+
+/// What is known of marked files is beside the mirror; a file that is damaged, or of another program, is as good as none.
+#[tokio::test]
+async fn another_process_need_not_read_marked_files_again() {
+    let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
+    let embedded = "kind: ConfigMap\ndata:\n  values.yaml: |\n    tag: 1.0 # {\"$imagepolicy\": \"default:app:tag\"}\n";
+    bot.remote.commit(&[("apps/values.yaml", embedded), ("apps/README", "nothing")], "embedded YAML");
+    let automation = &bot.configuration(STABLE)[0];
+    let mirror = bot.edges.git.open(&automation.remote.url, &automation.remote.access).unwrap();
+    let advertisement = mirror.advertise().await.unwrap();
+    let head = mirror.fetch(&advertisement, &[Want::DefaultBranch]).await.unwrap()[0].commit;
+    let snapshot = mirror.snapshot(head).await.unwrap();
+    let (is_candidate, contains) = (marker::is_candidate_path, marker::contains_token);
+    let criteria = Criteria { rule: "a test", is_candidate, contains, max_bytes: marker::MAX_FILE_BYTES };
+    let marked = async |scans: &Scans| {
+        let found = scans.marked_files(&mirror, &snapshot, &[], criteria, Embedded::Everywhere).await;
+        let (mut files, found) = found.unwrap();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        (format!("{files:?}"), files.len(), found.blobs_read)
+    };
+    let first = Scans::default();
+    let read = marked(&first).await;
+    assert_eq!((read.1, read.2), (2, 2));
+    assert_eq!(marked(&first).await, (read.0.clone(), 2, 0));
+    assert_eq!(marked(&Scans::default()).await, read);
+    first.save(&mirror).await;
+    assert_eq!(marked(&Scans::default()).await, (read.0.clone(), 2, 0));
+    // In another way to read them, they are read.
+    let (files, found) =
+        Scans::default().marked_files(&mirror, &snapshot, &[], criteria, Embedded::Annotated).await.unwrap();
+    assert_eq!((files.len(), found.blobs_read), (2, 2));
+
+    let notes = mirror.folder().join("tagwright-notes");
+    let whole = std::fs::read(&notes).unwrap();
+    let middle = whole.len() / 2;
+    let changed = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    for damaged in [changed(3), changed(20), changed(middle), whole[..middle].to_vec(), Vec::new()] {
+        std::fs::write(&notes, damaged).unwrap();
+        assert_eq!(marked(&Scans::default()).await, read);
+    }
+    std::fs::write(&notes, &whole).unwrap();
+    assert_eq!(marked(&Scans::default()).await, (read.0, 2, 0));
 }

@@ -31,6 +31,7 @@ mod checkout;
 mod clean;
 mod command;
 mod credential;
+mod delta;
 mod error;
 mod facts;
 mod fetch;

@@ -50,7 +50,8 @@ const MAX_CACHE_SIZE: usize = 2 * 1024 * 1024;
 #[derive(Clone)]
 pub struct Pattern {
     text: Arc<str>,
-    regex: Regex,
+    /// Shared by clones: each compiled expression has memory of its own for its searches, some kilobytes once it was used.
+    regex: Arc<Regex>,
     names: Arc<[Option<String>]>,
 }
 
@@ -81,7 +82,7 @@ impl Pattern {
             .nest_limit(8 * MAX_DEPTH as u32)
             .build()
             .map_err(|error| Error::new(go, Reason::of(&error), go))?;
-        Ok(Self { text: go.into(), regex, names: translation.names.into() })
+        Ok(Self { text: go.into(), regex: Arc::new(regex), names: translation.names.into() })
     }
 
     /// The pattern as written.

@@ -54,9 +54,9 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use self::syntax::Tree;
+use crate::quote::quote;
 
 pub use self::value::{Dict, Field, IntKind, List, Map, Method, MethodError, Parameter, Struct, StructType, Value};
-use crate::quote::quote;
 
 /// The longest template, in bytes.
 const MAX_TEMPLATE: usize = 256 * 1024;

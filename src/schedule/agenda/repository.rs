@@ -1,6 +1,7 @@
 //! One image repository: when it is polled, and when digests of its tags are looked up between two polls.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tagwright_core::automation::{ObjectName, Schedule};
@@ -26,8 +27,8 @@ pub(super) struct Repository {
     flying: Option<Flying>,
     /// It is not configured any more.
     gone: bool,
-    /// The automations that apply policies of it, by URL and name.
-    pub(super) users: BTreeSet<(Key, ObjectName)>,
+    /// The automations that apply policies of it, by URL and name, sorted. Most have one, for which a tree would be large.
+    pub(super) users: Vec<(Key, ObjectName)>,
 }
 
 /// What is under way.
@@ -52,7 +53,7 @@ impl Repository {
             begun: 0,
             flying: None,
             gone: false,
-            users: BTreeSet::new(),
+            users: Vec::new(),
         }
     }
 
@@ -69,6 +70,14 @@ impl Repository {
     pub(super) fn leave(&mut self) {
         self.gone = true;
         self.users.clear();
+    }
+
+    /// Takes in that an automation applies a policy of it.
+    pub(super) fn used_by(&mut self, url: &Key, id: &ObjectName) {
+        let user = (Arc::clone(url), id.clone());
+        if let Err(at) = self.users.binary_search(&user) {
+            self.users.insert(at, user);
+        }
     }
 
     /// Whether nothing is left of it.
