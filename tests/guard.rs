@@ -58,7 +58,7 @@ fn a_hold_by_hand_says_who_can_lift_it() {
     };
     let lifted = "`tagwright release shop:web` lifts it";
     assert_eq!(hold(None), format!("held by hand since {NOW}; {lifted}"));
-    assert_eq!(hold(Some("release\nfreeze")), format!("held by hand since {NOW} (release freeze); {lifted}"));
+    assert_eq!(hold(Some("release\nfreeze")), format!("held by hand since {NOW} (release\\nfreeze); {lifted}"));
 }
 
 #[test]

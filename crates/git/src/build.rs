@@ -9,7 +9,7 @@ use git2::{ObjectType, Odb, Oid};
 
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
-use super::store::{Store, note_origin};
+use super::store::Store;
 use super::tree::{self, Class, Entry, MAX_DEPTH};
 
 /// One file's new content.
@@ -69,19 +69,16 @@ pub(super) fn commit(
 ) -> Result<Option<CommitId>, Error> {
     let folder = arrange(edits)?;
     let odb = store.repository.odb().map_err(|source| store.damaged(source))?;
-    let mut writer = Writer { odb, built: Vec::new(), made_of: Vec::new() };
+    let mut writer = Writer { odb, built: Vec::new() };
     let written = writer.folder(Some(base), &folder, "").and_then(|tree| match tree == base {
         true => Ok(None),
         false => writer.write(ObjectType::Commit, text(tree, details).as_bytes()).map(Some),
     });
-    let Writer { built, made_of, odb } = writer;
+    let Writer { built, odb } = writer;
     drop(odb);
     match written {
         Ok(commit) => {
             store.built.extend(built);
-            for (new, old) in made_of {
-                note_origin(&mut store.made_of, new.oid(), old.oid());
-            }
             Ok(commit.map(CommitId))
         }
         Err(Failure::Git(source)) => Err(store.damaged(source)),
@@ -138,8 +135,6 @@ impl From<git2::Error> for Failure {
 struct Writer<'a> {
     odb: Odb<'a>,
     built: Vec<Oid>,
-    /// New trees and files, and the versions that they were made of.
-    made_of: Vec<(ObjectId, ObjectId)>,
 }
 
 impl Writer<'_> {
@@ -170,24 +165,14 @@ impl Writer<'_> {
                 _ => return Err(Failure::Edit(Error::Edit { path, problem: "it is no plain file in plain folders" })),
             };
             match at {
-                Some(at) => {
-                    if class == Some(Class::File) {
-                        self.made_of.push((id, entries[at].id));
-                    }
-                    entries[at].id = id;
-                }
+                Some(at) => entries[at].id = id,
                 None => insert(&mut entries, Entry { mode, name: name.as_bytes(), id }),
             }
         }
         let bytes = serialise(&entries);
         match base {
             Some(base) if bytes == old => Ok(base),
-            Some(base) => {
-                let tree = self.write(ObjectType::Tree, &bytes)?;
-                self.made_of.push((tree, base));
-                Ok(tree)
-            }
-            None => self.write(ObjectType::Tree, &bytes),
+            _ => self.write(ObjectType::Tree, &bytes),
         }
     }
 }

@@ -31,7 +31,6 @@ mod checkout;
 mod clean;
 mod command;
 mod credential;
-mod delta;
 mod error;
 mod facts;
 mod fetch;

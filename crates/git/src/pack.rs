@@ -1,15 +1,11 @@
-//! Packs in and out of a mirror: in through libgit2's indexer, out by hand.
+//! Packs in and out of a mirror, through libgit2's indexer and pack builder.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::Write;
 
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
-use git2::{ObjectType, Oid};
-use sha1::{Digest, Sha1};
+use git2::{Buf, ObjectType, Oid};
 use tokio::sync::mpsc::Receiver;
 
-use super::delta;
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
 use super::problem::Problem;
@@ -21,12 +17,6 @@ const HEADER: usize = 12;
 
 /// The most objects of one push.
 const MAX_OBJECTS: usize = 2_000_000;
-
-/// How an entry says that it is what differs from the object whose id follows.
-const REF_DELTA: u8 = 7;
-
-/// How many differences may stand one on the other; git's own packs go as deep.
-const MAX_CHAIN: usize = 50;
 
 /// A part of a pack that arrives.
 pub(super) enum Piece {
@@ -93,84 +83,17 @@ pub(super) struct Outgoing {
 }
 
 /// Packs what was built here and is needed by `commits`, and nothing else: all else is in commits the remote gave us.
-///
-/// A new tree or file is written as what differs from the one that it was made of ([`delta`]), which the remote has, or which is in
-/// the pack as well: five hundred commits to one large folder would be five hundred large folders otherwise. Only a remote that
-/// does not take a thin pack gets no reference to what is not in it.
-pub(super) fn build(store: &Store, commits: &[CommitId], thin: bool) -> Result<Outgoing, Error> {
-    let order = needed(store, commits)?;
+pub(super) fn build(store: &Store, commits: &[CommitId]) -> Result<Outgoing, Error> {
+    let objects = needed(store, commits)?;
     let damaged = |source| store.damaged(source);
-    let odb = store.repository.odb().map_err(damaged)?;
-    let objects: HashSet<Oid> = order.iter().copied().collect();
-    let mut depths: HashMap<Oid, usize> = HashMap::new();
-    let mut bytes = [b"PACK".as_slice(), &2_u32.to_be_bytes()].concat();
-    bytes.extend_from_slice(&u32::try_from(order.len()).unwrap_or(u32::MAX).to_be_bytes());
-    for oid in &order {
-        let object = odb.read(*oid).map_err(damaged)?;
-        let base = base(store, *oid, &objects).filter(|base| {
-            let depth = if objects.contains(base) { depths.get(base).copied() } else { Some(0).filter(|_| thin) };
-            depth.is_some_and(|depth| depth < MAX_CHAIN)
-        });
-        let delta = match base {
-            Some(base) => {
-                let old = odb.read(base).map_err(damaged)?;
-                delta::between(object.kind(), old.data(), object.data()).map(|delta| (base, delta))
-            }
-            None => None,
-        };
-        match delta {
-            Some((base, delta)) => {
-                depths.insert(*oid, 1 + depths.get(&base).copied().unwrap_or(0));
-                header_of(&mut bytes, REF_DELTA, delta.len());
-                bytes.extend_from_slice(base.as_bytes());
-                deflate(&mut bytes, &delta);
-            }
-            None => {
-                depths.insert(*oid, 0);
-                header_of(&mut bytes, kind_number(object.kind()), object.data().len());
-                deflate(&mut bytes, object.data());
-            }
-        }
+    let mut builder = store.repository.packbuilder().map_err(damaged)?;
+    builder.set_threads(1);
+    for oid in &objects {
+        builder.insert_object(*oid, None).map_err(damaged)?;
     }
-    let hash = Sha1::digest(&bytes);
-    bytes.extend_from_slice(&hash);
-    Ok(Outgoing { bytes, objects })
-}
-
-/// The nearest of what an object was made of that is in the pack or that the remote has.
-fn base(store: &Store, oid: Oid, objects: &HashSet<Oid>) -> Option<Oid> {
-    let mut base = *store.made_of.get(&oid)?;
-    while store.built.contains(&base) && !objects.contains(&base) {
-        base = *store.made_of.get(&base)?;
-    }
-    Some(base)
-}
-
-const fn kind_number(kind: ObjectType) -> u8 {
-    match kind {
-        ObjectType::Commit => 1,
-        ObjectType::Tree => 2,
-        ObjectType::Tag => 4,
-        _ => 3,
-    }
-}
-
-/// Writes the kind and the size of an entry: four bits of the size, then seven at a time.
-fn header_of(out: &mut Vec<u8>, kind: u8, size: usize) {
-    let mut byte = kind << 4 | size.to_le_bytes()[0] & 0x0f;
-    let mut rest = size >> 4;
-    while rest > 0 {
-        out.push(byte | 0x80);
-        byte = rest.to_le_bytes()[0] & 0x7f;
-        rest >>= 7;
-    }
-    out.push(byte);
-}
-
-fn deflate(out: &mut Vec<u8>, data: &[u8]) {
-    let mut encoder = ZlibEncoder::new(&mut *out, Compression::default());
-    // Writing to memory does not fail.
-    let _never = encoder.write_all(data).and_then(|()| encoder.finish().map(drop));
+    let mut buffer = Buf::new();
+    builder.write_buf(&mut buffer).map_err(damaged)?;
+    Ok(Outgoing { bytes: buffer.to_vec(), objects: objects.into_iter().collect() })
 }
 
 /// Walks from `commits` as far as objects were built here. Commits come first, then trees, each before what is in it.

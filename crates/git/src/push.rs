@@ -14,7 +14,7 @@ use super::advertisement::{Advertisement, Capabilities};
 use super::command::Service;
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
-use super::pack;
+use super::pack::{self, Outgoing};
 use super::packet::{self, Reader};
 use super::problem::Problem;
 use super::store::Store;
@@ -220,9 +220,7 @@ async fn send(
     options: &[String],
 ) -> Result<Answer, Error> {
     let commits: Vec<_> = commands.iter().map(|command| command.update.new).collect();
-    let thin = !capabilities.has("no-thin");
-    let sent = commits.clone();
-    let pack = inner.with_store(move |store| pack::build(store, &sent, thin)).await?;
+    let pack = inner.with_store(move |store| pack::build(store, &commits)).await?;
     let mut request = request(capabilities, commands, options);
     request.extend_from_slice(&pack.bytes);
     let source = connection.exchange(Service::Receive, request).await?;
@@ -234,7 +232,7 @@ async fn send(
     let updated = commands.iter().zip(&outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Updated));
     let tips: Vec<_> = updated.map(|(command, _)| (command.update.reference.clone(), command.update.new)).collect();
     if !tips.is_empty() {
-        keep(inner, tips, commits).await;
+        keep(inner, tips, pack).await;
     }
     Ok(Answer { outcomes, words })
 }
@@ -270,13 +268,10 @@ fn request(capabilities: &Capabilities, commands: &[Command<'_>], options: &[Str
 
 /// Puts what was pushed into the mirror, so that the next fetch has nothing to bring. The push has happened, so that a
 /// failure here only costs that fetch.
-async fn keep(inner: &Inner, tips: Vec<(String, CommitId)>, commits: Vec<CommitId>) {
+async fn keep(inner: &Inner, tips: Vec<(String, CommitId)>, pack: Outgoing) {
     let kept = inner.with_store(move |store: &mut Store| {
-        // Not the pack that was sent: to be a pack of its own, it would take in once more what it leans on.
-        let pack = pack::build(store, &commits, false)?;
         pack::store_whole(store, &pack.bytes).map_err(|source| store.damaged(source))?;
         store.built.retain(|oid| !pack.objects.contains(oid));
-        store.made_of.retain(|oid, _| !pack.objects.contains(oid));
         tips.iter().try_for_each(|(name, commit)| store.set_tip(name, commit.object()))
     });
     if let Err(error) = kept.await {

@@ -11,7 +11,7 @@ mod lease;
 mod packs;
 mod retain;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -57,8 +57,6 @@ pub(super) struct Store {
     pub(super) repository: Repository,
     /// Objects that were built here and that no remote is known to have.
     pub(super) built: HashSet<Oid>,
-    /// For trees and files among them, the version that each was made of. It never leads back to where it began.
-    pub(super) made_of: HashMap<Oid, Oid>,
     clean: Option<CleanSet>,
     kept: Arc<Kept>,
     _lease: Lease,
@@ -80,22 +78,13 @@ impl Store {
             Some(repository) => repository,
             None => create(folder)?,
         };
-        Ok(Self {
-            folder: folder.to_owned(),
-            repository,
-            built: HashSet::new(),
-            made_of: HashMap::new(),
-            clean: None,
-            kept,
-            _lease: lease,
-        })
+        Ok(Self { folder: folder.to_owned(), repository, built: HashSet::new(), clean: None, kept, _lease: lease })
     }
 
     /// Throws everything away. What was built and not pushed goes with it.
     pub(super) fn rebuild(&mut self) -> Result<(), Error> {
         self.repository = create(&self.folder)?;
         self.built.clear();
-        self.made_of.clear();
         self.clean = None;
         Ok(())
     }
@@ -204,21 +193,6 @@ impl Store {
         }
         .map_err(|source| Error::File { what: "write", path, source })
     }
-}
-
-/// Takes down that an object was made of another one, unless that one was made of it.
-pub(super) fn note_origin(made_of: &mut HashMap<Oid, Oid>, new: Oid, old: Oid) {
-    if made_of.contains_key(&new) {
-        return;
-    }
-    let mut at = Some(&old);
-    while let Some(origin) = at {
-        if *origin == new {
-            return;
-        }
-        at = made_of.get(origin);
-    }
-    made_of.insert(new, old);
 }
 
 /// Writes a file so that it is there whole or not at all.

@@ -11,7 +11,6 @@ use tokio::time::Instant;
 use web::words;
 use web::{Obstacle, Origin, Pauses, Trail, authority, redirect};
 
-use super::route::Ways;
 use crate::Shared;
 use crate::command::Service;
 use crate::error::Error;
@@ -19,6 +18,8 @@ use crate::packet::{Packet, Reader};
 use crate::problem::{Problem, RedirectProblem};
 use crate::rules::Rules;
 use crate::url::Url;
+
+use super::route::Ways;
 
 mod login;
 
