@@ -18,7 +18,7 @@ pub const DOCKER_HUB: &str = "index.docker.io";
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
     /// The text starts with a URL scheme.
-    #[error("image '{}' should not include URL scheme; remove '{}://'", words::escape(text), words::escape(scheme))]
+    #[error("image '{text}' should not include URL scheme; remove '{scheme}://'")]
     Scheme {
         /// The text as given.
         text: String,
@@ -26,7 +26,7 @@ pub enum Error {
         scheme: String,
     },
     /// A repository was asked for, and the text has a tag or digest.
-    #[error("image '{}' should not include a tag; remove ':{}'", words::escape(text), words::escape(tag))]
+    #[error("image '{text}' should not include a tag; remove ':{tag}'")]
     Tagged {
         /// The text as given.
         text: String,
@@ -34,7 +34,7 @@ pub enum Error {
         tag: String,
     },
     /// The text is no reference at all.
-    #[error("could not parse reference: {}", words::escape(.0))]
+    #[error("could not parse reference: {0}")]
     Malformed(String),
     /// The text is not a tag that OCI allows.
     #[error("not a valid tag: {0:?}")]

@@ -95,15 +95,6 @@ fn digests_are_of_the_registered_algorithms() {
     assert!(Digest::parse("").is_err());
 }
 
-/// The text may be anybody's, and a message about it is one line.
-#[test]
-fn messages_show_no_character_that_acts() {
-    for text in ["a.io/app\r\nX-Evil: 1", "https://a.io/\u{202e}app\n", "a.io/app:1\u{200b}\n", "a.io/app@x\u{1b}[2J"] {
-        let error = Repository::parse(text).unwrap_err().to_string();
-        assert!(words::is_harmless(&error), "{error:?}");
-    }
-}
-
 proptest! {
     #[test]
     fn tags_are_those_of_the_grammar(text in "[A-Za-z0-9_.{} \u{e9}\n-]{0,8}|[a.]{126,130}") {

@@ -82,7 +82,8 @@ impl Cron {
     }
 
     /// The last time that it was due before a moment, or at it.
-    pub(crate) fn last_until(&self, moment: Timestamp) -> Option<Timestamp> {
+    #[must_use]
+    pub fn last_until(&self, moment: Timestamp) -> Option<Timestamp> {
         let moment = moment.to_zoned(self.zone.clone());
         self.pattern.find_previous_occurrence(&moment, true).ok().map(|found| whole(found.timestamp()))
     }
