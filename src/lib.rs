@@ -45,10 +45,10 @@
 //! # Invariants
 //!
 //! - Bytes outside the marked scalars never change, and an edited file that a second, independent parser does not confirm
-//!   is not committed ([`edit`]).
+//!   is not committed ([`tagwright_core::edit`]).
 //! - A push is a compare-and-swap on the head that the plan was made on; when the branch moved, the plan is made again.
 //! - Nothing goes backwards, and what a person took back is not written again; the branch itself says so, not the state kept
-//!   beside it ([`guard`]). With the store deleted, the same commits are made.
+//!   beside it ([`tagwright_core::guard`]). With the store deleted, the same commits are made.
 //! - Nothing from a registry, repository or template is trusted: sizes, counts and times are bounded, and only tags that
 //!   OCI allows are considered.
 //! - A credential goes to the host it is for, and appears in no argv, URL, log, error or commit.

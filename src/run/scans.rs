@@ -191,7 +191,7 @@ fn write(files: &[(Key, Packed)]) -> Vec<u8> {
     out
 }
 
-/// Reads what [`write`] has written, up to what cannot be read.
+/// Reads what [`write()`] has written, up to what cannot be read.
 fn read(notes: &[u8]) -> Vec<(Key, Packed)> {
     let mut rest = notes;
     std::iter::from_fn(|| file(&mut rest)).collect()

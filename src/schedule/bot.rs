@@ -77,7 +77,7 @@ pub struct Settings {
     pub seed: u64,
     /// How long a run may go on after the bot was told to stop. Default: [`SHUTDOWN_GRACE`].
     pub grace: Duration,
-    /// How long a task may be at one stage. Default: as long as a request of it may take, and [`WATCH_MARGIN`].
+    /// How long a task may be at one stage. Default: as long as a request of it may take, and `WATCH_MARGIN`.
     pub patience: Option<Duration>,
 }
 

@@ -89,7 +89,7 @@ pub enum Error {
     /// The filter's pattern is none.
     #[error("failed to filter tags: {0}")]
     Pattern(#[from] pattern::Error),
-    /// The filter's template is longer than [`MAX_EXTRACT_LENGTH`].
+    /// The filter's template is longer than `MAX_EXTRACT_LENGTH`.
     #[error("failed to filter tags: the extract template is longer than {MAX_EXTRACT_LENGTH} bytes")]
     ExtractTooLong,
     /// The direction is none; its text in upper case.

@@ -48,7 +48,7 @@ impl Location {
 
 impl Excerpt {
     /// The line that a span of a text begins on; the part that matters ends with the line. None when the line is longer
-    /// than [`MAX_LINE`] or the span is not one of the text.
+    /// than `MAX_LINE` or the span is not one of the text.
     ///
     /// ```
     /// use tagwright_core::change::Excerpt;

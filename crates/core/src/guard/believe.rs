@@ -29,8 +29,8 @@ pub struct Known<'a> {
 /// twice, an interval apart, means it.
 ///
 /// # Errors
-/// The list is empty and was not; it lacks a tag in use; or it lacks more than one in [`MAX_LOSS`] of at least
-/// [`SMALL_LIST`] tags.
+/// The list is empty and was not; it lacks a tag in use; or it lacks more than one in `MAX_LOSS` of at least
+/// `SMALL_LIST` tags.
 pub fn believe(known: &Known<'_>, now: &[&str]) -> Result<(), Hold> {
     if known.doubted || known.tags.is_empty() {
         return Ok(());

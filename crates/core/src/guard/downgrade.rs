@@ -43,7 +43,7 @@ fn current_tag(marker: &Marker, selected: &Reference) -> Option<String> {
 
 /// Decides for all marked fields of a file; returns indices of [`Scan::markers`] with what holds them.
 ///
-/// A tag beside the name of another repository has no rank. What is written in parts goes [`together`].
+/// A tag beside the name of another repository has no rank. What is written in parts goes `together`.
 #[must_use]
 pub fn downgrades<'p>(
     scan: &Scan,
