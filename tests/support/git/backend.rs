@@ -4,8 +4,9 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::LazyLock;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode};
@@ -16,6 +17,13 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 /// How much of a program's output goes into one piece of the answer.
 const PIECE: usize = 64 << 10;
 
+/// The program itself. `git http-backend` is a parent of it, and a kill of the parent leaves it behind, where it waits for ever, at
+/// full speed, for the rest of a request that was given up.
+static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+    let output = std::process::Command::new("git").arg("--exec-path").output().unwrap();
+    Path::new(String::from_utf8(output.stdout).unwrap().trim()).join("git-http-backend")
+});
+
 /// Answers a request for one of the bare repositories below `root`, to whoever `user` is.
 pub(crate) async fn answer(
     root: &Path,
@@ -25,8 +33,8 @@ pub(crate) async fn answer(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let mut command = tokio::process::Command::new("git");
-    command.arg("http-backend").env_clear().envs(environment).kill_on_drop(true);
+    let mut command = tokio::process::Command::new(&*PROGRAM);
+    command.env_clear().envs(environment).kill_on_drop(true);
     command.env("PATH", std::env::var_os("PATH").unwrap()).env("REMOTE_ADDR", "127.0.0.1");
     command.env("GIT_PROJECT_ROOT", root).env("GIT_HTTP_EXPORT_ALL", "1");
     command.env("REQUEST_METHOD", parts.method.as_str()).env("PATH_INFO", parts.uri.path());
