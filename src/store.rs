@@ -41,13 +41,13 @@ use files::{Files, Lock};
 
 pub use error::Error;
 pub(crate) use files::LOCK;
-pub use history::{Event, Filter, MAX_RECORD_BYTES, MAX_RECORDS, Record, Toggle};
+pub use history::{Event, Filter, MAX_RECORD_BYTES, MAX_RECORDS, Pushes, Record, Toggle};
 pub use image::{Image, SeenTag};
 pub use notice::Notice;
 pub(crate) use owed::Owed;
 pub use schema::VERSION;
 pub use status::MAX_STATUS_BYTES;
-pub use switch::{MAX_REASON_BYTES, MAX_SWITCHES, Switch, Switches};
+pub use switch::{MAX_REASON_BYTES, MAX_SWITCHES, Release, SeenBranch, Switch, Switches};
 
 /// The longest text that is kept as a key or a field, in bytes. Longer ones are cut.
 const MAX_TEXT: usize = 4 * 1024;

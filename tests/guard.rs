@@ -3,9 +3,10 @@
 //! Every case has `case` (what it shows) and `expect`. Configuration is written as users write it.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use image::Reference;
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use tagwright::config;
 use tagwright_core::automation::{Automation, ImagePolicy};
 use tagwright_core::edit::{Selection, Selections};
 use tagwright_core::explain::{self, Ages, Cause, Fate, Tags};
-use tagwright_core::guard::{self, Hold, Identity, Known, Verdict, Writer, Writing};
+use tagwright_core::guard::{self, Contest, Hold, Identity, Known, Verdict, Whose, Writer, Writing};
 use tagwright_core::marker;
 use tagwright_core::plan::{self, MarkedFile};
 use yaml_rust2::{Yaml, YamlLoader};
@@ -35,6 +36,7 @@ fn every_case_comes_out_as_the_table_says() {
                 "believe" => believe(case),
                 "choose" => choose(case),
                 "reverted" => reverted(case),
+                "contested" => contested(case),
                 "window" => window(case),
                 other => panic!("no rule {other}"),
             };
@@ -133,25 +135,59 @@ fn choose(case: &Yaml) -> Vec<String> {
     found
 }
 
-/// `history`: newest first, `bot|person BEFORE -> AFTER [released]`, `-` for no value; `current`, `wanted`.
+/// `history`: newest first, `bot|own|unknown|person BEFORE -> AFTER [released]`, `-` for no value; `current`, `wanted`. `bot` is
+/// another bot, where that matters.
 fn reverted(case: &Yaml) -> Vec<String> {
+    let (writings, _) = history(case);
+    verdict(guard::reverted("shop:web", &writings, text(&case["current"]), text(&case["wanted"])))
+}
+
+/// As above, with the `image` of which the policy is; `now`; `patience` in hours.
+fn contested(case: &Yaml) -> Vec<String> {
+    let (writings, whose) = history(case);
+    let policies = automation("", text(&case["image"])).policies.clone();
+    let contest = Contest {
+        policy: "shop:web",
+        current: text(&case["current"]),
+        wanted: text(&case["wanted"]),
+        could_select: &|tag| policies[0].could_select(tag),
+        now: now(case),
+        patience: Duration::from_hours(case["patience"].as_i64().unwrap().try_into().unwrap()),
+    };
+    verdict(guard::contested(&contest, &writings, &|writing| whose[&writing.commit]))
+}
+
+fn history(case: &Yaml) -> (Vec<Writing>, HashMap<String, Whose>) {
+    let mut whose = HashMap::new();
     let mut number = 0_u8;
     let writing = |line: &Yaml| {
         let words: Vec<&str> = text(line).split_whitespace().collect();
         let value = |word: &str| (word != "-").then(|| word.to_owned());
         number += 1;
+        let commit = format!("{number:x}").repeat(40);
+        let author = match words[0] {
+            "own" => Whose::Own,
+            "unknown" => Whose::Unknown,
+            _ => Whose::Other,
+        };
+        whose.insert(commit.clone(), author);
+        let by = if words[0] == "person" { Writer::Person } else { Writer::Bot };
         Writing {
-            by: if words[0] == "bot" { Writer::Bot } else { Writer::Person },
+            by,
             before: value(words[1]),
             after: value(words[3]),
             released: words.get(4) == Some(&"released"),
-            commit: format!("{number:x}").repeat(40),
-            author: if words[0] == "bot" { "fluxcdbot".to_owned() } else { "Ada Lovelace".to_owned() },
+            commit,
+            author: if by == Writer::Bot { "fluxcdbot".to_owned() } else { "Ada Lovelace".to_owned() },
             time: at(NOW).as_second() - i64::from(number) * 3600,
         }
     };
-    let writings: Vec<Writing> = case["history"].as_vec().unwrap().iter().map(writing).collect();
-    match guard::reverted("shop:web", &writings, text(&case["current"]), text(&case["wanted"])) {
+    let writings = case["history"].as_vec().unwrap().iter().map(writing).collect();
+    (writings, whose)
+}
+
+fn verdict(verdict: Verdict) -> Vec<String> {
+    match verdict {
         Verdict::Hold(hold) => vec![hold.to_string()],
         Verdict::Free => vec!["free".to_owned()],
         Verdict::Open => vec!["open".to_owned()],

@@ -15,9 +15,10 @@ use tagwright_core::plan::{self, MarkedFile, Plan};
 use super::head::Head;
 use super::job::{Ended, Job, fail_all};
 use super::remote::Remote;
-use crate::observe::reverts::{self, Asked, Line, Search};
+use crate::observe::reverts::{self, Asked, Releases, Search};
 use crate::observe::{MARKED_FILES, found_diagnostics};
-use crate::run::{Error, Outcome, Stage, aside, guards};
+use crate::run::{Error, Mode, Outcome, Stage, aside, guards};
+use crate::store::{Release, SeenBranch};
 
 /// What one automation would do on a commit, before the history was asked.
 pub(super) struct Draft<'a> {
@@ -70,7 +71,7 @@ impl<'r> Remote<'r> {
     /// Finds what people took back of what is about to be changed: one walk for each head. Returns the drafts with these
     /// fields held, and the automations of heads whose history cannot be read.
     pub(super) async fn look_back(
-        &self,
+        &mut self,
         mirror: &Mirror,
         advertisement: &Advertisement,
         heads: &[Head<'_>],
@@ -78,10 +79,11 @@ impl<'r> Remote<'r> {
     ) -> (Drafts<'r>, Vec<Ended<'r>>) {
         let mut ended = Vec::new();
         for (at, head) in heads.iter().enumerate() {
-            let mut search = Search::new(&self.switches.released, &self.authors);
+            let mut search = self.search(head);
             for (number, (job, draft)) in drafts.iter().enumerate().filter(|(_, (_, draft))| draft.at == at) {
                 search.ask(number, job.automation, &draft.files, &draft.plan, &Asked::new());
             }
+            self.obey(&search, head).await;
             match search.along(head.line(mirror, advertisement), self.progress).await {
                 Ok(holds) => {
                     for (number, field, hold) in holds {
@@ -101,17 +103,56 @@ impl<'r> Remote<'r> {
     /// Finds what people took back of what a draft changes that was planned anew, but for what was asked before.
     async fn look_again(
         &self,
-        line: Line<'_>,
+        (mirror, advertisement): (&Mirror, &Advertisement),
+        head: &Head<'_>,
         automation: &Automation,
         draft: &mut Draft<'_>,
         asked: &Asked,
     ) -> Result<(), Error> {
-        let mut search = Search::new(&self.switches.released, &self.authors);
+        let mut search = self.search(head);
         search.ask(0, automation, &draft.files, &draft.plan, asked);
-        let found = search.along(line, self.progress).await;
+        let found = search.along(head.line(mirror, advertisement), self.progress).await;
         let found = found.map_err(|source| Error::git(reverts::READ, &automation.remote.url, source))?;
         draft.guards.fields.extend(found.into_iter().map(|(_, field, hold)| (field, hold)));
         Ok(())
+    }
+
+    /// A search of the history of a head.
+    fn search(&self, head: &Head<'_>) -> Search {
+        let releases = Releases::on((&head.url, &head.branch), head.base, &self.switches, self.context.now);
+        let store = self.context.edges.store.clone();
+        let pushes = Box::new(move || store.pushes().unwrap_or_default());
+        Search::new(releases, &self.authors, pushes, self.context.now)
+    }
+
+    /// Keeps at which commit the branch is, for releases that are obeyed there for the first time.
+    async fn obey(&mut self, search: &Search, head: &Head<'_>) {
+        let is_new = |release: &Release| release.on(&head.url, &head.branch).is_none();
+        let asked = search.policies();
+        let fresh = self
+            .switches
+            .released
+            .iter()
+            .filter(|(policy, release)| asked.contains(policy.as_str()) && is_new(release));
+        let fresh: Vec<(String, Timestamp)> = fresh.map(|(policy, release)| (policy.clone(), release.at)).collect();
+        if fresh.is_empty() {
+            return;
+        }
+        let (url, branch) = (head.url.clone(), head.branch.clone());
+        let seen = SeenBranch { url, branch, tip: head.base.to_string(), at: self.context.now };
+        let switches = Arc::make_mut(&mut self.switches);
+        for (policy, _) in &fresh {
+            if let Some(release) = switches.released.get_mut(policy) {
+                release.seen.push(seen.clone());
+            }
+        }
+        if self.context.mode == Mode::Push {
+            let store = self.context.edges.store.clone();
+            let kept = tokio::task::spawn_blocking(move || store.obeyed(&fresh, &seen)).await;
+            if let Ok(Err(error)) = kept {
+                self.context.memory.store_fails("releases", &error);
+            }
+        }
     }
 
     /// Makes the commit of a draft on the newest commit of its head, if there is anything to change.
@@ -129,7 +170,7 @@ impl<'r> Remote<'r> {
             let asked = reverts::asked(&draft.files, &draft.plan);
             let fields = draft.guards.fields;
             draft = self.draft(mirror, job, (draft.at, head.tip)).await?;
-            self.look_again(head.line(mirror, advertisement), automation, &mut draft, &asked).await?;
+            self.look_again((mirror, advertisement), head, automation, &mut draft, &asked).await?;
             draft.guards.fields.extend(fields);
         }
         if !draft.guards.fields.is_empty() {
@@ -140,7 +181,8 @@ impl<'r> Remote<'r> {
         job.report.holds = plan.holds;
         if plan.edits.is_empty() {
             // What waits for a point in time has to be looked at again.
-            if job.looked_up == 0 && guards.everything.is_none() {
+            let is_waiting = job.report.holds.iter().any(|held| held.hold.until().is_some());
+            if job.looked_up == 0 && guards.everything.is_none() && !is_waiting {
                 self.settle(&job.report, automation, base);
             }
             return Ok(Written::Nothing(held(&job.report.holds, guards.everything.as_ref())));

@@ -16,8 +16,12 @@ use crate::run::{Context, Error, Outcome, Progress, Stage, aside};
 
 /// One push branch with the commits made for it so far.
 pub(super) struct Head<'a> {
+    /// The remote, without credentials.
+    pub(super) url: String,
     /// The branch, without `refs/heads/`.
     pub(super) branch: String,
+    /// The commit that was fetched.
+    pub(super) base: CommitId,
     /// The newest commit; the base as long as there is none.
     pub(super) tip: CommitId,
     /// What was fetched.
@@ -38,9 +42,9 @@ struct Made<'a> {
 }
 
 impl<'a> Head<'a> {
-    pub(super) fn new(target: Target) -> Self {
+    pub(super) fn new(url: &str, target: Target) -> Self {
         let Target { base, branch, old, want } = target;
-        Self { branch, tip: base, want, old, commits: Vec::new(), edited: HashSet::new() }
+        Self { url: url.to_owned(), branch, base, tip: base, want, old, commits: Vec::new(), edited: HashSet::new() }
     }
 
     /// The line of commits that ends here.
@@ -116,7 +120,7 @@ impl<'a> Head<'a> {
         let expected = self.old.map_or(Expected::Absent, Expected::At);
         let update = RefUpdate { reference: reference.clone(), expected, new: self.tip };
         let options = options(self.jobs().map(|job| &job.automation.push));
-        let url = self.commits[0].jobs[0].report.url.clone();
+        let url = self.url.clone();
         progress.at(Stage::Push, &url);
         let pushed = match mirror.push(&[update], &options).await {
             Ok(pushed) => pushed,

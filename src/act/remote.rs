@@ -229,7 +229,7 @@ impl<'r> Remote<'r> {
         self.progress.at(Stage::Fetch, &job.report.url);
         let target = aim.fetch(mirror, advertisement, &job.report.url).await?;
         let at = known.unwrap_or_else(|| {
-            heads.push(Head::new(target));
+            heads.push(Head::new(&job.report.url, target));
             heads.len() - 1
         });
         self.draft(mirror, job, (at, heads[at].tip)).await.map(Planned::Draft)

@@ -87,7 +87,8 @@ impl<'r> Remote<'r> {
         for policy in &automation.policies {
             let name = policy.id.marker();
             (&policy.id, policy.terms(), selected.get(&policy.id)).hash(&mut hash);
-            (self.switches.held.get(&name), self.switches.released.get(&name)).hash(&mut hash);
+            let released = self.switches.released.get(&name).map(|release| release.at);
+            (self.switches.held.get(&name), released).hash(&mut hash);
         }
         hash.0.finalize().into()
     }

@@ -111,8 +111,8 @@ async fn tell(
         one_tag(arguments, &story, (&tags, ages), tag)?;
         return Ok(ending(&story));
     }
-    let selected =
-        places::Selected { policy, repository, client: &client, tag: selected(&story), switches: left.switches, now };
+    let (tag, client, Left { switches, pushes, .. }) = (selected(&story), &client, left);
+    let selected = places::Selected { policy, repository, client, tag, switches, pushes, now };
     let looked = match (&arguments.directory, arguments.remote) {
         (Some(directory), _) => places::directory(directory, configuration, &selected).await?,
         (None, true) => places::remotes(arguments.data_dir.clone(), configuration, &selected).await?,

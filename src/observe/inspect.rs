@@ -8,11 +8,11 @@ use tagwright_core::edit::{Selection, Selections};
 use tagwright_core::marker::Embedded;
 use tagwright_core::plan::{self, Guards, MarkedFile};
 
-use super::reverts::{Asked, Line, READ, Search};
+use super::reverts::{Asked, Line, READ, Releases, Search};
 use super::target::Target;
 use super::{MARKED_FILES, found_diagnostics, survey};
 use crate::run::{Error, Progress, guards};
-use crate::store::Switches;
+use crate::store::{Pushes, Switches};
 
 /// What an automation would plan on.
 pub struct Inspected<'a> {
@@ -50,21 +50,24 @@ impl Inspected<'_> {
     }
 
     /// What would hold fields of the automation if its policies selected this: what people asked for by hand, the window,
-    /// and what they took back, found in the history.
+    /// and what they took back or other bots moved away, found in the history; `pushes` are the bot's own.
     ///
     /// # Errors
     /// The history could not be read.
     pub async fn guards(
         &self,
         selections: &Selections,
+        pushes: Pushes,
         switches: &Switches,
         now: Timestamp,
     ) -> Result<Guards<'_>, Error> {
         let mut guards = guards(self.automation, switches, now);
-        let mut search = Search::new(&switches.released, std::slice::from_ref(&self.automation.commit.author));
+        let Target { base, branch, want, .. } = &self.target;
+        let releases = Releases::on((&self.automation.remote.url, branch), *base, switches, now);
+        let mut search =
+            Search::new(releases, std::slice::from_ref(&self.automation.commit.author), Box::new(|| pushes), now);
         let plan = plan::guarded(&self.files, selections, &guards);
         search.ask(0, self.automation, &self.files, &plan, &Asked::new());
-        let Target { base, branch, want, .. } = &self.target;
         let line = Line { mirror: &self.mirror, advertisement: &self.advertisement, branch, want, tip: *base };
         let found = search.along(line, &Progress::default()).await;
         let found = found.map_err(|source| Error::git(READ, &self.automation.remote.url, source))?;

@@ -1,24 +1,32 @@
-//! What people took back of what is about to be written, found in the history of the remote.
+//! What is about to be written that people took back, or that other bots move away, found in the history of the remote.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use git::{self, Advertisement, CommitFacts, CommitId, End, Interest, Mirror, Touch, Visit, Want};
 use jiff::Timestamp;
-use tagwright_core::automation::{Author, Automation};
+use tagwright_core::automation::{Author, Automation, ImagePolicy, Schedule};
 use tagwright_core::change::Change;
-use tagwright_core::guard::{self, Hold, Identity, Verdict, Writer, Writing};
-use tagwright_core::marker::{self, Embedded};
+use tagwright_core::guard::{self, Contest, Hold, Identity, Verdict, Whose, Writer, Writing};
+use tagwright_core::marker::{self, Embedded, Marker};
 use tagwright_core::message::{self, Criteria};
 use tagwright_core::plan::{FieldId, MarkedFile, Plan};
 
 use crate::run::{Progress, Stage};
+use crate::store::{Pushes, Switches};
 
 /// The most commits that are looked at. A revert that is older, or a value that the bot wrote longer ago, is not seen.
 const MAX_HISTORY: usize = 1_000;
 
 /// How many generations the mirror is deepened to, one after the other, as long as a question is open.
 const GENERATIONS: [u32; 2] = [64, 1_000];
+
+/// For how many intervals of an automation another bot's move keeps a field as it is; at most [`LONGEST_PATIENCE`].
+const PATIENT_INTERVALS: u32 = 10;
+
+/// For how long at most, whatever the interval.
+const LONGEST_PATIENCE: Duration = Duration::from_hours(24);
 
 /// What is done while it is looked for, in messages of failures.
 pub(crate) const READ: &str = "read the history of";
@@ -62,20 +70,18 @@ pub(crate) struct Line<'l> {
 }
 
 /// Walks back from `base` until everything is known, or nothing more is.
-async fn walk(mirror: &Mirror, base: CommitId, search: Search) -> Result<(End, Search), git::Error> {
-    let paths = search.paths();
-    let shared = Arc::new(Mutex::new(search));
-    let visitor = Arc::clone(&shared);
-    let walked = mirror.history(base, paths, MAX_HISTORY, move |visit| {
-        let mut search = visitor.lock().unwrap_or_else(PoisonError::into_inner);
-        match visit {
-            Visit::Commit(facts) => search.commit(facts),
-            Visit::Touch(touch) => search.touch(touch),
-        }
+async fn walk(mirror: &Mirror, base: CommitId, search: &Arc<Mutex<Search>>) -> Result<End, git::Error> {
+    let paths = lock(search).paths();
+    let visitor = Arc::clone(search);
+    let walked = mirror.history(base, paths, MAX_HISTORY, move |visit| match visit {
+        Visit::Commit(facts) => lock(&visitor).commit(facts),
+        Visit::Touch(touch) => lock(&visitor).touch(touch),
     });
-    let ended = walked.await?.ended;
-    let search = std::mem::take(&mut *shared.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok((ended, search))
+    Ok(walked.await?.ended)
+}
+
+fn lock(search: &Mutex<Search>) -> MutexGuard<'_, Search> {
+    search.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A field that is about to be changed.
@@ -85,33 +91,93 @@ struct Question {
     author: Author,
     embedded: Embedded,
     field: FieldId,
-    policy: String,
-    current: String,
+    marker: Marker,
+    /// The policy, if the automation has it.
+    policy: Option<Arc<ImagePolicy>>,
     wanted: String,
+    patience: Duration,
     writings: Vec<Writing>,
     answer: Option<Option<Hold>>,
 }
 
+/// A release by hand as it counts on one branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Release {
+    /// When it was given.
+    given: Timestamp,
+    /// The commit that the branch was at when it was obeyed there: what came after it is not released.
+    tip: String,
+    /// When that was.
+    obeyed: Timestamp,
+}
+
+/// The releases by hand as they count on one branch, by policy.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Releases(BTreeMap<String, Release>);
+
+impl Releases {
+    /// Those that were given. Where one is obeyed for the first time, it is `now`, with the branch at `tip`.
+    pub(crate) fn on((url, branch): (&str, &str), tip: CommitId, switches: &Switches, now: Timestamp) -> Self {
+        let release = |given: &crate::store::Release| match given.on(url, branch) {
+            Some(seen) => Release { given: given.at, tip: seen.tip.clone(), obeyed: seen.at },
+            None => Release { given: given.at, tip: tip.to_string(), obeyed: now },
+        };
+        Self(switches.released.iter().map(|(policy, given)| (policy.clone(), release(given))).collect())
+    }
+}
+
+impl Release {
+    /// Whether a commit that the branch had then is released: not if it says that it was made between the order and its
+    /// being obeyed. Other dates tell nothing; clocks go wrong.
+    fn covers(&self, time: i64) -> bool {
+        !(self.given.as_second() < time && time <= self.obeyed.as_second())
+    }
+}
+
+/// The policies that are released in a commit and those before it.
+#[derive(Debug, Clone, Default)]
+struct Released {
+    /// By a person's commit.
+    by_commit: BTreeSet<String>,
+    /// By hand, where the date of the commit agrees.
+    by_hand: BTreeSet<String>,
+}
+
+impl Released {
+    fn is_empty(&self) -> bool {
+        self.by_commit.is_empty() && self.by_hand.is_empty()
+    }
+}
+
+/// Finds out what this bot has pushed.
+pub(crate) type AskPushes = Box<dyn FnOnce() -> Pushes + Send>;
+
 /// What is looked for, and what was found.
-#[derive(Default)]
 pub(crate) struct Search {
-    /// When policies were released by telling the bot.
-    lifted: BTreeMap<String, Timestamp>,
+    releases: Releases,
     /// The authors of the automations, as `Name <address>`.
     bots: Vec<String>,
-    /// Policies that a commit released, of those visited.
-    released: BTreeSet<String>,
+    /// What is released in each commit: there are its descendants' releases, too.
+    released: HashMap<CommitId, Released>,
+    /// What this bot has pushed; most searches need not know it.
+    pushes: LazyLock<Pushes, AskPushes>,
+    now: Timestamp,
     /// By path.
     fields: BTreeMap<String, Vec<Question>>,
 }
 
 impl Search {
-    /// A search for nothing yet; policies may have been released by telling the bot. Commits by the `authors` of
-    /// automations are a bot's.
-    pub(crate) fn new(lifted: &BTreeMap<String, Timestamp>, authors: &[Author]) -> Self {
+    /// A search for nothing yet. Commits by the `authors` of automations are a bot's; which are this one's own, `pushes` tell.
+    pub(crate) fn new(releases: Releases, authors: &[Author], pushes: AskPushes, now: Timestamp) -> Self {
         let named = authors.iter().filter(|author| !author.email.trim().is_empty());
         let bots = named.map(|author| format!("{} <{}>", author.name, author.email)).collect();
-        Self { lifted: lifted.clone(), bots, ..Self::default() }
+        let (released, fields) = (HashMap::new(), BTreeMap::new());
+        Self { releases, bots, released, pushes: LazyLock::new(pushes), now, fields }
+    }
+
+    /// The policies that it asks for.
+    pub(crate) fn policies(&self) -> BTreeSet<&str> {
+        self.fields.values().flatten().map(|question| question.marker.policy()).collect()
     }
 
     /// Looks for the fields that a plan changes, too, but for those that were `asked` for with the same value. They are found
@@ -129,14 +195,17 @@ impl Search {
             if asked.get(&field) == Some(&change.new) {
                 return;
             }
+            let marker = &file.scan.markers[index];
+            let policy = automation.policies.iter().find(|policy| policy.id.marker() == marker.policy());
             let question = Question {
                 number,
                 author: automation.commit.author.clone(),
                 embedded: Embedded::everywhere(automation.embedded),
                 field,
-                policy: file.scan.markers[index].policy().to_owned(),
-                current: change.old.clone(),
+                marker: marker.clone(),
+                policy: policy.cloned(),
                 wanted: change.new.clone(),
+                patience: patience(&automation.schedule, self.now),
                 writings: Vec::new(),
                 answer: None,
             };
@@ -147,7 +216,7 @@ impl Search {
     /// Walks back, and fetches older commits as long as there is a question and the mirror ends. Returns the fields that
     /// were taken back, with their numbers.
     pub(crate) async fn along(
-        mut self,
+        self,
         line: Line<'_>,
         progress: &Progress,
     ) -> Result<Vec<(usize, FieldId, Hold)>, git::Error> {
@@ -155,17 +224,17 @@ impl Search {
             return Ok(Vec::new());
         }
         progress.at(Stage::History, line.branch);
+        let search = Arc::new(Mutex::new(self));
         let mut depths = GENERATIONS.into_iter();
         loop {
-            let (ended, walked) = walk(line.mirror, line.tip, self).await?;
-            self = walked;
+            let ended = walk(line.mirror, line.tip, &search).await?;
             match depths.next() {
                 Some(depth) if ended == End::Boundary => {
                     line.mirror.deepen(line.advertisement, line.want, depth).await?;
                     progress.at(Stage::History, line.branch);
-                    self.forget();
+                    lock(&search).forget();
                 }
-                _ => return Ok(self.holds()),
+                _ => return Ok(lock(&search).holds()),
             }
         }
     }
@@ -183,55 +252,125 @@ impl Search {
     }
 
     /// A commit comes, of which a person may release something. A bot releases nothing: parts of its messages are what
-    /// manifests say.
+    /// manifests say. What is released is so in all of its ancestors, and nowhere else: a commit of another branch cannot
+    /// mean what it does not know.
     fn commit(&mut self, facts: &CommitFacts) -> Interest {
-        let released = message::releases(&facts.message);
-        if !released.is_empty() && !is_bot(&self.bots, facts) {
-            self.released.extend(released);
+        let mut released = self.released.remove(&facts.id).unwrap_or_default();
+        let by_commit = message::releases(&facts.message);
+        if !by_commit.is_empty() && !is_bot(&self.bots, facts) {
+            released.by_commit.extend(by_commit);
+        }
+        let id = facts.id.to_string();
+        let seen_here = self.releases.0.iter().filter(|(_, release)| release.tip == id);
+        released.by_hand.extend(seen_here.map(|(policy, _)| policy.clone()));
+        if !released.is_empty() {
+            for parent in &facts.parents {
+                let older = self.released.entry(*parent).or_default();
+                older.by_commit.extend(released.by_commit.iter().cloned());
+                older.by_hand.extend(released.by_hand.iter().cloned());
+            }
+            self.released.insert(facts.id, released);
         }
         Interest::Keep
     }
 
     fn touch(&mut self, touch: &Touch<'_>) -> Interest {
-        let Some(questions) = self.fields.get_mut(touch.path) else { return Interest::Drop };
-        let facts = touch.facts;
-        let theirs = message::Author { name: &facts.author_name, email: &facts.author_email };
+        let Some(mut questions) = self.fields.remove(touch.path) else { return Interest::Drop };
         let mut versions = Versions { touch, values: HashMap::new() };
         for question in questions.iter_mut().filter(|question| question.answer.is_none()) {
             let (before, after) = versions.values(question);
-            if before == after {
-                continue;
+            if before != after {
+                question.writings.push(self.writing(question, touch, before, after));
+                question.answer = match self.verdict(question) {
+                    Verdict::Hold(hold) => Some(Some(hold)),
+                    Verdict::Free => Some(None),
+                    Verdict::Open => None,
+                };
             }
-            let own = message::Author { name: &question.author.name, email: &question.author.email };
-            let is_bot = message::is_written_by(&own, &facts.message, &theirs) || is_bot(&self.bots, facts);
-            let policy = &question.policy;
-            let told = self.lifted.get(policy).is_some_and(|lifted| lifted.as_second() >= facts.time);
-            question.writings.push(Writing {
-                before,
-                after,
-                commit: touch.commit.to_string(),
-                author: facts.author_name.clone(),
-                time: facts.time,
-                by: if is_bot { Writer::Bot } else { Writer::Person },
-                released: told || self.released.contains(policy),
-            });
-            question.answer = match guard::reverted(policy, &question.writings, &question.current, &question.wanted) {
-                Verdict::Hold(hold) => Some(Some(hold)),
-                Verdict::Free => Some(None),
-                Verdict::Open => None,
-            };
         }
-        match questions.iter().all(|question| question.answer.is_some()) {
-            true => Interest::Drop,
-            false => Interest::Keep,
+        let is_answered = questions.iter().all(|question| question.answer.is_some());
+        self.fields.insert(touch.path.to_owned(), questions);
+        if is_answered { Interest::Drop } else { Interest::Keep }
+    }
+
+    fn writing(
+        &self,
+        question: &Question,
+        touch: &Touch<'_>,
+        before: Option<String>,
+        after: Option<String>,
+    ) -> Writing {
+        let facts = touch.facts;
+        let theirs = message::Author { name: &facts.author_name, email: &facts.author_email };
+        let own = message::Author { name: &question.author.name, email: &question.author.email };
+        let is_bot = message::is_written_by(&own, &facts.message, &theirs) || is_bot(&self.bots, facts);
+        let policy = question.marker.policy();
+        let released = self.released.get(&touch.commit).is_some_and(|released| {
+            let is_covered = || self.releases.0.get(policy).is_some_and(|release| release.covers(facts.time));
+            released.by_commit.contains(policy) || released.by_hand.contains(policy) && is_covered()
+        });
+        Writing {
+            before,
+            after,
+            commit: touch.commit.to_string(),
+            author: facts.author_name.clone(),
+            time: facts.time,
+            by: if is_bot { Writer::Bot } else { Writer::Person },
+            released,
         }
     }
 
-    /// The fields that were taken back.
-    fn holds(self) -> Vec<(usize, FieldId, Hold)> {
-        let hold = |question: Question| Some((question.number, question.field, question.answer??));
-        self.fields.into_values().flatten().filter_map(hold).collect()
+    fn verdict(&self, question: &Question) -> Verdict {
+        let (policy, current) = (question.marker.policy(), question.marker.value.as_str());
+        if question.writings.first().is_some_and(|newest| newest.by == Writer::Person) {
+            return guard::reverted(policy, &question.writings, current, &question.wanted);
+        }
+        let contest = Contest {
+            policy,
+            current,
+            wanted: &question.wanted,
+            could_select: &|value| question.could_select(value),
+            now: self.now,
+            patience: question.patience,
+        };
+        guard::contested(&contest, &question.writings, &|writing| whose(&self.pushes, writing))
     }
+
+    /// The fields that were taken back.
+    fn holds(&mut self) -> Vec<(usize, FieldId, Hold)> {
+        let hold = |question: Question| Some((question.number, question.field, question.answer??));
+        std::mem::take(&mut self.fields).into_values().flatten().filter_map(hold).collect()
+    }
+}
+
+impl Question {
+    /// Whether the policy could select what a value says.
+    fn could_select(&self, value: &str) -> bool {
+        let Some(policy) = &self.policy else { return false };
+        let tag = guard::tag_of(&self.marker, value, &policy.repository.image);
+        tag.is_some_and(|tag| policy.could_select(&tag))
+    }
+}
+
+/// Whose a bot's commit is.
+fn whose(pushes: &Pushes, writing: &Writing) -> Whose {
+    match pushes.since {
+        _ if pushes.commits.contains(&writing.commit) => Whose::Own,
+        Some(since) if since.as_second() <= writing.time => Whose::Other,
+        _ => Whose::Unknown,
+    }
+}
+
+/// How long another bot's move keeps a field of an automation as it is.
+fn patience(schedule: &Schedule, now: Timestamp) -> Duration {
+    let interval = match schedule {
+        Schedule::Every(interval) => Some(*interval),
+        Schedule::Cron(cron) => cron.next_after(now).and_then(|first| {
+            let second = cron.next_after(first)?;
+            Duration::try_from(second.duration_since(first)).ok()
+        }),
+    };
+    interval.map_or(LONGEST_PATIENCE, |interval| interval.saturating_mul(PATIENT_INTERVALS)).min(LONGEST_PATIENCE)
 }
 
 /// Whether a commit is by one of the authors, as `Name <address>`, or otherwise recognised as a bot's.

@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(store.switches().unwrap().held["default:app"].reason.as_deref(), Some("still broken"));
         assert!(obey(Order::Release, None, 5));
         assert!(obey(Order::Release, None, 6));
-        assert_eq!(store.switches().unwrap().released["default:app"], at(6), "reverts until then are lifted");
+        assert_eq!(store.switches().unwrap().released["default:app"].at, at(6), "reverts until then are lifted");
         assert!(!obey(Order::Resume, None, 7));
         assert!(obey(Order::Suspend, None, 8));
         assert!(store.switches().unwrap().suspended.contains_key("default/app"));

@@ -171,7 +171,41 @@ impl From<Toggle> for history::Event {
     }
 }
 
+/// What a bot has pushed, as far as it is still written down.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pushes {
+    /// From when on everything is written down; none if nothing is.
+    pub since: Option<Timestamp>,
+    /// The full hashes of the commits.
+    pub commits: BTreeSet<String>,
+}
+
 impl Store {
+    /// Returns the commits that were pushed.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn pushes(&self) -> Result<Pushes, Error> {
+        /// Of a record, what is needed here.
+        #[derive(Deserialize)]
+        struct Part {
+            #[serde(with = "time")]
+            time: Timestamp,
+            event: Event,
+        }
+        self.engine.read(|transaction| {
+            let mut pushes = Pushes::default();
+            for row in transaction.open_table(RECORDS)?.iter()? {
+                let Ok(Part { time, event }) = serde_json::from_slice(row?.1.value()) else { continue };
+                pushes.since.get_or_insert(time);
+                if let Event::Pushed { commit, .. } = event {
+                    pushes.commits.insert(commit);
+                }
+            }
+            Ok(pushes)
+        })
+    }
+
     /// Keeps records, each bounded; the oldest go when there are more than [`MAX_RECORDS`].
     ///
     /// # Errors

@@ -24,14 +24,14 @@ pub(super) const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new
 pub(super) const HELD: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("held");
 /// Automations suspended by hand, as JSON.
 pub(super) const SUSPENDED: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("suspended");
-/// When a policy was released by hand, in milliseconds since 1970.
-pub(super) const RELEASED: TableDefinition<'_, &str, i64> = TableDefinition::new("released");
+/// Policies released by hand, as JSON.
+pub(super) const RELEASES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("releases");
 /// Documents by name.
 pub(super) const DOCUMENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("documents");
 
 type Step = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
-const STEPS: &[Step] = &[give_records_their_holds];
+const STEPS: &[Step] = &[give_records_their_holds, give_releases_their_branches];
 
 /// The age of a file's layout, against the one that this version writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,23 +74,19 @@ pub(super) fn migrate(database: &Database, from: u64) -> Result<(), redb::Error>
 
 /// Opens every table, so that one that is missing or of another type is noticed at the start.
 pub(super) fn verify(transaction: &ReadTransaction) -> Result<(), redb::Error> {
-    for table in [IMAGES, HELD, SUSPENDED, DOCUMENTS] {
+    for table in [IMAGES, HELD, SUSPENDED, RELEASES, DOCUMENTS] {
         transaction.open_table(table)?.len()?;
     }
-    for table in [POLLED, RELEASED] {
-        transaction.open_table(table)?.len()?;
-    }
+    transaction.open_table(POLLED)?.len()?;
     transaction.open_table(RECORDS)?.len()?;
     Ok(())
 }
 
 fn finish(transaction: &WriteTransaction) -> Result<(), redb::Error> {
-    for table in [IMAGES, HELD, SUSPENDED, DOCUMENTS] {
+    for table in [IMAGES, HELD, SUSPENDED, RELEASES, DOCUMENTS] {
         transaction.open_table(table)?;
     }
-    for table in [POLLED, RELEASED] {
-        transaction.open_table(table)?;
-    }
+    transaction.open_table(POLLED)?;
     transaction.open_table(RECORDS)?;
     transaction.open_table(META)?.insert("version", VERSION)?;
     Ok(())
@@ -109,5 +105,20 @@ fn give_records_their_holds(transaction: &WriteTransaction) -> Result<(), redb::
         record.entry("holds").or_insert_with(|| json!([]));
         table.insert(number, Value::Object(record).to_string().as_bytes())?;
     }
+    Ok(())
+}
+
+/// From 1 to 2: a release has a list of the branches on which it was seen. It was a time in milliseconds.
+fn give_releases_their_branches(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    const RELEASED: TableDefinition<'_, &str, i64> = TableDefinition::new("released");
+    {
+        let (old, mut new) = (transaction.open_table(RELEASED)?, transaction.open_table(RELEASES)?);
+        for row in old.iter()? {
+            let (policy, at) = row?;
+            let release = json!({ "at": at.value(), "seen": [] }).to_string();
+            new.insert(policy.value(), release.as_bytes())?;
+        }
+    }
+    transaction.delete_table(RELEASED)?;
     Ok(())
 }

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, TableDefinition};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
-use super::schema::{HELD, RELEASED, SUSPENDED};
+use super::schema::{HELD, RELEASES, SUSPENDED};
 use super::{MAX_TEXT, Store, cut, time};
 
 /// Policies that can be held at a time, and automations that can be suspended.
 pub const MAX_SWITCHES: usize = 10_000;
 /// The longest reason that is kept, in bytes.
 pub const MAX_REASON_BYTES: usize = 1024;
+/// On how many branches it is kept that a release was obeyed; the oldest go.
+const MAX_BRANCHES: usize = 256;
 
 /// All orders that are in force.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,8 +25,8 @@ pub struct Switches {
     pub held: BTreeMap<String, Switch>,
     /// Automations that are suspended, by `namespace/name`.
     pub suspended: BTreeMap<String, Switch>,
-    /// When policies were last released, by `namespace:name`: reverts older than that hold nothing any more.
-    pub released: BTreeMap<String, Timestamp>,
+    /// The last release of each policy, by `namespace:name`.
+    pub released: BTreeMap<String, Release>,
 }
 
 /// An order that is in force until it is taken back.
@@ -36,6 +39,41 @@ pub struct Switch {
     pub reason: Option<String>,
 }
 
+/// An order that what people took back of a policy until then is no reason to hold it any more.
+///
+/// Until then: by the place in the history, since the dates of commits are what their authors' clocks say. So each branch on
+/// which a run obeys the order is kept with the commit that it was at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// When it was given, to the millisecond.
+    #[serde(with = "time")]
+    pub at: Timestamp,
+    /// The branches on which it was obeyed.
+    pub seen: Vec<SeenBranch>,
+}
+
+/// A branch on which a release was obeyed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenBranch {
+    /// The remote, without credentials.
+    pub url: String,
+    /// The push branch.
+    pub branch: String,
+    /// The commit that the branch was at then, a full hash.
+    pub tip: String,
+    /// When.
+    #[serde(with = "time")]
+    pub at: Timestamp,
+}
+
+impl Release {
+    /// The branch as it was when the release was obeyed there.
+    #[must_use]
+    pub fn on(&self, url: &str, branch: &str) -> Option<&SeenBranch> {
+        self.seen.iter().find(|seen| seen.url == url && seen.branch == branch)
+    }
+}
+
 impl Store {
     /// Returns everything that is asked for by hand.
     ///
@@ -43,12 +81,8 @@ impl Store {
     /// The file cannot be read.
     pub fn switches(&self) -> Result<Switches, Error> {
         self.engine.read(|transaction| {
-            let mut released = BTreeMap::new();
-            for row in transaction.open_table(RELEASED)?.iter()? {
-                let (policy, when) = row?;
-                released.insert(policy.value().to_owned(), time::of(when.value()));
-            }
-            Ok(Switches { held: all(transaction, HELD)?, suspended: all(transaction, SUSPENDED)?, released })
+            let [held, suspended] = [all(transaction, HELD)?, all(transaction, SUSPENDED)?];
+            Ok(Switches { held, suspended, released: all(transaction, RELEASES)? })
         })
     }
 
@@ -60,30 +94,55 @@ impl Store {
         self.switch_on(HELD, "policies held", policy, reason, now)
     }
 
-    /// Ends a hold made by hand, and lifts holds for reverts that are older than `now`. Returns whether the policy was held
-    /// by hand.
+    /// Ends a hold made by hand, and lifts holds for what people have taken back until `now`. Returns whether the policy was
+    /// held by hand.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn release(&self, policy: &str, now: Timestamp) -> Result<bool, Error> {
         let name = name(policy);
+        let release = json(&Release { at: now, seen: Vec::new() })?;
         self.engine.write(|transaction| {
             let was_held = transaction.open_table(HELD)?.remove(name.as_str())?.is_some();
-            let mut released = transaction.open_table(RELEASED)?;
-            released.insert(name.as_str(), now.as_millisecond())?;
-            if released.len()? > MAX_SWITCHES as u64 {
-                let mut oldest: Option<(i64, String)> = None;
-                for row in released.iter()? {
-                    let (policy, when) = row?;
-                    if oldest.as_ref().is_none_or(|(known, _)| when.value() < *known) {
-                        oldest = Some((when.value(), policy.value().to_owned()));
+            let mut releases = transaction.open_table(RELEASES)?;
+            releases.insert(name.as_str(), release.as_slice())?;
+            if releases.len()? > MAX_SWITCHES as u64 {
+                let mut oldest: Option<(Timestamp, String)> = None;
+                for row in releases.iter()? {
+                    let (policy, json) = row?;
+                    let at = serde_json::from_slice(json.value()).map_or(Timestamp::MIN, |release: Release| release.at);
+                    if oldest.as_ref().is_none_or(|(known, _)| at < *known) {
+                        oldest = Some((at, policy.value().to_owned()));
                     }
                 }
                 if let Some((_, policy)) = oldest {
-                    released.remove(policy.as_str())?;
+                    releases.remove(policy.as_str())?;
                 }
             }
             Ok(was_held)
+        })
+    }
+
+    /// Keeps at which commit a branch was when releases were obeyed there. Those that were given anew meanwhile stay as they
+    /// are.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn obeyed(&self, releases: &[(String, Timestamp)], branch: &SeenBranch) -> Result<(), Error> {
+        self.engine.write(|transaction| {
+            let mut table = transaction.open_table(RELEASES)?;
+            for (policy, given) in releases {
+                let release = table.get(policy.as_str())?.and_then(|json| serde_json::from_slice(json.value()).ok());
+                let Some(mut release) = release.filter(|release: &Release| release.at == *given) else { continue };
+                release.seen.retain(|seen| (&seen.url, &seen.branch) != (&branch.url, &branch.branch));
+                let excess = (release.seen.len() + 1).saturating_sub(MAX_BRANCHES);
+                release.seen.drain(..excess);
+                release.seen.push(branch.clone());
+                if let Ok(json) = serde_json::to_vec(&release) {
+                    table.insert(policy.as_str(), json.as_slice())?;
+                }
+            }
+            Ok(())
         })
     }
 
@@ -114,8 +173,7 @@ impl Store {
     ) -> Result<(), Error> {
         let mut reason = reason.map(str::to_owned);
         reason.iter_mut().for_each(|reason| cut(reason, MAX_REASON_BYTES));
-        let json = serde_json::to_vec(&Switch { since: now, reason });
-        let json = json.map_err(|source| Error::Json { what: "a switch", source })?;
+        let json = json(&Switch { since: now, reason })?;
         let name = name(named);
         let has_room = self.engine.write(|transaction| {
             let mut table = transaction.open_table(table)?;
@@ -138,10 +196,14 @@ fn name(text: &str) -> String {
     name
 }
 
-fn all(
+fn json(order: &impl Serialize) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(order).map_err(|source| Error::Json { what: "an order", source })
+}
+
+fn all<T: DeserializeOwned>(
     transaction: &ReadTransaction,
     table: TableDefinition<'_, &str, &[u8]>,
-) -> Result<BTreeMap<String, Switch>, redb::Error> {
+) -> Result<BTreeMap<String, T>, redb::Error> {
     let mut switches = BTreeMap::new();
     for row in transaction.open_table(table)?.iter()? {
         let (name, json) = row?;

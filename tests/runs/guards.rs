@@ -25,12 +25,17 @@ impl Bot {
 
     /// Somebody commits this text of the marked file now, with a message.
     fn somebody_writes(&self, text: &str, message: &str) {
+        self.somebody_writes_at(self.now.as_second(), text, message);
+    }
+
+    /// The same with another date of the commit, in seconds since 1970.
+    fn somebody_writes_at(&self, seconds: i64, text: &str, message: &str) {
         let work = tempfile::tempdir().unwrap();
         let bare = self.remote.bare();
         crate::support::git(work.path(), &["clone", "-q", "--branch", "main", bare.to_str().unwrap(), "."]);
         std::fs::write(work.path().join("app.yaml"), text).unwrap();
         let commit = ["commit", "-q", "--allow-empty", "-a", "-F", "-"];
-        git_at(work.path(), self.now.as_second(), &commit, message.as_bytes());
+        git_at(work.path(), seconds, &commit, message.as_bytes());
         crate::support::git(work.path(), &["push", "-q", "origin", "HEAD:main"]);
     }
 
@@ -112,6 +117,70 @@ async fn a_commit_can_release_what_was_taken_back() {
     check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
     bot.somebody("1.1.0", "Back to 1.1.0\n");
     check(&bot, &bot.once(&automations).await, "held", "1.1.0", &["reverted"]);
+    bot.somebody("1.1.0", "It was the network\n\nTagwright-Release: default:app\n");
+    check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
+}
+
+/// Clocks go wrong: what was taken back before the release is written again, what was taken back after it is not.
+#[tokio::test]
+async fn a_revert_counts_by_its_place_in_the_history() {
+    for dated in ["2001-09-09T00:00:00Z", "now", "2099-01-01T00:00:00Z"] {
+        let mut bot = Bot::start(&["1.1.0", "1.2.0"]).await;
+        let automations = bot.configuration(STABLE);
+        let date = |bot: &Bot| dated.parse().unwrap_or(bot.now).as_second();
+        check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
+        bot.later(1);
+        bot.somebody_writes_at(date(&bot), &bot.file("1.1.0"), "Back to 1.1.0\n");
+        check(&bot, &bot.once(&automations).await, "held", "1.1.0", &["reverted"]);
+        for _ in 0..2 {
+            bot.later(1);
+            bot.edges.store.release("default:app", bot.now).unwrap();
+            bot.later(1);
+            check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
+            bot.later(1);
+            bot.somebody_writes_at(date(&bot), &bot.file("1.1.0"), "Back to 1.1.0 again\n");
+            bot.memory = Memory::default();
+            check(&bot, &bot.once(&automations).await, "held", "1.1.0", &["reverted"]);
+            check(&bot, &bot.once(&automations).await, "held", "1.1.0", &["reverted"]);
+        }
+    }
+}
+
+/// Nobody can mean what comes later.
+#[tokio::test]
+async fn what_is_taken_back_between_a_release_and_the_next_run_is_not_released() {
+    let mut bot = Bot::start(&["1.1.0", "1.2.0"]).await;
+    let automations = bot.configuration(STABLE);
+    check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
+    bot.edges.store.release("default:app", bot.now).unwrap();
+    bot.later(1);
+    bot.somebody("1.1.0", "Back to 1.1.0\n");
+    bot.later(1);
+    check(&bot, &bot.once(&automations).await, "held", "1.1.0", &["reverted"]);
+    check(&bot, &bot.once(&automations).await, "held", "1.1.0", &["reverted"]);
+}
+
+/// A release that was written before the revert, on a branch that did not know it, comes in with a merge after it.
+#[tokio::test]
+async fn a_release_on_another_branch_releases_nothing_that_it_did_not_know() {
+    let mut bot = Bot::start(&["1.1.0", "1.2.0"]).await;
+    let automations = bot.configuration(STABLE);
+    check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
+    let work = tempfile::tempdir().unwrap();
+    let bare = bot.remote.bare();
+    let git = |arguments: &[&str]| crate::support::git(work.path(), arguments);
+    git(&["clone", "-q", "--branch", "main", bare.to_str().unwrap(), "."]);
+    git(&["checkout", "-q", "-b", "side"]);
+    let message = b"Side\n\nTagwright-Release: default:app\n";
+    git_at(work.path(), bot.now.as_second() + 7200, &["commit", "-q", "--allow-empty", "-F", "-"], message);
+    git(&["checkout", "-q", "main"]);
+    bot.later(1);
+    bot.somebody("1.1.0", "Back to 1.1.0\n");
+    git(&["pull", "-q", "--ff-only", "origin", "main"]);
+    git(&["merge", "-q", "--no-ff", "-m", "Merge a contribution", "side"]);
+    git(&["push", "-q", "origin", "main"]);
+    check(&bot, &bot.once(&automations).await, "held", "1.1.0", &["reverted"]);
+    bot.later(1);
     bot.somebody("1.1.0", "It was the network\n\nTagwright-Release: default:app\n");
     check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
 }

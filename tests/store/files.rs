@@ -184,6 +184,23 @@ fn version_0_is_brought_up_to_date() {
 }
 
 #[test]
+fn version_1_wrote_when_a_policy_was_released_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    tamper(folder.path(), |transaction| {
+        transaction.open_table(META).unwrap().insert("version", 1).unwrap();
+        transaction.delete_table(TableDefinition::<&str, &[u8]>::new("releases")).unwrap();
+        let mut released = transaction.open_table(TableDefinition::<&str, i64>::new("released")).unwrap();
+        released.insert("apps:a", at(5).as_millisecond()).unwrap();
+    });
+    let (store, notice) = open_with_notice(folder.path());
+    assert!(notice.is_none(), "{notice:?}");
+    let releases = store.switches().unwrap().released;
+    assert_eq!(releases.len(), 1);
+    assert_eq!((releases["apps:a"].at, releases["apps:a"].seen.as_slice()), (at(5), &[][..]));
+}
+
+#[test]
 fn a_table_of_another_type_is_damage() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));

@@ -105,6 +105,13 @@ impl ImagePolicy {
         Terms { policy, guards, digest, suspended, image, exclusions, repository_suspended }
     }
 
+    /// Whether the policy could select a tag if it were listed, whatever its age.
+    #[must_use]
+    pub fn could_select(&self, tag: &str) -> bool {
+        let is_excluded = self.repository.exclusions.iter().any(|pattern| pattern.is_match(tag));
+        !is_excluded && self.guards.denial(tag).is_none() && self.policy.select(&[tag]).is_some()
+    }
+
     /// Whether another reading of the policy selects what this one does.
     #[must_use]
     pub fn selects_as(&self, other: &Self) -> bool {

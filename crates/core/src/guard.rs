@@ -12,6 +12,7 @@
 //! | [`believe()`] | a tag list that lost too much, or the tag in use | the next poll says so, too |
 //! | [`downgrades()`] | a field whose tag ranks above the selection | the tag is listed again, a better one comes, or a person changes the field |
 //! | [`reverted()`] | a field that a person took back from what is selected | another tag is selected, or somebody releases it |
+//! | [`contested()`] | a field that another bot moved away from what is selected | a few intervals have passed, or somebody has a say |
 //! | [`window()`] | every commit | a window opens |
 //! | [`Hold::Manual`] | what somebody told the bot to hold | it is released |
 //!
@@ -46,6 +47,11 @@
 //! assert_eq!(guard::reverted("shop:web", &history, "1.0", "1.3"), Verdict::Free);
 //! ```
 //!
+//! **Two bots.** Bots with the same policies converge, whatever each of them sees of the tags: nothing goes backwards. Where the
+//! policies differ, each sees in the history that the other's commit moved the field away from what it selects, and leaves it
+//! for [`Contest::patience`]; after it, the field is moved once more, and when the other takes it away again, it stays until a
+//! person has a say. Between two releases of the policies, two bots write a field at most four times.
+//!
 //! **Shrunken lists.**
 //!
 //! ```
@@ -60,6 +66,7 @@
 
 mod believe;
 mod choose;
+mod contested;
 mod downgrade;
 mod hold;
 mod identity;
@@ -72,8 +79,9 @@ use crate::automation::Window;
 pub use self::believe::{Known, believe};
 pub(crate) use self::choose::counts_from;
 pub use self::choose::{Choice, choose};
-pub use self::downgrade::downgrades;
+pub use self::contested::{Contest, Whose, contested};
 pub(crate) use self::downgrade::together;
+pub use self::downgrade::{downgrades, tag_of};
 pub use self::hold::{Held, Hold, length};
 pub use self::identity::Identity;
 pub use self::reverted::{Verdict, Writer, Writing, reverted};

@@ -9,7 +9,7 @@ use tagwright_core::automation::ImagePolicy;
 use crate::cli::{at, streams};
 use crate::failure::Result;
 use crate::observe;
-use crate::store::{Image, Switches};
+use crate::store::{Image, Pushes, Switches};
 
 /// The state that a bot has left about a policy; all of it is absent where no bot ran.
 #[derive(Default)]
@@ -18,6 +18,8 @@ pub(super) struct Left {
     image: Image,
     /// The orders that people gave the bot.
     pub(super) switches: Switches,
+    /// What it has pushed.
+    pub(super) pushes: Pushes,
 }
 
 impl Left {
@@ -34,7 +36,7 @@ impl Left {
         };
         let Some(store) = store else { return Ok(Self::default()) };
         let image = store.image(&observe::image_key(&policy.repository))?.unwrap_or_default();
-        Ok(Self { image, switches: store.switches()? })
+        Ok(Self { image, switches: store.switches()?, pushes: store.pushes()? })
     }
 
     /// When tags were pushed, or first seen.

@@ -17,7 +17,7 @@ use crate::failure::Kind;
 use crate::failure::{Context, Result};
 use crate::observe;
 use crate::report::explain::AutomationFields;
-use crate::store::Switches;
+use crate::store::{Pushes, Switches};
 use crate::{files, run};
 
 /// The selection of a policy, with everything that it takes to find its digest.
@@ -29,6 +29,8 @@ pub(super) struct Selected<'s> {
     pub(super) tag: Result<String, String>,
     /// The orders that people gave the bot.
     pub(super) switches: Switches,
+    /// What the bot has pushed.
+    pub(super) pushes: Pushes,
     pub(super) now: Timestamp,
 }
 
@@ -59,7 +61,7 @@ impl Selected<'_> {
         let inspected = observe::inspect(git, automation).await?;
         let (name, selection) = (self.name(), self.selection(&inspected.files).await);
         let selections = [(name.as_str(), selection.clone())].into_iter().collect();
-        let guards = inspected.guards(&selections, &self.switches, self.now).await?;
+        let guards = inspected.guards(&selections, self.pushes.clone(), &self.switches, self.now).await?;
         let mut fields = explain::fields(&inspected.files, &name, &selection, &guards);
         let missing = inspected.diagnostics.iter().filter(|it| it.code == Code::PathMissing);
         fields.diagnostics.splice(0..0, missing.cloned());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use image::{Reference, is_tag};
+use image::{Reference, Repository, is_tag};
 
 use super::Hold;
 use crate::automation::ImagePolicy;
@@ -18,25 +18,25 @@ fn downgrade(policy: &ImagePolicy, marker: &Marker, selected: &Reference) -> Opt
     if policy.guards.allow_downgrade {
         return None;
     }
-    let current = current_tag(marker, selected)?;
+    let current = tag_of(marker, &marker.value, &selected.repository)?;
     let selected = selected.tag.as_ref()?.as_str();
-    let is_excluded = policy.repository.exclusions.iter().any(|pattern| pattern.is_match(&current));
-    if current == selected || is_excluded || policy.guards.denial(&current).is_some() {
+    if current == selected || !policy.could_select(&current) {
         return None;
     }
     let ranks_above = policy.policy.prefers(&current, selected);
     ranks_above.then(|| Hold::Downgrade { policy: policy.id.marker(), current, selected: selected.to_owned() })
 }
 
-/// The tag that a field has, if it is one of the selection's repository.
-fn current_tag(marker: &Marker, selected: &Reference) -> Option<String> {
+/// The tag in a value of a field, if it is one of this repository.
+#[must_use]
+pub fn tag_of(marker: &Marker, value: &str, repository: &Repository) -> Option<String> {
     match marker.field {
         Field::Image => {
-            let current = Reference::parse(&marker.value[value::kept_prefix(marker).len()..]).ok()?;
-            let is_same = current.repository.canonical() == selected.repository.canonical();
-            current.tag.filter(|_| is_same).map(|tag| tag.as_str().to_owned())
+            let image = Reference::parse(value.get(value::kept_prefix(marker).len()..)?).ok()?;
+            let is_same = image.repository.canonical() == repository.canonical();
+            image.tag.filter(|_| is_same).map(|tag| tag.as_str().to_owned())
         }
-        Field::Tag => is_tag(&marker.value).then(|| marker.value.clone()),
+        Field::Tag => is_tag(value).then(|| value.to_owned()),
         Field::Name | Field::Digest => None,
     }
 }

@@ -55,6 +55,23 @@ pub enum Hold {
         /// When, in seconds since 1970.
         time: i64,
     },
+    /// Another bot, with another policy, moved the field away from what is selected.
+    Contested {
+        /// The policy, `namespace:name`.
+        policy: String,
+        /// The value that it replaced.
+        before: String,
+        /// The value that it wrote.
+        after: String,
+        /// Its last commit that did, the hash shortened.
+        commit: String,
+        /// Its author.
+        author: String,
+        /// When, in seconds since 1970.
+        time: i64,
+        /// Until when that holds the field; none if it was done before.
+        until: Option<Timestamp>,
+    },
     /// A better tag has not been known for long enough.
     TooYoung {
         /// The tag that would be selected otherwise.
@@ -80,6 +97,7 @@ impl Hold {
             Self::Shrunk { .. } => "shrunk",
             Self::Downgrade { .. } => "downgrade",
             Self::Reverted { .. } => "reverted",
+            Self::Contested { .. } => "contested",
             Self::TooYoung { .. } => "too-young",
             Self::Window { .. } => "window",
         }
@@ -89,7 +107,7 @@ impl Hold {
     #[must_use]
     pub const fn until(&self) -> Option<Timestamp> {
         match self {
-            Self::TooYoung { until, .. } => *until,
+            Self::TooYoung { until, .. } | Self::Contested { until, .. } => *until,
             Self::Window { opens } => *opens,
             Self::Manual { .. } | Self::Shrunk { .. } | Self::Downgrade { .. } | Self::Reverted { .. } => None,
         }
@@ -128,14 +146,28 @@ impl fmt::Display for Hold {
                  `allowDowngrade: true` is set"
             ),
             Self::Reverted { policy, wanted, commit, author, time } => {
-                let time = Timestamp::from_second(*time).map_or_else(|_| "an unknown time".to_owned(), moment);
                 write!(
                     f,
-                    "{} undid {} in commit {commit} at {time}, so that it is not written again; the field stays until \
+                    "{} undid {} in commit {commit} at {}, so that it is not written again; the field stays until \
                      {policy} selects something else, `tagwright release {policy}` is called, or a commit has the trailer \
                      `{RELEASE_TRAILER}: {policy}`",
                     one_line(author, MAX_QUOTED),
                     one_line(wanted, MAX_QUOTED),
+                    seconds(*time),
+                )
+            }
+            Self::Contested { policy, before, after, commit, author, time, until } => {
+                let stays = until.map_or_else(|| "a person changes it".to_owned(), moment);
+                write!(
+                    f,
+                    "a bot with another policy{} moved it from {} to {} in commit {commit} by {} at {}, and the two would \
+                     write it in turn; the field stays until {stays}, `tagwright release {policy}` is called, or a commit has \
+                     the trailer `{RELEASE_TRAILER}: {policy}`",
+                    if until.is_none() { " repeatedly" } else { "" },
+                    one_line(before, MAX_QUOTED),
+                    one_line(after, MAX_QUOTED),
+                    one_line(author, MAX_QUOTED),
+                    seconds(*time),
                 )
             }
             Self::TooYoung { tag, minimum, until: Some(until) } => write!(
@@ -187,6 +219,11 @@ impl Held {
     pub fn policy(&self) -> &str {
         policy_of(&self.setter)
     }
+}
+
+/// A moment in seconds since 1970.
+fn seconds(time: i64) -> String {
+    Timestamp::from_second(time).map_or_else(|_| "an unknown time".to_owned(), moment)
 }
 
 /// A moment to the second.

@@ -3,7 +3,7 @@
 use super::Hold;
 
 /// How much of a commit's hash is shown.
-const SHORT_HASH: usize = 7;
+pub(super) const SHORT_HASH: usize = 7;
 
 /// A commit that gave a field another value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +96,7 @@ fn hold(policy: &str, taker: &Writing, wanted: &str) -> Hold {
 }
 
 /// Whether a value is the selection that is wanted.
-fn is_same(value: &str, wanted: &str, current: &str) -> bool {
+pub(super) fn is_same(value: &str, wanted: &str, current: &str) -> bool {
     if without_digest(current) == without_digest(wanted) {
         value == wanted
     } else {
