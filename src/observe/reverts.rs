@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use git::{self, Advertisement, CommitFacts, CommitId, End, Interest, Mirror, Touch, Visit, Want};
+use git::{self, Advertisement, CommitFacts, CommitId, End, Interest, Mirror, Origin, Touch, Visit, Want};
 use jiff::Timestamp;
 use tagwright_core::automation::{Author, Automation, ImagePolicy, Schedule};
 use tagwright_core::change::Change;
-use tagwright_core::guard::{self, Contest, Hold, Identity, Verdict, Whose, Writer, Writing};
+use tagwright_core::guard::{self, Contest, Hold, Identity, Verdict, Version, Whose, Writer, Writing};
 use tagwright_core::marker::{self, Embedded, Marker};
 use tagwright_core::message::{self, Criteria};
 use tagwright_core::plan::{FieldId, MarkedFile, Plan};
@@ -21,6 +21,9 @@ const MAX_HISTORY: usize = 1_000;
 
 /// How many generations the mirror is deepened to, one after the other, as long as a question is open.
 const GENERATIONS: [u32; 2] = [64, 1_000];
+
+/// How many moves of files are followed in one search.
+const MAX_MOVES: usize = 32;
 
 /// For how many intervals of an automation another bot's move keeps a field as it is; at most [`LONGEST_PATIENCE`].
 const PATIENT_INTERVALS: u32 = 10;
@@ -69,11 +72,30 @@ pub(crate) struct Line<'l> {
     pub(crate) tip: CommitId,
 }
 
-/// Walks back from `base` until everything is known, or nothing more is.
-async fn walk(mirror: &Mirror, base: CommitId, search: &Arc<Mutex<Search>>) -> Result<End, git::Error> {
+/// Walks back from `tip` until everything is known, or nothing more is, along the moves of files.
+async fn follow(mirror: &Mirror, tip: CommitId, search: &Arc<Mutex<Search>>) -> Result<End, git::Error> {
     let paths = lock(search).paths();
+    let mut ended = walk(mirror, tip, paths, search).await?;
+    for moves in 0.. {
+        let Some((path, facts)) = lock(search).begun.pop() else { break };
+        let mut origin = mirror.origin(facts.id, path.clone()).await?;
+        origin.moved = origin.moved.filter(|_| moves < MAX_MOVES);
+        let Some((parent, path)) = lock(search).begins(path, &facts, origin) else { continue };
+        if walk(mirror, parent, vec![path], search).await? == End::Boundary {
+            ended = End::Boundary;
+        }
+    }
+    Ok(ended)
+}
+
+async fn walk(
+    mirror: &Mirror,
+    tip: CommitId,
+    paths: Vec<String>,
+    search: &Arc<Mutex<Search>>,
+) -> Result<End, git::Error> {
     let visitor = Arc::clone(search);
-    let walked = mirror.history(base, paths, MAX_HISTORY, move |visit| match visit {
+    let walked = mirror.history(tip, paths, MAX_HISTORY, move |visit| match visit {
         Visit::Commit(facts) => lock(&visitor).commit(facts),
         Visit::Touch(touch) => lock(&visitor).touch(touch),
     });
@@ -91,6 +113,8 @@ struct Question {
     author: Author,
     embedded: Embedded,
     field: FieldId,
+    /// The field as it is known in the version that the walk has come to.
+    known_as: Identity,
     marker: Marker,
     /// The policy, if the automation has it.
     policy: Option<Arc<ImagePolicy>>,
@@ -162,8 +186,10 @@ pub(crate) struct Search {
     /// What this bot has pushed; most searches need not know it.
     pushes: LazyLock<Pushes, AskPushes>,
     now: Timestamp,
-    /// By path.
+    /// By path, as the file is called in the version that the walk has come to.
     fields: BTreeMap<String, Vec<Question>>,
+    /// Files that begin with a commit, which may have moved them there.
+    begun: Vec<(String, CommitFacts)>,
 }
 
 impl Search {
@@ -171,8 +197,8 @@ impl Search {
     pub(crate) fn new(releases: Releases, authors: &[Author], pushes: AskPushes, now: Timestamp) -> Self {
         let named = authors.iter().filter(|author| !author.email.trim().is_empty());
         let bots = named.map(|author| format!("{} <{}>", author.name, author.email)).collect();
-        let (released, fields) = (HashMap::new(), BTreeMap::new());
-        Self { releases, bots, released, pushes: LazyLock::new(pushes), now, fields }
+        let (released, fields, begun) = (HashMap::new(), BTreeMap::new(), Vec::new());
+        Self { releases, bots, released, pushes: LazyLock::new(pushes), now, fields, begun }
     }
 
     /// The policies that it asks for.
@@ -201,6 +227,7 @@ impl Search {
                 number,
                 author: automation.commit.author.clone(),
                 embedded: Embedded::everywhere(automation.embedded),
+                known_as: field.1.clone(),
                 field,
                 marker: marker.clone(),
                 policy: policy.cloned(),
@@ -227,7 +254,7 @@ impl Search {
         let search = Arc::new(Mutex::new(self));
         let mut depths = GENERATIONS.into_iter();
         loop {
-            let ended = walk(line.mirror, line.tip, &search).await?;
+            let ended = follow(line.mirror, line.tip, &search).await?;
             match depths.next() {
                 Some(depth) if ended == End::Boundary => {
                     line.mirror.deepen(line.advertisement, line.want, depth).await?;
@@ -248,7 +275,11 @@ impl Search {
     /// Forgets what was seen and gave no answer, to look again further back.
     fn forget(&mut self) {
         self.released.clear();
-        self.fields.values_mut().flatten().for_each(|question| question.writings.clear());
+        for mut question in std::mem::take(&mut self.fields).into_values().flatten() {
+            question.writings.clear();
+            question.known_as.clone_from(&question.field.1);
+            self.fields.entry(question.field.0.clone()).or_default().push(question);
+        }
     }
 
     /// A commit comes, of which a person may release something. A bot releases nothing: parts of its messages are what
@@ -257,7 +288,8 @@ impl Search {
     fn commit(&mut self, facts: &CommitFacts) -> Interest {
         let mut released = self.released.remove(&facts.id).unwrap_or_default();
         let by_commit = message::releases(&facts.message);
-        if !by_commit.is_empty() && !is_bot(&self.bots, facts) {
+        let author = message::Author { name: &facts.author_name, email: &facts.author_email };
+        if !by_commit.is_empty() && !is_bot(&self.bots, &author, &facts.message) {
             released.by_commit.extend(by_commit);
         }
         let id = facts.id.to_string();
@@ -274,12 +306,38 @@ impl Search {
         Interest::Keep
     }
 
+    /// A commit comes that gave a file another content. Where it made the file, that may have been elsewhere before.
     fn touch(&mut self, touch: &Touch<'_>) -> Interest {
+        if touch.before.is_some() {
+            return self.look(touch);
+        }
+        self.begun.push((touch.path.to_owned(), touch.facts.clone()));
+        Interest::Drop
+    }
+
+    /// A file begins with a commit, or was moved by it. Returns from where it has to be followed.
+    fn begins(&mut self, path: String, facts: &CommitFacts, origin: Origin) -> Option<(CommitId, String)> {
+        let Origin { content, moved } = origin;
+        let (before, after) = (moved.as_ref().map(|moved| moved.content.as_slice()), content.as_deref());
+        let interest = self.look(&Touch { path: &path, commit: facts.id, facts, before, after });
+        let moved = moved.filter(|_| interest == Interest::Keep)?;
+        let questions = self.fields.remove(&path)?;
+        self.fields.entry(moved.path.clone()).or_default().extend(questions);
+        Some((moved.parent, moved.path))
+    }
+
+    fn look(&mut self, touch: &Touch<'_>) -> Interest {
         let Some(mut questions) = self.fields.remove(touch.path) else { return Interest::Drop };
-        let mut versions = Versions { touch, values: HashMap::new() };
+        let mut versions = Versions { touch, read: HashMap::new() };
         for question in questions.iter_mut().filter(|question| question.answer.is_none()) {
-            let (before, after) = versions.values(question);
-            if before != after {
+            let [was, is] = versions.of(question.embedded);
+            let Some(after) = is.value(&question.known_as) else { continue };
+            let earlier = was.ancestor(&question.known_as, is);
+            let before = earlier.as_ref().and_then(|earlier| was.value(earlier));
+            let is_written = before != Some(after);
+            let (before, after) = (before.map(str::to_owned), Some(after.to_owned()));
+            question.known_as = earlier.unwrap_or_else(|| question.known_as.clone());
+            if is_written {
                 question.writings.push(self.writing(question, touch, before, after));
                 question.answer = match self.verdict(question) {
                     Verdict::Hold(hold) => Some(Some(hold)),
@@ -303,7 +361,10 @@ impl Search {
         let facts = touch.facts;
         let theirs = message::Author { name: &facts.author_name, email: &facts.author_email };
         let own = message::Author { name: &question.author.name, email: &question.author.email };
-        let is_bot = message::is_written_by(&own, &facts.message, &theirs) || is_bot(&self.bots, facts);
+        let is_bots = |message| message::is_written_by(&own, message, &theirs) || is_bot(&self.bots, &theirs, message);
+        // Whoever squashes or rewords a bot's commit goes where the bot went; with its words, a person can still go back.
+        let is_bot =
+            is_bots("") || is_bots(&facts.message) && !question.steps_back(before.as_deref(), after.as_deref());
         let policy = question.marker.policy();
         let released = self.released.get(&touch.commit).is_some_and(|released| {
             let is_covered = || self.releases.0.get(policy).is_some_and(|release| release.covers(facts.time));
@@ -350,6 +411,12 @@ impl Question {
         let tag = guard::tag_of(&self.marker, value, &policy.repository.image);
         tag.is_some_and(|tag| policy.could_select(&tag))
     }
+
+    /// Whether a commit takes the field back, in the order of the policy.
+    fn steps_back(&self, before: Option<&str>, after: Option<&str>) -> bool {
+        let (Some(policy), Some(before), Some(after)) = (&self.policy, before, after) else { return false };
+        guard::is_step_back(policy, &self.marker, before, after)
+    }
 }
 
 /// Whose a bot's commit is.
@@ -374,31 +441,22 @@ fn patience(schedule: &Schedule, now: Timestamp) -> Duration {
 }
 
 /// Whether a commit is by one of the authors, as `Name <address>`, or otherwise recognised as a bot's.
-fn is_bot(bots: &[String], facts: &CommitFacts) -> bool {
-    let author = message::Author { name: &facts.author_name, email: &facts.author_email };
-    message::recognise(&facts.message, &author, &Criteria { prefixes: &[], authors: bots }).is_some()
+fn is_bot(bots: &[String], author: &message::Author<'_>, message: &str) -> bool {
+    message::recognise(message, author, &Criteria { prefixes: &[], authors: bots }).is_some()
 }
-
-/// The values of the fields of one version of a file.
-type Values = BTreeMap<Identity, String>;
 
 /// A file before and after a commit, scanned when it is asked for.
 struct Versions<'t> {
     touch: &'t Touch<'t>,
-    values: HashMap<Embedded, [Values; 2]>,
+    read: HashMap<Embedded, [Version; 2]>,
 }
 
 impl Versions<'_> {
-    /// The values of a field before and after.
-    fn values(&mut self, question: &Question) -> (Option<String>, Option<String>) {
-        let embedded = question.embedded;
-        let read = |bytes: Option<&[u8]>| -> Values {
-            let scan = bytes.map(|bytes| marker::scan_with(bytes, embedded)).unwrap_or_default();
-            Identity::values(&scan).into_iter().map(|(field, value)| (field, value.to_owned())).collect()
+    fn of(&mut self, embedded: Embedded) -> &[Version; 2] {
+        let read = |bytes: Option<&[u8]>| {
+            bytes.map(|bytes| Version::of(&marker::scan_with(bytes, embedded))).unwrap_or_default()
         };
         let versions = || [read(self.touch.before), read(self.touch.after)];
-        let [before, after] = self.values.entry(embedded).or_insert_with(versions);
-        let (_, identity) = &question.field;
-        (before.get(identity).cloned(), after.get(identity).cloned())
+        self.read.entry(embedded).or_insert_with(versions)
     }
 }

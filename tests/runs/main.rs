@@ -5,6 +5,7 @@
 mod batch;
 mod guards;
 mod memory;
+mod moves;
 mod rivals;
 #[path = "../support/registry.rs"]
 mod simulated;

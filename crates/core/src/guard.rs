@@ -81,9 +81,9 @@ pub(crate) use self::choose::counts_from;
 pub use self::choose::{Choice, choose};
 pub use self::contested::{Contest, Whose, contested};
 pub(crate) use self::downgrade::together;
-pub use self::downgrade::{downgrades, tag_of};
+pub use self::downgrade::{downgrades, is_step_back, tag_of};
 pub use self::hold::{Held, Hold, length};
-pub use self::identity::Identity;
+pub use self::identity::{Identity, Version};
 pub use self::reverted::{Verdict, Writer, Writing, reverted};
 
 /// Holds everything while no window is open; without windows, nothing.

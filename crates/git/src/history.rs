@@ -8,6 +8,7 @@
 //! change. A merge of which one parent is there and has the same content is passed all the same.
 
 mod compare;
+mod moved;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -15,6 +16,8 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use git2::{Commit, ErrorCode, Odb, Oid};
 
 use self::compare::{Difference, Path, Trees};
+pub(super) use self::moved::origin;
+pub use self::moved::{Moved, Origin};
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
 use super::search;

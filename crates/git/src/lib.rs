@@ -68,7 +68,7 @@ pub use build::{Author, CommitTime, Edit, NewCommit};
 pub use checkout::{LocalCheckout, LocalCommit, local_checkout, read_commit};
 pub use error::{Error, Kind};
 pub use fetch::{Fetched, MAX_GENERATIONS, Want};
-pub use history::{End, Interest, MAX_TOUCH_BYTES, Touch, Visit, Walked};
+pub use history::{End, Interest, MAX_TOUCH_BYTES, Moved, Origin, Touch, Visit, Walked};
 pub use id::{CommitId, ObjectId};
 pub use problem::{Problem, RedirectProblem, UrlProblem};
 pub use push::{Expected, Outcome, Pushed, RefUpdate, UpdateResult};
@@ -279,6 +279,15 @@ impl Mirror {
         visit: impl FnMut(Visit<'_>) -> Interest + Send + 'static,
     ) -> Result<Walked, Error> {
         self.inner.with_store(move |store| history::walk(store, tip, paths, most, visit)).await
+    }
+
+    /// Finds where a file was in the first parent of a commit that has it at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mirror`] when the commit is not there, or an object is missing or broken.
+    pub async fn origin(&self, commit: CommitId, path: String) -> Result<Origin, Error> {
+        self.inner.with_store(move |store| history::origin(store, commit, &path)).await
     }
 
     /// Pushes commits that were fetched or built, with `options` as `key=value` push options (`key` alone where the value is

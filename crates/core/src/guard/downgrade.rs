@@ -27,6 +27,13 @@ fn downgrade(policy: &ImagePolicy, marker: &Marker, selected: &Reference) -> Opt
     ranks_above.then(|| Hold::Downgrade { policy: policy.id.marker(), current, selected: selected.to_owned() })
 }
 
+/// Whether a field would go back from one value to another in the order of the policy.
+#[must_use]
+pub fn is_step_back(policy: &ImagePolicy, marker: &Marker, before: &str, after: &str) -> bool {
+    let tag = |value| tag_of(marker, value, &policy.repository.image);
+    tag(before).zip(tag(after)).is_some_and(|(before, after)| policy.policy.prefers(&before, &after))
+}
+
 /// The tag in a value of a field, if it is one of this repository.
 #[must_use]
 pub fn tag_of(marker: &Marker, value: &str, repository: &Repository) -> Option<String> {

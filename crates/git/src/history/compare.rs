@@ -89,7 +89,8 @@ impl<'a> Trees<'a> {
         Ok(())
     }
 
-    fn read(&mut self, id: Option<ObjectId>) -> Result<Rc<[u8]>, git2::Error> {
+    /// Reads a tree; none is one without anything.
+    pub(super) fn read(&mut self, id: Option<ObjectId>) -> Result<Rc<[u8]>, git2::Error> {
         let Some(id) = id else { return Ok(Rc::from([])) };
         if let Some(tree) = self.kept.get(&id) {
             return Ok(Rc::clone(tree));
@@ -112,10 +113,10 @@ impl<'a> Trees<'a> {
 }
 
 /// What an entry of a tree is.
-type Found = (Class, ObjectId);
+pub(super) type Found = (Class, ObjectId);
 
 /// The entries that are not the same in two trees, by name.
-fn changed<'t>(old: &'t [u8], new: &'t [u8]) -> HashMap<&'t [u8], (Option<Found>, Option<Found>)> {
+pub(super) fn changed<'t>(old: &'t [u8], new: &'t [u8]) -> HashMap<&'t [u8], (Option<Found>, Option<Found>)> {
     let found = |entry: &tree::Entry<'_>| (entry.class(), entry.id);
     let mut changed: HashMap<&[u8], (Option<Found>, Option<Found>)> =
         tree::entries(old).flatten().map(|entry| (entry.name, (Some(found(&entry)), None))).collect();
@@ -134,6 +135,6 @@ fn entry(tree: &[u8], name: &str) -> Option<(Class, ObjectId)> {
     tree::find(tree, name.as_bytes()).map(|entry| (entry.class(), entry.id))
 }
 
-fn of(entry: Option<(Class, ObjectId)>, wanted: Class) -> Option<ObjectId> {
+pub(super) fn of(entry: Option<(Class, ObjectId)>, wanted: Class) -> Option<ObjectId> {
     entry.filter(|(class, _)| *class == wanted).map(|(_, id)| id)
 }

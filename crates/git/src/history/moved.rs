@@ -1,0 +1,152 @@
+//! Where a file was before a commit moved it.
+//!
+//! As `git log --follow` does: of the files that the commit took away, the one with the same content; or else the only one of
+//! the same name; or else the most similar one, if at least half of its lines are the same.
+
+use std::collections::HashSet;
+
+use super::MAX_TOUCH_BYTES;
+use super::compare::{Trees, changed, of};
+use crate::error::Error;
+use crate::id::{CommitId, ObjectId};
+use crate::snapshot;
+use crate::store::Store;
+use crate::tree::{Class, find};
+
+/// The most files that a commit takes away and that are looked at; of one that takes away more, nothing was moved.
+const MAX_VANISHED: usize = 1_000;
+
+/// How many of them are read.
+const MAX_READ: usize = 50;
+
+/// How deep folders are looked into.
+const MAX_DEPTH: usize = 64;
+
+/// A file at a path that the commit before does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// What it is; none if it is larger than [`MAX_TOUCH_BYTES`], or no file.
+    pub content: Option<Vec<u8>>,
+    /// Where it was before; none if it is new, or was too large.
+    pub moved: Option<Moved>,
+}
+
+/// Where a file was before a commit moved it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The first parent of the commit.
+    pub parent: CommitId,
+    /// Where the file is there.
+    pub path: String,
+    /// What it is there.
+    pub content: Vec<u8>,
+}
+
+/// Finds where a file was in the first parent of a commit that has it at `path`.
+pub(crate) fn origin(store: &Store, commit: CommitId, path: &str) -> Result<Origin, Error> {
+    let damaged = |source| store.damaged(source);
+    let odb = store.repository.odb().map_err(damaged)?;
+    let find = || {
+        let commit = store.repository.find_commit(commit.oid())?;
+        let mut trees = Trees::new(&odb);
+        let new = ObjectId::of(commit.tree_id());
+        let Some(id) = blob(&mut trees, new, path)? else { return Ok(Origin::default()) };
+        let content = snapshot::blob(&odb, id, MAX_TOUCH_BYTES)?;
+        let moved = match (&content, commit.parent(0)) {
+            (Some(content), Ok(parent)) => {
+                let old = ObjectId::of(parent.tree_id());
+                let is_there = blob(&mut trees, old, path)?.is_some();
+                let mut vanished = Vec::new();
+                if !is_there {
+                    collect(&mut trees, (Some(old), Some(new)), "", 0, &mut vanished)?;
+                }
+                source(&odb, vanished, path, (id, content))?.map(|(path, content)| {
+                    let parent = CommitId::of(parent.id());
+                    Moved { parent, path, content }
+                })
+            }
+            _ => None,
+        };
+        Ok(Origin { content, moved })
+    };
+    find().map_err(damaged)
+}
+
+/// The blob at a path of a tree.
+fn blob(trees: &mut Trees<'_>, tree: ObjectId, path: &str) -> Result<Option<ObjectId>, git2::Error> {
+    let mut at = tree;
+    let mut components = path.split('/').filter(|component| !component.is_empty()).peekable();
+    while let Some(name) = components.next() {
+        let tree = trees.read(Some(at))?;
+        let wanted = if components.peek().is_some() { Class::Folder } else { Class::File };
+        let entry = find(&tree, name.as_bytes()).filter(|entry| entry.class() == wanted);
+        let Some(entry) = entry else { return Ok(None) };
+        at = entry.id;
+        if wanted == Class::File {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
+}
+
+/// Collects the files that are in the old tree and not in the new one.
+fn collect(
+    trees: &mut Trees<'_>,
+    (old, new): (Option<ObjectId>, Option<ObjectId>),
+    folder: &str,
+    depth: usize,
+    vanished: &mut Vec<(String, ObjectId)>,
+) -> Result<(), git2::Error> {
+    if old == new || depth > MAX_DEPTH || vanished.len() > MAX_VANISHED {
+        return Ok(());
+    }
+    let (old, new) = (trees.read(old)?, trees.read(new)?);
+    let mut differing: Vec<_> = changed(&old, &new).into_iter().collect();
+    differing.sort_unstable_by_key(|(name, _)| *name);
+    for (name, (was, is)) in differing {
+        let Ok(name) = std::str::from_utf8(name) else { continue };
+        let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        if let (Some(id), None) = (of(was, Class::File), of(is, Class::File)) {
+            vanished.push((path, id));
+        } else if let Some(id) = of(was, Class::Folder) {
+            collect(trees, (Some(id), of(is, Class::Folder)), &path, depth + 1, vanished)?;
+        }
+    }
+    Ok(())
+}
+
+/// Chooses the file that became the one at `path`; returns where it was, and what.
+fn source(
+    odb: &git2::Odb<'_>,
+    vanished: Vec<(String, ObjectId)>,
+    path: &str,
+    (after, content): (ObjectId, &[u8]),
+) -> Result<Option<(String, Vec<u8>)>, git2::Error> {
+    if vanished.len() > MAX_VANISHED {
+        return Ok(None);
+    }
+    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let wanted = name(path);
+    let (same, others): (Vec<_>, Vec<_>) = vanished.into_iter().partition(|(_, id)| *id == after);
+    if let Some((path, _)) = same.iter().find(|(path, _)| name(path) == wanted).or(same.first()) {
+        return Ok(Some((path.clone(), content.to_owned())));
+    }
+    let (named, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|(path, _)| name(path) == wanted);
+    if let [(path, id)] = named.as_slice() {
+        return Ok(snapshot::blob(odb, *id, MAX_TOUCH_BYTES)?.map(|before| (path.clone(), before)));
+    }
+    let lines: HashSet<&[u8]> = content.split(|byte| *byte == b'\n').collect();
+    let mut best = None;
+    for (path, id) in named.into_iter().chain(others).take(MAX_READ) {
+        let Some(before) = snapshot::blob(odb, id, MAX_TOUCH_BYTES)? else { continue };
+        let (mut all, mut kept) = (0, 0);
+        for line in before.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            all += 1;
+            kept += usize::from(lines.contains(line));
+        }
+        if kept * 2 >= all && kept > 0 && best.as_ref().is_none_or(|(most, _)| kept > *most) {
+            best = Some((kept, (path, before)));
+        }
+    }
+    Ok(best.map(|(_, found)| found))
+}
