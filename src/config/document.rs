@@ -11,12 +11,13 @@ use tagwright_core::spelling::{listed, nearest};
 
 use super::decode::Fields;
 use super::guards::{ALLOW_DOWNGRADE, Annotated, EXCLUDE, MINIMUM_AGE};
+use super::notice::Effect;
 use super::raw::Meta;
 use super::report::{Finding, Report, quoted};
 use super::source::Origin;
 use super::text::Text;
 use super::value;
-use super::yaml::{self, Node, Place, SyntaxError, Value};
+use super::yaml::{self, Node, Place, Unreadable, Value};
 
 /// The annotation that turns trailers on for objects that have no field for it.
 pub(super) const TRAILERS: &str = "tagwright.dev/trailers";
@@ -33,9 +34,12 @@ const MAX_DOCUMENTS: usize = 100_000;
 /// How many lists may stand within lists.
 const MAX_LISTS: usize = 4;
 
-/// Groups whose mention makes a file ours, even if it cannot be read.
+/// Groups of which a document is ours, even if it cannot be read.
 const GROUPS: [&str; 4] =
     ["tagwright.dev/", "image.toolkit.fluxcd.io/", "source.toolkit.fluxcd.io/", "core.oam.dev/v1beta1"];
+
+/// What a template of Helm or Jinja has and YAML has not.
+const TEMPLATES: [&str; 2] = ["{{", "{%"];
 
 /// A kind of document that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,7 +83,7 @@ pub(super) fn objects(report: &Report) -> Vec<Object> {
         for document in yaml::parse(file, &source.text) {
             match document {
                 Ok(node) => sorter.sort(&node, 0),
-                Err(error) => unreadable(report, file, error),
+                Err(document) => unreadable(report, file, document),
             }
         }
     }
@@ -90,19 +94,44 @@ pub(super) fn objects(report: &Report) -> Vec<Object> {
     sorter.objects
 }
 
-/// A file found in a folder that cannot be read and does not mention any group of ours is for somebody else.
-fn unreadable(report: &Report, file: usize, error: SyntaxError) {
+/// A document of a file found in a folder that cannot be read and is of no group of ours is for somebody else.
+fn unreadable(report: &Report, file: usize, Unreadable { error, unread }: Unreadable) {
     let source = &report.sources()[file];
-    if source.origin == Origin::Found && !GROUPS.iter().any(|group| source.text.contains(group)) {
-        report.notice(format!("passed over {}: not YAML: {}", report.line_of(error.place), error.message));
-        return;
+    let may_hold_secrets = source.text.contains("Secret");
+    if source.origin == Origin::Found && !is_ours(&source.text[unread]) {
+        let message = format!("passed over, since it is not YAML: {}", error.message);
+        // Templates lie in many folders; other files are meant to be YAML, and perhaps to be read by us.
+        let effect = match TEMPLATES.iter().any(|mark| source.text.contains(mark)) {
+            true => Effect::Intended,
+            false => Effect::Lost,
+        };
+        return match may_hold_secrets {
+            true => report.remark(None, format!("{}: {message}", report.line_of(error.place)), effect),
+            false => report.remark(Some(error.place), message, effect),
+        };
     }
     let message = format!("not YAML: {}", error.message);
-    let may_hold_secrets = source.text.contains("Secret");
     report.add(match may_hold_secrets {
         true => Finding::hidden(error.place, message),
         false => Finding::at(error.place, message),
     });
+}
+
+/// Whether a text that cannot be read would be a document of ours: its `apiVersion` at the margin says so or, where there
+/// is none or it is a list, any other.
+fn is_ours(text: &str) -> bool {
+    let of_ours = |rest: &str| {
+        let value = rest.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':').unwrap_or_default();
+        let value = value.trim_start().trim_start_matches(['"', '\'']);
+        GROUPS.iter().any(|group| value.starts_with(group))
+    };
+    let at_margin = |line: &str| line.trim_start_matches(['"', '\'']).starts_with("apiVersion");
+    let is_list = text.lines().any(|line| line.starts_with("kind:") && line.contains("List"));
+    let mut margin = text.lines().filter(|line| at_margin(line)).peekable();
+    match margin.peek() {
+        Some(_) if !is_list => margin.filter_map(|line| line.split_once("apiVersion")).any(|(_, rest)| of_ours(rest)),
+        _ => text.split("apiVersion").skip(1).any(of_ours),
+    }
 }
 
 struct Sorter<'a> {
@@ -305,6 +334,18 @@ pub(super) fn name_of(object: &Object) -> Option<ObjectName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_ours_by_its_own_group() {
+        let check = |text: &str, expect: bool| assert_eq!(is_ours(text), expect, "{text}");
+        check("apiVersion: image.toolkit.fluxcd.io/v1\nkind: [\n", true);
+        check("kind: [\n\"apiVersion\" : 'tagwright.dev/v1alpha1'\n", true);
+        check("{\"kind\": [, \"apiVersion\": \"core.oam.dev/v1beta1\"}", true);
+        check("apiVersion: v1\nkind: List\nitems:\n- apiVersion: source.toolkit.fluxcd.io/v1\n  x: [\n", true);
+        check("apiVersion: a/v1\nchecks:\n- apiVersion: image.toolkit.fluxcd.io/v1\n  x: [\n", false);
+        check("# see image.toolkit.fluxcd.io/v1\na: [\n", false);
+        check("a: [\n", false);
+    }
 
     /// The hints name versions without the group, so the constant must be what the classes accept.
     #[test]

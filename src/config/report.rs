@@ -132,8 +132,8 @@ impl Report {
         self.remark(Some(place), message.into(), Effect::Lost);
     }
 
-    /// Twice the same is once.
-    fn remark(&self, place: Option<Place>, message: String, effect: Effect) {
+    /// Records something worth knowing. Twice the same is once.
+    pub(super) fn remark(&self, place: Option<Place>, message: String, effect: Effect) {
         let remark = Remark { place, message, effect };
         let mut notices = self.notices.borrow_mut();
         if notices.len() < MAX_NOTICES && !notices.contains(&remark) {

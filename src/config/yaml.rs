@@ -13,8 +13,8 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 /// How many levels of lists and mappings a document may have; aliases count with what they stand for.
 pub(super) const MAX_DEPTH: usize = 64;
 
-/// How many syntax errors of one file are reported; reading resumes at the next `---` after each.
-const MAX_SYNTAX_ERRORS: usize = 16;
+/// After how many syntax errors a file is not read on; reading resumes at the next `---` after each.
+const MAX_SYNTAX_ERRORS: usize = 256;
 
 /// How many fields `<<` may copy within a document.
 const MAX_MERGED: usize = 10_000;
@@ -57,7 +57,15 @@ pub(super) struct Scalar {
 }
 
 /// One document, or what is wrong with it.
-pub(super) type Document = Result<Rc<Node>, SyntaxError>;
+pub(super) type Document = Result<Rc<Node>, Unreadable>;
+
+/// A document that cannot be read.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    pub(super) error: SyntaxError,
+    /// The bytes that were not read because of it: at least the document's, and all after it where reading ends.
+    pub(super) unread: Range<usize>,
+}
 
 /// Why a document is no YAML that can be read.
 #[derive(Debug)]
@@ -104,8 +112,11 @@ impl Node {
 
 /// Reads all documents of a text. Empty documents are left out.
 pub(super) fn parse(file: usize, text: &str) -> Vec<Document> {
-    let mut options = granit_parser::Options::default();
-    options.set_emit_comments(false);
+    let options = granit_parser::options! {
+        libyaml_syntax: true,
+        bom_inside_document_as_content: true,
+        emit_comments: false,
+    };
     let mut parser = Parser::new_from_str_with_options(text, options);
     let mut documents = Vec::new();
     let mut errors = 0;
@@ -120,16 +131,27 @@ pub(super) fn parse(file: usize, text: &str) -> Vec<Document> {
             Ok(Some(root)) if root.is_null() => {}
             Ok(Some(root)) => documents.push(Ok(root)),
             Err(error) => {
-                documents.push(Err(error));
                 errors += 1;
                 builder = Builder::new(file);
-                if errors == MAX_SYNTAX_ERRORS || !parser.proceed_next_document().unwrap_or(false) {
+                let goes_on = errors < MAX_SYNTAX_ERRORS && parser.proceed_next_document().unwrap_or(false);
+                let around = around(text, error.place.start);
+                let unread = if goes_on { around } else { around.start..text.len() };
+                documents.push(Err(Unreadable { error, unread }));
+                if !goes_on {
                     break;
                 }
             }
         }
     }
     documents
+}
+
+/// The document around a byte; where one starts there, the one before as well, which may be to blame.
+fn around(text: &str, offset: usize) -> Range<usize> {
+    const BOUNDARY: &str = "\n---";
+    let start = text.get(..offset).and_then(|before| before.rfind(BOUNDARY)).unwrap_or_default();
+    let end = text.get(offset..).and_then(|rest| rest.find(BOUNDARY)).map_or(text.len(), |length| offset + length);
+    start..end
 }
 
 fn syntax_error(file: usize, text: &str, error: &ScanError) -> SyntaxError {

@@ -10,15 +10,15 @@
 //! | [`choose()`], deny | tags that `exclude` names are never selected | the configuration changes |
 //! | [`choose()`], minimum age | a tag that is not known for `minimumAge` yet is passed over | it is old enough |
 //! | [`believe()`] | a tag list that lost too much, or the tag in use | the next poll says so, too |
-//! | [`downgrades()`] | a field whose tag ranks above the selection | the tag is listed again, a better one comes, or a person changes the field |
+//! | [`downgrades()`] | a field whose tag ranks above the selection, or equal to it | the tag is listed again, a better one comes, or a person changes the field |
 //! | [`reverted()`] | a field that a person took back from what is selected | another tag is selected, or somebody releases it |
 //! | [`contested()`] | a field that another bot moved away from what is selected | a few intervals have passed, or somebody has a say |
 //! | [`window()`] | every commit | a window opens |
 //! | [`Hold::Manual`] | what somebody told the bot to hold | it is released |
 //!
-//! **Downgrade.** The order is the policy's own, ties included: of `v1.0.0` and `1.0.0`, which are the same version, a
-//! policy prefers one, and going to the other is a step back. Otherwise two bots, of which one still sees a tag that the
-//! other does not, would write the two in turn for ever. A tag that the policy could not select now (denied, excluded, not
+//! **Downgrade.** The order is the policy's own ([`crate::policy::Policy::compare`]). Of tags that rank equal, such as `v1.0.0` and `1.0.0`, or
+//! those of which the filter extracts the same, none is better, and the one in use stays: otherwise a field would go to and
+//! fro as such tags come and go, and between two bots of which one still sees a tag that the other does not. A tag that the policy could not select now (denied, excluded, not
 //! in the range, not matched) has no rank: leaving it is no step back. This is how a person takes back a bad release for
 //! good: `exclude` it.
 //!

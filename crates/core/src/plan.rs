@@ -71,7 +71,7 @@ pub struct FileEdit {
 pub struct Plan {
     /// The files to write, by path.
     pub edits: Vec<FileEdit>,
-    /// The fields that would have another value, and keep theirs; by path, in the order of the text.
+    /// The fields that would have a better value, and keep theirs; by path, in the order of the text.
     pub holds: Vec<Held>,
     /// Findings in files that mention a marker, by path.
     pub diagnostics: Vec<Diagnostic>,
@@ -105,7 +105,8 @@ pub fn guarded<'f>(
         let mut holds = guards.of(file, selections, &policies);
         let edited = edit::apply_unless(&file.bytes, &file.scan, selections, |index| holds.contains_key(&index));
         plan.holds.extend(edited.held.into_iter().filter_map(|(index, wanted)| {
-            Some(held(&file.path, &file.scan.markers[index], wanted, holds.remove(&index)?))
+            let hold = holds.remove(&index).filter(|hold| !matches!(hold, Hold::Equal { .. }))?;
+            Some(held(&file.path, &file.scan.markers[index], wanted, hold))
         }));
         let named = |mut diagnostic: Diagnostic| {
             diagnostic.file.clone_from(&file.path);

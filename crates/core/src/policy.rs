@@ -3,14 +3,17 @@
 //! A [`Policy`] is a [`Filter`], perhaps, and an [`Order`]. The filter drops tags and extracts a **value** from each one that it
 //! keeps (without a filter the value is the tag); the order looks at values and prefers one.
 //!
-//! | order | a value must be | preferred | among equals |
+//! | order | a value must be | preferred | equal are |
 //! |---|---|---|---|
-//! | [`Order::Semver`] | a version with two dots, in the range | the highest | the byte-greatest value (`v1.0.0` over `1.0.0`) |
-//! | [`Order::Numerical`] | a number, see below | the greatest, or the smallest | the byte-smallest value (`01` over `1`) |
-//! | [`Order::Alphabetical`] | anything | the byte-greatest, or the byte-smallest | there are none |
+//! | [`Order::Semver`] | a version with two dots, in the range | the highest | versions but for their build, `v` and leading zeros |
+//! | [`Order::Numerical`] | a number, see below | the greatest, or the smallest | `1`, `01`, `1.0` |
+//! | [`Order::Alphabetical`] | anything | the byte-greatest, or the byte-smallest | the same texts |
 //!
-//! Several tags may have one value: the byte-smallest tag stands for it, the others are rejected as colliding with it.
-//! The outcome depends on the set of tags alone, never on their order or on how often one is listed.
+//! Tags with equal values are equally good ([`Policy::compare`]). A field that has one of them keeps it; where none is in use,
+//! the byte-greatest tag is selected (`v1.0.0` over `1.0.0`, `…-6001-bbb` over `…-5999-aaa`), but of numbers without a
+//! filter the byte-smallest (`01` over `1`), as Flux does. Of several tags with one value the others are rejected as colliding
+//! with the one that stands for it. The selection depends on the set of tags alone, never on their order or on how often one
+//! is listed.
 //!
 //! Numbers are read as Go's `strconv.ParseFloat` reads them: decimals with sign, point and exponent (`-1`, `5.`, `.5`, `1e3`),
 //! underscores between digits (`1_000`), infinity (`inf`, `+Infinity`), and hexadecimals with an exponent (`0x1p4`), which are
@@ -19,7 +22,8 @@
 //! Differences from Flux, all deliberate:
 //! - a value that is no version, no number, or `NaN`, is passed over; there a single one makes a numerical policy fail;
 //! - numbers are compared exactly; there as 64-bit floats, in which `20240102030405678902` equals `…901`;
-//! - ties after a filter are broken as without one; there at random.
+//! - of tags with one extracted value the byte-greatest is selected, which most often was made last; there the byte-smallest;
+//! - ties between values after a filter are broken in the same way; there at random.
 //!
 //! ```
 //! use tagwright_core::policy::{Order, Policy};
@@ -33,13 +37,14 @@ mod filter;
 mod number;
 mod rank;
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use gotext::pattern::{self, Pattern};
 use gotext::version::Range;
 use thiserror::Error;
 
-use rank::{ByNumber, ByText, ByVersion, Rank};
+use rank::{ByNumber, ByText, ByVersion, Rank, Ties};
 
 /// The rule by which one tag is chosen: a filter, perhaps, and an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -117,7 +122,7 @@ impl Policy {
     pub fn select<'t>(&self, tags: &[&'t str]) -> Option<&'t str> {
         match &self.order {
             Order::Semver(range) => self.best(&ByVersion { range }, tags),
-            Order::Numerical(direction) => self.best(&ByNumber { direction: *direction }, tags),
+            Order::Numerical(direction) => self.best(&self.by_number(*direction), tags),
             Order::Alphabetical(direction) => self.best(&ByText { direction: *direction }, tags),
         }
     }
@@ -127,18 +132,34 @@ impl Policy {
     pub fn evaluate<'t>(&self, tags: &[&'t str]) -> Evaluation<'t> {
         match &self.order {
             Order::Semver(range) => self.all(&ByVersion { range }, tags),
-            Order::Numerical(direction) => self.all(&ByNumber { direction: *direction }, tags),
+            Order::Numerical(direction) => self.all(&self.by_number(*direction), tags),
             Order::Alphabetical(direction) => self.all(&ByText { direction: *direction }, tags),
         }
     }
 
-    /// Whether this policy could select either of two tags, and would select the first: the order of [`Policy::evaluate`]'s
-    /// candidates, ties included, for tags that need not be listed.
-    pub(crate) fn prefers(&self, first: &str, second: &str) -> bool {
-        first != second
-            && self.select(&[first]).is_some()
-            && self.select(&[second]).is_some()
-            && self.select(&[first, second]) == Some(first)
+    /// How two tags rank, of which the greater is preferred, whether they are listed or not. Equal where neither is better,
+    /// though one is selected of the two; none where this policy could not select one of them.
+    #[must_use]
+    pub fn compare(&self, first: &str, second: &str) -> Option<Ordering> {
+        match &self.order {
+            Order::Semver(range) => self.two(&ByVersion { range }, first, second),
+            Order::Numerical(direction) => self.two(&self.by_number(*direction), first, second),
+            Order::Alphabetical(direction) => self.two(&ByText { direction: *direction }, first, second),
+        }
+    }
+
+    fn two(&self, rank: &impl Rank, first: &str, second: &str) -> Option<Ordering> {
+        match &self.filter {
+            None => rank::compare(rank, first, second),
+            Some(filter) => match &filter.values(&[first, second], &mut Vec::new())[..] {
+                [(_, first), (_, second)] => rank::compare(rank, first, second),
+                _ => None,
+            },
+        }
+    }
+
+    fn by_number(&self, direction: Direction) -> ByNumber {
+        ByNumber { direction, ties: if self.filter.is_some() { Ties::Greatest } else { Ties::Smallest } }
     }
 
     fn best<'t>(&self, rank: &impl Rank, tags: &[&'t str]) -> Option<&'t str> {
@@ -227,7 +248,7 @@ pub enum Reason {
         /// The value that the filter extracted.
         value: String,
     },
-    /// Another tag has the same value, and comes first in byte order.
+    /// Another tag has the same value, and comes last in byte order.
     Collides {
         /// The tag that stands for the value.
         with: String,

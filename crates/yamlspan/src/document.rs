@@ -1,7 +1,9 @@
 //! One document as a flat list of nodes and comments with byte spans; the only module that knows the parser.
 //!
 //! The parser is granit-parser: it alone gives exact byte ranges of every scalar and reports comments. Its placement
-//! hints are not used; where a comment belongs is decided in `marker::placement` from the bytes.
+//! hints are not used; where a comment belongs is decided in `marker::placement` from the bytes. It reads what the
+//! parsers behind kubectl, Flux, Helm and Ansible (go-yaml, libyaml, PyYAML) read, also where YAML 1.2 forbids it
+//! (`vendor/granit-parser/PATCH.md`): a file that is in use is not ours to refuse.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -209,6 +211,8 @@ impl Document<'_> {
 /// Parses the text of one document.
 pub fn parse(text: &str) -> Result<Document<'_>, Broken> {
     let options = options! {
+        libyaml_syntax: true,
+        bom_inside_document_as_content: true,
         max_buffered_comment_events: MAX_COMMENTS,
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,

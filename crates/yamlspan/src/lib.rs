@@ -20,5 +20,6 @@ pub mod lines;
 pub mod patch;
 pub mod placement;
 pub mod quote;
+mod respell;
 pub mod tree;
 pub mod verify;

@@ -72,26 +72,29 @@ impl Lines {
 /// The byte ranges of the documents, in order; together they cover the text.
 ///
 /// Directives, comments and blank lines before a `---` belong to the document they introduce, a `...` to the one it
-/// ends.
+/// ends. Directives begin a document also where no `...` ends the one before, as libyaml has it.
 pub fn documents(text: &str, lines: &Lines) -> Vec<Range<usize>> {
     let mut documents = Vec::new();
     let (mut start, mut has_content) = (0, false);
+    let mut directive = None;
     for (index, &line_start) in lines.starts.iter().enumerate() {
         let line_end = lines.starts.get(index + 1).copied().unwrap_or(text.len());
         match classify(&text.as_bytes()[line_start..line_end]) {
             Line::Start => {
                 if has_content {
-                    documents.push(start..line_start);
-                    start = line_start;
+                    let end = directive.unwrap_or(line_start);
+                    documents.push(start..end);
+                    start = end;
                 }
-                has_content = true;
+                (has_content, directive) = (true, None);
             }
             Line::End => {
                 documents.push(start..line_end);
-                (start, has_content) = (line_end, false);
+                (start, has_content, directive) = (line_end, false, None);
             }
+            Line::Directive => directive = directive.or(Some(line_start)),
             Line::Prefix => {}
-            Line::Content => has_content = true,
+            Line::Content => (has_content, directive) = (true, None),
         }
     }
     if start < text.len() {
@@ -105,7 +108,9 @@ enum Line {
     Start,
     /// `...`
     End,
-    /// Blank, comment or directive: says nothing about where a document starts.
+    /// `%YAML` or `%TAG`: starts a document if a `---` follows.
+    Directive,
+    /// Blank, comment or another directive: says nothing about where a document starts.
     Prefix,
     Content,
 }
@@ -115,6 +120,9 @@ fn classify(line: &[u8]) -> Line {
     match line {
         [b'-', b'-', b'-', rest @ ..] if ends_token(rest) => Line::Start,
         [b'.', b'.', b'.', rest @ ..] if ends_token(rest) => Line::End,
+        [b'%', b'Y', b'A', b'M', b'L', rest @ ..] | [b'%', b'T', b'A', b'G', rest @ ..] if ends_token(rest) => {
+            Line::Directive
+        }
         [b'%', ..] => Line::Prefix,
         _ => match line.iter().find(|byte| !matches!(byte, b' ' | b'\t')) {
             None | Some(b'#' | b'\r' | b'\n') => Line::Prefix,
@@ -143,6 +151,12 @@ mod tests {
         check("---\na: b\n---\nc: d\n", &["---\na: b\n", "---\nc: d\n"]);
         check("# note\n%YAML 1.2\n---\na: b\n", &["# note\n%YAML 1.2\n---\na: b\n"]);
         check("a: b\n...\n%YAML 1.2\n---\nc: d", &["a: b\n...\n", "%YAML 1.2\n---\nc: d"]);
+        check(
+            "a: b\n# x\n%YAML 1.2\n%TAG ! !x\n# y\n---\nc: d",
+            &["a: b\n# x\n", "%YAML 1.2\n%TAG ! !x\n# y\n---\nc: d"],
+        );
+        check("---\n%YAML 1.2\n---\nc: d", &["---\n", "%YAML 1.2\n---\nc: d"]);
+        check("a: b\n%YAML 1.2\nc: d\n---\n", &["a: b\n%YAML 1.2\nc: d\n", "---\n"]);
         check("a: |\n  ---\nb: ----\n--- # x\n", &["a: |\n  ---\nb: ----\n", "--- # x\n"]);
         check(
             "\u{FEFF}---\r\na: b\r\n\u{FEFF}---\r\nc: d\r\n",

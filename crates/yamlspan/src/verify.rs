@@ -3,9 +3,10 @@
 //! Every edited document is parsed by yaml-rust2, which shares no code with the parser that found the spans. What it
 //! reads must be, but for the marked scalars, what the first parser read before the edit, and each marked scalar must
 //! read exactly as asked. Where the two parsers see a document differently in the first place, the second reads it
-//! before and after, and the two streams of events may differ in the marked scalars alone. It is stricter about
-//! indentation within flow collections; a document that it cannot read even before the edit is read again by the
-//! first parser, which must find the same and the new values.
+//! before and after, and the two streams of events may differ in the marked scalars alone. Forms that it refuses and
+//! other parsers read are spelled out for it ([`crate::respell`]). It is stricter about indentation within flow
+//! collections; a document that it cannot read even before the edit is read again by the first parser, which must find
+//! the same and the new values.
 
 use thiserror::Error;
 use yaml_rust2::Event;
@@ -15,6 +16,7 @@ use yaml_rust2::scanner::{ScanError, TScalarStyle};
 use crate::document::{self, NodeKind, Style};
 use crate::fingerprint::{Fingerprint, Properties};
 use crate::lines::BYTE_ORDER_MARK;
+use crate::respell::respell;
 
 /// One marked scalar, before and after the edit.
 #[derive(Debug)]
@@ -88,6 +90,13 @@ pub fn verify(old: &str, new: &str, fingerprint: u64, expected: &[Expected<'_>])
     let result = match compare(old, new, expected, |c| c) {
         // A tab after a colon is white space in YAML, but not to this parser.
         Err(Refusal::Before(_)) if old.contains('\t') => compare(old, new, expected, spaces),
+        result => result,
+    };
+    let result = match result {
+        Err(Refusal::Before(_)) => match (respell(old), respell(new)) {
+            (Some(old), Some(new)) => compare(&old, &new, expected, spaces),
+            _ => result,
+        },
         result => result,
     };
     match result {

@@ -97,6 +97,28 @@ fn check_folder(case: &Path, default: &BTreeMap<String, Option<String>>) -> Resu
     same("a second time", format!("{:?}", again.bytes), "None".to_owned())
 }
 
+#[derive(Deserialize)]
+struct Idiom {
+    name: String,
+    yaml: String,
+    expect: String,
+}
+
+/// What PyYAML, libyaml and go-yaml read is read here, too, whatever YAML 1.2 says of it.
+#[test]
+fn idioms() {
+    let cases: Vec<Idiom> = json(&fixtures("edit/idioms.json")).unwrap();
+    assert!(cases.len() >= 60);
+    let selections = selections(json(&fixtures("edit/selections.json")).unwrap());
+    for Idiom { name, yaml, expect } in cases {
+        let scan = marker::scan(yaml.as_bytes());
+        let edited = apply(yaml.as_bytes(), &scan, &selections);
+        assert!(scan.diagnostics.is_empty() && edited.diagnostics.is_empty(), "{name}: {scan:#?} {edited:#?}");
+        let new = edited.bytes.map(|bytes| String::from_utf8(bytes).unwrap()).unwrap_or(yaml);
+        assert_eq!(new, expect, "{name}");
+    }
+}
+
 /// A vector for which we do not do what was observed.
 struct Difference {
     case: &'static str,

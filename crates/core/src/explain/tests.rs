@@ -53,7 +53,7 @@ fn every_tag_falls_away_once() {
     check(&semver("1.x"), &["[.]sig$", "nothing"], &tags, &expect);
     let tags = ["main-a-1", "main-b-1", "main-a-2", "main-a-x", "dev-1"];
     let expect =
-        ["NotMatched 1: dev-1", "NotANumber 1: main-a-x", "Collides 1: main-b-1", "main-a-2 = 2", "main-a-1 = 1"];
+        ["NotMatched 1: dev-1", "NotANumber 1: main-a-x", "Collides 1: main-a-1", "main-a-2 = 2", "main-b-1 = 1"];
     check(&numerical("^main-[a-z]+-(.*)$", "$1"), &[], &tags, &expect);
     check(&semver("1.x"), &[], &[], &[]);
 }

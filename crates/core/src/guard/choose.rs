@@ -1,5 +1,6 @@
 //! Which tag is selected, of those that are neither denied nor too young.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -42,7 +43,9 @@ pub fn choose<'t>(
     let is_old = |tag: &&str| counts_from(since(tag), minimum).is_some_and(|from| from <= now);
     let considered: Vec<&'t str> = allowed.iter().copied().filter(is_old).collect();
     let selected = policy.policy.select(&considered);
-    let best = policy.policy.select(&allowed).filter(|best| selected != Some(*best));
+    let is_better =
+        |best: &&str| selected.is_none_or(|selected| policy.policy.compare(best, selected) == Some(Ordering::Greater));
+    let best = policy.policy.select(&allowed).filter(is_better);
     let waiting =
         best.map(|tag| Hold::TooYoung { tag: tag.to_owned(), minimum, until: counts_from(since(tag), minimum) });
     Choice { selected, waiting, denied, young: allowed.len() - considered.len(), considered }

@@ -1,5 +1,6 @@
-//! Whether a field would go back to a tag that ranks below the one it has.
+//! Whether a field would go to a tag that is no better than the one it has.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use image::{Reference, Repository, is_tag};
@@ -9,22 +10,25 @@ use crate::automation::ImagePolicy;
 use crate::edit::{Selection, Selections, value};
 use crate::marker::{Field, Marker, Scan};
 
-/// Holds a field with an image or a tag that ranks above the selection.
+/// Holds a field with an image or a tag that ranks above the selection, or equal to it. The latter also where going back is
+/// allowed, because it would be a step to nowhere.
 ///
 /// The tag in the file has to be one that the policy could select, whether it is listed or not: denied by nothing, excluded by
 /// nothing, matched by the filter, in the range. An image of another repository has no rank, and neither has a field for a
 /// name or a digest.
 fn downgrade(policy: &ImagePolicy, marker: &Marker, selected: &Reference) -> Option<Hold> {
-    if policy.guards.allow_downgrade {
-        return None;
-    }
     let current = tag_of(marker, &marker.value, &selected.repository)?;
     let selected = selected.tag.as_ref()?.as_str();
     if current == selected || !policy.could_select(&current) {
         return None;
     }
-    let ranks_above = policy.policy.prefers(&current, selected);
-    ranks_above.then(|| Hold::Downgrade { policy: policy.id.marker(), current, selected: selected.to_owned() })
+    let (name, selected) = (policy.id.marker(), selected.to_owned());
+    match policy.policy.compare(&current, &selected)? {
+        Ordering::Greater if policy.guards.allow_downgrade => None,
+        Ordering::Greater => Some(Hold::Downgrade { policy: name, current, selected }),
+        Ordering::Equal => Some(Hold::Equal { policy: name, current, selected }),
+        Ordering::Less => None,
+    }
 }
 
 /// Whether a field would go back from one value to another in the order of the policy.

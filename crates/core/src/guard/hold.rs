@@ -42,6 +42,15 @@ pub enum Hold {
         /// The tag that is selected.
         selected: String,
     },
+    /// The field has a tag that is as good as the selection. That is no update, so it is told to nobody who did not ask.
+    Equal {
+        /// The policy, `namespace:name`.
+        policy: String,
+        /// The tag in the file.
+        current: String,
+        /// The tag that is selected.
+        selected: String,
+    },
     /// A person took the selection back.
     Reverted {
         /// The policy, `namespace:name`.
@@ -96,6 +105,7 @@ impl Hold {
             Self::Manual { .. } => "manual",
             Self::Shrunk { .. } => "shrunk",
             Self::Downgrade { .. } => "downgrade",
+            Self::Equal { .. } => "equal",
             Self::Reverted { .. } => "reverted",
             Self::Contested { .. } => "contested",
             Self::TooYoung { .. } => "too-young",
@@ -109,7 +119,11 @@ impl Hold {
         match self {
             Self::TooYoung { until, .. } | Self::Contested { until, .. } => *until,
             Self::Window { opens } => *opens,
-            Self::Manual { .. } | Self::Shrunk { .. } | Self::Downgrade { .. } | Self::Reverted { .. } => None,
+            Self::Manual { .. }
+            | Self::Shrunk { .. }
+            | Self::Downgrade { .. }
+            | Self::Equal { .. }
+            | Self::Reverted { .. } => None,
         }
     }
 }
@@ -144,6 +158,11 @@ impl fmt::Display for Hold {
                 "{current} ranks above {selected}, the best tag that {policy} can select now, and nothing goes backwards; \
                  the field stays until {current} or a better tag is listed, a person changes it, {current} is excluded, or \
                  `allowDowngrade: true` is set"
+            ),
+            Self::Equal { policy, current, selected } => write!(
+                f,
+                "{current} and {selected} rank equal for {policy}, and the one in use stays until a better tag is listed, a person \
+                 changes it, or {current} is excluded"
             ),
             Self::Reverted { policy, wanted, commit, author, time } => {
                 write!(

@@ -38,7 +38,11 @@ impl Guards<'_> {
         let mut holds: BTreeMap<usize, Hold> =
             markers().filter_map(|(index, marker)| Some((index, self.held.get(marker.policy())?.clone()))).collect();
         for (index, hold) in guard::downgrades(&file.scan, selections, &policy) {
-            holds.entry(index).or_insert(hold);
+            match hold {
+                // Whoever holds a policy by hand does not hold back what is no update.
+                Hold::Equal { .. } => _ = holds.insert(index, hold),
+                _ => _ = holds.entry(index).or_insert(hold),
+            }
         }
         if self.fields.keys().any(|(path, _)| *path == file.path) {
             for (index, identity) in Identity::all(&file.scan).into_iter().enumerate() {

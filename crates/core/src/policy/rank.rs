@@ -1,6 +1,7 @@
 //! The three orders: what a value must be, and which of two is preferred.
 
 use std::cmp::Ordering;
+use std::collections::{HashMap, hash_map};
 
 use gotext::version::{Range, VersionRef};
 
@@ -21,8 +22,22 @@ pub(super) trait Rank {
     /// Why [`Rank::key`] or [`Rank::admits`] refused the value.
     fn reason(&self, value: &str) -> Reason;
 
-    /// Which of two values is preferred: the greater.
+    /// Which of two values is preferred: the greater. Equal where neither is better than the other.
     fn compare(&self, left: (&Self::Key<'_>, &str), right: (&Self::Key<'_>, &str)) -> Ordering;
+
+    /// Which of several tags is preferred whose values are equal.
+    fn ties(&self) -> Ties {
+        Ties::Greatest
+    }
+}
+
+/// Which of several tags is preferred, none of which is better than the others.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ties {
+    /// The byte-greatest: most often the one that was made last.
+    Greatest,
+    /// The byte-smallest, as Flux has it for numbers.
+    Smallest,
 }
 
 /// The highest version in a range.
@@ -52,13 +67,14 @@ impl Rank for ByVersion<'_> {
     }
 
     fn compare(&self, left: (&VersionRef<'_>, &str), right: (&VersionRef<'_>, &str)) -> Ordering {
-        left.0.cmp_precedence(*right.0).then_with(|| left.1.cmp(right.1))
+        left.0.cmp_precedence(*right.0)
     }
 }
 
 /// The greatest or smallest number.
 pub(super) struct ByNumber {
     pub(super) direction: Direction,
+    pub(super) ties: Ties,
 }
 
 impl Rank for ByNumber {
@@ -81,7 +97,11 @@ impl Rank for ByNumber {
     }
 
     fn compare(&self, left: (&Number<'_>, &str), right: (&Number<'_>, &str)) -> Ordering {
-        directed(self.direction, left.0.cmp(right.0)).then_with(|| right.1.cmp(left.1))
+        directed(self.direction, left.0.cmp(right.0))
+    }
+
+    fn ties(&self) -> Ties {
+        self.ties
     }
 }
 
@@ -126,12 +146,16 @@ struct Entry<'t, 'v, K> {
 }
 
 impl<'t, 'v, K> Entry<'t, 'v, K> {
-    /// Compares by rank, then by tag: of equal values the byte-smallest tag is preferred.
+    /// Compares by rank, then by tag.
     fn compare<R>(&self, other: &Self, rank: &R) -> Ordering
     where
         R: Rank<Key<'v> = K>,
     {
-        rank.compare((&self.key, self.value), (&other.key, other.value)).then_with(|| other.tag.cmp(self.tag))
+        let by_tag = || match rank.ties() {
+            Ties::Greatest => self.tag.cmp(other.tag),
+            Ties::Smallest => other.tag.cmp(self.tag),
+        };
+        rank.compare((&self.key, self.value), (&other.key, other.value)).then_with(by_tag)
     }
 }
 
@@ -194,14 +218,25 @@ pub(super) fn sorted<'t, R: Rank>(
     }
     entries.sort_by(|left, right| right.compare(left, rank));
     let mut candidates: Vec<Candidate<'t>> = Vec::with_capacity(entries.len());
+    let mut tag_of_value: HashMap<&str, &str> = HashMap::with_capacity(entries.len());
     for entry in entries {
-        match candidates.last() {
-            Some(better) if better.value == entry.value => {
-                let reason = Reason::Collides { with: better.tag.to_owned() };
+        match tag_of_value.entry(entry.value) {
+            hash_map::Entry::Occupied(better) => {
+                let reason = Reason::Collides { with: (*better.get()).to_owned() };
                 rejected.push(Rejection { tag: entry.tag, reason });
             }
-            _ => candidates.push(Candidate { tag: entry.tag, value: entry.value.to_owned() }),
+            hash_map::Entry::Vacant(place) => {
+                place.insert(entry.tag);
+                candidates.push(Candidate { tag: entry.tag, value: entry.value.to_owned() });
+            }
         }
     }
     candidates
+}
+
+/// How two values rank that may be selected; nothing if one may not.
+pub(super) fn compare<R: Rank>(rank: &R, first: &str, second: &str) -> Option<Ordering> {
+    let first_key = rank.key(first).filter(|key| rank.admits(key))?;
+    let second_key = rank.key(second).filter(|key| rank.admits(key))?;
+    Some(rank.compare((&first_key, first), (&second_key, second)))
 }

@@ -9,7 +9,12 @@ use serde_json::Value;
 use super::{Direction, Filter, Order, Policy, Reason};
 
 /// The rules by which this project differs from Flux on purpose. A case that differs names its rule.
-const DIFFERENCES: &[&str] = &["no-number-is-passed-over", "ties-after-a-filter-are-broken", "numbers-are-exact"];
+const DIFFERENCES: &[&str] = &[
+    "no-number-is-passed-over",
+    "ties-after-a-filter-are-broken",
+    "the-greatest-tag-stands-for-a-value",
+    "numbers-are-exact",
+];
 
 fn fixture(name: &str) -> Value {
     let path = format!("{}/../../fixtures/policies/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -101,10 +106,38 @@ fn policies_select_what_our_own_cases_say() {
 }
 
 #[test]
-fn a_policy_prefers_one_of_two_that_it_could_select() {
-    let policy = Policy { filter: None, order: Order::Semver(Range::parse("1.x").unwrap()) };
-    assert!(policy.prefers("1.2.0", "1.1.0") && policy.prefers("v1.1.0", "1.1.0"));
-    assert!(!policy.prefers("2.0.0", "1.1.0") && !policy.prefers("1.1.0", "1.1.0"));
+fn two_tags_rank_by_what_the_policy_compares() {
+    use std::cmp::Ordering::{Equal, Greater, Less};
+    let check = |policy: &str, arg: &str, filter: Option<(&str, &str)>, first: &str, second: &str, expect| {
+        let filter = filter.map(|(pattern, extract)| serde_json::json!({"pattern": pattern, "extract": extract}));
+        let mut case = serde_json::json!({"policy": policy, "arg": arg});
+        case.as_object_mut().unwrap().extend(filter.map(|filter| ("filterTags".to_owned(), filter)));
+        let policy = self::policy(&case).unwrap();
+        assert_eq!(policy.compare(first, second), expect, "{case} {first} {second}");
+        let back = expect.map(std::cmp::Ordering::reverse);
+        assert_eq!(policy.compare(second, first), back, "{case} {second} {first}");
+    };
+    check("semver", "1.x", None, "1.2.0", "1.1.0", Some(Greater));
+    check("semver", "1.x", None, "v1.1.0", "1.1.0", Some(Equal));
+    check("semver", "1.x", None, "01.1.00", "1.1.0", Some(Equal));
+    check("semver", "1.x", None, "1.1.0", "1.1.0", Some(Equal));
+    check("semver", "1.x", None, "2.0.0", "1.1.0", None);
+    check("semver", ">=1.0.0-0", None, "1.1.0-rc.1", "1.1.0-rc.01", None);
+    let build = Some((r"^(\d+\.\d+\.\d+)_(.*)$", "$1+$2"));
+    check("semver", "1.x", build, "1.1.0_a", "1.1.0_b", Some(Equal));
+    check("semver", "1.x", build, "1.1.0_a", "1.1.1_a", Some(Less));
+    check("semver", "1.x", build, "1.1.0_a", "1.1.1", None);
+    check("numerical", "asc", None, "10", "9", Some(Greater));
+    check("numerical", "desc", None, "10", "9", Some(Less));
+    check("numerical", "desc", None, "010", "1e1", Some(Equal));
+    check("numerical", "asc", None, "10", "x", None);
+    let number = Some((r"^(?P<n>\d+)-", "$n"));
+    check("numerical", "asc", number, "7-a", "07-b", Some(Equal));
+    check("alphabetical", "asc", None, "b", "a", Some(Greater));
+    check("alphabetical", "desc", None, "b", "a", Some(Less));
+    let text = Some((r"^(?P<t>[a-z]+)", "$t"));
+    check("alphabetical", "desc", text, "a1", "a2", Some(Equal));
+    check("alphabetical", "desc", text, "a1", "2", None);
 }
 
 #[test]
