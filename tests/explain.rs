@@ -373,7 +373,10 @@ async fn guards_are_explained() {
                     b: 6.1.1 # {\"$imagepolicy\": \"default:app:tag\"}\n\
                     c: 6.4.0 # {\"$imagepolicy\": \"default:app:tag\"}\n\
                     d: 6.0.0 # {\"$imagepolicy\": \"rarely:app:tag\"}\n\
-                    e: 6.1.1 # {\"$imagepolicy\": \"rarely:app:tag\"}\n";
+                    e: 6.1.1 # {\"$imagepolicy\": \"rarely:app:tag\"}\n\
+                    f: 6.0.0@sha256:DIGEST # {\"$imagepolicy\": \"default:app:tag\"}\n\
+                    g: ${TAG} # {\"$imagepolicy\": \"default:app:tag\"}\n";
+    let manifest = &manifest.replace("DIGEST", &"1f7eaeb0".repeat(8));
     scene.write("work/apps/a.yaml", manifest);
     let said = scene.run(&["explain", "default:app", "work"]);
     let expect = r"
@@ -386,7 +389,11 @@ async fn guards_are_explained() {
         apps/a.yaml:2:4: 6.1.1 -> 6.1.0 (default:app:tag)\n  \
         apps/a.yaml:3:4: 6.4.0 stays (default:app:tag): 6.4.0 ranks above 6.1.0, the best tag that default:app can select \
         now, and nothing goes backwards; the field stays until 6.4.0 or a better tag is listed, a person changes it, 6.4.0 \
-        is excluded, or `allowDowngrade: true` is set\n";
+        is excluded, or `allowDowngrade: true` is set\n  \
+        apps/a.yaml:6:4: 6.0.0@sha256:1f7eaeb01f7eaeb01f7eaeb01f7eaeb01f7eaeb01f7eaeb01f7eaeb01f7eaeb0 stays \
+        (default:app:tag): the value is pinned to a digest, and the selection of policy \"default:app\" has none; the field stays\n  \
+        apps/a.yaml:7:4: ${TAG} stays (default:app:tag): the value has the variable ${TAG}, which is never written over; the \
+        field stays\n";
     assert!(said.out.ends_with(expect), "{}", said.out);
     let one = scene.run(&["explain", "default:app", "--tag", "6.1.1"]);
     check(&one, 0, "6.1.1 is not selected: excluded by 6.1.1 of the policy\n");
@@ -403,7 +410,7 @@ async fn guards_are_explained() {
     let json = scene.run(&["explain", "default:app", "work", "--output", "json"]).out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let holds: Vec<_> = json["places"][0]["fields"].as_array().unwrap().iter().map(|field| &field["hold"]).collect();
-    assert_eq!(holds, ["", "", "downgrade"]);
+    assert_eq!(holds, ["", "", "downgrade", "", ""]);
     assert_eq!((&json["dropped"][2]["cause"], &json["dropped"][2]["pattern"]), (&"denied".into(), &"6.1.1".into()));
 }
 

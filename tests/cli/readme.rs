@@ -344,6 +344,14 @@ fn every_difference_from_flux_is_true() {
                 let (run, after) = set(before);
                 assert!(after == before && run.stderr.contains("TW009"), "{run:?}");
             }
+            "a tag, name or image that is pinned to a digest, or a variable, is written over" => {
+                let pinned = format!("a: app:1@sha256:{} {MARKER}\n", "0".repeat(64));
+                for (before, code) in [(pinned, "TW025"), (format!("a: app:${{TAG}} {MARKER}\n"), "TW024")] {
+                    let (run, after) = set(&before);
+                    assert!(after == before && run.stderr.contains(code), "{run:?}");
+                }
+                assert_eq!(set(&format!("a: app:${{TAG:-1}} {MARKER}\n")).1, format!("a: app:${{TAG:-2}} {MARKER}\n"));
+            }
             "`tag: 1.0` becomes `tag: !!float 1.2.3`" => {
                 assert_eq!(set(&format!("image: 1.0 {MARKER}\n")).1, format!("image: app:2 {MARKER}\n"));
             }

@@ -515,6 +515,37 @@ warning: 6-suffix.yaml:1:6: TW002 the marker "default:app:Tag" must end in :tag,
 }
 
 #[test]
+fn pins_and_variables_never_vanish() {
+    let world = World::new();
+    let digest = format!("sha256:{}", "1f7eaeb0".repeat(8));
+    let text = format!(
+        "tag: 1.9.0@{digest} # {{\"$imagepolicy\": \"default:app:tag\"}}\n\
+         image: app:1.9.0@{digest} # {{\"$imagepolicy\": \"default:app\"}}\n\
+         variable: app:${{TAG}} # {{\"$imagepolicy\": \"default:app\"}}\n\
+         default: app:${{TAG:-1.9.0}} # {{\"$imagepolicy\": \"default:app\"}}\n"
+    );
+    world.write("dir/app.yaml", &text);
+    insta::assert_snapshot!(world.run(["set", "dir", SELECT, "--check"]).text(), @r#"
+exit 3
+-- stdout
+app.yaml:4: app:${TAG:-1.9.0} -> app:${TAG:-1.10} (default:app)
+-- stderr
+warning: app.yaml:1:6: TW025 the value is pinned to a digest, and the selection of policy "default:app" has none; the field stays
+warning: app.yaml:2:8: TW025 the value is pinned to a digest, and the selection of policy "default:app" has none; the field stays
+warning: app.yaml:3:11: TW024 the value has the variable ${TAG}, which is never written over; the field stays
+"#);
+    let json = world.run(["set", "dir", SELECT, "--check", "--output", "json"]).json();
+    let codes: Vec<&Value> = list(&json["diagnostics"]).iter().map(|it| &it["code"]).collect();
+    assert_eq!(codes, ["TW025", "TW025", "TW024"]);
+
+    let new = format!("sha256:{}", "ab".repeat(32));
+    let select = format!("--image=default:app=app:1.10@{new}");
+    world.run(["set", "dir", &select]);
+    let expect = text.replace(&format!("1.9.0@{digest}"), &format!("1.10@{new}"));
+    assert_eq!(world.read("dir/app.yaml"), expect.replace(":-1.9.0}", &format!(":-1.10@{new}}}")));
+}
+
+#[test]
 fn names_of_files_cannot_talk_to_the_terminal() {
     let world = World::new();
     world.write("dir/\u{1b}[31mred.yaml", APP);

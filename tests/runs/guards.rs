@@ -75,6 +75,36 @@ async fn a_list_that_lost_the_tag_in_use_is_doubted_and_then_nothing_goes_backwa
 }
 
 #[tokio::test]
+async fn a_tag_with_its_digest_behind_it_is_guarded_as_a_tag_is() {
+    let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
+    let pinned = |tag: &str, digest: &str| {
+        format!("tag: {tag}@sha256:{} # {{\"$imagepolicy\": \"default:app:tag\"}}\n", digest.repeat(64))
+    };
+    let state = |report: &Report| {
+        let automation = &report.automations[0];
+        let holds: Vec<&str> = automation.holds.iter().map(|held| held.hold.code()).collect();
+        let findings: Vec<&str> = automation.diagnostics.iter().map(|it| it.code.as_str()).collect();
+        (automation.outcome.as_str(), holds.join(" "), findings.join(" "))
+    };
+    let none = String::new;
+    let without = bot.configuration(STABLE);
+    let with = bot.configuration(&format!("digestReflectionPolicy: IfNotPresent, {STABLE}"));
+    bot.somebody_writes(&pinned("1.2.0", "a"), "Pin it");
+    assert_eq!(state(&bot.once(&without).await), ("held", "downgrade".to_owned(), "TW025".to_owned()));
+    assert_eq!(state(&bot.once(&with).await), ("held", "downgrade".to_owned(), none()));
+    bot.somebody_writes(&pinned("1.0.0", "b"), "Pin an older one");
+    assert_eq!(state(&bot.once(&without).await), ("unchanged", none(), "TW025".to_owned()));
+    assert_eq!(bot.remote.show("main:app.yaml"), pinned("1.0.0", "b"));
+    // The digest that is there is the one to keep.
+    bot.somebody_writes(&pinned("1.1.0", "c"), "Pin the one that is selected");
+    assert_eq!(state(&bot.once(&with).await), ("unchanged", none(), none()));
+    bot.somebody_writes(&pinned("1.0.0", "b"), "Pin an older one again");
+    assert_eq!(state(&bot.once(&with).await).0, "pushed");
+    let text = bot.remote.show("main:app.yaml");
+    assert!(text.starts_with("tag: 1.1.0@sha256:") && text.ends_with("tag\"}\n"), "{text}");
+}
+
+#[tokio::test]
 async fn whoever_means_it_goes_backwards() {
     let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
     bot.commit("1.2.0");

@@ -104,6 +104,12 @@ pub enum Code {
     UnmarkedImage,
     /// TW022: the file with the marker is in no automation's paths.
     NotRead,
+    /// TW024: the marked value has a variable without a default that could be updated.
+    Variable,
+    /// TW025: the marked value is pinned to a digest, and the selection has none.
+    PinnedValue,
+    /// TW026: a digest without a marker stands beside a marked tag.
+    UnmarkedDigest,
     /// TW030: markers in embedded YAML, which nobody asked to be edited. A note.
     EmbeddedOff,
     /// TW031: markers in embedded YAML that cannot be edited.
@@ -137,6 +143,9 @@ impl Code {
             Self::NoEffect => "TW020",
             Self::UnmarkedImage => "TW021",
             Self::NotRead => "TW022",
+            Self::Variable => "TW024",
+            Self::PinnedValue => "TW025",
+            Self::UnmarkedDigest => "TW026",
             Self::EmbeddedOff => "TW030",
             Self::EmbeddedUnsupported => "TW031",
         }

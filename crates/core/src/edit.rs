@@ -24,14 +24,15 @@ use yamlspan::verify::{self, Expected, Refusal};
 
 use crate::change::{Change, Code, Diagnostic};
 use crate::edit::piece::{EmbeddedEdit, Piece};
-use crate::edit::value::Absent;
-use crate::marker::{self, Marker, Scan};
+use crate::edit::value::Kept;
+use crate::marker::{self, Field, Marker, Scan};
 
 pub(crate) mod advice;
 mod piece;
 #[cfg(test)]
 mod tests;
 pub(crate) mod value;
+pub(crate) mod variables;
 
 /// The outcome of a policy, as the editor needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +108,9 @@ pub struct Edited {
     pub changed: Vec<usize>,
     /// The fields that were to be left alone and would have another value: the indices of their markers, and the values.
     pub held: Vec<(usize, String)>,
+    /// The fields that stay because they are pinned to a digest, which the selection lacks: the indices of their markers, and
+    /// the values without it.
+    pub pinned: Vec<(usize, String)>,
     /// The markers that were passed over, in the order of the text; `file` is empty. Those of the scan are not
     /// repeated.
     pub diagnostics: Vec<Diagnostic>,
@@ -126,7 +130,7 @@ pub fn apply(bytes: &[u8], scan: &Scan, selections: &Selections) -> Edited {
 #[must_use]
 pub fn apply_unless(bytes: &[u8], scan: &Scan, selections: &Selections, is_held: impl Fn(usize) -> bool) -> Edited {
     let mut edited = Edited::default();
-    let mut fields = fields(scan, selections, &mut edited.diagnostics);
+    let mut fields = fields(scan, selections, &mut edited);
     for (index, field) in fields.iter_mut().enumerate().filter(|(index, _)| is_held(*index)) {
         edited.held.extend(field.new.take().map(|new| (index, new)));
     }
@@ -158,21 +162,63 @@ impl MarkedField<'_> {
     }
 }
 
-/// All marked fields; why some are passed over goes to `diagnostics`.
-fn fields<'s>(scan: &'s Scan, selections: &Selections, diagnostics: &mut Vec<Diagnostic>) -> Vec<MarkedField<'s>> {
+/// All marked fields; why some are passed over goes to `edited`.
+fn fields<'s>(scan: &'s Scan, selections: &Selections, edited: &mut Edited) -> Vec<MarkedField<'s>> {
     let mut advice = advice::Advice::new(selections);
-    let mut field = |marker: &'s Marker| {
-        let new = match new_value(marker, selections, &mut advice) {
-            Ok(value) => Some(value).filter(|value| *value != marker.value),
-            Err(Passed::Elsewhere) => None,
-            Err(Passed::With(code, message)) => {
-                diagnostics.push(diagnostic(marker, code, message));
-                None
+    let wanted: Vec<Result<String, Passed>> =
+        scan.markers.iter().map(|marker| new_value(marker, selections, &mut advice)).collect();
+    let stuck = stuck(scan, &wanted);
+    let mut field = |(index, (marker, wanted)): (usize, (&'s Marker, Result<String, Passed>))| {
+        let beside = stuck.get(&Parts::of(marker)).filter(|_| marker.field != Field::Image);
+        let (new, passed) = match (wanted, beside) {
+            (Ok(value), _) if value == marker.value => (None, None),
+            (Ok(_), Some(kept)) => (None, Some((kept.code(), kept.beside(marker.policy())))),
+            (Ok(value), None) => (Some(value), None),
+            (Err(Passed::Elsewhere), _) => (None, None),
+            (Err(Passed::With(code, message)), _) => (None, Some((code, message))),
+            (Err(Passed::Kept(kept)), _) => {
+                let passed = (kept.code(), kept.sentence(marker.policy()));
+                if let Kept::Pinned(wanted) = kept {
+                    edited.pinned.push((index, wanted));
+                }
+                (None, Some(passed))
             }
         };
+        edited.diagnostics.extend(passed.map(|(code, message)| diagnostic(marker, code, message)));
         MarkedField { marker, new }
     };
-    scan.markers.iter().map(&mut field).collect()
+    scan.markers.iter().zip(wanted).enumerate().map(&mut field).collect()
+}
+
+/// What makes two fields parts of one image: the mapping that both are in, and their policy.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Parts<'s> {
+    document: usize,
+    embedded: Option<usize>,
+    mapping: Option<usize>,
+    policy: &'s str,
+}
+
+impl<'s> Parts<'s> {
+    fn of(marker: &'s Marker) -> Self {
+        let scalar = &marker.scalar;
+        let (document, embedded, mapping) = (scalar.document, scalar.embedded, scalar.mapping);
+        Self { document, embedded, mapping, policy: marker.policy() }
+    }
+}
+
+/// The images of which a part cannot be written, so that the others have to stay, too: a tag without the digest that belongs
+/// to it would run something else than it says.
+fn stuck<'s>(scan: &'s Scan, wanted: &[Result<String, Passed>]) -> BTreeMap<Parts<'s>, Kept> {
+    let mut stuck = BTreeMap::new();
+    for (marker, wanted) in scan.markers.iter().zip(wanted).filter(|(marker, _)| marker.field != Field::Image) {
+        if let Err(Passed::Kept(kept)) = wanted
+            && kept.holds_others(marker)
+        {
+            stuck.entry(Parts::of(marker)).or_insert_with(|| kept.clone());
+        }
+    }
+    stuck
 }
 
 /// Why a marker is passed over.
@@ -181,6 +227,8 @@ enum Passed {
     Elsewhere,
     /// With this finding.
     With(Code, String),
+    /// Its value cannot be what is selected.
+    Kept(Kept),
 }
 
 fn new_value(marker: &Marker, selections: &Selections, advice: &mut advice::Advice<'_>) -> Result<String, Passed> {
@@ -191,16 +239,7 @@ fn new_value(marker: &Marker, selections: &Selections, advice: &mut advice::Advi
         Some(Selection::NoSelection(reason)) => {
             Err(Passed::With(Code::NoSelection, format!("policy {policy:?} has no selection: {reason}")))
         }
-        Some(Selection::Selected(reference)) => value::of(marker, reference).map_err(|absent| match absent {
-            Absent::Tag => Passed::With(
-                Code::NoSelection,
-                format!("the selection of policy {policy:?} has no tag; the field stays"),
-            ),
-            Absent::Digest => Passed::With(
-                Code::NoDigest,
-                format!("the selection of policy {policy:?} has no digest; the field stays"),
-            ),
-        }),
+        Some(Selection::Selected(reference)) => value::of(marker, reference).map_err(Passed::Kept),
     }
 }
 

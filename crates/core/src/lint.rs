@@ -24,6 +24,7 @@
 //! assert_eq!(finding.hint.as_deref(), Some("write `default:app:tag`"));
 //! ```
 
+mod digests;
 mod field;
 mod mention;
 mod message;
@@ -161,6 +162,8 @@ fn file_into(file: &MarkedFile, scopes: Option<&mut Scopes<'_>>, checked: &mut C
     checked.findings.extend(marked.scanned());
     checked.findings.extend(mention::almost_markers(&marked));
     checked.findings.extend(siblings::disagreements(&marked));
+    checked.findings.extend(digests::left_behind(&marked));
+    checked.findings.extend(field::variables(&marked));
     match scope {
         None => trial::edit(&marked, None, checked),
         Some((scope, scopes)) if scope.is_empty() => {

@@ -30,12 +30,14 @@ use crate::change::{Code, Diagnostic};
 use crate::marker::embedded::Block;
 use crate::marker::object::Object;
 use crate::marker::reader::Reader;
+use crate::marker::registry::Beside;
 
 pub(crate) mod embedded;
 pub(crate) mod grammar;
 pub mod kept;
 pub(crate) mod object;
 mod reader;
+pub(crate) mod registry;
 
 pub use self::embedded::Embedded;
 
@@ -147,6 +149,10 @@ pub(crate) struct MarkedScalar {
     pub(crate) object: usize,
     /// In embedded YAML, the index in [`Scan::blocks`].
     pub(crate) embedded: Option<usize>,
+    /// The number of the mapping that it is in, or of the list of parameters whose value it is; in embedded YAML, of that.
+    pub(crate) mapping: Option<usize>,
+    /// Of a name, the registry that stands under a key of its own.
+    pub(crate) registry: Option<Beside>,
     namespace_length: usize,
     policy_length: usize,
 }

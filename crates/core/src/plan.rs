@@ -12,7 +12,7 @@ use image::{Digest, Reference};
 
 use crate::automation::Automation;
 use crate::change::{Change, Code, Diagnostic};
-use crate::edit::{self, Selection, Selections};
+use crate::edit::{self, Selection, Selections, value};
 use crate::guard::{Held, Hold};
 use crate::marker::{self, Embedded, Field, Marker, Scan};
 use crate::message::{self, Facts};
@@ -104,7 +104,12 @@ pub fn guarded<'f>(
     for file in files {
         let mut holds = guards.of(file, selections, &policies);
         let edited = edit::apply_unless(&file.bytes, &file.scan, selections, |index| holds.contains_key(&index));
-        plan.holds.extend(edited.held.into_iter().filter_map(|(index, wanted)| {
+        let backwards = |(index, _): &(usize, String)| matches!(holds.get(index), Some(Hold::Downgrade { .. }));
+        // What is pinned and would go backwards besides is held, too.
+        let pinned: Vec<_> = edited.pinned.into_iter().filter(backwards).collect();
+        let mut kept: Vec<_> = edited.held.into_iter().chain(pinned).collect();
+        kept.sort_by_key(|(index, _)| *index);
+        plan.holds.extend(kept.into_iter().filter_map(|(index, wanted)| {
             let hold = holds.remove(&index).filter(|hold| !matches!(hold, Hold::Equal { .. }))?;
             Some(held(&file.path, &file.scan.markers[index], wanted, hold))
         }));
@@ -205,7 +210,7 @@ fn relative(base: &str, path: &str) -> String {
 /// Returns the digest that marked fields already hold for a selected tag, if they agree on one.
 ///
 /// This is what `digestReflectionPolicy: IfNotPresent` keeps without a store: a field `name:tag@digest` with the selected
-/// tag, or fields `tag` and `digest` of one policy in one file where every tag is the selected one.
+/// tag, or fields `tag` and `digest`, or `tag@digest`, of one policy in one file where every tag is the selected one.
 #[must_use]
 pub fn held_digest<'f>(
     files: impl IntoIterator<Item = &'f MarkedFile>,
@@ -217,18 +222,23 @@ pub fn held_digest<'f>(
         let mut tags_agree = true;
         let mut separate = BTreeSet::new();
         for marker in file.scan.markers.iter().filter(|marker| marker.policy() == policy) {
+            let held = value::current(marker).unwrap_or_default();
             match marker.field {
-                // Argo CD's `name=image:tag`: the image is what follows the last `=`.
-                Field::Image => match Reference::parse(marker.value.rsplit('=').next().unwrap_or_default()) {
-                    Ok(held) if held.tag == selected.tag && held.repository == selected.repository => {
+                Field::Image => match held.repository {
+                    Some(repository)
+                        if held.tag == selected.tag && value::is_same(&repository, &selected.repository) =>
+                    {
                         digests.insert(held.digest?);
                     }
                     _ => return None,
                 },
                 Field::Digest => {
-                    separate.insert(Digest::parse(&marker.value).ok()?);
+                    separate.insert(held.digest?);
                 }
-                Field::Tag => tags_agree &= selected.tag.as_ref().is_some_and(|tag| tag.as_str() == marker.value),
+                Field::Tag => {
+                    tags_agree &= held.tag == selected.tag;
+                    separate.extend(held.digest);
+                }
                 Field::Name => {}
             }
         }

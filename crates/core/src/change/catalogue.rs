@@ -27,7 +27,7 @@ impl Severity {
 
 impl Code {
     /// Every code, in the order of its number.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::UnknownPolicy,
         Self::UnknownField,
         Self::MalformedMarker,
@@ -50,6 +50,9 @@ impl Code {
         Self::NoEffect,
         Self::UnmarkedImage,
         Self::NotRead,
+        Self::Variable,
+        Self::PinnedValue,
+        Self::UnmarkedDigest,
         Self::EmbeddedOff,
         Self::EmbeddedUnsupported,
     ];
@@ -101,6 +104,11 @@ impl Code {
             Self::NoEffect => ("NoEffect", Warning, "a field of the configuration has no effect"),
             Self::UnmarkedImage => ("UnmarkedImage", Note, "an image has no marker"),
             Self::NotRead => ("NotRead", Warning, "a marked file is in no automation's paths"),
+            Self::Variable => ("Variable", Warning, "a marked value has a variable that cannot be updated"),
+            Self::PinnedValue => {
+                ("PinnedValue", Warning, "a marked value is pinned to a digest, and its policy gives none")
+            }
+            Self::UnmarkedDigest => ("UnmarkedDigest", Warning, "a digest without a marker stands beside a marked tag"),
             Self::EmbeddedOff => ("EmbeddedOff", Note, "markers in embedded YAML, which nobody asked to be edited"),
             Self::EmbeddedUnsupported => {
                 ("EmbeddedUnsupported", Error, "markers in embedded YAML that cannot be edited")

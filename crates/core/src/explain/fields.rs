@@ -66,7 +66,9 @@ pub fn fields<'f>(
         let edited = edit::apply_unless(&file.bytes, &file.scan, &selections, |index| holds.contains_key(&index));
         for (index, marker) in file.scan.markers.iter().enumerate().filter(|(_, marker)| marker.policy() == policy) {
             let mut field = field(&file.path, marker, index, &edited);
-            if let Some((_, wanted)) = edited.held.iter().find(|(held, _)| *held == index)
+            let backwards = matches!(holds.get(&index), Some(Hold::Downgrade { .. }));
+            let pinned = edited.pinned.iter().filter(|_| backwards);
+            if let Some((_, wanted)) = edited.held.iter().chain(pinned).find(|(held, _)| *held == index)
                 && let Some(hold) = holds.remove(&index)
             {
                 field = Field { new: Some(wanted.clone()), why: Some(hold.to_string()), hold: Some(hold), ..field };

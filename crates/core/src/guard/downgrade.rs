@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use image::{Reference, Repository, is_tag};
+use image::{Reference, Repository};
 
 use super::Hold;
 use crate::automation::ImagePolicy;
@@ -38,18 +38,13 @@ pub fn is_step_back(policy: &ImagePolicy, marker: &Marker, before: &str, after: 
     tag(before).zip(tag(after)).is_some_and(|(before, after)| policy.policy.prefers(&before, &after))
 }
 
-/// The tag in a value of a field, if it is one of this repository.
+/// The tag in a value of a field, if it is one of this repository. What stands around it (a digest, a scheme, a variable of
+/// which it is the default) has no rank.
 #[must_use]
 pub fn tag_of(marker: &Marker, value: &str, repository: &Repository) -> Option<String> {
-    match marker.field {
-        Field::Image => {
-            let image = Reference::parse(value.get(value::kept_prefix(marker).len()..)?).ok()?;
-            let is_same = image.repository.canonical() == repository.canonical();
-            image.tag.filter(|_| is_same).map(|tag| tag.as_str().to_owned())
-        }
-        Field::Tag => is_tag(value).then(|| value.to_owned()),
-        Field::Name | Field::Digest => None,
-    }
+    let current = value::read(marker, value).ok()?;
+    let is_other = current.repository.is_some_and(|it| !value::is_same(&it, repository));
+    current.tag.filter(|_| !is_other).map(|tag| tag.as_str().to_owned())
 }
 
 /// Decides for all marked fields of a file; returns indices of [`Scan::markers`] with what holds them.
@@ -79,9 +74,10 @@ pub fn downgrades<'p>(
 /// The policies that have a field in this file with the name of another repository than they select from.
 fn moved<'s>(scan: &'s Scan, selections: &Selections) -> BTreeSet<&'s str> {
     let is_moved = |marker: &&Marker| match selections.get(marker.policy()) {
-        Some(Selection::Selected(selected)) => {
-            let current = Reference::parse(&marker.value).map(|current| current.repository.canonical());
-            marker.field == Field::Name && current.ok() != Some(selected.repository.canonical())
+        Some(Selection::Selected(selected)) if marker.field == Field::Name => {
+            let changes = value::of(marker, selected).is_ok_and(|name| name != marker.value);
+            let repository = value::current(marker).ok().and_then(|current| current.repository);
+            changes && !repository.is_some_and(|it| value::is_same(&it, &selected.repository))
         }
         _ => false,
     };

@@ -7,7 +7,7 @@ use super::text::MarkedText;
 use super::{Checked, Finding};
 use crate::automation::{DigestReflection, ImagePolicy};
 use crate::change::Code;
-use crate::edit::value;
+use crate::edit::value::{self, Current, Kept, Unread};
 use crate::marker::{Field, Marker};
 
 /// Checks every marked field of a file.
@@ -43,20 +43,24 @@ fn known(marked: &MarkedText<'_>, marker: &Marker, policy: &ImagePolicy, checked
         checked.findings.push(finding.hint("set `digestReflectionPolicy: IfNotPresent` in the policy"));
     }
     match read(marker) {
-        Ok(None) => {}
-        Ok(Some(Value { repository, tag })) => {
-            let strange = repository.filter(|it| it.canonical() != policy.repository.image.canonical());
+        Ok(current) => {
+            if current.pinned && marker.field != Field::Digest && !can_pin(marker, policy) {
+                checked.findings.push(pinned(marked, marker));
+            }
+            let strange = current.repository.filter(|it| is_strange(marker, it, policy));
             if let Some(repository) = strange {
                 checked.findings.push(other_image(marked, marker, &repository, policy));
             }
-            if let Some(tag) = tag {
+            if let Some(tag) = current.tag {
                 let reason = refused(policy, tag.as_str());
                 checked.usage.show(name, tag.as_str(), reason.is_none());
                 checked.findings.extend(reason.map(|reason| never_chosen(marked, marker, tag.as_str(), &reason)));
             }
         }
-        Err(noun) => {
-            let message = format!("this is no {noun} that OCI allows: {:?}", marker.value);
+        // That is said of every field, whether its policy is known or not.
+        Err(Unread::Variable(_)) => {}
+        Err(Unread::Malformed) => {
+            let message = format!("this is no {} that OCI allows: {:?}", noun(marker.field), marker.value);
             let finding = Finding::new(Code::InvalidReference, marked.value(marker), message);
             checked.findings.push(finding.hint("the next update writes over it"));
         }
@@ -71,32 +75,58 @@ pub(super) fn suspended(policy: &ImagePolicy) -> Option<String> {
     policy.repository.suspended.then(|| format!("its image repository {}", policy.repository.id))
 }
 
-/// What a marked value says, as far as it is known.
-struct Value {
-    repository: Option<Repository>,
-    tag: Option<Tag>,
+/// Reads a marked value by its field. An empty one says nothing, because some write it to be filled in.
+fn read(marker: &Marker) -> Result<Current, Unread> {
+    if marker.value.is_empty() { Ok(Current::default()) } else { value::current(marker) }
 }
 
-/// Reads a marked value by its field, or says what it should be. An empty one says nothing, because some write it to be
-/// filled in.
-fn read(marker: &Marker) -> Result<Option<Value>, &'static str> {
-    if marker.value.is_empty() {
-        return Ok(None);
+fn noun(field: Field) -> &'static str {
+    match field {
+        Field::Image => "image",
+        Field::Name => "image name",
+        Field::Tag => "tag",
+        Field::Digest => "digest",
     }
-    Ok(Some(match marker.field {
-        Field::Image => {
-            let reference = Reference::parse(&marker.value[value::kept_prefix(marker).len()..]).map_err(|_| "image")?;
-            Value { repository: Some(reference.repository), tag: reference.tag }
-        }
-        Field::Name => {
-            Value { repository: Some(Repository::parse(&marker.value).map_err(|_| "image name")?), tag: None }
-        }
-        Field::Tag => Value { repository: None, tag: Some(Tag::parse(&marker.value).map_err(|_| "tag")?) },
-        Field::Digest => {
-            Digest::parse(&marker.value).map_err(|_| "digest")?;
-            return Ok(None);
-        }
-    }))
+}
+
+/// Whether an update of a pinned value can keep the pin.
+fn can_pin(marker: &Marker, policy: &ImagePolicy) -> bool {
+    let sample = Digest::parse(super::trial::DIGEST).ok().filter(|_| policy.digest != DigestReflection::Never);
+    let tag = Tag::parse(super::trial::TAG).ok();
+    let reference = Reference { repository: policy.repository.image.clone(), tag, digest: sample };
+    !matches!(value::of(marker, &reference), Err(Kept::Pinned(_)))
+}
+
+fn pinned(marked: &MarkedText<'_>, marker: &Marker) -> Finding {
+    let message = format!(
+        "the value is pinned to a digest, and policy {:?} gives none that fits; the field stays",
+        marker.policy()
+    );
+    let finding = Finding::new(Code::PinnedValue, marked.value(marker), message);
+    finding.hint("set `digestReflectionPolicy: IfNotPresent` in the policy, or write the value without its digest")
+}
+
+/// Finds the values with a variable that has no default.
+pub(super) fn variables(marked: &MarkedText<'_>) -> Vec<Finding> {
+    let variable = |marker: &Marker| match value::current(marker) {
+        Err(Unread::Variable(variable)) => Some(has_variable(marked, marker, &variable)),
+        _ => None,
+    };
+    marked.file.scan.markers.iter().filter_map(variable).collect()
+}
+
+fn has_variable(marked: &MarkedText<'_>, marker: &Marker, variable: &str) -> Finding {
+    let message = format!("the value has the variable {variable}, which is never written over; the field stays");
+    let finding = Finding::new(Code::Variable, marked.value(marker), message);
+    finding.hint("give it a default that can be updated, such as `${TAG:-1.4.2}`, or mark the value where it is set")
+}
+
+/// Whether a name is of another repository than the policy's; one that is right without the registry beside it is not.
+fn is_strange(marker: &Marker, repository: &Repository, policy: &ImagePolicy) -> bool {
+    let own = &policy.repository.image;
+    let reference = Reference { repository: own.clone(), tag: None, digest: None };
+    let stays = marker.field == Field::Name && value::of(marker, &reference).is_ok_and(|name| name == marker.value);
+    !stays && !value::is_same(repository, own)
 }
 
 /// Why a policy would never choose a tag; none when it could.

@@ -13,16 +13,16 @@ use super::{Checked, Finding};
 use crate::automation::DigestReflection;
 use crate::change::Code;
 use crate::edit::{self, Selection, Selections, value};
-use crate::marker::{Field, Marker};
+use crate::marker::Marker;
 
 /// A tag where none is in use.
-const TAG: &str = "1.0.1";
+pub(super) const TAG: &str = "1.0.1";
 
 /// A repository where no policy gives one.
 const REPOSITORY: &str = "registry.example.com/image";
 
 /// A digest of the right shape.
-const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+pub(super) const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// Reports an edit that would be refused; remembers what would change.
 pub(super) fn edit(marked: &MarkedText<'_>, scope: Option<&Scope<'_>>, checked: &mut Checked) {
@@ -82,14 +82,8 @@ fn selections(markers: &[Marker], scope: Option<&Scope<'_>>) -> Selections {
 
 /// The tag that a field has.
 fn tag(marker: &Marker) -> Option<String> {
-    match marker.field {
-        Field::Image => {
-            let reference = Reference::parse(&marker.value[value::kept_prefix(marker).len()..]).ok()?;
-            reference.tag.map(|tag| tag.as_str().to_owned())
-        }
-        Field::Tag => Some(marker.value.clone()),
-        Field::Name | Field::Digest => None,
-    }
+    let current = value::current(marker).ok()?;
+    current.tag.map(|tag| tag.as_str().to_owned())
 }
 
 /// A tag with its last number counted up.

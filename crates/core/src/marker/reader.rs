@@ -9,11 +9,12 @@ use yamlspan::lines::{Lines, Position};
 use yamlspan::placement::{Placement, Target};
 use yamlspan::tree::Tree;
 
-use super::{MAX_DIAGNOSTICS, MarkedDocument, MarkedScalar, Marker, Scan, TOKEN, scan_text};
+use super::{Field, MAX_DIAGNOSTICS, MarkedDocument, MarkedScalar, Marker, Scan, TOKEN, scan_text};
 use crate::change::{Code, Diagnostic};
 use crate::marker::embedded::{self, Block, Home, MAX_LEVELS, Permission};
 use crate::marker::grammar::{self, Reading, Setter};
 use crate::marker::object::Objects;
+use crate::marker::registry::Registries;
 
 /// Reads one document of a file.
 pub(super) struct Reader<'s> {
@@ -52,10 +53,16 @@ impl Reader<'_> {
         let objects = Objects::of(&document, &tree);
         let mut marked = Vec::with_capacity(hits.len());
         let first = self.scan.markers.len();
+        let has_names = hits.iter().any(|hit| hit.setter.field == Field::Name);
+        let registries = has_names.then(|| Registries::of(&tree));
         for hit in hits {
-            if let Some(marker) =
-                self.marker(&document.nodes[hit.target.node], objects.owner(&tree, hit.target.node), hit)
-            {
+            let node = hit.target.node;
+            let owner = objects.owner(&tree, node);
+            if let Some(mut marker) = self.marker(&document.nodes[node], owner, hit) {
+                marker.scalar.mapping = mapping(&tree, node);
+                if let (Field::Name, Some(registries), Some(around)) = (marker.field, &registries, tree.around(node)) {
+                    marker.scalar.registry = registries.beside(&tree, around);
+                }
                 marked.push(marker.scalar.ordinal);
                 self.scan.markers.push(marker);
             }
@@ -184,6 +191,8 @@ impl Reader<'_> {
             ordinal: *ordinal,
             object,
             embedded: None,
+            mapping: None,
+            registry: None,
             namespace_length: hit.setter.namespace,
             policy_length: hit.setter.policy,
         };
@@ -216,4 +225,12 @@ impl Reader<'_> {
         let message = message + note;
         self.scan.diagnostics.push(Diagnostic { file: String::new(), line, column, code, message });
     }
+}
+
+/// The mapping around a value, in which the other parts of its image are; of a parameter the list, where each part is an item.
+fn mapping(tree: &Tree<'_>, node: usize) -> Option<usize> {
+    let around = tree.around(node)?;
+    let collection = &tree.collections[around];
+    let is_parameter = collection.key == "parameters" && tree.is_item(collection);
+    if is_parameter { collection.parent } else { Some(around) }
 }
