@@ -103,6 +103,10 @@ pub enum Links {
     Loop,
     /// To a new address each time, with the first page behind it.
     Endless,
+    /// None, though there are more tags; `last` leads to them.
+    Silent,
+    /// None, and `last` is not known; without `n` all tags come.
+    Deaf,
     /// As told, whatever was asked.
     Fixed(String),
 }

@@ -45,7 +45,7 @@
 //! 4. `session` sends what the registry wanted the last time (`habit`); meets its `challenge`, perhaps with a `token` that
 //!    `grant` gets.
 //! 5. `exchange` sends one request and follows redirects, at most 16 requests at once to one host; [`web`] has the connections.
-//! 6. `listing` puts the pages together that `link` leads to; `manifest` finds the digest. `pushed` and `validator` read what
+//! 6. `listing` puts the pages together that `link` leads to, and that `truncation` finds behind a full one; `page` reads each. `manifest` finds the digest. `pushed` and `validator` read what
 //!    some registries add: when tags were pushed, and by what a list is recognised.
 //! 7. `error` says what a failure calls for ([`Error::kind`]), `envelope` what the registry had to say.
 //!
@@ -78,6 +78,7 @@ mod login;
 mod machine;
 mod manifest;
 mod mirror;
+mod page;
 mod poll;
 mod pushed;
 mod retry;
@@ -85,6 +86,7 @@ mod scheme;
 mod session;
 mod settings;
 mod token;
+mod truncation;
 mod validator;
 
 use std::collections::BTreeMap;

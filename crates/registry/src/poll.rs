@@ -150,5 +150,5 @@ enum Origin {
 
 /// Whether a mirror's failure leaves the question to the registry itself.
 fn is_passed_over(error: &Error) -> bool {
-    matches!(error, Error::NotFound { .. }) || error.kind() == Kind::Transient
+    matches!(error, Error::NotFound { .. } | Error::WebPage { .. }) || error.kind() == Kind::Transient
 }

@@ -21,6 +21,7 @@ use super::exchange::{Exchange, Reply, Request};
 use super::grant;
 use super::habit::{Habit, HabitKey, Habits};
 use super::login::Credential;
+use super::page;
 use super::retry::Patience;
 use super::token::{Source, Token, TokenKey, Tokens};
 
@@ -290,6 +291,7 @@ impl Session<'_> {
     fn judge(&self, reply: &Reply, sent: Sent) -> Error {
         match reply.status.as_u16() {
             401 | 403 if reply.asked_wait.is_none() => denied(reply, sent),
+            404 if page::is_web_page(reply) => page::web_page(reply),
             404 => Error::NotFound {
                 what: self.subject.clone(),
                 url: show(&reply.url),

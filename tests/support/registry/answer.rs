@@ -95,7 +95,7 @@ impl Inner {
         let size = self.world.paging.size.unwrap_or(usize::MAX).min(asked).max(1);
         let start = match &self.world.paging.links {
             Links::Opaque => parameter(seen, "next_page").map_or(0, |token| opaque_position(&token)),
-            Links::Endless => 0,
+            Links::Endless | Links::Deaf => 0,
             _ => parameter(seen, "last").map_or(0, |last| tags.iter().position(|tag| *tag == last).unwrap() + 1),
         };
         let page: Vec<&String> = tags.iter().skip(start).take(size).collect();
@@ -114,6 +114,7 @@ impl Inner {
         let link = match &self.world.paging.links {
             Links::Fixed(link) => Some(link.clone()),
             _ if is_last => None,
+            Links::Silent | Links::Deaf => None,
             Links::Relative => Some(format!("<{}?n={size}&last={last}>; rel=\"next\"", seen.path)),
             Links::Absolute => Some(format!("<{origin}{}?last={last}&n={size}>; rel=\"next\"", seen.path)),
             Links::Opaque => {
