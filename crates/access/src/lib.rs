@@ -98,8 +98,8 @@ pub struct Git {
 /// Credentials of a Git remote, by its transport.
 #[derive(Debug, Clone, Default)]
 pub enum GitLogin {
-    /// With what the machine has: `TAGWRIGHT_GIT_USERNAME` and `TAGWRIGHT_GIT_TOKEN`, git's credential helpers, the
-    /// ssh agent, default keys and known hosts.
+    /// With what the machine has: `TAGWRIGHT_GIT_USERNAME` and `TAGWRIGHT_GIT_TOKEN` (for the hosts in `TAGWRIGHT_GIT_HOST`), git's
+    /// credential helpers, the ssh agent, default keys and known hosts.
     #[default]
     Machine,
     /// HTTP Basic.
