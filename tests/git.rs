@@ -13,6 +13,8 @@ use git::{
 use image::Repository;
 use registry::{self, MAX_RETRY_AFTER};
 
+#[path = "git/leaks.rs"]
+mod leaks;
 #[path = "support/registry.rs"]
 mod simulated;
 #[path = "support/git.rs"]

@@ -69,6 +69,15 @@ pub struct Registry {
     pub timeout: Duration,
 }
 
+impl Registry {
+    /// Returns the same without the client certificate, for a server that it is not for.
+    #[must_use]
+    pub fn without_identity(&self) -> Self {
+        let tls = Tls { ca: self.tls.ca.clone(), identity: None };
+        Self { tls, ..self.clone() }
+    }
+}
+
 /// One entry of a Docker configuration.
 #[derive(Debug, Clone)]
 pub struct RegistryLogin {

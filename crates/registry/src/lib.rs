@@ -32,7 +32,10 @@
 //!
 //! - A list is complete or an error, never a part; only tags that OCI allows come out, each once, in the registry's order.
 //! - A credential goes to the registry it is for and to the token server that this registry names, never along a redirect, to
-//!   a mirror, or to the next page on another server. The rule is [`web::Trail`]'s, which Git keeps too.
+//!   a mirror, or to the next page on another server; a client certificate to the registry alone. The rule is [`web::Trail`]'s,
+//!   which Git keeps too.
+//! - A token server may be on any host of the web, since nobody but the registry knows where its own is (Docker Hub's is
+//!   elsewhere); not on a private address, unless it is the registry's host, and not at plain HTTP, unless the registry is.
 //! - HTTPS unless plain HTTP is allowed; a server that is not trusted is never asked in the open instead.
 //! - A registry that asks for time gets it, for everything that is asked of that host, at most an hour ([`MAX_RETRY_AFTER`]).
 //! - No message holds a secret, and what a registry says in one is short and escaped ([`Error`]).

@@ -95,15 +95,17 @@ pub(crate) fn request(url: Url, limits: &Limits) -> Request {
 }
 
 /// Returns the address of the next page. It must be on the registry, or on the server that the registry sent us to, which
-/// gets nothing that is for the registry.
+/// gets nothing that is for the registry, and has no say either in what the registry is asked for.
 fn next(session: &Session<'_>, reply: &Reply) -> Result<Option<Url>, Error> {
     let target = link::next(reply.texts(header::LINK)).map_err(|reason| link_error(&reply.url, reason))?;
     let Some(target) = target else { return Ok(None) };
     let mut url = reply.url.join(&target).map_err(|_| link_error(&reply.url, "is not an address"))?;
     url.set_fragment(None);
     let target = Origin::of(&url);
-    let known = [&reply.url, &session.endpoint.root].iter().any(|known| Origin::of(known).covers(&target));
-    match known && url.username().is_empty() && url.password().is_none() {
+    let origin = Origin::of(&reply.url);
+    let known = origin.covers(&target) || (reply.is_home && Origin::of(&session.endpoint.root).covers(&target));
+    let is_downgrade = reply.url.scheme() == "https" && url.scheme() == "http";
+    match known && !is_downgrade && url.username().is_empty() && url.password().is_none() {
         true => Ok(Some(url)),
         false => Err(link_error(&reply.url, &format!("leads to another server, {}", show(&url)))),
     }

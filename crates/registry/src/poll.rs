@@ -119,10 +119,7 @@ impl<Q: Question> Poll<'_, Q> {
     /// Returns how to reach an endpoint. The client certificate is the registry's, and no mirror gets to see it.
     fn access_to(&self, endpoint: &Endpoint) -> Cow<'_, access::Registry> {
         match (endpoint.role, &self.access.tls.identity) {
-            (Role::Mirror, Some(_)) => {
-                let tls = access::Tls { ca: self.access.tls.ca.clone(), identity: None };
-                Cow::Owned(access::Registry { tls, ..self.access.clone() })
-            }
+            (Role::Mirror, Some(_)) => Cow::Owned(self.access.without_identity()),
             _ => Cow::Borrowed(self.access),
         }
     }

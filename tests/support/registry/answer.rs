@@ -49,8 +49,10 @@ fn note(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Seen {
         host: uri.authority().map(|a| a.to_string()).or_else(|| text(header::HOST)).unwrap_or_default(),
         authorization: text(header::AUTHORIZATION),
         proxy_authorization: text(header::PROXY_AUTHORIZATION),
+        cookie: text(header::COOKIE),
         accept: text(header::ACCEPT).unwrap_or_default(),
         if_none_match: text(header::IF_NONE_MATCH),
+        headers: format!("{headers:?}"),
         body: String::from_utf8_lossy(body).into_owned(),
     }
 }
