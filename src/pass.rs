@@ -7,10 +7,11 @@ use tagwright_core::automation::Automation;
 
 use crate::act::act;
 use crate::observe::poll_all;
-use crate::run::{AutomationReport, CONCURRENT_REMOTES, Context, Progress, Queue, Report};
+use crate::run::{AutomationReport, CONCURRENT_REMOTES, Context, Progress, Queue, Report, name_remotes};
 
 /// Polls every image repository once, then runs every automation once. One failure never stops another automation.
 pub async fn once(context: Context<'_>, automations: &[Arc<Automation>]) -> Report {
+    name_remotes(&context.edges.git, automations);
     let observed = poll_all(context, automations).await;
     let (polls, mut failures) = (observed.polls, observed.failures);
     context.memory.retain(automations);

@@ -12,7 +12,10 @@ mod scans;
 mod settled;
 mod switched;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
+use tagwright_core::automation::Automation;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::store::{Image, Store, Switches};
@@ -60,6 +63,11 @@ pub struct Context<'r> {
     pub mode: Mode,
     /// The time.
     pub now: Timestamp,
+}
+
+/// Tells Git which remotes a configuration names, all of them, so that a token of the environment goes to nobody else.
+pub fn name_remotes(git: &git::Git, automations: &[Arc<Automation>]) {
+    git.configure(automations.iter().map(|automation| automation.remote.url.as_str()));
 }
 
 /// Does work that takes a while, and lets the other tasks of the runtime go on meanwhile, on another thread if there is no

@@ -13,6 +13,8 @@ use git::{
 use image::Repository;
 use registry::{self, MAX_RETRY_AFTER};
 
+#[path = "git/leaks.rs"]
+mod leaks;
 #[path = "support/registry.rs"]
 mod simulated;
 #[path = "support/git.rs"]
@@ -214,6 +216,7 @@ async fn the_machine_s_token_is_sent_when_asked_for_and_remembered() {
     let private = Server::start(remote.root.path(), Behaviour { authorization, ..Behaviour::default() }).await;
     let public = Server::start(remote.root.path(), Behaviour::default()).await;
     let (git, _data) = machine(&[("TAGWRIGHT_GIT_TOKEN", "t0ken")]);
+    git.configure([private.url().as_str()]);
     git.open(&private.url(), &anyone()).unwrap().advertise().await.unwrap();
     let sent: Vec<_> = private.seen().into_iter().map(|seen| seen.authorization.is_some()).collect();
     assert_eq!(sent, [false, true]);
@@ -221,6 +224,43 @@ async fn the_machine_s_token_is_sent_when_asked_for_and_remembered() {
     assert_eq!(private.seen().len(), 1);
     git.open(&public.url(), &anyone()).unwrap().advertise().await.unwrap();
     assert!(public.seen().iter().all(|seen| seen.authorization.is_none()));
+}
+
+/// Whoever may write the configuration names hosts; the token is for the one that its owner means.
+#[tokio::test]
+async fn the_machine_s_token_goes_to_the_host_it_is_for() {
+    let remote = small();
+    let wanting =
+        || Behaviour { authorization: Some("Basic eC1hY2Nlc3MtdG9rZW46dDBrZW4=".to_owned()), ..Behaviour::default() };
+    let own = Server::start(remote.root.path(), wanting()).await;
+    let evil = Server::start(remote.root.path(), wanting()).await;
+    let ask = async |git: &Git, server: &Server| git.open(&server.url(), &anyone()).unwrap().advertise().await;
+    let shown = |server: &Server| server.seen().into_iter().any(|seen| seen.authorization.is_some());
+    let host = own.base.trim_start_matches("http://").to_owned();
+
+    // Nobody has said which of two hosts it is for.
+    let (git, _data) = machine(&[("TAGWRIGHT_GIT_TOKEN", "t0ken")]);
+    git.configure([own.url().as_str(), evil.url().as_str()]);
+    for server in [&own, &evil] {
+        let error = ask(&git, server).await.unwrap_err();
+        assert!(matches!(&error, Error::TokenHost { hosts, .. } if hosts.len() == 2), "{error}");
+        assert!(error.to_string().contains("TAGWRIGHT_GIT_HOST") && error.kind() == Kind::Config, "{error}");
+        assert!(!shown(server));
+    }
+    // One was configured before the other.
+    git.configure([own.url().as_str()]);
+    ask(&git, &own).await.unwrap();
+    assert!(ask(&git, &evil).await.is_err() && !shown(&evil));
+    git.configure([own.url().as_str(), evil.url().as_str()]);
+    assert!(ask(&git, &evil).await.is_err() && !shown(&evil));
+
+    let (git, _data) = machine(&[("TAGWRIGHT_GIT_TOKEN", "t0ken"), ("TAGWRIGHT_GIT_HOST", &host)]);
+    git.configure([evil.url().as_str()]);
+    ask(&git, &own).await.unwrap();
+    let error = ask(&git, &evil).await.unwrap_err();
+    let expect = format!("with no login (TAGWRIGHT_GIT_TOKEN is for {host}, as TAGWRIGHT_GIT_HOST says)");
+    assert!(error.to_string().contains(&expect), "{error}");
+    assert!(!shown(&evil));
 }
 
 #[tokio::test]

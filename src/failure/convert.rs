@@ -40,6 +40,9 @@ impl From<&git::Error> for Failure {
             git::Error::Denied { .. } => Some(
                 "check the secret of the remote, TAGWRIGHT_GIT_USERNAME and TAGWRIGHT_GIT_TOKEN, or git's credential helper",
             ),
+            git::Error::TokenHost { .. } => Some(
+                "set TAGWRIGHT_GIT_HOST to the host that the token is for, or name a secret for each remote with `secretRef`",
+            ),
             git::Error::HostKey { .. } => {
                 Some("put the host's key into `known_hosts` of the secret, or into ~/.ssh/known_hosts")
             }

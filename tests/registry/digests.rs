@@ -69,7 +69,7 @@ async fn failures() {
 #[tokio::test]
 async fn what_is_no_manifest_has_no_digest() {
     let head = || World { head: Head::Silent, ..World::with("team/app", ["1.0"]) };
-    let page = Fault::body("<html>please log in</html>");
+    let page = Fault::body("please log in");
     let registry = Registry::start(head().failing("/1.0", Fault::status(405)).failing("/1.0", page)).await;
     let error = look_up(&registry, "1.0", &access()).await.unwrap_err();
     assert_eq!(

@@ -131,7 +131,17 @@ async fn silence_of_one_answer_leaves_time_for_another() {
 async fn broken_bodies() {
     let page = "http://REGISTRY/v2/team/app/tags/list answered with";
     let cases = [
-        ("<html>secret</html>", "something else than a list of tags (line 1, column 1)"),
+        (
+            "<html>secret</html>",
+            "a web page (status 200): perhaps it is no registry, since host, port or path are other ones, or something on the way \
+             wants people to sign in",
+        ),
+        ("secret", "something else than a list of tags (line 1, column 1)"),
+        ("{}", "JSON that has no list of tags in it"),
+        (
+            r#"{"errors": [{"code": "UNAUTHORIZED", "message": "log in"}]}"#,
+            "an error in place of tags (UNAUTHORIZED: log in)",
+        ),
         ("{\"tags\": [\"1.0\"", "something else than a list of tags (line 1, column 15)"),
         ("{\"tags\": [1]}", "something else than a list of tags (line 1, column 11)"),
         ("{\"tags\": \"secret\"}", "something else than a list of tags (line 1, column 17)"),
@@ -142,6 +152,21 @@ async fn broken_bodies() {
         let error = list(&registry, "team/app", &access()).await.unwrap_err();
         assert_eq!(message(&error, &registry), format!("{page} {expect}"), "{body}");
         assert_eq!(error.kind(), Kind::Transient);
+    }
+}
+
+/// A server that is no registry says 404 with a page for people, to a list and to a manifest.
+#[tokio::test]
+async fn a_web_page_is_not_a_missing_repository() {
+    let page = || Fault::Answer(404, vec![("content-type", "text/html".to_owned())], b"<h1>Nexus</h1>".to_vec());
+    let broken = [("tags/list".to_owned(), page()), ("manifests/1.0".to_owned(), page())];
+    let registry = Registry::start(World { broken: broken.into(), ..world() }).await;
+    let image = repository(&registry.host(), "team/app");
+    let listed = client().tags(&image, &access()).await.unwrap_err();
+    let looked_up = client().digest(&image, &image::Tag::parse("1.0").unwrap(), &access()).await.unwrap_err();
+    for error in [listed, looked_up] {
+        assert!(matches!(error, Error::WebPage { status: 404, .. }), "{error}");
+        assert_eq!(error.kind(), Kind::Denied);
     }
 }
 

@@ -43,11 +43,76 @@ async fn polls_run_as_tasks() {
 #[tokio::test]
 async fn one_page_without_a_link_is_all() {
     let world = World::with("team/app", ["1.0"]).and("team/none", [] as [&str; 0]);
-    let registry = Registry::start(world.failing("/v2/team/app/tags/list", Fault::body("{}"))).await;
-    assert!(list(&registry, "team/app", &access()).await.unwrap().tags.is_empty(), "no \"tags\" at all");
+    let registry = Registry::start(world).await;
     assert_eq!(list(&registry, "team/app", &access()).await.unwrap().tags, ["1.0"]);
     assert!(list(&registry, "team/none", &access()).await.unwrap().tags.is_empty(), "\"tags\": null");
     assert!(registry.seen().iter().all(|seen| seen.authorization.is_none()));
+}
+
+/// Nexus cuts a list where a page of a size is asked for, and says nothing. What is behind it is found in any case, with few
+/// questions, also by registries that do not know `last`, whose pages are smaller, or whose order is their own.
+#[tokio::test]
+async fn a_list_that_is_cut_without_a_word_is_read_to_its_end() {
+    let sorted = |count: usize| (0..count).map(|number| format!("v{number:05}")).collect::<Vec<_>>();
+    let unsorted = |count: usize| sorted(count).into_iter().rev().collect::<Vec<_>>();
+    let most = usize::MAX;
+    let (last, whole) = ("n=1000&last=", "");
+    let cases: [(&str, Vec<String>, Links, usize, &[&str]); 12] = [
+        ("by last", sorted(1002), Links::Silent, most, &["n=1000", last]),
+        ("by last, twice", sorted(2001), Links::Silent, most, &["n=1000", last, last]),
+        ("complete by chance", sorted(1000), Links::Silent, most, &["n=1000", last]),
+        ("twice complete by chance", sorted(2000), Links::Silent, most, &["n=1000", last, last]),
+        ("without last", sorted(1002), Links::Deaf, most, &["n=1000", last, whole]),
+        ("knows nothing, and is complete", sorted(1000), Links::Deaf, most, &["n=1000", last, whole]),
+        ("in its own order", unsorted(2500), Links::Deaf, most, &["n=1000", whole]),
+        ("in its own order, whole by pages", unsorted(1110), Links::Silent, 1000, &["n=1000", whole, last]),
+        ("smaller pages", unsorted(120), Links::Silent, 50, &["n=1000", last, last]),
+        ("smaller pages, complete by chance", sorted(100), Links::Silent, 100, &["n=1000", last]),
+        ("nothing is cut", sorted(999), Links::Silent, most, &["n=1000"]),
+        ("nothing is cut, on the last page either", sorted(1005), Links::Relative, 1000, &["n=1000", last]),
+    ];
+    for (name, tags, links, size, queries) in cases {
+        let registry = Registry::start(World::with("team/app", tags.clone()).paged(size, links)).await;
+        let listing = list(&registry, "team/app", &access()).await.unwrap();
+        assert_eq!(listing.tags.len(), tags.len(), "{name}");
+        assert_eq!(listing.validator, None, "{name}");
+        let asked: Vec<String> = registry.seen().into_iter().map(|seen| seen.query).collect();
+        let as_expected = asked.iter().zip(queries).all(|(asked, expect)| asked.starts_with(expect));
+        assert!(as_expected && asked.len() == queries.len(), "{name}: {asked:?}");
+    }
+}
+
+/// What is behind a page of exactly the size that was asked for must be known; a refusal is a failure, and not the end.
+#[tokio::test]
+async fn a_full_page_is_no_list_when_nobody_says_what_comes_behind() {
+    let tags: Vec<String> = (0..1000).map(|number| format!("v{number:05}")).collect();
+    for status in [400, 404, 422, 503] {
+        let body = serde_json::json!({"tags": tags}).to_string();
+        let world = World { broken: [("tags/list".to_owned(), Fault::status(status))].into(), ..World::default() };
+        let registry = Registry::start(world.failing("tags/list", Fault::body(body.clone()))).await;
+        let error = list(&registry, "team/app", &access()).await.unwrap_err();
+        assert!(error.to_string().contains(&status.to_string()), "{status}: {error}");
+
+        // Of a page that is only round it is not known.
+        let hundred = serde_json::json!({"tags": tags[..100]}).to_string();
+        let registry = Registry::start(World::default().failing("tags/list", Fault::body(hundred))).await;
+        assert_eq!(list(&registry, "team/app", &access()).await.unwrap().tags.len(), 100, "404 is no failure");
+    }
+}
+
+/// A registry that invents tags with each answer costs as much as one that has them.
+#[tokio::test]
+async fn lists_that_never_end_are_bounded() {
+    let page = |from: usize| {
+        let tags: Vec<String> = (from..from + 1000).map(|number| format!("v{number:07}")).collect();
+        Fault::body(serde_json::json!({"tags": tags}).to_string())
+    };
+    let world = (0..20).fold(World::default(), |world, number| world.failing("tags/list", page(number * 1000)));
+    let registry = Registry::start(world).await;
+    let bounded = Client::new(Settings { limits: Limits { pages: 9, ..Limits::default() }, ..settings() }).unwrap();
+    let error = bounded.tags(&repository(&registry.host(), "team/app"), &access()).await.unwrap_err();
+    assert_eq!(message(&error, &registry), "http://REGISTRY/v2/team/app/tags/list answered with more than 9 pages");
+    assert!(registry.count("tags/list") <= 10);
 }
 
 /// A registry that is refused with this message.

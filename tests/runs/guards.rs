@@ -8,6 +8,7 @@ use tagwright::observe::{self, Polls};
 use tagwright::run::{Memory, Outcome, Progress, Queue, Report};
 use tagwright_core::automation::Automation;
 
+use crate::simulated::Fault;
 use crate::support::git_at;
 use crate::world::{Bot, STABLE};
 
@@ -258,6 +259,27 @@ async fn a_tag_has_to_be_known_for_a_while() {
     bot.later(71);
     check(&bot, &bot.once(&automations).await, "unchanged", "1.1.0", &[]);
     bot.later(1);
+    check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
+}
+
+/// A registry in trouble that answers 200 all the same has not lost its tags, however often it says so.
+#[tokio::test]
+async fn an_answer_that_is_no_list_takes_nothing_from_what_is_known() {
+    let mut bot = Bot::start(&["1.1.0"]).await;
+    let automations = bot.configuration(&format!("minimumAge: 72h, {STABLE}"));
+    bot.once(&automations).await;
+    bot.list(&["1.1.0", "1.2.0"]);
+    bot.later(80);
+    bot.once(&automations).await;
+    for body in [r#"{"errors": [{"code": "UNAUTHORIZED", "message": "log in"}]}"#, r#"{"name": "team/app"}"#, "<html>"]
+    {
+        for _ in 0..3 {
+            bot.registry.change(|world| world.faults.push_back(("tags/list".to_owned(), Fault::body(body))));
+            let broken = bot.once(&automations).await;
+            assert_eq!(broken.failures.len(), 1, "{body}");
+        }
+    }
+    bot.later(72);
     check(&bot, &bot.once(&automations).await, "pushed", "1.2.0", &[]);
 }
 

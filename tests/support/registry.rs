@@ -103,6 +103,10 @@ pub enum Links {
     Loop,
     /// To a new address each time, with the first page behind it.
     Endless,
+    /// None, though there are more tags; `last` leads to them.
+    Silent,
+    /// None, and `last` is not known; without `n` all tags come.
+    Deaf,
     /// As told, whatever was asked.
     Fixed(String),
 }
@@ -234,8 +238,11 @@ pub struct Seen {
     pub host: String,
     pub authorization: Option<String>,
     pub proxy_authorization: Option<String>,
+    pub cookie: Option<String>,
     pub accept: String,
     pub if_none_match: Option<String>,
+    /// All of them, to look for what should not be there.
+    pub headers: String,
     pub body: String,
 }
 
@@ -253,6 +260,7 @@ pub struct Registry {
     scheme: &'static str,
     state: Arc<State>,
     connections: Arc<AtomicUsize>,
+    certified: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -291,10 +299,12 @@ impl Registry {
         let inner = Mutex::new(Inner { world, ..Inner::default() });
         let state = Arc::new(State { origin, inner });
         let connections = Arc::new(AtomicUsize::new(0));
-        let door = Door::new(listener, certificates.map(Certificates::acceptor), Arc::clone(&connections));
+        let certified = Arc::new(AtomicUsize::new(0));
+        let acceptor = certificates.map(Certificates::acceptor);
+        let door = Door::new(listener, acceptor, Arc::clone(&connections), Arc::clone(&certified));
         let router = Router::new().fallback(answer::answer).with_state(Arc::clone(&state));
         let task = tokio::spawn(async move { axum::serve(door, router).await.unwrap() });
-        Self { address, scheme, state, connections, task }
+        Self { address, scheme, state, connections, certified, task }
     }
 
     /// `127.0.0.1:PORT`
@@ -332,6 +342,11 @@ impl Registry {
     /// How many connections were made.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many connections showed a client certificate.
+    pub fn certified(&self) -> usize {
+        self.certified.load(Ordering::SeqCst)
     }
 
     /// Changes what the registry has and does.

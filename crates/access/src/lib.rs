@@ -69,6 +69,15 @@ pub struct Registry {
     pub timeout: Duration,
 }
 
+impl Registry {
+    /// Returns the same without the client certificate, for a server that it is not for.
+    #[must_use]
+    pub fn without_identity(&self) -> Self {
+        let tls = Tls { ca: self.tls.ca.clone(), identity: None };
+        Self { tls, ..self.clone() }
+    }
+}
+
 /// One entry of a Docker configuration.
 #[derive(Debug, Clone)]
 pub struct RegistryLogin {
@@ -98,8 +107,8 @@ pub struct Git {
 /// Credentials of a Git remote, by its transport.
 #[derive(Debug, Clone, Default)]
 pub enum GitLogin {
-    /// With what the machine has: `TAGWRIGHT_GIT_USERNAME` and `TAGWRIGHT_GIT_TOKEN`, git's credential helpers, the
-    /// ssh agent, default keys and known hosts.
+    /// With what the machine has: `TAGWRIGHT_GIT_USERNAME` and `TAGWRIGHT_GIT_TOKEN` (for the hosts in `TAGWRIGHT_GIT_HOST`), git's
+    /// credential helpers, the ssh agent, default keys and known hosts.
     #[default]
     Machine,
     /// HTTP Basic.

@@ -93,6 +93,18 @@ pub enum Error {
         /// The remote's words.
         words: String,
     },
+    /// The remote wants a login, there is a token, and nobody has said that it is for this host.
+    #[error(
+        "{remote} wants a login, and TAGWRIGHT_GIT_TOKEN is not sent: the configuration names several Git hosts{}, and \
+         TAGWRIGHT_GIT_HOST does not say for which of them it is",
+        among(hosts)
+    )]
+    TokenHost {
+        /// The remote.
+        remote: String,
+        /// Up to five of the hosts that it may be for.
+        hosts: Vec<String>,
+    },
     /// The ssh host key is unknown or another than the known one.
     #[error("host key verification failed for {host}{}", said(words))]
     HostKey {
@@ -311,6 +323,7 @@ impl Error {
             | Self::Checkout { .. }
             | Self::Tls { .. }
             | Self::LoginMismatch { .. }
+            | Self::TokenHost { .. }
             | Self::Program { .. }
             | Self::NotGit { .. }
             | Self::Redirect { .. }
@@ -377,6 +390,13 @@ fn some(known: &[String]) -> String {
     match known.is_empty() {
         true => String::new(),
         false => format!("; it has {}", known.join(", ")),
+    }
+}
+
+fn among(hosts: &[String]) -> String {
+    match hosts.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", hosts.join(", ")),
     }
 }
 

@@ -22,7 +22,7 @@
 //! # What the machine contributes
 //!
 //! [`Settings::environment`] is the only source: git's configuration (see the list in `rules`), `TAGWRIGHT_GIT_USERNAME` and
-//! `TAGWRIGHT_GIT_TOKEN`, git's credential helpers, the ssh agent, keys and known hosts. Credentials never appear in
+//! `TAGWRIGHT_GIT_TOKEN` (to whom it goes is in `token`), git's credential helpers, the ssh agent, keys and known hosts. Credentials never appear in
 //! arguments, URLs, errors or logs, and go to the host they are for.
 
 mod advertisement;
@@ -47,6 +47,7 @@ mod settings;
 mod snapshot;
 mod ssh;
 mod store;
+mod token;
 mod transport;
 mod tree;
 mod url;
@@ -91,6 +92,7 @@ struct Shared {
     rules: rules::Rules,
     clients: web::Clients,
     logins: Logins,
+    token_hosts: token::Hosts,
     clean: Arc<clean::Kept>,
 }
 
@@ -111,9 +113,19 @@ impl Git {
                 settings,
                 rules,
                 logins: Logins::default(),
+                token_hosts: token::Hosts::default(),
                 clean: Arc::default(),
             }),
         })
+    }
+
+    /// Takes in which remotes the configuration names, in place of those before. If they have one host, `TAGWRIGHT_GIT_TOKEN` is
+    /// for that one where `TAGWRIGHT_GIT_HOST` does not say otherwise; before, it is for nobody.
+    pub fn configure<'u>(&self, urls: impl IntoIterator<Item = &'u str>) {
+        let rules = &self.shared.rules;
+        let both = urls.into_iter().flat_map(|url| [rules.fetch_url(url), rules.push_url(url)]);
+        let remotes: Vec<Url> = both.filter_map(|url| Url::parse(&url).ok()).collect();
+        self.shared.token_hosts.set(&remotes);
     }
 
     /// Returns the mirror of a remote. Nothing is connected, locked or written yet.

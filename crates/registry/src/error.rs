@@ -120,6 +120,17 @@ pub enum Error {
         /// What it said, in the registry's error format.
         message: Option<String>,
     },
+    /// Something that people look at with a browser.
+    #[error(
+        "{url} answered with a web page (status {status}): perhaps it is no registry, since host, port or path are other ones, \
+         or something on the way wants people to sign in"
+    )]
+    WebPage {
+        /// The address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
     /// The registry asks for a wait, and it is past the deadline, or we have waited often enough.
     #[error("{url} answered {status}{}; it asks to wait {}", detail(.message), seconds(.retry_after))]
     Throttled {
@@ -264,6 +275,9 @@ impl Error {
             Self::Redirect { .. } | Self::Link { .. } | Self::Challenge { .. } | Self::TooLarge { .. } => Kind::Denied,
             Self::Throttled { .. } | Self::Paused { .. } | Self::Malformed { .. } => Kind::Transient,
             Self::Network { .. } | Self::Refused { .. } | Self::Timeout { .. } => Kind::Transient,
+            // A sign-in or a page about an outage may be gone in a while; one that says 404 is there to stay.
+            Self::WebPage { status, .. } if *status < 400 => Kind::Transient,
+            Self::WebPage { .. } => Kind::Denied,
             Self::Status { status, .. } if web::is_transient(*status) => Kind::Transient,
             Self::Status { .. } => Kind::Denied,
             Self::Behind { mirror, upstream } => match mirror.kind() {

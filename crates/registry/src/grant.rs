@@ -6,7 +6,7 @@ use access::{ExposeSecret as _, Secret};
 use serde::Deserialize;
 use url::Url;
 use web::words::one_line;
-use web::{is_private, show};
+use web::{is_loopback, is_private, show};
 
 use super::endpoint::Endpoint;
 use super::error::Error;
@@ -22,7 +22,8 @@ const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// Checks that a realm is one to which credentials may go: HTTPS (plain HTTP where the registry itself speaks it, so that
-/// nothing is said in the open that was secret before), and no private address unless it is the registry's own.
+/// nothing is said in the open that was secret before; what stayed on this machine was), and no private address unless it is
+/// the registry's own.
 pub(crate) fn check_realm(realm: &str, endpoint: &Endpoint) -> Result<Url, Error> {
     let refuse = |realm: String, reason| Error::Realm { registry: endpoint.authority.clone(), realm, reason };
     let Ok(url) = Url::parse(realm) else {
@@ -32,6 +33,8 @@ pub(crate) fn check_realm(realm: &str, endpoint: &Endpoint) -> Result<Url, Error
         "is not an address of the web"
     } else if url.scheme() == "http" && endpoint.root.scheme() != "http" {
         "is plain HTTP"
+    } else if url.scheme() == "http" && is_loopback(&endpoint.root) && !is_loopback(&url) {
+        "is plain HTTP, and not on this machine as the registry is"
     } else if is_private(&url) && url.host() != endpoint.root.host() {
         "is a private address and not the registry's own"
     } else if !url.username().is_empty() || url.password().is_some() {
@@ -157,6 +160,12 @@ mod tests {
                 "http://127.0.0.2:5001/token",
                 "'127.0.0.1:5000' names http://127.0.0.2:5001/token for tokens, which is a private address and not the registry's own",
             ),
+            (
+                "127.0.0.1:5000/ab",
+                "http://auth.example.com/token",
+                "'127.0.0.1:5000' names http://auth.example.com/token for tokens, which is plain HTTP, and not on this machine as the registry is",
+            ),
+            ("10.0.0.1:5000/ab", "http://auth.example.com/token", "ok"),
             ("10.0.0.1/ab", "https://auth.example.com/token", "ok"),
             (
                 "127.0.0.1:5001/ab",
@@ -173,6 +182,7 @@ mod tests {
     #[test]
     fn addresses() {
         let key = |realm: &str, service: Option<&str>| TokenKey {
+            registry: Url::parse("https://r.io/v2/").unwrap(),
             realm: Url::parse(realm).unwrap(),
             service: service.map(str::to_owned),
             scope: "repository:a/b:pull".to_owned(),

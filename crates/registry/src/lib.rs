@@ -32,7 +32,10 @@
 //!
 //! - A list is complete or an error, never a part; only tags that OCI allows come out, each once, in the registry's order.
 //! - A credential goes to the registry it is for and to the token server that this registry names, never along a redirect, to
-//!   a mirror, or to the next page on another server. The rule is [`web::Trail`]'s, which Git keeps too.
+//!   a mirror, or to the next page on another server; a client certificate to the registry alone. The rule is [`web::Trail`]'s,
+//!   which Git keeps too.
+//! - A token server may be on any host of the web, since nobody but the registry knows where its own is (Docker Hub's is
+//!   elsewhere); not on a private address, unless it is the registry's host, and not at plain HTTP, unless the registry is.
 //! - HTTPS unless plain HTTP is allowed; a server that is not trusted is never asked in the open instead.
 //! - A registry that asks for time gets it, for everything that is asked of that host, at most an hour ([`MAX_RETRY_AFTER`]).
 //! - No message holds a secret, and what a registry says in one is short and escaped ([`Error`]).
@@ -45,7 +48,7 @@
 //! 4. `session` sends what the registry wanted the last time (`habit`); meets its `challenge`, perhaps with a `token` that
 //!    `grant` gets.
 //! 5. `exchange` sends one request and follows redirects, at most 16 requests at once to one host; [`web`] has the connections.
-//! 6. `listing` puts the pages together that `link` leads to; `manifest` finds the digest. `pushed` and `validator` read what
+//! 6. `listing` puts the pages together that `link` leads to, and that `truncation` finds behind a full one; `page` reads each. `manifest` finds the digest. `pushed` and `validator` read what
 //!    some registries add: when tags were pushed, and by what a list is recognised.
 //! 7. `error` says what a failure calls for ([`Error::kind`]), `envelope` what the registry had to say.
 //!
@@ -78,6 +81,7 @@ mod login;
 mod machine;
 mod manifest;
 mod mirror;
+mod page;
 mod poll;
 mod pushed;
 mod retry;
@@ -85,6 +89,7 @@ mod scheme;
 mod session;
 mod settings;
 mod token;
+mod truncation;
 mod validator;
 
 use std::collections::BTreeMap;

@@ -7,8 +7,6 @@ use indexmap::IndexSet;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{self, HeaderValue};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use url::Url;
 use web::words::one_line;
 use web::{Origin, show};
@@ -18,24 +16,16 @@ use super::exchange::{Reply, Request};
 use super::link;
 use super::session::Session;
 use super::settings::Limits;
-use super::{Fresh, Listing, pushed, validator};
+use super::{Fresh, Listing, page, pushed, truncation, validator};
 
 /// How many tags are asked for in one page; if a registry cannot (400, 5xx), how many then.
-const PAGE_SIZES: [&str; 2] = ["1000", "100"];
+pub(crate) const PAGE_SIZES: [&str; 2] = ["1000", "100"];
 /// How many pages in a row may add nothing new. Registries that filter after cutting pages do send some.
 const MAX_IDLE_PAGES: usize = 10;
 /// How many refused tags are shown.
 const MAX_REFUSED_SHOWN: usize = 5;
 /// How much of a refused tag is shown, in characters.
 const MAX_REFUSED_LENGTH: usize = 80;
-
-#[derive(Deserialize)]
-struct Page<'a> {
-    tags: Option<Vec<String>>,
-    /// What Google's registries say about the images themselves.
-    #[serde(borrow)]
-    manifest: Option<&'a RawValue>,
-}
 
 /// Reads all pages, unless the list is the one that is known.
 pub(crate) async fn list(session: &Session<'_>, limits: &Limits, known: Option<HeaderValue>) -> Result<Fresh, Error> {
@@ -54,25 +44,35 @@ async fn pages(session: &Session<'_>, limits: &Limits, mut reply: Reply) -> Resu
     let mut tags = Gathered::default();
     let mut seen = HashSet::new();
     let mut idle = 0;
+    let mut doubt = truncation::Doubt::default();
     for page in 1.. {
         let added = tags.add(&reply, limits)?;
         idle = if added == 0 { idle + 1 } else { 0 };
         seen.insert(reply.url.clone());
-        let Some(next) = next(session, &reply)? else {
-            let validator = validator::of_single_page(reply.texts(header::ETAG), tags.entries);
-            return Ok(tags.finish(validator.filter(|_| page == 1)));
-        };
-        if seen.contains(&next) {
+        let next = next(session, &reply)?;
+        if next.as_ref().is_some_and(|next| seen.contains(next)) {
             return Err(link_error(&reply.url, "leads back to an earlier page"));
         }
-        if idle > MAX_IDLE_PAGES {
+        if next.is_some() && idle > MAX_IDLE_PAGES {
             return Err(link_error(&reply.url, "leads on and on to pages with nothing new"));
         }
-        if page >= limits.pages {
-            return Err(Error::TooLarge { url: show(&reply.url), limit: limits.pages, what: "pages" });
-        }
-        seen.insert(next.clone());
-        reply = session.fetch(&[request(next, limits)]).await?;
+        let following = match next {
+            Some(next) if page < limits.pages => {
+                seen.insert(next.clone());
+                doubt.linked = true;
+                Some(session.fetch(&[request(next, limits)]).await?)
+            }
+            Some(_) => return Err(too_many_pages(&reply, limits)),
+            None => truncation::beyond(session, limits, &reply, &mut doubt, |tag| tags.is_new(tag)).await?,
+        };
+        reply = match following {
+            Some(_) if page >= limits.pages => return Err(too_many_pages(&reply, limits)),
+            Some(following) => following,
+            None => {
+                let validator = validator::of_single_page(reply.texts(header::ETAG), tags.entries);
+                return Ok(tags.finish(validator.filter(|_| page == 1)));
+            }
+        };
     }
     Ok(tags.finish(None))
 }
@@ -90,23 +90,29 @@ async fn first(session: &Session<'_>, limits: &Limits, known: Option<HeaderValue
     }
 }
 
-fn request(url: Url, limits: &Limits) -> Request {
+pub(crate) fn request(url: Url, limits: &Limits) -> Request {
     Request::get(url, HeaderValue::from_static("application/json"), limits.page_bytes)
 }
 
 /// Returns the address of the next page. It must be on the registry, or on the server that the registry sent us to, which
-/// gets nothing that is for the registry.
+/// gets nothing that is for the registry, and has no say either in what the registry is asked for.
 fn next(session: &Session<'_>, reply: &Reply) -> Result<Option<Url>, Error> {
     let target = link::next(reply.texts(header::LINK)).map_err(|reason| link_error(&reply.url, reason))?;
     let Some(target) = target else { return Ok(None) };
     let mut url = reply.url.join(&target).map_err(|_| link_error(&reply.url, "is not an address"))?;
     url.set_fragment(None);
     let target = Origin::of(&url);
-    let known = [&reply.url, &session.endpoint.root].iter().any(|known| Origin::of(known).covers(&target));
-    match known && url.username().is_empty() && url.password().is_none() {
+    let origin = Origin::of(&reply.url);
+    let known = origin.covers(&target) || (reply.is_home && Origin::of(&session.endpoint.root).covers(&target));
+    let is_downgrade = reply.url.scheme() == "https" && url.scheme() == "http";
+    match known && !is_downgrade && url.username().is_empty() && url.password().is_none() {
         true => Ok(Some(url)),
         false => Err(link_error(&reply.url, &format!("leads to another server, {}", show(&url)))),
     }
+}
+
+fn too_many_pages(reply: &Reply, limits: &Limits) -> Error {
+    Error::TooLarge { url: show(&reply.url), limit: limits.pages, what: "pages" }
 }
 
 fn link_error(url: &Url, reason: &str) -> Error {
@@ -126,8 +132,8 @@ impl Gathered {
     /// Takes the tags of one page and returns how many of them are new.
     fn add(&mut self, reply: &Reply, limits: &Limits) -> Result<usize, Error> {
         let before = self.count();
-        let page = read(reply)?;
-        for tag in page.tags.unwrap_or_default() {
+        let page = page::read(reply)?;
+        for tag in page.tags {
             self.entries += 1;
             let valid = is_tag(&tag);
             let _ = if valid { self.tags.insert(tag) } else { self.refused.insert(tag) };
@@ -149,6 +155,10 @@ impl Gathered {
         }
     }
 
+    fn is_new(&self, tag: &str) -> bool {
+        !self.tags.contains(tag) && !self.refused.contains(tag)
+    }
+
     fn count(&self) -> usize {
         self.tags.len() + self.refused.len()
     }
@@ -168,13 +178,4 @@ impl Gathered {
             validator,
         }
     }
-}
-
-/// Reads one page; `"tags": null` is how some registries write an empty list.
-fn read(reply: &Reply) -> Result<Page<'_>, Error> {
-    serde_json::from_slice(&reply.body).map_err(|error| Error::Malformed {
-        url: show(&reply.url),
-        // The parser's own message may repeat what the registry wrote.
-        reason: format!("something else than a list of tags (line {}, column {})", error.line(), error.column()),
-    })
 }

@@ -12,6 +12,7 @@ use web::show;
 
 use super::error::Error;
 use super::exchange::{Reply, Request};
+use super::page;
 use super::session::Session;
 
 /// The most bytes that are read of a manifest; what registries themselves accept.
@@ -31,7 +32,7 @@ pub(crate) async fn digest(session: &Session<'_>, tag: &Tag) -> Result<Digest, E
             }
         }
         // A registry may answer 400, 404, 405 or 501 to HEAD alone. GET tells, and says why in its body.
-        Err(Error::NotFound { .. } | Error::Status { status: 400 | 405 | 501, .. }) => {}
+        Err(Error::NotFound { .. } | Error::WebPage { .. } | Error::Status { status: 400 | 405 | 501, .. }) => {}
         Err(error) => return Err(error),
     }
     let reply = session.fetch(&[get]).await?;
@@ -40,13 +41,18 @@ pub(crate) async fn digest(session: &Session<'_>, tag: &Tag) -> Result<Digest, E
         Some(digest) if digest.as_str().starts_with("sha256:") && digest.as_str() != computed => {
             Err(Error::Malformed { url: show(&reply.url), reason: "a manifest that has another digest".to_owned() })
         }
+        _ if page::is_web_page(&reply) && !is_manifest(&reply) => Err(page::web_page(&reply)),
         // What is hashed has to be a manifest: a page of a portal or a proxy has a digest, too.
-        _ if serde_json::from_slice::<Versioned>(&reply.body).is_err() => {
+        _ if !is_manifest(&reply) => {
             Err(Error::Malformed { url: show(&reply.url), reason: "something else than a manifest".to_owned() })
         }
         Some(digest) => Ok(digest),
         None => Digest::parse(&computed).map_err(|_| malformed(&reply)),
     }
+}
+
+fn is_manifest(reply: &Reply) -> bool {
+    serde_json::from_slice::<Versioned>(&reply.body).is_ok()
 }
 
 fn announced(reply: &Reply) -> Result<Option<Digest>, Error> {

@@ -119,10 +119,7 @@ impl<Q: Question> Poll<'_, Q> {
     /// Returns how to reach an endpoint. The client certificate is the registry's, and no mirror gets to see it.
     fn access_to(&self, endpoint: &Endpoint) -> Cow<'_, access::Registry> {
         match (endpoint.role, &self.access.tls.identity) {
-            (Role::Mirror, Some(_)) => {
-                let tls = access::Tls { ca: self.access.tls.ca.clone(), identity: None };
-                Cow::Owned(access::Registry { tls, ..self.access.clone() })
-            }
+            (Role::Mirror, Some(_)) => Cow::Owned(self.access.without_identity()),
             _ => Cow::Borrowed(self.access),
         }
     }
@@ -150,5 +147,5 @@ enum Origin {
 
 /// Whether a mirror's failure leaves the question to the registry itself.
 fn is_passed_over(error: &Error) -> bool {
-    matches!(error, Error::NotFound { .. }) || error.kind() == Kind::Transient
+    matches!(error, Error::NotFound { .. } | Error::WebPage { .. }) || error.kind() == Kind::Transient
 }

@@ -5,13 +5,14 @@
 //! dropped and fetched anew, once. A registry that answers 403 or 404 without any challenge may be hiding something from
 //! strangers; it is asked again with the login, if there is one.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use access::{Distinct as _, ExposeSecret as _, Login, Registry, Secret};
 use reqwest::header::{self, HeaderValue};
 use reqwest::{Method, StatusCode};
 use url::Url;
-use web::{Origin, authority, show};
+use web::{Origin, authority, is_loopback, show};
 
 use super::challenge::Challenge;
 use super::endpoint::Endpoint;
@@ -21,6 +22,7 @@ use super::exchange::{Exchange, Reply, Request};
 use super::grant;
 use super::habit::{Habit, HabitKey, Habits};
 use super::login::Credential;
+use super::page;
 use super::retry::Patience;
 use super::token::{Source, Token, TokenKey, Tokens};
 
@@ -127,17 +129,23 @@ impl Session<'_> {
             true => self.usual_proof().await?,
             false => Proof::Nothing,
         };
+        let mut request = Cow::Borrowed(request);
         for _ in 0..MAX_PROOFS {
-            let reply = self.shared.exchange.follow(self.access, request, &home, proof.header()).await?;
+            let reply = self.shared.exchange.follow(self.access, &request, &home, proof.header()).await?;
             match self.better_proof(&reply, &proof).await? {
-                Some(better) => proof = better,
+                Some(better) => {
+                    proof = better;
+                    if is_safer(&request.url, &reply) {
+                        request = Cow::Owned(Request { url: reply.url, ..request.into_owned() });
+                    }
+                }
                 None => {
                     let sent = self.sent(&reply, &proof);
                     return Ok((reply, sent));
                 }
             }
         }
-        let reply = self.shared.exchange.follow(self.access, request, &home, proof.header()).await?;
+        let reply = self.shared.exchange.follow(self.access, &request, &home, proof.header()).await?;
         let sent = self.sent(&reply, &proof);
         Ok((reply, sent))
     }
@@ -153,8 +161,12 @@ impl Session<'_> {
 
     /// Returns what this registry wanted the last time.
     async fn usual_proof(&self) -> Result<Proof, Error> {
-        if let Credential::Bearer(secret) = self.credential {
-            return self.fixed(secret);
+        // In the open, only those that ask for it get it: most only redirect to HTTPS.
+        let is_open = self.endpoint.root.scheme() == "http" && !is_loopback(&self.endpoint.root);
+        match self.credential {
+            Credential::Bearer(_) if is_open => return Ok(Proof::Nothing),
+            Credential::Bearer(secret) => return self.fixed(secret),
+            _ => {}
         }
         match self.shared.habits.get(&self.habit_key()) {
             None => Ok(Proof::Nothing),
@@ -176,10 +188,10 @@ impl Session<'_> {
             (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, Proof::Nothing)
                 if reply.is_home && !reply.headers.contains_key(header::WWW_AUTHENTICATE) =>
             {
-                Ok(self.basic())
+                self.unasked()
             }
             (status, Proof::Basic(_)) if status.is_success() => {
-                self.shared.habits.set(self.habit_key(), Some(Habit::Basic));
+                self.learn(reply, Habit::Basic);
                 Ok(None)
             }
             _ => Ok(None),
@@ -188,6 +200,9 @@ impl Session<'_> {
 
     /// Meets the challenge of a 401.
     async fn meet(&self, reply: &Reply, proof: &Proof) -> Result<Option<Proof>, Error> {
+        if matches!((self.credential, proof), (Credential::Bearer(_), Proof::Nothing)) {
+            return self.unasked();
+        }
         let challenge = Challenge::first(reply.texts(header::WWW_AUTHENTICATE));
         let (rejected, bearer) = match (proof, challenge) {
             (Proof::Fixed(_) | Proof::Token(_, Rejection::Final), _) => return Ok(None),
@@ -200,12 +215,31 @@ impl Session<'_> {
         if realm.is_empty() {
             return Err(Error::Challenge { url: show(&reply.url), reason: "does not say where to get a token" });
         }
-        let realm = grant::check_realm(&realm, self.endpoint)?;
+        let asked = match is_safer(&self.endpoint.root, reply) {
+            true => Cow::Owned(Endpoint { root: reply.url.clone(), ..self.endpoint.clone() }),
+            false => Cow::Borrowed(self.endpoint),
+        };
+        let realm = grant::check_realm(&realm, &asked)?;
         let actions = self.actions(scope.as_deref());
         let habit = Habit::Bearer { realm: realm.clone(), service: service.clone(), actions: actions.clone() };
         let proof = self.token(realm, service, &actions, rejected).await?;
-        self.shared.habits.set(self.habit_key(), Some(habit));
+        self.learn(reply, habit);
         Ok(Some(proof))
+    }
+
+    /// Remembers what an answer wanted, for those who ask at the same place: not what it wanted over HTTPS for plain HTTP.
+    fn learn(&self, reply: &Reply, habit: Habit) {
+        if !is_safer(&self.endpoint.root, reply) {
+            self.shared.habits.set(self.habit_key(), Some(habit));
+        }
+    }
+
+    /// Returns what can be shown to a registry that does not say what it wants.
+    fn unasked(&self) -> Result<Option<Proof>, Error> {
+        match self.credential {
+            Credential::Bearer(secret) => self.fixed(secret).map(Some),
+            _ => Ok(self.basic()),
+        }
     }
 
     /// Returns the actions to ask for. A challenge may want other words than `pull`, as Azure's does, but it only counts
@@ -228,7 +262,8 @@ impl Session<'_> {
         rejected: Option<u64>,
     ) -> Result<Proof, Error> {
         let scope = format!("repository:{}:{actions}", self.endpoint.scope_name);
-        let key = TokenKey { realm, service, scope, credential: self.credential.fingerprint() };
+        let registry = self.endpoint.root.clone();
+        let key = TokenKey { registry, realm, service, scope, credential: self.credential.fingerprint() };
         let (token, source) = self.shared.tokens.get(&key, rejected, self.fetch_token(&key)).await?;
         let is_new = source == Source::Server || rejected.is_some();
         Ok(Proof::Token(token, if is_new { Rejection::Final } else { Rejection::Passing }))
@@ -241,12 +276,18 @@ impl Session<'_> {
             Credential::Anonymous | Credential::Bearer(_) => (None, None),
         };
         let accept = HeaderValue::from_static("application/json");
-        // The one other server that a login is for: the registry named it, and it was checked.
+        // The one other server that a login is for: the registry named it, and it was checked. The client certificate is for the
+        // registry alone.
         let home = Origin::of(&key.realm);
+        let access = match Origin::of(&self.endpoint.root).covers(&home) {
+            true => Cow::Borrowed(self.access),
+            false => Cow::Owned(access::Registry::without_identity(self.access)),
+        };
+        let access = access.as_ref();
         if let Some(refresh) = refresh {
             let get = Request::get(key.realm.clone(), accept.clone(), grant::MAX_ANSWER);
             let post = Request { method: Method::POST, form: Some(grant::form(key, refresh)), ..get };
-            let reply = self.shared.exchange.follow(self.access, &post, &home, None).await?;
+            let reply = self.shared.exchange.follow(access, &post, &home, None).await?;
             // Older token servers only know the other way.
             if !matches!(reply.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
                 return self.read_token(&reply, Sent::Credentials);
@@ -254,7 +295,7 @@ impl Session<'_> {
         }
         let get = Request::get(grant::address(key), accept, grant::MAX_ANSWER);
         let authorization = login.as_ref().map(web::basic);
-        let reply = self.shared.exchange.follow(self.access, &get, &home, authorization.as_ref()).await?;
+        let reply = self.shared.exchange.follow(access, &get, &home, authorization.as_ref()).await?;
         let is_sent = login.is_some() && reply.is_home;
         self.read_token(&reply, if is_sent { Sent::Credentials } else { Sent::Nothing })
     }
@@ -290,6 +331,7 @@ impl Session<'_> {
     fn judge(&self, reply: &Reply, sent: Sent) -> Error {
         match reply.status.as_u16() {
             401 | 403 if reply.asked_wait.is_none() => denied(reply, sent),
+            404 if page::is_web_page(reply) => page::web_page(reply),
             404 => Error::NotFound {
                 what: self.subject.clone(),
                 url: show(&reply.url),
@@ -298,6 +340,11 @@ impl Session<'_> {
             _ => status_error(reply),
         }
     }
+}
+
+/// Whether an answer came from the same host by HTTPS, though it was asked in the open. Proof begins there the next time.
+fn is_safer(asked: &Url, reply: &Reply) -> bool {
+    reply.is_home && asked.scheme() == "http" && reply.url.scheme() == "https"
 }
 
 /// What a token server that takes no refresh tokens may take in their place.

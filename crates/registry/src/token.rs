@@ -22,6 +22,8 @@ const MAX_TOKENS: usize = 10_000;
 /// What a token is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct TokenKey {
+    /// The root of the API that it is shown to. Another registry may name the same token server, and gets a token of its own.
+    pub(crate) registry: Url,
     pub(crate) realm: Url,
     pub(crate) service: Option<String>,
     pub(crate) scope: String,

@@ -153,6 +153,11 @@ impl Clients {
     }
 
     fn find(&self, route: &Route<'_>, trust: Trust) -> Result<Kept, Unusable> {
+        if route.identity.is_some() && speaks_tls(route.proxy) {
+            let reason = "begins with https://, so that the proxy would be shown the client certificate too; use one at http:// or \
+                          socks5://";
+            return Err(Unusable::Proxy(reason));
+        }
         let key = (route.fingerprint(), trust);
         // A client is built while the lock is held: it takes milliseconds, and many ask for the same at first.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -259,6 +264,19 @@ fn named_proxy(address: &str, login: Option<&Login>) -> Result<reqwest::Proxy, U
         Some(login) => named.basic_auth(&login.username, login.password.expose_secret()),
         None => named,
     })
+}
+
+/// Whether a proxy is spoken to by TLS itself: a client has one configuration of TLS, for the proxy and for what is behind it.
+fn speaks_tls(proxy: ProxyChoice<'_>) -> bool {
+    let is_secure = |address: &str| address.trim().get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"));
+    let variables = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    match proxy {
+        ProxyChoice::Named { address, .. } => is_secure(address),
+        ProxyChoice::Environment => {
+            variables.iter().any(|name| std::env::var(name).is_ok_and(|value| is_secure(&value)))
+        }
+        ProxyChoice::Direct => false,
+    }
 }
 
 /// Returns the innermost reason of a failure; the outer ones only say that there was one.

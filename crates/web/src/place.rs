@@ -31,12 +31,12 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Whether an address is written so that it can only mean a private place: a literal address that is not public, or a
-/// name of this machine. A server out there that points to one is up to no good.
+/// Whether an address is written so that it can only mean a private place: a literal address that is not public, a name of
+/// this machine, or one under which clouds give out their machines' credentials. A server out there that points to one is up to no good.
 #[must_use]
 pub fn is_private(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => is_localhost(name),
+        Some(Host::Domain(name)) => is_localhost(name) || is_metadata(name),
         Some(Host::Ipv4(address)) => is_private_address(IpAddr::V4(address)),
         Some(Host::Ipv6(address)) => is_private_address(IpAddr::V6(address)),
         None => true,
@@ -48,35 +48,53 @@ fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
+/// The names by which machines in clouds ask for what they are, and for their credentials.
+fn is_metadata(name: &str) -> bool {
+    const NAMES: [&str; 5] =
+        ["metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"];
+    NAMES.contains(&name.trim_end_matches('.'))
+}
+
 fn is_private_address(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            v4.is_loopback()
-                || v4.is_private()
-                || v4.is_link_local()
-                || v4.is_unspecified()
-                || v4.is_broadcast()
-                || is_shared(v4)
-        }
-        IpAddr::V6(v6) => {
-            v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_unique_local()
-                || v6.is_unicast_link_local()
-                || is_translated(v6)
-        }
+        IpAddr::V4(v4) => is_private_v4(v4),
+        IpAddr::V6(v6) => is_private_v6(v6),
     }
 }
 
-/// RFC 6598's addresses between a carrier and its customers.
-fn is_shared(address: Ipv4Addr) -> bool {
-    let [first, second, ..] = address.octets();
-    first == 100 && (64..128).contains(&second)
+/// What is not public of IANA's registry of special addresses: this network (0/8), private ones, those between a carrier and
+/// its customers (RFC 6598), assignments of protocols (192.0.0/24), tests of devices (198.18/15), groups and what is reserved.
+fn is_private_v4(v4: Ipv4Addr) -> bool {
+    let [first, second, third, _] = v4.octets();
+    let is_special = match first {
+        0 | 224.. => true,
+        100 => (64..128).contains(&second),
+        192 => second == 0 && third == 0,
+        198 => matches!(second, 18 | 19),
+        _ => false,
+    };
+    is_special || v4.is_loopback() || v4.is_private() || v4.is_link_local()
 }
 
-/// RFC 6052's prefix, behind which a private IPv4 address may stand.
-fn is_translated(address: Ipv6Addr) -> bool {
-    address.segments()[..2] == [0x64, 0xff9b]
+fn is_private_v6(v6: Ipv6Addr) -> bool {
+    let local = v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local();
+    let is_site_local = v6.segments()[0] & 0xffc0 == 0xfec0;
+    local || is_site_local || v6.is_multicast() || embeds_private(v6)
+}
+
+/// Whether a private IPv4 address may stand inside: translated (RFC 6052's prefixes, whose other end is never public for us),
+/// as the old form of `::10.0.0.1`, or by 6to4.
+fn embeds_private(v6: Ipv6Addr) -> bool {
+    let embedded = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        is_private_v4(Ipv4Addr::new(a, b, c, d))
+    };
+    match v6.segments() {
+        [0x64, 0xff9b, ..] => true,
+        [0, 0, 0, 0, 0, 0, high, low] => embedded(high, low),
+        [0x2002, high, low, ..] => embedded(high, low),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -100,13 +118,35 @@ mod tests {
             "https://[::ffff:10.0.0.1]/",
             "https://100.64.0.1/",
             "https://[64:ff9b::a00:1]/",
+            "https://[64:ff9b:1::a00:1]/",
+            "https://[::10.0.0.1]/",
+            "https://[2002:a00:1::1]/",
+            "https://[fec0::1]/",
+            "https://[ff02::1]/",
+            "https://0.1.2.3/",
+            "https://192.0.0.8/",
+            "https://198.19.0.1/",
+            "https://224.0.0.1/",
+            "https://255.255.255.255/",
+            "https://0x7f.1/",
+            "https://0177.0.0.1/",
+            "https://metadata.google.internal/",
+            "https://METADATA.google.internal./",
+            "https://instance-data/",
         ];
         for address in private {
             assert!(is_private(&Url::parse(address).unwrap()), "{address}");
         }
-        for address in
-            ["https://8.8.8.8/", "https://auth.docker.io/", "https://[2606:4700::1]/", "https://100.128.0.1/"]
-        {
+        for address in [
+            "https://8.8.8.8/",
+            "https://auth.docker.io/",
+            "https://[2606:4700::1]/",
+            "https://100.128.0.1/",
+            "https://192.0.1.1/",
+            "https://198.20.0.1/",
+            "https://[2002:808:808::1]/",
+            "https://metadata.example.com/",
+        ] {
             assert!(!is_private(&Url::parse(address).unwrap()), "{address}");
         }
     }

@@ -14,6 +14,7 @@ use crate::config::Configuration;
 use crate::failure::{Context, Failure, Result};
 use crate::observe::{Seen, Survey, Wanted, survey};
 use crate::report::check::Entry;
+use crate::run::name_remotes;
 
 /// Files that mention a marker, good or bad.
 const MENTIONS: Wanted = Wanted { rule: "mention-1", contains: lint::is_mentioned };
@@ -45,6 +46,7 @@ pub(super) fn observe(arguments: &Arguments, configuration: &Configuration) -> R
     let wanted = if arguments.suggest { IMAGES } else { MENTIONS };
     let surveys = crate::cli::runtime()?.block_on(async {
         let git = git::Git::new(git::Settings::of_machine(data_dir))?;
+        name_remotes(&git, &configuration.automations);
         Ok::<_, Failure>(survey(&git, &configuration.automations, wanted).await)
     })?;
     let mut observed = Observed::default();

@@ -145,6 +145,7 @@ pub(super) async fn remotes(
         }
     };
     let git = git::Git::new(crate::cli::run::git_settings(data_dir, None))?;
+    crate::run::name_remotes(&git, &configuration.automations);
     let mut looked = Looked::default();
     for automation in automations(configuration, selected.policy) {
         let url = &automation.remote.url;

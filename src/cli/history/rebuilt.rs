@@ -33,6 +33,7 @@ pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filte
         }
     };
     let git = git::Git::new(runs::git_settings(folder.to_owned(), None))?;
+    run::name_remotes(&git, &configuration.automations);
     let past = observe::past(&git, &configuration.automations, filter).await;
     for error in &past.failures {
         streams::talk(&crate::report::failure_of_run("", error));

@@ -15,7 +15,7 @@ use super::rows::Rows;
 use super::task::Tasks;
 use super::{BEAT_LIMIT, STUCK_LIMIT, Settings};
 use crate::observe::Polls;
-use crate::run::{Context, Edges, Memory, Mode, aside};
+use crate::run::{Context, Edges, Memory, Mode, aside, name_remotes};
 use crate::schedule::agenda::{Agenda, Moment};
 use crate::wire::status::{ConfigurationStatus, Status};
 
@@ -104,6 +104,7 @@ impl Shared {
     /// Takes a configuration in place of the one before.
     pub(super) fn configure(&self, automations: Vec<Arc<Automation>>) {
         let now = self.now();
+        name_remotes(&self.edges.git, &automations);
         let mut state = self.state();
         let state = &mut *state;
         self.memory.retain(&automations);

@@ -20,6 +20,8 @@ pub(crate) struct Behaviour {
     pub(crate) authorization: Option<String>,
     /// Where every `GET` is redirected to, with the path and query appended.
     pub(crate) redirect: Option<String>,
+    /// Where every `POST` is redirected to.
+    pub(crate) post_redirect: Option<String>,
     /// An answer to everything.
     pub(crate) answer: Option<(u16, &'static str, &'static str)>,
     /// What that answer says about when to come back.
@@ -116,6 +118,9 @@ async fn serve(State(shared): State<Shared>, request: Request<Body>) -> Response
     }
     if let (Some(base), &Method::GET) = (&behaviour.redirect, &method) {
         return (StatusCode::FOUND, [("location", format!("{base}{uri}"))]).into_response();
+    }
+    if let (Some(base), &Method::POST) = (&behaviour.post_redirect, &method) {
+        return (StatusCode::TEMPORARY_REDIRECT, [("location", format!("{base}{uri}"))]).into_response();
     }
     if behaviour.authorization.is_some() && behaviour.authorization != authorization {
         let headers = [("www-authenticate", "Basic realm=\"git\""), ("content-type", "text/plain")];

@@ -49,8 +49,10 @@ fn note(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Seen {
         host: uri.authority().map(|a| a.to_string()).or_else(|| text(header::HOST)).unwrap_or_default(),
         authorization: text(header::AUTHORIZATION),
         proxy_authorization: text(header::PROXY_AUTHORIZATION),
+        cookie: text(header::COOKIE),
         accept: text(header::ACCEPT).unwrap_or_default(),
         if_none_match: text(header::IF_NONE_MATCH),
+        headers: format!("{headers:?}"),
         body: String::from_utf8_lossy(body).into_owned(),
     }
 }
@@ -95,7 +97,7 @@ impl Inner {
         let size = self.world.paging.size.unwrap_or(usize::MAX).min(asked).max(1);
         let start = match &self.world.paging.links {
             Links::Opaque => parameter(seen, "next_page").map_or(0, |token| opaque_position(&token)),
-            Links::Endless => 0,
+            Links::Endless | Links::Deaf => 0,
             _ => parameter(seen, "last").map_or(0, |last| tags.iter().position(|tag| *tag == last).unwrap() + 1),
         };
         let page: Vec<&String> = tags.iter().skip(start).take(size).collect();
@@ -114,6 +116,7 @@ impl Inner {
         let link = match &self.world.paging.links {
             Links::Fixed(link) => Some(link.clone()),
             _ if is_last => None,
+            Links::Silent | Links::Deaf => None,
             Links::Relative => Some(format!("<{}?n={size}&last={last}>; rel=\"next\"", seen.path)),
             Links::Absolute => Some(format!("<{origin}{}?last={last}&n={size}>; rel=\"next\"", seen.path)),
             Links::Opaque => {

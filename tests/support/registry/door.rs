@@ -23,11 +23,17 @@ pub(super) struct Door {
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
     count: Arc<AtomicUsize>,
+    certified: Arc<AtomicUsize>,
 }
 
 impl Door {
-    pub(super) fn new(listener: TcpListener, acceptor: Option<TlsAcceptor>, count: Arc<AtomicUsize>) -> Self {
-        Self { listener, acceptor, count }
+    pub(super) fn new(
+        listener: TcpListener,
+        acceptor: Option<TlsAcceptor>,
+        count: Arc<AtomicUsize>,
+        certified: Arc<AtomicUsize>,
+    ) -> Self {
+        Self { listener, acceptor, count, certified }
     }
 }
 
@@ -44,6 +50,8 @@ impl axum::serve::Listener for Door {
                 Some(acceptor) => {
                     // Whoever does not get through the handshake is the client's business.
                     if let Ok(stream) = acceptor.accept(stream).await {
+                        let is_certified = stream.get_ref().1.peer_certificates().is_some();
+                        self.certified.fetch_add(usize::from(is_certified), Ordering::SeqCst);
                         return (Box::new(stream), address);
                     }
                 }
@@ -73,6 +81,8 @@ pub struct Certificates {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clients {
     Anybody,
+    /// They are asked for one, and may have none.
+    Asked,
     Certified,
 }
 
@@ -98,10 +108,15 @@ impl Certificates {
         let builder = ServerConfig::builder();
         let builder = match self.clients {
             Clients::Anybody => builder.with_no_client_auth(),
-            Clients::Certified => {
+            Clients::Asked | Clients::Certified => {
                 let mut roots = RootCertStore::empty();
                 roots.add(CertificateDer::from_pem_slice(self.ca.as_bytes()).unwrap()).unwrap();
-                builder.with_client_cert_verifier(WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap())
+                let verifier = WebPkiClientVerifier::builder(Arc::new(roots));
+                let verifier = match self.clients {
+                    Clients::Asked => verifier.allow_unauthenticated(),
+                    _ => verifier,
+                };
+                builder.with_client_cert_verifier(verifier.build().unwrap())
             }
         };
         let certificate = CertificateDer::from_pem_slice(self.server_certificate.as_bytes()).unwrap();

@@ -67,7 +67,7 @@ pub(super) async fn connect(
     let ways = Ways::of(&shared.rules, access, &name, base)?;
     loop {
         let headers = headers(&shared.rules, base, attempts.authorization());
-        let way = Way { shared, ways: &ways, base, remote: &name };
+        let way = Way { shared, ways: &ways, base, start: attempts.start(), remote: &name };
         let Arrival { client, answer, trail } = way.get(service, &headers).await?;
         if answer.response.status() == StatusCode::UNAUTHORIZED && attempts.next(&trail).await? {
             continue;
@@ -148,6 +148,8 @@ struct Way<'a> {
     ways: &'a Ways<'a>,
     /// The repository's URL as configured.
     base: &'a url::Url,
+    /// Where the requests begin, which is on the same host.
+    start: &'a url::Url,
     remote: &'a str,
 }
 
@@ -163,9 +165,9 @@ struct Arrival {
 impl Way<'_> {
     /// Asks for the references, following redirects.
     async fn get(&self, service: Service, headers: &HeaderMap) -> Result<Arrival, Error> {
-        let Self { shared, ways, base, remote } = self;
+        let Self { shared, ways, base, start, remote } = self;
         let refused = |problem| Error::Redirect { remote: (*remote).to_owned(), problem };
-        let mut trail = Trail::new(Origin::of(base), (*base).clone());
+        let mut trail = Trail::new(Origin::of(base), (*start).clone());
         loop {
             let client = ways.client(&shared.clients, trail.at(), trail.is_home())?;
             let url = format!("{}{}", trail.at().as_str().trim_end_matches('/'), suffix(service));

@@ -2,19 +2,23 @@
 //!
 //! A configured login is sent at once and is the only one. Without one, in this order and each only when the remote asks:
 //! the login inside the URL (sent at once), `TAGWRIGHT_GIT_TOKEN` with `TAGWRIGHT_GIT_USERNAME` (without it the URL's user
-//! name, or else `x-access-token`, which every large forge accepts beside a token), and git's credential helpers. What
-//! worked is remembered for the same repository, so that it is sent at once from then on.
+//! name, or else `x-access-token`, which every large forge accepts beside a token) to the hosts that it is for, and git's
+//! credential helpers. What worked is remembered for the same repository, so that it is sent at once from then on.
+//!
+//! What would be sent at once waits for a 401 where it would go over plain HTTP beyond this machine: a server that only
+//! redirects to HTTPS, as most do, never sees it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use access::{self, GitLogin, Login};
 use reqwest::header::HeaderValue;
-use web::{Trail, basic};
+use web::{Trail, basic, is_loopback};
 
 use crate::Shared;
 use crate::credential;
 use crate::error::Error;
+use crate::token::{self, Verdict};
 use crate::url::{Url, UserInfo};
 
 /// The user name beside a token where none is given.
@@ -25,10 +29,17 @@ const MAX_REMEMBERED: usize = 1_024;
 
 /// Logins of the machine that worked, by repository.
 #[derive(Default)]
-pub(crate) struct Logins(Mutex<HashMap<String, HeaderValue>>);
+pub(crate) struct Logins(Mutex<HashMap<String, Remembered>>);
+
+#[derive(Clone)]
+struct Remembered {
+    header: HeaderValue,
+    /// Where it worked: the repository's URL after redirects.
+    place: url::Url,
+}
 
 impl Logins {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, HeaderValue>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -36,7 +47,10 @@ impl Logins {
 /// The logins for one operation, one after another.
 pub(super) struct Attempts<'a> {
     shared: &'a Shared,
+    remote: &'a Url,
     configured: &'a url::Url,
+    /// Where the next request begins.
+    start: url::Url,
     userinfo: Option<&'a UserInfo>,
     /// What is sent with the next request.
     current: Option<HeaderValue>,
@@ -45,12 +59,16 @@ pub(super) struct Attempts<'a> {
     of_machine: bool,
     left: Vec<Step>,
     tried: Vec<&'static str>,
+    /// Why the token of the environment was not among them.
+    withheld: Option<Verdict>,
 }
 
 /// What can still be tried, last first.
 enum Step {
     Helper,
     Environment,
+    /// What would have been sent at once, and its name.
+    Waiting(HeaderValue, &'static str),
 }
 
 impl<'a> Attempts<'a> {
@@ -62,17 +80,20 @@ impl<'a> Attempts<'a> {
     ) -> Result<Self, Error> {
         let mut attempts = Self {
             shared,
+            remote,
             configured,
+            start: configured.clone(),
             userinfo: remote.userinfo(),
             current: None,
             helper: None,
             of_machine: false,
             left: Vec::new(),
             tried: Vec::new(),
+            withheld: None,
         };
         match &access.login {
-            GitLogin::Basic(login) => attempts.set(basic(login), "the configured user name and password"),
-            GitLogin::Bearer(token) => attempts.set(bearer(token, remote)?, "the configured bearer token"),
+            GitLogin::Basic(login) => attempts.begin_with(basic(login), "the configured user name and password"),
+            GitLogin::Bearer(token) => attempts.begin_with(bearer(token, remote)?, "the configured bearer token"),
             GitLogin::Ssh(_) => {
                 return Err(Error::LoginMismatch { remote: remote.to_string(), login: "an ssh key" });
             }
@@ -84,14 +105,27 @@ impl<'a> Attempts<'a> {
     fn start_with_machine(&mut self) {
         self.left = vec![Step::Helper, Step::Environment];
         let remembered = self.shared.logins.lock().get(self.configured.as_str()).cloned();
-        if let Some(remembered) = remembered {
-            self.current = Some(remembered);
+        if let Some(Remembered { header, place }) = remembered {
+            (self.current, self.start) = (Some(header), place);
             return;
         }
         if let Some(UserInfo { username, password: Some(password) }) = self.userinfo {
             let login = Login { username: username.clone(), password: password.clone() };
-            self.set(basic(&login), "the user name and password of the URL");
+            self.begin_with(basic(&login), "the user name and password of the URL");
         }
+    }
+
+    /// Sends a login at once, or waits until somebody asks.
+    fn begin_with(&mut self, header: HeaderValue, name: &'static str) {
+        match self.configured.scheme() == "https" || is_loopback(self.configured) {
+            true => self.set(header, name),
+            false => self.left.push(Step::Waiting(header, name)),
+        }
+    }
+
+    /// Where the next request begins: the configured place, or where it has led to on the same host.
+    pub(super) const fn start(&self) -> &url::Url {
+        &self.start
     }
 
     /// The header for requests to the configured place.
@@ -101,9 +135,13 @@ impl<'a> Attempts<'a> {
 
     /// Returns in words what was tried so far.
     pub(super) fn tried(&self) -> String {
-        match self.tried.is_empty() {
+        let tried = match self.tried.is_empty() {
             true => "no login".to_owned(),
             false => self.tried.join(", then "),
+        };
+        match &self.withheld {
+            Some(Verdict::Stays(reason)) => format!("{tried} ({reason})"),
+            _ => tried,
         }
     }
 
@@ -117,8 +155,14 @@ impl<'a> Attempts<'a> {
             self.tried.push("no login, because it redirects to another host");
             return Ok(false);
         }
+        // From http to https there is no way back for a login.
+        self.start = trail.at().clone();
         while let Some(step) = self.left.pop() {
             let found = match step {
+                Step::Waiting(header, name) => {
+                    self.set(header, name);
+                    return Ok(true);
+                }
                 Step::Environment => self.try_environment(),
                 Step::Helper => self.try_helper(trail.at()).await,
             };
@@ -127,12 +171,25 @@ impl<'a> Attempts<'a> {
                 return Ok(true);
             }
         }
-        Ok(false)
+        match self.withheld.take() {
+            Some(Verdict::Unclear(hosts)) => Err(Error::TokenHost { remote: self.remote.to_string(), hosts }),
+            withheld => {
+                self.withheld = withheld;
+                Ok(false)
+            }
+        }
     }
 
     fn try_environment(&mut self) -> bool {
         let settings = &self.shared.settings;
-        let Some(token) = settings.text("TAGWRIGHT_GIT_TOKEN") else { return false };
+        let Some(token) = settings.text(token::TOKEN) else { return false };
+        match self.shared.token_hosts.judge(settings, &self.start) {
+            Verdict::Goes => {}
+            verdict => {
+                self.withheld = Some(verdict);
+                return false;
+            }
+        }
         let username = settings.text("TAGWRIGHT_GIT_USERNAME").or(self.userinfo.map(|user| user.username.as_str()));
         let login = Login { username: username.unwrap_or(TOKEN_USER).to_owned(), password: token.into() };
         self.set(basic(&login), "TAGWRIGHT_GIT_TOKEN");
@@ -161,7 +218,8 @@ impl<'a> Attempts<'a> {
             if logins.len() >= MAX_REMEMBERED {
                 logins.clear();
             }
-            logins.insert(self.configured.to_string(), header.clone());
+            let remembered = Remembered { header: header.clone(), place: self.start.clone() };
+            logins.insert(self.configured.to_string(), remembered);
         }
     }
 
