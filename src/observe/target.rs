@@ -4,7 +4,7 @@ use git::{self, Advertisement, CommitId, Mirror, Want};
 use gotext::version::{Range, Version};
 use tagwright_core::automation::{Automation, Checkout};
 
-use crate::run::Error;
+use crate::run::{Error, aside};
 
 /// Where an automation reads from and commits to.
 pub(crate) struct Target {
@@ -103,7 +103,8 @@ fn want(advertisement: &Advertisement, checkout: &Checkout, url: &str) -> Result
         Checkout::Branch(branch) => Want::Branch(branch.clone()),
         Checkout::Tag(tag) => Want::Tag(tag.clone()),
         Checkout::Reference(name) => Want::Reference(name.clone()),
-        Checkout::Semver(range) => match highest(advertisement, range) {
+        // There may be a million tags.
+        Checkout::Semver(range) => match aside(|| highest(advertisement, range)) {
             Some(tag) => Want::Tag(tag.to_owned()),
             None => return Err(Error::NoTagInRange { url: url.to_owned(), range: range.as_str().to_owned() }),
         },

@@ -1,4 +1,9 @@
 //! What a remote says it has: references and capabilities.
+//!
+//! A remote may have hundreds of thousands of references, and each automation looks up a few of them. They are therefore kept
+//! sorted, their names one behind the other in one text, and what every automation asks is worked out once.
+
+use std::sync::Arc;
 
 use web::words;
 
@@ -13,50 +18,74 @@ const MAX_REFERENCES: usize = 1_000_000;
 /// The most bytes of one ref advertisement.
 pub(super) const MAX_BYTES: u64 = 256 << 20;
 
+/// The most memory that the references of one remote take: 64 MiB. A million names of 30 characters fit.
+const MAX_MEMORY: usize = 64 << 20;
+
+/// From how many references on they are put in order on a thread of their own.
+const MANY: usize = 10_000;
+
 /// How many existing names an error quotes.
 const QUOTED: usize = 5;
 
 /// How much of a name or a word of the remote an error quotes, in characters.
 const MAX_QUOTED: usize = 200;
 
-/// The references of a remote at one moment.
+/// The references of a remote at one moment. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Advertisement {
-    references: Vec<Advertised>,
+pub struct Advertisement(Arc<Content>);
+
+#[derive(Debug, Default)]
+struct Content {
+    /// All names, one behind the other.
+    names: String,
+    /// By name, each name once.
+    references: Vec<Entry>,
+    /// What annotated tags stand for.
+    peeled: Vec<ObjectId>,
     head: Option<ObjectId>,
+    default_branch: Option<String>,
     capabilities: Capabilities,
 }
 
+/// A reference as it is kept.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// Where its name begins among the names, and ends.
+    name: (u32, u32),
+    object: ObjectId,
+    /// Its place in [`Content::peeled`].
+    peeled: Option<u32>,
+}
+
 /// One reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Advertised {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advertised<'a> {
     /// The full name, such as `refs/heads/main`.
-    pub name: String,
+    pub name: &'a str,
     /// The object it names; an annotated tag's is the tag object.
     pub object: ObjectId,
     /// What an annotated tag stands for.
     pub peeled: Option<ObjectId>,
 }
 
-impl Advertised {
+impl Advertised<'_> {
     /// Returns the id of the commit that the reference stands for, as far as the remote tells: it peels tags.
     #[must_use]
-    pub fn commit(&self) -> CommitId {
+    pub fn commit(self) -> CommitId {
         CommitId(self.peeled.unwrap_or(self.object))
     }
 }
 
 impl Advertisement {
-    /// Returns all references in the remote's order, which is that of their names. `HEAD` is not among them.
-    #[must_use]
-    pub fn references(&self) -> &[Advertised] {
-        &self.references
+    /// Returns all references, ordered by their names. `HEAD` is not among them.
+    pub fn references(&self) -> impl Iterator<Item = Advertised<'_>> {
+        self.0.references.iter().map(|entry| self.0.show(entry))
     }
 
     /// Returns the reference with this full name.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<&Advertised> {
-        self.references.iter().find(|reference| reference.name == name)
+    pub fn find(&self, name: &str) -> Option<Advertised<'_>> {
+        self.0.find(name)
     }
 
     /// Returns the head of a branch, given without `refs/heads/`.
@@ -67,52 +96,37 @@ impl Advertisement {
 
     /// Returns tags as name, without `refs/tags/`, and commit.
     pub fn tags(&self) -> impl Iterator<Item = (&str, CommitId)> {
-        self.references
-            .iter()
-            .filter_map(|reference| Some((reference.name.strip_prefix("refs/tags/")?, reference.commit())))
+        self.0.below("refs/tags/").filter_map(|tag| Some((tag.name.strip_prefix("refs/tags/")?, tag.commit())))
     }
 
     /// Returns whether there is no reference at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.references.is_empty() && self.head.is_none()
+        self.0.references.is_empty() && self.0.head.is_none()
     }
 
     /// Returns the default branch without `refs/heads/`: what `HEAD` is said to name, or else a branch that stands where
     /// `HEAD` does, `main` and `master` first. None when `HEAD` names a branch that does not exist.
     #[must_use]
     pub fn default_branch(&self) -> Option<&str> {
-        let named = self.capabilities.value("symref=HEAD:").and_then(|name| name.strip_prefix("refs/heads/"));
-        if let Some(name) = named {
-            return self.branch(name).map(|_| name);
-        }
-        let head = self.head?;
-        let is_head = |name: &&str| self.branch(name) == Some(CommitId(head));
-        let any = || self.branches().find(is_head);
-        ["main", "master"].into_iter().find(is_head).or_else(any)
+        self.0.default_branch.as_deref()
     }
 
-    /// Returns the branches without `refs/heads/`.
-    pub fn branches(&self) -> impl Iterator<Item = &str> {
-        self.references.iter().filter_map(|reference| reference.name.strip_prefix("refs/heads/"))
-    }
-
-    pub(super) const fn capabilities(&self) -> &Capabilities {
-        &self.capabilities
+    pub(super) fn capabilities(&self) -> &Capabilities {
+        &self.0.capabilities
     }
 
     /// Says that `reference` does not exist, quoting some that do.
     pub(super) fn missing(&self, remote: &str, reference: &str) -> Error {
         let prefix = if reference.starts_with("refs/tags/") { "refs/tags/" } else { "refs/heads/" };
-        let of_kind = self.references.iter().filter(|known| known.name.starts_with(prefix));
-        let known = of_kind.take(QUOTED).map(|known| words::one_line(&known.name, MAX_QUOTED)).collect();
+        let known = self.0.below(prefix).take(QUOTED).map(|known| words::one_line(known.name, MAX_QUOTED)).collect();
         let reference = words::one_line(reference, MAX_QUOTED);
         Error::ReferenceMissing { remote: remote.to_owned(), reference, known }
     }
 
     /// Reads the advertisement up to its flush packet.
     pub(super) async fn read(reader: &mut Reader, remote: &str) -> Result<Self, Error> {
-        let mut advertisement = Self::default();
+        let mut content = Content::default();
         let mut first = true;
         loop {
             let data = match reader.next().await? {
@@ -120,10 +134,36 @@ impl Advertisement {
                 Packet::Flush => break,
                 Packet::End => return Err(reader.unexpected_end().await),
             };
-            advertisement.take(&data, first, remote)?;
+            content.take(&data, first, remote)?;
             first = false;
         }
-        Ok(advertisement)
+        match content.references.len() {
+            0..MANY => Ok(content.finish()),
+            _ => tokio::task::spawn_blocking(|| content.finish()).await.map_err(|_| Error::Task),
+        }
+    }
+}
+
+impl Content {
+    fn name(&self, entry: &Entry) -> &str {
+        &self.names[entry.name.0 as usize..entry.name.1 as usize]
+    }
+
+    fn show(&self, entry: &Entry) -> Advertised<'_> {
+        let peeled = entry.peeled.map(|at| self.peeled[at as usize]);
+        Advertised { name: self.name(entry), object: entry.object, peeled }
+    }
+
+    fn find(&self, name: &str) -> Option<Advertised<'_>> {
+        let at = self.references.binary_search_by(|entry| self.name(entry).cmp(name)).ok()?;
+        Some(self.show(&self.references[at]))
+    }
+
+    /// The references whose names begin with `prefix`.
+    fn below(&self, prefix: &str) -> impl Iterator<Item = Advertised<'_>> {
+        let from = self.references.partition_point(|entry| self.name(entry) < prefix);
+        let below = self.references[from..].iter().map(|entry| self.show(entry));
+        below.take_while(move |reference| reference.name.starts_with(prefix))
     }
 
     fn take(&mut self, data: &[u8], first: bool, remote: &str) -> Result<(), Error> {
@@ -138,14 +178,14 @@ impl Advertisement {
             Some(nul) => (&text[..nul], &text[nul + 1..]),
             None => (text, &[][..]),
         };
-        if first {
-            self.capabilities = Capabilities::parse(capabilities);
-        }
         let broken = || broken(remote, Problem::Reference);
         let (id, name) = reference.split_at_checked(41).ok_or_else(broken)?;
-        if let Some(format) = self.capabilities.value("object-format=").filter(|format| *format != "sha1") {
-            let format = words::one_line(format, MAX_QUOTED);
-            return Err(Error::ObjectFormat { remote: remote.to_owned(), format });
+        if first {
+            self.capabilities = Capabilities::parse(capabilities);
+            if let Some(format) = self.capabilities.value("object-format=").filter(|format| *format != "sha1") {
+                let format = words::one_line(format, MAX_QUOTED);
+                return Err(Error::ObjectFormat { remote: remote.to_owned(), format });
+            }
         }
         let id = ObjectId::from_hex(&id[..40]).filter(|_| id[40] == b' ').ok_or_else(broken)?;
         match std::str::from_utf8(name) {
@@ -164,17 +204,57 @@ impl Advertisement {
             return Ok(());
         }
         if let Some(tag) = name.strip_suffix("^{}") {
-            match self.references.last_mut() {
-                Some(last) if last.name == tag => last.peeled = Some(object),
-                _ => return Err(broken(remote, Problem::Reference)),
-            }
-            return Ok(());
+            let last = self.references.len().checked_sub(1).filter(|last| self.name(&self.references[*last]) == tag);
+            let last = last.ok_or_else(|| broken(remote, Problem::Reference))?;
+            self.references[last].peeled = u32::try_from(self.peeled.len()).ok();
+            self.peeled.push(object);
+            return self.check();
         }
         if self.references.len() == MAX_REFERENCES {
             return Err(Error::TooMany { what: "the number of references of the remote", limit: MAX_REFERENCES });
         }
-        self.references.push(Advertised { name: name.to_owned(), object, peeled: None });
+        let start = self.names.len();
+        self.names.push_str(name);
+        self.check()?;
+        // Both fit, since the memory is bounded.
+        self.references.push(Entry { name: (start as u32, self.names.len() as u32), object, peeled: None });
         Ok(())
+    }
+
+    /// Whether there is room for what came.
+    fn check(&self) -> Result<(), Error> {
+        let taken =
+            self.names.len() + self.references.len() * size_of::<Entry>() + self.peeled.len() * size_of::<ObjectId>();
+        match taken > MAX_MEMORY {
+            true => Err(Error::TooMany { what: "the size of the remote's references in bytes", limit: MAX_MEMORY }),
+            false => Ok(()),
+        }
+    }
+
+    /// Puts the references in order, which is the remote's own as a rule. Of several with one name, the first counts.
+    fn finish(mut self) -> Advertisement {
+        let mut references = std::mem::take(&mut self.references);
+        if !references.is_sorted_by(|a, b| self.name(a) < self.name(b)) {
+            references.sort_by(|a, b| self.name(a).cmp(self.name(b)));
+            references.dedup_by(|a, b| self.name(a) == self.name(b));
+        }
+        self.references = references;
+        self.default_branch = self.named_head().map(str::to_owned);
+        Advertisement(Arc::new(self))
+    }
+
+    fn named_head(&self) -> Option<&str> {
+        let branch = |name: &str| self.find(&format!("refs/heads/{name}")).map(Advertised::commit);
+        let named = self.capabilities.value("symref=HEAD:").and_then(|name| name.strip_prefix("refs/heads/"));
+        if let Some(name) = named {
+            return branch(name).map(|_| name);
+        }
+        let head = CommitId(self.head?);
+        if let Some(name) = ["main", "master"].into_iter().find(|name| branch(name) == Some(head)) {
+            return Some(name);
+        }
+        let found = self.below("refs/heads/").find(|reference| reference.commit() == head)?;
+        found.name.strip_prefix("refs/heads/")
     }
 }
 
@@ -204,19 +284,78 @@ impl Capabilities {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::time::{Duration, Instant};
+
     use super::*;
+
+    fn id(n: usize) -> String {
+        format!("{n:040x}")
+    }
+
+    fn read<'l>(lines: impl IntoIterator<Item = &'l str>) -> Result<Advertisement, Error> {
+        let mut content = Content::default();
+        for (n, line) in lines.into_iter().enumerate() {
+            content.take(line.as_bytes(), n == 0, "remote")?;
+        }
+        Ok(content.finish())
+    }
+
+    #[test]
+    fn references_are_found_in_whatever_order_they_came() {
+        let ids: Vec<String> = (0..6).map(id).collect();
+        let lines = [
+            format!("{} refs/tags/v2\0caps", ids[1]),
+            format!("{} refs/tags/v2^{{}}", ids[2]),
+            format!("{} refs/heads/b", ids[3]),
+            format!("{} refs/heads/a", ids[4]),
+            format!("{} refs/heads/b", ids[5]),
+            format!("{} HEAD", ids[4]),
+        ];
+        let read = read(lines.iter().map(String::as_str)).unwrap();
+        let names: Vec<&str> = read.references().map(|reference| reference.name).collect();
+        assert_eq!(names, ["refs/heads/a", "refs/heads/b", "refs/tags/v2"]);
+        assert_eq!(read.branch("b").unwrap().to_string(), ids[3]);
+        assert_eq!(read.find("refs/tags/v2").unwrap().object.to_string(), ids[1]);
+        assert_eq!(
+            read.tags().map(|(name, commit)| (name, commit.to_string())).collect::<Vec<_>>(),
+            [("v2", ids[2].clone())]
+        );
+        assert_eq!((read.default_branch(), read.branch("c"), read.is_empty()), (Some("a"), None, false));
+    }
+
+    /// A head that no branch has, among as many branches as may be, and a capability for each hundred of them: all of it is read
+    /// in the time that its bytes take.
+    #[test]
+    fn the_work_grows_with_the_bytes_alone() {
+        let capabilities = "a ".repeat(32_000);
+        let head = format!("{} HEAD\0{capabilities}", id(1));
+        let branches = (0..300_000).map(|n| format!("{} refs/heads/branch-with-a-name-{n:07}\n", id(n + 16)));
+        let start = Instant::now();
+        let lines: Vec<String> = std::iter::once(head).chain(branches).collect();
+        let read = read(lines.iter().map(String::as_str)).unwrap();
+        assert_eq!(read.default_branch(), None);
+        for n in 0..100_000 {
+            assert!(read.branch(&format!("branch-with-a-name-{n:07}")).is_some());
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn references_take_a_bounded_room() {
+        let name = "n".repeat(60_000);
+        let lines: Vec<String> = (0..2_000).map(|n| format!("{} refs/heads/{n:05}{name}", id(n))).collect();
+        assert!(matches!(read(lines.iter().map(String::as_str)), Err(Error::TooMany { limit: MAX_MEMORY, .. })));
+    }
 
     #[test]
     fn what_errors_quote_of_a_remote_is_bounded() {
         let (id, long) = ("1".repeat(40), "x".repeat(60_000));
-        let mut advertisement = Advertisement::default();
-        for number in 0..10 {
-            advertisement.take(format!("{id} refs/heads/{number}\u{7}{long}\n").as_bytes(), false, "remote").unwrap();
-        }
+        let lines: Vec<String> = (0..10).map(|n| format!("{id} refs/heads/{n}\u{7}{long}\n")).collect();
+        let advertisement = read(lines.iter().map(String::as_str)).unwrap();
         let missing = advertisement.missing("remote", "refs/heads/main").to_string();
         assert!(missing.contains("refs/heads/0\\u{7}xxx") && missing.len() < 2_000, "{} bytes", missing.len());
         let first = format!("{id} refs/heads/main\0object-format={long}\n");
-        let format = advertisement.take(first.as_bytes(), true, "remote").unwrap_err().to_string();
+        let format = read([first.as_str()]).unwrap_err().to_string();
         assert!(format.contains("'xxx") && format.len() < 500, "{} bytes", format.len());
     }
 }

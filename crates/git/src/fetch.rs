@@ -201,8 +201,8 @@ fn target(remote: &str, advertisement: &Advertisement, want: &Want) -> Result<Ta
         Want::Tag(tag) => named(&format!("refs/tags/{tag}")),
         Want::Reference(name) => named(name.trim_end_matches("^{}")),
         Want::Commit { id, branch } => {
-            if let Some(at_tip) = advertisement.references().iter().find(|reference| reference.commit() == *id) {
-                return named(&at_tip.name);
+            if let Some(at_tip) = advertisement.references().find(|reference| reference.commit() == *id) {
+                return named(at_tip.name);
             }
             let tip = tip_of(*id);
             let capabilities = advertisement.capabilities();
@@ -226,12 +226,16 @@ fn tip_of(commit: CommitId) -> String {
 
 /// Names what was fetched, forgets what the remote no longer has, and finds the commits.
 async fn finish(inner: &Inner, advertisement: &Advertisement, targets: Vec<Target>) -> Result<Vec<Fetched>, Error> {
-    let names: BTreeSet<_> = advertisement.references().iter().map(|reference| reference.name.clone()).collect();
-    let remote = inner.remote();
-    inner.with_store(move |store| name(store, &targets, &names, &remote)).await
+    let (advertisement, remote) = (advertisement.clone(), inner.remote());
+    inner.with_store(move |store| name(store, &targets, &advertisement, &remote)).await
 }
 
-fn name(store: &mut Store, targets: &[Target], names: &BTreeSet<String>, remote: &str) -> Result<Vec<Fetched>, Error> {
+fn name(
+    store: &mut Store,
+    targets: &[Target],
+    advertisement: &Advertisement,
+    remote: &str,
+) -> Result<Vec<Fetched>, Error> {
     let mut fetched = Vec::new();
     let mut commits = Vec::new();
     for target in targets {
@@ -245,7 +249,7 @@ fn name(store: &mut Store, targets: &[Target], names: &BTreeSet<String>, remote:
             store.set_tip(&tip, object)?;
         }
     }
-    store.drop_tips(|tip| !names.contains(tip) && !tip.starts_with("refs/tagwright/"))?;
+    store.drop_tips(|tip| advertisement.find(tip).is_none() && !tip.starts_with("refs/tagwright/"))?;
     store.measure_once();
     Ok(fetched)
 }

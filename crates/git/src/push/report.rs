@@ -1,6 +1,6 @@
 //! The remote's report on a push.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use web::words;
 
@@ -8,6 +8,9 @@ use super::Outcome;
 use crate::error::Error;
 use crate::packet::{self, Packet, Reader};
 use crate::problem::Problem;
+
+/// The longest report: 2 MiB, where the longest names of the most references that are pushed at once take one.
+const MAX_REPORT: usize = 2 << 20;
 
 /// Collects side band 1, which is packets again, and the words of side band 2.
 pub(super) async fn read(reader: &mut Reader) -> Result<(Vec<u8>, String), Error> {
@@ -20,7 +23,9 @@ pub(super) async fn read(reader: &mut Reader) -> Result<(Vec<u8>, String), Error
             Packet::End => break,
         };
         match data.split_first() {
-            Some((1, report_part)) => report.extend_from_slice(report_part),
+            Some((1, report_part)) if report.len() + report_part.len() <= MAX_REPORT => {
+                report.extend_from_slice(report_part);
+            }
             Some((2, words_part)) => words::collect(&mut said, words_part),
             Some((3, fatal)) => {
                 words::collect(&mut said, fatal);
@@ -40,14 +45,16 @@ pub(super) fn outcomes(report: &[u8], references: &[&str]) -> Option<Vec<Outcome
         _ => None,
     });
     let unpacked = lines.next()?.strip_prefix(b"unpack ")?;
-    let mut found: HashMap<String, Outcome> = HashMap::new();
+    let asked: HashSet<&str> = references.iter().copied().collect();
+    let known = |name: &[u8]| asked.get(std::str::from_utf8(name).ok()?).copied();
+    let mut found: HashMap<&str, Outcome> = HashMap::new();
     for line in lines {
         if let Some(name) = line.strip_prefix(b"ok ") {
-            found.insert(String::from_utf8_lossy(name).into_owned(), Outcome::Updated);
+            found.extend(known(name).map(|name| (name, Outcome::Updated)));
         } else if let Some(rest) = line.strip_prefix(b"ng ") {
-            let rest = String::from_utf8_lossy(rest);
-            let (name, reason) = rest.split_once(' ').unwrap_or((&rest, "rejected"));
-            found.insert(name.to_owned(), refusal(reason));
+            let (name, reason) = rest.split_at(rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len()));
+            let reason = reason.get(1..).map_or("rejected".into(), String::from_utf8_lossy);
+            found.extend(known(name).map(|name| (name, refusal(&reason))));
         }
     }
     if unpacked != b"ok" {
