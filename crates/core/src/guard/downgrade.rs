@@ -35,7 +35,8 @@ fn downgrade(policy: &ImagePolicy, marker: &Marker, selected: &Reference) -> Opt
 #[must_use]
 pub fn is_step_back(policy: &ImagePolicy, marker: &Marker, before: &str, after: &str) -> bool {
     let tag = |value| tag_of(marker, value, &policy.repository.image);
-    tag(before).zip(tag(after)).is_some_and(|(before, after)| policy.policy.prefers(&before, &after))
+    let (Some(before), Some(after)) = (tag(before), tag(after)) else { return false };
+    policy.policy.compare(&before, &after) == Some(Ordering::Greater)
 }
 
 /// The tag in a value of a field, if it is one of this repository. What stands around it (a digest, a scheme, a variable of
