@@ -14,7 +14,7 @@ use tagwright::config;
 use tagwright_core::automation::{Automation, ImagePolicy};
 use tagwright_core::edit::{Selection, Selections};
 use tagwright_core::explain::{self, Ages, Cause, Fate, Tags};
-use tagwright_core::guard::{self, Contest, Hold, Identity, Known, Verdict, Whose, Writer, Writing};
+use tagwright_core::guard::{self, Contest, Hold, Identity, Known, Verdict, Version, Whose, Writer, Writing};
 use tagwright_core::marker;
 use tagwright_core::plan::{self, MarkedFile};
 use yaml_rust2::{Yaml, YamlLoader};
@@ -308,9 +308,8 @@ fn fields_are_recognised_in_other_versions_of_a_file() {
     let scan = marker::scan(new.as_bytes());
     let identities = Identity::all(&scan);
     let values = |text: &str| -> Vec<Option<String>> {
-        let scan = marker::scan(text.as_bytes());
-        let values = Identity::values(&scan);
-        identities.iter().map(|identity| Some((*values.get(identity)?).to_owned())).collect()
+        let version = Version::of(&marker::scan(text.as_bytes()));
+        identities.iter().map(|identity| version.value(identity).map(str::to_owned)).collect()
     };
     let some = |value: &str| Some(value.to_owned());
     assert_eq!(values(&new), [some("1"), some("2"), some("3"), some("4")]);
@@ -319,6 +318,10 @@ fn fields_are_recognised_in_other_versions_of_a_file() {
         + "# more\n"
         + &document("x", &(marked("13", "a:b:tag") + &marked("11", "a:b")));
     assert_eq!(values(&old), [some("11"), None, some("13"), some("14")]);
+    let (was, is) = (Version::of(&marker::scan(old.as_bytes())), Version::of(&scan));
+    let ancestors: Vec<Option<&str>> =
+        identities.iter().map(|identity| was.value(&was.ancestor(identity, &is)?)).collect();
+    assert_eq!(ancestors, [None, None, Some("13"), Some("14")], "nothing tells which of two became of one");
     // An object whose name is marked is the same one after an update.
     let named = |tag: &str, value: &str| {
         let name = format!("metadata:\n  name: {tag} # {{\"$imagepolicy\": \"a:c:tag\"}}\n");
