@@ -424,7 +424,11 @@ async fn what_a_bot_has_left_counts() {
         let now = jiff::Timestamp::now();
         let Opened::Ready { store, .. } = Store::open(&scene.folder.path().join("data")) else { panic!("in use") };
         let hour = std::time::Duration::from_secs(3600);
-        let seen = |name: &str, age: u32| SeenTag { name: name.to_owned(), first_seen: now - hour * age, pushed: None };
+        let seen = |name: &str, age: u32| SeenTag {
+            name: image::Tag::parse(name).unwrap(),
+            first_seen: now - hour * age,
+            pushed: None,
+        };
         let tags = vec![seen("6.0.0", 1000), seen("6.0.1", 73), seen("6.1.0", 71)];
         let key = format!("rarely/app {}/team/app", scene.registry.host());
         store.put_images(vec![(key, Image { tags, ..Image::default() })]).unwrap();

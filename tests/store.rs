@@ -36,7 +36,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn image(tags: &[&str], polled: Timestamp) -> Image {
-    let seen = |name: &&str| SeenTag { name: (*name).to_owned(), first_seen: at(1), pushed: None };
+    let seen = |name: &&str| SeenTag { name: image::Tag::parse(name).unwrap(), first_seen: at(1), pushed: None };
     Image { tags: tags.iter().map(seen).collect(), polled, ..Image::default() }
 }
 

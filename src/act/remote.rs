@@ -111,7 +111,7 @@ enum Planned<'a> {
     /// It is known that there is nothing to do.
     Settled(Outcome),
     /// What it would do.
-    Draft(Draft<'a>),
+    Draft(Box<Draft<'a>>),
 }
 
 impl<'r> Remote<'r> {
@@ -174,7 +174,7 @@ impl<'r> Remote<'r> {
             match self.plan(mirror, &advertisement, &mut job, &mut heads).await {
                 Err(error) => attempt.ended.push(job.fail(error)),
                 Ok(Planned::Settled(outcome)) => attempt.ended.push(job.rest(outcome)),
-                Ok(Planned::Draft(draft)) => drafts.push((job, draft)),
+                Ok(Planned::Draft(draft)) => drafts.push((job, *draft)),
             }
         }
         let (drafts, lost) = self.look_back(mirror, &advertisement, &heads, drafts).await;
@@ -232,7 +232,8 @@ impl<'r> Remote<'r> {
             heads.push(Head::new(&job.report.url, target));
             heads.len() - 1
         });
-        self.draft(mirror, job, (at, heads[at].tip)).await.map(Planned::Draft)
+        let draft = self.draft(mirror, job, (at, heads[at].tip)).await?;
+        Ok(Planned::Draft(Box::new(draft)))
     }
 }
 

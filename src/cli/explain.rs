@@ -90,7 +90,7 @@ async fn tell(
     let client = registry::Client::new(super::run::registry_settings(&arguments.registry_mirror)?)?;
     let (tags, pushed) = tags(arguments, policy, repository, &client).await?;
     let left = Left::of(arguments.data_dir.as_deref(), policy)?;
-    let pushed: BTreeMap<String, jiff::Timestamp> = left.ages().chain(pushed).collect();
+    let pushed: BTreeMap<Tag, jiff::Timestamp> = left.ages().chain(pushed).collect();
     let source = match &arguments.tags {
         Some(path) if path.as_os_str() == "-" => "standard input".to_owned(),
         Some(path) => path.display().to_string(),
@@ -131,11 +131,10 @@ async fn tell(
 
 fn one_tag(arguments: &Arguments, story: &Story<'_>, (tags, ages): (&Tags, Option<Ages<'_>>), tag: &str) -> Result<()> {
     let mut more = tags.clone();
-    let absent = story.funnel.fate(tag) == Fate::Absent && Tag::parse(tag).is_ok();
-    if absent {
-        more.allowed.push(tag.to_owned());
-    }
-    let with = absent.then(|| explain::guarded(story.policy, &more, ages));
+    let absent = Tag::parse(tag).ok().filter(|_| story.funnel.fate(tag) == Fate::Absent);
+    let is_absent = absent.is_some();
+    more.allowed.extend(absent);
+    let with = is_absent.then(|| explain::guarded(story.policy, &more, ages));
     match arguments.output {
         Output::Json => streams::json(&One::of(story, tag, with.as_ref())),
         Output::Text => streams::data(&sentence(story, &explain::escaped(tag), with.as_ref())),
@@ -166,7 +165,7 @@ async fn tags(
     policy: &ImagePolicy,
     repository: &Repository,
     client: &registry::Client,
-) -> Result<(Tags, BTreeMap<String, jiff::Timestamp>)> {
+) -> Result<(Tags, BTreeMap<Tag, jiff::Timestamp>)> {
     if let Some(path) = &arguments.tags {
         let text = streams::read(path)?;
         let tags = Tags::read(text.lines().map(str::trim).filter(|line| !line.is_empty()));

@@ -164,8 +164,8 @@ async fn listed(arguments: &Arguments, image: &str) -> Result<Vec<String>> {
     if let Some(refused) = observe::refused(&listing) {
         streams::talk(&format!("warning: {image} {refused}"));
     }
-    listing.tags.retain(|tag| !exclusions.iter().any(|pattern: &Pattern| pattern.is_match(tag)));
-    Ok(listing.tags)
+    listing.tags.retain(|tag| !exclusions.iter().any(|pattern: &Pattern| pattern.is_match(tag.as_str())));
+    Ok(listing.tags.into_iter().map(|tag| tag.to_string()).collect())
 }
 
 fn shape(evaluation: &Evaluation<'_>) -> Select {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use image::{Reference, Tag};
+use image::Reference;
 use jiff::Timestamp;
 use tagwright_core::automation::ImagePolicy;
 use tagwright_core::guard::{self, Choice, Hold};
@@ -36,7 +36,7 @@ pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &str>, now
             report.hold = tags.doubt.clone().or(choice.waiting.clone());
             match &tags.doubt {
                 Some(doubt) => Err(doubt.to_string()),
-                None => selected(policy, &choice, names.len()),
+                None => selected(policy, tags, &choice, names.len()),
             }
         }
     };
@@ -55,14 +55,10 @@ fn names<'t>(policy: &ImagePolicy, tags: &'t Tags) -> Vec<&'t str> {
     tags.names().filter(|tag| !excluded(tag)).collect()
 }
 
-fn selected(policy: &ImagePolicy, choice: &Choice<'_>, listed: usize) -> Result<Reference, String> {
-    match choice.selected {
-        Some(tag) => {
-            let tag = Tag::parse(tag).map_err(|error| error.to_string())?;
-            Ok(Reference { repository: policy.repository.image.clone(), tag: Some(tag), digest: None })
-        }
-        None => Err(nothing(policy, choice, listed)),
-    }
+fn selected(policy: &ImagePolicy, tags: &Tags, choice: &Choice<'_>, listed: usize) -> Result<Reference, String> {
+    let tag = choice.selected.and_then(|tag| tags.get(tag)).map(|seen| seen.name.clone());
+    let tag = tag.ok_or_else(|| nothing(policy, choice, listed))?;
+    Ok(Reference { repository: policy.repository.image.clone(), tag: Some(tag), digest: None })
 }
 
 /// Says in one sentence why nothing is selected.

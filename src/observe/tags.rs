@@ -1,5 +1,6 @@
 //! The tags of a repository: what the registry lists, what was known before, and whether it is believed.
 
+use image::Tag;
 use jiff::Timestamp;
 use registry::{Fresh, Listing};
 use tagwright_core::automation::{ImagePolicy, ImageRepository};
@@ -27,11 +28,15 @@ impl Tags {
         self.seen.iter().map(|tag| tag.name.as_str())
     }
 
+    /// One of them.
+    pub(super) fn get(&self, name: &str) -> Option<&SeenTag> {
+        let at = self.seen.binary_search_by(|seen| seen.name.as_str().cmp(name)).ok()?;
+        self.seen.get(at)
+    }
+
     /// When a tag was pushed, where the registry says so, or when it was first seen.
     pub(super) fn since(&self, tag: &str) -> Option<Timestamp> {
-        let at = self.seen.binary_search_by(|seen| seen.name.as_str().cmp(tag)).ok()?;
-        let seen = &self.seen[at];
-        Some(seen.pushed.unwrap_or(seen.first_seen))
+        self.get(tag).map(|seen| seen.pushed.unwrap_or(seen.first_seen))
     }
 }
 
@@ -99,11 +104,11 @@ fn merge(
 /// It is not, and why.
 pub fn believe(
     before: &Image,
-    listed: &[String],
+    listed: &[Tag],
     policies: &[std::sync::Arc<ImagePolicy>],
     now: Timestamp,
 ) -> Result<(), Hold> {
-    let listed: Vec<&str> = listed.iter().map(String::as_str).collect();
+    let listed: Vec<&str> = listed.iter().map(Tag::as_str).collect();
     let old: Vec<&str> = before.tags.iter().map(|tag| tag.name.as_str()).collect();
     let known = Tags { seen: before.tags.clone(), refused: None, doubt: None };
     let used: Vec<String> = policies
@@ -121,9 +126,9 @@ fn seen(now: Timestamp, listing: &Listing, before: &[SeenTag]) -> Vec<SeenTag> {
         let at = before.binary_search_by(|seen| seen.name.as_str().cmp(name));
         at.map_or(now, |at| before[at].first_seen)
     };
-    let seen = |name: &String| SeenTag {
+    let seen = |name: &Tag| SeenTag {
         name: name.clone(),
-        first_seen: first_seen(name),
+        first_seen: first_seen(name.as_str()),
         pushed: listing.pushed.get(name).copied(),
     };
     let mut tags: Vec<SeenTag> = listing.tags.iter().map(seen).collect();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use image::Tag;
 use jiff::Timestamp;
 use redb::ReadableTable as _;
 use serde::{Deserialize, Serialize};
@@ -32,7 +33,7 @@ pub struct Image {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenTag {
     /// The tag itself.
-    pub name: String,
+    pub name: Tag,
     /// When this bot first saw it.
     pub first_seen: Timestamp,
     /// When it was pushed, where the registry says so.

@@ -19,9 +19,9 @@ pub(super) fn serialize<S: Serializer>(tags: &[SeenTag], to: S) -> Result<S::Ok,
     for SeenTag { name, first_seen, pushed } in tags {
         let seen = first_seen.as_millisecond();
         match pushed {
-            Some(pushed) => list.serialize_element(&(name, seen, pushed.as_millisecond()))?,
-            None if before == Some(seen) => list.serialize_element(name)?,
-            None => list.serialize_element(&(name, seen))?,
+            Some(pushed) => list.serialize_element(&(name.as_str(), seen, pushed.as_millisecond()))?,
+            None if before == Some(seen) => list.serialize_element(name.as_str())?,
+            None => list.serialize_element(&(name.as_str(), seen))?,
         }
         before = Some(seen);
     }
@@ -37,8 +37,12 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Seen
     Ok(Vec::<Entry>::deserialize(from)?.into_iter().map(seen).collect())
 }
 
+fn tag<E: de::Error>(text: String) -> Result<image::Tag, E> {
+    image::Tag::of(text).map_err(|text| E::invalid_value(de::Unexpected::Str(&text), &"a tag"))
+}
+
 struct Entry {
-    name: String,
+    name: image::Tag,
     first_seen: Option<Timestamp>,
     pushed: Option<Timestamp>,
 }
@@ -54,11 +58,11 @@ impl<'de> Deserialize<'de> for Entry {
             }
 
             fn visit_str<E: de::Error>(self, name: &str) -> Result<Entry, E> {
-                Ok(Entry { name: name.to_owned(), first_seen: None, pushed: None })
+                Ok(Entry { name: tag(name.to_owned())?, first_seen: None, pushed: None })
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Entry, A::Error> {
-                let name = parts.next_element()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
+                let name = tag(parts.next_element()?.ok_or_else(|| de::Error::invalid_length(0, &self))?)?;
                 let first_seen = parts.next_element()?.map(time::of);
                 Ok(Entry { name, first_seen, pushed: parts.next_element()?.map(time::of) })
             }
@@ -76,7 +80,7 @@ mod tests {
     #[test]
     fn as_short_as_possible() {
         let tag = |name: &str, seen, pushed: Option<i64>| SeenTag {
-            name: name.to_owned(),
+            name: image::Tag::parse(name).unwrap(),
             first_seen: time::of(seen),
             pushed: pushed.map(time::of),
         };

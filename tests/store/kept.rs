@@ -14,8 +14,8 @@ use super::{at, change, hold, image, messages, open, record};
 fn images() {
     let folder = tempfile::tempdir().unwrap();
     let tags = vec![
-        SeenTag { name: "1.0.0".to_owned(), first_seen: at(5), pushed: None },
-        SeenTag { name: "1.0.1".to_owned(), first_seen: at(6), pushed: Some(at(-4)) },
+        SeenTag { name: image::Tag::parse("1.0.0").unwrap(), first_seen: at(5), pushed: None },
+        SeenTag { name: image::Tag::parse("1.0.1").unwrap(), first_seen: at(6), pushed: Some(at(-4)) },
     ];
     let digests = BTreeMap::from([("1.0.1".to_owned(), "sha256:1".to_owned())]);
     let known = Image { tags, validator: Some("W/\"1\"".to_owned()), polled: at(7), doubted: true, digests };

@@ -62,7 +62,7 @@ impl Progress {
         let held = store.switches().unwrap().held;
         Self {
             records: newest.first().map_or(0, |record| record.message.parse().unwrap()),
-            tags: image.tags.first().map_or(0, |tag| tag.name.parse().unwrap()),
+            tags: image.tags.first().map_or(0, |tag| tag.name.as_str().parse().unwrap()),
             holds: held.values().next().map_or(0, |held| held.reason.as_ref().unwrap().parse().unwrap()),
             polls: image.polled.as_second(),
         }

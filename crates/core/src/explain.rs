@@ -44,7 +44,7 @@ const MAX_REFUSED_LENGTH: usize = 150;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tags {
     /// Those that OCI allows.
-    pub allowed: Vec<String>,
+    pub allowed: Vec<Tag>,
     /// How many others there are.
     pub refused: usize,
     /// Some of those, escaped and shortened.
@@ -56,8 +56,8 @@ impl Tags {
     pub fn read<'t>(tags: impl IntoIterator<Item = &'t str>) -> Self {
         let mut read = Self::default();
         for tag in tags {
-            if Tag::parse(tag).is_ok() {
-                read.allowed.push(tag.to_owned());
+            if let Ok(tag) = Tag::parse(tag) {
+                read.allowed.push(tag);
                 continue;
             }
             read.refused += 1;
@@ -256,7 +256,7 @@ struct Sieve<'t> {
 impl<'t> Sieve<'t> {
     /// Drops what is excluded and what is denied.
     fn new(exclusions: &[Pattern], deny: &[Deny], tags: &'t Tags) -> Self {
-        let mut distinct: Vec<&str> = tags.allowed.iter().map(String::as_str).collect();
+        let mut distinct: Vec<&str> = tags.allowed.iter().map(Tag::as_str).collect();
         distinct.sort_unstable_by(|a, b| b.cmp(a));
         distinct.dedup();
         let listed = distinct.len() + tags.refused;

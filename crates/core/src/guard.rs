@@ -82,7 +82,7 @@ pub use self::choose::{Choice, choose};
 pub use self::contested::{Contest, Whose, contested};
 pub(crate) use self::downgrade::together;
 pub use self::downgrade::{downgrades, is_step_back, tag_of};
-pub use self::hold::{Held, Hold, length};
+pub use self::hold::{Contested, Held, Hold, length};
 pub use self::identity::{Identity, Version};
 pub use self::reverted::{Verdict, Writer, Writing, reverted};
 

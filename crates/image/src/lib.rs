@@ -4,6 +4,7 @@
 //! scheme, no tag; a registry is the part before the first `/` if it has a `.` or a `:`), and what goes into a file is a
 //! [`Reference`]: the repository **exactly as written**, a tag, and perhaps a digest.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use thiserror::Error;
@@ -57,7 +58,12 @@ pub struct Tag(String);
 impl Tag {
     /// Checks a text against OCI's grammar.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        if is_tag(text) { Ok(Self(text.to_owned())) } else { Err(Error::Tag(text.to_owned())) }
+        Self::of(text.to_owned()).map_err(Error::Tag)
+    }
+
+    /// Takes a text over as a tag, or gives it back if it is none.
+    pub fn of(text: String) -> Result<Self, String> {
+        if is_tag(&text) { Ok(Self(text)) } else { Err(text) }
     }
 
     /// The tag's text, without the colon before it.
@@ -70,6 +76,24 @@ impl Tag {
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Borrow<str> for Tag {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq<String> for Tag {
+    fn eq(&self, other: &String) -> bool {
+        self.0 == *other
+    }
+}
+
+impl PartialEq<&str> for Tag {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
     }
 }
 

@@ -122,14 +122,14 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Listing {
     /// The tags that OCI allows, each once, in the registry's order.
-    pub tags: Vec<String>,
+    pub tags: Vec<Tag>,
     /// How many other tags the registry sent.
     pub refused: usize,
     /// Some of those, escaped and shortened, to be shown to people.
     pub refused_sample: Vec<String>,
     /// When tags were pushed, where the registry says so in the list; Google's do. Times are the registry's own, not what an
     /// image claims of itself.
-    pub pushed: BTreeMap<String, Timestamp>,
+    pub pushed: BTreeMap<Tag, Timestamp>,
     /// What this list can be recognised by in [`Client::tags_since`], where the registry gave something of the kind.
     pub validator: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use image::is_tag;
+use image::Tag;
 use indexmap::IndexSet;
 use jiff::Timestamp;
 use reqwest::StatusCode;
@@ -121,9 +121,9 @@ fn link_error(url: &Url, reason: &str) -> Error {
 
 #[derive(Default)]
 struct Gathered {
-    tags: IndexSet<String>,
+    tags: IndexSet<Tag>,
     refused: HashSet<String>,
-    pushed: BTreeMap<String, Timestamp>,
+    pushed: BTreeMap<Tag, Timestamp>,
     /// How many tags came, those that came twice included.
     entries: usize,
 }
@@ -135,8 +135,10 @@ impl Gathered {
         let page = page::read(reply)?;
         for tag in page.tags {
             self.entries += 1;
-            let valid = is_tag(&tag);
-            let _ = if valid { self.tags.insert(tag) } else { self.refused.insert(tag) };
+            let _ = match Tag::of(tag) {
+                Ok(tag) => self.tags.insert(tag),
+                Err(text) => self.refused.insert(text),
+            };
             if self.count() > limits.tags {
                 return Err(Error::TooLarge { url: show(&reply.url), limit: limits.tags, what: "tags" });
             }
@@ -149,8 +151,8 @@ impl Gathered {
 
     /// Takes the time of a tag that is in the list, so that there are no more than those. Of two the later one counts.
     fn add_time(&mut self, tag: &str, time: Timestamp) {
-        if self.tags.contains(tag) {
-            let known = self.pushed.entry(tag.to_owned()).or_insert(time);
+        if let Some(tag) = self.tags.get(tag) {
+            let known = self.pushed.entry(tag.clone()).or_insert(time);
             *known = time.max(*known);
         }
     }

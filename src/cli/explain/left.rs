@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use image::Tag;
 use jiff::Timestamp;
 use tagwright_core::automation::ImagePolicy;
 
@@ -40,7 +41,7 @@ impl Left {
     }
 
     /// When tags were pushed, or first seen.
-    pub(super) fn ages(&self) -> impl Iterator<Item = (String, Timestamp)> {
+    pub(super) fn ages(&self) -> impl Iterator<Item = (Tag, Timestamp)> {
         let age = |tag: &crate::store::SeenTag| (tag.name.clone(), tag.pushed.unwrap_or(tag.first_seen));
         self.image.tags.iter().map(age)
     }
@@ -50,7 +51,7 @@ impl Left {
         &self,
         policy: &ImagePolicy,
         all: &[Arc<ImagePolicy>],
-        listed: &[String],
+        listed: &[Tag],
         now: Timestamp,
     ) -> Option<String> {
         let looks = |other: &&Arc<ImagePolicy>| Arc::ptr_eq(&other.repository, &policy.repository);

@@ -37,7 +37,7 @@ pub(super) async fn ask(settings: registry::Settings, access: &access::Registry,
     for (group, listing) in groups.iter_mut().zip(listings) {
         group.outlook = match listing {
             Ok(listing) => {
-                let tags = listing.tags.iter().map(String::as_str).filter(|tag| !exclusion.is_match(tag));
+                let tags = listing.tags.iter().map(image::Tag::as_str).filter(|tag| !exclusion.is_match(tag));
                 of_tags(group, &tags.collect::<Vec<_>>())
             }
             Err(error) => Outlook::Unknown(chain(&error)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Hold;
+use super::hold::{Contested, Hold};
 use super::reverted::{SHORT_HASH, Verdict, Writer, Writing, is_same};
 
 /// How many of a field's newest writings are looked at.
@@ -98,7 +98,7 @@ impl Contest<'_> {
     }
 
     fn hold(&self, writing: &Writing, until: Option<Timestamp>) -> Hold {
-        Hold::Contested {
+        Hold::Contested(Box::new(Contested {
             policy: self.policy.to_owned(),
             before: writing.before.clone().unwrap_or_default(),
             after: writing.after.clone().unwrap_or_default(),
@@ -106,6 +106,6 @@ impl Contest<'_> {
             author: writing.author.clone(),
             time: writing.time,
             until,
-        }
+        }))
     }
 }

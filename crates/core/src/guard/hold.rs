@@ -65,22 +65,7 @@ pub enum Hold {
         time: i64,
     },
     /// Another bot, with another policy, moved the field away from what is selected.
-    Contested {
-        /// The policy, `namespace:name`.
-        policy: String,
-        /// The value that it replaced.
-        before: String,
-        /// The value that it wrote.
-        after: String,
-        /// Its last commit that did, the hash shortened.
-        commit: String,
-        /// Its author.
-        author: String,
-        /// When, in seconds since 1970.
-        time: i64,
-        /// Until when that holds the field; none if it was done before.
-        until: Option<Timestamp>,
-    },
+    Contested(Box<Contested>),
     /// A better tag has not been known for long enough.
     TooYoung {
         /// The tag that would be selected otherwise.
@@ -97,6 +82,25 @@ pub enum Hold {
     },
 }
 
+/// How another bot moved a field away from what is selected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contested {
+    /// The policy, `namespace:name`.
+    pub policy: String,
+    /// The value that it replaced.
+    pub before: String,
+    /// The value that it wrote.
+    pub after: String,
+    /// Its last commit that did, the hash shortened.
+    pub commit: String,
+    /// Its author.
+    pub author: String,
+    /// When, in seconds since 1970.
+    pub time: i64,
+    /// Until when that holds the field; none if it was done before.
+    pub until: Option<Timestamp>,
+}
+
 impl Hold {
     /// The word for this kind of hold, in JSON and logs.
     #[must_use]
@@ -107,7 +111,7 @@ impl Hold {
             Self::Downgrade { .. } => "downgrade",
             Self::Equal { .. } => "equal",
             Self::Reverted { .. } => "reverted",
-            Self::Contested { .. } => "contested",
+            Self::Contested(_) => "contested",
             Self::TooYoung { .. } => "too-young",
             Self::Window { .. } => "window",
         }
@@ -117,7 +121,8 @@ impl Hold {
     #[must_use]
     pub const fn until(&self) -> Option<Timestamp> {
         match self {
-            Self::TooYoung { until, .. } | Self::Contested { until, .. } => *until,
+            Self::TooYoung { until, .. } => *until,
+            Self::Contested(contested) => contested.until,
             Self::Window { opens } => *opens,
             Self::Manual { .. }
             | Self::Shrunk { .. }
@@ -175,20 +180,7 @@ impl fmt::Display for Hold {
                     seconds(*time),
                 )
             }
-            Self::Contested { policy, before, after, commit, author, time, until } => {
-                let stays = until.map_or_else(|| "a person changes it".to_owned(), moment);
-                write!(
-                    f,
-                    "a bot with another policy{} moved it from {} to {} in commit {commit} by {} at {}, and the two would \
-                     write it in turn; the field stays until {stays}, `tagwright release {policy}` is called, or a commit has \
-                     the trailer `{RELEASE_TRAILER}: {policy}`",
-                    if until.is_none() { " repeatedly" } else { "" },
-                    one_line(before, MAX_QUOTED),
-                    one_line(after, MAX_QUOTED),
-                    one_line(author, MAX_QUOTED),
-                    seconds(*time),
-                )
-            }
+            Self::Contested(contested) => contested.fmt(f),
             Self::TooYoung { tag, minimum, until: Some(until) } => write!(
                 f,
                 "{tag} is better, and has not been known for {} yet; it counts from {} on",
@@ -212,6 +204,24 @@ impl fmt::Display for Hold {
                 f.write_str("no window for commits is open, so the change waits; none opens any more")
             }
         }
+    }
+}
+
+impl fmt::Display for Contested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { policy, before, after, commit, author, time, until } = self;
+        write!(
+            f,
+            "a bot with another policy{} moved it from {} to {} in commit {commit} by {} at {}, and the two would write it in \
+             turn; the field stays until {}, `tagwright release {policy}` is called, or a commit has the trailer \
+             `{RELEASE_TRAILER}: {policy}`",
+            if until.is_none() { " repeatedly" } else { "" },
+            one_line(before, MAX_QUOTED),
+            one_line(after, MAX_QUOTED),
+            one_line(author, MAX_QUOTED),
+            seconds(*time),
+            until.map_or_else(|| "a person changes it".to_owned(), moment),
+        )
     }
 }
 
