@@ -6,7 +6,7 @@ use std::time::Duration;
 use gotext::pattern::Pattern;
 use gotext::version::Range;
 use image::Repository;
-use tagwright_core::policy::{Direction, Evaluation, Filter, Order, Policy};
+use tagwright_core::policy::{self, Direction, Evaluation, Filter, Order, Policy};
 
 use super::{Ending, Output, streams};
 use crate::config::DEFAULT_EXCLUSION;
@@ -102,10 +102,10 @@ fn policy(arguments: &Arguments) -> Result<Policy> {
         }
     };
     let filter = match &arguments.filter_pattern {
-        Some(pattern) => Some(Filter {
-            pattern: self::pattern("--filter-pattern", pattern)?,
-            extract: arguments.filter_extract.clone().unwrap_or_default(),
-        }),
+        Some(pattern) => {
+            let pattern = self::pattern("--filter-pattern", pattern)?;
+            Some(filter(pattern, arguments.filter_extract.as_deref().unwrap_or_default())?)
+        }
         None => None,
     };
     Ok(Policy { filter, order })
@@ -119,6 +119,13 @@ fn range(text: &str) -> Result<Range> {
 fn pattern(flag: &str, text: &str) -> Result<Pattern> {
     let hint = "patterns are regular expressions in Go's dialect (RE2)";
     Pattern::parse(text).map_err(|error| Failure::usage(format!("{flag}: {error}"), hint))
+}
+
+fn filter(pattern: Pattern, extract: &str) -> Result<Filter> {
+    Filter::new(pattern, extract).map_err(|error| match error {
+        policy::Error::UnknownGroup(unknown) => Failure::usage(format!("--filter-extract: {unknown}"), unknown.hint()),
+        error => Failure::usage(format!("--filter-extract: {error}"), "use fewer groups, such as $1 or ${name}"),
+    })
 }
 
 fn direction(flag: &str, text: &str) -> Result<Direction> {

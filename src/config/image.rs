@@ -1,12 +1,13 @@
 //! Fields about images that all ways of writing share: repositories, orders, filters, digests.
 
+use std::fmt::Display;
 use std::sync::LazyLock;
 
 use gotext::pattern::Pattern;
 use gotext::version::Range;
 use image::Repository;
 use tagwright_core::automation::{DigestReflection, ObjectName, Schedule};
-use tagwright_core::policy::{Direction, Filter, Order, Policy};
+use tagwright_core::policy::{self, Direction, Filter, Order, Policy};
 use tagwright_core::spelling::{listed, nearest};
 
 use super::decode::Fields;
@@ -166,9 +167,22 @@ fn filter(mut fields: Fields<'_>) -> Option<Filter> {
         None if fields.key("pattern").is_none() => Pattern::parse("").ok(),
         None => None,
     };
-    let extract = fields.text("extract").map(|text| text.value).unwrap_or_default();
+    let extract = fields.text("extract");
     fields.finish();
-    Some(Filter { pattern: pattern?, extract })
+    match extract {
+        Some(extract) => filtered(report, pattern?, &extract),
+        None => Filter::new(pattern?, "").ok(),
+    }
+}
+
+fn filtered(report: &Report, pattern: Pattern, extract: &Text) -> Option<Filter> {
+    let wrong = |what: &dyn Display| Finding::at(extract.place, format!("`{}`: {what}", extract.path));
+    report.add(match Filter::new(pattern, &extract.value) {
+        Ok(filter) => return Some(filter),
+        Err(policy::Error::UnknownGroup(unknown)) => wrong(&unknown).hint(unknown.hint()),
+        Err(error) => wrong(&error),
+    });
+    None
 }
 
 /// Reads `digestReflectionPolicy`, and says where it is given.

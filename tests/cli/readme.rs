@@ -339,6 +339,14 @@ fn every_difference_from_flux_is_true() {
                     assert_eq!(selects(&policy, &tags), "b-v1.0.0");
                 }
             }
+            "of tags with one extracted value the first in the order of bytes is written, over the one in use" => {
+                let policy = ["--semver=*", "--filter-pattern=^([0-9.]+)-", "--filter-extract=$1"];
+                assert_eq!(selects(&policy, &["1.0.0-aaa", "1.0.0-bbb"]), "1.0.0-bbb");
+            }
+            "an `extract` that names a group which the pattern lacks takes nothing for it" => {
+                let policy = ["select", "--semver=*", "--filter-pattern=^(?P<v>.*)$", "--filter-extract=$v_"];
+                World::new().run(policy.into_iter().chain(["1.0.0"])).refuses(2, "`$v_` names no group of the pattern");
+            }
             "`:digest` without a digest writes `\"\"`" => {
                 let before = "a: x # {\"$imagepolicy\": \"default:app:digest\"}\n";
                 let (run, after) = set(before);

@@ -22,6 +22,7 @@
 //! Differences from Flux, all deliberate:
 //! - a value that is no version, no number, or `NaN`, is passed over; there a single one makes a numerical policy fail;
 //! - numbers are compared exactly; there as 64-bit floats, in which `20240102030405678902` equals `…901`;
+//! - a template that names a group which the pattern lacks is an error; there the group is empty, and tags are ordered by the rest;
 //! - of tags with one extracted value the byte-greatest is selected, which most often was made last; there the byte-smallest;
 //! - ties between values after a filter are broken in the same way; there at random.
 //!
@@ -40,7 +41,7 @@ mod rank;
 use std::cmp::Ordering;
 use std::fmt;
 
-use gotext::pattern::{self, Pattern};
+use gotext::pattern::{self, Pattern, UnknownGroup};
 use gotext::version::Range;
 use thiserror::Error;
 
@@ -60,7 +61,7 @@ pub struct Policy {
 pub struct Filter {
     /// Tags in which this matches nowhere are dropped.
     pub pattern: Pattern,
-    /// A template for the value ([`gotext::pattern::Replacement`]); empty takes the whole tag.
+    /// A template for the value ([`gotext::pattern::Replacement`]) that names groups of the pattern; empty takes the whole tag.
     pub extract: String,
 }
 
@@ -97,6 +98,9 @@ pub enum Error {
     /// The filter's template is longer than `MAX_EXTRACT_LENGTH`.
     #[error("failed to filter tags: the extract template is longer than {MAX_EXTRACT_LENGTH} bytes")]
     ExtractTooLong,
+    /// The filter's template asks for a group that the pattern does not have, for which Go, and Flux, take nothing.
+    #[error("failed to filter tags: {0}")]
+    UnknownGroup(UnknownGroup),
     /// The direction is none; its text in upper case.
     #[error("invalid order argument provided: '{0}', must be one of: ASC, DESC")]
     Direction(String),

@@ -17,6 +17,7 @@ mod expand;
 mod repetition;
 mod syntax;
 mod unicode;
+mod unknown;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -26,6 +27,7 @@ use regex::{Regex, RegexBuilder};
 use thiserror::Error;
 
 pub use expand::Replacement;
+pub use unknown::UnknownGroup;
 
 /// The longest pattern that is read, in bytes.
 pub(crate) const MAX_PATTERN_LENGTH: usize = 8 * 1024;
@@ -109,6 +111,12 @@ impl Pattern {
     #[must_use]
     pub fn replacement(&self, template: &str) -> Replacement {
         Replacement::parse(template, &self.names)
+    }
+
+    /// Finds a reference in a template to a group that the pattern does not have; it expands to nothing.
+    #[must_use]
+    pub fn unknown_group(&self, template: &str) -> Option<UnknownGroup> {
+        UnknownGroup::find(template, &self.names)
     }
 
     /// Replaces every match by the expanded template, as Go's `ReplaceAllString` does.

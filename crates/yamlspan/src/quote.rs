@@ -1,6 +1,6 @@
 //! How a value is written so that every YAML parser reads it back as that string.
 //!
-//! Quotes that were there are kept. A plain scalar stays plain unless the value would then be something else than a
+//! Quotes that were there are kept. A plain scalar stays plain unless the value has the form of something else than a
 //! string in YAML 1.1 or 1.2, in which case it is double-quoted; within a flow collection a value with a colon is
 //! single-quoted, because older parsers take the colon for an indicator there (unless the old value had one, too).
 
@@ -73,79 +73,70 @@ fn is_flow_indicator(character: char) -> bool {
     matches!(character, ',' | '[' | ']' | '{' | '}')
 }
 
-/// Whether YAML 1.1 and 1.2 both read a plain scalar as a string.
+/// Whether every reader of YAML takes a plain scalar for a string.
 ///
-/// The exact rule is the one that users' files follow already: words for booleans and null in lower, title and upper
-/// case, dates, integers of any length, hexadecimal, octal and binary numbers that fit 64 bits, finite floats,
-/// infinities, not-a-number, and numbers to base 60; underscores in numbers do not count.
+/// What has the form of something else is none, whether that exists or not: some readers take `12e4567` for infinity and
+/// `0xffffffffffffffffff` for an integer, and PyYAML gives up the whole file over the date `2024-13-45`. The forms are those
+/// of YAML 1.1 as PyYAML, libyaml's users, go-yaml and Psych (Ruby) have it, and of 1.2 as js-yaml and go-yaml do: words for
+/// booleans and null in any case, dates and times, integers to base 2, 8, 10, 16 and 60, floats. Underscores in numbers do not
+/// count.
 pub(crate) fn is_string_when_plain(text: &str) -> bool {
     !(is_word(text) || is_date(text) || is_number(text) || is_sexagesimal(text))
 }
 
+/// In any case, as Psych has it.
 fn is_word(text: &str) -> bool {
-    const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
-    let special = matches!(
-        text,
-        "" | "~"
-            | "-"
-            | "---"
-            | "="
-            | "<<"
-            | ".inf"
-            | ".Inf"
-            | ".INF"
-            | "+.inf"
-            | "+.Inf"
-            | "+.INF"
-            | "-.inf"
-            | "-.Inf"
-            | "-.INF"
-            | ".nan"
-            | ".NaN"
-            | ".NAN"
-    );
-    special || WORDS.contains(&text.to_ascii_lowercase().as_str()) && has_word_case(text)
+    const WORDS: [&str; 13] =
+        ["y", "n", "yes", "no", "on", "off", "true", "false", "null", ".inf", "+.inf", "-.inf", ".nan"];
+    const SPECIAL: [&str; 6] = ["", "~", "-", "---", "=", "<<"];
+    SPECIAL.contains(&text) || WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
-/// Lower, Title or UPPER case.
-fn has_word_case(text: &str) -> bool {
-    let upper = |byte: u8| byte.is_ascii_uppercase();
-    text.bytes().skip(1).all(upper) && text.bytes().all(upper) || !text.bytes().skip(1).any(upper)
-}
-
-/// `YYYY-M-D`, one or two digits each for month and day.
+/// `YYYY-M-D`, one or two digits each for month and day, and perhaps a time behind `T`.
 fn is_date(text: &str) -> bool {
-    let mut parts = text.split('-');
+    let (date, time) = text.split_once(['T', 't']).map_or((text, None), |(date, time)| (date, Some(time)));
+    let mut parts = date.split('-');
     let (Some(year), Some(month), Some(day), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return false;
     };
-    let in_range = |part: &str, range: std::ops::RangeInclusive<u8>| {
-        (1..=2).contains(&part.len()) && is_digits(part) && part.parse().is_ok_and(|number| range.contains(&number))
-    };
-    year.len() == 4 && is_digits(year) && in_range(month, 1..=12) && in_range(day, 1..=31)
+    let is_short = |part: &str| (1..=2).contains(&part.len()) && is_digits(part);
+    year.len() == 4 && is_digits(year) && is_short(month) && is_short(day) && time.is_none_or(is_time)
+}
+
+/// Begins as `h:mm:ss` does; what follows is a fraction or a zone.
+fn is_time(text: &str) -> bool {
+    let mut parts = text.splitn(3, ':');
+    let (Some(hour), Some(minute), Some(second)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    (1..=2).contains(&hour.len())
+        && is_digits(hour)
+        && is_digits(minute)
+        && second.starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn is_number(text: &str) -> bool {
     if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '.' | '+' | '-')) {
         return false;
     }
-    let text = text.replace('_', "");
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(&text);
-    is_digits(unsigned) || is_radix_integer(unsigned) || is_float(unsigned)
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let without = unsigned.replace('_', "");
+    is_digits(&without) || is_radix_integer(unsigned) || is_float(&without)
 }
 
+/// After the prefixes of bases 2 and 16, PyYAML takes underscores alone for a number, and fails on it; go-yaml allows a second
+/// sign after those of 2 and 8.
 fn is_radix_integer(unsigned: &str) -> bool {
     let Some((prefix, digits)) = unsigned.split_at_checked(2) else { return false };
-    let radix = match prefix {
-        "0x" | "0X" => 16,
-        "0o" | "0O" => 8,
-        "0b" | "0B" => 2,
-        _ => return false,
-    };
-    digits.bytes().all(|byte| byte.is_ascii_hexdigit()) && u64::from_str_radix(digits, radix).is_ok()
+    let signed = digits.strip_prefix(['+', '-']).unwrap_or(digits);
+    let all = |digits: &str, is_digit: fn(u8) -> bool| digits.bytes().all(|byte| byte == b'_' || is_digit(byte));
+    match prefix {
+        "0x" | "0X" => !digits.is_empty() && all(digits, |byte| byte.is_ascii_hexdigit()),
+        "0b" | "0B" => !signed.is_empty() && all(signed, |byte| matches!(byte, b'0' | b'1')),
+        "0o" | "0O" => signed.contains(|c: char| c.is_ascii_digit()) && all(signed, |byte| matches!(byte, b'0'..=b'7')),
+        _ => false,
+    }
 }
 
-/// Whether an unsigned text is `.5`, `1`, `1.` or `1.5`, perhaps with an exponent, and no more than a float can hold.
+/// Whether an unsigned text is `.5`, `1`, `1.` or `1.5`, perhaps with an exponent.
 fn is_float(unsigned: &str) -> bool {
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.strip_prefix(['+', '-']).unwrap_or(exponent)),
@@ -154,7 +145,7 @@ fn is_float(unsigned: &str) -> bool {
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let has_digits =
         is_digits(whole) && (fraction.is_empty() || is_digits(fraction)) || whole.is_empty() && is_digits(fraction);
-    has_digits && is_digits(exponent) && unsigned.parse::<f64>().is_ok_and(f64::is_finite)
+    has_digits && is_digits(exponent)
 }
 
 /// A YAML 1.1 number to base 60, such as `12:30`.
@@ -178,9 +169,10 @@ pub(crate) fn is_decimal(text: &str) -> bool {
     is_digits(text.strip_prefix(['+', '-']).unwrap_or(text))
 }
 
-/// Whether a text is a float in decimal, as `!!float` allows it.
+/// Whether a text is a float in decimal, as `!!float` allows it, and no more than one can hold.
 pub(crate) fn is_decimal_float(text: &str) -> bool {
-    is_float(text.strip_prefix(['+', '-']).unwrap_or(text))
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    is_float(unsigned) && unsigned.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 fn is_digits(text: &str) -> bool {
@@ -201,16 +193,19 @@ mod tests {
         for value in [
             "1.2.3",
             "v1",
-            "tRue",
-            "yEs",
+            "trues",
             "nan",
             "inf",
-            "1e400",
-            "123e456",
-            "9e9999",
+            "6e0a1b2",
+            "1e1.5",
             "2024-01",
-            "2024-13-01",
+            "2024-01-123",
+            "24-01-02",
+            "2024-01-02-3",
+            "2024-01-02t10",
             "0b12",
+            "0o18",
+            "0o_",
             "1e",
             "0x",
             "0x1g",
@@ -222,7 +217,6 @@ mod tests {
             "_1",
             "1:60",
             "1_2a",
-            "0xffffffffffffffffff",
         ] {
             check(value, Style::Plain, false, value);
         }
@@ -258,6 +252,30 @@ mod tests {
             "18446744073709551616",
             "=",
             "<<",
+            "tRue",
+            "yEs",
+            "nULL",
+            ".Inf",
+            "1e400",
+            "12e4567",
+            "123e456",
+            "9e99999",
+            "1.5e9999",
+            "1e5_0",
+            "1_",
+            "0xffffffffffffffffff",
+            "0x_",
+            "0b_",
+            "0O17",
+            "0b-1",
+            "0o-17",
+            "1234-56-78",
+            "2024-13-45",
+            "2023-02-30",
+            "0000-00-00",
+            "9999-9-99",
+            "2024-01-02t10:20:30",
+            "2024-01-02T1:20:30.5Z",
         ] {
             check(value, Style::Plain, false, &format!("{value:?}"));
         }

@@ -264,13 +264,18 @@ struct Quoting {
     written: BTreeMap<String, String>,
 }
 
+/// What was observed to be written plain, and has the form of a number that does not fit 64 bits.
+const QUOTED: [&str; 2] = ["123e456", "0xffffffffffffffffff"];
+
 #[test]
 fn observed_quoting() {
     let vectors: Vec<Quoting> = json(&fixtures("scalar-quoting/scalar-quoting.json")).unwrap();
     assert!(vectors.len() > 40);
     for Quoting { tag, written } in vectors {
         for (style, name) in [(Style::Plain, "plain"), (Style::Double, "double"), (Style::Single, "single")] {
-            assert_eq!(quote::write(&tag, style, false), written[name], "{tag} {name}");
+            let stricter = style == Style::Plain && QUOTED.contains(&&*tag);
+            let expected = &written[if stricter { "double" } else { name }];
+            assert_eq!(quote::write(&tag, style, false), *expected, "{tag} {name}");
         }
     }
 }

@@ -25,12 +25,23 @@ impl Filter {
     /// Reads a filter as a user writes it.
     ///
     /// # Errors
-    /// [`Error::Pattern`] or [`Error::ExtractTooLong`].
+    /// [`Error::Pattern`], or those of [`Filter::new`].
     pub fn parse(pattern: &str, extract: &str) -> Result<Self, Error> {
+        Self::new(Pattern::parse(pattern)?, extract)
+    }
+
+    /// Puts a pattern and a template together.
+    ///
+    /// # Errors
+    /// [`Error::ExtractTooLong`] or [`Error::UnknownGroup`].
+    pub fn new(pattern: Pattern, extract: &str) -> Result<Self, Error> {
         if extract.len() > MAX_EXTRACT_LENGTH {
             return Err(Error::ExtractTooLong);
         }
-        Ok(Self { pattern: Pattern::parse(pattern)?, extract: extract.to_owned() })
+        match pattern.unknown_group(extract) {
+            Some(unknown) => Err(Error::UnknownGroup(unknown)),
+            None => Ok(Self { pattern, extract: extract.to_owned() }),
+        }
     }
 
     /// The tag that ranks first among those the filter keeps.

@@ -6,6 +6,7 @@
 //!   took part counts.
 //! - `$$` is `$`. A `$` that begins none of these stands for itself: `$`, `$-`, `${`, `${}`, `${1 }`. So does `\1`.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::{CaptureLocations, Captures, Regex};
@@ -40,29 +41,15 @@ enum Part {
 impl Replacement {
     /// Reads a template; `names` are the groups' names by number, the whole match first.
     pub(super) fn parse(template: &str, names: &[Option<String>]) -> Self {
+        let text = |range: Range<usize>| Some(template[range].replace("$$", "$")).filter(|text| !text.is_empty());
         let mut parts = Vec::new();
-        let mut text = String::new();
-        let mut rest = template;
-        while let Some(dollar) = rest.find('$') {
-            text.push_str(&rest[..dollar]);
-            rest = &rest[dollar + 1..];
-            if let Some(after) = rest.strip_prefix('$') {
-                text.push('$');
-                rest = after;
-            } else if let Some((name, after)) = reference(rest) {
-                if !text.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut text)));
-                }
-                parts.push(Part::Groups(groups(name, names)));
-                rest = after;
-            } else {
-                text.push('$');
-            }
+        let mut from = 0;
+        for Reference { name, span } in References::of(template) {
+            parts.extend(text(from..span.start).map(Part::Text));
+            parts.push(Part::Groups(groups(name, names)));
+            from = span.end;
         }
-        text.push_str(rest);
-        if !text.is_empty() {
-            parts.push(Part::Text(text));
-        }
+        parts.extend(text(from..template.len()).map(Part::Text));
         Self { parts }
     }
 
@@ -96,6 +83,45 @@ impl Replacement {
     }
 }
 
+/// A reference to a group in a template.
+pub(super) struct Reference<'t> {
+    /// The name or number of the group.
+    pub(super) name: &'t str,
+    /// Its bytes in the template, `$` and braces included.
+    pub(super) span: Range<usize>,
+}
+
+/// The references of a template, in its order.
+pub(super) struct References<'t> {
+    template: &'t str,
+    at: usize,
+}
+
+impl<'t> References<'t> {
+    pub(super) fn of(template: &'t str) -> Self {
+        Self { template, at: 0 }
+    }
+}
+
+impl<'t> Iterator for References<'t> {
+    type Item = Reference<'t>;
+
+    fn next(&mut self) -> Option<Reference<'t>> {
+        loop {
+            let start = self.at + self.template[self.at..].find('$')?;
+            let rest = &self.template[start + 1..];
+            match reference(rest) {
+                Some((name, after)) => {
+                    self.at = self.template.len() - after.len();
+                    return Some(Reference { name, span: start..self.at });
+                }
+                // `$$` is a dollar, so that the second one begins nothing.
+                None => self.at = start + if rest.starts_with('$') { 2 } else { 1 },
+            }
+        }
+    }
+}
+
 /// Reads the name after a `$`; gives it and what follows.
 fn reference(text: &str) -> Option<(&str, &str)> {
     match text.strip_prefix('{') {
@@ -119,7 +145,8 @@ fn is_name(char: char) -> bool {
     LETTER_OR_DIGIT.is_match(char.encode_utf8(&mut [0; 4]))
 }
 
-fn groups(name: &str, names: &[Option<String>]) -> Vec<usize> {
+/// The groups that a name or number stands for.
+pub(super) fn groups(name: &str, names: &[Option<String>]) -> Vec<usize> {
     match number(name) {
         Some(group) if group < names.len() => vec![group],
         Some(_) => Vec::new(),

@@ -80,6 +80,42 @@ fn every_match_is_replaced_as_by_go() {
 }
 
 #[test]
+fn references_to_groups_that_are_not_there_are_found() {
+    let check = |pattern: &str, template: &str, expect: Option<(&str, &str)>| {
+        let found = Pattern::parse(pattern).unwrap().unknown_group(template);
+        let found = found.map(|found| (found.reference.clone(), found.hint()));
+        assert_eq!(
+            found,
+            expect.map(|(reference, hint)| (reference.to_owned(), hint.to_owned())),
+            "{pattern} {template}"
+        );
+    };
+    let two = r"^main-(?P<ts>[0-9]+)-(?P<n>[0-9]+)$";
+    let has = "the groups of the pattern are `$ts` and `$n`";
+    check(two, "$ts_$n", Some(("$ts_", &format!("write `${{ts}}_${{n}}`; {has}"))));
+    check(two, "v$$-$ts_.$n", Some(("$ts_", &format!("write `v$$-${{ts}}_.${{n}}`; {has}"))));
+    check(two, "${ts_}", Some(("${ts_}", &format!("write `${{ts}}_`; {has}"))));
+    check(two, "$1x", Some(("$1x", &format!("write `${{1}}x`; {has}"))));
+    check(two, "$1_$2", Some(("$1_", &format!("write `${{1}}_${{2}}`; {has}"))));
+    check(two, "$3", Some(("$3", has)));
+    check(two, "$10", Some(("$10", has)));
+    check(two, "$ts_$x", Some(("$ts_", has)));
+    check(two, "$tss", Some(("$tss", has)));
+    check(two, "$01", Some(("$01", has)));
+    check(two, "$é", Some(("$é", has)));
+    check("(.*)", "$ts", Some(("$ts", "the only group of the pattern is `$1`")));
+    let none = "the pattern has no groups: put what is to be extracted into one, such as `(?P<name>.*)`";
+    check("", "$1", Some(("$1", none)));
+    check("^v", "a\n$x", Some(("$x", none)));
+    for template in
+        ["", "$0", "${0}x", "$1", "$2$ts", "${ts}_${n}", "$ts-$n", "$$", "$$3", "$", "$-", "${", "${}", r"\1", "x"]
+    {
+        check(two, template, None);
+    }
+    check("(?P<n>a)|(?P<n>b)", "$n", None);
+}
+
+#[test]
 fn what_would_cost_too_much_is_refused() {
     let reason = |pattern: &str| Pattern::parse(pattern).unwrap_err().reason;
     assert_eq!(reason(&"a".repeat(MAX_PATTERN_LENGTH + 1)), Reason::TooLarge);
