@@ -278,7 +278,7 @@ fn policies_can_be_loaded() {
     );
     let inventory = inventory::find(text.as_bytes());
     let file = File { path: "a.yaml".to_owned(), bytes: text.into_bytes(), inventory };
-    let settings = Settings { namespace: "default".to_owned(), moving: Moving::Track, known: Vec::new() };
+    let settings = Settings { namespace: "default".to_owned(), moving: Moving::Track, ..Settings::default() };
     let marking = mark::plan(&[file], &settings);
     assert_eq!(marking.left, []);
     let target = Target {

@@ -87,6 +87,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let settings = Settings {
         namespace: arguments.namespace.clone(),
         moving: if arguments.track_digests { Moving::Track } else { Moving::Leave },
+        dialect: arguments.dialect(),
         known: existing.as_ref().map(|(_, known)| known.clone()).unwrap_or_default(),
     };
     let mut marking = mark::plan(&files, &settings);

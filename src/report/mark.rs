@@ -7,8 +7,13 @@ use tagwright_core::mark::{Edit, File, Group, Left, Marking, Member, Origin, Out
 use tagwright_core::marker::Field;
 use tagwright_core::policy::{Direction, Order};
 
+use words::one_line;
+
 use super::plural;
 use crate::wire::mark::{Choice, Document, FilterTags, LeftAlone, MarkedField, Policy};
+
+/// How much of an image is shown that has no repository's name, in characters.
+const MAX_SHOWN: usize = 100;
 
 /// Writes one line for each policy, then one for each image left alone, then a sum.
 #[must_use]
@@ -61,7 +66,7 @@ fn left_line(files: &[File], left: &Left) -> String {
         }
         _ => "",
     };
-    format!("{}: {}{tag}: {}{hint}", place(files, left.member), image.repository, left.why)
+    format!("{}: {}{tag}: {}{hint}", place(files, left.member), one_line(&image.shown, MAX_SHOWN), left.why)
 }
 
 fn order_text(order: &Order) -> String {
@@ -156,7 +161,7 @@ fn left_alone(files: &[File], left: &Left) -> LeftAlone {
     LeftAlone {
         file: file.path.clone(),
         line: image.line(),
-        image: image.repository.name().to_owned(),
+        image: image.shown.clone(),
         tag: image.tag.clone(),
         reason: left.why.to_string(),
     }

@@ -4,15 +4,21 @@
 //!
 //! | shape | found in |
 //! |---|---|
-//! | a key `image`, or one that ends in `Image`, `_image` or `-image`, with `repository:tag` | pods, Compose, values, custom resources |
-//! | a key `name` below one of those, with `repository:tag` | pipelines of GitLab |
-//! | a mapping with `tag` beside `repository`, `image` or `name`, perhaps `registry` and `digest` | values of Helm and `HelmRelease` |
-//! | a mapping with `imageTag` beside `image` or `imageRepository` | older charts |
-//! | a mapping with `repository`, `image` and `version` | operators' custom resources |
+//! | a key `image`, or one that ends in `Image`, `_image` or `-image`, or `imageName`, `imageURI` and the like, with `repository:tag` | pods, Compose, values, custom resources |
+//! | a key `name`, `reference`, `ref`, `url` or `uri` below one of those, with `repository:tag` | pipelines of GitLab, volumes |
+//! | a value of a mapping `images`, or of its `tags`, with `repository:tag` | values |
+//! | a mapping with `tag` beside `repository`, `image`, `repo` or `name`, perhaps a registry and a digest | values of Helm and `HelmRelease` |
+//! | `imageTag` beside `image`, `imageRepository`, `imageRepo` or `imageName`; `webTag` beside `webImage` or `webRepository`; the same with `_` | values |
+//! | a mapping with `image` and `version`, perhaps `repository` | operators' custom resources |
 //! | an item of `images` with `name` and `newTag`, `newName` or `digest` | Kustomize, Flux `Kustomization` and `HelmRelease` |
 //! | an item of `images` that is a text `repository:tag` | Argo CD `kustomize.images` |
 //! | items of `parameters` named `….repository` and `….tag` | Argo CD `helm.parameters` |
-//! | a mapping with a `name` or `path` that ends in `image`, and a `value` | environment variables, JSON patches |
+//! | a mapping with a `name` or `path` that ends in `image`, and a `value` or `default` | environment variables, JSON patches, parameters of Tekton |
+//! | an item `--image=repository:tag` of `args` or `command` | containers |
+//! | `ref.tag` beside an `oci://` URL; `package` of Crossplane | `OCIRepository`; `Provider` |
+//!
+//! A registry that stands elsewhere, in a key of its own, is part of the name. Images with a variable, and those in YAML
+//! that a block scalar holds, are found so that they can be named; they have an [`Obstacle`].
 //!
 //! Definitions of custom resources, and Flux's and tagwright's own objects about images, are passed over. Anchors are
 //! read where they stand, aliases are not followed.
@@ -20,10 +26,11 @@
 //! ```
 //! use tagwright_core::inventory;
 //! let found = inventory::find(b"containers:\n- image: ghcr.io/acme/shop:1.4.2\n");
-//! assert_eq!(found.images[0].repository.name(), "ghcr.io/acme/shop");
+//! assert_eq!(found.images[0].shown, "ghcr.io/acme/shop");
 //! assert_eq!(found.images[0].tag, "1.4.2");
 //! ```
 
+mod embedded;
 mod recognise;
 mod scalar;
 #[cfg(test)]
@@ -77,6 +84,10 @@ pub struct Override {
     pub digest: Option<Digest>,
     /// The scalars it is written in, in the order of the text; never empty.
     pub scalars: Vec<ImageScalar>,
+    /// As of an [`Image`].
+    pub obstacle: Option<Obstacle>,
+    /// As of an [`Image`].
+    pub own_form: bool,
     /// The object it is in.
     pub object: ObjectIdentity,
 }
@@ -93,8 +104,10 @@ pub struct Unread {
 /// One image in use, with the fields that name it.
 #[derive(Debug, Clone)]
 pub struct Image {
-    /// The repository, its name put together as it was written.
-    pub repository: Repository,
+    /// The repository, its name put together as it was written; none where an obstacle hides it.
+    pub repository: Option<Repository>,
+    /// The repository's name, or what is written in its place.
+    pub shown: String,
     /// The tag in use; empty where there is none.
     pub tag: String,
     /// The digest in use.
@@ -103,6 +116,9 @@ pub struct Image {
     pub scalars: Vec<ImageScalar>,
     /// Why the image cannot be updated by a marker, whatever its tag is.
     pub obstacle: Option<Obstacle>,
+    /// Whether a value is written in a form that this program keeps and Flux does not: a tag with its digest behind it, a digest
+    /// without its algorithm, a prefix.
+    pub own_form: bool,
     /// The object it is in.
     pub object: ObjectIdentity,
     /// Where repository and tag are fields of one mapping, the keys that lead to that, joined by dots.
@@ -189,6 +205,21 @@ pub enum Obstacle {
     /// The value holds `$…` or `{{ … }}`.
     #[error("a variable stands in it")]
     Variable,
+    /// The registry is not sure: it stands elsewhere, and may or may not be part of the name.
+    #[error("a registry that stands elsewhere may belong to its name; write that into the name, and mark it by hand")]
+    Registry,
+    /// An update of the tag would leave a digest behind.
+    #[error(
+        "a digest beside it would be left behind, as it is not known whether it is of this image; mark both by hand"
+    )]
+    Digest,
+    /// It is in YAML that a block scalar holds.
+    #[error(
+        "it is in embedded YAML; mark it by hand, and say that its markers count: with the annotation {} on the object, or \
+         `embedded: true` in the automation",
+        r#"tagwright.dev/embedded: "true""#
+    )]
+    Embedded,
 }
 
 /// Finds the images of one file.
@@ -196,15 +227,28 @@ pub enum Obstacle {
 /// The time is linear in the size of the file. What is no UTF-8 text names no images.
 #[must_use]
 pub fn find(bytes: &[u8]) -> Inventory {
-    let mut inventory = Inventory::default();
-    let Ok(text) = std::str::from_utf8(bytes) else { return inventory };
+    let Ok(text) = std::str::from_utf8(bytes) else { return Inventory::default() };
     if bytes.len() > MAX_FILE_BYTES || !may_name_images(bytes) {
-        return inventory;
+        return Inventory::default();
     }
     if says_generated(text) {
-        return Inventory { generated: true, ..inventory };
+        return Inventory { generated: true, ..Inventory::default() };
     }
-    let scan = marker::scan(bytes);
+    found_in(text, Level::File)
+}
+
+/// Where a text stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// It is a file.
+    File,
+    /// A block scalar holds it.
+    Embedded,
+}
+
+fn found_in(text: &str, level: Level) -> Inventory {
+    let mut inventory = Inventory::default();
+    let scan = marker::scan(text.as_bytes());
     inventory.markers = scan.markers.iter().map(|marker| marker.policy().to_owned()).collect();
     let lines = Lines::of(text);
     for span in lines::documents(text, &lines) {
@@ -217,7 +261,18 @@ pub fn find(bytes: &[u8]) -> Inventory {
                 let tree = Tree::of(&document);
                 let objects = Objects::of(&document, &tree);
                 let scalars = scalar::Scalars::of(text, &lines, span.start, &document, &scan);
+                let first = inventory.images.len();
                 recognise::document(&tree, &objects, &scalars, &mut inventory);
+                if level == Level::File {
+                    let place = embedded::Place { text, lines: &lines, offset: span.start };
+                    embedded::find(
+                        &place,
+                        &document,
+                        |node| recognise::is_looked_at(&tree, &objects, node),
+                        &mut inventory,
+                    );
+                }
+                inventory.images[first..].sort_by_key(|image| image.scalars.first().map(|scalar| scalar.span.start));
             }
             Err(broken) => {
                 let line = lines.position(text, span.start + broken.offset).line;
@@ -238,7 +293,9 @@ pub fn resolve<'i>(files: impl IntoIterator<Item = (&'i str, &'i mut Inventory)>
         .iter()
         .flat_map(|(path, inventory)| inventory.images.iter().map(move |image| (folder(path), image)))
         .filter(|(_, image)| !image.keys.is_empty())
-        .map(|(folder, image)| (folder.to_owned(), image.object.clone(), image.keys.clone(), image.repository.clone()))
+        .filter_map(|(folder, image)| {
+            Some((folder.to_owned(), image.object.clone(), image.keys.clone(), image.repository.clone()?))
+        })
         .collect();
     for (path, inventory) in &mut files {
         let folder = folder(path);
@@ -257,8 +314,9 @@ pub fn resolve<'i>(files: impl IntoIterator<Item = (&'i str, &'i mut Inventory)>
                 inventory.overrides.push(it);
                 continue;
             };
-            let Override { keys, tag, digest, scalars, object } = it;
-            inventory.images.push(Image { repository, tag, digest, scalars, obstacle: None, object, keys });
+            let Override { keys, tag, digest, scalars, obstacle, own_form, object } = it;
+            let (repository, shown) = (Some(repository.clone()), repository.name().to_owned());
+            inventory.images.push(Image { repository, shown, tag, digest, scalars, obstacle, own_form, object, keys });
         }
         inventory.images.sort_by_key(|image| image.scalars.first().map(|scalar| scalar.span.start));
     }
@@ -277,5 +335,7 @@ fn says_generated(text: &str) -> bool {
 /// Whether bytes hold any of the words that images are found by.
 #[must_use]
 pub fn may_name_images(bytes: &[u8]) -> bool {
-    ["mage", "MAGE", "newTag", "tag", "newName"].iter().any(|word| memmem::find(bytes, word.as_bytes()).is_some())
+    ["mage", "MAGE", "newTag", "tag", "newName", "pkg.crossplane.io"]
+        .iter()
+        .any(|word| memmem::find(bytes, word.as_bytes()).is_some())
 }

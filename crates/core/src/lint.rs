@@ -203,9 +203,10 @@ fn suggestion(path: &str, text: &str, image: &Image, rules: Option<Rules<'_>>) -
     let scalar = image.scalars.first()?;
     let excerpt = Excerpt::of(text, scalar.span.clone());
     let location = Location { file: path.to_owned(), line: scalar.line, column: scalar.column, excerpt };
-    let repository = image.repository.name();
-    let finding = Finding::new(Code::UnmarkedImage, location, format!("the image {repository:?} has no marker"));
-    let same = |policy: &&Arc<ImagePolicy>| policy.repository.image.canonical() == image.repository.canonical();
+    let repository = image.repository.as_ref()?;
+    let finding =
+        Finding::new(Code::UnmarkedImage, location, format!("the image {:?} has no marker", repository.name()));
+    let same = |policy: &&Arc<ImagePolicy>| policy.repository.image.canonical() == repository.canonical();
     let policy = rules.and_then(|rules| rules.policies.iter().find(same));
     Some(match (&scalar.line_end, policy) {
         (LineEnd::Taken(taken), _) => finding.hint(taken.to_string()),

@@ -28,6 +28,7 @@ use crate::marker::Field;
 use crate::policy::{Order, Policy};
 use crate::suggest::{self, Derived, Reason, Suggestion};
 use insert::Insertion;
+use policies::Dialect;
 
 pub use name::{automation_name, is_label};
 
@@ -63,6 +64,8 @@ pub struct Settings {
     pub namespace: String,
     /// The treatment of tags that have no order.
     pub moving: Moving,
+    /// Who will read the markers.
+    pub dialect: Dialect,
     /// Policies that exist already.
     pub known: Vec<Known>,
 }
@@ -186,6 +189,11 @@ pub enum Why {
     /// A marker would do the wrong thing.
     #[error("{0}")]
     Obstacle(Obstacle),
+    /// Flux would write over what this program keeps.
+    #[error(
+        "Flux would not keep the form of its value (a digest behind the tag or without its algorithm, or a prefix)"
+    )]
+    FluxForm,
     /// There is no room for a marker.
     #[error("{0}")]
     Taken(Taken),
@@ -207,7 +215,7 @@ pub fn plan(files: &[File], settings: &Settings) -> Marking {
             marking.marked += 1;
             continue;
         }
-        match draft(image, settings.moving) {
+        match draft(image, settings) {
             Ok(draft) => join(&mut drafts, draft, member),
             Err(why) => marking.left.push(Left { member, why }),
         }
@@ -232,9 +240,14 @@ struct Draft {
     members: Vec<Member>,
 }
 
-fn draft(image: &Image, moving: Moving) -> Result<Draft, Why> {
-    if let Some(obstacle) = image.obstacle {
-        return Err(Why::Obstacle(obstacle));
+fn draft(image: &Image, settings: &Settings) -> Result<Draft, Why> {
+    let moving = settings.moving;
+    let repository = match (image.obstacle, &image.repository) {
+        (None, Some(repository)) => repository.clone(),
+        (obstacle, _) => return Err(Why::Obstacle(obstacle.unwrap_or(Obstacle::Variable))),
+    };
+    if image.own_form && settings.dialect == Dialect::Flux {
+        return Err(Why::FluxForm);
     }
     // A name has no news; it is marked where there is room, and does without where there is none.
     for scalar in image.scalars.iter().filter(|scalar| scalar.field != Field::Name) {
@@ -256,8 +269,7 @@ fn draft(image: &Image, moving: Moving) -> Result<Draft, Why> {
             }
         }
     };
-    let (repository, tag) = (image.repository.clone(), image.tag.clone());
-    Ok(Draft { repository, tag, derived, digest, members: Vec::new() })
+    Ok(Draft { repository, tag: image.tag.clone(), derived, digest, members: Vec::new() })
 }
 
 fn tracked(tag: &str, policy: Policy) -> Derived {
@@ -313,7 +325,8 @@ fn known(
     if let Some(known) = settings.known.iter().find(of_settings) {
         return Some((known.namespace.clone(), known.name.clone()));
     }
-    let of_files = images(files).filter(|(_, image)| image.repository.name() == repository.name());
+    let of_files =
+        images(files).filter(|(_, image)| image.repository.as_ref().is_some_and(|it| it.name() == repository.name()));
     let policy = of_files.filter_map(|(_, image)| Some((image, image.marked()?))).find(|(image, _)| {
         let pinned = image.digest.is_some() == (digest != DigestReflection::Never);
         pinned && matches!(suggest::for_tag(&image.tag), Suggestion::Policy(other) if other.same_line(derived))

@@ -18,7 +18,7 @@ use words::one_line;
 
 use crate::change::Code;
 use crate::edit::variables::{self, Expanded};
-use crate::marker::registry::Beside;
+use crate::marker::registry::{Beside, has_host};
 use crate::marker::{Field, Marker};
 
 /// Other names of Docker Hub.
@@ -202,9 +202,9 @@ fn canonical(repository: &Repository) -> String {
     }
 }
 
-/// Whether a name begins with a registry.
-fn has_host(name: &str) -> bool {
-    name.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']))
+/// Whether a registry is Docker Hub, by any of its names.
+pub(crate) fn is_docker_hub(registry: &str) -> bool {
+    DOCKER_HUBS.contains(&registry.trim_matches('/'))
 }
 
 /// A marked value, taken apart.
@@ -408,9 +408,19 @@ pub(crate) fn is_digest(text: &str) -> bool {
     DigestForm::of(text) != DigestForm::Other
 }
 
+/// The digest that a text is, whatever its form.
+pub(crate) fn digest(text: &str) -> Option<Digest> {
+    DigestForm::of(text).digest(text)
+}
+
 /// Whether a text is what SHA-256 gives, in lower-case digits.
 fn is_hex(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether a text has a variable, with a default or without.
+pub(crate) fn has_variable(text: &str) -> bool {
+    variables::expand(text).map_or(true, |expanded| expanded.has_variables)
 }
 
 /// How much of a value stays before the image: `name=`, a scheme, or both.

@@ -1,4 +1,5 @@
-//! A case is a file `fixtures/inventory/NAME.yaml` with what is found in it in `NAME.txt`.
+//! A case is a file `fixtures/inventory/NAME.yaml` with what is found in it in `NAME.txt`; with `UPDATE_FIXTURES=1` in the
+//! environment those are written anew.
 #![allow(clippy::unwrap_used)]
 
 use std::fmt::Write;
@@ -10,12 +11,15 @@ fn written(inventory: &Inventory) -> String {
     let mut text = String::new();
     for image in &inventory.images {
         let tag = if image.tag.is_empty() { "-" } else { &image.tag };
-        write!(text, "{}: {} {tag}", image.line(), image.repository).unwrap();
+        write!(text, "{}: {} {tag}", image.line(), image.shown).unwrap();
         if let Some(digest) = &image.digest {
             write!(text, " @{}", &digest.as_str()[..13]).unwrap();
         }
         if let Some(obstacle) = image.obstacle {
             write!(text, " [{obstacle:?}]").unwrap();
+        }
+        if image.own_form {
+            text.push_str(" own");
         }
         for scalar in &image.scalars {
             let line_end = match &scalar.line_end {
@@ -47,6 +51,9 @@ fn cases() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "yaml") {
             let found = written(&find(&std::fs::read(&path).unwrap()));
+            if std::env::var_os("UPDATE_FIXTURES").is_some() {
+                std::fs::write(path.with_extension("txt"), &found).unwrap();
+            }
             let expect = std::fs::read_to_string(path.with_extension("txt")).unwrap_or_default();
             if found != expect {
                 write!(wrong, "--- {}\n{found}", path.display()).unwrap();
@@ -101,6 +108,7 @@ proptest::proptest! {
     fn nothing_panics(text in "([a-z]{1,4}|image|tag|repository|: |\n|  |- |\\{|\\}|\\[|\\]|,|#|'|\"|\\||1\\.2|a/b:1){0,60}") {
         for image in find(text.as_bytes()).images {
             for scalar in &image.scalars {
+                proptest::prop_assert!(image.obstacle.is_some() || image.repository.is_some());
                 proptest::prop_assert!(text.get(scalar.span.clone()).is_some());
                 if let LineEnd::Free(end) = scalar.line_end {
                     proptest::prop_assert!(matches!(text.as_bytes().get(end), None | Some(b'\n' | b'\r')));

@@ -21,9 +21,10 @@ const DEFAULT_NAMESPACE: &str = "default";
 const INTERVAL: &str = "5m";
 
 /// Which objects are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dialect {
     /// One `ImageAutomation`.
+    #[default]
     Native,
     /// `GitRepository`, `ImageUpdateAutomation`, `ImageRepository`, `ImagePolicy`.
     Flux,

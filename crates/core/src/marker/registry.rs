@@ -1,6 +1,6 @@
 //! The registry that belongs to the name of an image and stands under another key.
 //!
-//! Charts write it beside the name (`registry`, `imageRegistry`), beside another image of which it is the registry
+//! Charts write it beside the name (`registry`, `imageRegistry`, `hub`), beside another image of which it is the registry
 //! (`image.registry`), further out for all images, or as one of Helm's values for all charts (`global.imageRegistry`,
 //! `global.registry`, `global.image.registry`). The nearest counts.
 
@@ -8,7 +8,19 @@ use serde::{Deserialize, Serialize};
 use yamlspan::tree::{Collection, Text, Tree};
 
 /// The keys that a registry stands under.
-const KEYS: [&str; 2] = ["registry", "imageRegistry"];
+pub(crate) const KEYS: [&str; 8] = [
+    "registry",
+    "imageRegistry",
+    "image_registry",
+    "containerRegistry",
+    "dockerRegistry",
+    "registryHost",
+    "registryUrl",
+    "hub",
+];
+
+/// What stands under such a key and is no registry.
+const SWITCHES: [&str; 6] = ["true", "false", "yes", "no", "on", "off"];
 
 /// The registry beside a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,9 +49,22 @@ pub(crate) fn joined(registry: &str, name: &str) -> String {
     format!("{}/{}", registry.trim_matches('/'), name.trim_matches('/'))
 }
 
+/// Whether a name begins with a registry.
+pub(crate) fn has_host(name: &str) -> bool {
+    name.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost")
+}
+
 /// Whether a text has something that no registry has.
 pub(crate) fn is_variable(text: &str) -> bool {
     text.contains(['$', '{', '%'])
+}
+
+/// A registry outside of a mapping.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found<'d> {
+    pub(crate) text: Text<'d>,
+    /// Whether it is that of one image, so that it may not be meant for others.
+    pub(crate) of_image: bool,
 }
 
 /// The registries that count for each collection of a document.
@@ -48,7 +73,7 @@ pub(crate) struct Registries<'d> {
     /// In the mapping itself.
     own: Vec<Option<Text<'d>>>,
     /// In the mapping or one around it, globals left out.
-    nearest: Vec<Option<Text<'d>>>,
+    nearest: Vec<Option<Found<'d>>>,
     /// For all charts.
     global: Vec<Option<Text<'d>>>,
 }
@@ -57,17 +82,21 @@ impl<'d> Registries<'d> {
     /// Looks through a document once.
     pub(crate) fn of(tree: &Tree<'d>) -> Self {
         let count = tree.collections.len();
-        let (mut own, mut nearest) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        let mut global = Vec::with_capacity(count);
+        let mut own = Vec::with_capacity(count);
+        let mut nearest: Vec<Option<Found<'d>>> = Vec::with_capacity(count);
+        let mut global: Vec<Option<Text<'d>>> = Vec::with_capacity(count);
         for collection in &tree.collections {
             let child = |key| child(tree, collection, key);
             let direct = registry(tree, Some(collection));
             let everywhere = child("global");
-            let of_all = registry(tree, everywhere)
-                .or_else(|| registry(tree, everywhere.and_then(|it| self::child(tree, it, "image"))));
-            let around = |found: &Vec<Option<Text<'d>>>| collection.parent.and_then(|parent| found[parent]);
-            let near = direct.or_else(|| registry(tree, child("image"))).or_else(|| around(&nearest));
-            let far = of_all.or_else(|| around(&global));
+            let in_global = |key| registry(tree, everywhere.and_then(|it| self::child(tree, it, key)));
+            let of_all = registry(tree, everywhere).or_else(|| in_global("image")).or_else(|| in_global("images"));
+            let image = child("image");
+            let of_image = image.is_some_and(|image| tree.first(image, &["repository", "name", "image"]).is_some());
+            let near = direct.map(|text| Found { text, of_image: false });
+            let near = near.or_else(|| registry(tree, image).map(|text| Found { text, of_image }));
+            let near = near.or_else(|| collection.parent.and_then(|parent: usize| nearest[parent]));
+            let far = of_all.or_else(|| collection.parent.and_then(|parent: usize| global[parent]));
             own.push(direct);
             nearest.push(near);
             global.push(far);
@@ -81,22 +110,33 @@ impl<'d> Registries<'d> {
     }
 
     /// Outside of the mapping: the nearest, or else that of all charts.
-    pub(crate) fn around(&self, tree: &Tree<'d>, collection: usize) -> Option<Text<'d>> {
+    pub(crate) fn around(&self, tree: &Tree<'d>, collection: usize) -> Option<Found<'d>> {
         let parent = tree.collections[collection].parent;
-        parent.and_then(|parent| self.nearest[parent]).or(self.global[collection])
+        let global = self.global[collection].map(|text| Found { text, of_image: false });
+        match parent.and_then(|parent| self.nearest[parent]) {
+            Some(near) if near.of_image => global.or(Some(near)),
+            near => near.or(global),
+        }
+    }
+
+    /// That of all charts.
+    pub(crate) fn global(&self, collection: usize) -> Option<Text<'d>> {
+        self.global[collection]
     }
 
     /// The one that counts for names in a mapping.
     pub(crate) fn beside(&self, tree: &Tree<'d>, collection: usize) -> Option<Beside> {
         let own = self.own(collection).map(|text| (text, true));
-        let found = own.or_else(|| self.around(tree, collection).map(|text| (text, false)));
+        let found = own.or_else(|| self.around(tree, collection).map(|found| (found.text, false)));
         found.map(|(text, is_own)| Beside { registry: text.value.to_owned(), is_own })
     }
 }
 
 /// The registry that a mapping has under one of the keys for it.
 fn registry<'d>(tree: &Tree<'d>, mapping: Option<&Collection<'d>>) -> Option<Text<'d>> {
-    mapping.and_then(|mapping| tree.first(mapping, &KEYS))
+    let mapping = mapping.filter(|mapping| mapping.is_mapping)?;
+    let texts = KEYS.iter().filter_map(|key| tree.get(mapping, key));
+    texts.into_iter().find(|text| !text.value.is_empty() && !SWITCHES.contains(&text.value))
 }
 
 /// The mapping under a key.
