@@ -91,7 +91,8 @@ impl Bench {
         let mirror = self.mirror();
         let snapshot = mirror.snapshot(head).await.unwrap();
         let (is_candidate, contains) = (marker::is_candidate_path, marker::contains_token);
-        let criteria = Criteria { rule, is_candidate, contains, max_bytes: marker::MAX_FILE_BYTES };
+        let criteria =
+            Criteria { rule, is_candidate, contains, max_bytes: marker::MAX_FILE_BYTES, max_total: 32 << 20 };
         let found = scans.marked_files(&mirror, &snapshot, &[], criteria, Embedded::Annotated).await;
         let plan = plan::edits(&found.unwrap().0, &selections);
         (start.elapsed(), plan)

@@ -29,12 +29,17 @@ pub use self::select::{no_match, refused};
 pub use self::survey::{Seen, Survey, Wanted, survey};
 pub use self::tags::{believe, key as image_key};
 
+/// The most bytes of the marked files of one automation, those with the same content counted each: 32 MiB. An update takes about six
+/// times as much memory as the files that it changes.
+const MAX_MARKED_BYTES: usize = 32 << 20;
+
 /// Which files of a commit are read. The rule's name changes with its functions, since mirrors remember what they found.
 pub(crate) const MARKED_FILES: git::Criteria = git::Criteria {
-    rule: "imagepolicy-1",
+    rule: "imagepolicy-2",
     is_candidate: marker::is_candidate_path,
     contains: marker::contains_token,
     max_bytes: marker::MAX_FILE_BYTES,
+    max_total: MAX_MARKED_BYTES,
 };
 
 /// What a search says beside the files.
@@ -47,7 +52,11 @@ pub(crate) fn found_diagnostics(found: &git::Found) -> Vec<Diagnostic> {
 
 /// What is to say about files that were not looked into.
 fn skipped_diagnostics(found: &git::Found) -> impl Iterator<Item = Diagnostic> {
-    found.skipped.iter().map(|skipped| {
+    let more = (found.more_skipped > 0).then(|| {
+        let message = format!("{} more files are not looked into, for reasons such as these", found.more_skipped);
+        plan::about_path(".", Code::NotText, &message)
+    });
+    let skipped = found.skipped.iter().map(|skipped| {
         let (code, message) = match skipped.reason {
             SkipReason::SymbolicLink => (Code::SymbolicLink, "a symbolic link, which is not followed".to_owned()),
             SkipReason::TooLarge { bytes } => {
@@ -56,7 +65,14 @@ fn skipped_diagnostics(found: &git::Found) -> impl Iterator<Item = Diagnostic> {
             }
             SkipReason::TooDeep => (Code::FileTooLarge, "the folder nests too deep to be read".to_owned()),
             SkipReason::NameNotText => (Code::NotText, "the name is not UTF-8".to_owned()),
+            SkipReason::NameNotAllowed => {
+                (Code::NotText, "the name is empty or has a slash, which no file can have; it is left alone".to_owned())
+            }
+            SkipReason::SeveralOfName => {
+                (Code::NotText, "several entries of its folder have this name; all of them are left alone".to_owned())
+            }
         };
         plan::about_path(&skipped.path, code, &message)
-    })
+    });
+    skipped.chain(more)
 }

@@ -24,8 +24,13 @@ const SLACK: usize = 4;
 /// How often a condition is looked at, every ten milliseconds, before the test fails.
 const LOOKS: usize = 1_000;
 
-const CRITERIA: Criteria =
-    Criteria { rule: "test", is_candidate: |_| true, contains: |bytes| bytes.contains(&b'$'), max_bytes: 1_000 };
+const CRITERIA: Criteria = Criteria {
+    rule: "test",
+    is_candidate: |_| true,
+    contains: |bytes| bytes.contains(&b'$'),
+    max_bytes: 1_000,
+    max_total: 1 << 20,
+};
 
 fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()

@@ -25,7 +25,7 @@ use simulated::socks::Socks;
 use simulated::{Fault, Registry, World};
 use support::{Behaviour, Remote, Server, access, anyone, git_with, machine, settings};
 
-const CRITERIA: Criteria = Criteria { rule: "test 1", is_candidate, contains, max_bytes: 1_000 };
+const CRITERIA: Criteria = Criteria { rule: "test 1", is_candidate, contains, max_bytes: 1_000, max_total: 1 << 20 };
 
 fn is_candidate(name: &str) -> bool {
     name.ends_with(".yaml")
@@ -89,11 +89,11 @@ async fn whole_way(url: &str, remote: &Remote, git: &Git) {
     assert_eq!(first.commit().to_string(), remote.at("main"));
     let found = search(&first, &[]).await;
     assert_eq!(paths(&found), ["apps/one.yaml"]);
-    assert_eq!(found.files[0].bytes, b"image: a:1 # $marker\n");
+    assert_eq!(&*found.files[0].bytes, b"image: a:1 # $marker\n");
 
     let commit = build(&first, "apps/one.yaml", "image: a:2 # $marker\n").await;
     let built = mirror.snapshot(commit).await.unwrap();
-    assert_eq!(search(&built, &[]).await.files[0].bytes, b"image: a:2 # $marker\n");
+    assert_eq!(search(&built, &[]).await.files[0].bytes.to_vec(), b"image: a:2 # $marker\n");
     let second = build(&built, "apps/one.yaml", "image: a:3 # $marker\n").await;
     assert!(push_main(&mirror, first.commit(), second).await.is_complete());
 
@@ -836,7 +836,7 @@ async fn a_known_match_is_not_read_again() {
     let snapshot = fetch(&mirror, Want::DefaultBranch).await.unwrap();
     let first = search(&snapshot, &[]).await;
     let known: std::collections::HashSet<_> = [first.files[0].id].into();
-    let second = snapshot.search_new(&[], CRITERIA, move |blob| known.contains(&blob)).await.unwrap();
+    let second = snapshot.search_new(&[], CRITERIA, move |blob| known.contains(&blob).then_some(1)).await.unwrap();
     assert_eq!((paths(&second), second.blobs_read), (vec!["b/two.yaml"], 1));
     assert_eq!(second.known, [("a/one.yaml".to_owned(), first.files[0].id)]);
     assert_eq!(search(&snapshot, &[]).await, first, "nothing is known for other searches");

@@ -105,8 +105,16 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// The operating system's codes for "too many open files", of the process and of the machine; Rust has no names for them.
+const TOO_MANY_FILES: [i32; 2] = [24, 23];
+
 fn of_io(error: &io::Error) -> Option<&'static str> {
-    (error.kind() == io::ErrorKind::NotFound).then_some("check the path")
+    match error.raw_os_error() {
+        Some(code) if TOO_MANY_FILES.contains(&code) => {
+            Some("raise the limit of open files (`ulimit -n`, systemd's `LimitNOFILE`)")
+        }
+        _ => (error.kind() == io::ErrorKind::NotFound).then_some("check the path"),
+    }
 }
 
 impl From<&git2::Error> for Failure {

@@ -10,6 +10,9 @@ use super::target::{self, Target};
 use super::{MARKED_FILES, skipped_diagnostics};
 use crate::run::{Error, Login, Queue};
 
+/// The most bytes of all files that an automation would read, marked or not: 256 MiB. A command reads them, and no bot.
+const MAX_TOTAL: usize = 256 << 20;
+
 /// Which of the files that may have markers are read.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
@@ -78,10 +81,10 @@ async fn read(
     automation: &Automation,
     wanted: Wanted,
 ) -> Result<Seen, Error> {
-    let criteria = git::Criteria { rule: wanted.rule, contains: wanted.contains, ..MARKED_FILES };
+    let criteria = git::Criteria { rule: wanted.rule, contains: wanted.contains, max_total: MAX_TOTAL, ..MARKED_FILES };
     let (target, found) = find(mirror, advertisement, automation, criteria).await?;
     let diagnostics = skipped_diagnostics(&found).collect();
-    let files = found.files.into_iter().map(|file| (file.path, file.bytes)).collect();
+    let files = found.files.into_iter().map(|file| (file.path, file.bytes.to_vec())).collect();
     Ok(Seen { commit: target.base.to_string(), files, missing: found.missing, diagnostics })
 }
 

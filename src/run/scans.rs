@@ -91,7 +91,11 @@ impl Scans {
             let packed = lock(&kept).find(&folder, (blob, embedded)).cloned();
             // It is taken at once: another remote's files may drive it out before the search is over.
             let file = packed.as_ref().and_then(Packed::unpacked);
-            file.map(|file| lock(&passed).insert(blob, file)).is_some()
+            file.map(|file| {
+                let bytes = file.bytes.len();
+                lock(&passed).insert(blob, file);
+                bytes
+            })
         };
         let mut found = snapshot.search_new(paths, criteria, is_known).await?;
         let known = std::mem::take(&mut *lock(&known));
@@ -99,13 +103,8 @@ impl Scans {
         let mut files: Vec<MarkedFile> = old.filter_map(|(path, blob)| Some(known.get(&blob)?.at(path))).collect();
         let new = std::mem::take(&mut found.files);
         if !new.is_empty() {
-            let scan = move |file: git::FoundFile| {
-                let (key, file) = ((file.id, embedded), MarkedFile::with(file.path, file.bytes, embedded));
-                ((key, Packed::of(&file)), file)
-            };
-            let scan = move || new.into_iter().map(scan).unzip();
-            let scanned = tokio::task::spawn_blocking(scan).await.map_err(|_| git::Error::Task)?;
-            let (packed, new): (Vec<(Key, Packed)>, Vec<MarkedFile>) = scanned;
+            let scanned = tokio::task::spawn_blocking(move || scan(new, embedded)).await;
+            let (packed, new) = scanned.map_err(|_| git::Error::Task)?;
             files.extend(new);
             lock(&self.kept).add(mirror.folder(), packed, true);
         }
@@ -140,6 +139,23 @@ impl Scans {
             mirror.note(*FORM, bytes).await;
         }
     }
+}
+
+/// Scans files, those with the same content once, and packs one of each content.
+fn scan(files: Vec<git::FoundFile>, embedded: Embedded) -> (Vec<(Key, Packed)>, Vec<MarkedFile>) {
+    let mut packed = Vec::new();
+    let mut scanned: HashMap<ObjectId, MarkedFile> = HashMap::new();
+    let mut all = Vec::with_capacity(files.len());
+    for file in files {
+        let known = scanned.get(&file.id).map(|known| known.at(file.path.clone()));
+        all.push(known.unwrap_or_else(|| {
+            let new = MarkedFile::with(file.path, file.bytes, embedded);
+            packed.push(((file.id, embedded), Packed::of(&new)));
+            scanned.insert(file.id, new.clone());
+            new
+        }));
+    }
+    (packed, all)
 }
 
 impl Kept {

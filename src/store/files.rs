@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 const FOLDER_MODE: u32 = 0o700;
 /// As for the folder.
 const FILE_MODE: u32 = 0o600;
+/// That others than the owner and the group may write.
+const OTHERS_WRITE: u32 = 0o002;
+/// That in a folder that many may write, each may only delete what is its own.
+const STICKY: u32 = 0o1000;
 /// How many files of newer versions are kept before no name is found for one more.
 const MAX_ASIDE: usize = 100;
 
@@ -83,6 +87,27 @@ impl Files {
     }
 }
 
+/// Takes from others the right to write into the folder, and says so: whoever can put files there decides what the bot takes for
+/// its own state and mirrors. Where that cannot be, because the folder is somebody else's or one like `/tmp`, it is only said.
+fn close(folder: &Path) -> io::Result<()> {
+    let mode = fs::metadata(folder)?.permissions().mode();
+    if mode & OTHERS_WRITE == 0 {
+        return Ok(());
+    }
+    let closed = fs::Permissions::from_mode(mode & !OTHERS_WRITE & 0o7777);
+    let shown = folder.display();
+    match mode & STICKY == 0 && fs::set_permissions(folder, closed).is_ok() {
+        true => tracing::warn!(
+            "the data directory {shown} could be written by everybody on this machine; it cannot any more"
+        ),
+        false => tracing::warn!(
+            "the data directory {shown} can be written by everybody on this machine, who can change what is remembered there; \
+             use one of your own"
+        ),
+    }
+    Ok(())
+}
+
 /// The right to use the folder, until dropped. The operating system frees it when the process dies.
 ///
 /// The file of the state has a lock of its own, but that goes with the file when it is set aside.
@@ -95,6 +120,7 @@ impl Lock {
     /// Takes the lock; none if another process has it.
     pub(super) fn acquire(files: &Files) -> io::Result<Option<Self>> {
         DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&files.folder)?;
+        close(&files.folder)?;
         let path = files.folder.join(LOCK);
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(path)?;
         match file.try_lock() {

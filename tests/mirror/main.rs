@@ -5,6 +5,7 @@
 mod disk;
 mod growth;
 mod history;
+mod odd;
 mod reconnect;
 #[path = "../support/git.rs"]
 mod support;

@@ -148,7 +148,8 @@ async fn another_process_need_not_read_marked_files_again() {
     let head = mirror.fetch(&advertisement, &[Want::DefaultBranch]).await.unwrap()[0].commit;
     let snapshot = mirror.snapshot(head).await.unwrap();
     let (is_candidate, contains) = (marker::is_candidate_path, marker::contains_token);
-    let criteria = Criteria { rule: "a test", is_candidate, contains, max_bytes: marker::MAX_FILE_BYTES };
+    let criteria =
+        Criteria { rule: "a test", is_candidate, contains, max_bytes: marker::MAX_FILE_BYTES, max_total: 32 << 20 };
     let marked = async |scans: &Scans| {
         let found = scans.marked_files(&mirror, &snapshot, &[], criteria, Embedded::Everywhere).await;
         let (mut files, found) = found.unwrap();

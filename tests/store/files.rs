@@ -36,6 +36,18 @@ fn is_for_its_owner_alone() {
     assert_eq!(mode(&nested.join("state.redb")), 0o600);
 }
 
+/// Whoever could put files there would decide what the bot remembers. A group may have to share it, as in a cluster.
+#[test]
+fn a_folder_that_everybody_may_write_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let closed = |before: u32| {
+        fs::set_permissions(folder.path(), Permissions::from_mode(before)).unwrap();
+        drop(open(folder.path()));
+        fs::metadata(folder.path()).unwrap().permissions().mode() & 0o7777
+    };
+    assert_eq!([0o777, 0o773, 0o2777, 0o755, 0o770, 0o1777].map(closed), [0o775, 0o771, 0o2775, 0o755, 0o770, 0o1777]);
+}
+
 #[test]
 fn one_process_at_a_time() {
     let folder = tempfile::tempdir().unwrap();

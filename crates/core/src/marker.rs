@@ -166,20 +166,33 @@ pub(crate) struct MarkedDocument {
     pub(crate) objects: Vec<Object>,
 }
 
-/// Whether bytes contain the [`TOKEN`]; UTF-16 text with a byte order mark is searched too, so that it can be
-/// reported.
+/// Whether bytes contain the [`TOKEN`]; UTF-16 and UTF-32 text is searched too, with and without a byte order mark, so that it can
+/// be reported.
 #[must_use]
 pub fn contains_token(bytes: &[u8]) -> bool {
-    memmem::find(bytes, TOKEN.as_bytes()).is_some() || is_utf16_with_token(bytes)
+    memmem::find(bytes, TOKEN.as_bytes()).is_some() || is_wide_with_token(bytes)
 }
 
-fn is_utf16_with_token(bytes: &[u8]) -> bool {
-    let encode = |unit: fn(u16) -> [u8; 2]| TOKEN.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
-    match bytes {
-        [0xFF, 0xFE, text @ ..] => memmem::find(text, &encode(u16::to_le_bytes)).is_some(),
-        [0xFE, 0xFF, text @ ..] => memmem::find(text, &encode(u16::to_be_bytes)).is_some(),
-        _ => false,
+/// How many bytes at the beginning tell UTF-16 and UTF-32 from UTF-8: YAML has ASCII there, and that has NULs between.
+const WIDE_HEAD: usize = 64;
+
+/// Whether text of two or four bytes a character has the token. A mark at its beginning may be missing.
+fn is_wide_with_token(bytes: &[u8]) -> bool {
+    let head = &bytes[..bytes.len().min(WIDE_HEAD)];
+    if memchr::memchr(0, head).is_none() && !has_wide_mark(bytes) {
+        return false;
     }
+    let little =
+        |width: usize| TOKEN.bytes().flat_map(move |byte| (0..width).map(move |at| if at == 0 { byte } else { 0 }));
+    let big = |width: usize| {
+        TOKEN.bytes().flat_map(move |byte| (1..=width).map(move |at| if at == width { byte } else { 0 }))
+    };
+    let has = |token: Vec<u8>| memmem::find(bytes, &token).is_some();
+    [2, 4].into_iter().any(|width| has(little(width).collect()) || has(big(width).collect()))
+}
+
+fn has_wide_mark(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF])
 }
 
 /// Whether a path, with `/` between folders, names a file that may carry markers.
@@ -250,7 +263,7 @@ fn readable(bytes: &[u8]) -> Result<&str, Diagnostic> {
         let message = format!("the file has more than {MAX_MARKERS} markers; it is left alone");
         return Err(whole_file(Code::FileTooLarge, message));
     }
-    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+    if has_wide_mark(bytes) || is_wide_with_token(bytes) {
         return Err(whole_file(Code::NotText, "the file has markers and is UTF-16; only UTF-8 is edited".to_owned()));
     }
     if let Some(offset) = memchr::memchr(0, bytes) {
@@ -261,4 +274,27 @@ fn readable(bytes: &[u8]) -> Result<&str, Diagnostic> {
         let message = format!("the file has markers and is no UTF-8 from byte {} on", error.valid_up_to());
         whole_file(Code::NotText, message)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_text_is_found_and_reported_with_and_without_a_mark() {
+        let text = "# ä\na: b # {\"$imagepolicy\": \"default:app\"}\n";
+        let wide = |unit: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+        let wider = |unit: fn(u32) -> [u8; 4]| text.chars().map(u32::from).flat_map(unit).collect::<Vec<u8>>();
+        let mut all =
+            vec![wide(u16::to_le_bytes), wide(u16::to_be_bytes), wider(u32::to_le_bytes), wider(u32::to_be_bytes)];
+        let marked = [[0xFF, 0xFE].as_slice(), &all[0]].concat();
+        all.extend([marked, [[0xFE, 0xFF].as_slice(), &all[1]].concat()]);
+        for bytes in all {
+            assert!(contains_token(&bytes), "{bytes:?}");
+            let codes: Vec<Code> = scan(&bytes).diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
+            assert_eq!(codes, [Code::NotText], "{bytes:?}");
+        }
+        let other: Vec<u8> = "a: b # no marker\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(!contains_token(&other) && !contains_token(b"") && !contains_token(&[0; 200]));
+    }
 }

@@ -86,5 +86,12 @@ pub fn render(template: &Template, facts: &Facts<'_>) -> Result<String, RenderEr
     template.render(&data::template_data(facts))
 }
 
+/// The message of a commit with more changes than its template can take, and why. The changes are right all the same, and would
+/// only become more.
+pub(crate) fn in_place_of(error: &RenderError) -> String {
+    let why: String = error.to_string().chars().map(|c| if trailer::is_unprintable(c) { ' ' } else { c }).collect();
+    format!("{DEFAULT_MESSAGE}\n\nThe message template exceeds a limit with what this commit changes: {why}\n")
+}
+
 #[cfg(test)]
 mod tests;

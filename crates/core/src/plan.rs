@@ -39,9 +39,10 @@ impl MarkedFile {
 
     /// Scans the bytes of a file, with a say in which markers in embedded YAML count.
     #[must_use]
-    pub fn with(path: String, bytes: Vec<u8>, embedded: Embedded) -> Self {
+    pub fn with(path: String, bytes: impl Into<Arc<[u8]>>, embedded: Embedded) -> Self {
+        let bytes = bytes.into();
         let scan = marker::scan_with(&bytes, embedded);
-        Self { path, bytes: bytes.into(), scan: scan.into() }
+        Self { path, bytes, scan: scan.into() }
     }
 
     /// The same content at another path.
@@ -150,13 +151,19 @@ pub struct Contribution<'p> {
 ///
 /// Templates see file names relative to the automation's base folder, as Flux shows them relative to `update.path`.
 ///
+/// A template that exceeds a limit on the changes of one automation is no failure: the message says so instead.
+///
 /// # Errors
 /// The template failed on these changes.
 pub fn message(first: Contribution<'_>, others: &[Contribution<'_>]) -> Result<String, template::RenderError> {
     let all = || std::iter::once(&first).chain(others);
     let changes: Vec<Change> = all().flat_map(Contribution::changes).collect();
     let images = all().flat_map(|it| selected_images(it.selections)).collect();
-    let text = message::render(&first.automation.commit.message, &first.facts(&changes, &images))?;
+    let text = match message::render(&first.automation.commit.message, &first.facts(&changes, &images)) {
+        Ok(text) => text,
+        Err(error) if others.is_empty() && error.is_limit() => message::in_place_of(&error),
+        Err(error) => return Err(error),
+    };
     if !first.automation.commit.trailers {
         return Ok(text);
     }

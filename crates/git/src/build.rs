@@ -3,12 +3,13 @@
 //! Trees are rewritten entry by entry: what an edit does not name keeps its bytes, its order and its mode. libgit2's own
 //! signatures refuse an empty name, which Git does not, so the text of a commit is put together here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use git2::{ObjectType, Odb, Oid};
 
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
+use super::object;
 use super::store::Store;
 use super::tree::{self, Class, Entry, MAX_DEPTH};
 
@@ -68,27 +69,22 @@ pub(super) fn commit(
     details: &NewCommit,
 ) -> Result<Option<CommitId>, Error> {
     let folder = arrange(edits)?;
-    let odb = store.repository.odb().map_err(|source| store.damaged(source))?;
-    let mut writer = Writer { odb, built: Vec::new() };
-    let written = writer.folder(Some(base), &folder, "").and_then(|tree| match tree == base {
-        true => Ok(None),
-        false => writer.write(ObjectType::Commit, text(tree, details).as_bytes()).map(Some),
-    });
-    let Writer { built, odb } = writer;
-    drop(odb);
-    match written {
-        Ok(commit) => {
-            store.built.extend(built);
-            Ok(commit.map(CommitId))
-        }
-        Err(Failure::Git(source)) => Err(store.damaged(source)),
-        Err(Failure::Edit(error)) => Err(error),
-    }
+    let (written, built) = {
+        let mut writer = Writer { store, odb: store.odb()?, built: Vec::new() };
+        let written = writer.folder(Some(base), &folder, "").and_then(|tree| match tree == base {
+            true => Ok(None),
+            false => writer.write(ObjectType::Commit, text(tree, details).as_bytes()).map(Some),
+        });
+        (written, writer.built)
+    };
+    let commit = written?;
+    store.built.extend(built);
+    Ok(commit.map(CommitId))
 }
 
 /// Makes a commit with the files of another one.
 pub(super) fn retell(store: &mut Store, tree: ObjectId, details: &NewCommit) -> Result<CommitId, Error> {
-    let odb = store.repository.odb().map_err(|source| store.damaged(source))?;
+    let odb = store.odb()?;
     let written = odb.write(ObjectType::Commit, text(tree, details).as_bytes());
     drop(odb);
     let commit = written.map_err(|source| store.damaged(source))?;
@@ -121,60 +117,65 @@ fn arrange(edits: Vec<Edit>) -> Result<Folder, Error> {
     Ok(root)
 }
 
-enum Failure {
-    Git(git2::Error),
-    Edit(Error),
-}
-
-impl From<git2::Error> for Failure {
-    fn from(error: git2::Error) -> Self {
-        Self::Git(error)
-    }
-}
-
 struct Writer<'a> {
+    store: &'a Store,
     odb: Odb<'a>,
     built: Vec<Oid>,
 }
 
 impl Writer<'_> {
-    fn write(&mut self, kind: ObjectType, bytes: &[u8]) -> Result<ObjectId, Failure> {
-        let oid = self.odb.write(kind, bytes)?;
+    fn write(&mut self, kind: ObjectType, bytes: &[u8]) -> Result<ObjectId, Error> {
+        let oid = self.odb.write(kind, bytes).map_err(|source| self.store.damaged(source))?;
         self.built.push(oid);
         Ok(ObjectId::of(oid))
     }
 
     /// Writes the tree `base` with what `folder` says. The depth is that of the edits' paths, which is bounded.
-    fn folder(&mut self, base: Option<ObjectId>, folder: &Folder, path: &str) -> Result<ObjectId, Failure> {
-        let old = base
-            .map(|id| self.odb.read(id.oid()).map(|object| object.data().to_vec()))
-            .transpose()?
-            .unwrap_or_default();
+    fn folder(&mut self, base: Option<ObjectId>, folder: &Folder, path: &str) -> Result<ObjectId, Error> {
+        let old = match base {
+            Some(id) => object::tree(self.store, &self.odb, id)?.data().to_vec(),
+            None => Vec::new(),
+        };
         let entries: Option<Vec<Entry<'_>>> = tree::entries(&old).collect();
-        let mut entries = entries.ok_or_else(|| git2::Error::from_str("a tree that cannot be read"))?;
+        let mut entries = entries.ok_or_else(|| object::malformed("tree", base.unwrap_or(ObjectId::ZERO)))?;
+        let places = places(&entries);
+        let mut new = Vec::new();
         for (name, node) in folder {
             let path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
-            let at = entries.iter().position(|entry| entry.name == name.as_bytes());
-            let class = at.map(|at| entries[at].class());
-            let (mode, id): (&[u8], _) = match (node, class) {
+            let refused = |problem| Error::Edit { path: web::words::escape(&path), problem };
+            let at = match places.get(name.as_bytes()) {
+                Some(None) => return Err(refused("its folder has several entries of this name")),
+                found => found.copied().flatten(),
+            };
+            let (mode, id): (&[u8], _) = match (node, at.map(|at| entries[at].class())) {
                 (Node::File(bytes), None | Some(Class::File)) => (b"100644", self.write(ObjectType::Blob, bytes)?),
                 (Node::Folder(inner), None) => (b"40000", self.folder(None, inner, &path)?),
                 (Node::Folder(inner), Some(Class::Folder)) => {
                     (b"40000", self.folder(at.map(|at| entries[at].id), inner, &path)?)
                 }
-                _ => return Err(Failure::Edit(Error::Edit { path, problem: "it is no plain file in plain folders" })),
+                _ => return Err(refused("it is no plain file in plain folders")),
             };
             match at {
                 Some(at) => entries[at].id = id,
-                None => insert(&mut entries, Entry { mode, name: name.as_bytes(), id }),
+                None => new.push(Entry { mode, name: name.as_bytes(), id }),
             }
         }
+        new.into_iter().for_each(|entry| insert(&mut entries, entry));
         let bytes = serialise(&entries);
         match base {
             Some(base) if bytes == old => Ok(base),
             _ => self.write(ObjectType::Tree, &bytes),
         }
     }
+}
+
+/// Where each name is among the entries; none where several have it.
+fn places<'t>(entries: &[Entry<'t>]) -> HashMap<&'t [u8], Option<usize>> {
+    let mut places = HashMap::with_capacity(entries.len());
+    for (at, entry) in entries.iter().enumerate() {
+        places.entry(entry.name).and_modify(|place| *place = None).or_insert(Some(at));
+    }
+    places
 }
 
 /// Git sorts the entries of a tree as if the names of folders ended in a slash.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::problem::{Problem, RedirectProblem, UrlProblem};
+use super::problem::{ObjectProblem, Problem, RedirectProblem, UrlProblem};
 
 /// A failure of a Git operation. Nothing in it is secret, and what the other side said is bounded and escaped.
 #[derive(Debug, thiserror::Error)]
@@ -263,6 +263,24 @@ pub enum Error {
         /// The reference or object id.
         reference: String,
     },
+    /// An object of the remote is not as it has to be.
+    #[error("the {kind} {id} {problem}")]
+    Object {
+        /// `commit`, `tree` or `tag`.
+        kind: &'static str,
+        /// Its id.
+        id: String,
+        /// What is wrong with it.
+        problem: ObjectProblem,
+    },
+    /// The mirror was fetched anew and is not whole all the same. It is not fetched anew again for a day.
+    #[error("what the remote sends is not whole, although the mirror {} was fetched anew; it is once a day", path.display())]
+    Incomplete {
+        /// Its folder.
+        path: PathBuf,
+        /// libgit2's words.
+        source: git2::Error,
+    },
     /// The mirror is damaged; it is built anew at the next fetch.
     #[error("the mirror {} is damaged", path.display())]
     Mirror {
@@ -316,7 +334,7 @@ pub enum Kind {
 impl Error {
     /// Returns what the failure means for the next try.
     #[must_use]
-    pub const fn kind(&self) -> Kind {
+    pub fn kind(&self) -> Kind {
         match self {
             Self::Url { .. }
             | Self::Rules { .. }
@@ -324,7 +342,6 @@ impl Error {
             | Self::Tls { .. }
             | Self::LoginMismatch { .. }
             | Self::TokenHost { .. }
-            | Self::Program { .. }
             | Self::NotGit { .. }
             | Self::Redirect { .. }
             | Self::Unsupported { .. }
@@ -339,9 +356,16 @@ impl Error {
             | Self::NotACommit { .. }
             | Self::AnswerTooLarge { .. }
             | Self::TooMany { .. }
+            | Self::Object { .. }
+            | Self::Incomplete { .. }
             | Self::Edit { .. } => Kind::Denied,
             Self::Http { retry_after: Some(_), .. } | Self::Paused { .. } => Kind::Transient,
             Self::Http { status, .. } if web::is_transient(*status) => Kind::Transient,
+            Self::Program { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Kind::Config,
+                // Too many processes or open files, no memory: another time there may be room.
+                _ => Kind::Transient,
+            },
             Self::Http { .. } => Kind::Denied,
             Self::File { .. }
             | Self::Locked { .. }

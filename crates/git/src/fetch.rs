@@ -22,12 +22,16 @@ use super::advertisement::Advertisement;
 use super::command::Service;
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
+use super::object;
 use super::problem::Problem;
 use super::store::Store;
 use super::transport::Connection;
 
 /// The most generations that [`super::Mirror::deepen`] asks for at once.
 pub const MAX_GENERATIONS: u32 = 10_000;
+
+/// What the reasons begin with for which a mirror is built anew in the middle of a fetch.
+const FETCHING: &str = "fetching: ";
 
 /// What to fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,14 +114,34 @@ enum Purpose {
 /// Brings everything wanted into the mirror.
 pub(super) async fn fetch(inner: &Inner, advertisement: &Advertisement, wants: &[Want]) -> Result<Vec<Fetched>, Error> {
     inner.with_store(Store::rebuild_if_broken).await?;
-    match attempt(inner, advertisement, wants).await {
-        // A damaged mirror is thrown away once. A pack that does not fit may lean on objects that got lost.
-        Err(Error::Mirror { .. } | Error::Protocol { problem: Problem::Pack, .. }) => {
-            inner.with_store(Store::rebuild).await?;
-            attempt(inner, advertisement, wants).await
-        }
-        other => other,
+    let done = attempt(inner, advertisement, wants).await;
+    let Some(reason) = done.as_ref().err().and_then(damage) else { return done };
+    if !inner.with_store(move |store| rebuild_once(store, &reason)).await? {
+        return done;
     }
+    let done = attempt(inner, advertisement, wants).await?;
+    // It has helped, so that it may help again.
+    inner.with_store(|store| Ok(store.forget_reasons(FETCHING))).await?;
+    Ok(done)
+}
+
+/// What may be damage of the mirror. A pack that does not fit may lean on objects that got lost.
+fn damage(error: &Error) -> Option<String> {
+    match error {
+        Error::Mirror { source, .. } => Some(format!("{FETCHING}{}", source.message())),
+        Error::Protocol { problem: Problem::Pack, .. } => Some(format!("{FETCHING}{}", Problem::Pack)),
+        _ => None,
+    }
+}
+
+/// Throws a damaged mirror away, unless that has not helped lately.
+fn rebuild_once(store: &mut Store, reason: &str) -> Result<bool, Error> {
+    store.probe()?;
+    let is_first = !store.was_rebuilt(reason);
+    if is_first {
+        store.rebuild(reason)?;
+    }
+    Ok(is_first)
 }
 
 /// Plans one request after the other, until nothing is missing.
@@ -257,18 +281,16 @@ fn name(
 /// Returns the commit that a target stands for, once it is certain that the mirror has it and its tree.
 fn commit(store: &Store, target: &Target, remote: &str) -> Result<CommitId, Error> {
     let id = target.within.map_or(target.object, |id| id.object());
-    let object = match store.repository.find_object(id.oid(), None) {
-        Ok(object) => object,
-        Err(error) if error.code() == git2::ErrorCode::NotFound && target.within.is_some() => {
-            let branch = target.reference.clone();
-            return Err(Error::CommitMissing { remote: remote.to_owned(), commit: id.to_string(), branch });
-        }
-        Err(error) => return Err(store.damaged(error)),
-    };
-    let Ok(commit) = object.peel_to_commit() else {
+    let odb = store.odb()?;
+    if target.within.is_some() && !object::exists(&odb, id) {
+        let branch = target.reference.clone();
+        return Err(Error::CommitMissing { remote: remote.to_owned(), commit: id.to_string(), branch });
+    }
+    let Some(commit) = object::peel(store, &odb, id)? else {
         let reference = target.reference.clone().unwrap_or_else(|| id.to_string());
         return Err(Error::NotACommit { remote: remote.to_owned(), reference });
     };
-    commit.tree().map_err(|source| store.damaged(source))?;
-    Ok(CommitId::of(commit.id()))
+    let tree = object::commit(store, &odb, commit)?.tree;
+    object::check_tree(store, &odb, tree)?;
+    Ok(commit)
 }

@@ -13,19 +13,24 @@ mod moved;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use git2::{Commit, ErrorCode, Odb, Oid};
+use git2::Odb;
 
 use self::compare::{Difference, Path, Trees};
 pub(super) use self::moved::origin;
 pub use self::moved::{Moved, Origin};
+use super::commit::CommitFacts;
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
+use super::object;
 use super::search;
-use super::snapshot::{self, CommitFacts};
+use super::snapshot;
 use super::store::Store;
 
 /// The largest content that is handed out: 4 MiB.
 pub const MAX_TOUCH_BYTES: usize = 4 << 20;
+
+/// The most parents of one commit that are looked at; the history is cut at a commit that has more.
+const MAX_PARENTS: usize = 100;
 
 /// Something that a walk has come to.
 pub enum Visit<'a> {
@@ -90,10 +95,9 @@ pub(super) fn walk(
     most: usize,
     mut visit: impl FnMut(Visit<'_>) -> Interest,
 ) -> Result<Walked, Error> {
-    let damaged = |source| store.damaged(source);
-    let odb = store.repository.odb().map_err(damaged)?;
+    let odb = store.odb()?;
     let mut walk = Walk::new(store, &odb, paths);
-    let ended = walk.run(tip, most, &mut visit).map_err(damaged)?;
+    let ended = walk.run(tip, most, &mut visit)?;
     Ok(Walked { ended, commits: walk.seen.len() })
 }
 
@@ -101,7 +105,7 @@ pub(super) fn walk(
 type Numbers = Vec<u32>;
 
 /// A commit to visit: the newest first, and of those with the same time the one that was found first.
-type Turn = (i64, Reverse<usize>, Oid);
+type Turn = (i64, Reverse<usize>, CommitId);
 
 struct Walk<'a> {
     store: &'a Store,
@@ -116,9 +120,9 @@ struct Walk<'a> {
     queue: BinaryHeap<Turn>,
     queued: usize,
     /// For each commit in the queue, the paths that are followed into it.
-    waiting: HashMap<Oid, Numbers>,
+    waiting: HashMap<CommitId, Numbers>,
     /// For each commit that was visited, the paths that were followed into it.
-    seen: HashMap<Oid, Numbers>,
+    seen: HashMap<CommitId, Numbers>,
     /// The paths that ended where the mirror does.
     cut: HashSet<u32>,
     /// Whether a commit without its parents was visited.
@@ -133,7 +137,7 @@ impl<'a> Walk<'a> {
             (0..).zip(sorted).map(|(number, (components, text))| (Path { components, number }, text)).unzip();
         Self {
             store,
-            trees: Trees::new(odb),
+            trees: Trees::new(store, odb),
             wanted: vec![true; paths.len()],
             commits_alone: paths.is_empty(),
             texts,
@@ -147,29 +151,23 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn run(
-        &mut self,
-        tip: CommitId,
-        most: usize,
-        visit: &mut impl FnMut(Visit<'_>) -> Interest,
-    ) -> Result<End, git2::Error> {
-        let tip = self.store.repository.find_commit(tip.oid())?;
+    fn run(&mut self, tip: CommitId, most: usize, visit: &mut impl FnMut(Visit<'_>) -> Interest) -> Result<End, Error> {
+        let tip = object::commit(self.store, self.trees.odb, tip)?;
         self.enqueue(&tip, self.paths.iter().map(|path| path.number).collect());
         loop {
             if !self.commits_alone && !self.wanted.contains(&true) {
                 return Ok(End::Done);
             }
-            let Some((_, _, oid)) = self.queue.pop().filter(|_| self.is_awaited()) else { break };
-            let mut numbers = self.waiting.remove(&oid).unwrap_or_default();
-            let known = self.seen.get(&oid);
+            let Some((_, _, id)) = self.queue.pop().filter(|_| self.is_awaited()) else { break };
+            let mut numbers = self.waiting.remove(&id).unwrap_or_default();
+            let known = self.seen.get(&id);
             numbers.retain(|n| self.wanted[*n as usize] && !known.is_some_and(|known| known.contains(n)));
             if known.is_none() && self.seen.len() == most {
                 return Ok(End::Limit);
             }
             let is_new = known.is_none();
-            self.seen.entry(oid).or_default().extend(&numbers);
-            let commit = self.store.repository.find_commit(oid)?;
-            let facts = CommitFacts::of(&commit);
+            self.seen.entry(id).or_default().extend(&numbers);
+            let facts = object::commit(self.store, self.trees.odb, id)?;
             if is_new && visit(Visit::Commit(&facts)) == Interest::Drop {
                 return Ok(End::Done);
             }
@@ -188,15 +186,15 @@ impl<'a> Walk<'a> {
         self.commits_alone || followed.any(|number| self.wanted[*number as usize])
     }
 
-    fn enqueue(&mut self, commit: &Commit<'_>, numbers: Numbers) {
-        let oid = commit.id();
-        if let Some(waiting) = self.waiting.get_mut(&oid) {
+    fn enqueue(&mut self, commit: &CommitFacts, numbers: Numbers) {
+        let id = commit.id;
+        if let Some(waiting) = self.waiting.get_mut(&id) {
             waiting.extend(numbers);
             waiting.sort_unstable();
             waiting.dedup();
-        } else if !numbers.is_empty() || !self.seen.contains_key(&oid) {
-            self.waiting.insert(oid, numbers);
-            self.queue.push((commit.time().seconds(), Reverse(self.queued), oid));
+        } else if !numbers.is_empty() || !self.seen.contains_key(&id) {
+            self.waiting.insert(id, numbers);
+            self.queue.push((commit.time, Reverse(self.queued), id));
             self.queued += 1;
         }
     }
@@ -207,7 +205,7 @@ impl<'a> Walk<'a> {
         facts: &CommitFacts,
         mut numbers: Numbers,
         visit: &mut impl FnMut(Visit<'_>) -> Interest,
-    ) -> Result<(), git2::Error> {
+    ) -> Result<(), Error> {
         let parents = self.parents(facts)?;
         let tree = facts.tree;
         let mut written = match facts.parents.is_empty() {
@@ -216,7 +214,7 @@ impl<'a> Walk<'a> {
         };
         let mut followed = Vec::new();
         for parent in &parents {
-            let differences = self.compare(Some(ObjectId::of(parent.tree_id())), tree, &numbers)?;
+            let differences = self.compare(Some(parent.tree), tree, &numbers)?;
             let same = |n: &mut u32| differences.binary_search_by_key(n, |difference| difference.number).is_err();
             followed.push(numbers.extract_if(.., same).collect::<Numbers>());
             written.get_or_insert(differences);
@@ -240,25 +238,20 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Returns those parents that the mirror has.
-    fn parents(&self, facts: &CommitFacts) -> Result<Vec<Commit<'a>>, git2::Error> {
+    /// Returns those parents that the mirror has and that can be read, of at most [`MAX_PARENTS`].
+    fn parents(&self, facts: &CommitFacts) -> Result<Vec<CommitFacts>, Error> {
         let mut found = Vec::new();
-        for parent in &facts.parents {
-            match self.store.repository.find_commit(parent.oid()) {
-                Ok(parent) => found.push(parent),
-                Err(error) if error.code() == ErrorCode::NotFound => {}
+        for parent in facts.parents.iter().take(MAX_PARENTS).filter(|id| object::exists(self.trees.odb, id.object())) {
+            match object::commit(self.store, self.trees.odb, *parent) {
+                Ok(parent) => found.push(CommitFacts { message: String::new(), ..parent }),
+                Err(Error::Object { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(found)
     }
 
-    fn compare(
-        &mut self,
-        old: Option<ObjectId>,
-        new: ObjectId,
-        numbers: &[u32],
-    ) -> Result<Vec<Difference>, git2::Error> {
+    fn compare(&mut self, old: Option<ObjectId>, new: ObjectId, numbers: &[u32]) -> Result<Vec<Difference>, Error> {
         let paths: Vec<&Path> = numbers.iter().map(|number| &self.paths[*number as usize]).collect();
         self.trees.differences(old, Some(new), &paths)
     }
@@ -268,7 +261,7 @@ impl<'a> Walk<'a> {
         facts: &CommitFacts,
         written: &[Difference],
         visit: &mut impl FnMut(Visit<'_>) -> Interest,
-    ) -> Result<(), git2::Error> {
+    ) -> Result<(), Error> {
         for difference in written {
             let number = difference.number as usize;
             let before = self.content(difference.old)?;
@@ -287,7 +280,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn content(&self, id: Option<ObjectId>) -> Result<Option<Vec<u8>>, git2::Error> {
-        id.map_or(Ok(None), |id| snapshot::blob(self.trees.odb, id, MAX_TOUCH_BYTES))
+    fn content(&self, id: Option<ObjectId>) -> Result<Option<Vec<u8>>, Error> {
+        let blob = id.map_or(Ok(None), |id| snapshot::blob(self.trees.odb, id, MAX_TOUCH_BYTES));
+        blob.map_err(|source| self.store.damaged(source))
     }
 }

@@ -86,10 +86,6 @@ impl CommitId {
     pub(super) fn oid(self) -> git2::Oid {
         self.0.oid()
     }
-
-    pub(super) fn of(oid: git2::Oid) -> Self {
-        Self(ObjectId::of(oid))
-    }
 }
 
 impl fmt::Display for ObjectId {

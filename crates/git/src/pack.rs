@@ -6,6 +6,7 @@ use std::io::Write;
 use git2::{Buf, ObjectType, Oid};
 use tokio::sync::mpsc::Receiver;
 
+use super::commit;
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
 use super::problem::Problem;
@@ -39,7 +40,7 @@ pub(super) enum Stored {
 
 /// Stores a pack as it arrives. Blocks until the channel closes.
 pub(super) fn store(store: &Store, mut pieces: Receiver<Piece>) -> Result<Stored, Error> {
-    let odb = store.repository.odb().map_err(|source| store.damaged(source))?;
+    let odb = store.odb()?;
     let mut writer = odb.packwriter().map_err(|source| store.damaged(source))?;
     let mut start = Vec::new();
     while let Some(piece) = pieces.blocking_recv() {
@@ -98,7 +99,7 @@ pub(super) fn build(store: &Store, commits: &[CommitId]) -> Result<Outgoing, Err
 
 /// Walks from `commits` as far as objects were built here. Commits come first, then trees, each before what is in it.
 fn needed(store: &Store, commits: &[CommitId]) -> Result<Vec<Oid>, Error> {
-    let odb = store.repository.odb().map_err(|source| store.damaged(source))?;
+    let odb = store.odb()?;
     let mut seen = HashSet::new();
     let mut order = Vec::new();
     let mut left: Vec<Oid> = commits.iter().map(|commit| commit.oid()).collect();
@@ -121,19 +122,8 @@ fn needed(store: &Store, commits: &[CommitId]) -> Result<Vec<Oid>, Error> {
 }
 
 /// The tree and the parents of a commit.
-fn links(commit: &[u8]) -> impl Iterator<Item = Oid> {
-    header(commit, b"tree ").chain(parents(commit))
-}
-
-/// The parents of a commit, given as its bytes or its header alone.
-pub(super) fn parents(commit: &[u8]) -> impl Iterator<Item = Oid> {
-    header(commit, b"parent ")
-}
-
-/// The ids in those lines of a commit's header that begin with `name`.
-fn header<'a>(commit: &'a [u8], name: &'static [u8]) -> impl Iterator<Item = Oid> + 'a {
-    let lines = commit.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
-    lines.filter_map(|line| ObjectId::from_hex(line.strip_prefix(name)?).map(ObjectId::oid))
+fn links(bytes: &[u8]) -> impl Iterator<Item = Oid> {
+    commit::ids(bytes, b"tree ").chain(commit::parents(bytes)).map(ObjectId::oid)
 }
 
 /// A pack that the mirror refuses, as an error of the remote that sent it.

@@ -55,6 +55,25 @@ pub enum RedirectProblem {
     Post,
 }
 
+/// What is wrong with an object of a remote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ObjectProblem {
+    /// Its bytes are no object of this kind.
+    #[error("cannot be understood")]
+    Malformed,
+    /// What names it says that it is of this kind, and it is not.
+    #[error("is an object of another kind")]
+    OtherKind,
+    /// It is larger than what is read.
+    #[error("has {bytes} bytes, more than the limit of {limit}")]
+    TooLarge {
+        /// Its size in bytes.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+}
+
 /// What a remote sent instead of what the protocol asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {

@@ -1,23 +1,43 @@
 //! Finding the few files of a commit that matter, at the cost of what is new.
 //!
-//! First the trees are walked, past everything known to be clean; then the blobs are read, by several threads when they are
-//! many; then what turned out clean is remembered. Symbolic links are reported and never followed, other repositories
-//! (submodules) and anything named `.git` are passed over.
+//! First the trees are walked, depth first, past everything known to be clean; then the blobs are read, each once however many
+//! names it has, by several threads when they are many; then what turned out clean is remembered. A folder without anything to
+//! read or to report is known to be clean as soon as it was walked, so that one that contains the same folders again and again
+//! costs what it takes on the disk. Symbolic links are reported and never followed, other repositories (submodules) and anything
+//! named `.git` are passed over.
+//!
+//! What a commit makes of a few kilobytes has no bound of its own: paths multiply with the folders they lead through, and one
+//! blob can have a thousand names. What a search keeps is counted, and a search that keeps too much ends in an error.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use git2::{ObjectType, Odb, Repository};
+use git2::{Odb, Repository};
 
 use super::clean::CleanSet;
 use super::error::Error;
 use super::id::ObjectId;
+use super::object;
 use super::snapshot;
 use super::store::Store;
 use super::tree::{self, Class, MAX_DEPTH};
 
 /// The most files and folders looked at in one search.
 const MAX_ENTRIES: usize = 5_000_000;
+
+/// The most memory that the paths of one search take: 32 MiB, which is enough for two hundred thousand files that have to be read.
+const MAX_PATHS: usize = 32 << 20;
+
+/// About what a path takes beside its text.
+const BESIDE_PATH: usize = 96;
+
+/// The most candidates that are named as not looked into; the others are counted.
+const MAX_SKIPPED: usize = 1_000;
+
+/// The longest path of one that is named, in bytes.
+const MAX_SKIPPED_PATH: usize = 1_000;
 
 /// From how many blobs on a second thread pays.
 const BLOBS_PER_THREAD: usize = 1_000;
@@ -39,6 +59,8 @@ pub struct Criteria {
     pub contains: fn(&[u8]) -> bool,
     /// The largest file returned, in bytes; larger ones that match are among the skipped.
     pub max_bytes: usize,
+    /// The most bytes of all files together, those with the same content counted each.
+    pub max_total: usize,
 }
 
 /// What a search found.
@@ -48,8 +70,10 @@ pub struct Found {
     pub files: Vec<FoundFile>,
     /// The files that were known to match and not read: path and blob, sorted by path.
     pub known: Vec<(String, ObjectId)>,
-    /// Candidates that could not be looked into, sorted by path.
+    /// Candidates that could not be looked into, sorted by path: at most 1,000.
     pub skipped: Vec<Skipped>,
+    /// How many more there are.
+    pub more_skipped: usize,
     /// Those of the given paths where nothing is, as given.
     pub missing: Vec<String>,
     /// How many blobs had to be read. It tells how much was known before.
@@ -63,14 +87,14 @@ pub struct FoundFile {
     pub path: String,
     /// Its blob.
     pub id: ObjectId,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
+    /// Its bytes, shared by all files that have the same.
+    pub bytes: Arc<[u8]>,
 }
 
 /// A candidate that was not looked into.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Skipped {
-    /// From the root of the tree; bytes that are no UTF-8 are replaced.
+    /// From the root of the tree; bytes that are no UTF-8 are replaced, and of a very long one the end is cut.
     pub path: String,
     /// Why.
     pub reason: SkipReason,
@@ -90,6 +114,10 @@ pub enum SkipReason {
     TooDeep,
     /// Its name is not UTF-8.
     NameNotText,
+    /// Its name is empty or has a slash in it, which no file can have.
+    NameNotAllowed,
+    /// Another entry of the same folder has this name, so that nobody can say which is meant.
+    SeveralOfName,
 }
 
 /// Splits a path, with `.` left out and `..` taken back as far as there is something to take back.
@@ -110,7 +138,7 @@ pub(super) fn search(
     root: ObjectId,
     paths: &[String],
     criteria: Criteria,
-    known: &dyn Fn(ObjectId) -> bool,
+    known: &dyn Fn(ObjectId) -> Option<usize>,
 ) -> Result<Found, Error> {
     let mut clean = store.take_clean(criteria.rule);
     let found = search_with(store, root, paths, criteria, known, &mut clean);
@@ -123,26 +151,30 @@ fn search_with(
     root: ObjectId,
     paths: &[String],
     criteria: Criteria,
-    known: &dyn Fn(ObjectId) -> bool,
+    known: &dyn Fn(ObjectId) -> Option<usize>,
     clean: &mut CleanSet,
 ) -> Result<Found, Error> {
-    let damaged = |source| store.damaged(source);
-    let odb = store.repository.odb().map_err(damaged)?;
-    let mut walk = Walk::new(&odb, criteria, clean, known);
+    let odb = store.odb()?;
+    let mut walk = Walk::new(store, &odb, criteria, clean, known);
     let mut found = Found::default();
     for (components, given) in distinct(paths) {
         match snapshot::find(store, root, &components)? {
-            Some((class, id)) => walk.start(class, id, &components).map_err(|stop| stop.into_error(store))?,
+            Some((class, id)) => walk.start(class, id, &components)?,
             None => found.missing.push(given),
         }
     }
-    walk.run().map_err(|stop| stop.into_error(store))?;
-    let Walk { mut folders, blobs, mut skipped, passed, .. } = walk;
+    let Walk { mut folders, blobs, mut skipped, more_skipped, passed, matches, .. } = walk;
     found.known = passed;
     found.known.sort_unstable();
-    found.blobs_read = blobs.len();
-    let verdicts = read_all(store.folder(), &odb, &blobs, criteria).map_err(damaged)?;
-    for (blob, verdict) in blobs.into_iter().zip(verdicts) {
+    let distinct = Distinct::of(&blobs);
+    found.blobs_read = distinct.blobs.len();
+    let verdicts = read_all(store, &odb, &distinct.blobs, criteria, &AtomicUsize::new(matches))?;
+    let mut skip = |skipped: &mut Vec<Skipped>, path: &str, reason| match skipped.len() {
+        0..MAX_SKIPPED => skipped.push(Skipped { path: short(path), reason }),
+        _ => found.more_skipped += 1,
+    };
+    for blob in blobs {
+        let verdict = &verdicts[distinct.at[&blob.id]];
         if let Verdict::Clean = verdict {
             clean.insert(blob.id);
             continue;
@@ -151,18 +183,25 @@ fn search_with(
             folders[folder].dirty = true;
         }
         match verdict {
-            Verdict::Match(bytes) => found.files.push(FoundFile { path: blob.path, id: blob.id, bytes }),
-            Verdict::TooLarge(bytes) => {
-                skipped.push(Skipped { path: blob.path, reason: SkipReason::TooLarge { bytes } })
+            Verdict::Match(bytes) => {
+                found.files.push(FoundFile { path: blob.path, id: blob.id, bytes: Arc::clone(bytes) });
             }
+            Verdict::TooLarge(bytes) => skip(&mut skipped, &blob.path, SkipReason::TooLarge { bytes: *bytes }),
             Verdict::Clean => {}
         }
     }
+    found.more_skipped += more_skipped;
     remember(&mut folders, clean);
     found.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     skipped.sort_unstable();
+    skipped.dedup();
     found.skipped = skipped;
     Ok(found)
+}
+
+/// A path that is shown, cut where it is very long.
+fn short(path: &str) -> String {
+    path[..path.floor_char_boundary(MAX_SKIPPED_PATH)].to_owned()
 }
 
 /// Folders come after what they are in, so that going backwards carries every stain up to the top.
@@ -192,12 +231,10 @@ fn distinct(paths: &[String]) -> Vec<(Vec<String>, String)> {
     kept
 }
 
-/// A folder on the way.
+/// A folder that may be clean once the blobs beneath it were read.
 struct Folder {
     id: ObjectId,
     parent: Option<usize>,
-    path: String,
-    depth: usize,
     /// Whether anything beneath must be looked at again next time.
     dirty: bool,
 }
@@ -209,163 +246,316 @@ struct Blob {
     folder: Option<usize>,
 }
 
+/// The blobs to read, each once.
+struct Distinct {
+    /// With how many names each has.
+    blobs: Vec<(ObjectId, usize)>,
+    at: HashMap<ObjectId, usize>,
+}
+
+impl Distinct {
+    fn of(blobs: &[Blob]) -> Self {
+        let mut distinct = Self { blobs: Vec::new(), at: HashMap::new() };
+        for blob in blobs {
+            let at = *distinct.at.entry(blob.id).or_insert(distinct.blobs.len());
+            match distinct.blobs.get_mut(at) {
+                Some((_, names)) => *names += 1,
+                None => distinct.blobs.push((blob.id, 1)),
+            }
+        }
+        distinct
+    }
+}
+
+/// A folder that is being walked.
+struct Level {
+    id: ObjectId,
+    /// From the root of the tree.
+    path: String,
+    /// The folders in it that are still to be walked, the last first.
+    left: Vec<(String, ObjectId)>,
+    /// Its place among the folders of the walk, once there is something to read or to report in it.
+    folder: Option<usize>,
+    /// What its path and the names in `left` take.
+    bytes: usize,
+}
+
 struct Walk<'a> {
+    store: &'a Store,
     odb: &'a Odb<'a>,
     criteria: Criteria,
-    clean: &'a CleanSet,
-    known: &'a dyn Fn(ObjectId) -> bool,
+    clean: &'a mut CleanSet,
+    known: &'a dyn Fn(ObjectId) -> Option<usize>,
+    /// From the given path to where the walk is.
+    levels: Vec<Level>,
+    /// How deep the given path is.
+    depth: usize,
     folders: Vec<Folder>,
     blobs: Vec<Blob>,
     /// Files that are known to match.
     passed: Vec<(String, ObjectId)>,
     skipped: Vec<Skipped>,
+    more_skipped: usize,
     entries: usize,
-}
-
-/// Why a walk ends early.
-enum Stop {
-    Git(git2::Error),
-    TooMany,
-}
-
-impl Stop {
-    fn into_error(self, store: &Store) -> Error {
-        match self {
-            Self::Git(source) => store.damaged(source),
-            Self::TooMany => Error::TooMany { what: "the number of files below the paths", limit: MAX_ENTRIES },
-        }
-    }
+    /// What the paths take.
+    bytes: usize,
+    /// What the files take that are known to match.
+    matches: usize,
 }
 
 impl<'a> Walk<'a> {
-    fn new(odb: &'a Odb<'a>, criteria: Criteria, clean: &'a CleanSet, known: &'a dyn Fn(ObjectId) -> bool) -> Self {
-        let (folders, blobs, passed, skipped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { odb, criteria, clean, known, folders, blobs, passed, skipped, entries: 0 }
+    fn new(
+        store: &'a Store,
+        odb: &'a Odb<'a>,
+        criteria: Criteria,
+        clean: &'a mut CleanSet,
+        known: &'a dyn Fn(ObjectId) -> Option<usize>,
+    ) -> Self {
+        Self {
+            store,
+            odb,
+            criteria,
+            clean,
+            known,
+            levels: Vec::new(),
+            depth: 0,
+            folders: Vec::new(),
+            blobs: Vec::new(),
+            passed: Vec::new(),
+            skipped: Vec::new(),
+            more_skipped: 0,
+            entries: 0,
+            bytes: 0,
+            matches: 0,
+        }
     }
 
-    /// Takes in what one of the given paths leads to.
-    fn start(&mut self, class: Class, id: ObjectId, components: &[String]) -> Result<(), Stop> {
+    /// Walks what one of the given paths leads to.
+    fn start(&mut self, class: Class, id: ObjectId, components: &[String]) -> Result<(), Error> {
         let path = components.join("/");
         match (class, components.last()) {
             (Class::Folder, _) if !self.clean.contains(id) => {
-                self.folders.push(Folder { id, parent: None, path, depth: components.len(), dirty: false });
+                self.depth = components.len();
+                self.enter(id, path)?;
+                self.run()?;
             }
             (Class::File, Some(name)) if (self.criteria.is_candidate)(name) && !self.clean.contains(id) => {
-                self.file(id, path, None);
+                self.file(id, path)?;
             }
-            (Class::Link, _) => self.skipped.push(Skipped { path, reason: SkipReason::SymbolicLink }),
+            (Class::Link, _) => self.skip(&path, SkipReason::SymbolicLink),
             _ => {}
         }
         Ok(())
     }
 
-    /// Walks everything below the folders taken in. The list grows while it is walked, which is the recursion.
-    fn run(&mut self) -> Result<(), Stop> {
-        let mut n = 0;
-        while n < self.folders.len() {
-            let object = self.odb.read(self.folders[n].id.oid()).map_err(Stop::Git)?;
-            if object.kind() != ObjectType::Tree {
-                return Err(Stop::Git(git2::Error::from_str("an object that should be a tree is none")));
-            }
-            for entry in tree::entries(object.data()) {
-                let entry = entry.ok_or_else(|| Stop::Git(git2::Error::from_str("a tree that cannot be read")))?;
-                self.entries += 1;
-                if self.entries > MAX_ENTRIES {
-                    return Err(Stop::TooMany);
+    fn run(&mut self) -> Result<(), Error> {
+        while let Some(level) = self.levels.last_mut() {
+            match level.left.pop() {
+                // The same folder may have been walked since it was put there.
+                Some((_, id)) if self.clean.contains(id) => {}
+                Some((name, id)) => {
+                    let path = join(&level.path, &name);
+                    self.enter(id, path)?;
                 }
-                self.take(n, &entry);
+                None => self.leave(),
             }
-            n += 1;
         }
         Ok(())
     }
 
-    fn take(&mut self, folder: usize, entry: &tree::Entry<'_>) {
-        let class = entry.class();
-        if entry.is_reserved() || class == Class::Other || (class != Class::Link && self.clean.contains(entry.id)) {
-            return;
+    /// Takes in what is in a folder: files are noted, folders wait for their turn.
+    fn enter(&mut self, id: ObjectId, path: String) -> Result<(), Error> {
+        let tree = object::tree(self.store, self.odb, id)?;
+        let entries: Option<Vec<tree::Entry<'_>>> = tree::entries(tree.data()).collect();
+        let entries = entries.ok_or_else(|| object::malformed("tree", id))?;
+        self.entries += entries.len();
+        if self.entries > MAX_ENTRIES {
+            return Err(Error::TooMany { what: "the number of files below the paths", limit: MAX_ENTRIES });
         }
-        let Ok(name) = std::str::from_utf8(entry.name) else {
-            let name = String::from_utf8_lossy(entry.name).into_owned();
-            if class == Class::Folder || (self.criteria.is_candidate)(&name) {
-                self.skip(folder, &name, SkipReason::NameNotText);
-            }
-            return;
-        };
-        match class {
-            Class::Folder if self.folders[folder].depth >= MAX_DEPTH => self.skip(folder, name, SkipReason::TooDeep),
-            Class::Folder => {
-                let (path, depth) = (self.path(folder, name), self.folders[folder].depth + 1);
-                self.folders.push(Folder { id: entry.id, parent: Some(folder), path, depth, dirty: false });
-            }
-            _ if !(self.criteria.is_candidate)(name) => {}
-            Class::Link => self.skip(folder, name, SkipReason::SymbolicLink),
-            _ => {
-                let path = self.path(folder, name);
-                self.file(entry.id, path, Some(folder));
+        let bytes = path.len() + BESIDE_PATH;
+        self.levels.push(Level { id, path, left: Vec::new(), folder: None, bytes });
+        self.keep(bytes)?;
+        let several = several(&entries);
+        entries.iter().try_for_each(|entry| self.take(entry, &several))
+    }
+
+    /// A folder without anything to read or to report is clean.
+    fn leave(&mut self) {
+        if let Some(level) = self.levels.pop() {
+            self.bytes -= level.bytes;
+            if level.folder.is_none() {
+                self.clean.insert(level.id);
             }
         }
     }
 
-    fn file(&mut self, id: ObjectId, path: String, folder: Option<usize>) {
-        if !(self.known)(id) {
-            self.blobs.push(Blob { id, path, folder });
-            return;
+    fn take(&mut self, entry: &tree::Entry<'_>, several: &HashSet<&[u8]>) -> Result<(), Error> {
+        let class = entry.class();
+        if class == Class::Other || (class != Class::Link && self.clean.contains(entry.id)) {
+            return Ok(());
         }
+        let name = String::from_utf8_lossy(entry.name);
+        let is_folder = class == Class::Folder;
+        let concerns = is_folder || (self.criteria.is_candidate)(&name);
+        let odd = match std::str::from_utf8(entry.name) {
+            _ if entry.is_reserved() && !entry.is_odd() => return Ok(()),
+            _ if !concerns => return Ok(()),
+            _ if entry.is_odd() => Some(SkipReason::NameNotAllowed),
+            _ if several.contains(entry.name) => Some(SkipReason::SeveralOfName),
+            Err(_) => Some(SkipReason::NameNotText),
+            Ok(_) if is_folder && self.depth + self.levels.len() > MAX_DEPTH => Some(SkipReason::TooDeep),
+            Ok(_) if class == Class::Link => Some(SkipReason::SymbolicLink),
+            Ok(_) => None,
+        };
+        let Some(level) = self.levels.last_mut() else { return Ok(()) };
+        match (odd, is_folder) {
+            (Some(reason), _) => {
+                let path = join(&level.path, &name);
+                self.skip(&path, reason);
+                Ok(())
+            }
+            (None, true) => {
+                let bytes = name.len() + BESIDE_PATH;
+                level.bytes += bytes;
+                level.left.push((name.into_owned(), entry.id));
+                self.keep(bytes)
+            }
+            (None, false) => {
+                let path = join(&level.path, &name);
+                self.file(entry.id, path)
+            }
+        }
+    }
+
+    fn file(&mut self, id: ObjectId, path: String) -> Result<(), Error> {
+        self.keep(path.len() + BESIDE_PATH)?;
+        let folder = self.folder();
+        let Some(bytes) = (self.known)(id) else {
+            self.blobs.push(Blob { id, path, folder });
+            return Ok(());
+        };
         if let Some(folder) = folder {
             self.folders[folder].dirty = true;
         }
         self.passed.push((path, id));
+        self.matches += bytes;
+        within(self.matches, self.criteria.max_total)
     }
 
-    fn skip(&mut self, folder: usize, name: &str, reason: SkipReason) {
-        self.folders[folder].dirty = true;
-        let path = self.path(folder, name);
-        self.skipped.push(Skipped { path, reason });
-    }
-
-    fn path(&self, folder: usize, name: &str) -> String {
-        match self.folders[folder].path.as_str() {
-            "" => name.to_owned(),
-            parent => [parent, name].join("/"),
+    fn skip(&mut self, path: &str, reason: SkipReason) {
+        if let Some(folder) = self.folder() {
+            self.folders[folder].dirty = true;
         }
+        match self.skipped.len() {
+            0..MAX_SKIPPED => self.skipped.push(Skipped { path: short(path), reason }),
+            _ => self.more_skipped += 1,
+        }
+    }
+
+    /// The place of the folder that is being walked among the folders that are not clean yet, with those that it is in.
+    fn folder(&mut self) -> Option<usize> {
+        let mut parent = None;
+        for level in &mut self.levels {
+            let at = level.folder.unwrap_or_else(|| {
+                self.folders.push(Folder { id: level.id, parent, dirty: false });
+                self.folders.len() - 1
+            });
+            level.folder = Some(at);
+            parent = Some(at);
+        }
+        parent
+    }
+
+    /// Counts what is kept.
+    fn keep(&mut self, bytes: usize) -> Result<(), Error> {
+        self.bytes += bytes;
+        match self.bytes > MAX_PATHS {
+            true => {
+                Err(Error::TooMany { what: "the size of the paths of the files to read, in bytes", limit: MAX_PATHS })
+            }
+            false => Ok(()),
+        }
+    }
+}
+
+/// The names that more than one entry has.
+fn several<'t>(entries: &[tree::Entry<'t>]) -> HashSet<&'t [u8]> {
+    let mut names = HashSet::with_capacity(entries.len());
+    entries.iter().filter(|entry| !names.insert(entry.name)).map(|entry| entry.name).collect()
+}
+
+fn join(folder: &str, name: &str) -> String {
+    match folder {
+        "" => name.to_owned(),
+        folder => [folder, name].join("/"),
+    }
+}
+
+fn within(matches: usize, limit: usize) -> Result<(), Error> {
+    match matches > limit {
+        true => Err(Error::TooMany { what: "the size of the marked files below the paths, in bytes", limit }),
+        false => Ok(()),
     }
 }
 
 /// What a blob turned out to be.
 enum Verdict {
     Clean,
-    Match(Vec<u8>),
+    Match(Arc<[u8]>),
     TooLarge(usize),
 }
 
 /// Reads all blobs. Beside this thread, others open the repository for themselves; they do not see what was built in
-/// memory, so what they miss is left to this one.
-fn read_all(folder: &Path, odb: &Odb<'_>, blobs: &[Blob], criteria: Criteria) -> Result<Vec<Verdict>, git2::Error> {
+/// memory, so what they miss is left to this one. `matches` is what the files take that match, of all names.
+fn read_all(
+    store: &Store,
+    odb: &Odb<'_>,
+    blobs: &[(ObjectId, usize)],
+    criteria: Criteria,
+    matches: &AtomicUsize,
+) -> Result<Vec<Verdict>, Error> {
+    let look = |blob: &(ObjectId, usize)| {
+        let verdict = read(odb, blob.0, criteria).map_err(|source| store.damaged(source))?;
+        count(&verdict, blob.1, matches, criteria.max_total).map(|()| verdict)
+    };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = cores.min(MAX_THREADS).min(1 + blobs.len() / BLOBS_PER_THREAD);
     if threads == 1 {
-        return blobs.iter().map(|blob| read(odb, blob.id, criteria)).collect();
+        return blobs.iter().map(look).collect();
     }
+    let folder: &Path = store.folder();
     let (mine, theirs) = blobs.split_at(blobs.len() / 2);
     std::thread::scope(|scope| {
         let other = scope.spawn(move || {
             let repository = Repository::open_bare(folder).ok()?;
             let odb = repository.odb().ok()?;
-            Some(theirs.iter().map(|blob| read(&odb, blob.id, criteria).ok()).collect::<Vec<_>>())
+            let look = |blob: &(ObjectId, usize)| {
+                let verdict = read(&odb, blob.0, criteria).ok()?;
+                count(&verdict, blob.1, matches, criteria.max_total).ok().map(|()| verdict)
+            };
+            let is_within = || matches.load(Ordering::Relaxed) <= criteria.max_total;
+            Some(theirs.iter().map_while(|blob| is_within().then(|| look(blob))).collect::<Vec<_>>())
         });
-        let mut verdicts: Vec<Verdict> =
-            mine.iter().map(|blob| read(odb, blob.id, criteria)).collect::<Result<_, _>>()?;
+        let mut verdicts: Vec<Verdict> = mine.iter().map(look).collect::<Result<_, _>>()?;
         let others = other.join().ok().flatten().unwrap_or_default();
+        within(matches.load(Ordering::Relaxed), criteria.max_total)?;
         let mut others = others.into_iter();
         for blob in theirs {
             match others.next().flatten() {
                 Some(verdict) => verdicts.push(verdict),
-                None => verdicts.push(read(odb, blob.id, criteria)?),
+                None => verdicts.push(look(blob)?),
             }
         }
         Ok(verdicts)
     })
+}
+
+/// Counts what a file takes that matches, with all its names.
+fn count(verdict: &Verdict, names: usize, matches: &AtomicUsize, limit: usize) -> Result<(), Error> {
+    let Verdict::Match(bytes) = verdict else { return Ok(()) };
+    // More than the limit is too much, however much.
+    let more = bytes.len().saturating_mul(names).min(limit.saturating_add(1));
+    within(matches.fetch_add(more, Ordering::Relaxed).saturating_add(more), limit)
 }
 
 fn read(odb: &Odb<'_>, id: ObjectId, criteria: Criteria) -> Result<Verdict, git2::Error> {
@@ -378,7 +568,7 @@ fn read(odb: &Odb<'_>, id: ObjectId, criteria: Criteria) -> Result<Verdict, git2
     Ok(match (criteria.contains)(bytes) {
         false => Verdict::Clean,
         true if bytes.len() > criteria.max_bytes => Verdict::TooLarge(bytes.len()),
-        true => Verdict::Match(bytes.to_vec()),
+        true => Verdict::Match(bytes.into()),
     })
 }
 

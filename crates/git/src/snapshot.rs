@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use git2::{Commit, ObjectType, Odb};
+use git2::Odb;
 
 use super::Inner;
 use super::build::{self, Edit, NewCommit};
+use super::commit::CommitFacts;
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
-use super::pack;
+use super::object;
 use super::search::{self, Criteria, Found};
 use super::store::Store;
 use super::tree::{self, Class};
@@ -21,46 +22,11 @@ pub struct Snapshot {
     tree: ObjectId,
 }
 
-/// What a commit says about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommitFacts {
-    /// Its id.
-    pub id: CommitId,
-    /// Its tree.
-    pub tree: ObjectId,
-    /// Its parents, of which a shallow mirror need not have any.
-    pub parents: Vec<CommitId>,
-    /// The author's name.
-    pub author_name: String,
-    /// The author's mail address.
-    pub author_email: String,
-    /// The committer's time in seconds since 1970.
-    pub time: i64,
-    /// The whole message.
-    pub message: String,
-}
-
-impl CommitFacts {
-    pub(super) fn of(commit: &Commit<'_>) -> Self {
-        let author = commit.author();
-        Self {
-            id: CommitId::of(commit.id()),
-            tree: ObjectId::of(commit.tree_id()),
-            // What libgit2 says of parents leaves out those that the mirror does not have.
-            parents: pack::parents(commit.raw_header_bytes()).map(CommitId::of).collect(),
-            author_name: String::from_utf8_lossy(author.name_bytes()).into_owned(),
-            author_email: String::from_utf8_lossy(author.email_bytes()).into_owned(),
-            time: commit.time().seconds(),
-            message: String::from_utf8_lossy(commit.message_raw_bytes()).into_owned(),
-        }
-    }
-}
-
 pub(super) async fn open(inner: Arc<Inner>, commit: CommitId) -> Result<Snapshot, Error> {
     let tree = inner
         .with_store(move |store| {
-            let commit = store.repository.find_commit(commit.oid()).map_err(|source| store.damaged(source))?;
-            Ok(ObjectId::of(commit.tree_id()))
+            let odb = store.odb()?;
+            Ok(object::commit(store, &odb, commit)?.tree)
         })
         .await?;
     Ok(Snapshot { inner, commit, tree })
@@ -82,8 +48,8 @@ impl Snapshot {
         let id = self.commit;
         self.inner
             .with_store(move |store| {
-                let commit = store.repository.find_commit(id.oid()).map_err(|source| store.damaged(source))?;
-                Ok(CommitFacts::of(&commit))
+                let odb = store.odb()?;
+                object::commit(store, &odb, id)
             })
             .await
     }
@@ -96,11 +62,11 @@ impl Snapshot {
     ///
     /// [`Error::Mirror`] when an object is missing or broken, [`Error::TooMany`].
     pub async fn search(&self, paths: &[String], criteria: Criteria) -> Result<Found, Error> {
-        self.search_new(paths, criteria, |_| false).await
+        self.search_new(paths, criteria, |_| None).await
     }
 
-    /// Does the same, but for blobs that are `known` from earlier searches with these criteria: they are not read again, and
-    /// their files are in [`Found::known`].
+    /// Does the same, but for blobs that are `known` from earlier searches with these criteria, with their size in bytes: they
+    /// are not read again, and their files are in [`Found::known`].
     ///
     /// # Errors
     ///
@@ -109,7 +75,7 @@ impl Snapshot {
         &self,
         paths: &[String],
         criteria: Criteria,
-        known: impl Fn(ObjectId) -> bool + Send + 'static,
+        known: impl Fn(ObjectId) -> Option<usize> + Send + 'static,
     ) -> Result<Found, Error> {
         let (tree, paths) = (self.tree, paths.to_vec());
         self.inner.with_store(move |store| search::search(store, tree, &paths, criteria, &known)).await
@@ -153,7 +119,7 @@ impl Snapshot {
 }
 
 fn read_blob(store: &Store, id: ObjectId, limit: usize) -> Result<Option<Vec<u8>>, Error> {
-    let odb = store.repository.odb().map_err(|source| store.damaged(source))?;
+    let odb = store.odb()?;
     blob(&odb, id, limit).map_err(|source| store.damaged(source))
 }
 
@@ -168,17 +134,14 @@ pub(super) fn blob(odb: &Odb<'_>, id: ObjectId, limit: usize) -> Result<Option<V
 
 /// Follows `components` from `root`. None when something on the way is missing or no folder.
 pub(super) fn find(store: &Store, root: ObjectId, components: &[String]) -> Result<Option<(Class, ObjectId)>, Error> {
-    let damaged = |source| store.damaged(source);
-    let odb = store.repository.odb().map_err(damaged)?;
+    let odb = store.odb()?;
     let mut at = (Class::Folder, root);
     for component in components {
         if at.0 != Class::Folder || tree::is_reserved(component.as_bytes()) {
             return Ok(None);
         }
-        let object = odb.read(at.1.oid()).map_err(damaged)?;
-        let entry =
-            (object.kind() == ObjectType::Tree).then(|| tree::find(object.data(), component.as_bytes())).flatten();
-        match entry {
+        let object = object::tree(store, &odb, at.1)?;
+        match tree::find_only(object.data(), component.as_bytes()) {
             Some(entry) => at = (entry.class(), entry.id),
             None => return Ok(None),
         }

@@ -16,12 +16,14 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use git2::{Oid, Repository, RepositoryInitOptions};
+use git2::{Odb, OdbLookupFlags, Oid, Repository, RepositoryInitOptions};
 
 use super::clean::{CleanSet, Kept};
 use super::error::Error;
 use super::id::ObjectId;
+use super::object;
 
 pub(super) use self::lease::Lease;
 pub(super) use self::retain::retain;
@@ -51,6 +53,18 @@ const SIZE: &str = "tagwright-size";
 /// The file that condemns a mirror whose damage was found while reading.
 const BROKEN: &str = "tagwright-broken";
 
+/// The file that says why the mirror was built anew, one reason a line; its age is how long ago that was.
+const REBUILT: &str = "tagwright-rebuilt";
+
+/// How long a mirror is not built anew again for the same reason: a day. What is damaged a second time came so.
+const REBUILD_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The most bytes of reasons that are kept.
+const MAX_REASONS: usize = 4 << 10;
+
+/// How many bytes are written to see whether there is room.
+const PROBE: usize = 64 << 10;
+
 /// An open mirror.
 pub(super) struct Store {
     folder: PathBuf,
@@ -76,14 +90,17 @@ impl Store {
     pub(super) fn open(folder: &Path, lease: Lease, kept: Arc<Kept>) -> Result<Self, Error> {
         let repository = match open_existing(folder) {
             Some(repository) => repository,
-            None => create(folder)?,
+            None => match fs::read_to_string(folder.join(BROKEN)) {
+                Ok(reason) => recreate(folder, &reason)?,
+                Err(_) => create(folder)?,
+            },
         };
         Ok(Self { folder: folder.to_owned(), repository, built: HashSet::new(), clean: None, kept, _lease: lease })
     }
 
-    /// Throws everything away. What was built and not pushed goes with it.
-    pub(super) fn rebuild(&mut self) -> Result<(), Error> {
-        self.repository = create(&self.folder)?;
+    /// Throws everything away because it is damaged. What was built and not pushed goes with it.
+    pub(super) fn rebuild(&mut self, reason: &str) -> Result<(), Error> {
+        self.repository = recreate(&self.folder, reason)?;
         self.built.clear();
         self.clean = None;
         Ok(())
@@ -91,9 +108,9 @@ impl Store {
 
     /// Throws everything away when damage was found since it was opened.
     pub(super) fn rebuild_if_broken(&mut self) -> Result<(), Error> {
-        match self.folder.join(BROKEN).exists() {
-            true => self.rebuild(),
-            false => Ok(()),
+        match fs::read_to_string(self.folder.join(BROKEN)) {
+            Ok(reason) => self.rebuild(&reason),
+            Err(_) => Ok(()),
         }
     }
 
@@ -126,10 +143,46 @@ impl Store {
         self.clean = Some(clean);
     }
 
-    /// Wraps a failure of libgit2 as damage of the mirror, and has it built anew the next time it is opened.
+    /// The object database.
+    pub(super) fn odb(&self) -> Result<Odb<'_>, Error> {
+        self.repository.odb().map_err(|source| self.damaged(source))
+    }
+
+    /// Wraps a failure of libgit2 as damage of the mirror, and has it built anew the next time it is opened: unless the disk is
+    /// to blame, or the remote, which gives the same again.
     pub(super) fn damaged(&self, source: git2::Error) -> Error {
-        let _unmarked = File::create(self.folder.join(BROKEN));
-        Error::Mirror { path: self.folder.clone(), source }
+        let path = self.folder.clone();
+        if let Err(error) = self.probe() {
+            return error;
+        }
+        if self.was_rebuilt(source.message()) {
+            return Error::Incomplete { path, source };
+        }
+        match fs::write(path.join(BROKEN), source.message()) {
+            Ok(()) => Error::Mirror { path, source },
+            Err(source) => Error::File { what: "write", path: path.join(BROKEN), source },
+        }
+    }
+
+    /// Forgets the reasons that begin so.
+    pub(super) fn forget_reasons(&self, prefix: &str) {
+        let reasons = reasons(&self.folder);
+        let kept = reasons.lines().filter(|line| !line.starts_with(prefix)).map(|line| format!("{line}\n"));
+        let _unmarked = fs::write(self.folder.join(REBUILT), kept.collect::<String>());
+    }
+
+    /// Whether the mirror was built anew for this reason not long ago.
+    pub(super) fn was_rebuilt(&self, reason: &str) -> bool {
+        reasons(&self.folder).lines().any(|line| line == flat(reason))
+    }
+
+    /// Finds out whether files can be read and written in the mirror at all. libgit2 does not tell a full disk, or too many open
+    /// files, from damage.
+    pub(super) fn probe(&self) -> Result<(), Error> {
+        let written = tempfile::Builder::new().prefix("tagwright-tmp-").tempfile_in(&self.folder);
+        let written = written.and_then(|mut file| file.write_all(&[0; PROBE]));
+        let read = written.and_then(|()| File::open(self.folder.join("HEAD")).map(drop));
+        read.map_err(|source| Error::File { what: "use the mirror", path: self.folder.clone(), source })
     }
 
     /// Returns what the mirror has been given by name.
@@ -149,8 +202,10 @@ impl Store {
 
     /// Returns the commits to tell a remote about.
     pub(super) fn haves(&self) -> Result<Vec<ObjectId>, Error> {
+        let odb = self.odb()?;
         let commit = |id: ObjectId| {
-            Some(ObjectId::of(self.repository.find_object(id.oid(), None).ok()?.peel_to_commit().ok()?.id()))
+            let peeled = odb.exists_ext(id.oid(), OdbLookupFlags::NO_REFRESH).then(|| object::peel(self, &odb, id));
+            Some(peeled?.ok()??.object())
         };
         let haves: BTreeSet<_> = self.tips()?.into_iter().take(MAX_HAVES).filter_map(|(_, id)| commit(id)).collect();
         Ok(haves.into_iter().collect())
@@ -213,6 +268,33 @@ fn open_existing(folder: &Path) -> Option<Repository> {
     let repository = Repository::open_bare(folder).ok()?;
     prepare(&repository).ok()?;
     Some(repository)
+}
+
+/// Makes an empty mirror in place of one that is damaged, and takes down why. That it cannot be written costs a fetch, nothing else.
+fn recreate(folder: &Path, reason: &str) -> Result<Repository, Error> {
+    let mut reasons = reasons(folder);
+    if reasons.len() + reason.len() > MAX_REASONS {
+        reasons.clear();
+    }
+    reasons.push_str(&flat(reason));
+    reasons.push('\n');
+    let repository = create(folder)?;
+    let _unmarked = fs::write(folder.join(REBUILT), reasons);
+    Ok(repository)
+}
+
+/// Why the mirror was built anew within the last day.
+fn reasons(folder: &Path) -> String {
+    let path = folder.join(REBUILT);
+    let at = fs::metadata(&path).and_then(|file| file.modified());
+    let age = at.ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+    let is_fresh = age.is_some_and(|age| age < REBUILD_INTERVAL);
+    is_fresh.then(|| fs::read_to_string(&path).ok()).flatten().unwrap_or_default()
+}
+
+/// A reason on one line.
+fn flat(reason: &str) -> String {
+    reason.replace('\n', " ")
 }
 
 fn size(folder: &Path) -> Option<u64> {

@@ -10,7 +10,7 @@ pub(super) const MAX_DEPTH: usize = 128;
 pub(super) struct Entry<'a> {
     /// The mode's octal digits as written.
     pub(super) mode: &'a [u8],
-    /// Neither empty nor with a slash or a NUL.
+    /// Without a NUL. Git's own programs make none that is empty or has a slash.
     pub(super) name: &'a [u8],
     pub(super) id: ObjectId,
 }
@@ -33,6 +33,11 @@ impl Entry<'_> {
             mode if mode.starts_with(b"100") && mode.len() == 6 => Class::File,
             _ => Class::Other,
         }
+    }
+
+    /// Whether the name is empty or has a slash in it.
+    pub(super) fn is_odd(&self) -> bool {
+        self.name.is_empty() || self.name.contains(&b'/')
     }
 
     /// Whether the name is one that no work tree may have: `.git` in any case, `.` and `..`.
@@ -70,10 +75,16 @@ fn split(bytes: &[u8]) -> Option<(Entry<'_>, &[u8])> {
     let nul = space + memchr::memchr(0, &bytes[space..])?;
     let id = ObjectId::from_slice(bytes.get(nul + 1..nul + 21)?)?;
     let (mode, name) = (&bytes[..space], &bytes[space + 1..nul]);
-    (!name.is_empty() && !name.contains(&b'/')).then_some((Entry { mode, name, id }, &bytes[nul + 21..]))
+    Some((Entry { mode, name, id }, &bytes[nul + 21..]))
 }
 
-/// Finds the entry with this name.
+/// Finds the entry with this name, where it is the only one.
+pub(super) fn find_only<'a>(bytes: &'a [u8], name: &[u8]) -> Option<Entry<'a>> {
+    let mut found = entries(bytes).flatten().filter(|entry| entry.name == name);
+    found.next().filter(|_| found.next().is_none())
+}
+
+/// Finds the first entry with this name.
 pub(super) fn find<'a>(bytes: &'a [u8], name: &[u8]) -> Option<Entry<'a>> {
     entries(bytes).flatten().find(|entry| entry.name == name)
 }

@@ -146,6 +146,14 @@ pub struct RenderError {
     reason: Reason,
 }
 
+impl RenderError {
+    /// Whether a limit of this module was exceeded: the template may be right, and what it was given too much for it.
+    #[must_use]
+    pub const fn is_limit(&self) -> bool {
+        matches!(self.reason, Reason::Limit(_))
+    }
+}
+
 /// A place in a template that was running, with all that Go's message says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {

@@ -71,3 +71,21 @@ fn a_registry_that_is_down_is_a_failure() {
     assert_eq!((run.code, outcomes(&run.json())), (1, vec![("down", "unchanged"), ("shop", "pushed")]), "{run:?}");
     insta::assert_snapshot!(run.stderr, @"error: cannot poll 127.0.0.1:PORT/team/app: cannot reach http://127.0.0.1:PORT/v2/: Connection refused (os error 111)");
 }
+
+/// Changes that wait would only become more, so that a message that is too long for them stops none.
+#[test]
+fn a_message_that_cannot_tell_of_all_changes_says_so() {
+    let site = shop();
+    let message = r#"commit: {message: '{{range untilStep 0 100 1}}{{repeat 20000 "x"}}{{end}}'}"#;
+    site.configure("shop.yaml", &native("shop", "app", message, ""));
+    let run = site.run(&[]);
+    assert_eq!((run.code, site.commits("main")), (0, 2), "{run:?}");
+    insta::assert_snapshot!(site.remote.show("main").lines().skip(5).collect::<Vec<_>>().join("\n"), @r#"
+    Update from image update automation
+
+    The message template exceeds a limit with what this commit changes: template: commit message:1:29: executing "commit message" at <{{repeat 20000 "x"}}>: the output is longer than 1048576 bytes
+
+    Tagwright-Automation: default/shop
+    Tagwright-Policy: default:app
+    "#);
+}

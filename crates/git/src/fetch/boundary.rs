@@ -7,11 +7,11 @@
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
-use git2::{ErrorCode, Odb, OdbLookupFlags, Oid};
+use git2::Odb;
 
 use crate::error::Error;
 use crate::id::ObjectId;
-use crate::pack;
+use crate::object;
 use crate::store::Store;
 
 /// How many commits are looked at to find out whether a branch continues what it was.
@@ -28,7 +28,7 @@ pub(super) fn settle(store: &Store, candidates: &BTreeSet<ObjectId>) -> Result<B
     let odb = odb(store)?;
     let mut ends = BTreeSet::new();
     for commit in candidates {
-        if let Some(parents) = parents(&odb, commit.oid()).map_err(|source| store.damaged(source))?
+        if let Some(parents) = object::parents(store, &odb, *commit)?
             && !parents.iter().all(|parent| is_stored(store, &odb, *parent))
         {
             ends.insert(*commit);
@@ -47,21 +47,21 @@ fn odb(store: &Store) -> Result<Odb<'_>, Error> {
 }
 
 /// What was built and not pushed is gone when the process ends.
-fn is_stored(store: &Store, odb: &Odb<'_>, oid: Oid) -> bool {
-    !store.built.contains(&oid) && odb.exists_ext(oid, OdbLookupFlags::NO_REFRESH)
+fn is_stored(store: &Store, odb: &Odb<'_>, id: ObjectId) -> bool {
+    !store.built.contains(&id.oid()) && object::exists(odb, id)
 }
 
 /// Whether `old` is among the ancestors of `new` that the mirror has.
 pub(super) fn continues(store: &Store, new: ObjectId, old: ObjectId) -> Result<bool, Error> {
     let odb = odb(store)?;
-    let mut left = VecDeque::from([new.oid()]);
+    let mut left = VecDeque::from([new]);
     let mut seen = HashSet::new();
-    while let Some(oid) = left.pop_front() {
-        if oid == old.oid() {
+    while let Some(id) = left.pop_front() {
+        if id == old {
             return Ok(true);
         }
-        if seen.len() < MAX_SEARCHED && seen.insert(oid) {
-            left.extend(parents(&odb, oid).map_err(|source| store.damaged(source))?.into_iter().flatten());
+        if seen.len() < MAX_SEARCHED && seen.insert(id) {
+            left.extend(object::parents(store, &odb, id)?.into_iter().flatten());
         }
     }
     Ok(false)
@@ -71,14 +71,14 @@ pub(super) fn continues(store: &Store, new: ObjectId, old: ObjectId) -> Result<b
 pub(super) fn reaches(store: &Store, tip: ObjectId, generations: u32) -> Result<bool, Error> {
     let odb = odb(store)?;
     let mut seen = HashSet::new();
-    let mut generation = vec![tip.oid()];
+    let mut generation = vec![tip];
     for _ in 0..generations {
         let mut older = Vec::new();
-        for oid in generation {
-            if !seen.insert(oid) {
+        for id in generation {
+            if !seen.insert(id) {
                 continue;
             }
-            match parents(&odb, oid).map_err(|source| store.damaged(source))? {
+            match object::parents(store, &odb, id)? {
                 Some(parents) => older.extend(parents),
                 None => return Ok(false),
             }
@@ -86,16 +86,4 @@ pub(super) fn reaches(store: &Store, tip: ObjectId, generations: u32) -> Result<
         generation = older;
     }
     Ok(true)
-}
-
-/// Returns the parents of a commit; None when the mirror does not have it.
-fn parents(odb: &Odb<'_>, commit: Oid) -> Result<Option<Vec<Oid>>, git2::Error> {
-    if !odb.exists_ext(commit, OdbLookupFlags::NO_REFRESH) {
-        return Ok(None);
-    }
-    match odb.read(commit) {
-        Ok(object) => Ok(Some(pack::parents(object.data()).collect())),
-        Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }

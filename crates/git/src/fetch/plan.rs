@@ -6,7 +6,8 @@ use super::{Deepen, Depth, Purpose, Step, Target, boundary};
 use crate::Inner;
 use crate::advertisement::Advertisement;
 use crate::error::Error;
-use crate::id::ObjectId;
+use crate::id::{CommitId, ObjectId};
+use crate::object;
 use crate::problem::Problem;
 use crate::store::Store;
 
@@ -135,8 +136,9 @@ impl State {
 fn old_tip(store: &Store, tips: &[(String, ObjectId)], target: &Target) -> Option<(ObjectId, i64)> {
     let (name, id) = tips.iter().find(|(name, _)| *name == target.tip)?;
     let grows = !["refs/tags/", "refs/tagwright/"].iter().any(|prefix| name.starts_with(prefix));
-    let commit = store.repository.find_commit(id.oid()).ok().filter(|_| grows)?;
-    Some((*id, commit.time().seconds()))
+    let odb = store.odb().ok().filter(|_| grows)?;
+    let commit = object::commit(store, &odb, CommitId(*id)).ok()?;
+    Some((*id, commit.time))
 }
 
 /// Whether the remote may give less where it does not give all this. Git ends the connection when no commit is young enough.

@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use git2::{ObjectType, Odb};
+use git2::Odb;
 
+use crate::error::Error;
 use crate::id::ObjectId;
+use crate::object;
+use crate::store::Store;
 use crate::tree::{self, Class};
 
 /// The most bytes of trees that are kept: a commit's trees are needed again as those of its child's parent.
@@ -30,14 +33,15 @@ pub(super) struct Difference {
 
 /// Reads trees, each once as long as there is room.
 pub(super) struct Trees<'a> {
+    store: &'a Store,
     pub(super) odb: &'a Odb<'a>,
     kept: HashMap<ObjectId, Rc<[u8]>>,
     bytes: usize,
 }
 
 impl<'a> Trees<'a> {
-    pub(super) fn new(odb: &'a Odb<'a>) -> Self {
-        Self { odb, kept: HashMap::new(), bytes: 0 }
+    pub(super) fn new(store: &'a Store, odb: &'a Odb<'a>) -> Self {
+        Self { store, odb, kept: HashMap::new(), bytes: 0 }
     }
 
     /// Returns the paths that differ. `paths` are sorted by their components; none stands for a tree without anything.
@@ -46,7 +50,7 @@ impl<'a> Trees<'a> {
         old: Option<ObjectId>,
         new: Option<ObjectId>,
         paths: &[&Path],
-    ) -> Result<Vec<Difference>, git2::Error> {
+    ) -> Result<Vec<Difference>, Error> {
         let mut found = Vec::new();
         self.descend(old, new, paths, 0, &mut found)?;
         Ok(found)
@@ -60,7 +64,7 @@ impl<'a> Trees<'a> {
         paths: &[&Path],
         depth: usize,
         found: &mut Vec<Difference>,
-    ) -> Result<(), git2::Error> {
+    ) -> Result<(), Error> {
         if old == new {
             return Ok(());
         }
@@ -90,18 +94,12 @@ impl<'a> Trees<'a> {
     }
 
     /// Reads a tree; none is one without anything.
-    pub(super) fn read(&mut self, id: Option<ObjectId>) -> Result<Rc<[u8]>, git2::Error> {
+    pub(super) fn read(&mut self, id: Option<ObjectId>) -> Result<Rc<[u8]>, Error> {
         let Some(id) = id else { return Ok(Rc::from([])) };
         if let Some(tree) = self.kept.get(&id) {
             return Ok(Rc::clone(tree));
         }
-        let tree: Rc<[u8]> = {
-            let object = self.odb.read(id.oid())?;
-            match object.kind() {
-                ObjectType::Tree => object.data().into(),
-                _ => return Err(git2::Error::from_str("an object that should be a tree is none")),
-            }
-        };
+        let tree: Rc<[u8]> = object::tree(self.store, self.odb, id)?.data().into();
         if self.bytes + tree.len() > MAX_CACHED {
             self.kept.clear();
             self.bytes = 0;

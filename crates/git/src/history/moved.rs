@@ -9,6 +9,7 @@ use super::MAX_TOUCH_BYTES;
 use super::compare::{Trees, changed, of};
 use crate::error::Error;
 use crate::id::{CommitId, ObjectId};
+use crate::object;
 use crate::snapshot;
 use crate::store::Store;
 use crate::tree::{Class, find};
@@ -18,6 +19,9 @@ const MAX_VANISHED: usize = 1_000;
 
 /// How many of them are read.
 const MAX_READ: usize = 50;
+
+/// The most folders that are looked into.
+const MAX_FOLDERS: usize = 10_000;
 
 /// How deep folders are looked into.
 const MAX_DEPTH: usize = 64;
@@ -44,36 +48,32 @@ pub struct Moved {
 
 /// Finds where a file was in the first parent of a commit that has it at `path`.
 pub(crate) fn origin(store: &Store, commit: CommitId, path: &str) -> Result<Origin, Error> {
+    let odb = store.odb()?;
     let damaged = |source| store.damaged(source);
-    let odb = store.repository.odb().map_err(damaged)?;
-    let find = || {
-        let commit = store.repository.find_commit(commit.oid())?;
-        let mut trees = Trees::new(&odb);
-        let new = ObjectId::of(commit.tree_id());
-        let Some(id) = blob(&mut trees, new, path)? else { return Ok(Origin::default()) };
-        let content = snapshot::blob(&odb, id, MAX_TOUCH_BYTES)?;
-        let moved = match (&content, commit.parent(0)) {
-            (Some(content), Ok(parent)) => {
-                let old = ObjectId::of(parent.tree_id());
-                let is_there = blob(&mut trees, old, path)?.is_some();
-                let mut vanished = Vec::new();
-                if !is_there {
-                    collect(&mut trees, (Some(old), Some(new)), "", 0, &mut vanished)?;
-                }
-                source(&odb, vanished, path, (id, content))?.map(|(path, content)| {
-                    let parent = CommitId::of(parent.id());
-                    Moved { parent, path, content }
-                })
-            }
-            _ => None,
-        };
-        Ok(Origin { content, moved })
+    let commit = object::commit(store, &odb, commit)?;
+    let mut trees = Trees::new(store, &odb);
+    let Some(id) = blob(&mut trees, commit.tree, path)? else { return Ok(Origin::default()) };
+    let content = snapshot::blob(&odb, id, MAX_TOUCH_BYTES).map_err(damaged)?;
+    let parent = match commit.parents.first().filter(|parent| object::exists(&odb, parent.object())) {
+        Some(parent) => object::commit(store, &odb, *parent).ok(),
+        None => None,
     };
-    find().map_err(damaged)
+    let moved = match (&content, parent) {
+        (Some(content), Some(parent)) => {
+            let mut vanished = Vanished::default();
+            if blob(&mut trees, parent.tree, path)?.is_none() {
+                vanished.collect(&mut trees, (Some(parent.tree), Some(commit.tree)), "", 0)?;
+            }
+            let source = source(&odb, vanished.files, path, (id, content)).map_err(damaged)?;
+            source.map(|(path, content)| Moved { parent: parent.id, path, content })
+        }
+        _ => None,
+    };
+    Ok(Origin { content, moved })
 }
 
 /// The blob at a path of a tree.
-fn blob(trees: &mut Trees<'_>, tree: ObjectId, path: &str) -> Result<Option<ObjectId>, git2::Error> {
+fn blob(trees: &mut Trees<'_>, tree: ObjectId, path: &str) -> Result<Option<ObjectId>, Error> {
     let mut at = tree;
     let mut components = path.split('/').filter(|component| !component.is_empty()).peekable();
     while let Some(name) = components.next() {
@@ -89,30 +89,42 @@ fn blob(trees: &mut Trees<'_>, tree: ObjectId, path: &str) -> Result<Option<Obje
     Ok(None)
 }
 
-/// Collects the files that are in the old tree and not in the new one.
-fn collect(
-    trees: &mut Trees<'_>,
-    (old, new): (Option<ObjectId>, Option<ObjectId>),
-    folder: &str,
-    depth: usize,
-    vanished: &mut Vec<(String, ObjectId)>,
-) -> Result<(), git2::Error> {
-    if old == new || depth > MAX_DEPTH || vanished.len() > MAX_VANISHED {
-        return Ok(());
-    }
-    let (old, new) = (trees.read(old)?, trees.read(new)?);
-    let mut differing: Vec<_> = changed(&old, &new).into_iter().collect();
-    differing.sort_unstable_by_key(|(name, _)| *name);
-    for (name, (was, is)) in differing {
-        let Ok(name) = std::str::from_utf8(name) else { continue };
-        let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-        if let (Some(id), None) = (of(was, Class::File), of(is, Class::File)) {
-            vanished.push((path, id));
-        } else if let Some(id) = of(was, Class::Folder) {
-            collect(trees, (Some(id), of(is, Class::Folder)), &path, depth + 1, vanished)?;
+/// The files that are in the old tree and not in the new one.
+#[derive(Default)]
+struct Vanished {
+    files: Vec<(String, ObjectId)>,
+    folders: usize,
+}
+
+impl Vanished {
+    fn collect(
+        &mut self,
+        trees: &mut Trees<'_>,
+        (old, new): (Option<ObjectId>, Option<ObjectId>),
+        folder: &str,
+        depth: usize,
+    ) -> Result<(), Error> {
+        self.folders += 1;
+        if old == new || depth > MAX_DEPTH || self.files.len() > MAX_VANISHED || self.folders > MAX_FOLDERS {
+            return Ok(());
         }
+        let (old, new) = (trees.read(old)?, trees.read(new)?);
+        let mut differing: Vec<_> = changed(&old, &new).into_iter().collect();
+        differing.sort_unstable_by_key(|(name, _)| *name);
+        for (name, (was, is)) in differing {
+            let Ok(name) = std::str::from_utf8(name) else { continue };
+            let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+            if let (Some(id), None) = (of(was, Class::File), of(is, Class::File)) {
+                self.files.push((path, id));
+            } else if let Some(id) = of(was, Class::Folder) {
+                self.collect(trees, (Some(id), of(is, Class::Folder)), &path, depth + 1)?;
+            }
+            if self.files.len() > MAX_VANISHED || self.folders > MAX_FOLDERS {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Chooses the file that became the one at `path`; returns where it was, and what.

@@ -1,8 +1,8 @@
 //! The right to use a mirror's folder.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,9 @@ use crate::error::Error;
 
 /// How often a lock that another process holds is tried again.
 const INTERVAL: Duration = Duration::from_millis(25);
+
+/// Nobody else may write, or read, what the bot takes for its mirrors.
+const FOLDER_MODE: u32 = 0o700;
 
 /// The right to use a mirror's folder, until dropped. The operating system frees the lock when its holder dies.
 pub(crate) struct Lease {
@@ -23,7 +26,7 @@ impl Lease {
         let path = folder.with_extension("lock");
         let failed = |source| Error::File { what: "lock", path: path.clone(), source };
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(failed)?;
+            DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(parent).map_err(failed)?;
         }
         let start = Instant::now();
         loop {

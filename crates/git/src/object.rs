@@ -1,0 +1,105 @@
+//! Objects of a mirror, read within bounds.
+//!
+//! An object says how large it is before it is read, and libgit2 reads it as a whole: a tree of 700 MB fits into a pack of a few
+//! kilobytes. What is larger than its kind may be is an error of the remote, and so is what cannot be understood, since packs
+//! are verified when they arrive. The mirror is to blame for neither, and is not fetched anew for it.
+
+use git2::{ObjectType, Odb, OdbObject};
+
+use super::commit::{self, CommitFacts};
+use super::error::Error;
+use super::id::{CommitId, ObjectId};
+use super::problem::ObjectProblem;
+use super::store::Store;
+
+/// The largest tree that is read: 8 MiB, which are more than a hundred thousand entries of one folder.
+pub(super) const MAX_TREE: usize = 8 << 20;
+
+/// The largest commit or annotated tag that is read: 8 MiB.
+const MAX_TEXT: usize = 8 << 20;
+
+/// How many annotated tags may stand for each other before one stands for a commit.
+const MAX_TAGS: usize = 5_000;
+
+/// Reads a tree.
+pub(super) fn tree<'o>(store: &Store, odb: &'o Odb<'_>, id: ObjectId) -> Result<OdbObject<'o>, Error> {
+    read(store, odb, id, ObjectType::Tree, MAX_TREE)
+}
+
+/// Reads a commit.
+pub(super) fn commit(store: &Store, odb: &Odb<'_>, id: CommitId) -> Result<CommitFacts, Error> {
+    let object = read(store, odb, id.object(), ObjectType::Commit, MAX_TEXT)?;
+    let facts = CommitFacts::parse(id.object(), object.data());
+    facts.ok_or_else(|| malformed("commit", id.object()))
+}
+
+/// Whether a tree is there and is one that is read.
+pub(super) fn check_tree(store: &Store, odb: &Odb<'_>, id: ObjectId) -> Result<(), Error> {
+    header(store, odb, id, ObjectType::Tree, MAX_TREE)
+}
+
+/// Follows annotated tags to a commit; none where they lead to something else, or nowhere.
+pub(super) fn peel(store: &Store, odb: &Odb<'_>, id: ObjectId) -> Result<Option<CommitId>, Error> {
+    let mut at = id;
+    for _ in 0..MAX_TAGS {
+        let (_, kind) = odb.read_header(at.oid()).map_err(|source| store.damaged(source))?;
+        match kind {
+            ObjectType::Commit => return Ok(Some(CommitId(at))),
+            ObjectType::Tag => {}
+            _ => return Ok(None),
+        }
+        let tag = read(store, odb, at, ObjectType::Tag, MAX_TEXT)?;
+        match commit::ids(tag.data(), b"object ").next() {
+            Some(next) => at = next,
+            None => return Err(malformed("tag", at)),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the mirror has an object. Looks for no new packs.
+pub(super) fn exists(odb: &Odb<'_>, id: ObjectId) -> bool {
+    odb.exists_ext(id.oid(), git2::OdbLookupFlags::NO_REFRESH)
+}
+
+/// The parents of a commit. None when the mirror does not have it, or it is none that can be read: then the history ends there.
+pub(super) fn parents(store: &Store, odb: &Odb<'_>, id: ObjectId) -> Result<Option<Vec<ObjectId>>, Error> {
+    if !exists(odb, id) {
+        return Ok(None);
+    }
+    match read(store, odb, id, ObjectType::Commit, MAX_TEXT) {
+        Ok(object) => Ok(Some(commit::parents(object.data()).collect())),
+        Err(Error::Object { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn read<'o>(
+    store: &Store,
+    odb: &'o Odb<'_>,
+    id: ObjectId,
+    kind: ObjectType,
+    limit: usize,
+) -> Result<OdbObject<'o>, Error> {
+    header(store, odb, id, kind, limit)?;
+    odb.read(id.oid()).map_err(|source| store.damaged(source))
+}
+
+/// Whether an object is there, of this kind, and no larger than it may be.
+fn header(store: &Store, odb: &Odb<'_>, id: ObjectId, kind: ObjectType, limit: usize) -> Result<(), Error> {
+    let (bytes, found) = odb.read_header(id.oid()).map_err(|source| store.damaged(source))?;
+    match (found == kind, bytes > limit) {
+        (true, false) => Ok(()),
+        (true, true) => Err(error(kind.str(), id, ObjectProblem::TooLarge { bytes, limit })),
+        (false, _) => Err(error(kind.str(), id, ObjectProblem::OtherKind)),
+    }
+}
+
+/// Says that an object of the remote cannot be understood.
+pub(super) fn malformed(kind: &'static str, id: ObjectId) -> Error {
+    error(kind, id, ObjectProblem::Malformed)
+}
+
+fn error(kind: &'static str, id: ObjectId, problem: ObjectProblem) -> Error {
+    Error::Object { kind, id: id.to_string(), problem }
+}
