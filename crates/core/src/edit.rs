@@ -170,9 +170,11 @@ fn fields<'s>(scan: &'s Scan, selections: &Selections, edited: &mut Edited) -> V
     let stuck = stuck(scan, &wanted);
     let mut field = |(index, (marker, wanted)): (usize, (&'s Marker, Result<String, Passed>))| {
         let beside = stuck.get(&Parts::of(marker)).filter(|_| marker.field != Field::Image);
+        // Two tags in one mapping are of two images.
+        let beside = beside.and_then(|parts| parts.iter().find(|(field, _)| *field != marker.field));
         let (new, passed) = match (wanted, beside) {
             (Ok(value), _) if value == marker.value => (None, None),
-            (Ok(_), Some(kept)) => (None, Some((kept.code(), kept.beside(marker.policy())))),
+            (Ok(_), Some((_, kept))) => (None, Some((kept.code(), kept.beside(marker.policy())))),
             (Ok(value), None) => (Some(value), None),
             (Err(Passed::Elsewhere), _) => (None, None),
             (Err(Passed::With(code, message)), _) => (None, Some((code, message))),
@@ -209,13 +211,13 @@ impl<'s> Parts<'s> {
 
 /// The images of which a part cannot be written, so that the others have to stay, too: a tag without the digest that belongs
 /// to it would run something else than it says.
-fn stuck<'s>(scan: &'s Scan, wanted: &[Result<String, Passed>]) -> BTreeMap<Parts<'s>, Kept> {
-    let mut stuck = BTreeMap::new();
+fn stuck<'s>(scan: &'s Scan, wanted: &[Result<String, Passed>]) -> BTreeMap<Parts<'s>, Vec<(Field, Kept)>> {
+    let mut stuck: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (marker, wanted) in scan.markers.iter().zip(wanted).filter(|(marker, _)| marker.field != Field::Image) {
         if let Err(Passed::Kept(kept)) = wanted
             && kept.holds_others(marker)
         {
-            stuck.entry(Parts::of(marker)).or_insert_with(|| kept.clone());
+            stuck.entry(Parts::of(marker)).or_default().push((marker.field, kept.clone()));
         }
     }
     stuck
