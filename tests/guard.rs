@@ -3,6 +3,7 @@
 //! Every case has `case` (what it shows) and `expect`. Configuration is written as users write it.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::sync::Arc;
@@ -14,7 +15,9 @@ use tagwright::config;
 use tagwright_core::automation::{Automation, ImagePolicy};
 use tagwright_core::edit::{Selection, Selections};
 use tagwright_core::explain::{self, Ages, Cause, Fate, Tags};
-use tagwright_core::guard::{self, Contest, Hold, Identity, Known, Verdict, Version, Whose, Writer, Writing};
+use tagwright_core::guard::{
+    self, Hold, Identity, Known, Patience, Proposed, Verdict, Version, Whose, Writer, Writing,
+};
 use tagwright_core::marker;
 use tagwright_core::plan::{self, MarkedFile};
 use yaml_rust2::{Yaml, YamlLoader};
@@ -139,22 +142,36 @@ fn choose(case: &Yaml) -> Vec<String> {
 /// another bot, where that matters.
 fn reverted(case: &Yaml) -> Vec<String> {
     let (writings, _) = history(case);
-    verdict(guard::reverted("shop:web", &writings, text(&case["current"]), text(&case["wanted"])))
+    let parts = |value: &str| -> Vec<u32> {
+        let tag = value.split('@').next().unwrap().rsplit(':').next().unwrap();
+        tag.split(['.', '-']).map_while(|part| part.parse().ok()).collect()
+    };
+    let wanted = text(&case["wanted"]);
+    let proposed = Proposed {
+        policy: "shop:web",
+        current: text(&case["current"]),
+        wanted,
+        could_select: &|_| true,
+        is_no_worse: &|value| parts(wanted) >= parts(value),
+    };
+    verdict(guard::reverted(&proposed, &writings))
 }
 
 /// As above, with the `image` of which the policy is; `now`; `patience` in hours.
 fn contested(case: &Yaml) -> Vec<String> {
     let (writings, whose) = history(case);
     let policies = automation("", text(&case["image"])).policies.clone();
-    let contest = Contest {
+    let wanted = text(&case["wanted"]);
+    let proposed = Proposed {
         policy: "shop:web",
         current: text(&case["current"]),
-        wanted: text(&case["wanted"]),
+        wanted,
         could_select: &|tag| policies[0].could_select(tag),
-        now: now(case),
-        patience: Duration::from_hours(case["patience"].as_i64().unwrap().try_into().unwrap()),
+        is_no_worse: &|tag| policies[0].policy.compare(wanted, tag).is_some_and(Ordering::is_ge),
     };
-    verdict(guard::contested(&contest, &writings, &|writing| whose[&writing.commit]))
+    let length = Duration::from_hours(case["patience"].as_i64().unwrap().try_into().unwrap());
+    let patience = Patience { now: now(case), length };
+    verdict(guard::contested(&proposed, &writings, &|writing| whose[&writing.commit], patience))
 }
 
 fn history(case: &Yaml) -> (Vec<Writing>, HashMap<String, Whose>) {
@@ -191,6 +208,7 @@ fn verdict(verdict: Verdict) -> Vec<String> {
         Verdict::Hold(hold) => vec![hold.to_string()],
         Verdict::Free => vec!["free".to_owned()],
         Verdict::Open => vec!["open".to_owned()],
+        Verdict::Unlikely => vec!["unlikely".to_owned()],
     }
 }
 

@@ -18,7 +18,7 @@ use super::remote::Remote;
 use crate::observe::reverts::{self, Asked, Releases, Search};
 use crate::observe::{MARKED_FILES, found_diagnostics};
 use crate::run::{Error, Mode, Outcome, Stage, aside, guards};
-use crate::store::{Release, SeenBranch};
+use crate::store::SeenBranch;
 
 /// What one automation would do on a commit, before the history was asked.
 pub(super) struct Draft<'a> {
@@ -71,7 +71,7 @@ impl<'r> Remote<'r> {
     /// Finds what people took back of what is about to be changed: one walk for each head. Returns the drafts with these
     /// fields held, and the automations of heads whose history cannot be read.
     pub(super) async fn look_back(
-        &mut self,
+        &self,
         mirror: &Mirror,
         advertisement: &Advertisement,
         heads: &[Head<'_>],
@@ -83,7 +83,6 @@ impl<'r> Remote<'r> {
             for (number, (job, draft)) in drafts.iter().enumerate().filter(|(_, (_, draft))| draft.at == at) {
                 search.ask(number, job.automation, &draft.files, &draft.plan, &Asked::new());
             }
-            self.obey(&search, head).await;
             match search.along(head.line(mirror, advertisement), self.progress).await {
                 Ok(holds) => {
                     for (number, field, hold) in holds {
@@ -125,21 +124,18 @@ impl<'r> Remote<'r> {
         Search::new(releases, &self.authors, pushes, self.context.now)
     }
 
-    /// Keeps at which commit the branch is, for releases that are obeyed there for the first time.
-    async fn obey(&mut self, search: &Search, head: &Head<'_>) {
-        let is_new = |release: &Release| release.on(&head.url, &head.branch).is_none();
-        let asked = search.policies();
-        let fresh = self
-            .switches
-            .released
-            .iter()
-            .filter(|(policy, release)| asked.contains(policy.as_str()) && is_new(release));
+    /// Keeps at which commit a branch is, for releases that are obeyed there for the first time.
+    pub(super) async fn obey(&mut self, automation: &Automation, branch: &str, base: CommitId) {
+        let url = &automation.remote.url;
+        let names = automation.policies.iter().map(|policy| policy.id.marker());
+        let given = names.filter_map(|name| self.switches.released.get_key_value(&name));
+        let fresh = given.filter(|(_, release)| release.on(url, branch).is_none());
         let fresh: Vec<(String, Timestamp)> = fresh.map(|(policy, release)| (policy.clone(), release.at)).collect();
         if fresh.is_empty() {
             return;
         }
-        let (url, branch) = (head.url.clone(), head.branch.clone());
-        let seen = SeenBranch { url, branch, tip: head.base.to_string(), at: self.context.now };
+        let (url, branch) = (url.clone(), branch.to_owned());
+        let seen = SeenBranch { url, branch, tip: base.to_string(), at: self.context.now };
         let switches = Arc::make_mut(&mut self.switches);
         for (policy, _) in &fresh {
             if let Some(release) = switches.released.get_mut(policy) {

@@ -228,6 +228,7 @@ impl<'r> Remote<'r> {
         }
         self.progress.at(Stage::Fetch, &job.report.url);
         let target = aim.fetch(mirror, advertisement, &job.report.url).await?;
+        self.obey(job.automation, &target.branch, target.base).await;
         let at = known.unwrap_or_else(|| {
             heads.push(Head::new(&job.report.url, target));
             heads.len() - 1

@@ -1,5 +1,6 @@
 //! What is about to be written that people took back, or that other bots move away, found in the history of the remote.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,8 +9,8 @@ use git::{self, Advertisement, CommitFacts, CommitId, End, Interest, Mirror, Ori
 use jiff::Timestamp;
 use tagwright_core::automation::{Author, Automation, ImagePolicy, Schedule};
 use tagwright_core::change::Change;
-use tagwright_core::guard::{self, Contest, Hold, Identity, Verdict, Version, Whose, Writer, Writing};
-use tagwright_core::marker::{self, Embedded, Marker};
+use tagwright_core::guard::{self, Hold, Identity, Patience, Proposed, Verdict, Version, Whose, Writer, Writing};
+use tagwright_core::marker::{self, Embedded, Field, Marker};
 use tagwright_core::message::{self, Criteria};
 use tagwright_core::plan::{FieldId, MarkedFile, Plan};
 
@@ -121,6 +122,8 @@ struct Question {
     wanted: String,
     patience: Duration,
     writings: Vec<Writing>,
+    /// Whether there is no answer yet and hardly will be.
+    is_unlikely: bool,
     answer: Option<Option<Hold>>,
 }
 
@@ -201,11 +204,6 @@ impl Search {
         Self { releases, bots, released, pushes: LazyLock::new(pushes), now, fields, begun }
     }
 
-    /// The policies that it asks for.
-    pub(crate) fn policies(&self) -> BTreeSet<&str> {
-        self.fields.values().flatten().map(|question| question.marker.policy()).collect()
-    }
-
     /// Looks for the fields that a plan changes, too, but for those that were `asked` for with the same value. They are found
     /// under the number.
     pub(crate) fn ask(
@@ -234,6 +232,7 @@ impl Search {
                 wanted: change.new.clone(),
                 patience: patience(&automation.schedule, self.now),
                 writings: Vec::new(),
+                is_unlikely: false,
                 answer: None,
             };
             self.fields.entry(file.path.clone()).or_default().push(question);
@@ -256,7 +255,7 @@ impl Search {
         loop {
             let ended = follow(line.mirror, line.tip, &search).await?;
             match depths.next() {
-                Some(depth) if ended == End::Boundary => {
+                Some(depth) if ended == End::Boundary && lock(&search).is_open() => {
                     line.mirror.deepen(line.advertisement, line.want, depth).await?;
                     progress.at(Stage::History, line.branch);
                     lock(&search).forget();
@@ -264,6 +263,11 @@ impl Search {
                 _ => return Ok(lock(&search).holds()),
             }
         }
+    }
+
+    /// Whether there is a question that is worth fetching older commits.
+    fn is_open(&self) -> bool {
+        self.fields.values().flatten().any(|question| question.answer.is_none() && !question.is_unlikely)
     }
 
     /// The files of which something is not known yet.
@@ -277,6 +281,7 @@ impl Search {
         self.released.clear();
         for mut question in std::mem::take(&mut self.fields).into_values().flatten() {
             question.writings.clear();
+            question.is_unlikely = false;
             question.known_as.clone_from(&question.field.1);
             self.fields.entry(question.field.0.clone()).or_default().push(question);
         }
@@ -339,10 +344,12 @@ impl Search {
             question.known_as = earlier.unwrap_or_else(|| question.known_as.clone());
             if is_written {
                 question.writings.push(self.writing(question, touch, before, after));
-                question.answer = match self.verdict(question) {
+                let verdict = self.verdict(question);
+                question.is_unlikely = verdict == Verdict::Unlikely;
+                question.answer = match verdict {
                     Verdict::Hold(hold) => Some(Some(hold)),
                     Verdict::Free => Some(None),
-                    Verdict::Open => None,
+                    Verdict::Open | Verdict::Unlikely => None,
                 };
             }
         }
@@ -382,19 +389,18 @@ impl Search {
     }
 
     fn verdict(&self, question: &Question) -> Verdict {
-        let (policy, current) = (question.marker.policy(), question.marker.value.as_str());
-        if question.writings.first().is_some_and(|newest| newest.by == Writer::Person) {
-            return guard::reverted(policy, &question.writings, current, &question.wanted);
-        }
-        let contest = Contest {
-            policy,
-            current,
+        let proposed = Proposed {
+            policy: question.marker.policy(),
+            current: &question.marker.value,
             wanted: &question.wanted,
             could_select: &|value| question.could_select(value),
-            now: self.now,
-            patience: question.patience,
+            is_no_worse: &|value| question.is_no_worse(value),
         };
-        guard::contested(&contest, &question.writings, &|writing| whose(&self.pushes, writing))
+        if question.writings.first().is_some_and(|newest| newest.by == Writer::Person) {
+            return guard::reverted(&proposed, &question.writings);
+        }
+        let patience = Patience { now: self.now, length: question.patience };
+        guard::contested(&proposed, &question.writings, &|writing| whose(&self.pushes, writing), patience)
     }
 
     /// The fields that were taken back.
@@ -405,11 +411,23 @@ impl Search {
 }
 
 impl Question {
-    /// Whether the policy could select what a value says.
+    /// Whether the policy could select what a value says; what has no tag is taken as it comes.
     fn could_select(&self, value: &str) -> bool {
-        let Some(policy) = &self.policy else { return false };
+        let Some(policy) = self.policy.as_ref().filter(|_| self.has_rank()) else { return true };
         let tag = guard::tag_of(&self.marker, value, &policy.repository.image);
         tag.is_some_and(|tag| policy.could_select(&tag))
+    }
+
+    /// Whether the wanted value ranks at least as high as another one.
+    fn is_no_worse(&self, value: &str) -> bool {
+        let Some(policy) = self.policy.as_ref().filter(|_| self.has_rank()) else { return true };
+        let tag = |value| guard::tag_of(&self.marker, value, &policy.repository.image);
+        let (Some(wanted), Some(other)) = (tag(&self.wanted), tag(value)) else { return false };
+        policy.policy.compare(&wanted, &other).is_some_and(Ordering::is_ge)
+    }
+
+    fn has_rank(&self) -> bool {
+        matches!(self.marker.field, Field::Image | Field::Tag)
     }
 
     /// Whether a commit takes the field back, in the order of the policy.

@@ -4,6 +4,7 @@
 
 mod batch;
 mod guards;
+mod laws;
 mod memory;
 mod moves;
 mod rivals;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use registry::{Client, DockerConfig, Settings};
 use tagwright::pass;
 use tagwright::run::{Context, Edges, Memory, Mode, Report};
 use tagwright::store::Store;
@@ -22,9 +21,8 @@ struct Rival {
 impl Rival {
     fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
-        let settings = Settings { docker_config: DockerConfig::none(), ..Settings::default() };
         let git = git::Git::new(support::settings(data.path(), &[])).unwrap();
-        let edges = Edges { registry: Client::new(settings).unwrap(), git, store: Store::in_memory() };
+        let edges = Edges { registry: crate::world::client(), git, store: Store::in_memory() };
         Self { edges, memory: Memory::default(), _data: data }
     }
 

@@ -34,9 +34,8 @@ impl Bot {
         let remote = Remote::empty();
         let server = Server::start(remote.root.path(), Behaviour::default()).await;
         let data = tempfile::tempdir().unwrap();
-        let settings = Settings { docker_config: DockerConfig::none(), ..Settings::default() };
         let git = git::Git::new(support::settings(data.path(), &[])).unwrap();
-        let edges = Edges { registry: Client::new(settings).unwrap(), git, store: Store::in_memory() };
+        let edges = Edges { registry: client(), git, store: Store::in_memory() };
         let bot = Self { registry, remote, server, edges, memory: Memory::default(), data, now: Timestamp::now() };
         bot.commit("1.1.0");
         bot
@@ -100,6 +99,11 @@ impl Bot {
     pub(crate) fn mirrors(&self) -> PathBuf {
         self.data.path().join("mirrors")
     }
+}
+
+/// A client without anybody's logins.
+pub(crate) fn client() -> Client {
+    Client::new(Settings { docker_config: DockerConfig::none(), ..Settings::default() }).unwrap()
 }
 
 /// A policy that selects the highest version below 2.

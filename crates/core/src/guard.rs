@@ -28,7 +28,7 @@
 //! written before.
 //!
 //! ```
-//! use tagwright_core::guard::{self, Verdict, Writer, Writing};
+//! use tagwright_core::guard::{self, Proposed, Verdict, Writer, Writing};
 //!
 //! let writing = |before: &str, after: &str, by| Writing {
 //!     before: Some(before.to_owned()),
@@ -42,14 +42,19 @@
 //! // Newest first: the bot wrote 1.1 and 1.2, Ada went back to 1.0.
 //! let history =
 //!     [writing("1.2", "1.0", Writer::Person), writing("1.1", "1.2", Writer::Bot), writing("1.0", "1.1", Writer::Bot)];
-//! assert!(matches!(guard::reverted("shop:web", &history, "1.0", "1.2"), Verdict::Hold(_)));
-//! assert!(matches!(guard::reverted("shop:web", &history, "1.0", "1.1"), Verdict::Hold(_)));
-//! assert_eq!(guard::reverted("shop:web", &history, "1.0", "1.3"), Verdict::Free);
+//! let verdict = |wanted: &str| {
+//!     let (could_select, is_no_worse) = (&|_: &str| true, &|value: &str| wanted >= value);
+//!     let proposed = Proposed { policy: "shop:web", current: "1.0", wanted, could_select, is_no_worse };
+//!     guard::reverted(&proposed, &history)
+//! };
+//! assert!(matches!(verdict("1.2"), Verdict::Hold(_)));
+//! assert!(matches!(verdict("1.1"), Verdict::Hold(_)));
+//! assert_eq!(verdict("1.3"), Verdict::Free);
 //! ```
 //!
 //! **Two bots.** Bots with the same policies converge, whatever each of them sees of the tags: nothing goes backwards. Where the
 //! policies differ, each sees in the history that the other's commit moved the field away from what it selects, and leaves it
-//! for [`Contest::patience`]; after it, the field is moved once more, and when the other takes it away again, it stays until a
+//! for a [`Patience`]; after it, the field is moved once more, and when the other takes it away again, it stays until a
 //! person has a say. Between two releases of the policies, two bots write a field at most four times.
 //!
 //! **Shrunken lists.**
@@ -79,12 +84,12 @@ use crate::automation::Window;
 pub use self::believe::{Known, believe};
 pub(crate) use self::choose::counts_from;
 pub use self::choose::{Choice, choose};
-pub use self::contested::{Contest, Whose, contested};
+pub use self::contested::{Patience, Whose, contested};
 pub(crate) use self::downgrade::together;
 pub use self::downgrade::{downgrades, is_step_back, tag_of};
 pub use self::hold::{Contested, Held, Hold, length};
 pub use self::identity::{Identity, Version};
-pub use self::reverted::{Verdict, Writer, Writing, reverted};
+pub use self::reverted::{Proposed, Verdict, Writer, Writing, reverted};
 
 /// Holds everything while no window is open; without windows, nothing.
 #[must_use]
