@@ -104,6 +104,7 @@ pub fn no_match(evaluation: &Evaluation<'_>, listed: usize) -> String {
 fn counted(first: &Rejection<'_>, count: usize) -> String {
     let example = words::one_line(first.tag, MAX_EXAMPLE);
     match &first.reason {
+        Reason::NoImage => format!("{count} no image but a signature or the like of another, such as '{example}'"),
         Reason::NotMatched => format!("{count} not matched by the filter, such as '{example}'"),
         Reason::NotAVersion { .. } => format!("{count} not a version, such as '{example}'"),
         Reason::TooFewDots { .. } => format!("{count} with fewer than two dots, such as '{example}'"),

@@ -123,6 +123,8 @@ pub enum Cause {
     Excluded(usize, String),
     /// The policy excludes it: the number of the item, and its text.
     Denied(usize, String),
+    /// It belongs to another image of the repository.
+    NoImage,
     /// The filter does not match.
     NotMatched,
     /// What was extracted is no version.
@@ -146,6 +148,7 @@ pub enum Cause {
 impl From<&Reason> for Cause {
     fn from(reason: &Reason) -> Self {
         match reason {
+            Reason::NoImage => Self::NoImage,
             Reason::NotMatched => Self::NotMatched,
             Reason::NotAVersion { .. } => Self::NotAVersion,
             Reason::TooFewDots { .. } => Self::TooFewDots,

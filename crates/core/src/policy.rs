@@ -3,6 +3,9 @@
 //! A [`Policy`] is a [`Filter`], perhaps, and an [`Order`]. The filter drops tags and extracts a **value** from each one that it
 //! keeps (without a filter the value is the tag); the order looks at values and prefers one.
 //!
+//! Tags that belong to another image of the repository ([`image::is_referrers_tag`]: signatures, attestations, SBOMs) are no images, and
+//! no policy selects one.
+//!
 //! | order | a value must be | preferred | equal are |
 //! |---|---|---|---|
 //! | [`Order::Semver`] | a version with two dots, in the range | the highest | versions but for their build, `v` and leading zeros |
@@ -154,6 +157,7 @@ impl Policy {
 
     fn two(&self, rank: &impl Rank, first: &str, second: &str) -> Option<Ordering> {
         match &self.filter {
+            _ if image::is_referrers_tag(first) || image::is_referrers_tag(second) => None,
             None => rank::compare(rank, first, second),
             Some(filter) => match &filter.values(&[first, second], &mut Vec::new())[..] {
                 [(_, first), (_, second)] => rank::compare(rank, first, second),
@@ -167,6 +171,15 @@ impl Policy {
     }
 
     fn best<'t>(&self, rank: &impl Rank, tags: &[&'t str]) -> Option<&'t str> {
+        let images: Vec<&str>;
+        // Lists without such tags, and most are, are not copied.
+        let tags = match tags.iter().any(|tag| image::is_referrers_tag(tag)) {
+            true => {
+                images = tags.iter().copied().filter(|tag| !image::is_referrers_tag(tag)).collect();
+                &images
+            }
+            false => tags,
+        };
         match &self.filter {
             None => rank::best(rank, tags.iter().map(|tag| (*tag, *tag))),
             Some(filter) => filter.best(rank, tags),
@@ -178,6 +191,11 @@ impl Policy {
         distinct.sort_unstable_by(|left, right| right.cmp(left));
         distinct.dedup();
         let mut rejected = Vec::new();
+        distinct.retain(|tag| {
+            let is_image = !image::is_referrers_tag(tag);
+            rejected.extend((!is_image).then_some(Rejection { tag, reason: Reason::NoImage }));
+            is_image
+        });
         let kept = match &self.filter {
             None => distinct.iter().map(|tag| (*tag, (*tag).to_owned())).collect(),
             Some(filter) => filter.values(&distinct, &mut rejected),
@@ -220,6 +238,8 @@ pub struct Rejection<'t> {
 /// Why a tag cannot be selected.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reason {
+    /// It belongs to another image of the repository.
+    NoImage,
     /// The filter's pattern does not match.
     NotMatched,
     /// The value is no version.
@@ -262,6 +282,9 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoImage => f.write_str(
+                "no image: it belongs to the one whose digest it names, as its signature, attestation or SBOM",
+            ),
             Self::NotMatched => f.write_str("not matched by the filter"),
             Self::NotAVersion { value } => write!(f, "'{value}' is not a version"),
             Self::TooFewDots { value } => {
