@@ -23,6 +23,7 @@ pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &str>, now
         tags: None,
         refused: None,
         selection: Err(String::new()),
+        as_good: Vec::new(),
         hold: None,
     };
     report.selection = match tags {
@@ -33,6 +34,10 @@ pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &str>, now
             let choice = guard::choose(policy, &names, &|tag| tags.since(tag), now);
             report.refused.clone_from(&tags.refused);
             report.tags = Some(names.len());
+            if let Some(selected) = choice.selected {
+                let as_good = policy.policy.as_good_as(selected, &choice.considered);
+                report.as_good = as_good.into_iter().map(str::to_owned).collect();
+            }
             report.hold = tags.doubt.clone().or(choice.waiting.clone());
             match &tags.doubt {
                 Some(doubt) => Err(doubt.to_string()),

@@ -189,6 +189,16 @@ impl<'t> Funnel<'t> {
         self.candidates.first().map(|candidate| candidate.tag)
     }
 
+    /// The tags that rank equal to the selected one, as [`Policy::as_good_as`] tells them.
+    #[must_use]
+    pub fn as_good(&self, policy: &Policy) -> Vec<&'t str> {
+        let Some(selected) = self.selected() else { return Vec::new() };
+        let collided = self.dropped.iter().filter(|group| group.cause == Cause::Collides);
+        let collided = collided.flat_map(|group| group.tags.iter().map(|dropped| dropped.tag));
+        let tags: Vec<&str> = self.candidates.iter().map(|candidate| candidate.tag).chain(collided).collect();
+        policy.as_good_as(selected, &tags)
+    }
+
     /// Looks up a tag that OCI allows.
     #[must_use]
     pub fn fate(&self, tag: &str) -> Fate<'_> {

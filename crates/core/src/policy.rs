@@ -89,6 +89,9 @@ pub enum Direction {
     Descending,
 }
 
+/// How many tags are told that rank equal to the selected one.
+const MAX_AS_GOOD: usize = 64;
+
 /// The longest template for the value of a tag, in bytes.
 pub(crate) const MAX_EXTRACT_LENGTH: usize = 1024;
 
@@ -152,6 +155,29 @@ impl Policy {
             Order::Semver(range) => self.two(&ByVersion { range }, first, second),
             Order::Numerical(direction) => self.two(&self.by_number(*direction), first, second),
             Order::Alphabetical(direction) => self.two(&ByText { direction: *direction }, first, second),
+        }
+    }
+
+    /// The tags of a list that rank equal to one of them, without that, the byte-greatest first; of very many the first.
+    #[must_use]
+    pub fn as_good_as<'t>(&self, selected: &str, tags: &[&'t str]) -> Vec<&'t str> {
+        let mut equal = match &self.order {
+            Order::Semver(range) => self.equal(&ByVersion { range }, selected, tags),
+            Order::Numerical(direction) => self.equal(&self.by_number(*direction), selected, tags),
+            Order::Alphabetical(direction) => self.equal(&ByText { direction: *direction }, selected, tags),
+        };
+        equal.retain(|tag| *tag != selected && !image::is_referrers_tag(tag));
+        equal.sort_unstable_by(|left, right| right.cmp(left));
+        equal.dedup();
+        equal.truncate(MAX_AS_GOOD);
+        equal
+    }
+
+    fn equal<'t>(&self, rank: &impl Rank, selected: &str, tags: &[&'t str]) -> Vec<&'t str> {
+        let is_equal = |tag: &&str| rank::compare(rank, tag, selected) == Some(Ordering::Equal);
+        match &self.filter {
+            None => tags.iter().copied().filter(is_equal).collect(),
+            Some(filter) => filter.equal(rank, selected, tags),
         }
     }
 
