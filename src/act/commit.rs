@@ -199,11 +199,15 @@ impl<'r> Remote<'r> {
     async fn selections(&mut self, job: &mut Job<'_>, files: &[MarkedFile]) -> Selections {
         let mut selections = Selections::among(Arc::clone(&self.known));
         let selected = self.polls.selected(job.automation);
-        let mut open: Vec<(&ImagePolicy, &Reference, &Tag)> = Vec::new();
+        let mut open: Vec<(&ImagePolicy, Reference, Tag)> = Vec::new();
         for policy in &job.automation.policies {
             let name = policy.id.marker();
-            let reference = match selected.get(&policy.id) {
-                Some(Ok(reference)) => reference,
+            let (reference, is_polled) = match selected.get(&policy.id) {
+                Some(Ok(polled)) => {
+                    let reference = plan::in_use(files, &name, polled, self.polls.as_good(policy));
+                    let is_polled = reference.tag == polled.tag;
+                    (reference, is_polled)
+                }
                 Some(Err(reason)) => {
                     selections.insert(name, Selection::NoSelection(reason.clone()));
                     continue;
@@ -211,23 +215,26 @@ impl<'r> Remote<'r> {
                 None => continue,
             };
             let held = match policy.digest {
-                DigestReflection::IfNotPresent => plan::held_digest(files, &name, reference),
+                DigestReflection::IfNotPresent => plan::held_digest(files, &name, &reference),
                 // What is asked for at every poll came with the selection.
                 DigestReflection::Never | DigestReflection::Always => reference.digest.clone(),
             };
-            match (&reference.tag, policy.digest, held) {
-                (Some(tag), DigestReflection::IfNotPresent, None) => open.push((policy, reference, tag)),
-                (_, _, digest) => {
-                    selections.insert(name, Selection::Selected(Reference { digest, ..reference.clone() }));
-                }
+            let is_wanted = match policy.digest {
+                DigestReflection::Never => false,
+                DigestReflection::IfNotPresent => held.is_none(),
+                DigestReflection::Always => !is_polled,
+            };
+            match reference.tag.clone().filter(|_| is_wanted) {
+                Some(tag) => open.push((policy, reference, tag)),
+                None => selections.insert(name, Selection::Selected(Reference { digest: held, ..reference })),
             }
         }
         job.looked_up = open.len();
-        let wanted = open.iter().map(|(policy, _, tag)| (&*policy.repository, *tag)).collect();
+        let wanted = open.iter().map(|(policy, _, tag)| (&*policy.repository, tag)).collect();
         self.digests.look_up(&self.context.edges.registry, wanted).await;
         for (policy, reference, tag) in open {
-            let selection = match self.digests.digest(&policy.repository, tag) {
-                Ok(digest) => Selection::Selected(Reference { digest: Some(digest), ..reference.clone() }),
+            let selection = match self.digests.digest(&policy.repository, &tag) {
+                Ok(digest) => Selection::Selected(Reference { digest: Some(digest), ..reference }),
                 Err(reason) => Selection::NoSelection(reason),
             };
             selections.insert(policy.id.marker(), selection);

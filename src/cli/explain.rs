@@ -112,7 +112,8 @@ async fn tell(
         return Ok(ending(&story));
     }
     let (tag, client, Left { switches, pushes, .. }) = (selected(&story), &client, left);
-    let selected = places::Selected { policy, repository, client, tag, switches, pushes, now };
+    let as_good = story.funnel.as_good(&policy.policy).into_iter().map(str::to_owned).collect();
+    let selected = places::Selected { policy, repository, client, tag, as_good, switches, pushes, now };
     let looked = match (&arguments.directory, arguments.remote) {
         (Some(directory), _) => places::directory(directory, configuration, &selected).await?,
         (None, true) => places::remotes(arguments.data_dir.clone(), configuration, &selected).await?,

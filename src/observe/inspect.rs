@@ -1,6 +1,6 @@
 //! Looking at what a run would look at, without a commit.
 
-use image::{Reference, Repository, Tag};
+use image::Reference;
 use jiff::Timestamp;
 use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy};
 use tagwright_core::change::Diagnostic;
@@ -76,28 +76,26 @@ impl Inspected<'_> {
     }
 }
 
-/// What a policy selects when it selects a tag of a repository, with the digest if it asks for one.
+/// A selection with the digest of its tag, if the policy asks for one.
 pub async fn reflected(
     client: &registry::Client,
     policy: &ImagePolicy,
-    repository: &Repository,
-    tag: Tag,
+    reference: Reference,
     files: &[MarkedFile],
 ) -> Selection {
     let name = policy.id.marker();
-    let reference = Reference { repository: repository.clone(), tag: Some(tag.clone()), digest: None };
     let held = match policy.digest {
         DigestReflection::Never => return Selection::Selected(reference),
         DigestReflection::IfNotPresent => plan::held_digest(files, &name, &reference),
         DigestReflection::Always => None,
     };
-    if held.is_some() {
+    let (None, Some(tag)) = (&held, &reference.tag) else {
         return Selection::Selected(Reference { digest: held, ..reference });
-    }
-    match client.digest(repository, &tag, &policy.repository.access).await {
+    };
+    match client.digest(&reference.repository, tag, &policy.repository.access).await {
         Ok(digest) => Selection::Selected(Reference { digest: Some(digest), ..reference }),
         Err(source) => {
-            let image = format!("{repository}:{tag}");
+            let image = reference.to_string();
             Selection::NoSelection(Error::Registry { image, source }.chain())
         }
     }

@@ -49,6 +49,11 @@ impl Polls {
         self.only(&policies)
     }
 
+    /// Tags that rank equal to what a policy selects.
+    pub(crate) fn as_good(&self, policy: &Arc<ImagePolicy>) -> &[String] {
+        self.of(policy).map(|report| report.as_good.as_slice()).unwrap_or_default()
+    }
+
     /// What the policies of an automation select, as far as they were polled since they are what they are.
     pub(crate) fn selected(&self, automation: &Automation) -> Selected {
         let selection = |policy: &Arc<ImagePolicy>| Some((policy.id.clone(), self.of(policy)?.selection.clone()));

@@ -23,6 +23,7 @@ pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &str>, now
         tags: None,
         refused: None,
         selection: Err(String::new()),
+        as_good: Vec::new(),
         hold: None,
     };
     report.selection = match tags {
@@ -33,6 +34,10 @@ pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &str>, now
             let choice = guard::choose(policy, &names, &|tag| tags.since(tag), now);
             report.refused.clone_from(&tags.refused);
             report.tags = Some(names.len());
+            if let Some(selected) = choice.selected {
+                let as_good = policy.policy.as_good_as(selected, &choice.considered);
+                report.as_good = as_good.into_iter().map(str::to_owned).collect();
+            }
             report.hold = tags.doubt.clone().or(choice.waiting.clone());
             match &tags.doubt {
                 Some(doubt) => Err(doubt.to_string()),
@@ -104,6 +109,7 @@ pub fn no_match(evaluation: &Evaluation<'_>, listed: usize) -> String {
 fn counted(first: &Rejection<'_>, count: usize) -> String {
     let example = words::one_line(first.tag, MAX_EXAMPLE);
     match &first.reason {
+        Reason::NoImage => format!("{count} no image but a signature or the like of another, such as '{example}'"),
         Reason::NotMatched => format!("{count} not matched by the filter, such as '{example}'"),
         Reason::NotAVersion { .. } => format!("{count} not a version, such as '{example}'"),
         Reason::TooFewDots { .. } => format!("{count} with fewer than two dots, such as '{example}'"),

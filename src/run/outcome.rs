@@ -237,6 +237,8 @@ pub struct PolicyReport {
     pub refused: Option<String>,
     /// The selection, or in one sentence why there is none.
     pub selection: Result<Reference, String>,
+    /// Tags that rank equal to the selected one, so that where one of them is in use it is selected in its place.
+    pub as_good: Vec<String>,
     /// What stands in the way of another selection: a tag that is too young, or a list that is not believed yet.
     pub hold: Option<Hold>,
 }

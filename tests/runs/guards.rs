@@ -75,6 +75,42 @@ async fn a_list_that_lost_the_tag_in_use_is_doubted_and_then_nothing_goes_backwa
     check(&bot, &bot.once(&automations).await, "pushed", "1.3.0", &[]);
 }
 
+/// A build number behind the version, which the policy does not look at.
+const BUILDS: &str = "policy: {semver: {range: 1.x}}, filterTags: {pattern: '^([0-9]+([.][0-9]+){2})[.]', extract: $1}";
+
+#[tokio::test]
+async fn of_tags_that_rank_equal_the_one_in_use_stays() {
+    let bot = Bot::start(&["1.27.2.5929", "1.28.0.5999"]).await;
+    let automations = bot.configuration(BUILDS);
+    check(&bot, &bot.once(&automations).await, "pushed", "1.28.0.5999", &[]);
+    let tip = bot.remote.at("main");
+    for listed in [["1.28.0.5999", "1.28.0.6001"], ["1.28.0.6001", "1.28.0.7000"], ["1.28.0.0001", "1.28.0.5999"]] {
+        bot.list(&listed);
+        bot.once(&automations).await;
+        check(&bot, &bot.once(&automations).await, "unchanged", "1.28.0.5999", &[]);
+    }
+    assert_eq!(bot.remote.at("main"), tip);
+    bot.list(&["1.28.1.0001", "1.28.0.5999"]);
+    bot.once(&automations).await;
+    check(&bot, &bot.once(&automations).await, "unchanged", "1.28.1.0001", &[]);
+}
+
+#[tokio::test]
+async fn a_field_goes_to_the_tag_that_is_in_use_of_those_that_rank_equal() {
+    let bot = Bot::start(&["1.27.2.5929", "1.28.0.5999", "1.28.0.6001"]).await;
+    let two = |first: &str, second: &str| bot.file(first) + &bot.file(second);
+    let automations = bot.configuration(BUILDS);
+    bot.somebody_writes(&two("1.28.0.5999", "1.27.2.5929"), "by hand");
+    bot.once(&automations).await;
+    assert_eq!(bot.remote.show("main:app.yaml"), two("1.28.0.5999", "1.28.0.5999"));
+    // What is in use and not listed any more is nowhere to go to.
+    bot.list(&["1.27.2.5929", "1.28.0.6001"]);
+    bot.somebody_writes(&two("1.28.0.4000", "1.27.2.5929"), "by hand");
+    bot.once(&automations).await;
+    bot.once(&automations).await;
+    assert_eq!(bot.remote.show("main:app.yaml"), two("1.28.0.4000", "1.28.0.6001"));
+}
+
 #[tokio::test]
 async fn a_tag_with_its_digest_behind_it_is_guarded_as_a_tag_is() {
     let bot = Bot::start(&["1.0.0", "1.1.0"]).await;

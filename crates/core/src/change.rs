@@ -104,6 +104,8 @@ pub enum Code {
     UnmarkedImage,
     /// TW022: the file with the marker is in no automation's paths.
     NotRead,
+    /// TW023: the marked value is encrypted with SOPS, or its MAC covers it.
+    Sealed,
     /// TW024: the marked value has a variable without a default that could be updated.
     Variable,
     /// TW025: the marked value is pinned to a digest, and the selection has none.
@@ -143,6 +145,7 @@ impl Code {
             Self::NoEffect => "TW020",
             Self::UnmarkedImage => "TW021",
             Self::NotRead => "TW022",
+            Self::Sealed => "TW023",
             Self::Variable => "TW024",
             Self::PinnedValue => "TW025",
             Self::UnmarkedDigest => "TW026",

@@ -123,6 +123,8 @@ pub enum Cause {
     Excluded(usize, String),
     /// The policy excludes it: the number of the item, and its text.
     Denied(usize, String),
+    /// It belongs to another image of the repository.
+    NoImage,
     /// The filter does not match.
     NotMatched,
     /// What was extracted is no version.
@@ -146,6 +148,7 @@ pub enum Cause {
 impl From<&Reason> for Cause {
     fn from(reason: &Reason) -> Self {
         match reason {
+            Reason::NoImage => Self::NoImage,
             Reason::NotMatched => Self::NotMatched,
             Reason::NotAVersion { .. } => Self::NotAVersion,
             Reason::TooFewDots { .. } => Self::TooFewDots,
@@ -184,6 +187,16 @@ impl<'t> Funnel<'t> {
     #[must_use]
     pub fn selected(&self) -> Option<&'t str> {
         self.candidates.first().map(|candidate| candidate.tag)
+    }
+
+    /// The tags that rank equal to the selected one, as [`Policy::as_good_as`] tells them.
+    #[must_use]
+    pub fn as_good(&self, policy: &Policy) -> Vec<&'t str> {
+        let Some(selected) = self.selected() else { return Vec::new() };
+        let collided = self.dropped.iter().filter(|group| group.cause == Cause::Collides);
+        let collided = collided.flat_map(|group| group.tags.iter().map(|dropped| dropped.tag));
+        let tags: Vec<&str> = self.candidates.iter().map(|candidate| candidate.tag).chain(collided).collect();
+        policy.as_good_as(selected, &tags)
     }
 
     /// Looks up a tag that OCI allows.

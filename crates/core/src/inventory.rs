@@ -48,6 +48,7 @@ use yamlspan::tree::Tree;
 use crate::change::ObjectIdentity;
 use crate::marker::object::Objects;
 use crate::marker::{self, Field};
+use crate::sops;
 
 /// The largest file that is read, in bytes; larger ones cannot carry markers either.
 pub const MAX_FILE_BYTES: usize = marker::MAX_FILE_BYTES;
@@ -213,6 +214,12 @@ pub enum Obstacle {
         "a digest beside it would be left behind, as it is not known whether it is of this image; mark both by hand"
     )]
     Digest,
+    /// SOPS has encrypted the file.
+    #[error(
+        "the file is encrypted with SOPS, and its MAC covers the plain values, too; encrypt it with `mac_only_encrypted: true`, or \
+         move the image to a file of its own"
+    )]
+    Sealed,
     /// It is in YAML that a block scalar holds.
     #[error(
         "it is in embedded YAML; mark it by hand, and say that its markers count: with the annotation {} on the object, or \
@@ -279,6 +286,10 @@ fn found_in(text: &str, level: Level) -> Inventory {
                 inventory.unread.push(Unread { line, reason: broken.reason });
             }
         }
+    }
+    if sops::covers_plain_values(text, &lines) {
+        inventory.images.iter_mut().for_each(|image| image.obstacle = Some(Obstacle::Sealed));
+        inventory.overrides.iter_mut().for_each(|it| it.obstacle = Some(Obstacle::Sealed));
     }
     inventory
 }

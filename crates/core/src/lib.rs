@@ -32,5 +32,6 @@ pub mod marker;
 pub mod message;
 pub mod plan;
 pub mod policy;
+mod sops;
 pub mod spelling;
 mod suggest;

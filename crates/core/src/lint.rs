@@ -164,6 +164,7 @@ fn file_into(file: &MarkedFile, scopes: Option<&mut Scopes<'_>>, checked: &mut C
     checked.findings.extend(siblings::disagreements(&marked));
     checked.findings.extend(digests::left_behind(&marked));
     checked.findings.extend(field::variables(&marked));
+    checked.findings.extend(field::sealed(&marked));
     match scope {
         None => trial::edit(&marked, None, checked),
         Some((scope, scopes)) if scope.is_empty() => {

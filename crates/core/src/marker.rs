@@ -31,6 +31,7 @@ use crate::marker::embedded::Block;
 use crate::marker::object::Object;
 use crate::marker::reader::Reader;
 use crate::marker::registry::Beside;
+use crate::sops;
 
 pub(crate) mod embedded;
 pub(crate) mod grammar;
@@ -153,6 +154,8 @@ pub(crate) struct MarkedScalar {
     pub(crate) mapping: Option<usize>,
     /// Of a name, the registry that stands under a key of its own.
     pub(crate) registry: Option<Beside>,
+    /// Whether a MAC of SOPS covers it.
+    pub(crate) sealed: bool,
     namespace_length: usize,
     policy_length: usize,
 }
@@ -250,6 +253,9 @@ fn scan_text(text: &str, embedded: Embedded, level: usize) -> Scan {
         }
     }
     scan.diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+    if !scan.markers.is_empty() && sops::covers_plain_values(text, &starts) {
+        scan.markers.iter_mut().for_each(|marker| marker.scalar.sealed = true);
+    }
     scan
 }
 

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gotext::template;
-use image::{Digest, Reference};
+use image::{Digest, Reference, Tag};
 
 use crate::automation::Automation;
 use crate::change::{Change, Code, Diagnostic};
 use crate::edit::{self, Selection, Selections, value};
-use crate::guard::{Held, Hold};
+use crate::guard::{self, Held, Hold};
 use crate::marker::{self, Embedded, Field, Marker, Scan};
 use crate::message::{self, Facts};
 
@@ -211,6 +211,33 @@ fn relative(base: &str, path: &str) -> String {
         Some("") => path.rsplit('/').next().unwrap_or(path).to_owned(),
         Some(rest) => rest.strip_prefix('/').unwrap_or(path).to_owned(),
         None => path.to_owned(),
+    }
+}
+
+/// Returns the selection of a policy for fields in these files: of tags that rank equal the one in use, so that other fields go
+/// where it is and not past it. Where several are in use, the selected one comes first, then the byte-greatest.
+///
+/// `as_good` are the listed tags that rank equal to the selected one ([`crate::policy::Policy::as_good_as`]).
+#[must_use]
+pub fn in_use<'f>(
+    files: impl IntoIterator<Item = &'f MarkedFile>,
+    policy: &str,
+    selected: &Reference,
+    as_good: &[String],
+) -> Reference {
+    if as_good.is_empty() {
+        return selected.clone();
+    }
+    let markers = files.into_iter().flat_map(|file| &file.scan.markers).filter(|marker| marker.policy() == policy);
+    let tags = markers.filter_map(|marker| guard::tag_of(marker, &marker.value, &selected.repository));
+    let rank = |tag: &String| match selected.tag.as_ref().is_some_and(|selected| selected.as_str() == tag) {
+        true => Some(usize::MAX),
+        false => as_good.iter().rev().position(|equal| equal == tag),
+    };
+    let best = tags.filter_map(|tag| Some((rank(&tag)?, tag))).max();
+    match best.and_then(|(rank, tag)| Tag::parse(&tag).ok().filter(|_| rank < usize::MAX)) {
+        Some(tag) => Reference { repository: selected.repository.clone(), tag: Some(tag), digest: None },
+        None => selected.clone(),
     }
 }
 

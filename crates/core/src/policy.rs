@@ -3,6 +3,9 @@
 //! A [`Policy`] is a [`Filter`], perhaps, and an [`Order`]. The filter drops tags and extracts a **value** from each one that it
 //! keeps (without a filter the value is the tag); the order looks at values and prefers one.
 //!
+//! Tags that belong to another image of the repository ([`image::is_referrers_tag`]: signatures, attestations, SBOMs) are no images, and
+//! no policy selects one.
+//!
 //! | order | a value must be | preferred | equal are |
 //! |---|---|---|---|
 //! | [`Order::Semver`] | a version with two dots, in the range | the highest | versions but for their build, `v` and leading zeros |
@@ -86,6 +89,9 @@ pub enum Direction {
     Descending,
 }
 
+/// How many tags are told that rank equal to the selected one.
+const MAX_AS_GOOD: usize = 64;
+
 /// The longest template for the value of a tag, in bytes.
 pub(crate) const MAX_EXTRACT_LENGTH: usize = 1024;
 
@@ -152,8 +158,32 @@ impl Policy {
         }
     }
 
+    /// The tags of a list that rank equal to one of them, without that, the byte-greatest first; of very many the first.
+    #[must_use]
+    pub fn as_good_as<'t>(&self, selected: &str, tags: &[&'t str]) -> Vec<&'t str> {
+        let mut equal = match &self.order {
+            Order::Semver(range) => self.equal(&ByVersion { range }, selected, tags),
+            Order::Numerical(direction) => self.equal(&self.by_number(*direction), selected, tags),
+            Order::Alphabetical(direction) => self.equal(&ByText { direction: *direction }, selected, tags),
+        };
+        equal.retain(|tag| *tag != selected && !image::is_referrers_tag(tag));
+        equal.sort_unstable_by(|left, right| right.cmp(left));
+        equal.dedup();
+        equal.truncate(MAX_AS_GOOD);
+        equal
+    }
+
+    fn equal<'t>(&self, rank: &impl Rank, selected: &str, tags: &[&'t str]) -> Vec<&'t str> {
+        let is_equal = |tag: &&str| rank::compare(rank, tag, selected) == Some(Ordering::Equal);
+        match &self.filter {
+            None => tags.iter().copied().filter(is_equal).collect(),
+            Some(filter) => filter.equal(rank, selected, tags),
+        }
+    }
+
     fn two(&self, rank: &impl Rank, first: &str, second: &str) -> Option<Ordering> {
         match &self.filter {
+            _ if image::is_referrers_tag(first) || image::is_referrers_tag(second) => None,
             None => rank::compare(rank, first, second),
             Some(filter) => match &filter.values(&[first, second], &mut Vec::new())[..] {
                 [(_, first), (_, second)] => rank::compare(rank, first, second),
@@ -167,6 +197,15 @@ impl Policy {
     }
 
     fn best<'t>(&self, rank: &impl Rank, tags: &[&'t str]) -> Option<&'t str> {
+        let images: Vec<&str>;
+        // Lists without such tags, and most are, are not copied.
+        let tags = match tags.iter().any(|tag| image::is_referrers_tag(tag)) {
+            true => {
+                images = tags.iter().copied().filter(|tag| !image::is_referrers_tag(tag)).collect();
+                &images
+            }
+            false => tags,
+        };
         match &self.filter {
             None => rank::best(rank, tags.iter().map(|tag| (*tag, *tag))),
             Some(filter) => filter.best(rank, tags),
@@ -178,6 +217,11 @@ impl Policy {
         distinct.sort_unstable_by(|left, right| right.cmp(left));
         distinct.dedup();
         let mut rejected = Vec::new();
+        distinct.retain(|tag| {
+            let is_image = !image::is_referrers_tag(tag);
+            rejected.extend((!is_image).then_some(Rejection { tag, reason: Reason::NoImage }));
+            is_image
+        });
         let kept = match &self.filter {
             None => distinct.iter().map(|tag| (*tag, (*tag).to_owned())).collect(),
             Some(filter) => filter.values(&distinct, &mut rejected),
@@ -220,6 +264,8 @@ pub struct Rejection<'t> {
 /// Why a tag cannot be selected.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reason {
+    /// It belongs to another image of the repository.
+    NoImage,
     /// The filter's pattern does not match.
     NotMatched,
     /// The value is no version.
@@ -262,6 +308,9 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoImage => f.write_str(
+                "no image: it belongs to the one whose digest it names, as its signature, attestation or SBOM",
+            ),
             Self::NotMatched => f.write_str("not matched by the filter"),
             Self::NotAVersion { value } => write!(f, "'{value}' is not a version"),
             Self::TooFewDots { value } => {

@@ -111,6 +111,31 @@ fn is_tag_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
 }
 
+/// Whether a tag belongs to another image of its repository and is none itself: the digest of that image with `-` for `:`, and
+/// behind it perhaps what it is (`.sig`, `.att`, `.sbom`).
+///
+/// Without an ending it is the tag of OCI's referrers, for registries that have no API for them; the digest is cut after 64 digits
+/// there. With one it is how cosign names signatures, attestations and the like.
+///
+/// ```
+/// let digest = "0123456789abcdef".repeat(4);
+/// assert!(image::is_referrers_tag(&format!("sha256-{digest}")));
+/// assert!(image::is_referrers_tag(&format!("sha256-{digest}.sbom")));
+/// assert!(!image::is_referrers_tag("sha256-0123456") && !image::is_referrers_tag("sha-0123456"));
+/// ```
+#[must_use]
+pub fn is_referrers_tag(tag: &str) -> bool {
+    const ALGORITHMS: [(&str, usize); 3] = [("sha256-", 64), ("sha384-", 96), ("sha512-", 128)];
+    ALGORITHMS.iter().any(|(prefix, length)| {
+        let Some(rest) = tag.strip_prefix(prefix) else { return false };
+        let (digest, ending) = rest.split_once('.').map_or((rest, None), |(digest, ending)| (digest, Some(ending)));
+        matches!(digest.len(), 64 | 96 | 128)
+            && digest.len() <= *length
+            && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            && ending.is_none_or(|ending| !ending.is_empty())
+    })
+}
+
 /// A content digest: `sha256:` and 64, or `sha512:` and 128 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(String);

@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{Digest, Error, Reference, Repository, Tag, is_tag};
+use super::*;
 
 fn fixture(name: &str) -> Vec<Value> {
     let path = format!("{}/../../fixtures/image-refs/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -80,6 +80,41 @@ fn what_is_no_reference_is_refused() {
     }
     assert!(Reference::parse(&format!("alpine:{}", "a".repeat(129))).is_err());
     assert!(Reference::parse(&format!("x.io/{}", "a".repeat(256))).is_err());
+}
+
+#[test]
+fn tags_of_referrers_are_told_from_those_of_images() {
+    let hex = |length: usize| "0123456789abcdef".repeat(8)[..length].to_owned();
+    let (short, middle, long) = (hex(64), hex(96), hex(128));
+    for tag in [
+        format!("sha256-{short}"),
+        format!("sha256-{short}.sig"),
+        format!("sha256-{short}.att"),
+        format!("sha256-{short}.sbom"),
+        format!("sha256-{short}.cosign.bundle"),
+        format!("sha384-{middle}.sig"),
+        format!("sha512-{short}"),
+        format!("sha512-{long}"),
+        format!("sha512-{long}.sbom"),
+    ] {
+        assert!(is_referrers_tag(&tag), "{tag}");
+    }
+    for tag in [
+        "sha256-",
+        "sha256-abc",
+        "latest.sig",
+        &short,
+        &format!("sha-{short}"),
+        &format!("sha256-{}", &short[1..]),
+        &format!("sha256-{}", short.to_uppercase()),
+        &format!("sha256-{short}0"),
+        &format!("sha256-{short}."),
+        &format!("sha256-{short}-sig"),
+        &format!("sha256-{long}"),
+        &format!("v1-sha256-{short}"),
+    ] {
+        assert!(!is_referrers_tag(tag), "{tag}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! reads must be, but for the marked scalars, what the first parser read before the edit, and each marked scalar must
 //! read exactly as asked. Where the two parsers see a document differently in the first place, the second reads it
 //! before and after, and the two streams of events may differ in the marked scalars alone. Forms that it refuses and
-//! other parsers read are spelled out for it ([`crate::respell`]). It is stricter about indentation within flow
+//! other parsers read are spelled out for it (`respell`). It is stricter about indentation within flow
 //! collections; a document that it cannot read even before the edit is read again by the first parser, which must find
 //! the same and the new values.
 

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::{Repository, Tag};
+use image::{Reference, Repository, Tag};
 use jiff::Timestamp;
 use tagwright_core::automation::{Automation, ImagePolicy};
 use tagwright_core::change::Code;
 use tagwright_core::edit::Selection;
 use tagwright_core::explain::{self, Fields};
 use tagwright_core::marker::{self, Embedded};
-use tagwright_core::plan::{Guards, MarkedFile};
+use tagwright_core::plan::{self, Guards, MarkedFile};
 
 use crate::config::Configuration;
 use crate::failure::Kind;
@@ -27,6 +27,8 @@ pub(super) struct Selected<'s> {
     pub(super) client: &'s registry::Client,
     /// Or why nothing is selected.
     pub(super) tag: Result<String, String>,
+    /// The listed tags that rank equal to it.
+    pub(super) as_good: Vec<String>,
     /// The orders that people gave the bot.
     pub(super) switches: Switches,
     /// What the bot has pushed.
@@ -38,7 +40,11 @@ impl Selected<'_> {
     /// The selection for fields in these files.
     async fn selection(&self, files: &[MarkedFile]) -> Selection {
         match self.tag.as_deref().map(Tag::parse) {
-            Ok(Ok(tag)) => observe::reflected(self.client, self.policy, self.repository, tag, files).await,
+            Ok(Ok(tag)) => {
+                let listed = Reference { repository: self.repository.clone(), tag: Some(tag), digest: None };
+                let selected = plan::in_use(files, &self.name(), &listed, &self.as_good);
+                observe::reflected(self.client, self.policy, selected, files).await
+            }
             Ok(Err(error)) => Selection::NoSelection(error.to_string()),
             Err(reason) => Selection::NoSelection(reason.clone()),
         }

@@ -86,6 +86,7 @@ fn word(cause: &Cause) -> &'static str {
         Cause::Excluded(..) => "excluded",
         Cause::Denied(..) => "denied",
         Cause::TooYoung => "too-young",
+        Cause::NoImage => "no-image",
         Cause::NotMatched => "not-matched",
         Cause::NotAVersion => "not-a-version",
         Cause::TooFewDots => "too-few-dots",

@@ -66,6 +66,7 @@ pub struct Options {
     /// - A comment may follow a quoted scalar, a flow indicator or the header of a block scalar
     ///   without a blank: `[a]# comment`.
     /// - Tabs may indent the lines of flow collections.
+    /// - The header of a block scalar may stand at the indentation of its key, on a line of its own.
     /// - A directive ends the document before it, without `...`.
     /// - `\'` within double quotes stands for `'`, as go-yaml has it.
     ///

@@ -3409,7 +3409,11 @@ impl<'input, T: BorrowedInput<'input>> Scanner<'input, T> {
     }
 
     fn fetch_block_scalar(&mut self, literal: bool) -> ScanResult {
-        self.save_simple_key();
+        if self.options.libyaml_syntax {
+            self.remove_simple_key()?;
+        } else {
+            self.save_simple_key();
+        }
         self.allow_simple_key();
         let token_index = self.tokens.len();
         let tok = self.scan_block_scalar(literal)?;

@@ -27,7 +27,7 @@ impl Severity {
 
 impl Code {
     /// Every code, in the order of its number.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::UnknownPolicy,
         Self::UnknownField,
         Self::MalformedMarker,
@@ -50,6 +50,7 @@ impl Code {
         Self::NoEffect,
         Self::UnmarkedImage,
         Self::NotRead,
+        Self::Sealed,
         Self::Variable,
         Self::PinnedValue,
         Self::UnmarkedDigest,
@@ -104,6 +105,7 @@ impl Code {
             Self::NoEffect => ("NoEffect", Warning, "a field of the configuration has no effect"),
             Self::UnmarkedImage => ("UnmarkedImage", Note, "an image has no marker"),
             Self::NotRead => ("NotRead", Warning, "a marked file is in no automation's paths"),
+            Self::Sealed => ("Sealed", Warning, "a marked value is encrypted with SOPS, or covered by its MAC"),
             Self::Variable => ("Variable", Warning, "a marked value has a variable that cannot be updated"),
             Self::PinnedValue => {
                 ("PinnedValue", Warning, "a marked value is pinned to a digest, and its policy gives none")

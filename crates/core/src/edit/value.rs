@@ -7,6 +7,7 @@
 //! - Variables stay; defaults in them are updated where they stand ([`variables`]).
 //! - Who pinned a tag or an image to a digest gets the digest of the selection with it. A pin is never dropped: where the
 //!   selection has no digest, the field stays.
+//! - What SOPS has encrypted stays, and what its MAC covers does, too.
 //! - A digest that is written without its algorithm, as 64 hexadecimal digits, stays so.
 //! - A name that means the selected repository stays as it is written, and one beside a key for the registry is the name
 //!   without that.
@@ -20,6 +21,7 @@ use crate::change::Code;
 use crate::edit::variables::{self, Expanded};
 use crate::marker::registry::{Beside, has_host};
 use crate::marker::{Field, Marker};
+use crate::sops;
 
 /// Other names of Docker Hub.
 const DOCKER_HUBS: [&str; 4] = [DOCKER_HUB, "docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
@@ -40,6 +42,39 @@ pub(crate) enum Kept {
     Variable(String),
     /// The key beside it has another registry than the selection.
     Registry(String),
+    /// It is encrypted, or in an encrypted file.
+    Sealed(Seal),
+}
+
+/// What SOPS has to do with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seal {
+    /// It is plain, and the file's MAC covers it.
+    Mac,
+    /// It is encrypted.
+    Value,
+}
+
+impl Seal {
+    /// What keeps a field from being written; nothing where SOPS has no part in it.
+    pub(crate) fn of(marker: &Marker) -> Option<Self> {
+        match marker.scalar.sealed {
+            _ if sops::is_encrypted(&marker.value) => Some(Self::Value),
+            true => Some(Self::Mac),
+            false => None,
+        }
+    }
+
+    /// One sentence about a field.
+    pub(crate) const fn sentence(self) -> &'static str {
+        match self {
+            Self::Mac => {
+                "the file is encrypted with SOPS, and its MAC covers the plain values, too, so that a change of any makes the \
+                 file unreadable; the field stays"
+            }
+            Self::Value => "the value is encrypted with SOPS; the field stays",
+        }
+    }
 }
 
 impl Kept {
@@ -50,6 +85,7 @@ impl Kept {
             Self::Pinned(_) => Code::PinnedValue,
             Self::Variable(_) => Code::Variable,
             Self::Registry(_) => Code::UnreachableValue,
+            Self::Sealed(_) => Code::Sealed,
         }
     }
 
@@ -69,6 +105,7 @@ impl Kept {
             Self::Registry(registry) => {
                 format!("the registry beside it is {registry:?}, not that of policy {policy:?}; the field stays")
             }
+            Self::Sealed(seal) => seal.sentence().to_owned(),
         }
     }
 }
@@ -81,7 +118,7 @@ impl Kept {
             // An empty field for a digest waits to be filled in.
             Self::NoDigest => current(marker).is_ok_and(|current| current.digest.is_some()),
             Self::Variable(_) => marker.field != Field::Name,
-            Self::Pinned(_) | Self::Registry(_) => true,
+            Self::Pinned(_) | Self::Registry(_) | Self::Sealed(_) => true,
         }
     }
 
@@ -92,6 +129,7 @@ impl Kept {
                 "the digest beside it cannot be written, because the selection has none"
             }
             Self::Variable(_) => "a part of the image beside it is a variable",
+            Self::Sealed(_) => "a part of the image beside it is encrypted with SOPS",
             Self::NoTag | Self::Registry(_) => "the registry beside it is another one",
         };
         format!("{part}; the fields of policy {policy:?} stay together")
@@ -113,12 +151,17 @@ pub(crate) struct Current {
 pub(crate) enum Unread {
     /// It has this variable without a default.
     Variable(String),
+    /// It is encrypted.
+    Sealed,
     /// It is not what it should be.
     Malformed,
 }
 
 /// The new decoded value of a marked field.
 pub(crate) fn of(marker: &Marker, reference: &Reference) -> Result<String, Kept> {
+    if let Some(seal) = Seal::of(marker) {
+        return Err(Kept::Sealed(seal));
+    }
     let written = Written::of(marker, &marker.value);
     let new = match marker.field {
         Field::Image => written.image(reference),
@@ -155,7 +198,7 @@ pub(crate) fn read(marker: &Marker, value: &str) -> Result<Current, Unread> {
             form => Some(Current { digest: form.digest(text), pinned: true, ..Current::default() }),
         },
     };
-    found.ok_or(Unread::Malformed)
+    found.ok_or(if sops::is_encrypted(value) { Unread::Sealed } else { Unread::Malformed })
 }
 
 /// What the value of a field for a tag says.

@@ -7,7 +7,7 @@ use super::text::MarkedText;
 use super::{Checked, Finding};
 use crate::automation::{DigestReflection, ImagePolicy};
 use crate::change::Code;
-use crate::edit::value::{self, Current, Kept, Unread};
+use crate::edit::value::{self, Current, Kept, Seal, Unread};
 use crate::marker::{Field, Marker};
 
 /// Checks every marked field of a file.
@@ -58,7 +58,7 @@ fn known(marked: &MarkedText<'_>, marker: &Marker, policy: &ImagePolicy, checked
             }
         }
         // That is said of every field, whether its policy is known or not.
-        Err(Unread::Variable(_)) => {}
+        Err(Unread::Variable(_) | Unread::Sealed) => {}
         Err(Unread::Malformed) => {
             let message = format!("this is no {} that OCI allows: {:?}", noun(marker.field), marker.value);
             let finding = Finding::new(Code::InvalidReference, marked.value(marker), message);
@@ -113,6 +113,21 @@ pub(super) fn variables(marked: &MarkedText<'_>) -> Vec<Finding> {
         _ => None,
     };
     marked.file.scan.markers.iter().filter_map(variable).collect()
+}
+
+/// Finds the values that SOPS keeps from being written.
+pub(super) fn sealed(marked: &MarkedText<'_>) -> Vec<Finding> {
+    let sealed = |marker: &Marker| {
+        let seal = Seal::of(marker)?;
+        let finding = Finding::new(Code::Sealed, marked.value(marker), seal.sentence());
+        Some(match seal {
+            Seal::Mac => {
+                finding.hint("encrypt the file with `mac_only_encrypted: true`, or move the value to a file of its own")
+            }
+            Seal::Value => finding.hint("leave the value out of what is encrypted, with `encrypted_regex` or the like"),
+        })
+    };
+    marked.file.scan.markers.iter().filter_map(sealed).collect()
 }
 
 fn has_variable(marked: &MarkedText<'_>, marker: &Marker, variable: &str) -> Finding {

@@ -193,6 +193,7 @@ impl Reader<'_> {
             embedded: None,
             mapping: None,
             registry: None,
+            sealed: false,
             namespace_length: hit.setter.namespace,
             policy_length: hit.setter.policy,
         };

@@ -1,6 +1,7 @@
 //! Applies a filter: which tags it keeps, and the value of each.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use gotext::pattern::{Pattern, Replacement};
 use regex::CaptureLocations;
@@ -58,6 +59,18 @@ impl Filter {
                 rank::best(rank, tags.iter().filter(|tag| self.pattern.is_match(tag)).map(|tag| (*tag, *tag)))
             }
         }
+    }
+
+    /// The tags whose values rank equal to that of one of them.
+    pub(super) fn equal<'t>(&self, rank: &impl Rank, selected: &str, tags: &[&'t str]) -> Vec<&'t str> {
+        let mut locations = self.pattern.regex().capture_locations();
+        let extract = self.extract();
+        let Some(wanted) = self.value(&extract, selected, &mut locations) else { return Vec::new() };
+        let mut is_equal = |tag: &&str| {
+            let value = self.value(&extract, tag, &mut locations);
+            value.is_some_and(|value| rank::compare(rank, &value, &wanted) == Some(Ordering::Equal))
+        };
+        tags.iter().copied().filter(|tag| is_equal(tag)).collect()
     }
 
     /// The tags that the filter keeps, each with its value; the others are added to `rejected`.

@@ -149,6 +149,24 @@ fn two_tags_rank_by_what_the_policy_compares() {
 }
 
 #[test]
+fn tags_that_are_as_good_are_told_the_greatest_first() {
+    let check = |policy: &Policy, selected: &str, tags: &[&str], expect: &[&str]| {
+        assert_eq!(policy.as_good_as(selected, tags), expect, "{selected} {tags:?}");
+    };
+    let order = || Order::Semver(Range::parse("1.x").unwrap());
+    let plain = Policy { filter: None, order: order() };
+    check(&plain, "v1.1.0", &["1.0.0", "1.1.0", "v1.1.0", "01.1.0", "1.2.0", "x"], &["1.1.0", "01.1.0"]);
+    let filtered = Policy { filter: Some(Filter::parse("^([0-9.]+)-", "$1").unwrap()), order: order() };
+    check(&filtered, "1.0.0-b", &["1.0.0-a", "1.0.0-c", "1.0.0-b", "1.1.0-a", "2.0.0-a", "x"], &["1.0.0-c", "1.0.0-a"]);
+    check(&filtered, "2.0.0-a", &["2.0.0-a", "2.0.0-b"], &[]);
+    let many: Vec<String> = (0..1000).map(|number| format!("1.0.0-{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(filtered.as_good_as("1.0.0-999", &many).len(), super::MAX_AS_GOOD);
+    let texts = Policy { filter: None, order: Order::Alphabetical(Direction::Ascending) };
+    check(&texts, "b", &["a", "b", "b"], &[]);
+}
+
+#[test]
 fn a_direction_is_read_in_any_case() {
     assert_eq!(Direction::parse(""), Ok(Direction::Ascending));
     assert_eq!(Direction::parse("Asc"), Ok(Direction::Ascending));
