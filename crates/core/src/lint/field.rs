@@ -62,7 +62,9 @@ fn known(marked: &MarkedText<'_>, marker: &Marker, policy: &ImagePolicy, checked
         Err(Unread::Malformed) => {
             let message = format!("this is no {} that OCI allows: {:?}", noun(marker.field), marker.value);
             let finding = Finding::new(Code::InvalidReference, marked.value(marker), message);
-            checked.findings.push(finding.hint("the next update writes over it"));
+            let stays = sample(marker, policy).is_err();
+            let hint = if stays { "no update writes over it; write it anew" } else { "the next update writes over it" };
+            checked.findings.push(finding.hint(hint));
         }
     }
 }
@@ -89,12 +91,16 @@ fn noun(field: Field) -> &'static str {
     }
 }
 
+/// What an update of a field to a sample would write.
+fn sample(marker: &Marker, policy: &ImagePolicy) -> Result<String, Kept> {
+    let digest = Digest::parse(super::trial::DIGEST).ok().filter(|_| policy.digest != DigestReflection::Never);
+    let tag = Tag::parse(super::trial::TAG).ok();
+    value::of(marker, &Reference { repository: policy.repository.image.clone(), tag, digest })
+}
+
 /// Whether an update of a pinned value can keep the pin.
 fn can_pin(marker: &Marker, policy: &ImagePolicy) -> bool {
-    let sample = Digest::parse(super::trial::DIGEST).ok().filter(|_| policy.digest != DigestReflection::Never);
-    let tag = Tag::parse(super::trial::TAG).ok();
-    let reference = Reference { repository: policy.repository.image.clone(), tag, digest: sample };
-    !matches!(value::of(marker, &reference), Err(Kept::Pinned(_)))
+    !matches!(sample(marker, policy), Err(Kept::Pinned(_)))
 }
 
 fn pinned(marked: &MarkedText<'_>, marker: &Marker) -> Finding {

@@ -86,6 +86,7 @@ impl Reader<'_> {
         for (index, comment) in document.comments.iter().enumerate() {
             match grammar::read(&text[comment.clone()]) {
                 Reading::Unrelated => {}
+                Reading::Malformed(_) if grammar::is_talk(&text[comment.clone()], self.before(comment.start)) => {}
                 Reading::Malformed(reason) => {
                     self.report(comment.start, Code::MalformedMarker, format!("the comment is no marker: {reason}"));
                 }
@@ -113,6 +114,12 @@ impl Reader<'_> {
             same
         });
         hits
+    }
+
+    /// What stands before a place of the document on its line.
+    fn before(&self, offset: usize) -> &str {
+        let at = self.span.start + offset;
+        &self.text[self.lines.start_of(at)..at]
     }
 
     /// The block scalars that mention a marker and have none themselves.
