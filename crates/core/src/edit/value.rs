@@ -134,16 +134,16 @@ pub(crate) fn current(marker: &Marker) -> Result<Current, Unread> {
     read(marker, &marker.value)
 }
 
-/// As [`current`], of another value of the field.
+/// As [`current`], of another value of the field. Line ends of a block scalar say nothing.
 pub(crate) fn read(marker: &Marker, value: &str) -> Result<Current, Unread> {
-    let written = Written::of(marker, value);
+    let written = Written::of(marker, value.trim_end_matches(['\n', '\r']));
     let text = match &written.expanded {
         Ok(expanded) => expanded.text.as_str(),
         Err(variable) => return Err(Unread::Variable(one_line(variable, MAX_QUOTED))),
     };
     let found = match marker.field {
         Field::Image => Reference::parse(text).ok().map(|it| Current {
-            repository: Some(it.repository),
+            repository: with_own_registry(marker, it.repository.name()).or(Some(it.repository)),
             tag: it.tag,
             pinned: it.digest.is_some(),
             digest: it.digest,
@@ -185,6 +185,12 @@ fn named(text: &str, beside: Option<&Beside>) -> Option<Current> {
     };
     let digest_value = digest.and_then(|digest| Digest::parse(digest).ok());
     Some(Current { repository: Some(repository.ok()?), tag: None, digest: digest_value, pinned: digest.is_some() })
+}
+
+/// What a name without a registry means in an image that has one under a key beside it.
+fn with_own_registry(marker: &Marker, name: &str) -> Option<Repository> {
+    let beside = marker.scalar.registry.as_ref().filter(|beside| beside.is_own && !has_host(name))?;
+    Repository::parse(&beside.with(name)).ok()
 }
 
 /// Whether two names mean one repository.
@@ -241,12 +247,12 @@ impl<'m> Written<'m> {
         if text.contains('@') && reference.digest.is_none() {
             return Err(Kept::Pinned(format!("{}{reference}", self.prefix)));
         }
-        if !expanded.has_variables {
+        if !expanded.has_variables && !self.is_behind_registry(text, reference) {
             return Ok(reference.to_string());
         }
         let Ok(old) = Reference::parse(text) else { return self.with(&[(0..text.len(), reference.to_string())]) };
         let name = old.repository.name();
-        let same = is_same(&old.repository, &reference.repository);
+        let same = is_same(&old.repository, &reference.repository) || self.is_behind_registry(text, reference);
         let new_name = if same { name } else { reference.repository.name() };
         let digest = |sign: &str| reference.digest.as_ref().map(|it| format!("{sign}{it}")).unwrap_or_default();
         let behind = if old.digest.is_none() { digest("@") } else { String::new() };
@@ -262,6 +268,13 @@ impl<'m> Written<'m> {
             parts.push((text.len() - old.as_str().len()..text.len(), digest("")));
         }
         self.with(&parts)
+    }
+
+    /// Whether an image is the selected one with the registry beside it, so that its name is right as it is.
+    fn is_behind_registry(&self, text: &str, reference: &Reference) -> bool {
+        let old = Reference::parse(text).ok();
+        let meant = old.and_then(|old| with_own_registry(self.marker, old.repository.name()));
+        meant.is_some_and(|meant| is_same(&meant, &reference.repository))
     }
 
     fn tag(&self, reference: &Reference) -> Result<String, Kept> {
