@@ -3,7 +3,7 @@
 //! A value is what stands before the image, which stays, and the rest, which is the image or a part of it:
 //!
 //! - `name=` in an item of Argo CD's and Kustomize's `images` and of command arguments (`--image=`), elsewhere where an image,
-//!   tag or digest follows it; behind that a scheme, such as `oci://`. Both stay.
+//!   tag or digest follows it; behind that a scheme, such as `oci://`. Both stay, and so do the other words of a command line.
 //! - Variables stay; defaults in them are updated where they stand ([`variables`]).
 //! - Who pinned a tag or an image to a digest gets the digest of the selection with it. A pin is never dropped: where the
 //!   selection has no digest, the field stays.
@@ -23,6 +23,12 @@ use crate::marker::{Field, Marker};
 
 /// Other names of Docker Hub.
 const DOCKER_HUBS: [&str; 4] = [DOCKER_HUB, "docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
+
+/// The longest command line in which an image is looked for, in bytes.
+const MAX_LINE: usize = 4096;
+
+/// What may stand around a word of a command line.
+const AROUND_WORDS: [char; 7] = ['"', '\'', '`', ',', ';', '(', ')'];
 
 /// How much of a value is repeated in a sentence, in characters.
 const MAX_QUOTED: usize = 60;
@@ -126,7 +132,7 @@ pub(crate) fn of(marker: &Marker, reference: &Reference) -> Result<String, Kept>
         Field::Tag => written.tag(reference),
         Field::Digest => written.digest(reference),
     };
-    new.map(|new| format!("{}{new}", written.prefix))
+    new.map(|new| written.framed(&new))
 }
 
 /// What a marked value says when no variable in it is set.
@@ -218,15 +224,23 @@ struct Written<'m> {
     marker: &'m Marker,
     /// What stays before the image.
     prefix: &'m str,
-    /// What stands behind it.
+    /// The image, or the part of it.
     raw: &'m str,
+    /// What stays behind it.
+    suffix: &'m str,
     expanded: Result<Expanded, &'m str>,
 }
 
 impl<'m> Written<'m> {
     fn of(marker: &'m Marker, value: &'m str) -> Self {
-        let (prefix, raw) = value.split_at(prefix_length(marker, value));
-        Self { marker, prefix, raw, expanded: variables::expand(raw) }
+        let word = word(marker.field, value).unwrap_or(prefix_length(marker, value)..value.len());
+        let (prefix, raw, suffix) = (&value[..word.start], &value[word.clone()], &value[word.end..]);
+        Self { marker, prefix, raw, suffix, expanded: variables::expand(raw) }
+    }
+
+    /// A new image, or part of it, with what stands around the old one.
+    fn framed(&self, new: &str) -> String {
+        format!("{}{new}{}", self.prefix, self.suffix)
     }
 
     /// The value as it reads when no variable is set.
@@ -245,7 +259,7 @@ impl<'m> Written<'m> {
         let expanded = self.expanded()?;
         let text = expanded.text.as_str();
         if text.contains('@') && reference.digest.is_none() {
-            return Err(Kept::Pinned(format!("{}{reference}", self.prefix)));
+            return Err(Kept::Pinned(self.framed(&reference.to_string())));
         }
         if !expanded.has_variables && !self.is_behind_registry(text, reference) {
             return Ok(reference.to_string());
@@ -281,7 +295,7 @@ impl<'m> Written<'m> {
         let new = reference.tag.as_ref().ok_or(Kept::NoTag)?.as_str();
         let text = self.expanded()?.text.as_str();
         let whole = 0..text.len();
-        let pinned = || Kept::Pinned(format!("{}{new}", self.prefix));
+        let pinned = || Kept::Pinned(self.framed(new));
         match (TagForm::of(text), &reference.digest) {
             (TagForm::Tag, _) => self.with(&[(whole, new.to_owned())]),
             // What is a tag of this kind is no digest.
@@ -307,7 +321,7 @@ impl<'m> Written<'m> {
         let pin = match (pin, &reference.digest) {
             (None, _) => String::new(),
             (Some(pin), Some(digest)) if pin.contains(':') => format!("@{digest}"),
-            (Some(_), _) => return Err(Kept::Pinned(format!("{}{}", self.prefix, reference.repository))),
+            (Some(_), _) => return Err(Kept::Pinned(self.framed(reference.repository.name()))),
         };
         let new = self.new_name(name, &reference.repository)?;
         if pin.is_empty() {
@@ -434,6 +448,27 @@ fn is_hex(text: &str) -> bool {
 /// Whether a text has a variable, with a default or without.
 pub(crate) fn has_variable(text: &str) -> bool {
     variables::expand(text).map_or(true, |expanded| expanded.has_variables)
+}
+
+/// The only image among the words of a command line, such as `docker run ghcr.io/acme/web:1.0 --debug`; none where there are
+/// several, or where it is not sure to be one, as without a path.
+fn word(field: Field, value: &str) -> Option<Range<usize>> {
+    let is_line = value.contains([' ', '\t']) && !value.contains(['\n', '\r', '$', '{']);
+    if field != Field::Image || !is_line || value.len() > MAX_LINE {
+        return None;
+    }
+    let mut next = 0;
+    let mut images = value.split([' ', '\t']).filter_map(|word| {
+        let end = next + word.trim_end_matches(AROUND_WORDS).len();
+        let start = next + word.len() - word.trim_start_matches(AROUND_WORDS).len();
+        next += word.len() + 1;
+        let assigned = value.get(start..end)?.rfind('=').map_or(0, |at| at + 1);
+        let start = start + assigned + scheme_length(&value[start + assigned..end], field);
+        let image = &value[start..end];
+        let reference = Reference::parse(image).ok().filter(|_| image.contains('/'))?;
+        (reference.tag.is_some() || reference.digest.is_some()).then_some(start..end)
+    });
+    images.next().filter(|_| images.next().is_none())
 }
 
 /// How much of a value stays before the image: `name=`, a scheme, or both.
