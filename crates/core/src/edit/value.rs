@@ -27,8 +27,9 @@ const DOCKER_HUBS: [&str; 4] = [DOCKER_HUB, "docker.io", "registry-1.docker.io",
 /// The longest command line in which an image is looked for, in bytes.
 const MAX_LINE: usize = 4096;
 
-/// What may stand around a word of a command line.
-const AROUND_WORDS: [char; 7] = ['"', '\'', '`', ',', ';', '(', ')'];
+/// What may stand around a word of a command line, a list or JSON; all of one byte, and in no image.
+const AROUND_WORDS: [char; 17] =
+    [' ', '\t', '"', '\'', '`', ',', ';', '(', ')', '[', ']', '{', '}', '=', '|', '<', '>'];
 
 /// How much of a value is repeated in a sentence, in characters.
 const MAX_QUOTED: usize = 60;
@@ -125,7 +126,7 @@ pub(crate) enum Unread {
 
 /// The new decoded value of a marked field.
 pub(crate) fn of(marker: &Marker, reference: &Reference) -> Result<String, Kept> {
-    let written = Written::of(marker, &marker.value);
+    let written = Written::of(marker, &marker.value, Some(&reference.repository));
     let new = match marker.field {
         Field::Image => written.image(reference),
         Field::Name => written.name(reference),
@@ -137,12 +138,13 @@ pub(crate) fn of(marker: &Marker, reference: &Reference) -> Result<String, Kept>
 
 /// What a marked value says when no variable in it is set.
 pub(crate) fn current(marker: &Marker) -> Result<Current, Unread> {
-    read(marker, &marker.value)
+    read(marker, &marker.value, None)
 }
 
-/// As [`current`], of another value of the field. Line ends of a block scalar say nothing.
-pub(crate) fn read(marker: &Marker, value: &str) -> Result<Current, Unread> {
-    let written = Written::of(marker, value.trim_end_matches(['\n', '\r']));
+/// As [`current`], of another value of the field. Line ends of a block scalar say nothing; of several images in a command line
+/// the one of this repository counts.
+pub(crate) fn read(marker: &Marker, value: &str, repository: Option<&Repository>) -> Result<Current, Unread> {
+    let written = Written::of(marker, value.trim_end_matches(['\n', '\r']), repository);
     let text = match &written.expanded {
         Ok(expanded) => expanded.text.as_str(),
         Err(variable) => return Err(Unread::Variable(one_line(variable, MAX_QUOTED))),
@@ -232,8 +234,8 @@ struct Written<'m> {
 }
 
 impl<'m> Written<'m> {
-    fn of(marker: &'m Marker, value: &'m str) -> Self {
-        let word = word(marker.field, value).unwrap_or(prefix_length(marker, value)..value.len());
+    fn of(marker: &'m Marker, value: &'m str, repository: Option<&Repository>) -> Self {
+        let word = word(marker.field, value, repository).unwrap_or(prefix_length(marker, value)..value.len());
         let (prefix, raw, suffix) = (&value[..word.start], &value[word.clone()], &value[word.end..]);
         Self { marker, prefix, raw, suffix, expanded: variables::expand(raw) }
     }
@@ -450,25 +452,29 @@ pub(crate) fn has_variable(text: &str) -> bool {
     variables::expand(text).map_or(true, |expanded| expanded.has_variables)
 }
 
-/// The only image among the words of a command line, such as `docker run ghcr.io/acme/web:1.0 --debug`; none where there are
-/// several, or where it is not sure to be one, as without a path.
-fn word(field: Field, value: &str) -> Option<Range<usize>> {
-    let is_line = value.contains([' ', '\t']) && !value.contains(['\n', '\r', '$', '{']);
-    if field != Field::Image || !is_line || value.len() > MAX_LINE {
+/// The only image among the words of a command line, such as `docker run ghcr.io/acme/web:1.0 --debug`, of a list or of a text in
+/// JSON; of several the only one of the repository. What has no path is not sure to be one.
+fn word(field: Field, value: &str, repository: Option<&Repository>) -> Option<Range<usize>> {
+    let is_line = value.contains(AROUND_WORDS) && !value.contains(['\n', '\r']) && value.len() <= MAX_LINE;
+    if field != Field::Image || !is_line || has_variable(value) {
         return None;
     }
     let mut next = 0;
-    let mut images = value.split([' ', '\t']).filter_map(|word| {
-        let end = next + word.trim_end_matches(AROUND_WORDS).len();
-        let start = next + word.len() - word.trim_start_matches(AROUND_WORDS).len();
-        next += word.len() + 1;
-        let assigned = value.get(start..end)?.rfind('=').map_or(0, |at| at + 1);
-        let start = start + assigned + scheme_length(&value[start + assigned..end], field);
-        let image = &value[start..end];
-        let reference = Reference::parse(image).ok().filter(|_| image.contains('/'))?;
-        (reference.tag.is_some() || reference.digest.is_some()).then_some(start..end)
-    });
-    images.next().filter(|_| images.next().is_none())
+    let images: Vec<(Range<usize>, Repository)> = value
+        .split(AROUND_WORDS)
+        .filter_map(|word| {
+            let (start, end) = (next + scheme_length(word, field), next + word.len());
+            next = end + 1;
+            let image = &value[start..end];
+            let reference = Reference::parse(image).ok().filter(|_| image.contains('/'))?;
+            (reference.tag.is_some() || reference.digest.is_some()).then_some((start..end, reference.repository))
+        })
+        .collect();
+    let is_meant = |image: &&(Range<usize>, Repository)| {
+        images.len() == 1 || repository.is_some_and(|repository| is_same(&image.1, repository))
+    };
+    let mut meant = images.iter().filter(is_meant);
+    meant.next().filter(|_| meant.next().is_none()).map(|(span, _)| span.clone())
 }
 
 /// How much of a value stays before the image: `name=`, a scheme, or both.

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `${NAME:-default}`, `${NAME-default}`, `${NAME:=default}`, `${NAME=default}` | a variable with a default, which may be quoted, and hold others |
 //! | `${NAME}`, `${NAME:?error}`, `${NAME:+other}`, `$NAME`, `$(NAME)`, `$[…]`, `$$` | a variable without one |
-//! | `{{ … }}`, `${{ … }}`, `{NAME}`, `#{NAME}#` | the same |
+//! | `{{ … }}`, `${{ … }}`, `{% … %}`, `{NAME}`, `#{NAME}#`, `` `command` `` | the same |
 //! | `%NAME%`, `%(NAME)s`, `@NAME@`, `((NAME))`, `[[ … ]]`, `<< … >>`, `<% … %>` | the same |
 //!
 //! No reference, tag or digest holds any of these.
@@ -134,7 +134,11 @@ fn variable(text: &str) -> Option<Variable> {
         let rest = &text[at..];
         let (length, default) = match first {
             '$' => dollar(rest)?,
-            '{' => (between(rest, "{{", "}}").or_else(|| single(rest))?, None),
+            '{' => {
+                let template = between(rest, "{{", "}}").or_else(|| between(rest, "{%", "%}"));
+                (template.or_else(|| single(rest))?, None)
+            }
+            '`' => (between(rest, "`", "`")?, None),
             '%' if rest[1..].starts_with('(') => (between(rest, "%(", ")")?, None),
             '%' | '@' => (named(rest, first)?, None),
             '(' => (between(rest, "((", "))")?, None),
@@ -250,6 +254,8 @@ mod tests {
         check("a:$$TAG", Err("$$"));
         check("a:{{ .Values.tag | default \"1}\" }}", Err("{{ .Values.tag | default \"1}\" }}"));
         check("a:${{ env.TAG }}-1", Err("${{ env.TAG }}"));
+        check("a:{% if x %}1{% endif %}", Err("{% if x %}"));
+        check("a:`tag`", Err("`tag`"));
         check("a:%TAG%", Err("%TAG%"));
         check("a:%(tag)s", Err("%(tag)"));
         check("a:@project.version@", Err("@project.version@"));

@@ -42,7 +42,7 @@ fn known(marked: &MarkedText<'_>, marker: &Marker, policy: &ImagePolicy, checked
         let finding = Finding::new(Code::NoDigest, marked.policy(marker), message);
         checked.findings.push(finding.hint("set `digestReflectionPolicy: IfNotPresent` in the policy"));
     }
-    match read(marker) {
+    match read(marker, policy) {
         Ok(current) => {
             if current.pinned && marker.field != Field::Digest && !can_pin(marker, policy) {
                 checked.findings.push(pinned(marked, marker));
@@ -78,8 +78,11 @@ pub(super) fn suspended(policy: &ImagePolicy) -> Option<String> {
 }
 
 /// Reads a marked value by its field. An empty one says nothing, because some write it to be filled in.
-fn read(marker: &Marker) -> Result<Current, Unread> {
-    if marker.value.is_empty() { Ok(Current::default()) } else { value::current(marker) }
+fn read(marker: &Marker, policy: &ImagePolicy) -> Result<Current, Unread> {
+    if marker.value.is_empty() {
+        return Ok(Current::default());
+    }
+    value::read(marker, &marker.value, Some(&policy.repository.image))
 }
 
 fn noun(field: Field) -> &'static str {
