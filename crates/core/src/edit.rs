@@ -210,15 +210,31 @@ impl<'s> Parts<'s> {
 }
 
 /// The images of which a part cannot be written, so that the others have to stay, too: a tag without the digest that belongs
-/// to it would run something else than it says.
+/// to it would run something else than it says. A digest that has no tag beside it is taken for that of every tag of its
+/// policy in the file.
 fn stuck<'s>(scan: &'s Scan, wanted: &[Result<String, Passed>]) -> BTreeMap<Parts<'s>, Vec<(Field, Kept)>> {
     let mut stuck: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    let tags: BTreeSet<Parts<'s>> =
+        scan.markers.iter().filter(|marker| marker.field == Field::Tag).map(Parts::of).collect();
+    let mut without_tag: BTreeMap<&str, Kept> = BTreeMap::new();
     for (marker, wanted) in scan.markers.iter().zip(wanted).filter(|(marker, _)| marker.field != Field::Image) {
-        if let Err(Passed::Kept(kept)) = wanted
-            && kept.holds_others(marker)
-        {
-            stuck.entry(Parts::of(marker)).or_default().push((marker.field, kept.clone()));
+        let Err(Passed::Kept(kept)) = wanted else { continue };
+        if !kept.holds_others(marker) {
+            continue;
         }
+        let parts = Parts::of(marker);
+        if marker.field == Field::Digest && !tags.contains(&parts) {
+            without_tag.entry(marker.policy()).or_insert_with(|| kept.clone());
+        }
+        // One of each kind is enough, however many there are.
+        let kinds = stuck.entry(parts).or_default();
+        if kinds.iter().all(|(field, _)| *field != marker.field) {
+            kinds.push((marker.field, kept.clone()));
+        }
+    }
+    for tag in tags {
+        let kept = without_tag.get(tag.policy).map(|kept| (Field::Digest, kept.clone()));
+        stuck.entry(tag).or_default().extend(kept);
     }
     stuck
 }

@@ -256,7 +256,7 @@ pub fn held_digest<'f>(
         let mut tags_agree = true;
         let mut separate = BTreeSet::new();
         for marker in file.scan.markers.iter().filter(|marker| marker.policy() == policy) {
-            let held = value::current(marker).unwrap_or_default();
+            let held = value::read(marker, &marker.value, Some(&selected.repository)).unwrap_or_default();
             match marker.field {
                 Field::Image => match held.repository {
                     Some(repository)

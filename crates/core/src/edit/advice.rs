@@ -51,8 +51,16 @@ pub(crate) fn similar<'k>(known: &[&'k str], marker: &Marker) -> Option<Similar<
     if let Some(policy) = namesake {
         return Some(Similar::Namesake(policy));
     }
-    let known = &known[..known.len().min(MAX_KNOWN)];
-    spelling::nearest(marker.policy(), known).map(Similar::Spelling)
+    // The namespace that two policies share says nothing about their names.
+    let known =
+        known[..known.len().min(MAX_KNOWN)].iter().filter_map(|policy| Some((*policy, policy.split_once(':')?)));
+    let here: Vec<(&str, &str)> = known
+        .filter(|(_, (namespace, _))| *namespace == marker.policy_namespace())
+        .map(|(policy, (_, name))| (policy, name))
+        .collect();
+    let names: Vec<&str> = here.iter().map(|(_, name)| *name).collect();
+    let nearest = spelling::nearest(marker.policy_name(), &names)?;
+    here.iter().find(|(_, name)| *name == nearest).map(|(policy, _)| Similar::Spelling(policy))
 }
 
 fn hint(selections: &Selections, marker: &Marker) -> String {

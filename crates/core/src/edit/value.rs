@@ -3,7 +3,7 @@
 //! A value is what stands before the image, which stays, and the rest, which is the image or a part of it:
 //!
 //! - `name=` in an item of Argo CD's and Kustomize's `images` and of command arguments (`--image=`), elsewhere where an image,
-//!   tag or digest follows it; behind that a scheme, such as `oci://`. Both stay.
+//!   tag or digest follows it; behind that a scheme, such as `oci://`. Both stay, and so do the other words of a command line.
 //! - Variables stay; defaults in them are updated where they stand ([`variables`]).
 //! - Who pinned a tag or an image to a digest gets the digest of the selection with it. A pin is never dropped: where the
 //!   selection has no digest, the field stays.
@@ -25,6 +25,13 @@ use crate::sops;
 
 /// Other names of Docker Hub.
 const DOCKER_HUBS: [&str; 4] = [DOCKER_HUB, "docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
+
+/// The longest command line in which an image is looked for, in bytes.
+const MAX_LINE: usize = 4096;
+
+/// What may stand around a word of a command line, a list or JSON; all of one byte, and in no image.
+const AROUND_WORDS: [char; 17] =
+    [' ', '\t', '"', '\'', '`', ',', ';', '(', ')', '[', ']', '{', '}', '=', '|', '<', '>'];
 
 /// How much of a value is repeated in a sentence, in characters.
 const MAX_QUOTED: usize = 60;
@@ -162,31 +169,32 @@ pub(crate) fn of(marker: &Marker, reference: &Reference) -> Result<String, Kept>
     if let Some(seal) = Seal::of(marker) {
         return Err(Kept::Sealed(seal));
     }
-    let written = Written::of(marker, &marker.value);
+    let written = Written::of(marker, &marker.value, Some(&reference.repository));
     let new = match marker.field {
         Field::Image => written.image(reference),
         Field::Name => written.name(reference),
         Field::Tag => written.tag(reference),
         Field::Digest => written.digest(reference),
     };
-    new.map(|new| format!("{}{new}", written.prefix))
+    new.map(|new| written.framed(&new))
 }
 
 /// What a marked value says when no variable in it is set.
 pub(crate) fn current(marker: &Marker) -> Result<Current, Unread> {
-    read(marker, &marker.value)
+    read(marker, &marker.value, None)
 }
 
-/// As [`current`], of another value of the field.
-pub(crate) fn read(marker: &Marker, value: &str) -> Result<Current, Unread> {
-    let written = Written::of(marker, value);
+/// As [`current`], of another value of the field. Line ends of a block scalar say nothing; of several images in a command line
+/// the one of this repository counts.
+pub(crate) fn read(marker: &Marker, value: &str, repository: Option<&Repository>) -> Result<Current, Unread> {
+    let written = Written::of(marker, value.trim_end_matches(['\n', '\r']), repository);
     let text = match &written.expanded {
         Ok(expanded) => expanded.text.as_str(),
         Err(variable) => return Err(Unread::Variable(one_line(variable, MAX_QUOTED))),
     };
     let found = match marker.field {
         Field::Image => Reference::parse(text).ok().map(|it| Current {
-            repository: Some(it.repository),
+            repository: with_own_registry(marker, it.repository.name()).or(Some(it.repository)),
             tag: it.tag,
             pinned: it.digest.is_some(),
             digest: it.digest,
@@ -230,6 +238,12 @@ fn named(text: &str, beside: Option<&Beside>) -> Option<Current> {
     Some(Current { repository: Some(repository.ok()?), tag: None, digest: digest_value, pinned: digest.is_some() })
 }
 
+/// What a name without a registry means in an image that has one under a key beside it.
+fn with_own_registry(marker: &Marker, name: &str) -> Option<Repository> {
+    let beside = marker.scalar.registry.as_ref().filter(|beside| beside.is_own && !has_host(name))?;
+    Repository::parse(&beside.with(name)).ok()
+}
+
 /// Whether two names mean one repository.
 pub(crate) fn is_same(one: &Repository, other: &Repository) -> bool {
     canonical(one) == canonical(other)
@@ -255,15 +269,23 @@ struct Written<'m> {
     marker: &'m Marker,
     /// What stays before the image.
     prefix: &'m str,
-    /// What stands behind it.
+    /// The image, or the part of it.
     raw: &'m str,
+    /// What stays behind it.
+    suffix: &'m str,
     expanded: Result<Expanded, &'m str>,
 }
 
 impl<'m> Written<'m> {
-    fn of(marker: &'m Marker, value: &'m str) -> Self {
-        let (prefix, raw) = value.split_at(prefix_length(marker, value));
-        Self { marker, prefix, raw, expanded: variables::expand(raw) }
+    fn of(marker: &'m Marker, value: &'m str, repository: Option<&Repository>) -> Self {
+        let word = word(marker.field, value, repository).unwrap_or(prefix_length(marker, value)..value.len());
+        let (prefix, raw, suffix) = (&value[..word.start], &value[word.clone()], &value[word.end..]);
+        Self { marker, prefix, raw, suffix, expanded: variables::expand(raw) }
+    }
+
+    /// A new image, or part of it, with what stands around the old one.
+    fn framed(&self, new: &str) -> String {
+        format!("{}{new}{}", self.prefix, self.suffix)
     }
 
     /// The value as it reads when no variable is set.
@@ -282,14 +304,14 @@ impl<'m> Written<'m> {
         let expanded = self.expanded()?;
         let text = expanded.text.as_str();
         if text.contains('@') && reference.digest.is_none() {
-            return Err(Kept::Pinned(format!("{}{reference}", self.prefix)));
+            return Err(Kept::Pinned(self.framed(&reference.to_string())));
         }
-        if !expanded.has_variables {
+        if !expanded.has_variables && !self.is_behind_registry(text, reference) {
             return Ok(reference.to_string());
         }
         let Ok(old) = Reference::parse(text) else { return self.with(&[(0..text.len(), reference.to_string())]) };
         let name = old.repository.name();
-        let same = is_same(&old.repository, &reference.repository);
+        let same = is_same(&old.repository, &reference.repository) || self.is_behind_registry(text, reference);
         let new_name = if same { name } else { reference.repository.name() };
         let digest = |sign: &str| reference.digest.as_ref().map(|it| format!("{sign}{it}")).unwrap_or_default();
         let behind = if old.digest.is_none() { digest("@") } else { String::new() };
@@ -307,11 +329,18 @@ impl<'m> Written<'m> {
         self.with(&parts)
     }
 
+    /// Whether an image is the selected one with the registry beside it, so that its name is right as it is.
+    fn is_behind_registry(&self, text: &str, reference: &Reference) -> bool {
+        let old = Reference::parse(text).ok();
+        let meant = old.and_then(|old| with_own_registry(self.marker, old.repository.name()));
+        meant.is_some_and(|meant| is_same(&meant, &reference.repository))
+    }
+
     fn tag(&self, reference: &Reference) -> Result<String, Kept> {
         let new = reference.tag.as_ref().ok_or(Kept::NoTag)?.as_str();
         let text = self.expanded()?.text.as_str();
         let whole = 0..text.len();
-        let pinned = || Kept::Pinned(format!("{}{new}", self.prefix));
+        let pinned = || Kept::Pinned(self.framed(new));
         match (TagForm::of(text), &reference.digest) {
             (TagForm::Tag, _) => self.with(&[(whole, new.to_owned())]),
             // What is a tag of this kind is no digest.
@@ -337,7 +366,7 @@ impl<'m> Written<'m> {
         let pin = match (pin, &reference.digest) {
             (None, _) => String::new(),
             (Some(pin), Some(digest)) if pin.contains(':') => format!("@{digest}"),
-            (Some(_), _) => return Err(Kept::Pinned(format!("{}{}", self.prefix, reference.repository))),
+            (Some(_), _) => return Err(Kept::Pinned(self.framed(reference.repository.name()))),
         };
         let new = self.new_name(name, &reference.repository)?;
         if pin.is_empty() {
@@ -464,6 +493,31 @@ fn is_hex(text: &str) -> bool {
 /// Whether a text has a variable, with a default or without.
 pub(crate) fn has_variable(text: &str) -> bool {
     variables::expand(text).map_or(true, |expanded| expanded.has_variables)
+}
+
+/// The only image among the words of a command line, such as `docker run ghcr.io/acme/web:1.0 --debug`, of a list or of a text in
+/// JSON; of several the only one of the repository. What has no path is not sure to be one.
+fn word(field: Field, value: &str, repository: Option<&Repository>) -> Option<Range<usize>> {
+    let is_line = value.contains(AROUND_WORDS) && !value.contains(['\n', '\r']) && value.len() <= MAX_LINE;
+    if field != Field::Image || !is_line || has_variable(value) {
+        return None;
+    }
+    let mut next = 0;
+    let images: Vec<(Range<usize>, Repository)> = value
+        .split(AROUND_WORDS)
+        .filter_map(|word| {
+            let (start, end) = (next + scheme_length(word, field), next + word.len());
+            next = end + 1;
+            let image = &value[start..end];
+            let reference = Reference::parse(image).ok().filter(|_| image.contains('/'))?;
+            (reference.tag.is_some() || reference.digest.is_some()).then_some((start..end, reference.repository))
+        })
+        .collect();
+    let is_meant = |image: &&(Range<usize>, Repository)| {
+        images.len() == 1 || repository.is_some_and(|repository| is_same(&image.1, repository))
+    };
+    let mut meant = images.iter().filter(is_meant);
+    meant.next().filter(|_| meant.next().is_none()).map(|(span, _)| span.clone())
 }
 
 /// How much of a value stays before the image: `name=`, a scheme, or both.

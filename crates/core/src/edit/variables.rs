@@ -6,9 +6,9 @@
 //!
 //! | form | is |
 //! |---|---|
-//! | `${NAME:-default}`, `${NAME-default}`, `${NAME:=default}`, `${NAME=default}` | a variable with a default, which may hold others |
+//! | `${NAME:-default}`, `${NAME-default}`, `${NAME:=default}`, `${NAME=default}` | a variable with a default, which may be quoted, and hold others |
 //! | `${NAME}`, `${NAME:?error}`, `${NAME:+other}`, `$NAME`, `$(NAME)`, `$[…]`, `$$` | a variable without one |
-//! | `{{ … }}`, `${{ … }}`, `{NAME}`, `#{NAME}#` | the same |
+//! | `{{ … }}`, `${{ … }}`, `{% … %}`, `{NAME}`, `#{NAME}#`, `` `command` `` | the same |
 //! | `%NAME%`, `%(NAME)s`, `@NAME@`, `((NAME))`, `[[ … ]]`, `<< … >>`, `<% … %>` | the same |
 //!
 //! No reference, tag or digest holds any of these.
@@ -134,7 +134,11 @@ fn variable(text: &str) -> Option<Variable> {
         let rest = &text[at..];
         let (length, default) = match first {
             '$' => dollar(rest)?,
-            '{' => (between(rest, "{{", "}}").or_else(|| single(rest))?, None),
+            '{' => {
+                let template = between(rest, "{{", "}}").or_else(|| between(rest, "{%", "%}"));
+                (template.or_else(|| single(rest))?, None)
+            }
+            '`' => (between(rest, "`", "`")?, None),
             '%' if rest[1..].starts_with('(') => (between(rest, "%(", ")")?, None),
             '%' | '@' => (named(rest, first)?, None),
             '(' => (between(rest, "((", "))")?, None),
@@ -171,7 +175,10 @@ fn default(text: &str, length: usize) -> Option<Range<usize>> {
     let operator = &inner[named..];
     let operators = [":-", ":=", "-", "="];
     let found = operators.into_iter().find(|it| operator.starts_with(it)).filter(|_| named > 0)?;
-    Some(2 + named + found.len()..length - 1)
+    let (start, end) = (2 + named + found.len(), length - 1);
+    let written = &text[start..end];
+    let is_quoted = |quote: char| written.len() > 1 && written.starts_with(quote) && written.ends_with(quote);
+    Some(if is_quoted('"') || is_quoted('\'') { start + 1..end - 1 } else { start..end })
 }
 
 /// The length of `{…}` with what is nested in it, as in `${A:-${B}}`.
@@ -237,6 +244,7 @@ mod tests {
         check("acme/web:${TAG:-1.0}", Ok("acme/web:1.0"));
         check("${A-x}${B:=y}${C=z}${D:-}", Ok("xyz"));
         check("${IMAGE:-${REGISTRY:-ghcr.io}/web:${TAG-1}}", Ok("ghcr.io/web:1"));
+        check("${A:-\"1\"}${B-'2'}${C-'}", Ok("12'"));
         check("${TAG:?no tag}", Err("${TAG:?no tag}"));
         check("${TAG:+1.0}", Err("${TAG:+1.0}"));
         check("a:${TAG}", Err("${TAG}"));
@@ -246,6 +254,8 @@ mod tests {
         check("a:$$TAG", Err("$$"));
         check("a:{{ .Values.tag | default \"1}\" }}", Err("{{ .Values.tag | default \"1}\" }}"));
         check("a:${{ env.TAG }}-1", Err("${{ env.TAG }}"));
+        check("a:{% if x %}1{% endif %}", Err("{% if x %}"));
+        check("a:`tag`", Err("`tag`"));
         check("a:%TAG%", Err("%TAG%"));
         check("a:%(tag)s", Err("%(tag)"));
         check("a:@project.version@", Err("@project.version@"));

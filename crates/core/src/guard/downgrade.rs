@@ -43,7 +43,7 @@ pub fn is_step_back(policy: &ImagePolicy, marker: &Marker, before: &str, after: 
 /// which it is the default) has no rank.
 #[must_use]
 pub fn tag_of(marker: &Marker, value: &str, repository: &Repository) -> Option<String> {
-    let current = value::read(marker, value).ok()?;
+    let current = value::read(marker, value, Some(repository)).ok()?;
     let is_other = current.repository.is_some_and(|it| !value::is_same(&it, repository));
     current.tag.filter(|_| !is_other).map(|tag| tag.as_str().to_owned())
 }

@@ -42,7 +42,7 @@ fn known(marked: &MarkedText<'_>, marker: &Marker, policy: &ImagePolicy, checked
         let finding = Finding::new(Code::NoDigest, marked.policy(marker), message);
         checked.findings.push(finding.hint("set `digestReflectionPolicy: IfNotPresent` in the policy"));
     }
-    match read(marker) {
+    match read(marker, policy) {
         Ok(current) => {
             if current.pinned && marker.field != Field::Digest && !can_pin(marker, policy) {
                 checked.findings.push(pinned(marked, marker));
@@ -62,7 +62,9 @@ fn known(marked: &MarkedText<'_>, marker: &Marker, policy: &ImagePolicy, checked
         Err(Unread::Malformed) => {
             let message = format!("this is no {} that OCI allows: {:?}", noun(marker.field), marker.value);
             let finding = Finding::new(Code::InvalidReference, marked.value(marker), message);
-            checked.findings.push(finding.hint("the next update writes over it"));
+            let stays = sample(marker, policy).is_err();
+            let hint = if stays { "no update writes over it; write it anew" } else { "the next update writes over it" };
+            checked.findings.push(finding.hint(hint));
         }
     }
 }
@@ -76,8 +78,11 @@ pub(super) fn suspended(policy: &ImagePolicy) -> Option<String> {
 }
 
 /// Reads a marked value by its field. An empty one says nothing, because some write it to be filled in.
-fn read(marker: &Marker) -> Result<Current, Unread> {
-    if marker.value.is_empty() { Ok(Current::default()) } else { value::current(marker) }
+fn read(marker: &Marker, policy: &ImagePolicy) -> Result<Current, Unread> {
+    if marker.value.is_empty() {
+        return Ok(Current::default());
+    }
+    value::read(marker, &marker.value, Some(&policy.repository.image))
 }
 
 fn noun(field: Field) -> &'static str {
@@ -89,12 +94,16 @@ fn noun(field: Field) -> &'static str {
     }
 }
 
+/// What an update of a field to a sample would write.
+fn sample(marker: &Marker, policy: &ImagePolicy) -> Result<String, Kept> {
+    let digest = Digest::parse(super::trial::DIGEST).ok().filter(|_| policy.digest != DigestReflection::Never);
+    let tag = Tag::parse(super::trial::TAG).ok();
+    value::of(marker, &Reference { repository: policy.repository.image.clone(), tag, digest })
+}
+
 /// Whether an update of a pinned value can keep the pin.
 fn can_pin(marker: &Marker, policy: &ImagePolicy) -> bool {
-    let sample = Digest::parse(super::trial::DIGEST).ok().filter(|_| policy.digest != DigestReflection::Never);
-    let tag = Tag::parse(super::trial::TAG).ok();
-    let reference = Reference { repository: policy.repository.image.clone(), tag, digest: sample };
-    !matches!(value::of(marker, &reference), Err(Kept::Pinned(_)))
+    !matches!(sample(marker, policy), Err(Kept::Pinned(_)))
 }
 
 fn pinned(marked: &MarkedText<'_>, marker: &Marker) -> Finding {

@@ -1,55 +1,231 @@
-//! Comments that mention markers without being any.
+//! Comments and texts that look like markers without being any.
 //!
-//! A document without the exact token `"$imagepolicy"` is never searched for markers, so that a run passes over
-//! `{'$imagepolicy': …}` in silence. Here it is not.
+//! A run passes over them in silence: a document without the exact token `"$imagepolicy"` is never searched for markers, and a
+//! marker inside a value is a part of it. Here they are found, so that nobody waits for an update that never comes.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
+use std::ops::Range;
 
-use memchr::memmem;
-use yamlspan::document;
+use memchr::{memchr_iter, memmem};
+use yamlspan::document::{self, Document, Node, NodeKind, Style};
 use yamlspan::lines::{self, Lines};
+use yamlspan::tree::Tree;
 
 use super::Finding;
 use super::text::MarkedText;
 use crate::change::Code;
 use crate::marker::grammar::{self, MENTION, Reading};
-use crate::marker::{self, TOKEN};
+use crate::marker::object::Objects;
+use crate::marker::{self, Marker, TOKEN};
 
 /// How many policies that bad markers name are remembered for each file.
 const MAX_POLICIES: usize = 1_000;
 
+/// How many findings of this kind are listed for each file.
+const MAX_FINDINGS: usize = 1_000;
+
+/// The marker to write, as advice.
+const WRITE: &str =
+    "write `# {\"$imagepolicy\": \"NAMESPACE:POLICY\"}` behind the value, with a blank before it and double quotes";
+
+/// Where a marker counts for a block of text, as advice.
+const HEADER: &str = "for the text as a whole put it behind the `|`; within, it counts in a mapping or a sequence, where somebody asks for \
+                      embedded YAML to be edited";
+
 /// Whether bytes mention a marker, however it is written.
 #[must_use]
 pub fn is_mentioned(bytes: &[u8]) -> bool {
-    memmem::find(bytes, MENTION.as_bytes()).is_some() || marker::contains_token(bytes)
+    memmem::find(bytes, MENTION.as_bytes()).is_some() || marker::contains_token(bytes) || has_misspelt(bytes)
 }
 
-/// Finds the comments that are no markers, in documents in which nobody looks for markers.
+/// Whether there is a comment such as `# {"$imagePolicy": …}`.
+fn has_misspelt(bytes: &[u8]) -> bool {
+    let is_first = |at: &usize| *at == 0 || bytes[at - 1] != b'#';
+    memchr_iter(b'#', bytes).filter(is_first).any(|at| {
+        let end = bytes.len().min(at + MAX_COMMENT);
+        let start = bytes[at..end].iter().position(|byte| !matches!(byte, b'#' | b' ' | b'\t'));
+        let is_object = start.is_some_and(|start| bytes[at + start] == b'{');
+        is_object && grammar::misspelt(&String::from_utf8_lossy(&bytes[at..end])).is_some()
+    })
+}
+
+/// How much of a comment is looked at for a misspelt key, in bytes.
+const MAX_COMMENT: usize = 128;
+
+/// Finds the comments that are no markers, in documents in which nobody looks for markers, misspelt ones, and markers within values.
 pub(super) fn almost_markers(marked: &MarkedText<'_>) -> Vec<Finding> {
     let text = marked.text;
-    let tokens = memmem::find_iter(text.as_bytes(), TOKEN).count();
-    if memmem::find_iter(text.as_bytes(), MENTION).count() == tokens || text.len() > marker::MAX_FILE_BYTES {
+    if text.len() > marker::MAX_FILE_BYTES {
         return Vec::new();
     }
     let lines = Lines::of(text);
-    let is_silent = |text: &str| text.contains(MENTION) && !text.contains(TOKEN);
     let mut findings = Vec::new();
-    for span in lines::documents(text, &lines).into_iter().filter(|span| is_silent(&text[span.clone()])) {
-        let Ok(document) = document::parse(&text[span.clone()]) else { continue };
-        for comment in &document.comments {
-            let comment = span.start + comment.start..span.start + comment.end;
-            let Reading::Malformed(reason) = grammar::read(&text[comment.clone()]) else { continue };
-            // Without a brace it is prose.
-            if !text[comment.clone()].contains('{') {
-                continue;
-            }
-            let place = lines.position(text, comment.start);
-            let location = marked.location(place.line, place.column, comment);
-            let finding = Finding::new(Code::MalformedMarker, location, format!("the comment is no marker: {reason}"));
-            findings.push(finding.hint("write `# {\"$imagepolicy\": \"NAMESPACE:POLICY\"}`, with double quotes"));
+    for span in lines::documents(text, &lines) {
+        let part = &text[span.clone()];
+        if !is_mentioned(part.as_bytes()) {
+            continue;
+        }
+        if let Ok(document) = document::parse(part) {
+            let read = Read::of(marked, &lines, span.start);
+            let looked = Looked { marked, lines: &lines, span, document: &document, read, owners: OnceCell::new() };
+            looked.comments(&mut findings);
+            looked.values(&mut findings);
         }
     }
+    findings.truncate(MAX_FINDINGS);
     findings
+}
+
+/// A document that mentions markers.
+struct Looked<'l, 'd> {
+    marked: &'l MarkedText<'l>,
+    lines: &'l Lines,
+    span: Range<usize>,
+    document: &'l Document<'d>,
+    read: Read,
+    /// For each node, whether its object declines; found out when it is asked for.
+    owners: OnceCell<Vec<bool>>,
+}
+
+/// What the scan of the file has read already.
+struct Read {
+    /// The numbers of the marked scalars of the document.
+    marked: BTreeSet<usize>,
+    /// The lines of markers in embedded YAML, and of findings.
+    lines: BTreeSet<usize>,
+}
+
+impl Read {
+    fn of(marked: &MarkedText<'_>, lines: &Lines, start: usize) -> Self {
+        let scan = &marked.file.scan;
+        let is_here = |marker: &&Marker| scan.documents[marker.scalar.document].span.start == start;
+        let (embedded, own): (Vec<&Marker>, Vec<&Marker>) =
+            scan.markers.iter().filter(is_here).partition(|marker| marker.scalar.embedded.is_some());
+        let first = lines.position(marked.text, start).line;
+        let findings = scan.diagnostics.iter().map(|it| it.line).filter(|line| *line >= first);
+        Self {
+            marked: own.iter().map(|marker| marker.scalar.ordinal).collect(),
+            lines: embedded.iter().map(|marker| marker.line).chain(findings).collect(),
+        }
+    }
+}
+
+impl Looked<'_, '_> {
+    fn text(&self) -> &str {
+        &self.marked.text[self.span.clone()]
+    }
+
+    fn finding(&self, code: Code, span: Range<usize>, message: String) -> Finding {
+        let span = self.span.start + span.start..self.span.start + span.end;
+        let place = self.lines.position(self.marked.text, span.start);
+        Finding::new(code, self.marked.location(place.line, place.column, span), message)
+    }
+
+    fn comments(&self, findings: &mut Vec<Finding>) {
+        let text = self.text();
+        let is_silent = !text.contains(TOKEN);
+        for comment in &self.document.comments {
+            let read = &text[comment.clone()];
+            let reason = match grammar::misspelt(read) {
+                Some(key) => Some(format!("its key is {key:?}, not {MENTION:?}")),
+                None if is_silent => self.malformed(comment),
+                // These are findings of the scan.
+                None => None,
+            };
+            findings.extend(reason.map(|reason| {
+                let message = format!("the comment is no marker: {reason}");
+                self.finding(Code::MalformedMarker, comment.clone(), message).hint(WRITE)
+            }));
+        }
+    }
+
+    fn malformed(&self, comment: &Range<usize>) -> Option<String> {
+        let at = self.span.start + comment.start;
+        let before = &self.marked.text[self.lines.start_of(at)..at];
+        let read = &self.text()[comment.clone()];
+        match grammar::read(read) {
+            Reading::Malformed(reason) if !grammar::is_talk(read, before) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// The markers that are a part of a value.
+    fn values(&self, findings: &mut Vec<Finding>) {
+        let text = self.text();
+        let nodes = self.document.nodes.iter().enumerate();
+        for (index, node) in nodes.filter(|(_, node)| !node.in_key && !node.span.is_empty()) {
+            let mentions = memmem::find(&text.as_bytes()[node.span.clone()], MENTION.as_bytes()).is_some();
+            let NodeKind::Scalar(scalar) = &node.kind else { continue };
+            if !mentions || self.is_read(node, scalar.ordinal) || !scalar.value.lines().any(holds_marker) {
+                continue;
+            }
+            if node.is_block_scalar() && self.is_declined(index) {
+                continue;
+            }
+            let (code, reason, hint) = match (scalar.style, node.is_block_scalar()) {
+                (_, true) => (Code::EmbeddedUnsupported, "it is in a text that is not read as YAML", HEADER),
+                (Style::Plain, _) => {
+                    (Code::MisplacedMarker, "no blank stands before its #, so that it is a part of the value", WRITE)
+                }
+                _ => (Code::MisplacedMarker, "it stands within the quotes, and is a part of the value", WRITE),
+            };
+            let message = format!("the marker sets nothing: {reason}");
+            findings.push(self.finding(code, self.mention(node), message).hint(hint));
+        }
+    }
+
+    /// Whether the scan has said something of a block scalar, or taken its markers in.
+    fn is_read(&self, node: &Node<'_>, ordinal: usize) -> bool {
+        let line = |offset: usize| self.lines.position(self.marked.text, self.span.start + offset).line;
+        let within = || line(node.span.start)..=line(node.span.end.saturating_sub(1).max(node.span.start));
+        self.read.marked.contains(&ordinal)
+            || node.is_block_scalar() && self.read.lines.range(within()).next().is_some()
+    }
+
+    /// Whether the object that a node is in says that its embedded YAML is none of ours.
+    fn is_declined(&self, node: usize) -> bool {
+        let owners = self.owners.get_or_init(|| {
+            let tree = Tree::of(self.document);
+            let objects = Objects::of(self.document, &tree);
+            let nodes = 0..self.document.nodes.len();
+            nodes.map(|node| objects.objects[objects.owner(&tree, node)].embedded == Some(false)).collect()
+        });
+        owners.get(node).copied().unwrap_or_default()
+    }
+
+    /// Where the first marker within a scalar is.
+    fn mention(&self, node: &Node<'_>) -> Range<usize> {
+        let text = &self.text()[node.span.clone()];
+        let mut next = 0;
+        let mut mentions: Vec<(usize, &str)> = Vec::new();
+        for line in text.split_inclusive('\n') {
+            mentions.extend(line.contains(MENTION).then(|| (next, line.trim_end())));
+            next += line.len();
+        }
+        // In quotes it may be written with escapes, so that it does not read as one.
+        let found = mentions.iter().find(|(_, line)| holds_marker(line)).or_else(|| mentions.first());
+        let (at, line) = found.copied().unwrap_or_default();
+        let mention = line.find(MENTION).unwrap_or_default();
+        let column = line[..mention].rfind('#').unwrap_or(mention);
+        node.span.start + at + column..node.span.start + at + line.len()
+    }
+}
+
+/// How long a marker within a value may be, in bytes.
+const MAX_MARKER: usize = 1024;
+
+/// Whether a line holds what would be a marker behind a value; a line that is a comment as a whole does not.
+fn holds_marker(line: &str) -> bool {
+    let is_comment = line.trim_start().starts_with('#');
+    let is_one = |mention: usize| {
+        let from = line.floor_char_boundary(mention.saturating_sub(MAX_COMMENT));
+        let Some(at) = line[from..mention].rfind('#').map(|at| from + at) else { return false };
+        let rest = &line[at..line.floor_char_boundary(at + MAX_MARKER)];
+        let comment = rest.split_inclusive('}').next().unwrap_or_default();
+        matches!(grammar::read(comment), Reading::Marker(_) | Reading::UnknownField(_))
+    };
+    !is_comment && line.match_indices(MENTION).any(|(mention, _)| is_one(mention))
 }
 
 /// The policies, `namespace:name`, that markers name wherever they stand, also in documents that cannot be parsed.
@@ -71,7 +247,27 @@ pub(super) fn policies(bytes: &[u8]) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    /// Lines from public repositories, with whether one deserves a finding.
+    #[derive(serde::Deserialize)]
+    struct Case {
+        line: String,
+        finding: bool,
+    }
+
+    #[test]
+    fn lines_that_were_seen() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/markers/lines.json");
+        let cases: Vec<Case> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        assert!(cases.len() > 20);
+        for Case { line, finding } in cases {
+            let text = format!("first: 1\n{line}\nlast: 1\n");
+            let checked = crate::lint::files(&[crate::plan::MarkedFile::new("a.yaml".to_owned(), text.into())], None);
+            assert_eq!(!checked.findings.is_empty(), finding, "{line}: {:?}", checked.findings);
+        }
+    }
 
     #[test]
     fn bad_markers_name_policies_too() {
@@ -84,5 +280,6 @@ d: 1 # {'$imagepolicy': 'default:no'}
         let found: Vec<String> = policies(text.as_bytes()).into_iter().collect();
         assert_eq!(found, ["default:api", "default:db", "default:web"]);
         assert!(is_mentioned(b"# {'$imagepolicy': 'a:b'}") && !is_mentioned(b"# image policy"));
+        assert!(is_mentioned(b"a: 1 # {\"$imagePolicy\": \"a:b\"}") && !is_mentioned(b"# {\"$ref\": \"a\"}"));
     }
 }

@@ -3,16 +3,24 @@
 //! All leading `#` are dropped; the rest must be one JSON object whose values are strings or null. Its key
 //! `$imagepolicy` names the policy and the field: `namespace:policy`, and perhaps `:tag`, `:name` or `:digest`. Of
 //! duplicate keys the last wins, JSON escapes and percent-encoding in the value are decoded, white space between JSON
-//! tokens is free. Whatever else mentions `$imagepolicy` is an ordinary comment that deserves a word of warning.
+//! tokens is free.
+//!
+//! Whatever else mentions `$imagepolicy` is an ordinary comment, and deserves a word of warning where it was probably meant to be a
+//! marker: not where it has neither a brace nor the quoted key, which is prose, and not where it has a line of its own and begins with something else, which
+//! is prose, too, or YAML that is commented out.
 
 use std::collections::BTreeMap;
 
 use memchr::memmem;
 
-use crate::marker::Field;
+use crate::marker::{Field, TOKEN};
+use crate::spelling;
 
 /// The word that makes a comment worth reading; an escaped key such as `"\u0024imagepolicy"` never counts.
 pub(crate) const MENTION: &str = "$imagepolicy";
+
+/// The longest key that is compared with it, in bytes.
+const MAX_KEY: usize = 32;
 
 /// A comment, read as a marker.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,6 +62,25 @@ pub(crate) fn read(comment: &str) -> Reading {
         Some(_) => Reading::Malformed("its value is empty".to_owned()),
         None => Reading::Malformed("the object has no key \"$imagepolicy\"".to_owned()),
     }
+}
+
+/// Whether a comment is about markers, and none itself: prose, or YAML that is commented out. `before` is what stands before it
+/// on its line.
+pub(crate) fn is_talk(comment: &str, before: &str) -> bool {
+    let is_alone = before.trim_matches(['\u{feff}', ' ', '\t']).is_empty();
+    let is_prose = !comment.contains('{') && !comment.contains(TOKEN);
+    is_prose || is_alone && !comment.trim_start_matches('#').trim_start().starts_with('{')
+}
+
+/// The key of an object in a comment that is almost `$imagepolicy`, as in `# {"$imagePolicy": "a:b"}`.
+pub(crate) fn misspelt(comment: &str) -> Option<&str> {
+    let body = comment.trim_start_matches('#').trim_start().strip_prefix('{')?.trim_start();
+    let quote = body.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let rest = &body[1..];
+    let key = rest.split(quote).next().filter(|key| key.len() <= MAX_KEY && *key != MENTION)?;
+    let letters: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
+    let has_value = rest[key.len()..].trim_start_matches([quote, ' ', '\t']).starts_with(':');
+    (has_value && spelling::nearest(&letters, &[&MENTION[1..]]).is_some()).then_some(key)
 }
 
 fn describe(body: &str, error: &serde_json::Error) -> String {
@@ -142,6 +169,38 @@ mod tests {
         check(r#"# {"\u0024imagepolicy": "ns:p"}"#, "unrelated");
         check(r#"# {"$ImagePolicy": "ns:p"}"#, "unrelated");
         check(r##"# {"$ref": "#/definitions/io.k8s.cli.setters.ns:p"}"##, "unrelated");
+    }
+
+    #[test]
+    fn talk_about_markers() {
+        let check = |line: &str, expect: bool| {
+            let at = line.find('#').unwrap();
+            assert_eq!(is_talk(&line[at..], &line[..at]), expect, "{line}");
+        };
+        check(r#"# image: x:1 # {"$imagepolicy": "a:b"}"#, true);
+        check(r#"  #image: x:1 #{"$imagepolicy": "a:b"}"#, true);
+        check(r#"# the `# {"$imagepolicy": "a:b"}` marker"#, true);
+        check("a: 1 # set by the $imagepolicy above", true);
+        check(r#"# {"$imagepolicy": "a:b"} keep"#, false);
+        check(r#"#{'$imagepolicy': 'a:b'}"#, false);
+        check(r##"a: 1 # # {"$imagepolicy": "a:b"}"##, false);
+        check(r#"a: 1 # keep {"$imagepolicy": "a:b"}"#, false);
+    }
+
+    #[test]
+    fn misspelt_keys() {
+        let check = |comment: &str, expect: Option<&str>| assert_eq!(misspelt(comment), expect, "{comment}");
+        check(r#"# {"$imagePolicy": "a:b"}"#, Some("$imagePolicy"));
+        check(r#"#{ "$image-policy" : "a:b"}"#, Some("$image-policy"));
+        check(r#"# {"imagepolicy": "a:b"}"#, Some("imagepolicy"));
+        check(r#"# {'$imagepolcy': 'a:b'}"#, Some("$imagepolcy"));
+        check(r#"# {"$imagepolicy": "a:b"}"#, None);
+        check(r#"# {"$openapi": "a:b"}"#, None);
+        check(r##"# {"$ref": "#/definitions/x"}"##, None);
+        check(r#"# {"$kpt-set": "image"}"#, None);
+        check(r#"# see {"$imagePolicy": "a:b"}"#, None);
+        check(r#"# {"$imagePolicy"}"#, None);
+        check("# {", None);
     }
 
     #[test]

@@ -53,15 +53,20 @@ impl Reader<'_> {
         let objects = Objects::of(&document, &tree);
         let mut marked = Vec::with_capacity(hits.len());
         let first = self.scan.markers.len();
-        let has_names = hits.iter().any(|hit| hit.setter.field == Field::Name);
+        let is_named = |field: Field| matches!(field, Field::Name | Field::Image);
+        let has_names = hits.iter().any(|hit| is_named(hit.setter.field));
         let registries = has_names.then(|| Registries::of(&tree));
+        let targets: Vec<usize> = hits.iter().map(|hit| hit.target.node).collect();
         for hit in hits {
             let node = hit.target.node;
             let owner = objects.owner(&tree, node);
             if let Some(mut marker) = self.marker(&document.nodes[node], owner, hit) {
                 marker.scalar.mapping = mapping(&tree, node);
-                if let (Field::Name, Some(registries), Some(around)) = (marker.field, &registries, tree.around(node)) {
-                    marker.scalar.registry = registries.beside(&tree, around);
+                if let (true, Some(registries), Some(around)) = (is_named(marker.field), &registries, tree.around(node))
+                {
+                    // A marked one may be another after the edit.
+                    let is_marked = |node| targets.binary_search(&node).is_ok();
+                    marker.scalar.registry = registries.beside(&tree, around, is_marked);
                 }
                 marked.push(marker.scalar.ordinal);
                 self.scan.markers.push(marker);
@@ -86,6 +91,7 @@ impl Reader<'_> {
         for (index, comment) in document.comments.iter().enumerate() {
             match grammar::read(&text[comment.clone()]) {
                 Reading::Unrelated => {}
+                Reading::Malformed(_) if grammar::is_talk(&text[comment.clone()], self.before(comment.start)) => {}
                 Reading::Malformed(reason) => {
                     self.report(comment.start, Code::MalformedMarker, format!("the comment is no marker: {reason}"));
                 }
@@ -113,6 +119,12 @@ impl Reader<'_> {
             same
         });
         hits
+    }
+
+    /// What stands before a place of the document on its line.
+    fn before(&self, offset: usize) -> &str {
+        let at = self.span.start + offset;
+        &self.text[self.lines.start_of(at)..at]
     }
 
     /// The block scalars that mention a marker and have none themselves.

@@ -124,10 +124,16 @@ impl<'d> Registries<'d> {
         self.global[collection]
     }
 
-    /// The one that counts for names in a mapping.
-    pub(crate) fn beside(&self, tree: &Tree<'d>, collection: usize) -> Option<Beside> {
+    /// The one that counts for names in a mapping, unless it is one to be passed over, by its node.
+    pub(crate) fn beside(
+        &self,
+        tree: &Tree<'d>,
+        collection: usize,
+        is_passed_over: impl Fn(usize) -> bool,
+    ) -> Option<Beside> {
         let own = self.own(collection).map(|text| (text, true));
         let found = own.or_else(|| self.around(tree, collection).map(|found| (found.text, false)));
+        let found = found.filter(|(text, _)| !is_passed_over(text.node));
         found.map(|(text, is_own)| Beside { registry: text.value.to_owned(), is_own })
     }
 }
@@ -156,7 +162,7 @@ mod tests {
         let document = document::parse(text).unwrap();
         let tree = Tree::of(&document);
         let at = tree.collections.iter().position(|it| it.key == key).unwrap();
-        let found = Registries::of(&tree).beside(&tree, at);
+        let found = Registries::of(&tree).beside(&tree, at, |_| false);
         assert_eq!(found.as_ref().map(|it| (it.registry.as_str(), it.is_own)), expect, "{text}");
     }
 
