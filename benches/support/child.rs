@@ -63,7 +63,8 @@ pub(crate) fn peak(command: &mut Command) -> u64 {
     }
 }
 
-fn high_water(status: &str) -> u64 {
+/// The most memory that a process had at once so far, in KiB, from its `status` in `/proc`.
+pub(crate) fn high_water(status: &str) -> u64 {
     let text = fs::read_to_string(status).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)

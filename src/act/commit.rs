@@ -172,7 +172,8 @@ impl<'r> Remote<'r> {
         if !draft.guards.fields.is_empty() {
             draft.plan = aside(|| plan::guarded(&draft.files, &job.selections, &draft.guards));
         }
-        let Draft { base, guards, mut plan, .. } = draft;
+        let Draft { base, guards, mut plan, files, .. } = draft;
+        drop(files);
         job.report.diagnostics.append(&mut plan.diagnostics);
         job.report.holds = plan.holds;
         if plan.edits.is_empty() {
@@ -186,10 +187,10 @@ impl<'r> Remote<'r> {
         job.report.edits = plan.edits;
         job.report.message = aside(|| plan::message(job.contribution(), &[])).map_err(Error::Message)?;
         let failed = |source| Error::git("read", &automation.remote.url, source);
-        let edits = job.report.edits.iter().map(|edit| git::Edit { path: edit.path.clone(), bytes: edit.new.clone() });
+        let edits = self.new_files(&mut job.report.edits);
         let details = new_commit(head.tip, automation, job.report.message.clone(), self.context.now);
         let snapshot = mirror.snapshot(head.tip).await.map_err(failed)?;
-        match snapshot.commit_edits(edits.collect(), details).await.map_err(failed)? {
+        match snapshot.commit_edits(edits, details).await.map_err(failed)? {
             Some(commit) => Ok(Written::Commit(commit)),
             None => Ok(Written::Nothing(Outcome::Unchanged)),
         }

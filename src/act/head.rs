@@ -138,11 +138,11 @@ impl<'a> Head<'a> {
                     second::push_all(mirror, advertisement, (context, progress), branch, &commits, pushed).await,
                 )
             }
-            Some(Pushed::Moved { .. }) | None => Attempt { ended: Vec::new(), again: self.into_jobs().collect() },
+            Some(Pushed::Moved { .. }) | None => Attempt { again: self.into_jobs().collect(), ..Attempt::default() },
             // One change may be what the remote does not want, and the others fine: each automation gets its own push.
             Some(Pushed::Declined { .. }) if self.jobs().count() > 1 => {
                 let again = self.into_jobs().map(|job| Job { alone: true, ..job }).collect();
-                Attempt { ended: Vec::new(), again }
+                Attempt { again, ..Attempt::default() }
             }
             Some(Pushed::Declined { reason }) => {
                 let decline = |job: Job<'a>| {

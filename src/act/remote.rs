@@ -7,6 +7,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use git::{Advertisement, Mirror};
 use tagwright_core::automation::{Author, Automation, Batch, ObjectName};
+use tagwright_core::plan::FileEdit;
 
 use super::commit::{Draft, Written, held};
 use super::head::Head;
@@ -63,6 +64,7 @@ pub(super) async fn run<'a>(
                 facts: None,
                 learnt: Vec::new(),
                 progress,
+                reported: 0,
             };
             ended.extend(remote.run(jobs).await);
             failures.extend(remote.digests.into_failures());
@@ -90,7 +92,16 @@ pub(super) struct Remote<'r> {
     /// Those that are to be added.
     pub(super) learnt: Vec<Basis>,
     pub(super) progress: &'r Progress,
+    /// How much text the reports have so far.
+    reported: usize,
 }
+
+/// How much text the plans of one attempt hold before those that are left wait for the next: 48 MiB of files as they were and as they
+/// will be. What one automation holds is bounded by what is read of files.
+const MAX_PLANNED: usize = 48 << 20;
+
+/// How much text the reports of a wave keep, for whoever shows differences: 16 MiB.
+const MAX_REPORTED: usize = 16 << 20;
 
 /// What one attempt to push came to.
 #[derive(Default)]
@@ -98,11 +109,13 @@ pub(super) struct Attempt<'a> {
     pub(super) ended: Vec<Ended<'a>>,
     /// Those that have to be planned again.
     pub(super) again: Vec<Job<'a>>,
+    /// Those that were not planned yet, since the others change enough.
+    pub(super) later: Vec<Job<'a>>,
 }
 
 impl<'r> Attempt<'r> {
     pub(super) fn ended(ended: Vec<Ended<'r>>) -> Self {
-        Self { ended, again: Vec::new() }
+        Self { ended, ..Self::default() }
     }
 }
 
@@ -133,7 +146,7 @@ impl<'r> Remote<'r> {
             .with_max_times(PUSH_ATTEMPTS - 1)
             .with_jitter()
             .build();
-        let mut ended = Vec::new();
+        let (mut ended, mut lost) = (Vec::new(), Vec::new());
         loop {
             let (alone, together): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.alone);
             let mut attempt = self.attempt(&mirror, together).await;
@@ -144,6 +157,13 @@ impl<'r> Remote<'r> {
             }
             ended.extend(attempt.ended);
             jobs = attempt.again;
+            if !attempt.later.is_empty() {
+                // Each attempt ends, or loses a race for, those that it has planned.
+                lost.append(&mut jobs);
+                jobs = attempt.later;
+                continue;
+            }
+            jobs.append(&mut lost);
             match waits.next() {
                 _ if jobs.is_empty() => return ended,
                 Some(wait) => tokio::time::sleep(wait).await,
@@ -155,6 +175,21 @@ impl<'r> Remote<'r> {
             job.fail(Error::RaceLost { url, reference, attempts: PUSH_ATTEMPTS })
         }));
         ended
+    }
+
+    /// The new files of what an automation commits. Where the reports of the wave have enough text, it goes with them.
+    pub(super) fn new_files(&mut self, edits: &mut [FileEdit]) -> Vec<git::Edit> {
+        self.reported += text(edits);
+        let is_kept = self.context.mode == Mode::DryRun || self.reported <= MAX_REPORTED;
+        let new = |edit: &mut FileEdit| {
+            let path = edit.path.clone();
+            if is_kept {
+                return git::Edit { path, bytes: edit.new.clone() };
+            }
+            edit.old = Vec::new();
+            git::Edit { path, bytes: std::mem::take(&mut edit.new) }
+        };
+        edits.iter_mut().map(new).collect()
     }
 
     /// Fetches, plans and pushes once.
@@ -170,11 +205,19 @@ impl<'r> Remote<'r> {
         // Those that share commits come together, whatever stands between them.
         jobs.sort_by(|a, b| shared(a.automation).cmp(&shared(b.automation)));
         let mut drafts = Vec::new();
+        let mut planned = 0;
         for mut job in jobs {
+            if planned > MAX_PLANNED {
+                attempt.later.push(job);
+                continue;
+            }
             match self.plan(mirror, &advertisement, &mut job, &mut heads).await {
                 Err(error) => attempt.ended.push(job.fail(error)),
                 Ok(Planned::Settled(outcome)) => attempt.ended.push(job.rest(outcome)),
-                Ok(Planned::Draft(draft)) => drafts.push((job, *draft)),
+                Ok(Planned::Draft(draft)) => {
+                    planned += text(&draft.plan.edits);
+                    drafts.push((job, *draft));
+                }
             }
         }
         let (drafts, lost) = self.look_back(mirror, &advertisement, &heads, drafts).await;
@@ -236,6 +279,11 @@ impl<'r> Remote<'r> {
         let draft = self.draft(mirror, job, (at, heads[at].tip)).await?;
         Ok(Planned::Draft(Box::new(draft)))
     }
+}
+
+/// How many bytes the files of edits have, before and after.
+pub(super) fn text(edits: &[FileEdit]) -> usize {
+    edits.iter().map(|edit| edit.old.len() + edit.new.len()).sum()
 }
 
 /// How an automation commits, if it shares its commits with others.

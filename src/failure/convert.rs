@@ -47,6 +47,9 @@ impl From<&git::Error> for Failure {
                 Some("put the host's key into `known_hosts` of the secret, or into ~/.ssh/known_hosts")
             }
             git::Error::EmptyRemote { .. } => Some("push a first commit"),
+            git::Error::Costly { .. } => Some(
+                "if the remote is to be trusted, set TAGWRIGHT_GIT_MEMORY to more MiB, and give the process that much more",
+            ),
             git::Error::File { source, .. } | git::Error::Program { source, .. } => of_io(source),
             _ => None,
         };

@@ -5,7 +5,10 @@
 mod disk;
 mod growth;
 mod history;
+mod hostile;
 mod odd;
+#[path = "../support/hostile.rs"]
+mod packs;
 mod reconnect;
 #[path = "../support/git.rs"]
 mod support;

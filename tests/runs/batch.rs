@@ -154,3 +154,26 @@ async fn one_push_to_the_second_destination() {
     let pushes = bot.server.seen().into_iter().filter(|seen| seen.line.contains("service=git-receive-pack"));
     assert_eq!(pushes.count(), 2, "one to each");
 }
+
+/// Their plans together would take several times what the files have, so that one automation waits for the next push.
+#[tokio::test]
+async fn large_files_are_planned_in_turn_and_are_in_no_report() {
+    let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
+    let padding = format!("# {}\n", "x".repeat(998)).repeat(13_000);
+    let file = |name: &str, tag: &str| {
+        format!("image: {}:{tag} # {{\"$imagepolicy\": \"default:{name}\"}}\n{padding}", bot.image())
+    };
+    for name in ["cart", "desk", "till"] {
+        bot.remote.commit(&[(&format!("{name}.yaml"), &file(name, "1.0.0"))], "a file");
+    }
+    let (report, requests) = bot.run(&automations(&bot, "perAutomation")).await;
+    assert!(report.automations.iter().all(|it| it.outcome.as_str() == "pushed"), "{requests}");
+    // Each push is one request for references and one for the pack.
+    assert!(requests > 5, "{requests}");
+    for name in ["cart", "desk", "till"] {
+        assert!(bot.remote.show(&format!("main:{name}.yaml")) == file(name, "1.1.0"), "{name}");
+    }
+    for edit in report.automations.iter().flat_map(|it| &it.edits) {
+        assert_eq!((edit.old.len(), edit.new.len(), edit.changes.len()), (0, 0, 1));
+    }
+}

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::pack::Excess;
 use super::problem::{ObjectProblem, Problem, RedirectProblem, UrlProblem};
 
 /// A failure of a Git operation. Nothing in it is secret, and what the other side said is bounded and escaped.
@@ -229,6 +230,16 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
     },
+    /// What came takes more memory than one remote may.
+    #[error("{remote} sent {excess}, for which {} MiB of memory are not enough", memory >> 20)]
+    Costly {
+        /// The remote.
+        remote: String,
+        /// What it is.
+        excess: Excess,
+        /// What its packs may take, in bytes.
+        memory: usize,
+    },
     /// The remote has no reference at all.
     #[error("{remote} is empty: it has no branch yet")]
     EmptyRemote {
@@ -355,6 +366,7 @@ impl Error {
             | Self::CommitMissing { .. }
             | Self::NotACommit { .. }
             | Self::AnswerTooLarge { .. }
+            | Self::Costly { .. }
             | Self::TooMany { .. }
             | Self::Object { .. }
             | Self::Incomplete { .. }

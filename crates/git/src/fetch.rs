@@ -98,6 +98,8 @@ struct Step {
     targets: Vec<Target>,
     deepen: Deepen,
     purpose: Purpose,
+    /// Whether objects may come as differences from those that the mirror has.
+    thin: bool,
 }
 
 /// What a request is for.
@@ -186,7 +188,8 @@ pub(super) async fn deepen(
         advertisement = Cow::Owned(fresh);
         targets = resolve(inner, &advertisement, wants)?;
     }
-    let step = Step { targets: targets.clone(), deepen: Deepen::Generations(generations), purpose: Purpose::Need };
+    let step =
+        Step { targets: targets.clone(), deepen: Deepen::Generations(generations), purpose: Purpose::Need, thin: true };
     transfer::transfer(inner, connection, &advertisement, &step, &BTreeSet::new()).await?;
     finish(inner, &advertisement, targets).await?;
     let measure = |store: &mut Store| {

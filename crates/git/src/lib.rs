@@ -74,12 +74,23 @@ pub use error::{Error, Kind};
 pub use fetch::{Fetched, MAX_GENERATIONS, Want};
 pub use history::{End, Interest, MAX_TOUCH_BYTES, Moved, Origin, Touch, Visit, Walked};
 pub use id::{CommitId, ObjectId};
+pub use pack::Excess;
 pub use problem::{ObjectProblem, Problem, RedirectProblem, UrlProblem};
 pub use push::{Expected, Outcome, Pushed, RefUpdate, UpdateResult};
 pub use search::{Criteria, Found, FoundFile, SkipReason, Skipped};
 pub use settings::{MAX_PACK_BYTES, Settings};
 pub use snapshot::Snapshot;
 pub use url::Url;
+
+/// What the packs of one remote may take in memory unless [`MEMORY`] says otherwise: 96 MiB, which leave the rest of what a bot
+/// needs in a container of 256 MiB.
+const PACK_MEMORY: usize = 96 << 20;
+
+/// The variable that says how many MiB the packs of one remote may take.
+const MEMORY: &str = "TAGWRIGHT_GIT_MEMORY";
+
+/// The most that it may say: 16 GiB.
+const MAX_MEMORY: usize = 16 << 10;
 
 /// How long a connection to a child process is kept between the references and the fetch.
 const CONNECTION_LIFE: Duration = Duration::from_secs(30);
@@ -97,6 +108,9 @@ struct Shared {
     logins: Logins,
     token_hosts: token::Hosts,
     clean: Arc<clean::Kept>,
+    bounds: pack::Bounds,
+    /// Held while a large pack is indexed.
+    large: Arc<Mutex<()>>,
 }
 
 impl Git {
@@ -109,6 +123,9 @@ impl Git {
         // Packs are verified when they arrive, and damage on the disk shows when objects are inflated. Hashing every object
         // again at every reading would be most of the work of a search. The switch is libgit2's and process-wide.
         git2::opts::strict_hash_verification(false);
+        // Trees are read once, or kept here; libgit2 would keep up to 256 MiB of them, and whoever has many may fill that.
+        git2::opts::enable_caching(false);
+        let bounds = pack::Bounds { memory: memory(&settings)? };
         let rules = rules::Rules::read(&settings)?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -118,6 +135,8 @@ impl Git {
                 logins: Logins::default(),
                 token_hosts: token::Hosts::default(),
                 clean: Arc::default(),
+                bounds,
+                large: Arc::default(),
             }),
         })
     }
@@ -324,6 +343,11 @@ impl Inner {
         self.fetch.to_string()
     }
 
+    fn indexing(&self) -> pack::Indexing {
+        let (bounds, large) = (self.git.bounds, Arc::clone(&self.git.large));
+        pack::Indexing { bounds, given_up: Arc::default(), large }
+    }
+
     fn facts(&self) -> PathBuf {
         self.folder.join("tagwright-facts")
     }
@@ -379,6 +403,14 @@ impl Inner {
         });
         task.await.map_err(|_| Error::Task)?
     }
+}
+
+/// What the packs of one remote may take, in bytes.
+fn memory(settings: &Settings) -> Result<usize, Error> {
+    let Some(text) = settings.variable(MEMORY) else { return Ok(PACK_MEMORY) };
+    let mib = text.to_str().and_then(|text| text.parse().ok()).filter(|mib| (1..=MAX_MEMORY).contains(mib));
+    let value = || web::words::one_line(&text.to_string_lossy(), 100);
+    mib.map(|mib| mib << 20).ok_or_else(|| Error::Argument { what: MEMORY, value: value() })
 }
 
 /// The first half of the hash of the URL without login.

@@ -1,23 +1,105 @@
-//! Packs in and out of a mirror, through libgit2's indexer and pack builder.
+//! Packs in and out of a mirror.
+//!
+//! What arrives is indexed here and not by libgit2, which reads a whole object for each difference, however large it says it
+//! becomes, keeps what two of them have in common, looks at all of them again for each base that a pack leaves out, and cannot be
+//! stopped. Here an object is in memory when others are made out from it, those that may be are bounded ([`Bounds`]), and whoever
+//! waits may give up. Packs to send are libgit2's work.
+
+mod delta;
+mod index;
+mod intake;
+mod resolve;
 
 use std::collections::HashSet;
-use std::io::Write;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use git2::{Buf, ObjectType, Oid};
+use git2::{Buf, ObjectType, Odb, Oid};
 use tokio::sync::mpsc::Receiver;
 
+use self::intake::{Arrived, Intake};
 use super::commit;
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
+use super::object;
 use super::problem::Problem;
 use super::store::Store;
 use super::tree;
 
-/// `PACK`, the version, and the number of objects.
-const HEADER: usize = 12;
-
 /// The most objects of one push.
 const MAX_OBJECTS: usize = 2_000_000;
+
+/// What an object of a pack takes in memory while it is indexed, generously.
+const PER_OBJECT: usize = 256;
+
+/// From how many objects on a pack is indexed while no other one of that size is: so many take 8 MiB.
+const MANY: usize = (8 << 20) / PER_OBJECT;
+
+/// The length of a checksum, and of an id.
+const HASH: usize = 20;
+
+type Hash = [u8; HASH];
+
+/// What the packs of one remote may cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// In bytes of memory.
+    pub(super) memory: usize,
+}
+
+impl Bounds {
+    /// The most objects of one pack.
+    const fn objects(self) -> usize {
+        self.memory / PER_OBJECT
+    }
+
+    /// Whether an object may be in memory. Three are at once: what a difference is from, the difference, and what it makes.
+    const fn object(self, bytes: u64) -> Result<(), Failure> {
+        match bytes > (self.memory / 3) as u64 {
+            true => Err(Failure::Costly(Excess::Difference { bytes })),
+            false => Ok(()),
+        }
+    }
+}
+
+/// What of a pack takes more memory than it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Excess {
+    /// It has too many objects.
+    Objects {
+        /// How many.
+        count: u32,
+    },
+    /// An object comes as a difference from another, and one of the two, or the difference, is too large.
+    Difference {
+        /// How large it says it is.
+        bytes: u64,
+    },
+}
+
+impl fmt::Display for Excess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Objects { count } => write!(f, "a pack of {count} objects"),
+            Self::Difference { bytes } => write!(f, "a difference between objects, one of {bytes} bytes"),
+        }
+    }
+}
+
+/// Why a pack cannot be stored.
+#[derive(Debug)]
+enum Failure {
+    Broken,
+    Costly(Excess),
+    GivenUp,
+    Disk(io::Error),
+    /// Of the mirror that it leans on.
+    Mirror(Error),
+}
 
 /// A part of a pack that arrives.
 pub(super) enum Piece {
@@ -32,49 +114,118 @@ pub(super) enum Piece {
 pub(super) enum Stored {
     /// It is in the mirror.
     Yes,
-    /// It was not complete; nothing remains of it.
+    /// It was not complete, or nobody waits for it any more; nothing remains of it.
     GivenUp,
-    /// libgit2 refuses it: it is broken, or leans on an object that the mirror should have and has not.
+    /// It is broken, or leans on an object that the mirror should have and has not.
     Refused,
+    /// It takes more memory than it may.
+    Costly(Excess),
+}
+
+/// What is shared with whoever waits for a pack to be stored.
+#[derive(Clone)]
+pub(super) struct Indexing {
+    pub(super) bounds: Bounds,
+    /// Nobody waits any more.
+    pub(super) given_up: Arc<AtomicBool>,
+    /// Held while a large pack is indexed, so that one at a time is.
+    pub(super) large: Arc<Mutex<()>>,
+}
+
+/// Tells that nobody waits any more when it is dropped.
+pub(super) struct Waiting(pub(super) Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Stores a pack as it arrives. Blocks until the channel closes.
-pub(super) fn store(store: &Store, mut pieces: Receiver<Piece>) -> Result<Stored, Error> {
-    let odb = store.odb()?;
-    let mut writer = odb.packwriter().map_err(|source| store.damaged(source))?;
-    let mut start = Vec::new();
+pub(super) fn store(store: &Store, mut pieces: Receiver<Piece>, indexing: &Indexing) -> Result<Stored, Error> {
+    let mut intake = Intake::new(&store.packs(), indexing.bounds).map_err(|source| disk(store, source))?;
     while let Some(piece) = pieces.blocking_recv() {
-        let Piece::Data(data) = piece else {
-            // libgit2 does not take a pack without objects, which is what a remote sends that has nothing new.
-            if objects(&start) == Some(0) {
-                return Ok(Stored::Yes);
-            }
-            return Ok(if writer.commit().is_ok() { Stored::Yes } else { Stored::Refused });
-        };
-        if start.len() < HEADER {
-            start.extend_from_slice(&data[..data.len().min(HEADER - start.len())]);
+        // What waits may be large once it is inflated.
+        if indexing.given_up.load(Ordering::Relaxed) {
+            break;
         }
-        if writer.write_all(&data).is_err() {
-            return Ok(Stored::Refused);
+        let taken = match piece {
+            Piece::Data(data) => intake.take(&data),
+            Piece::Done => return verdict(store, intake.finish().and_then(|pack| keep(store, pack, indexing))),
+        };
+        if taken.is_err() {
+            return verdict(store, taken);
         }
     }
     Ok(Stored::GivenUp)
 }
 
 /// Stores a pack that is there as a whole.
-pub(super) fn store_whole(store: &Store, pack: &[u8]) -> Result<(), git2::Error> {
-    if objects(pack) == Some(0) {
-        return Ok(());
-    }
-    let odb = store.repository.odb()?;
-    let mut writer = odb.packwriter()?;
-    writer.write_all(pack).map_err(|error| git2::Error::from_str(&error.to_string()))?;
-    writer.commit().map(drop)
+pub(super) fn store_whole(store: &Store, pack: &[u8], indexing: &Indexing) -> Result<Stored, Error> {
+    let mut intake = Intake::new(&store.packs(), indexing.bounds).map_err(|source| disk(store, source))?;
+    let kept = intake.take(pack).and_then(|()| intake.finish()).and_then(|pack| keep(store, pack, indexing));
+    verdict(store, kept)
 }
 
-fn objects(pack: &[u8]) -> Option<u32> {
-    let count = pack.strip_prefix(b"PACK")?.get(4..8)?;
-    Some(u32::from_be_bytes(count.try_into().ok()?))
+fn verdict(store: &Store, kept: Result<(), Failure>) -> Result<Stored, Error> {
+    match kept {
+        Ok(()) => Ok(Stored::Yes),
+        Err(Failure::Broken) => Ok(Stored::Refused),
+        Err(Failure::Costly(excess)) => Ok(Stored::Costly(excess)),
+        Err(Failure::GivenUp) => Ok(Stored::GivenUp),
+        Err(Failure::Disk(source)) => Err(disk(store, source)),
+        Err(Failure::Mirror(error)) => Err(error),
+    }
+}
+
+fn disk(store: &Store, source: io::Error) -> Error {
+    Error::File { what: "write a pack into", path: store.packs(), source }
+}
+
+/// Finds out what is in a pack, and puts it beside the others with its index.
+fn keep(store: &Store, pack: Option<Arrived>, indexing: &Indexing) -> Result<(), Failure> {
+    let Some(mut pack) = pack else { return Ok(()) };
+    let is_large = pack.objects.len() > MANY || !pack.deltas.is_empty();
+    let _alone = is_large.then(|| indexing.large.lock().unwrap_or_else(PoisonError::into_inner));
+    let odb = store.odb().map_err(Failure::Mirror)?;
+    let outside = |id: &Hash| outside(store, &odb, ObjectId(*id), indexing.bounds);
+    resolve::resolve(&mut pack, indexing.bounds, &indexing.given_up, outside)?;
+    let Arrived { file, mut objects, checksum, .. } = pack;
+    let folder = store.packs();
+    let name: String = checksum.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut written = tempfile::Builder::new().prefix("tmp_idx_").tempfile_in(&folder).map_err(Failure::Disk)?;
+    index::write(io::BufWriter::new(&mut written), &mut objects, &checksum).map_err(Failure::Disk)?;
+    // The index comes last: a pack without one is swept away, an index without its pack would be looked into.
+    place(file, &folder.join(format!("pack-{name}.pack"))).map_err(Failure::Disk)?;
+    place(written, &folder.join(format!("pack-{name}.idx"))).map_err(Failure::Disk)?;
+    odb.refresh().map_err(|source| Failure::Mirror(store.damaged(source)))
+}
+
+/// Gives a file its name. The same pack may be there already.
+fn place(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
+    match fs::exists(path)? {
+        true => Ok(()),
+        false => file.persist(path).map(drop).map_err(|error| error.error),
+    }
+}
+
+/// Reads an object that a pack leans on; none where the mirror does not have it.
+fn outside(store: &Store, odb: &Odb<'_>, id: ObjectId, bounds: Bounds) -> Result<Option<(u8, Vec<u8>)>, Failure> {
+    let damaged = |source| Failure::Mirror(store.damaged(source));
+    if store.built.contains(&id.oid()) || !object::exists(odb, id) {
+        return Ok(None);
+    }
+    let (bytes, _) = odb.read_header(id.oid()).map_err(damaged)?;
+    bounds.object(bytes as u64)?;
+    let object = odb.read(id.oid()).map_err(damaged)?;
+    let kind = match object.kind() {
+        ObjectType::Commit => 1,
+        ObjectType::Tree => 2,
+        ObjectType::Blob => 3,
+        ObjectType::Tag => 4,
+        ObjectType::Any => return Ok(None),
+    };
+    Ok(Some((kind, object.data().to_vec())))
 }
 
 /// A pack to send.

@@ -269,8 +269,9 @@ fn request(capabilities: &Capabilities, commands: &[Command<'_>], options: &[Str
 /// Puts what was pushed into the mirror, so that the next fetch has nothing to bring. The push has happened, so that a
 /// failure here only costs that fetch.
 async fn keep(inner: &Inner, tips: Vec<(String, CommitId)>, pack: Outgoing) {
+    let indexing = inner.indexing();
     let kept = inner.with_store(move |store: &mut Store| {
-        pack::store_whole(store, &pack.bytes).map_err(|source| store.damaged(source))?;
+        pack::store_whole(store, &pack.bytes, &indexing)?;
         store.built.retain(|oid| !pack.objects.contains(oid));
         tips.iter().try_for_each(|(name, commit)| store.set_tip(name, commit.object()))
     });

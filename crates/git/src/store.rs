@@ -127,6 +127,11 @@ impl Store {
         }
     }
 
+    /// The folder of the packs.
+    pub(super) fn packs(&self) -> PathBuf {
+        self.folder.join("objects/pack")
+    }
+
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }

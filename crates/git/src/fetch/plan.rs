@@ -8,6 +8,7 @@ use crate::advertisement::Advertisement;
 use crate::error::Error;
 use crate::id::{CommitId, ObjectId};
 use crate::object;
+use crate::pack::Excess;
 use crate::problem::Problem;
 use crate::store::Store;
 
@@ -35,6 +36,8 @@ pub(super) struct State {
     refused: BTreeSet<String>,
     /// What came with everything since an old tip, and that tip.
     grown: Vec<(Target, ObjectId)>,
+    /// A difference from what the mirror has was too large, so that objects have to come whole.
+    whole_objects: bool,
 }
 
 impl State {
@@ -61,6 +64,7 @@ impl State {
 
     fn plan(&self, store: &Store, targets: &[Target], notion: Notion) -> Result<Option<Step>, Error> {
         let tips = store.tips()?;
+        let thin = !self.whole_objects;
         let mut first = Vec::new();
         let mut whole = Vec::new();
         let mut known = None;
@@ -76,20 +80,20 @@ impl State {
             }
         }
         if !first.is_empty() {
-            return Ok(Some(Step { targets: first, deepen: Deepen::Generations(1), purpose: Purpose::Need }));
+            return Ok(Some(Step { targets: first, deepen: Deepen::Generations(1), purpose: Purpose::Need, thin }));
         }
         // One by one: the time of one would be wrong for another, and a remote that finds nothing younger refuses all.
         if let Some((target, (old, seconds))) = known {
             let deepen = Deepen::Since(seconds.saturating_sub(CLOCK_SLACK).max(1));
-            return Ok(Some(Step { targets: vec![target], deepen, purpose: Purpose::Growth(old) }));
+            return Ok(Some(Step { targets: vec![target], deepen, purpose: Purpose::Growth(old), thin }));
         }
         if !whole.is_empty() {
-            return Ok(Some(Step { targets: whole, deepen: Deepen::All, purpose: Purpose::Need }));
+            return Ok(Some(Step { targets: whole, deepen: Deepen::All, purpose: Purpose::Need, thin }));
         }
         for (target, old) in &self.grown {
             if !boundary::continues(store, target.object, *old)? {
                 let deepen = Deepen::Generations(CLOSING_GENERATIONS);
-                return Ok(Some(Step { targets: vec![target.clone()], deepen, purpose: Purpose::Closing }));
+                return Ok(Some(Step { targets: vec![target.clone()], deepen, purpose: Purpose::Closing, thin }));
             }
         }
         Ok(None)
@@ -119,6 +123,8 @@ impl State {
                 self.grown.extend(step.targets.into_iter().map(|target| (target, old)));
             }
             (Ok(()), Purpose::Closing) => self.closed(&step),
+            // Once more, with objects that come whole: those are not in memory.
+            (Err(Error::Costly { excess: Excess::Difference { .. }, .. }), _) if step.thin => self.whole_objects = true,
             (Err(error), Purpose::Need) => return Err(error),
             (Err(error), _) if !is_refusal(&error) => return Err(error),
             (Err(_), Purpose::Growth(_)) => self.refused.extend(step.targets.into_iter().map(|target| target.tip)),
@@ -149,7 +155,8 @@ const fn is_refusal(error: &Error) -> bool {
         | Error::Broken { .. }
         | Error::Http { .. }
         | Error::Network { .. }
-        | Error::AnswerTooLarge { .. } => true,
+        | Error::AnswerTooLarge { .. }
+        | Error::Costly { .. } => true,
         _ => false,
     }
 }

@@ -1,6 +1,7 @@
 //! One request and its answer: a pack that goes into the mirror as it arrives.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use web::words;
@@ -12,7 +13,7 @@ use crate::advertisement::{Advertisement, Capabilities};
 use crate::command::Service;
 use crate::error::Error;
 use crate::id::ObjectId;
-use crate::pack::{self, Piece, Stored};
+use crate::pack::{self, Piece, Stored, Waiting};
 use crate::packet::{self, Packet, Reader};
 use crate::problem::Problem;
 use crate::transport::{Connection, MAX_ANSWER};
@@ -43,7 +44,7 @@ pub(super) async fn transfer(
     haves.extend(known);
     let deepen = deepen_line(capabilities, step.deepen, &shallow);
     let objects = step.targets.iter().map(|target| target.object).collect();
-    let request = request(capabilities, &objects, &haves, &shallow, deepen.as_deref());
+    let request = request(capabilities, &objects, &haves, &shallow, deepen.as_deref(), step.thin);
     inner.keep_connection(connection.again()).await;
     let source = connection.exchange(Service::Upload, request).await?;
     let mut reader = Reader::new(source, MAX_ANSWER);
@@ -56,7 +57,10 @@ pub(super) async fn transfer(
         inner.with_store(move |store| store.set_shallow(&extended)).await?;
     }
     let (sender, receiver) = mpsc::channel(PIECES);
-    let stored = inner.with_store(move |store| pack::store(store, receiver));
+    let indexing = inner.indexing();
+    let _waiting = Waiting(Arc::clone(&indexing.given_up));
+    let bounds = indexing.bounds;
+    let stored = inner.with_store(move |store| pack::store(store, receiver, &indexing));
     let limit = inner.git.settings.max_pack_bytes;
     reader.set_limit(if let Deepen::Since(_) = step.deepen { limit.min(MAX_SINCE_BYTES) } else { limit });
     let (stored, received) = tokio::join!(stored, read_pack(&mut reader, sender));
@@ -64,6 +68,7 @@ pub(super) async fn transfer(
         (Stored::Yes, Ok(())) => {}
         // The reader stops once nobody listens, so that its own failure is the lesser news.
         (Stored::Refused, _) => return Err(pack::refused(&remote)),
+        (Stored::Costly(excess), _) => return Err(Error::Costly { remote, excess, memory: bounds.memory }),
         (_, Err(error)) => return Err(error),
         (Stored::GivenUp, Ok(())) => return Err(Error::Task),
     }
@@ -89,6 +94,7 @@ fn request(
     haves: &[ObjectId],
     shallow: &BTreeSet<ObjectId>,
     deepen: Option<&str>,
+    is_thin: bool,
 ) -> Vec<u8> {
     let mut capabilities = String::new();
     for wanted in [
@@ -100,7 +106,7 @@ fn request(
         "deepen-since",
         "object-format=sha1",
     ] {
-        if offered.has(wanted) {
+        if offered.has(wanted) && (is_thin || wanted != "thin-pack") {
             capabilities.push(' ');
             capabilities.push_str(wanted);
         }
