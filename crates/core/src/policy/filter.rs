@@ -45,6 +45,12 @@ impl Filter {
         }
     }
 
+    /// Whether every tag has the same value, because the template names no group.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        !self.extract.is_empty() && self.pattern.replacement(&self.extract).is_constant()
+    }
+
     /// The tag that ranks first among those the filter keeps.
     pub(super) fn best<'t>(&self, rank: &impl Rank, tags: &[&'t str]) -> Option<&'t str> {
         let mut locations = self.pattern.regex().capture_locations();
