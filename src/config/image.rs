@@ -178,7 +178,16 @@ fn filter(mut fields: Fields<'_>) -> Option<Filter> {
 fn filtered(report: &Report, pattern: Pattern, extract: &Text) -> Option<Filter> {
     let wrong = |what: &dyn Display| Finding::at(extract.place, format!("`{}`: {what}", extract.path));
     report.add(match Filter::new(pattern, &extract.value) {
-        Ok(filter) => return Some(filter),
+        Ok(filter) => {
+            if filter.is_constant() {
+                let message = format!(
+                    "`{}` names no group of the pattern, such as `$1` or `${{name}}`, so that all tags rank equal",
+                    extract.path
+                );
+                report.idle(extract.place, message);
+            }
+            return Some(filter);
+        }
         Err(policy::Error::UnknownGroup(unknown)) => wrong(&unknown).hint(unknown.hint()),
         Err(error) => wrong(&error),
     });

@@ -161,24 +161,31 @@ impl Policy {
     /// The tags of a list that rank equal to one of them, without that, the byte-greatest first; of very many the first.
     #[must_use]
     pub fn as_good_as<'t>(&self, selected: &str, tags: &[&'t str]) -> Vec<&'t str> {
-        let mut equal = match &self.order {
+        match &self.order {
             Order::Semver(range) => self.equal(&ByVersion { range }, selected, tags),
             Order::Numerical(direction) => self.equal(&self.by_number(*direction), selected, tags),
             Order::Alphabetical(direction) => self.equal(&ByText { direction: *direction }, selected, tags),
-        };
-        equal.retain(|tag| *tag != selected && !image::is_referrers_tag(tag));
-        equal.sort_unstable_by(|left, right| right.cmp(left));
-        equal.dedup();
-        equal.truncate(MAX_AS_GOOD);
-        equal
+        }
     }
 
     fn equal<'t>(&self, rank: &impl Rank, selected: &str, tags: &[&'t str]) -> Vec<&'t str> {
-        let is_equal = |tag: &&str| rank::compare(rank, tag, selected) == Some(Ordering::Equal);
+        let mut equal = Vec::new();
+        // Lists may be long, and all their tags equal: no more are kept than are told.
+        let take = |tag: &'t str| {
+            if let Err(at) = equal.binary_search_by(|known: &&str| tag.cmp(known)) {
+                equal.insert(at, tag);
+                equal.truncate(MAX_AS_GOOD);
+            }
+        };
+        let others = images(tags).filter(|tag| *tag != selected);
         match &self.filter {
-            None => tags.iter().copied().filter(is_equal).collect(),
-            Some(filter) => filter.equal(rank, selected, tags),
+            None => {
+                let is_equal = |tag: &&str| rank::compare(rank, tag, selected) == Some(Ordering::Equal);
+                others.filter(is_equal).for_each(take);
+            }
+            Some(filter) => filter.equal(rank, selected, others, take),
         }
+        equal
     }
 
     fn two(&self, rank: &impl Rank, first: &str, second: &str) -> Option<Ordering> {
@@ -197,18 +204,9 @@ impl Policy {
     }
 
     fn best<'t>(&self, rank: &impl Rank, tags: &[&'t str]) -> Option<&'t str> {
-        let images: Vec<&str>;
-        // Lists without such tags, and most are, are not copied.
-        let tags = match tags.iter().any(|tag| image::is_referrers_tag(tag)) {
-            true => {
-                images = tags.iter().copied().filter(|tag| !image::is_referrers_tag(tag)).collect();
-                &images
-            }
-            false => tags,
-        };
         match &self.filter {
-            None => rank::best(rank, tags.iter().map(|tag| (*tag, *tag))),
-            Some(filter) => filter.best(rank, tags),
+            None => rank::best(rank, images(tags).map(|tag| (tag, tag))),
+            Some(filter) => filter.best(rank, images(tags)),
         }
     }
 
@@ -230,6 +228,11 @@ impl Policy {
         rejected.sort_by(|left, right| right.tag.cmp(left.tag));
         Evaluation { selected: candidates.first().map(|candidate| candidate.tag), candidates, rejected }
     }
+}
+
+/// The tags that are images of their own.
+fn images<'t>(tags: &[&'t str]) -> impl Iterator<Item = &'t str> {
+    tags.iter().copied().filter(|tag| !image::is_referrers_tag(tag))
 }
 
 /// Every tag of a list as a policy sees it.

@@ -45,32 +45,42 @@ impl Filter {
         }
     }
 
+    /// Whether every tag has the same value, because the template names no group.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        !self.extract.is_empty() && self.pattern.replacement(&self.extract).is_constant()
+    }
+
     /// The tag that ranks first among those the filter keeps.
-    pub(super) fn best<'t>(&self, rank: &impl Rank, tags: &[&'t str]) -> Option<&'t str> {
+    pub(super) fn best<'t>(&self, rank: &impl Rank, tags: impl Iterator<Item = &'t str>) -> Option<&'t str> {
         let mut locations = self.pattern.regex().capture_locations();
         match self.extract() {
             Extract::Template(replacement) => {
                 rank::best_made(rank, tags, |tag, value| self.expand(&replacement, tag, &mut locations, value))
             }
             Extract::Group(group) => {
-                rank::best(rank, tags.iter().filter_map(|tag| Some((*tag, self.group(group, tag, &mut locations)?))))
+                rank::best(rank, tags.filter_map(|tag| Some((tag, self.group(group, tag, &mut locations)?))))
             }
-            Extract::Tag => {
-                rank::best(rank, tags.iter().filter(|tag| self.pattern.is_match(tag)).map(|tag| (*tag, *tag)))
-            }
+            Extract::Tag => rank::best(rank, tags.filter(|tag| self.pattern.is_match(tag)).map(|tag| (tag, tag))),
         }
     }
 
-    /// The tags whose values rank equal to that of one of them.
-    pub(super) fn equal<'t>(&self, rank: &impl Rank, selected: &str, tags: &[&'t str]) -> Vec<&'t str> {
+    /// Hands out the tags whose values rank equal to that of one of them.
+    pub(super) fn equal<'t>(
+        &self,
+        rank: &impl Rank,
+        selected: &str,
+        tags: impl Iterator<Item = &'t str>,
+        take: impl FnMut(&'t str),
+    ) {
         let mut locations = self.pattern.regex().capture_locations();
         let extract = self.extract();
-        let Some(wanted) = self.value(&extract, selected, &mut locations) else { return Vec::new() };
-        let mut is_equal = |tag: &&str| {
+        let Some(wanted) = self.value(&extract, selected, &mut locations) else { return };
+        let is_equal = |tag: &&str| {
             let value = self.value(&extract, tag, &mut locations);
             value.is_some_and(|value| rank::compare(rank, &value, &wanted) == Some(Ordering::Equal))
         };
-        tags.iter().copied().filter(|tag| is_equal(tag)).collect()
+        tags.filter(is_equal).for_each(take);
     }
 
     /// The tags that the filter keeps, each with its value; the others are added to `rejected`.

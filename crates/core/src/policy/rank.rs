@@ -177,7 +177,7 @@ pub(super) fn best<'t, 'v, R: Rank>(rank: &R, tags: impl Iterator<Item = (&'t st
 /// the best value is kept, and read again for each comparison, which is cheaper than keeping all of them.
 pub(super) fn best_made<'t, R: Rank>(
     rank: &R,
-    tags: &[&'t str],
+    tags: impl Iterator<Item = &'t str>,
     mut expand: impl FnMut(&str, &mut String) -> Option<()>,
 ) -> Option<&'t str> {
     let mut best: Option<&'t str> = None;

@@ -61,6 +61,12 @@ impl Replacement {
         Some(*group)
     }
 
+    /// Whether the template names no group, so that it always gives the same text.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        self.parts.iter().all(|part| matches!(part, Part::Text(_)))
+    }
+
     /// The template with the groups of a match filled in.
     pub(crate) fn expanded(&self, captures: &Captures<'_>) -> String {
         let mut out = String::new();
