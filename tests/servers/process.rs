@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,14 +16,15 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(10);
 /// How often another port is tried when somebody else was faster.
 const PORT_ATTEMPTS: usize = 5;
 
-/// A running child process, killed on drop.
+/// A running child process with all that it has started, killed on drop. A `git http-backend` that fcgiwrap leaves behind in the
+/// middle of a request would wait for the rest of it for ever, at full speed.
 pub(crate) struct Server(Child);
 
 impl Server {
     /// Starts a program; both its streams go to `log`.
     pub(crate) fn start(command: &mut Command, log: &Path) -> Self {
         let log = File::options().create(true).append(true).open(log).unwrap();
-        command.stdout(log.try_clone().unwrap()).stderr(log);
+        command.stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
         let child = command.spawn().unwrap_or_else(|error| {
             panic!("cannot start {}: {error}; tests/run installs it", command.get_program().display())
         });
@@ -42,7 +44,9 @@ impl From<Child> for Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing left to do.
+        // Its group has its number, unless somebody else started it. It may have ended by itself; then there is nothing left to do.
+        let group = format!("-{}", self.0.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

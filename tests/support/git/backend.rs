@@ -51,23 +51,39 @@ pub(crate) async fn answer(
     }
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    tokio::spawn(async move {
+    // Whether the whole request came.
+    let forward = tokio::spawn(async move {
         let mut body = body.into_data_stream();
-        while let Some(Ok(piece)) = body.next().await {
+        while let Some(piece) = body.next().await {
+            let Ok(piece) = piece else { return false };
             if stdin.write_all(&piece).await.is_err() {
-                return;
+                break;
             }
         }
+        true
     });
     let mut output = BufReader::with_capacity(PIECE, child.stdout.take().unwrap());
     let mut response = Response::new(Body::empty());
     read_head(&mut output, &mut response).await;
-    // The child stays in the stream, so that it ends when the client goes away.
-    let pieces = futures_util::stream::unfold((output, child), |(mut output, child)| async move {
-        let mut piece = Vec::with_capacity(PIECE);
-        let read = output.read_buf(&mut piece).await.unwrap_or(0);
-        (read > 0).then(|| (Ok::<_, Infallible>(Bytes::from(piece)), (output, child)))
-    });
+    // The child stays in the stream, so that it ends when the client goes away: also one that goes in the middle of its request,
+    // which the server does not notice as long as there is nothing to answer. The program would wait for the rest for ever.
+    let pieces =
+        futures_util::stream::unfold((output, child, Some(forward)), |(mut output, child, forward)| async move {
+            let mut piece = Vec::with_capacity(PIECE);
+            let (read, forward) = match forward {
+                None => (output.read_buf(&mut piece).await.unwrap_or(0), None),
+                Some(mut forward) => {
+                    tokio::select! {
+                        read = output.read_buf(&mut piece) => (read.unwrap_or(0), Some(forward)),
+                        whole = &mut forward => match whole {
+                            Ok(true) => (output.read_buf(&mut piece).await.unwrap_or(0), None),
+                            _ => (0, None),
+                        },
+                    }
+                }
+            };
+            (read > 0).then(|| (Ok::<_, Infallible>(Bytes::from(piece)), (output, child, forward)))
+        });
     *response.body_mut() = Body::from_stream(pieces);
     response
 }
