@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use tagwright_core::automation::ObjectName;
 use tokio::net::UnixStream;
 use url::Url;
+use web::{Sent, is_loopback, show};
 
 use crate::failure::{Context, Failure, Kind, Result};
 use crate::server::{Address, SOCKET};
@@ -28,8 +29,10 @@ const MAX_SHOWN: usize = 200;
 pub(super) struct Client {
     http: reqwest::Client,
     base: String,
-    /// The address in messages: a URL or the path of the socket.
+    /// The address in messages: a URL without what may be secret, or the path of the socket.
     pub(super) place: String,
+    /// What the URL holds of proof, which an answer may repeat.
+    sent: Sent,
     /// Keeps the short name of the socket alive.
     _address: Option<Address>,
 }
@@ -37,13 +40,19 @@ pub(super) struct Client {
 impl Client {
     /// The bot that listens on TCP.
     pub(super) fn at(url: &str) -> Result<Self> {
-        let wrong = || Failure::usage(format!("--url: {url:?} is no URL"), "write it like http://127.0.0.1:8080");
-        let parsed = Url::parse(url).map_err(|_| wrong())?;
+        const HINT: &str = "write it like http://127.0.0.1:8080";
+        // What is no URL may still have a password in it, and is not repeated.
+        let parsed = Url::parse(url).map_err(|error| Failure::usage(format!("--url is no URL: {error}"), HINT))?;
         if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(wrong());
+            return Err(Failure::usage("--url is no URL that begins with http:// or https://", HINT));
         }
-        let base = url.trim_end_matches('/').to_owned();
-        Ok(Self { http: builder().build()?, place: base.clone(), base, _address: None })
+        let place = show(&parsed).trim_end_matches('/').to_owned();
+        // A proxy's own machine cannot be meant.
+        let builder = if is_loopback(&parsed) { builder().no_proxy() } else { builder() };
+        let sent = Sent::default();
+        let secrets = [parsed.password(), parsed.query()].into_iter().flatten();
+        secrets.for_each(|secret| sent.remember_secret(secret));
+        Ok(Self { http: builder.build()?, place, base: url.trim_end_matches('/').to_owned(), sent, _address: None })
     }
 
     /// The bot of a data folder; none when nobody listens there.
@@ -57,9 +66,15 @@ impl Client {
         if present(connected).with_context(cannot)?.is_none() {
             return Ok(None);
         }
-        let http = builder().unix_socket(socket).build()?;
+        let http = builder().no_proxy().unix_socket(socket).build()?;
         let place = path.display().to_string();
-        Ok(Some(Self { http, base: "http://localhost".to_owned(), place, _address: Some(address) }))
+        Ok(Some(Self {
+            http,
+            base: "http://localhost".to_owned(),
+            place,
+            sent: Sent::default(),
+            _address: Some(address),
+        }))
     }
 
     /// Asks for the status document.
@@ -88,7 +103,7 @@ impl Client {
         let mut address = Url::parse(&self.base)?;
         address
             .path_segments_mut()
-            .map_err(|()| Failure::usage(format!("{} has no paths", self.base), ""))?
+            .map_err(|()| Failure::usage(format!("{} has no paths", self.place), ""))?
             .pop_if_empty()
             .extend(path);
         Ok(address)
@@ -104,10 +119,10 @@ impl Client {
                 .with_context(|| format!("what answers at {} is no bot of this version", self.place));
         }
         let message = match serde_json::from_slice::<Refusal>(&bytes) {
-            Ok(refusal) => refusal.error,
+            Ok(refusal) => words::clean(refusal.error.as_bytes()),
             Err(_) => format!("{} answers {status}: {}", self.place, shown(&bytes)),
         };
-        Err(Failure::missing(message, ""))
+        Err(Failure::missing(self.sent.hide(&message), ""))
     }
 }
 

@@ -26,6 +26,10 @@ pub(super) fn address(report: &Report, url: &Text) -> Option<Address> {
     match remote::parse(&url.value) {
         Ok(address) => Some(address),
         Err(error) => {
+            // What is no URL may hold a login in any form. Where it has one that is known, the rest of the line helps.
+            if url.value.contains(['@', '?', '#']) && words::logins(&url.value).is_empty() {
+                report.mask(url.place);
+            }
             let message = format!("`{}`: {error}", url.path);
             report.add(Finding::at(url.place, message).hint(error.hint()));
             None

@@ -38,6 +38,14 @@ pub(super) enum Error {
     Malformed(url::ParseError),
     #[error("the URL scheme `{0}` is not supported")]
     Scheme(String),
+    #[error("the URL has no scheme that can be read")]
+    NoScheme,
+    #[error("the URL has `{0}:` without `//` behind it")]
+    Slashes(String),
+    #[error("the URL has something like a password in front of a host, and no scheme")]
+    Password,
+    #[error("the URL has a query or a fragment")]
+    Query,
     #[error("the URL is a relative path")]
     Relative,
     #[error("an ssh URL cannot carry a password")]
@@ -57,6 +65,10 @@ impl Error {
             Self::SshPassword => {
                 "put the key into a secret with `identity` and `known_hosts`, and name it in `secretRef`"
             }
+            Self::Password => {
+                "write https://HOST/PATH, put the login into a secret with `username` and `password`, and name it in `secretRef`"
+            }
+            Self::Query => "leave it out; a token belongs into a secret that `secretRef` names",
             _ => {
                 "the forms are https://HOST/PATH, http://HOST/PATH, ssh://USER@HOST/PATH, USER@HOST:PATH, file:///PATH and /PATH"
             }
@@ -77,9 +89,17 @@ pub(super) fn parse(text: &str) -> Result<Address, Error> {
     }
     match text.split_once("://") {
         Some((scheme, _)) => by_scheme(text, &scheme.to_ascii_lowercase()),
+        // A path, for git; for people it is a URL that has lost its scheme, perhaps with a password in it.
+        None if text.starts_with("//") => Err(Error::NoScheme),
         None if text.starts_with('/') => Ok(plain(text, Transport::Local)),
         None => scp_like(text),
     }
+}
+
+/// Whether a text is a scheme by RFC 3986, of a length that schemes have.
+fn is_scheme(text: &str) -> bool {
+    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic());
+    starts && text.len() <= 20 && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
 
 fn plain(text: &str, transport: Transport) -> Address {
@@ -89,8 +109,13 @@ fn plain(text: &str, transport: Transport) -> Address {
 fn by_scheme(text: &str, scheme: &str) -> Result<Address, Error> {
     let url = match scheme {
         "http" | "https" | "ssh" | "file" => Url::parse(text).map_err(Error::Malformed)?,
-        _ => return Err(Error::Scheme(scheme.to_owned())),
+        // What stands before `://` may be anything, as in `bot:password@host://path`.
+        _ if is_scheme(scheme) => return Err(Error::Scheme(scheme.to_owned())),
+        _ => return Err(Error::NoScheme),
     };
+    if scheme != "file" && (url.query().is_some() || url.fragment().is_some()) {
+        return Err(Error::Query);
+    }
     if scheme == "file" {
         let local = url.host_str().is_none_or(|host| host == "localhost");
         return if local { Ok(plain(text, Transport::Local)) } else { Err(Error::FileHost) };
@@ -147,6 +172,14 @@ fn scp_like(text: &str) -> Result<Address, Error> {
     let (authority, path) = text.split_once(':').ok_or(Error::Relative)?;
     if authority.contains('/') || authority.is_empty() {
         return Err(Error::Relative);
+    }
+    // `user:password@host/path` has its password where the path should be, and so has `http:/user:password@host/path`. A path of
+    // that kind can still be written behind `ssh://`.
+    if path.contains('@') {
+        return Err(Error::Password);
+    }
+    if ["http", "https", "ssh", "git", "ftp", "file"].contains(&authority.to_ascii_lowercase().as_str()) {
+        return Err(Error::Slashes(authority.to_owned()));
     }
     if path.is_empty() {
         return Err(Error::NoPath);
@@ -210,6 +243,45 @@ mod tests {
         ];
         for text in cases {
             assert!(parse(text).is_err(), "{text:?} is {:?}", parse(text));
+        }
+    }
+
+    /// However a login gets into what is no URL, it is refused, and not shown.
+    #[test]
+    fn what_may_hold_a_password_is_refused_without_being_shown() {
+        let cases = [
+            ("bot:s3cret@example.com/a", Error::Password),
+            ("bot:s3cret@example.com:a", Error::Password),
+            ("bot:s3/cret@example.com/a", Error::Password),
+            ("bot:s3c@ret@example.com/a", Error::Password),
+            ("bot@corp.example.com:s3cret@example.com/a", Error::Password),
+            ("http:/bot:s3cret@example.com/a", Error::Password),
+            ("https:bot:s3cret@example.com/a", Error::Password),
+            ("https:\\\\bot:s3cret@example.com/a", Error::Password),
+            ("http:/example.com/a", Error::Slashes("http".to_owned())),
+            ("HTTPS:example.com/a", Error::Slashes("HTTPS".to_owned())),
+            ("ssh:/git@example.com/a", Error::Password),
+            ("//bot:s3cret@example.com/a", Error::NoScheme),
+            ("bot:s3cret@example.com://a", Error::NoScheme),
+            ("https//bot:s3cret@example.com/a", Error::Relative),
+            ("https://example.com/a?private_token=s3cret", Error::Query),
+            ("https://example.com/a#s3cret", Error::Query),
+            ("ssh://git@example.com/a?s3cret", Error::Query),
+            ("ftp://bot:s3cret@example.com/a", Error::Scheme("ftp".to_owned())),
+            ("ssh://git:s3cret@example.com/a", Error::SshPassword),
+            ("https://bot:s3cret@", Error::Malformed(url::ParseError::EmptyHost)),
+            ("https://bot:s3cret@example.com:x/a", Error::Malformed(url::ParseError::InvalidPort)),
+        ];
+        for (text, expect) in cases {
+            let error = parse(text).unwrap_err();
+            assert!(!format!("{error} {} {error:?}", error.hint()).contains("s3"), "{text}: {error}");
+            assert_eq!(error, expect, "{text}");
+        }
+        for text in ["https:///bot:s3cret@example.com/a", "https:////bot:s3cret@example.com/a"] {
+            assert!(!parse(text).unwrap().url.contains("s3"), "{text}");
+        }
+        for text in ["git@example.com:~bot/a.git", "ssh://git@example.com/@scope/a", "git@example.com:a?b#c"] {
+            assert!(parse(text).is_ok(), "{text}");
         }
     }
 }

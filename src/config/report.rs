@@ -289,8 +289,8 @@ fn masked(sources: &[Source], file: usize, masks: &[Place]) -> (String, String) 
     for mask in masks.iter().filter(|mask| mask.file == file) {
         hide(&mut bytes[mask.start..mask.end]);
     }
-    for (start, end) in logins_in_urls(&source.text) {
-        hide(&mut bytes[start..end]);
+    for range in words::logins(&source.text) {
+        hide(&mut bytes[range]);
     }
     (source.path.clone(), String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -299,18 +299,4 @@ fn hide(bytes: &mut [u8]) {
     for byte in bytes.iter_mut().filter(|byte| !byte.is_ascii_whitespace()) {
         *byte = b'*';
     }
-}
-
-/// The ranges between `://` and `@` within one authority. The user name of an ssh URL is no secret.
-fn logins_in_urls(text: &str) -> Vec<(usize, usize)> {
-    text.match_indices("://")
-        .filter_map(|(at, _)| {
-            let start = at + 3;
-            let rest = &text[start..];
-            let authority = rest.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(rest.len());
-            let end = rest[..authority].rfind('@')?;
-            let public = text[..at].ends_with("ssh") && !rest[..end].contains(':');
-            (!public).then_some((start, start + end))
-        })
-        .collect()
 }

@@ -237,7 +237,7 @@ error: 'REGISTRY' denied access: http://REGISTRY/token answered 401 (incorrect u
 exit 1
 -- stdout
 -- stderr
-error: http://REGISTRY/v2/team/app/tags/list answered with something else than a list of tags (line 1, column 1)
+error: http://REGISTRY/v2/team/app/tags/list answered with a web page (status 200): perhaps it is no registry, since host, port or path are other ones, or something on the way wants people to sign in
 ");
 }
 

@@ -193,3 +193,64 @@ async fn nothing_is_said_in_the_open_that_nobody_asked_for() {
     git.open(&url, &access).unwrap().advertise().await.unwrap_err();
     sees_nothing(&proxy, "a login in the address");
 }
+
+/// A server, its hooks and its names may repeat what they were sent.
+#[tokio::test]
+async fn what_was_sent_is_not_repeated() {
+    use base64::Engine as _;
+    let pair = |username: &str, password: &str| {
+        base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"))
+    };
+    let secrets = [PASSWORD.to_owned(), TOKEN.to_owned(), pair("me", PASSWORD), pair("x-access-token", TOKEN)];
+    let echo = format!("you sent {}\n{}", secrets.join(" "), "x".repeat(1_900));
+    let text = || vec![("content-type", "text/plain".to_owned())];
+    let advertisement = |line: &str| {
+        let packet = |text: &str| format!("{:04x}{text}", text.len() + 4);
+        let body = format!("{}0000{}", packet("# service=git-upload-pack\n"), packet(line));
+        let headers = vec![("content-type", "application/x-git-upload-pack-advertisement".to_owned())];
+        Fault::Answer(200, headers, body.into_bytes())
+    };
+    let faults: Vec<Fault> = [400, 401, 403, 404, 410, 429, 500]
+        .map(|status| Fault::Answer(status, text(), format!("{echo}{}", secrets[2]).into_bytes()))
+        .into_iter()
+        .chain([
+            Fault::header(200, "content-type", format!("text/{}", secrets[2])),
+            Fault::header(200, "content-type", secrets.join(" ")),
+            advertisement(&format!("ERR {}\n", secrets.join(" "))),
+        ])
+        .collect();
+    for fault in faults {
+        let home = Registry::start(answering(fault.clone())).await;
+        for (name, environment, access) in ways(&home.host()) {
+            let (git, _data) = of(&environment);
+            let wanting = Fault::header(401, "www-authenticate", "Basic realm=git");
+            home.change(|world| world.faults.push_back((String::new(), wanting)));
+            let mirror = git.open(&format!("{}/repo.git", home.url()), &access).unwrap();
+            for _ in 0..2 {
+                let Err(error) = mirror.advertise().await else { continue };
+                let said = format!("{error} {error:?}");
+                let sent: &[&String] = match name {
+                    "login" | "helper" => &[&secrets[0], &secrets[2]],
+                    "bearer" | "header" => &[&secrets[1]],
+                    _ => &[&secrets[1], &secrets[3]],
+                };
+                assert!(!sent.iter().any(|secret| said.contains(*secret)), "{name} {fault:?}: {said}");
+            }
+        }
+    }
+}
+
+/// What a hook says of a push comes through the pack protocol.
+#[tokio::test]
+async fn hooks_do_not_repeat_either() {
+    let remote = small();
+    remote.hook("pre-receive", &format!("#!/bin/sh\necho 'you sent {PASSWORD}' >&2\nexit 1\n"));
+    let server = Server::start(remote.root.path(), Behaviour::default()).await;
+    let (git, _data) = machine(&[]);
+    let mirror = git.open(&server.url(), &access(basic("me", PASSWORD))).unwrap();
+    let first = fetch(&mirror, Want::DefaultBranch).await.unwrap();
+    let commit = crate::build(&first, "apps/two.yaml", "x\n").await;
+    let pushed = crate::push_main(&mirror, first.commit(), commit).await;
+    let said = format!("{pushed:?}");
+    assert!(said.contains("you sent ***") && !said.contains(PASSWORD), "{said}");
+}

@@ -367,3 +367,66 @@ async fn nothing_is_said_in_the_open_that_nobody_asked_for() {
     assert!(!open.is_empty());
     sees_nothing(&proxy, "in the open");
 }
+
+/// A server may repeat what it was sent, anywhere that its words are shown.
+#[tokio::test]
+async fn what_was_sent_is_not_repeated() {
+    use base64::Engine as _;
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!("me:{PASSWORD}"));
+    let token = "token-1-team.app";
+    let echo = format!("{PASSWORD} {REFRESH} {FIXED} {basic} {token} {}{PASSWORD}", "x".repeat(60));
+    let json = |echo: &str| serde_json::json!({"errors": [{"code": "E", "message": echo}]}).to_string().into_bytes();
+    let faults = |home: &Registry| {
+        let header = |status, name, value: String| Fault::Answer(status, vec![(name, value)], Vec::new());
+        let secrets = [PASSWORD, REFRESH, FIXED, &basic, token].join("/");
+        let mut faults: Vec<Fault> = [200, 400, 401, 403, 404, 418, 429, 500]
+            .map(|status| Fault::Answer(status, Vec::new(), json(&echo)))
+            .into();
+        // Where it is cut off.
+        faults.extend(
+            (150..200).map(|room| Fault::Answer(400, Vec::new(), json(&format!("{}{basic}", "y".repeat(room))))),
+        );
+        faults.push(header(302, "location", format!("{}/{secrets}", home.url())));
+        faults.push(header(302, "location", format!("ftp://evil.example.com/{secrets}")));
+        faults.push(header(302, "location", format!("http://{token}.evil.example.com.localhost/{secrets}")));
+        faults.push(header(401, "www-authenticate", format!("Bearer realm=\"{secrets}\"")));
+        faults.push(header(401, "www-authenticate", format!("Bearer realm=\"ftp://evil.example.com/{secrets}\"")));
+        faults.push(header(200, "link", format!("<https://evil.example.com/{secrets}>; rel=next")));
+        faults
+    };
+    for way in WAYS {
+        let count = faults(&Registry::start(world()).await).len();
+        for number in 0..count {
+            let home = Registry::start(world().guarded(way.guard())).await;
+            let access = way.access(&home.host());
+            let client = Client::new(settings()).unwrap();
+            ask(&client, &home, &access).await;
+            let fault = faults(&home).remove(number);
+            broken(&home, "tags/list", fault.clone());
+            broken(&home, "manifests/1.0", fault.clone());
+            let said = ask(&client, &home, &access).await;
+            let shown: &[&str] = match way {
+                Way::Basic => &[PASSWORD, &basic, &basic[..8]],
+                Way::Bearer => &[PASSWORD, &basic, token],
+                Way::Refresh => &[REFRESH, token],
+                Way::Fixed => &[FIXED],
+            };
+            assert!(!shown.iter().any(|secret| said.contains(secret)), "{way:?} {fault:?}: {said}");
+        }
+    }
+}
+
+/// A token server may, too, with what it was sent and with what it has given out before.
+#[tokio::test]
+async fn token_servers_do_not_repeat_either() {
+    for way in [Way::Bearer, Way::Refresh] {
+        for status in [200, 400, 401, 403, 404, 500] {
+            let home = Registry::start(world().guarded(way.guard())).await;
+            let echo = format!(r#"{{"details": "{PASSWORD} and {REFRESH}"}}"#);
+            broken(&home, "/token", Fault::Answer(status, Vec::new(), echo.into_bytes()));
+            let said = ask(&Client::new(settings()).unwrap(), &home, &way.access(&home.host())).await;
+            let secret = if way == Way::Bearer { PASSWORD } else { REFRESH };
+            assert!(!said.contains(secret), "{way:?} {status}: {said}");
+        }
+    }
+}

@@ -379,6 +379,24 @@ impl Error {
         }
     }
 
+    /// Returns the same without anything that was sent as proof in the remote's words.
+    pub(super) fn hiding(mut self, sent: &web::Sent) -> Self {
+        match &mut self {
+            Self::Denied { words, .. }
+            | Self::HostKey { words, .. }
+            | Self::NotFound { words, .. }
+            | Self::Http { words, .. }
+            | Self::Broken { words, .. }
+            | Self::Remote { words, .. }
+            | Self::NotGit { content_type: words, .. }
+            | Self::ObjectFormat { format: words, .. }
+            | Self::NotACommit { reference: words, .. } => *words = sent.hide(words),
+            Self::ReferenceMissing { known, .. } => known.iter_mut().for_each(|name| *name = sent.hide(name)),
+            _ => {}
+        }
+        self
+    }
+
     /// Returns how long the server asks to wait, where it does; at most [`MAX_RETRY_AFTER`](web::MAX_RETRY_AFTER).
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {

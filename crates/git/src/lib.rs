@@ -96,6 +96,8 @@ struct Shared {
     clients: web::Clients,
     logins: Logins,
     token_hosts: token::Hosts,
+    /// What was sent as proof.
+    sent: web::Sent,
     clean: Arc<clean::Kept>,
 }
 
@@ -117,6 +119,7 @@ impl Git {
                 rules,
                 logins: Logins::default(),
                 token_hosts: token::Hosts::default(),
+                sent: web::Sent::default(),
                 clean: Arc::default(),
             }),
         })
@@ -315,7 +318,8 @@ impl Mirror {
     /// [`Error::Unsupported`] when there are options and the remote takes none, and those of the connection. After
     /// [`Error::Deadline`] or a broken connection it is not known whether the push has happened.
     pub async fn push(&self, updates: &[RefUpdate], options: &[(String, String)]) -> Result<Pushed, Error> {
-        self.inner.within("push", push::push(&self.inner, updates, options)).await
+        let pushed = self.inner.within("push", push::push(&self.inner, updates, options)).await;
+        pushed.map(|pushed| pushed.hiding(&self.inner.git.sent))
     }
 }
 
@@ -339,7 +343,7 @@ impl Inner {
     ) -> Result<T, Error> {
         let after = self.access.timeout;
         match tokio::time::timeout(after, work).await {
-            Ok(done) => done,
+            Ok(done) => done.map_err(|error| error.hiding(&self.git.sent)),
             Err(_) => Err(Error::Deadline { remote: self.remote(), operation, after }),
         }
     }

@@ -30,6 +30,12 @@ pub enum UrlProblem {
     /// A scheme that is not spoken.
     #[error("only https, http, ssh, file and paths are supported")]
     Scheme,
+    /// `user:password@host/path`, which is none of the forms.
+    #[error("it has something like a password in front of a host, and no scheme")]
+    Password,
+    /// `http:/host/path`.
+    #[error("it has no '//' behind its scheme")]
+    Slashes,
     /// `file://` with a host.
     #[error("a file URL must not name a host")]
     FileHost,

@@ -76,6 +76,19 @@ impl Pushed {
     }
 }
 
+impl Pushed {
+    /// Returns the same without anything that was sent as proof in the remote's words.
+    pub(super) fn hiding(mut self, sent: &web::Sent) -> Self {
+        self.words = sent.hide(&self.words);
+        for result in &mut self.results {
+            if let Outcome::Moved { reason } | Outcome::Declined { reason } = &mut result.outcome {
+                *reason = sent.hide(reason);
+            }
+        }
+        self
+    }
+}
+
 /// What became of one update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpdateResult {

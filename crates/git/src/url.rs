@@ -143,6 +143,10 @@ fn parse(text: &str) -> Result<Url, UrlProblem> {
     if before_slash.contains(':') {
         return parse_scp(text);
     }
+    // A path, for git; for people it is a URL that has lost its scheme or the colon behind it.
+    if text.starts_with("//") || matches!(before_slash, "http:" | "https:" | "http" | "https") && text.contains('@') {
+        return Err(UrlProblem::Slashes);
+    }
     local(text)
 }
 
@@ -182,6 +186,14 @@ fn parse_ssh(text: &str) -> Result<Url, UrlProblem> {
 }
 
 fn parse_scp(text: &str) -> Result<Url, UrlProblem> {
+    // `user:password@host/path` has its password where the path should be, and so has `http:/user:password@host/path`.
+    let (before, path) = text.split_once(':').unwrap_or((text, ""));
+    if !before.contains('[') && path.contains('@') {
+        return Err(UrlProblem::Password);
+    }
+    if ["http", "https", "ssh", "git", "ftp", "file"].contains(&before.to_ascii_lowercase().as_str()) {
+        return Err(UrlProblem::Slashes);
+    }
     let (user, rest) = match text.split_once('@') {
         Some((user, rest)) if !user.contains([':', '/']) => (Some(user.to_owned()), rest),
         _ => (None, text),
@@ -251,13 +263,16 @@ fn percent_decode(text: &str) -> String {
 /// Returns a text that did not parse with everything removed that could be a secret, and bounded.
 fn redact(text: &str) -> String {
     let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // A password may contain a slash that should have been encoded, so the last `@` counts.
+    // A password may contain a slash that should have been encoded, so the last `@` counts. In front of it a path, too, is only
+    // shown where it cannot be a login.
     let shown = match rest.rfind('@') {
-        Some(at) if !scheme.is_empty() || at < end => &rest[at + 1..],
+        Some(at) if !scheme.is_empty() || rest[..at].contains(':') || !rest[..at].contains('/') => &rest[at + 1..],
         _ => rest,
     };
     let shown = shown.split(['?', '#']).next().unwrap_or_default();
+    // What stands before `://` may be anything, too.
+    let is_scheme = scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.:".contains(c));
+    let scheme = if is_scheme { scheme } else { "…" };
     let full = if scheme.is_empty() { shown.to_owned() } else { format!("{scheme}://{shown}") };
     one_line(&full, MAX_SHOWN)
 }
@@ -302,9 +317,23 @@ mod tests {
 
     #[test]
     fn errors_and_debug_output_show_no_secrets() {
-        for text in
-            ["https://bot:s3cret@", "https://bot:s3cret@h/x?q", "ftp://bot:s3cret@h/x", "https://bot:s3/cret@h:x/y"]
-        {
+        for text in [
+            "https://bot:s3cret@",
+            "https://bot:s3cret@h/x?q",
+            "ftp://bot:s3cret@h/x",
+            "https://bot:s3/cret@h:x/y",
+            "https://h/x?token=s3cret",
+            "https://h/x#s3cret",
+            "bot:s3cret@h/x",
+            "bot:s3/cret@h/x",
+            "bot:s3c@ret@h:x",
+            "me@corp.com:s3cret@h/x",
+            "http:/bot:s3cret@h/x",
+            "https:bot:s3cret@h/x",
+            "//bot:s3cret@h/x",
+            "https//bot:s3cret@h/x",
+            "bot:s3cret@h://x",
+        ] {
             let error = Url::parse(text).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("s3"), "{error}");
         }

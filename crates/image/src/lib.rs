@@ -15,11 +15,15 @@ pub const MAX_TAG_LENGTH: usize = 128;
 /// Docker Hub's host in canonical names.
 pub const DOCKER_HUB: &str = "index.docker.io";
 
-/// Why a text is not an image repository, tag, digest or reference.
+/// How much of a text that is none a message repeats, in characters.
+const MAX_SHOWN: usize = 300;
+
+/// Why a text is not an image repository, tag, digest or reference. A message repeats the text on one line, escaped and bounded, and
+/// without what may be a login in it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
     /// The text starts with a URL scheme.
-    #[error("image '{text}' should not include URL scheme; remove '{scheme}://'")]
+    #[error("image '{}' should not include URL scheme; remove '{}://'", shown(text), shown(scheme))]
     Scheme {
         /// The text as given.
         text: String,
@@ -27,7 +31,7 @@ pub enum Error {
         scheme: String,
     },
     /// A repository was asked for, and the text has a tag or digest.
-    #[error("image '{text}' should not include a tag; remove ':{tag}'")]
+    #[error("image '{}' should not include a tag; remove ':{}'", shown(text), shown(tag))]
     Tagged {
         /// The text as given.
         text: String,
@@ -35,13 +39,13 @@ pub enum Error {
         tag: String,
     },
     /// The text is no reference at all.
-    #[error("could not parse reference: {0}")]
+    #[error("could not parse reference: {}", shown(.0))]
     Malformed(String),
     /// The text is not a tag that OCI allows.
-    #[error("not a valid tag: {0:?}")]
+    #[error("not a valid tag: \"{}\"", shown(.0))]
     Tag(String),
     /// The text is not a digest of a known algorithm.
-    #[error("not a valid digest: {0:?}")]
+    #[error("not a valid digest: \"{}\"", shown(.0))]
     Digest(String),
 }
 
@@ -293,6 +297,13 @@ fn is_suffix(text: &str) -> bool {
     let (tag, digest) = text.split_once('@').map_or((text, None), |(tag, digest)| (tag, Some(digest)));
     let tag_ok = tag.strip_prefix(':').is_none_or(|tag| tag.len() <= MAX_TAG_LENGTH && tag.bytes().all(is_tag_byte));
     tag_ok && digest.is_none_or(|digest| Digest::parse(digest).is_ok())
+}
+
+/// A text as a message repeats it.
+fn shown(text: &str) -> String {
+    let plain = words::without_logins(text);
+    let plain = plain.split_once('?').map_or(plain.as_str(), |(before, _)| before);
+    words::escape(&words::shorten(plain, MAX_SHOWN))
 }
 
 fn locate(name: &str, registry: &str, path: &str) -> Option<Repository> {

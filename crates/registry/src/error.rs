@@ -41,7 +41,7 @@ impl fmt::Display for Sent {
 #[non_exhaustive]
 pub enum Error {
     /// A registry mirror is not written as `HOST=URL`.
-    #[error("registry mirror {text:?}: {reason}")]
+    #[error("registry mirror \"{text}\": {reason}")]
     Mirror {
         /// The text as given, without a password.
         text: String,
@@ -284,6 +284,43 @@ impl Error {
                 Kind::Transient => Kind::Transient,
                 _ => upstream.kind(),
             },
+        }
+    }
+
+    /// Returns the same without anything that was sent as proof, wherever a server has put it: into its words, its name, or
+    /// an address that it leads to.
+    pub(crate) fn hiding(mut self, sent: &web::Sent) -> Self {
+        if let Self::Behind { mirror, upstream } = self {
+            let [mirror, upstream] = [mirror, upstream].map(|error| Box::new(error.hiding(sent)));
+            return Self::Behind { mirror, upstream };
+        }
+        self.texts().into_iter().for_each(|text| *text = sent.hide(text));
+        self
+    }
+
+    /// All texts in which words of a server may be.
+    fn texts(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Mirror { .. } | Self::Name { .. } | Self::DockerConfig { .. } | Self::Paused { .. } => Vec::new(),
+            Self::Timeout { .. } | Self::Behind { .. } => Vec::new(),
+            Self::Certificate { registry: text, reason, .. }
+            | Self::Proxy { registry: text, reason }
+            | Self::Helper { server: text, reason, .. }
+            | Self::Refused { url: text, reason }
+            | Self::Network { url: text, reason }
+            | Self::Tls { url: text, reason }
+            | Self::Link { url: text, reason }
+            | Self::Malformed { url: text, reason } => vec![text, reason],
+            Self::NoAuthorities { url }
+            | Self::WebPage { url, .. }
+            | Self::Challenge { url, .. }
+            | Self::TooLarge { url, .. } => vec![url],
+            Self::Redirect { url, target, .. } => vec![url, target],
+            Self::Realm { registry, realm, .. } => vec![registry, realm],
+            Self::Denied { host, url, message, .. } => [host, url].into_iter().chain(message).collect(),
+            Self::NotFound { what: _, url, message }
+            | Self::Throttled { url, message, .. }
+            | Self::Status { url, message, .. } => [url].into_iter().chain(message).collect(),
         }
     }
 

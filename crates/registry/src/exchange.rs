@@ -15,11 +15,12 @@ use tokio::time::Instant;
 use url::Url;
 use web::words::one_line;
 use web::{
-    Clients, NoAddress, Obstacle, Origin, Pauses, Protocol, ProxyChoice, Route, Trail, Unusable, authority, reason,
-    redirect, show,
+    Clients, NoAddress, Obstacle, Origin, Pauses, Protocol, ProxyChoice, Route, Sent, Trail, Unusable, authority,
+    reason, redirect, show,
 };
 
 use super::error::Error;
+use super::grant;
 
 /// How many bytes of a failure's body are read; the rest is dropped with the connection.
 const MAX_FAILURE_BODY: usize = 64 * 1024;
@@ -76,11 +77,13 @@ pub(crate) struct Exchange {
     per_host: usize,
     gates: Mutex<HashMap<String, Arc<Semaphore>>>,
     pauses: Pauses,
+    /// What was sent as proof.
+    pub(crate) sent: Sent,
 }
 
 impl Exchange {
     pub(crate) fn new(clients: Clients, per_host: usize, pauses: Pauses) -> Self {
-        Self { clients, per_host: per_host.max(1), gates: Mutex::default(), pauses }
+        Self { clients, per_host: per_host.max(1), gates: Mutex::default(), pauses, sent: Sent::default() }
     }
 
     /// Sends a request and follows redirects. The authorization and the client certificate go to `home` alone, which need
@@ -115,16 +118,22 @@ impl Exchange {
         authorization: Option<&HeaderValue>,
     ) -> Result<Reply, Error> {
         let (url, is_home) = (trail.at(), trail.is_home());
+        if let Some(login) = access.proxy.as_ref().and_then(|proxy| proxy.login.as_ref()) {
+            self.sent.remember_login(login);
+        }
         let http = self.clients.get(&route(access, is_home), url).map_err(|unusable| cannot(unusable, url))?;
         let mut builder = http.request(request.method.clone(), url.clone());
         builder = builder.header(header::ACCEPT, request.accept.clone());
         if let Some(authorization) = authorization.filter(|_| is_home) {
+            self.sent.remember(authorization);
             builder = builder.header(header::AUTHORIZATION, authorization.clone());
         }
         if let Some(known) = &request.known {
             builder = builder.header(header::IF_NONE_MATCH, known.clone());
         }
         if let Some(form) = &request.form {
+            let secret = form.iter().filter(|(name, _)| *name == grant::SECRET_FIELD);
+            secret.for_each(|(_, secret)| self.sent.remember_secret(secret));
             builder = builder.form(form);
         }
         let host = authority(url);

@@ -12,6 +12,8 @@ use super::endpoint::Endpoint;
 use super::error::Error;
 use super::token::{Token, TokenKey};
 
+/// The field of the form that holds a secret.
+pub(crate) const SECRET_FIELD: &str = "refresh_token";
 /// The most bytes that are read of a token server's answer.
 pub(crate) const MAX_ANSWER: usize = 1024 * 1024;
 /// How long a token counts when its server does not say, by the distribution specification.
@@ -70,7 +72,7 @@ pub(crate) fn form(key: &TokenKey, refresh: &Secret) -> Vec<(&'static str, Strin
         ("service", key.service.clone().unwrap_or_default()),
         ("scope", key.scope.clone()),
         ("client_id", env!("CARGO_PKG_NAME").to_owned()),
-        ("refresh_token", refresh.expose_secret().to_owned()),
+        (SECRET_FIELD, refresh.expose_secret().to_owned()),
     ]
 }
 

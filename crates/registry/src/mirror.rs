@@ -8,9 +8,14 @@
 use std::fmt;
 
 use url::Url;
+use web::show;
+use web::words::one_line;
 
 use super::endpoint::{canonical_host, is_docker_hub};
 use super::error::Error;
+
+/// How much of a text that is no mirror is shown, in characters.
+const MAX_SHOWN: usize = 300;
 
 /// One `HOST=URL`.
 ///
@@ -83,13 +88,22 @@ impl fmt::Display for Mirror {
     }
 }
 
+/// Says what is wrong without what may be secret: a login, a path, a query. Where it is no URL at all, the host in front of `=` is
+/// what is left to show.
 fn fail(text: &str, reason: &'static str) -> Error {
-    // A login in the address must not get into a message.
-    let text = match (text.split_once("://"), text.rsplit_once('@')) {
-        (Some((before, _)), Some((_, after))) => format!("{before}://…@{after}"),
-        _ => text.to_owned(),
-    };
-    Error::Mirror { text, reason }
+    let (host, address) = text.split_once('=').map_or((text, None), |(host, address)| (host, Some(address)));
+    let place = address.map(|address| match Url::parse(address.trim()) {
+        Ok(url) if url.has_host() => {
+            let hidden = if url.username().is_empty() && url.password().is_none() { "" } else { "…@" };
+            let rest = if url.query().is_some() || url.fragment().is_some() { "?…" } else { "" };
+            let plain = show(&url).replacen("://", &format!("://{hidden}"), 1);
+            format!("={}{rest}", plain.trim_end_matches('/'))
+        }
+        _ if address.contains(['@', '?', '#']) => "=…".to_owned(),
+        _ => format!("={address}"),
+    });
+    let host = if host.contains(['@', '?', '#']) { "…" } else { host };
+    Error::Mirror { text: one_line(&format!("{host}{}", place.unwrap_or_default()), MAX_SHOWN), reason }
 }
 
 #[cfg(test)]
@@ -142,11 +156,31 @@ mod tests {
             ),
             (
                 "a.io=https://m.io?x=y",
-                "registry mirror \"a.io=https://m.io?x=y\": the URL must not have a query or a fragment",
+                "registry mirror \"a.io=https://m.io?…\": the URL must not have a query or a fragment",
             ),
         ];
         for (text, expect) in cases {
             assert_eq!(Mirror::parse(text).unwrap_err().to_string(), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        for text in [
+            "a.io=https://u:s3cret@m.io/?t=s3cret#s3cret",
+            "a.io=https://u:s3cret@m.io:x/",
+            "a.io=https://m.io?s3cret",
+            "a.io=u:s3cret@m.io",
+            "a.io=u:s3/cret@m.io/x",
+            "a.io=http:/u:s3cret@m.io",
+            "https://u:s3cret@m.io",
+            "u:s3cret@m.io=https://m.io",
+            "a.io\n=m.io?s3cret",
+            "a.io=ftp://u:s3cret@m.io/",
+        ] {
+            let error = Mirror::parse(text).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("s3"), "{text}: {error}");
+            assert!(!error.to_string().contains('\n'), "{error:?}");
         }
     }
 }

@@ -99,11 +99,15 @@ impl<Q: Question> Poll<'_, Q> {
         let (credential, origin) = self.credential(endpoint).await?;
         let access = self.access_to(endpoint);
         let (shared, access) = (&self.client.shared, access.as_ref());
-        let settle = |_| self.client.schemes.settle(&shared.exchange, access, endpoint, PROBE_TIMEOUT);
+        let sent = &shared.exchange.sent;
+        let settle = async |_| {
+            let settled = self.client.schemes.settle(&shared.exchange, access, endpoint, PROBE_TIMEOUT).await;
+            settled.map_err(|error| error.hiding(sent))
+        };
         let settled = patience.retry(settle).await?;
         let subject = self.question.subject(self.repository);
         let session = Session { shared, access, endpoint: &settled, credential: &credential, patience, subject };
-        let answer = self.question.ask(&session).await;
+        let answer = self.question.ask(&session).await.map_err(|error| error.hiding(sent));
         match &answer {
             Err(Error::Denied { sent: Sent::Credentials, .. }) if origin == Origin::Machine => {
                 self.client.machine.forget(&endpoint.authority).await;

@@ -99,7 +99,7 @@ impl Session<'_> {
         let current = AtomicUsize::new(0);
         let attempt = async |_: usize| {
             let at = current.load(Ordering::Relaxed).min(last);
-            let result = self.attempt(&requests[at]).await;
+            let result = self.attempt(&requests[at]).await.map_err(|error| error.hiding(&self.shared.exchange.sent));
             if let Err(Error::Status { status: 500.., .. }) = result {
                 current.store(at + 1, Ordering::Relaxed);
             }

@@ -11,7 +11,8 @@
 //!   64 of them.
 //! - A host that asks for time gets it, for everything that is asked of it, whoever asks, at most an hour: [`Pauses`].
 //! - What a status says of the next try: [`is_transient`], [`is_worth_retrying`].
-//! - What the other side says is bounded and made harmless before anybody reads it: [`words`].
+//! - What the other side says is bounded and made harmless before anybody reads it: [`words`]; and it repeats nothing of what it
+//!   was sent: [`Sent`].
 //!
 //! Nothing here knows what is asked for or what an answer means; and nothing here sends a request.
 //!
@@ -42,6 +43,7 @@ mod pause;
 mod place;
 mod proof;
 mod retry_after;
+mod sent;
 mod status;
 mod trail;
 
@@ -51,6 +53,7 @@ pub use pause::{Pause, Pauses};
 pub use place::{is_loopback, is_private, show};
 pub use proof::{basic, bearer};
 pub use retry_after::MAX_RETRY_AFTER;
+pub use sent::{MASK, Sent};
 pub use status::{is_transient, is_worth_retrying};
 pub use trail::{NoAddress, Obstacle, Trail, redirect};
 pub use words;

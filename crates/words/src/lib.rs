@@ -19,6 +19,9 @@
 //! assert_eq!(words::clean(b"\x1b[31mno\x1b[0m 1%\rno 2%\nreally\n"), "no 2%\nreally");
 //! ```
 //!
+//! What people write may hold a login: a URL, or a name that has lost its scheme. [`logins`] finds them, and [`without_logins`] is
+//! the text without.
+//!
 //! It is a crate of its own, without dependencies, since pure code quotes such texts as the edges do.
 
 /// The most characters of the other side's words that [`clean`] keeps.
@@ -48,11 +51,17 @@ pub fn clean(raw: &[u8]) -> String {
 /// the escape of another.
 #[must_use]
 pub fn one_line(text: &str, limit: usize) -> String {
+    escaped(&shorten(text, limit))
+}
+
+/// Returns at most `limit` characters of a text, and an ellipsis where that is less than all.
+#[must_use]
+pub fn shorten(text: &str, limit: usize) -> String {
     let mut short: String = text.chars().take(limit).collect();
     if short.len() < text.len() {
         short.push('…');
     }
-    escaped(&short)
+    short
 }
 
 /// Makes a text that has to stay whole, such as the name of a file, fit for one line. One in which nothing needs to be escaped
@@ -66,6 +75,64 @@ pub fn escape(text: &str) -> String {
 #[must_use]
 pub fn is_harmless(text: &str) -> bool {
     shown(text) == text
+}
+
+/// Returns where in a text, of any kind and over any number of lines, something stands that may be a login: what is in front of
+/// `@` in a URL (`https://bot:secret@host/`), except for the user name of ssh; the same without a scheme (`bot:secret@host/path`),
+/// or with a broken one (`http:/bot:secret@host/`); and the query or fragment of a URL of the web. Ranges are in bytes.
+///
+/// ```
+/// let text = "url: https://bot:s3cret@git.example.com/a.git # bot:s3cret@git.example.com/a";
+/// assert_eq!(words::without_logins(text), "url: https://…@git.example.com/a.git # …@git.example.com/a");
+/// assert_eq!(words::without_logins("git@host:a.git app:1.0@sha256:0f"), "git@host:a.git app:1.0@sha256:0f");
+/// ```
+#[must_use]
+pub fn logins(text: &str) -> Vec<std::ops::Range<usize>> {
+    let ends = |c: char| c.is_whitespace() || "\"'`,<>(){}|".contains(c);
+    let mut found = Vec::new();
+    let mut start = 0;
+    for token in text.split(ends) {
+        // As it is where the token stands in the text.
+        let at = start;
+        start += token.len() + text[start + token.len()..].chars().next().map_or(0, char::len_utf8);
+        found.extend(login_in(token).map(|range| at + range.start..at + range.end));
+        found.extend(query_in(token).map(|range| at + range.start..at + range.end));
+    }
+    found
+}
+
+/// Returns a text with `…` for everything in it that may be a login.
+#[must_use]
+pub fn without_logins(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut end = 0;
+    for range in logins(text) {
+        plain.push_str(&text[end..range.start]);
+        plain.push('…');
+        end = range.end;
+    }
+    plain.push_str(&text[end..]);
+    plain
+}
+
+fn login_in(token: &str) -> Option<std::ops::Range<usize>> {
+    let digest = ["@sha256:", "@sha512:"].into_iter().filter_map(|mark| token.find(mark)).min();
+    let token = &token[..digest.unwrap_or(token.len())];
+    let start = token.find("://").map_or(0, |at| at + 3);
+    let end = start + token[start..].rfind('@')?;
+    let (before, after) = (&token[start..end], &token[end + 1..]);
+    let is_login = match start {
+        0 => before.contains(':') && after.contains(['/', ':']),
+        _ if token[..start].ends_with("ssh://") => before.contains(':'),
+        _ => before.contains(':') || !before.contains('/'),
+    };
+    (is_login && !before.is_empty()).then_some(start..end)
+}
+
+fn query_in(token: &str) -> Option<std::ops::Range<usize>> {
+    let start = ["http://", "https://"].into_iter().filter_map(|scheme| token.find(scheme)).min()?;
+    let query = start + token[start..].find(['?', '#'])? + 1;
+    (query < token.len()).then_some(query..token.len())
 }
 
 /// The rule itself; quotes are harmless, and stay.
@@ -163,6 +230,32 @@ mod tests {
         for text in ["plain", "über/größe.yaml", r"C:\x", "it's \"quoted\"", "日本語", "🦀", "a\u{301}"] {
             assert!(is_harmless(text), "{text}");
             assert_eq!((escape(text), clean(text.as_bytes())), (text.to_owned(), text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn logins_are_found_wherever_they_stand() {
+        for (text, expect) in [
+            ("", ""),
+            ("nothing", "nothing"),
+            ("https://h/x", "https://h/x"),
+            ("https://bot@h/x", "https://…@h/x"),
+            ("https://b:s3c@ret@h/x", "https://…@h/x"),
+            ("https://b:s3/cret@h:x/y", "https://…@h:x/y"),
+            ("https://h/x?token=s3cret#y", "https://h/x?…"),
+            ("https://b:s3@h/x?s3", "https://…@h/x?…"),
+            ("ssh://git@h/x", "ssh://git@h/x"),
+            ("ssh://git:s3@h/x", "ssh://…@h/x"),
+            ("b:s3@h/x", "…@h/x"),
+            ("http:/b:s3@h/x", "…@h/x"),
+            ("a@b.io:s3@h/x", "…@h/x"),
+            ("b:s3@r.io/app:1.0@sha256:00", "…@r.io/app:1.0@sha256:00"),
+            ("git@h:a/b.git", "git@h:a/b.git"),
+            ("oci://r.io/app@sha256:00", "oci://r.io/app@sha256:00"),
+            ("https://h/@scope/x", "https://h/@scope/x"),
+            ("'^(?P<ts>[0-9]+)' ü: \"https://ü:s3@h\"\n- b:s3@h/x", "'^(?P<ts>[0-9]+)' ü: \"https://…@h\"\n- …@h/x"),
+        ] {
+            assert_eq!(without_logins(text), expect, "{text}");
         }
     }
 

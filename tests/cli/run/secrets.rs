@@ -86,6 +86,53 @@ fn child_processes_get_no_secret_as_an_argument() {
     assert!(!calls.contains("planted-"), "{calls}");
 }
 
+/// Wherever an address may be written, what may be secret in it is not shown: on no stream, in no form, at no level of the log.
+#[test]
+fn addresses_are_shown_without_what_may_be_secret() {
+    let site = Site::new(&super::TAGS, SHOP);
+    let (login, query) = (format!("http://bot:{PASSWORD}@127.0.0.1:1"), format!("http://127.0.0.1:1/?t={TOKEN}"));
+    let broken = [format!("bot:{PASSWORD}@127.0.0.1/x"), format!("http:/bot:{PASSWORD}@127.0.0.1/x")];
+    let mut addresses = vec![login.clone(), query, format!("{login}/?t={TOKEN}#{TOKEN}")];
+    addresses.extend(broken);
+    let image = |text: &str| format!("--image={text}");
+    for address in &addresses {
+        let mirror = format!("--registry-mirror=reg.example={address}");
+        for arguments in [
+            vec!["status", "--url", address],
+            vec!["history", "--url", address],
+            vec!["poll", "--all", "--url", address],
+            vec!["hold", "default:app", "--url", address],
+            vec!["select", "--semver=*", "--image=reg.example/app", &mirror],
+            vec!["run", "--once", "--config=config", &mirror],
+            vec!["select", "--semver=*", &image(address)],
+            vec!["explain", "--config=config", "--image", address],
+            vec!["mark", ".", "--git-url", address],
+            vec!["mark", ".", "--offline", "--output=json", "--git-url", address],
+        ] {
+            let run = site.world.finish(&mut site.world.tagwright(&arguments), b"");
+            has_no_secret(&run);
+        }
+        for field in ["url", "image"] {
+            let text = native("shop", "app", "", "");
+            let text = match field {
+                "url" => text.replace("REMOTE", &format!("\"{address}\"")),
+                _ => text
+                    .replace("REGISTRY/team/app", &format!("\"{address}\""))
+                    .replace("REMOTE", "https://git.example.com/a.git"),
+            };
+            site.configure("shop.yaml", &text);
+            for arguments in [
+                vec!["run", "--once", "--config=config"],
+                vec!["check", "--config=config", "--output=json"],
+                vec!["check", "--config=config", "--output=sarif", "."],
+                vec!["explain", "--config=config"],
+            ] {
+                has_no_secret(&site.world.finish(&mut site.world.tagwright(&arguments), b""));
+            }
+        }
+    }
+}
+
 #[test]
 fn a_mistake_beside_a_secret_does_not_show_it() {
     let site = Site::new(&super::TAGS, SHOP);

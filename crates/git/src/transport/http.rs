@@ -9,7 +9,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use tokio::time::Instant;
 use web::words;
-use web::{Obstacle, Origin, Pauses, Trail, authority, redirect};
+use web::{Obstacle, Origin, Pauses, Sent, Trail, authority, redirect};
 
 use crate::Shared;
 use crate::command::Service;
@@ -29,6 +29,9 @@ pub(crate) use login::Logins;
 
 /// The longest content type that an error repeats, in characters.
 const MAX_CONTENT_TYPE: usize = 100;
+
+/// From this length on, the value of a header of git's configuration may be a secret.
+const MIN_SECRET_HEADER: usize = 12;
 
 /// What the rest of an operation needs to know of its first request.
 #[derive(Clone)]
@@ -67,6 +70,7 @@ pub(super) async fn connect(
     let ways = Ways::of(&shared.rules, access, &name, base)?;
     loop {
         let headers = headers(&shared.rules, base, attempts.authorization());
+        remember(&shared.sent, &headers, access);
         let way = Way { shared, ways: &ways, base, start: attempts.start(), remote: &name };
         let Arrival { client, answer, trail } = way.get(service, &headers).await?;
         if answer.response.status() == StatusCode::UNAUTHORIZED && attempts.next(&trail).await? {
@@ -214,6 +218,17 @@ fn headers(rules: &Rules, url: &url::Url, authorization: Option<&HeaderValue>) -
         headers.insert(AUTHORIZATION, value.clone());
     }
     headers
+}
+
+/// Notes what may be shown to the remote, so that its words never repeat it.
+fn remember(sent: &Sent, headers: &HeaderMap, access: &access::Git) {
+    headers.get_all(AUTHORIZATION).into_iter().for_each(|value| sent.remember(value));
+    let others =
+        headers.iter().filter(|(name, _)| **name != AUTHORIZATION).filter_map(|(_, value)| value.to_str().ok());
+    others.filter(|value| value.len() >= MIN_SECRET_HEADER).for_each(|value| sent.remember_secret(value));
+    if let Some(login) = access.proxy.as_ref().and_then(|proxy| proxy.login.as_ref()) {
+        sent.remember_login(login);
+    }
 }
 
 /// Returns the answer when it is one of `service`, and otherwise what it means.

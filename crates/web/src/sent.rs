@@ -1,0 +1,195 @@
+//! What was shown to servers as proof, so that their words never repeat it.
+//!
+//! A server may say anything, also what it was just sent: `token abc is not valid`, an address that it redirects to, a hook that
+//! prints its environment. Its words end up in logs, in the status and in front of other people than the login's owner.
+//! Whatever was sent as proof is remembered here, by the one place that sends requests, and what a server says is shown with
+//! [`MASK`] where it repeats one of them: the header, what is inside it, and both as they are written in addresses and JSON.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use access::{Distinct as _, ExposeSecret as _, Fingerprint, Login, Secret};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use indexmap::IndexMap;
+use reqwest::header::HeaderValue;
+
+/// What stands in place of something that was sent.
+pub const MASK: &str = "***";
+
+/// How many proofs are remembered; of more, the oldest is forgotten. Tokens last minutes.
+const MAX_PROOFS: usize = 1024;
+/// A shorter secret is not looked for: it would be found in many a word, and be told by what is left out.
+const MIN_LENGTH: usize = 4;
+/// A longer one is looked for by its beginning.
+const MAX_LENGTH: usize = 4096;
+/// So much of a secret's beginning, at the end of a text that was cut, counts as the secret.
+const MIN_CUT: usize = 6;
+/// From this length on a user name is taken for a token.
+const MIN_TOKEN: usize = 20;
+
+/// What was sent as proof. Clones are one memory. It prints nothing of it.
+#[derive(Clone, Default)]
+pub struct Sent(Arc<Mutex<IndexMap<Fingerprint, Vec<Secret>>>>);
+
+impl std::fmt::Debug for Sent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sent").finish_non_exhaustive()
+    }
+}
+
+impl Sent {
+    /// Remembers the value of an `Authorization` header, and what is inside it.
+    pub fn remember(&self, header: &HeaderValue) {
+        let Ok(value) = header.to_str() else { return };
+        let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));
+        let login = (scheme.eq_ignore_ascii_case("basic")).then(|| STANDARD.decode(rest.trim()).ok()).flatten();
+        let login = login.and_then(|pair| String::from_utf8(pair).ok());
+        let inside = login.iter().flat_map(|pair| pair.split_once(':')).flat_map(|(username, password)| {
+            let is_token = username.len() >= MIN_TOKEN || matches!(password, "" | "x-oauth-basic");
+            [Some(password), is_token.then_some(username)]
+        });
+        self.add(value, [rest].into_iter().chain(inside.flatten()));
+    }
+
+    /// Remembers a secret that was sent in another way, as in a form.
+    pub fn remember_secret(&self, secret: &str) {
+        self.add(secret, [secret]);
+    }
+
+    /// Remembers a login.
+    pub fn remember_login(&self, login: &Login) {
+        self.remember(&super::basic(login));
+    }
+
+    fn add<'s>(&self, key: &str, secrets: impl IntoIterator<Item = &'s str>) {
+        let key = key.fingerprint();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.shift_remove(&key).is_none() && known.len() >= MAX_PROOFS {
+            known.shift_remove_index(0);
+        }
+        known.insert(key, secrets.into_iter().flat_map(forms).collect());
+    }
+
+    /// Returns a text without what was sent.
+    #[must_use]
+    pub fn hide(&self, text: &str) -> String {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // ASCII alone, so that places stay the same.
+        let lower = text.to_ascii_lowercase();
+        let cut = lower.trim_end_matches('…').len();
+        let mut places: Vec<(usize, usize)> = Vec::new();
+        for form in known.values().flatten().map(|form| form.expose_secret()) {
+            places.extend(lower.match_indices(form).map(|(at, found)| (at, at + found.len())));
+            places.extend(cut_off(&lower[..cut], form).map(|at| (at, cut)));
+        }
+        masked(text, places)
+    }
+
+    /// Whether a text has something in it that was sent.
+    #[must_use]
+    pub fn is_in(&self, text: &str) -> bool {
+        self.hide(text) != text
+    }
+}
+
+/// The ways in which a secret may come back, in lower case: as it is, in an address, in a form, in JSON, or escaped by us.
+fn forms(secret: &str) -> Vec<Secret> {
+    let mut end = secret.len().min(MAX_LENGTH);
+    while !secret.is_char_boundary(end) {
+        end -= 1;
+    }
+    let secret = &secret[..end];
+    let path = url::Url::parse("http://localhost/").ok().map(|mut url| {
+        url.set_path(secret);
+        url.path().trim_start_matches('/').to_owned()
+    });
+    let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let json = secret.replace('\\', "\\\\").replace('"', "\\\"");
+    let all =
+        [secret.to_owned(), path.unwrap_or_default(), form, json.replace('/', "\\/"), json, words::escape(secret)];
+    let mut all: Vec<String> = all.into_iter().map(|form| form.to_ascii_lowercase()).collect();
+    all.retain(|form| form.chars().count() >= MIN_LENGTH);
+    all.sort_unstable();
+    all.dedup();
+    all.into_iter().map(Secret::from).collect()
+}
+
+/// Where the beginning of a secret stands at the end of a text.
+fn cut_off(text: &str, secret: &str) -> Option<usize> {
+    let longest = text.len().min(secret.len());
+    let from = (MIN_CUT..longest).rev().map(|length| (text.len() - length, length));
+    let mut found = from.filter(|(at, length)| text.is_char_boundary(*at) && secret.is_char_boundary(*length));
+    found.find(|(at, length)| text[*at..] == secret[..*length]).map(|(at, _)| at)
+}
+
+fn masked(text: &str, mut places: Vec<(usize, usize)>) -> String {
+    places.sort_unstable();
+    let mut shown = String::with_capacity(text.len());
+    let mut end = 0;
+    for (from, to) in places {
+        if from >= end {
+            shown.push_str(&text[end..from]);
+            shown.push_str(MASK);
+        }
+        end = end.max(to);
+    }
+    shown.push_str(&text[end..]);
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent() -> Sent {
+        let sent = Sent::default();
+        sent.remember_login(&Login { username: "bot".to_owned(), password: "pa55/w+\"rd".into() });
+        sent.remember_login(&Login { username: "ghp_0123456789abcdefghij".to_owned(), password: "".into() });
+        sent.remember(&HeaderValue::from_static("Bearer eyJhbGci.T0KEN-text"));
+        sent.remember_secret("refre5h");
+        sent.remember_secret("abc");
+        sent
+    }
+
+    #[test]
+    fn what_was_sent_does_not_come_back() {
+        let basic = STANDARD.encode("bot:pa55/w+\"rd");
+        let cases = [
+            ("bot: pa55/w+\"rd is wrong", "bot: *** is wrong"),
+            ("PA55/W+\"RD", "***"),
+            (r#"pa55\/w+\"rd"#, "***"),
+            ("https://a.io/pa55/w+%22rd/x", "https://a.io/***/x"),
+            ("https://a.io/?p=pa55%2Fw%2B%22rd", "https://a.io/?p=***"),
+            (&format!("got 'Authorization: Basic {basic}'"), "got 'Authorization: Basic ***'"),
+            ("ghp_0123456789abcdefghij", "***"),
+            ("eyJhbGci.T0KEN-text, eyJhbGci.T0KEN-text", "***, ***"),
+            ("refre5hrefre5h", "******"),
+            ("the beginning of eyJhbGci…", "the beginning of ***…"),
+            ("the beginning of eyJhbG", "the beginning of ***"),
+            ("eyJhb", "eyJhb"),
+            ("abc is too short", "abc is too short"),
+            ("nothing of ours: 日本語…", "nothing of ours: 日本語…"),
+            ("", ""),
+        ];
+        for (text, expect) in cases {
+            assert_eq!(sent().hide(text), expect, "{text}");
+            assert_eq!(sent().is_in(text), text != expect);
+        }
+        assert_eq!(Sent::default().hide("refre5h"), "refre5h");
+        assert!(!format!("{:?}", sent()).contains("refre5h"));
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let sent = Sent::default();
+        (0..=MAX_PROOFS).for_each(|number| sent.remember_secret(&format!("secret-{number:05}")));
+        assert_eq!(sent.0.lock().unwrap_or_else(PoisonError::into_inner).len(), MAX_PROOFS);
+        assert_eq!(
+            (sent.hide("secret-00000"), sent.hide("secret-00001")),
+            ("secret-00000".to_owned(), MASK.to_owned())
+        );
+        let long = "x".repeat(MAX_LENGTH * 2);
+        sent.remember_secret(&long);
+        assert!(sent.hide(&long).len() < MAX_LENGTH + 10);
+    }
+}
