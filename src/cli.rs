@@ -126,7 +126,7 @@ impl Ending {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&harmless(error)),
     };
     // A bot says what it does: nobody sees it otherwise.
     let verbosity = arguments.verbose + u8::from(matches!(&arguments.command, Command::Run(run) if run.is_bot()));
@@ -134,10 +134,26 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match dispatch(arguments.command) {
         Ok(ending) => ExitCode::from(ending.code()),
         Err(failure) => {
-            streams::talk(&failure.render(report::style(std::io::stderr())));
+            streams::styled(&failure.render(report::style(std::io::stderr())));
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// An argument may come from a file that others wrote, and is repeated on one line.
+fn harmless(mut error: clap::Error) -> clap::Error {
+    use clap::error::ContextValue;
+    let escaped: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, ContextValue::String(words::escape(text)))),
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in escaped {
+        error.insert(kind, value);
+    }
+    error
 }
 
 fn usage(error: &clap::Error) -> ExitCode {

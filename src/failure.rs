@@ -157,7 +157,7 @@ impl Failure {
     pub(crate) fn line(&self) -> String {
         match &self.story {
             Story::Sentences { what, causes } => {
-                causes.iter().fold(what.clone(), |text, cause| format!("{text}: {cause}"))
+                causes.iter().fold(words::escape(what), |text, cause| format!("{text}: {}", words::escape(cause)))
             }
             Story::Report { plain, .. } => plain.clone(),
             Story::Unread => String::new(),
@@ -173,12 +173,13 @@ impl Failure {
             }
             Story::Unread => return String::new(),
         };
-        let mut text = format!("error: {what}\n");
+        // Each on one line: whatever they repeat, it must not look like a line of ours.
+        let mut text = format!("error: {}\n", words::escape(what));
         for cause in causes {
-            let _ = writeln!(text, "  caused by: {cause}");
+            let _ = writeln!(text, "  caused by: {}", words::escape(cause));
         }
         if let Some(hint) = &self.hint {
-            let _ = writeln!(text, "  hint: {hint}");
+            let _ = writeln!(text, "  hint: {}", words::escape(hint));
         }
         text
     }

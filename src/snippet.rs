@@ -1,9 +1,7 @@
 //! Writes one thing that was found as a paragraph for people: what, where, the line underlined, and what to change.
 
-use std::borrow::Cow;
-
 use annotate_snippets::renderer::{DecorStyle, Renderer};
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Snippet, normalize_untrusted_str};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Snippet};
 use tagwright_core::change::{Excerpt, Location, Severity};
 
 /// Whether text is for a terminal with colours.
@@ -46,7 +44,7 @@ impl Paragraph<'_> {
             Severity::Warning => Level::WARNING,
             Severity::Note => Level::NOTE,
         };
-        let mut title = level.primary_title(normalize_untrusted_str(self.message));
+        let mut title = level.primary_title(words::escape(self.message));
         if let Some(code) = self.code {
             title = title.id(code);
         }
@@ -58,7 +56,7 @@ impl Paragraph<'_> {
                 group = group.element(snippet(excerpt, file, *line).annotation(annotation));
             }
             _ if !file.is_empty() => {
-                let origin = Origin::path(normalize_untrusted_str(file));
+                let origin = Origin::path(words::escape(file));
                 group = group.element(match line {
                     0 => origin,
                     line => origin.line(*line).char_column(*column),
@@ -67,18 +65,18 @@ impl Paragraph<'_> {
             _ => {}
         }
         if let Some((Location { file, line, excerpt: Some(excerpt), .. }, label)) = self.related {
-            let annotation = AnnotationKind::Context.span(excerpt.start..excerpt.end).label(label);
+            let annotation = AnnotationKind::Context.span(excerpt.start..excerpt.end).label(words::escape(label));
             group = group.element(snippet(excerpt, file, *line).annotation(annotation));
         }
         if let Some(hint) = self.hint {
-            group = group.element(Level::HELP.message(normalize_untrusted_str(hint)));
+            group = group.element(Level::HELP.message(words::escape(hint)));
         }
         renderer.decor_style(DecorStyle::Ascii).render(&[group]).trim_end().to_owned()
     }
 }
 
-fn snippet<'a, T: Clone>(excerpt: &'a Excerpt, file: &str, line: usize) -> Snippet<'a, T> {
-    Snippet::source(Cow::Borrowed(excerpt.text.as_str())).line_start(line).path(normalize_untrusted_str(file))
+fn snippet<T: Clone>(excerpt: &Excerpt, file: &str, line: usize) -> Snippet<'static, T> {
+    Snippet::source(words::in_place(&excerpt.text)).line_start(line).path(words::escape(file))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Logs: one line each on stderr, as text or JSON.
 
+use std::io::Write;
+
 use tracing_subscriber::EnvFilter;
 
 /// How log lines look.
@@ -22,12 +24,53 @@ const OURS: [&str; 3] = ["tagwright", "git", "registry"];
 /// 3 everything of ours.
 pub(crate) fn start(format: Format, verbosity: u8) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(directives(verbosity)));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let colored = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let writer = move || Tamed { out: std::io::stderr(), format, colored };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
     // A second start (tests, `demo`) keeps the first subscriber.
     let _ = match format {
-        Format::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        Format::Text => builder.with_ansi(colored).try_init(),
         Format::Json => builder.json().flatten_event(true).try_init(),
     };
+}
+
+/// Writes events so that nothing in them acts, and no line in the middle of one looks like another event.
+struct Tamed<W> {
+    out: W,
+    format: Format,
+    /// Whether escape sequences are ours. Those of others are made visible by the subscriber.
+    colored: bool,
+}
+
+impl<W: Write> Write for Tamed<W> {
+    /// An event comes in one piece.
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let text = text.trim_end_matches('\n');
+        let tamed = match self.format {
+            Format::Text if self.colored => text.split('\u{1b}').map(words::lines).collect::<Vec<_>>().join("\u{1b}"),
+            Format::Text => words::lines(text),
+            Format::Json => escaped_in_json(text),
+        };
+        writeln!(self.out, "{}", tamed.replace('\n', "\n  "))?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Writes what is no ASCII and would act as JSON's escapes; of ASCII the subscriber has done so.
+fn escaped_in_json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_ascii() || words::is_harmless(c.encode_utf8(&mut [0; 4])) {
+            true => out.push(c),
+            false => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
+        }
+    }
+    out
 }
 
 /// What to show, as `RUST_LOG` would say it.
@@ -47,6 +90,22 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+
+    #[test]
+    fn no_event_acts_or_looks_like_another() {
+        let tamed = |format, colored, event: &str| {
+            let mut out = Vec::new();
+            Tamed { out: &mut out, format, colored }.write_all(event.as_bytes()).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let event = "12:00 INFO said=no\r\n12:01 INFO forged \u{202e}\u{1b}[2J\n";
+        let plain = "12:00 INFO said=no\\r\n  12:01 INFO forged \\u{202e}\\u{1b}[2J\n";
+        assert_eq!(tamed(Format::Text, false, event), plain);
+        assert_eq!(tamed(Format::Text, true, "\u{1b}[32mINFO\u{1b}[0m a\u{7}\n"), "\u{1b}[32mINFO\u{1b}[0m a\\u{7}\n");
+        let json = tamed(Format::Json, false, "{\"a\":\"über \u{202e}\u{e0041}\"}\n");
+        assert_eq!(json, "{\"a\":\"über \\u202e\\udb40\\udc41\"}\n");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["a"], "über \u{202e}\u{e0041}");
+    }
 
     #[test]
     fn a_verbosity_is_about_every_crate_that_logs() {

@@ -54,7 +54,7 @@ pub(super) fn left(folder: &Path) -> Result<Option<Store>> {
     match Store::open(folder) {
         Opened::Ready { store, notice } => {
             if let Some(notice) = notice {
-                streams::talk(&format!("warning: {notice}"));
+                streams::sentence("warning", &notice.to_string());
             }
             Ok(store.is_durable().then_some(store))
         }

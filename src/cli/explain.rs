@@ -124,7 +124,7 @@ async fn tell(
         Output::Json => streams::json(&Document::of(&story))?,
         Output::Text => {
             let extent = if arguments.all { Extent::All } else { Extent::Some };
-            streams::data(&text(&story, extent))?;
+            streams::text(&text(&story, extent))?;
         }
     }
     Ok(looked.worst.map_or_else(|| ending(&story), Ending::Failed))
@@ -138,7 +138,7 @@ fn one_tag(arguments: &Arguments, story: &Story<'_>, (tags, ages): (&Tags, Optio
     let with = is_absent.then(|| explain::guarded(story.policy, &more, ages));
     match arguments.output {
         Output::Json => streams::json(&One::of(story, tag, with.as_ref())),
-        Output::Text => streams::data(&sentence(story, &explain::escaped(tag), with.as_ref())),
+        Output::Text => streams::text(&sentence(story, &explain::escaped(tag), with.as_ref())),
     }
 }
 

@@ -70,10 +70,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     match arguments.output {
         Output::Json => streams::json(&history)?,
         Output::Text if history.entries.is_empty() => streams::talk("nothing was found"),
-        Output::Text => streams::data(&report::history::text(&history.entries, &zone))?,
+        Output::Text => streams::text(&report::history::text(&history.entries, &zone))?,
     }
     if history.entries.len() == arguments.limit {
-        streams::talk(&format!("note: these are the newest {}; --limit N shows more", arguments.limit));
+        streams::sentence("note", &format!("these are the newest {}; --limit N shows more", arguments.limit));
     }
     Ok(worst.map_or(Ending::Done, Ending::Failed))
 }
@@ -108,7 +108,7 @@ async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> Result<Answer> {
         let hint = format!("{}; or name its configuration, --config PATH, to look into Git", at::start(&folder));
         return Err(Failure::missing(message, hint));
     };
-    streams::talk(&format!("note: no history is kept on {place}; this is what the commits in Git tell"));
+    streams::sentence("note", &format!("no history is kept on {place}; this is what the commits in Git tell"));
     rebuilt::tell(&sources, Some(&folder), &filter).await
 }
 

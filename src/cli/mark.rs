@@ -113,31 +113,34 @@ fn read(directory: &Path) -> Result<Vec<File>> {
     let search = files::Search { is_candidate: is_candidate_path, contains: inventory::may_name_images };
     let found = files::search(directory, search)?;
     for path in &found.oversized {
-        streams::talk(&format!(
-            "warning: {path}: the file is larger than {} bytes and was not read",
-            files::MAX_FILE_BYTES
-        ));
+        streams::sentence(
+            "warning",
+            &format!("{path}: the file is larger than {} bytes and was not read", files::MAX_FILE_BYTES),
+        );
     }
     let file = |(path, bytes): (String, Vec<u8>)| File { inventory: inventory::find(&bytes), path, bytes };
     let mut files: Vec<File> = found.files.into_iter().map(file).collect();
     inventory::resolve(files.iter_mut().map(|file| (file.path.as_str(), &mut file.inventory)));
     for file in &files {
         if file.inventory.generated {
-            streams::talk(&format!("note: {}: left alone, it says that it is generated", file.path));
+            streams::sentence("note", &format!("{}: left alone, it says that it is generated", file.path));
         }
         for it in &file.inventory.overrides {
             let line = it.scalars.first().map_or(0, |scalar| scalar.line);
             let why = format!("the repository of {} ({}) is not found", it.keys, it.tag);
-            streams::talk(&format!("note: {}:{line}: left alone, {why}", file.path));
+            streams::sentence("note", &format!("{}:{line}: left alone, {why}", file.path));
         }
     }
     let unread = files.iter().flat_map(|file| file.inventory.unread.iter().map(move |unread| (&file.path, unread)));
     let unread: Vec<_> = unread.collect();
     for (path, unread) in unread.iter().take(MAX_UNREAD) {
-        streams::talk(&format!("warning: {path}:{}: not read, it is no valid YAML: {}", unread.line, unread.reason));
+        streams::sentence(
+            "warning",
+            &format!("{path}:{}: not read, it is no valid YAML: {}", unread.line, unread.reason),
+        );
     }
     if unread.len() > MAX_UNREAD {
-        streams::talk(&format!("warning: {} more documents are no valid YAML", unread.len() - MAX_UNREAD));
+        streams::sentence("warning", &format!("{} more documents are no valid YAML", unread.len() - MAX_UNREAD));
     }
     Ok(files)
 }

@@ -41,6 +41,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     })?;
     let what =
         policy.map_or_else(|| "everything".to_owned(), |name| format!("policy {}", ObjectKind::Policy.written(&name)));
-    streams::data(&format!("{what} is due now\n"))?;
+    streams::text(&format!("{what} is due now\n"))?;
     Ok(Ending::Done)
 }

@@ -94,7 +94,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
 pub(super) async fn execute(settings: &Settings, mode: Mode) -> Result<Report> {
     let configuration = config::load(&settings.sources)?;
     for notice in &configuration.notices {
-        streams::talk(&format!("note: {notice}"));
+        streams::sentence("note", &notice.to_string());
     }
     something_to_do(&settings.sources, &configuration)?;
     let temporary;
@@ -137,13 +137,16 @@ fn store(data_dir: Option<&Path>) -> Store {
     match Store::open(folder) {
         store::Opened::Ready { store, notice } => {
             if let Some(notice) = notice {
-                streams::talk(&format!("note: {notice}"));
+                streams::sentence("note", &notice.to_string());
             }
             store
         }
         store::Opened::InUse { path } => {
             let path = path.display();
-            streams::talk(&format!("note: another process uses {path}; this run knows and keeps nothing of its tags"));
+            streams::sentence(
+                "note",
+                &format!("another process uses {path}; this run knows and keeps nothing of its tags"),
+            );
             Store::in_memory()
         }
     }
@@ -176,11 +179,11 @@ fn print(arguments: &Arguments, report: &Report) -> Result<()> {
     streams::talk(&report::failures(report));
     if arguments.dry_run {
         let edits = report.automations.iter().map(|automation| diff::unified(&automation.edits));
-        streams::data(&edits.collect::<String>())?;
+        streams::files(&edits.collect::<String>())?;
         streams::talk(&report::automations(report));
         return Ok(());
     }
-    streams::data(&report::automations(report))
+    streams::text(&report::automations(report))
 }
 
 /// Failures come first: a dry run that failed for one automation says so, whatever it found for the others.

@@ -83,7 +83,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         Output::Text if arguments.list => {
             streams::data(&evaluation.candidates.iter().map(|it| format!("{}\n", it.tag)).collect::<String>())?;
         }
-        Output::Text if arguments.explain => streams::data(&report::tags::evaluation(&evaluation, tags.len()))?,
+        Output::Text if arguments.explain => streams::text(&report::tags::evaluation(&evaluation, tags.len()))?,
         Output::Text => {}
     }
     if evaluation.selected.is_some() {
@@ -169,7 +169,7 @@ async fn listed(arguments: &Arguments, image: &str) -> Result<Vec<String>> {
     };
     let mut listing = client.tags(&repository, &access).await?;
     if let Some(refused) = observe::refused(&listing) {
-        streams::talk(&format!("warning: {image} {refused}"));
+        streams::sentence("warning", &format!("{image} {refused}"));
     }
     listing.tags.retain(|tag| !exclusions.iter().any(|pattern: &Pattern| pattern.is_match(tag.as_str())));
     Ok(listing.tags.into_iter().map(|tag| tag.to_string()).collect())

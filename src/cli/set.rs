@@ -58,7 +58,7 @@ struct Image {
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let (selections, mut findings) = selections(arguments)?;
     if let Some(name) = passed_over(&arguments.directory) {
-        streams::talk(&format!("note: {name} is not looked at: it is not named *.yaml, *.yml or Kustomization"));
+        streams::sentence("note", &format!("{name} is not looked at: it is not named *.yaml, *.yml or Kustomization"));
     }
     let search = files::Search { is_candidate: marker::is_candidate_path, contains: marker::contains_token };
     let found = files::search(&arguments.directory, search)?;
@@ -98,9 +98,9 @@ fn print(arguments: &Arguments, plan: &Plan, findings: &[Diagnostic]) -> Result<
     }
     streams::talk(&report::diagnostics(findings));
     if arguments.diff {
-        return streams::data(&diff::unified(&plan.edits));
+        return streams::files(&diff::unified(&plan.edits));
     }
-    streams::data(&report::changes(plan.changes()))
+    streams::text(&report::changes(plan.changes()))
 }
 
 fn selections(arguments: &Arguments) -> Result<(Selections, Vec<Diagnostic>)> {

@@ -39,11 +39,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     };
     match recognised {
         Some(sign) => {
-            streams::data(&format!("{what} is the bot's own, by {sign}\n"))?;
+            streams::text(&format!("{what} is the bot's own, by {sign}\n"))?;
             Ok(Ending::Done)
         }
         None => {
-            streams::data(&format!("{what} is not the bot's own\n"))?;
+            streams::text(&format!("{what} is not the bot's own\n"))?;
             Ok(Ending::No)
         }
     }

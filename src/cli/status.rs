@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         Output::Text if status.policies.is_empty() && status.automations.is_empty() => {
             streams::talk("no policy and no automation is configured");
         }
-        Output::Text => streams::data(&report::status::tables(&status, now))?,
+        Output::Text => streams::text(&report::status::tables(&status, now))?,
     }
     Ok(Ending::Done)
 }

@@ -1,6 +1,6 @@
 //! The three standard streams; the only place that writes to them.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 
 use crate::failure::{Context, Failure, Result};
@@ -24,8 +24,29 @@ pub(super) fn json(value: &impl serde::Serialize) -> Result<()> {
     data(&text)
 }
 
-/// Writes talk to stderr, with a final newline; nothing if there is nothing to say. A closed stderr is nobody's problem.
+/// Writes text for people to stdout: what others have put into it does nothing but be seen.
+pub(super) fn text(text: &str) -> Result<()> {
+    data(&words::lines(text))
+}
+
+/// Writes files, or the difference of files, to stdout: exactly, for programs; for people, so that nothing in them acts.
+pub(super) fn files(text: &str) -> Result<()> {
+    if io::stdout().is_terminal() { self::text(text) } else { data(text) }
+}
+
+/// Writes talk to stderr, with a final newline; nothing if there is nothing to say. A closed stderr is nobody's problem. What
+/// others have put into it does nothing but be seen.
 pub(super) fn talk(text: &str) {
+    styled(&words::lines(text));
+}
+
+/// Writes a sentence to stderr behind `note`, `warning` or `error`, on one line.
+pub(super) fn sentence(level: &str, text: &str) {
+    styled(&format!("{level}: {}", words::escape(text)));
+}
+
+/// The same for text that has colours of ours, whose other parts were made harmless before.
+pub(super) fn styled(text: &str) {
     let text = text.trim_end_matches('\n');
     if !text.is_empty() {
         let _ = writeln!(io::stderr().lock(), "{text}");
@@ -39,7 +60,7 @@ pub(super) fn input() -> Result<String> {
 
 /// Reads a file, or stdin for `-`, as UTF-8.
 pub(super) fn read(path: &Path) -> Result<String> {
-    text(bytes(path)?, &name(path))
+    utf8(bytes(path)?, &name(path))
 }
 
 /// Reads a file, or stdin for `-`; what is not UTF-8 becomes replacement characters.
@@ -75,6 +96,6 @@ fn bounded(source: impl Read, name: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn text(bytes: Vec<u8>, name: &str) -> Result<String> {
+fn utf8(bytes: Vec<u8>, name: &str) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| Failure::usage(format!("{name} is not UTF-8 text"), ""))
 }

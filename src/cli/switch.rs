@@ -59,7 +59,7 @@ fn give(order: Order, about: &About, reason: Option<&str>) -> Result<Ending> {
             Whereabouts::Folder(folder) => to_store(order, &folder, &name, reason),
         }
     })?;
-    streams::data(&format!("{}\n", sentence(&obeyed)))?;
+    streams::text(&format!("{}\n", sentence(&obeyed)))?;
     Ok(Ending::Done)
 }
 
@@ -80,14 +80,14 @@ fn to_store(order: Order, folder: &Path, name: &ObjectName, reason: Option<&str>
     let store = at::left(folder)?.ok_or_else(none)?;
     let obeyed = server::obey(order, &store, name, reason, Timestamp::now())?;
     let place = folder.display();
-    streams::talk(&format!("note: no bot is running on {place}; the next one that starts will obey"));
+    streams::sentence("note", &format!("no bot is running on {place}; the next one that starts will obey"));
     if let Some(status) = last_status(&store)
         && !kind(order).known(&status).contains(name)
     {
         let hint = hint(order, name, &status);
         let hint = if hint.is_empty() { String::new() } else { format!("; {hint}") };
         let (noun, written) = (kind(order).noun(), kind(order).written(name));
-        streams::talk(&format!("warning: the last bot knew no {noun} {written}{hint}"));
+        streams::sentence("warning", &format!("the last bot knew no {noun} {written}{hint}"));
     }
     Ok(obeyed)
 }

@@ -54,7 +54,7 @@ pub(crate) fn group_line(group: &Group) -> String {
 #[must_use]
 pub(crate) fn place(files: &[File], member: Member) -> String {
     let file = &files[member.file];
-    format!("{}:{}", file.path, file.inventory.images[member.image].line())
+    format!("{}:{}", words::escape(&file.path), file.inventory.images[member.image].line())
 }
 
 fn left_line(files: &[File], left: &Left) -> String {

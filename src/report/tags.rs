@@ -31,9 +31,11 @@ impl<'t> Row<'t> {
 
 /// Writes rows, one a line, with the verdicts below each other.
 pub(super) fn table(rows: &[Row<'_>]) -> String {
-    let width = rows.iter().map(|row| row.tag.len()).max().unwrap_or_default();
+    let tags: Vec<String> = rows.iter().map(|row| words::escape(row.tag)).collect();
+    let width = tags.iter().map(|tag| tag.chars().count()).max().unwrap_or_default();
     let mut text = String::new();
-    for Row { selected, tag, verdict } in rows {
+    for (Row { selected, verdict, .. }, tag) in rows.iter().zip(&tags) {
+        let verdict = words::escape(verdict);
         let mark = if *selected { "* " } else { "  " };
         let _ = writeln!(text, "{mark}{tag:width$}  {verdict}");
     }

@@ -50,7 +50,7 @@ pub enum Error {
         range: String,
     },
     /// The remote refused the push.
-    #[error("{url} refused the push to {reference}: {reason}{}", quoted(words))]
+    #[error("{url} refused the push to {reference}: {}{}", reason.replace('\n', "; "), quoted(words))]
     Declined {
         /// The Git remote, without credentials.
         url: String,
@@ -125,9 +125,10 @@ impl Error {
     }
 }
 
-/// The remote's words, each line marked as git marks them.
+/// The remote's words on one line: a line of theirs must not look like one of ours.
 fn quoted(words: &str) -> String {
-    words.lines().map(|line| format!("\nremote: {line}")).collect()
+    let lines: Vec<&str> = words.lines().collect();
+    if lines.is_empty() { String::new() } else { format!(" (remote: {})", lines.join("; ")) }
 }
 
 impl From<&Error> for Failure {

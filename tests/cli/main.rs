@@ -4,6 +4,7 @@
 
 mod bot;
 mod demo;
+mod harmless;
 mod help;
 mod history;
 mod message;

@@ -6,7 +6,8 @@
 //!
 //! - a text for the middle of a sentence is one line, bounded and escaped: [`one_line`];
 //! - a name that has to stay whole is escaped, and stays as it is where nothing in it needs that: [`escape`];
-//! - a message of several lines keeps its lines, and loses its terminal sequences and overwritten progress: [`clean`].
+//! - a message of several lines keeps its lines, and loses its terminal sequences and overwritten progress: [`clean`];
+//! - what we print of all that keeps our lines, and nothing else in it acts: [`lines`].
 //!
 //! Escaped are control characters, white space other than the plain space, line and paragraph separators (U+2028, U+2029),
 //! marks that turn the direction of the text, characters without width, and whatever else is invisible or unassigned. The
@@ -71,10 +72,50 @@ pub fn escape(text: &str) -> String {
     if is_harmless(text) { text.to_owned() } else { escaped(text) }
 }
 
+/// Makes a text of several lines, put together by us of our words and of others', fit to be printed: line ends stay, everything
+/// else that would do something is escaped. It is the last net; what comes from outside is made one line where it is put in.
+///
+/// ```
+/// assert_eq!(words::lines("a: b\u{1b}[2J\r\n  c\u{202e}"), "a: b\\u{1b}[2J\\r\n  c\\u{202e}");
+/// ```
+#[must_use]
+pub fn lines(text: &str) -> String {
+    text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
+}
+
+/// Makes an excerpt of a file harmless and leaves every byte that stays at its place, since spans are counted in bytes. Line ends
+/// and tabs stay; what would act is a `�` or dots of the same length.
+///
+/// ```
+/// assert_eq!(words::in_place("a: b # \u{9b}31m \u{202e}\u{1b}\r\n"), "a: b # ·31m \u{fffd}?\r\n");
+/// ```
+#[must_use]
+pub fn in_place(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        rest = &rest[c.len_utf8()..];
+        let stays = matches!(c, '\n' | '\t') || (c == '\r' && rest.starts_with('\n'));
+        match c.len_utf8() {
+            _ if stays || is_harmless(c.encode_utf8(&mut [0; 4])) || is_combining(c) => out.push(c),
+            1 => out.push('?'),
+            2 => out.push('·'),
+            3 => out.push('\u{fffd}'),
+            _ => out.push_str("\u{fffd}?"),
+        }
+    }
+    out
+}
+
+/// Whether a character is escaped by itself only since it has to stand on another.
+fn is_combining(c: char) -> bool {
+    is_harmless(&format!("a{c}"))
+}
+
 /// Whether a text can be shown as it is, on one line.
 #[must_use]
 pub fn is_harmless(text: &str) -> bool {
-    shown(text) == text
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || shown(text) == text
 }
 
 /// Returns where in a text, of any kind and over any number of lines, something stands that may be a login: what is in front of

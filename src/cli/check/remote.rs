@@ -63,7 +63,7 @@ fn trees(surveys: Vec<Survey>, observed: &mut Observed) -> BTreeMap<(String, Str
         let Seen { commit, files, missing, diagnostics } = match seen {
             Ok(seen) => seen,
             Err(error) => {
-                streams::talk(&format!("error: {}: {}", automation.id, error.chain()));
+                streams::sentence("error", &format!("{}: {}", automation.id, error.chain()));
                 observed.failed = observed.failed.max(Some(error.kind()));
                 continue;
             }

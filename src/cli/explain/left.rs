@@ -28,11 +28,14 @@ impl Left {
     pub(super) fn of(folder: Option<&Path>, policy: &ImagePolicy) -> Result<Self> {
         let Some(folder) = folder else { return Ok(Self::default()) };
         let Ok(store) = at::left(folder) else {
-            streams::talk(&format!(
-                "note: the state in {} is in use: what is held, suspended or released by hand is not looked at, nor what is \
+            streams::sentence(
+                "note",
+                &format!(
+                    "the state in {} is in use: what is held, suspended or released by hand is not looked at, nor what is \
                  known of the tags",
-                folder.display()
-            ));
+                    folder.display()
+                ),
+            );
             return Ok(Self::default());
         };
         let Some(store) = store else { return Ok(Self::default()) };

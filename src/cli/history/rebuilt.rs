@@ -39,7 +39,7 @@ pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filte
         streams::talk(&crate::report::failure_of_run("", error));
     }
     for (url, branch) in &past.cut {
-        streams::talk(&format!("note: {branch} of {url} has older commits, which were not looked at"));
+        streams::sentence("note", &format!("{branch} of {url} has older commits, which were not looked at"));
     }
     let entries = past.records.into_iter().map(Entry::from).collect();
     let worst = past.failures.iter().map(run::Error::kind).max();

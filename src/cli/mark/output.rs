@@ -90,10 +90,10 @@ impl Delivery<'_> {
         }
         match (self.arguments.write, &self.arguments.config) {
             (true, Some(_)) => Ok(()),
-            (true, None) => streams::data(&policies),
-            (false, _) if diff.is_empty() || policies.is_empty() => streams::data(&format!("{diff}{policies}")),
-            (false, Some(_)) => streams::data(&format!("{diff}{policies}")),
-            (false, None) => streams::data(&format!("{diff}\n{policies}")),
+            (true, None) => streams::files(&policies),
+            (false, _) if diff.is_empty() || policies.is_empty() => streams::files(&format!("{diff}{policies}")),
+            (false, Some(_)) => streams::files(&format!("{diff}{policies}")),
+            (false, None) => streams::files(&format!("{diff}\n{policies}")),
         }
     }
 

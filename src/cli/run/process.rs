@@ -65,7 +65,7 @@ async fn serve(settings: &Settings, grace: Duration, listen: Option<SocketAddr>)
 fn load(sources: &Sources) -> Result<Vec<Arc<Automation>>> {
     let configuration = config::load(sources)?;
     for notice in &configuration.notices {
-        streams::talk(&format!("note: {notice}"));
+        streams::sentence("note", &notice.to_string());
     }
     super::something_to_do(sources, &configuration)?;
     Ok(configuration.automations)

@@ -33,9 +33,7 @@ exit 1
 default/shop: failed
 -- stderr
 default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
-error: default/shop: REMOTE refused the push to refs/heads/main: pre-receive hook declined
-remote: no deployments on Friday
-remote: red
+error: default/shop: REMOTE refused the push to refs/heads/main: pre-receive hook declined (remote: no deployments on Friday; red)
 ");
     let json = site.run(&["--output=json"]);
     assert_eq!((json.code, outcomes(&json.json())), (1, vec![("shop", "failed")]));
