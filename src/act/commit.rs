@@ -24,8 +24,6 @@ use crate::store::SeenBranch;
 pub(super) struct Draft<'a> {
     /// Which of the heads it is for.
     pub(super) at: usize,
-    /// The commit.
-    base: CommitId,
     /// The files it was planned on, where there is something to change.
     pub(super) files: Vec<MarkedFile>,
     pub(super) guards: plan::Guards<'a>,
@@ -60,12 +58,13 @@ impl<'r> Remote<'r> {
         let found = scans.marked_files(mirror, &snapshot, &automation.paths, MARKED_FILES, embedded).await;
         let (files, found) = found.map_err(failed)?;
         job.report.diagnostics = found_diagnostics(&found);
+        job.report.diagnostics.extend(job.left.clone());
         job.selections = self.selections(job, &files).await;
         let guards = guards(automation, &self.switches, self.context.now);
         let plan = aside(|| plan::guarded(&files, &job.selections, &guards));
         // All drafts of a wave wait for the history, and most have no question to it.
         let files = if plan.edits.is_empty() { Vec::new() } else { files };
-        Ok(Draft { at, base, files, guards, plan })
+        Ok(Draft { at, files, guards, plan })
     }
 
     /// Finds what people took back of what is about to be changed: one walk for each head. Returns the drafts with these
@@ -172,15 +171,13 @@ impl<'r> Remote<'r> {
         if !draft.guards.fields.is_empty() {
             draft.plan = aside(|| plan::guarded(&draft.files, &job.selections, &draft.guards));
         }
-        let Draft { base, guards, mut plan, files, .. } = draft;
+        let Draft { guards, mut plan, files, .. } = draft;
         drop(files);
         job.report.diagnostics.append(&mut plan.diagnostics);
         job.report.holds = plan.holds;
         if plan.edits.is_empty() {
-            // What waits for a point in time has to be looked at again.
-            let is_waiting = job.report.holds.iter().any(|held| held.hold.until().is_some());
-            if job.looked_up == 0 && guards.everything.is_none() && !is_waiting {
-                self.settle(&job.report, automation, base);
+            if let Some(seen) = job.seen.filter(|_| guards.everything.is_none() && job.may_settle()) {
+                self.settle(&job.report, automation, seen);
             }
             return Ok(Written::Nothing(held(&job.report.holds, guards.everything.as_ref())));
         }

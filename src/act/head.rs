@@ -1,6 +1,6 @@
 //! One push branch: the commits made for it, and what becomes of them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use git::{Advertisement, CommitId, Expected, Mirror, Outcome as Pushed, RefUpdate, Want};
 use tagwright_core::automation::{Batch, Push};
@@ -11,7 +11,7 @@ use super::job::{Ended, Job, fail_all};
 use super::remote::Attempt;
 use super::second;
 use crate::observe::reverts::Line;
-use crate::observe::target::Target;
+use crate::observe::target::{Replaced, Target};
 use crate::run::{Context, Error, Outcome, Progress, Stage, aside};
 
 /// One push branch with the commits made for it so far.
@@ -27,6 +27,8 @@ pub(super) struct Head<'a> {
     /// What was fetched.
     pub(super) want: Want,
     old: Option<CommitId>,
+    /// What the push branch has that this is to replace, if it begins anew.
+    replaced: Option<Replaced>,
     commits: Vec<Made<'a>>,
     /// The files that the commits change.
     edited: HashSet<String>,
@@ -43,8 +45,18 @@ struct Made<'a> {
 
 impl<'a> Head<'a> {
     pub(super) fn new(url: &str, target: Target) -> Self {
-        let Target { base, branch, old, want } = target;
-        Self { url: url.to_owned(), branch, base, tip: base, want, old, commits: Vec::new(), edited: HashSet::new() }
+        let Target { base, branch, old, want, replaced, .. } = target;
+        Self {
+            url: url.to_owned(),
+            branch,
+            base,
+            tip: base,
+            want,
+            old,
+            replaced,
+            commits: Vec::new(),
+            edited: HashSet::new(),
+        }
     }
 
     /// The line of commits that ends here.
@@ -159,7 +171,17 @@ impl<'a> Head<'a> {
         self.commits.iter().flat_map(|made| &made.jobs)
     }
 
-    fn into_jobs(self) -> impl Iterator<Item = Job<'a>> {
+    /// Whether the push branch, which is to begin anew, changes exactly what these commits do, and to the same. It can stay:
+    /// whoever looks at it sees no other change, and need not look again.
+    pub(super) async fn is_there(&self, mirror: &Mirror) -> bool {
+        let Some(Replaced { tip, paths: Some(paths) }) = &self.replaced else { return false };
+        let edited = || self.edited.iter().cloned().collect::<BTreeSet<String>>();
+        !self.commits.is_empty()
+            && *paths == edited()
+            && mirror.same(self.tip, *tip, paths.clone()).await.unwrap_or(false)
+    }
+
+    pub(super) fn into_jobs(self) -> impl Iterator<Item = Job<'a>> {
         self.commits.into_iter().flat_map(|made| made.jobs)
     }
 }

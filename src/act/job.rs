@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use git::CommitId;
 use tagwright_core::automation::Automation;
+use tagwright_core::change::Diagnostic;
 use tagwright_core::edit::Selections;
 use tagwright_core::plan;
 
@@ -23,6 +25,10 @@ pub(super) struct Job<'a> {
     pub(super) behind: Option<Behind>,
     /// What its policies selected.
     pub(super) selections: Selections,
+    /// The commits that decide what it has to do: the one it was planned on, and the one that is read if that is another.
+    pub(super) seen: Option<(CommitId, Option<CommitId>)>,
+    /// That its push branch lacks what is read, and does not begin anew.
+    pub(super) left: Option<Diagnostic>,
     /// How many digests its selections were completed with.
     pub(super) looked_up: usize,
 }
@@ -54,6 +60,8 @@ impl<'a> Job<'a> {
             stepwise: false,
             behind: None,
             selections: Selections::new(),
+            seen: None,
+            left: None,
             looked_up: 0,
         }
     }
@@ -64,6 +72,12 @@ impl<'a> Job<'a> {
         self.report.message.clear();
         self.report.diagnostics.clear();
         self.report.holds.clear();
+    }
+
+    /// Whether what it came to stays true as long as the commits do: what waits for a point in time does not, and neither do
+    /// digests that were looked up.
+    pub(super) fn may_settle(&self) -> bool {
+        self.looked_up == 0 && self.report.holds.iter().all(|held| held.hold.until().is_none())
     }
 
     /// What this automation has in its commit.

@@ -235,6 +235,12 @@ impl<'r> Remote<'r> {
         }
         for mut head in heads {
             attempt.again.extend(head.join(mirror, None, self.context).await);
+            if head.is_there(mirror).await {
+                for job in head.into_jobs() {
+                    self.rest_on_what_is_there(job, &mut attempt);
+                }
+                continue;
+            }
             match self.context.mode {
                 Mode::Push => {
                     let pushed = head.push(mirror, &advertisement, self.context, self.progress).await;
@@ -249,6 +255,17 @@ impl<'r> Remote<'r> {
         attempt
     }
 
+    /// Ends an automation of which all that it would commit is on the push branch already.
+    fn rest_on_what_is_there(&mut self, mut job: Job<'r>, attempt: &mut Attempt<'r>) {
+        job.report.edits.clear();
+        job.report.message.clear();
+        if let Some(seen) = job.seen.filter(|_| job.may_settle()) {
+            self.settle(&job.report, job.automation, seen);
+        }
+        let outcome = held(&job.report.holds, None);
+        attempt.ended.push(job.rest(outcome));
+    }
+
     /// Plans one automation, on a head that is fetched when it is a new one.
     async fn plan(
         &mut self,
@@ -261,16 +278,17 @@ impl<'r> Remote<'r> {
         let aim = target::aim(mirror, advertisement, job.automation).await?;
         job.report.branch.clone_from(&aim.branch);
         let known = heads.iter().position(|head| head.branch == aim.branch);
-        let base = known.map_or_else(|| aim.base(advertisement), |at| Some(heads[at].tip));
-        if let Some(base) = base
-            && let Some(settled) = self.settled(mirror, job.automation, base).await
+        job.seen = aim.seen(advertisement);
+        if let Some(seen) = job.seen
+            && let Some(settled) = self.settled(mirror, job.automation, seen).await
         {
             let outcome = held(&settled.holds, None);
             (job.report.diagnostics, job.report.holds) = (settled.diagnostics, settled.holds);
             return Ok(Planned::Settled(outcome));
         }
         self.progress.at(Stage::Fetch, &job.report.url);
-        let target = aim.fetch(mirror, advertisement, &job.report.url).await?;
+        let target = aim.fetch(mirror, advertisement, &job.report.url, &self.authors).await?;
+        job.left.clone_from(&target.left);
         self.obey(job.automation, &target.branch, target.base).await;
         let at = known.unwrap_or_else(|| {
             heads.push(Head::new(&job.report.url, target));

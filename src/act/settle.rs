@@ -40,15 +40,13 @@ pub(super) fn names(known: &BTreeSet<String>) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// The commit that is planned on, and the one that is read if that is another.
+type Seen = (CommitId, Option<CommitId>);
+
 impl<'r> Remote<'r> {
     /// Returns what there is to report on an automation that is known to have nothing to do on this commit.
-    pub(super) async fn settled(
-        &mut self,
-        mirror: &Mirror,
-        automation: &Automation,
-        base: CommitId,
-    ) -> Option<Findings> {
-        let basis = self.basis(automation, base);
+    pub(super) async fn settled(&mut self, mirror: &Mirror, automation: &Automation, seen: Seen) -> Option<Findings> {
+        let basis = self.basis(automation, seen);
         if let Some(settled) = self.context.memory.settled.on(&automation.id, basis) {
             return Some(settled);
         }
@@ -59,9 +57,9 @@ impl<'r> Remote<'r> {
         facts.contains(&basis).then(Findings::default)
     }
 
-    /// Remembers that an automation has nothing to do on this commit; the mirror does from [`Remote::learn`] on.
-    pub(super) fn settle(&mut self, report: &AutomationReport, automation: &Automation, base: CommitId) {
-        let basis = self.basis(automation, base);
+    /// Remembers that an automation has nothing to do on these commits; the mirror does from [`Remote::learn`] on.
+    pub(super) fn settle(&mut self, report: &AutomationReport, automation: &Automation, seen: Seen) {
+        let basis = self.basis(automation, seen);
         let findings = Findings { diagnostics: report.diagnostics.clone(), holds: report.holds.clone() };
         let is_quiet = findings == Findings::default();
         self.context.memory.settled.insert(automation.id.clone(), basis, findings);
@@ -79,9 +77,9 @@ impl<'r> Remote<'r> {
 
     /// Hashes the commit, what is read of it, what was selected, and what may hold it back: with the authors, since they tell
     /// whose commits are a bot's. How a commit would be written has no part in it otherwise.
-    fn basis(&self, automation: &Automation, base: CommitId) -> Basis {
+    fn basis(&self, automation: &Automation, seen: Seen) -> Basis {
         let mut hash = Fingerprint(Sha256::new());
-        (env!("CARGO_PKG_VERSION"), MARKED_FILES.rule, base).hash(&mut hash);
+        (env!("CARGO_PKG_VERSION"), MARKED_FILES.rule, seen).hash(&mut hash);
         (&automation.paths, automation.embedded, self.names, &self.authors).hash(&mut hash);
         let selected = self.polls.selected(automation);
         for policy in &automation.policies {

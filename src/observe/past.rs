@@ -99,7 +99,12 @@ async fn branches<'a>(
                 continue;
             }
         };
-        let target::Target { base, branch, want, .. } = target;
+        let target::Target { base, branch, want, replaced, .. } = target;
+        // What is on the push branch was done, also if a new one comes in its place.
+        let (base, want) = match replaced {
+            Some(replaced) => (replaced.tip, Want::Branch(branch.clone())),
+            None => (base, want),
+        };
         let branch = branches.entry((branch, base)).or_insert_with(|| Branch {
             paths: BTreeSet::new(),
             embedded: Embedded::Annotated,

@@ -97,7 +97,8 @@ pub(super) async fn find(
 ) -> Result<(Target, git::Found), Error> {
     let failed = |source| Error::git("read", &automation.remote.url, source);
     let aim = target::aim(mirror, advertisement, automation).await?;
-    let target = aim.fetch(mirror, advertisement, &automation.remote.url).await?;
+    let authors = std::slice::from_ref(&automation.commit.author);
+    let target = aim.fetch(mirror, advertisement, &automation.remote.url, authors).await?;
     let snapshot = mirror.snapshot(target.base).await.map_err(failed)?;
     let found = snapshot.search(&automation.paths, criteria).await.map_err(failed)?;
     Ok((target, found))

@@ -1,14 +1,30 @@
 //! Where an automation reads from and commits to.
+//!
+//! A push branch of its own begins at what is read, and is built upon as long as it has all of that. When the branch that is
+//! read has gone on, by a merge of the push branch or otherwise, the push branch begins there anew, so that it can always be
+//! merged: unless somebody else has commits on it, which are not for a bot to throw away.
 
-use git::{self, Advertisement, CommitId, Mirror, Want};
+use std::collections::BTreeSet;
+
+use git::{self, Advertisement, Ahead, CommitFacts, CommitId, Mirror, Want};
 use gotext::version::{Range, Version};
-use tagwright_core::automation::{Automation, Checkout};
+use tagwright_core::automation::{Author, Automation, Checkout};
+use tagwright_core::change::{Code, Diagnostic};
+use tagwright_core::message::{self, Criteria};
+use tagwright_core::plan;
+use words::one_line;
 
 use crate::run::{Error, aside};
 
+/// How many generations of both branches are fetched, one after the other, until it is known what each has of its own.
+const GENERATIONS: [u32; 2] = [64, 1_000];
+
+/// How much of a name or branch is repeated in a finding, in characters.
+const MAX_SHOWN: usize = 60;
+
 /// Where an automation reads from and commits to.
 pub(crate) struct Target {
-    /// The commit to plan on. When the push branch exists, it is that branch's head, so that earlier commits stay.
+    /// The commit to plan on: the push branch's head, so that earlier commits stay, or what is read.
     pub(crate) base: CommitId,
     /// The push branch, without `refs/heads/`.
     pub(crate) branch: String,
@@ -16,6 +32,19 @@ pub(crate) struct Target {
     pub(crate) old: Option<CommitId>,
     /// What was fetched, and the history of which led to the commit.
     pub(crate) want: Want,
+    /// What the push branch has that a new one need not have, if it begins anew.
+    pub(crate) replaced: Option<Replaced>,
+    /// That the push branch lacks what is read, and why it does not begin anew.
+    pub(crate) left: Option<Diagnostic>,
+}
+
+/// A push branch in whose place a new one comes, from what is read now.
+#[derive(Debug, Clone)]
+pub(crate) struct Replaced {
+    /// Where it is.
+    pub(crate) tip: CommitId,
+    /// The paths that it changes; none if these are too many to tell, or it has been merged and changes nothing.
+    pub(crate) paths: Option<BTreeSet<String>>,
 }
 
 /// The same before anything was fetched.
@@ -24,6 +53,8 @@ pub(crate) struct Aim {
     pub(crate) branch: String,
     old: Option<CommitId>,
     want: Want,
+    /// What is read, if the push branch exists and is another one.
+    read: Option<Want>,
 }
 
 /// Finds what an automation reads and where it commits to.
@@ -47,39 +78,120 @@ pub(crate) async fn aim(mirror: &Mirror, advertisement: &Advertisement, automati
         return Err(Error::NoRefspecSource { url: url.clone(), refspec: refspec.to_owned() });
     }
     let old = advertisement.branch(&branch);
-    let want = match old {
-        Some(_) => Want::Branch(branch.clone()),
-        None => want(advertisement, &automation.checkout, url)?,
+    let is_read = checkout_branch(advertisement, &automation.checkout).as_ref() == Some(&branch);
+    let (want, read) = match old {
+        Some(_) if is_read => (Want::Branch(branch.clone()), None),
+        // What is read may be gone; an existing push branch can do without.
+        Some(_) => (Want::Branch(branch.clone()), want(advertisement, &automation.checkout, url).ok()),
+        None => (want(advertisement, &automation.checkout, url)?, None),
     };
-    Ok(Aim { branch, old, want })
+    let read = read.filter(|read| at(read, advertisement).is_some());
+    Ok(Aim { branch, old, want, read })
+}
+
+/// The commit at something that is wanted, if the advertisement tells.
+fn at(want: &Want, advertisement: &Advertisement) -> Option<CommitId> {
+    let at = |name: &str| advertisement.find(name).map(git::Advertised::commit);
+    match want {
+        Want::DefaultBranch => advertisement.branch(advertisement.default_branch()?),
+        Want::Branch(branch) => advertisement.branch(branch),
+        Want::Tag(tag) => at(&format!("refs/tags/{tag}")),
+        Want::Reference(name) => at(name),
+        Want::Commit { id, .. } => Some(*id),
+    }
 }
 
 impl Aim {
-    /// The commit to plan on, if the advertisement tells.
-    pub(crate) fn base(&self, advertisement: &Advertisement) -> Option<CommitId> {
-        let at = |name: &str| advertisement.find(name).map(git::Advertised::commit);
-        match &self.want {
-            Want::DefaultBranch => advertisement.branch(advertisement.default_branch()?),
-            Want::Branch(branch) => advertisement.branch(branch),
-            Want::Tag(tag) => at(&format!("refs/tags/{tag}")),
-            Want::Reference(name) => at(name),
-            Want::Commit { id, .. } => Some(*id),
-        }
+    /// The commits that decide what there is to do, if the advertisement tells: the one that was fetched to plan on, and the
+    /// one that is read if that is another.
+    pub(crate) fn seen(&self, advertisement: &Advertisement) -> Option<(CommitId, Option<CommitId>)> {
+        let read = self.read.as_ref().and_then(|read| at(read, advertisement));
+        Some((at(&self.want, advertisement)?, read))
     }
 
-    /// Fetches the commit to plan on.
+    /// Fetches the commit to plan on. The authors are those of a bot's commits.
     pub(crate) async fn fetch(
         self,
         mirror: &Mirror,
         advertisement: &Advertisement,
         url: &str,
+        authors: &[Author],
     ) -> Result<Target, Error> {
-        let fetched = mirror.fetch(advertisement, std::slice::from_ref(&self.want)).await;
-        match fetched.map_err(|source| Error::git("fetch from", url, source))?.first() {
-            Some(fetched) => Ok(Target { base: fetched.commit, branch: self.branch, old: self.old, want: self.want }),
-            None => Err(Error::NoPushBranch),
+        let failed = |source| Error::git("fetch from", url, source);
+        let wants: Vec<Want> = [Some(self.want.clone()), self.read.clone()].into_iter().flatten().collect();
+        let fetched = mirror.fetch(advertisement, &wants).await.map_err(failed)?;
+        let Some(base) = fetched.first().map(|fetched| fetched.commit) else { return Err(Error::NoPushBranch) };
+        let Self { branch, old, want, read } = self;
+        let target = Target { base, branch, old, want, replaced: None, left: None };
+        match (read, fetched.get(1)) {
+            (Some(read), Some(at)) => {
+                let ahead = target.compare(mirror, advertisement, (&read, at.commit)).await.map_err(failed)?;
+                Ok(target.anew(ahead, (read, at.commit), authors))
+            }
+            _ => Ok(target),
         }
     }
+}
+
+impl Target {
+    /// Finds out what the push branch and what is read have of their own.
+    async fn compare(
+        &self,
+        mirror: &Mirror,
+        advertisement: &Advertisement,
+        (read, at): (&Want, CommitId),
+    ) -> Result<Ahead, git::Error> {
+        let mut ahead = mirror.ahead(self.base, at).await?;
+        for generations in GENERATIONS {
+            if ahead.is_known || !ahead.is_behind {
+                break;
+            }
+            for want in [&self.want, read] {
+                mirror.deepen(advertisement, want, generations).await?;
+            }
+            ahead = mirror.ahead(self.base, at).await?;
+        }
+        Ok(ahead)
+    }
+
+    /// Begins anew at what is read, if the push branch lacks something of that and nobody else has written on it.
+    fn anew(mut self, ahead: Ahead, (read, at): (Want, CommitId), authors: &[Author]) -> Self {
+        if !ahead.is_behind {
+            return self;
+        }
+        let stranger = ahead.commits.iter().find(|commit| !is_bot(commit, authors));
+        if stranger.is_some() || !ahead.is_known {
+            let branch = one_line(&self.branch, MAX_SHOWN);
+            let whose = match stranger {
+                Some(commit) => {
+                    let id: String = commit.id.to_string().chars().take(7).collect();
+                    format!(
+                        "has commits that are no bot's, such as {id} by {}",
+                        one_line(&commit.author_name, MAX_SHOWN)
+                    )
+                }
+                None => "has more history than is looked at".to_owned(),
+            };
+            let message = format!(
+                "the push branch {branch} lacks commits of what is read, and {whose}; it is built upon as it is until it is \
+                 merged and deleted"
+            );
+            self.left = Some(plan::about_path(".", Code::PushBranchLeft, &message));
+            return self;
+        }
+        let paths = ahead.paths.filter(|_| !ahead.commits.is_empty());
+        self.replaced = Some(Replaced { tip: self.base, paths });
+        (self.base, self.want) = (at, read);
+        self
+    }
+}
+
+fn is_bot(commit: &CommitFacts, authors: &[Author]) -> bool {
+    let theirs = message::Author { name: &commit.author_name, email: &commit.author_email };
+    let named = authors.iter().any(|author| {
+        message::is_written_by(&message::Author { name: &author.name, email: &author.email }, &commit.message, &theirs)
+    });
+    named || message::recognise(&commit.message, &theirs, &Criteria::default()).is_some()
 }
 
 /// Whether the source of a refspec is the push branch, which may be about to come, or a reference of the remote.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod batch;
+mod branches;
 mod guards;
 mod laws;
 mod memory;

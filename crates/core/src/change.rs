@@ -112,6 +112,8 @@ pub enum Code {
     PinnedValue,
     /// TW026: a digest without a marker stands beside a marked tag.
     UnmarkedDigest,
+    /// TW027: the push branch lacks what is read, and does not begin anew.
+    PushBranchLeft,
     /// TW030: markers in embedded YAML, which nobody asked to be edited. A note.
     EmbeddedOff,
     /// TW031: markers in embedded YAML that cannot be edited.
@@ -149,6 +151,7 @@ impl Code {
             Self::Variable => "TW024",
             Self::PinnedValue => "TW025",
             Self::UnmarkedDigest => "TW026",
+            Self::PushBranchLeft => "TW027",
             Self::EmbeddedOff => "TW030",
             Self::EmbeddedUnsupported => "TW031",
         }

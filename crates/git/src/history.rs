@@ -7,6 +7,7 @@
 //! The mirror is shallow. A path stops where it would have to be compared with a parent that the mirror lacks; that is no
 //! change. A merge of which one parent is there and has the same content is passed all the same.
 
+mod ahead;
 mod compare;
 mod moved;
 
@@ -15,6 +16,8 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use git2::Odb;
 
+pub use self::ahead::Ahead;
+pub(super) use self::ahead::{ahead, same};
 use self::compare::{Difference, Path, Trees};
 pub(super) use self::moved::origin;
 pub use self::moved::{Moved, Origin};

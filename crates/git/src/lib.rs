@@ -54,7 +54,7 @@ mod transport;
 mod tree;
 mod url;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -72,7 +72,7 @@ pub use checkout::{LocalCheckout, LocalCommit, local_checkout, read_commit};
 pub use commit::CommitFacts;
 pub use error::{Error, Kind};
 pub use fetch::{Fetched, MAX_GENERATIONS, Want};
-pub use history::{End, Interest, MAX_TOUCH_BYTES, Moved, Origin, Touch, Visit, Walked};
+pub use history::{Ahead, End, Interest, MAX_TOUCH_BYTES, Moved, Origin, Touch, Visit, Walked};
 pub use id::{CommitId, ObjectId};
 pub use pack::Excess;
 pub use problem::{ObjectProblem, Problem, RedirectProblem, UrlProblem};
@@ -316,6 +316,24 @@ impl Mirror {
         visit: impl FnMut(Visit<'_>) -> Interest + Send + 'static,
     ) -> Result<Walked, Error> {
         self.inner.with_store(move |store| history::walk(store, tip, paths, most, visit)).await
+    }
+
+    /// Finds what the commit `ours` has that `theirs` has not, as far as the mirror's history goes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mirror`] when one of them is not there, or an object is missing or broken.
+    pub async fn ahead(&self, ours: CommitId, theirs: CommitId) -> Result<Ahead, Error> {
+        self.inner.with_store(move |store| history::ahead(store, ours, theirs)).await
+    }
+
+    /// Whether two commits have the same at all of these paths.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mirror::ahead`].
+    pub async fn same(&self, one: CommitId, other: CommitId, paths: BTreeSet<String>) -> Result<bool, Error> {
+        self.inner.with_store(move |store| history::same(store, one, other, &paths)).await
     }
 
     /// Finds where a file was in the first parent of a commit that has it at `path`.

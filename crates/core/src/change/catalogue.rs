@@ -27,7 +27,7 @@ impl Severity {
 
 impl Code {
     /// Every code, in the order of its number.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::UnknownPolicy,
         Self::UnknownField,
         Self::MalformedMarker,
@@ -54,6 +54,7 @@ impl Code {
         Self::Variable,
         Self::PinnedValue,
         Self::UnmarkedDigest,
+        Self::PushBranchLeft,
         Self::EmbeddedOff,
         Self::EmbeddedUnsupported,
     ];
@@ -111,6 +112,9 @@ impl Code {
                 ("PinnedValue", Warning, "a marked value is pinned to a digest, and its policy gives none")
             }
             Self::UnmarkedDigest => ("UnmarkedDigest", Warning, "a digest without a marker stands beside a marked tag"),
+            Self::PushBranchLeft => {
+                ("PushBranchLeft", Warning, "a push branch with commits of others lacks what is read")
+            }
             Self::EmbeddedOff => ("EmbeddedOff", Note, "markers in embedded YAML, which nobody asked to be edited"),
             Self::EmbeddedUnsupported => {
                 ("EmbeddedUnsupported", Error, "markers in embedded YAML that cannot be edited")

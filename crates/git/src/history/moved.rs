@@ -73,7 +73,7 @@ pub(crate) fn origin(store: &Store, commit: CommitId, path: &str) -> Result<Orig
 }
 
 /// The blob at a path of a tree.
-fn blob(trees: &mut Trees<'_>, tree: ObjectId, path: &str) -> Result<Option<ObjectId>, Error> {
+pub(super) fn blob(trees: &mut Trees<'_>, tree: ObjectId, path: &str) -> Result<Option<ObjectId>, Error> {
     let mut at = tree;
     let mut components = path.split('/').filter(|component| !component.is_empty()).peekable();
     while let Some(name) = components.next() {
