@@ -100,11 +100,9 @@ fn unreadable(report: &Report, file: usize, Unreadable { error, unread }: Unread
     let may_hold_secrets = source.text.contains("Secret");
     if source.origin == Origin::Found && !is_ours(&source.text[unread]) {
         let message = format!("passed over, since it is not YAML: {}", error.message);
-        // Templates lie in many folders; other files are meant to be YAML, and perhaps to be read by us.
-        let effect = match TEMPLATES.iter().any(|mark| source.text.contains(mark)) {
-            true => Effect::Intended,
-            false => Effect::Lost,
-        };
+        // Templates, and JSON with comments, lie in many folders; other files are meant to be YAML, and perhaps to be read by us.
+        let is_dialect = source.path.ends_with(".json") || TEMPLATES.iter().any(|mark| source.text.contains(mark));
+        let effect = if is_dialect { Effect::Intended } else { Effect::Lost };
         return match may_hold_secrets {
             true => report.remark(None, format!("{}: {message}", report.line_of(error.place)), effect),
             false => report.remark(Some(error.place), message, effect),

@@ -181,7 +181,7 @@ fn label(group: &Dropped<'_>, policy: &Policy) -> String {
         Cause::Excluded(_, pattern) => format!("excluded by {pattern}"),
         Cause::Denied(_, text) => format!("excluded by {text} of the policy"),
         Cause::TooYoung => "could be selected, but too young".to_owned(),
-        Cause::NoImage => "no images: signatures, attestations, SBOMs and the like of others".to_owned(),
+        Cause::NoImage => "no images, but signatures, SBOMs and the like".to_owned(),
         Cause::NotMatched => "not matched by the filter".to_owned(),
         Cause::NotAVersion => "not a version".to_owned(),
         Cause::TooFewDots => "fewer than two dots, so not taken for a version".to_owned(),

@@ -262,19 +262,18 @@ fn events(text: &str) -> Option<Vec<String>> {
 struct Quoting {
     tag: String,
     written: BTreeMap<String, String>,
+    /// What is written here, because it has the form of a number, though of none that fits 64 bits.
+    #[serde(default)]
+    differs: BTreeMap<String, String>,
 }
-
-/// What was observed to be written plain, and has the form of a number that does not fit 64 bits.
-const QUOTED: [&str; 2] = ["123e456", "0xffffffffffffffffff"];
 
 #[test]
 fn observed_quoting() {
     let vectors: Vec<Quoting> = json(&fixtures("scalar-quoting/scalar-quoting.json")).unwrap();
     assert!(vectors.len() > 40);
-    for Quoting { tag, written } in vectors {
+    for Quoting { tag, written, differs } in vectors {
         for (style, name) in [(Style::Plain, "plain"), (Style::Double, "double"), (Style::Single, "single")] {
-            let stricter = style == Style::Plain && QUOTED.contains(&&*tag);
-            let expected = &written[if stricter { "double" } else { name }];
+            let expected = differs.get(name).unwrap_or(&written[name]);
             assert_eq!(quote::write(&tag, style, false), *expected, "{tag} {name}");
         }
     }

@@ -55,6 +55,9 @@ fn every_tag_falls_away_once() {
     let expect =
         ["NotMatched 1: dev-1", "NotANumber 1: main-a-x", "Collides 1: main-a-1", "main-a-2 = 2", "main-b-1 = 1"];
     check(&numerical("^main-[a-z]+-(.*)$", "$1"), &[], &tags, &expect);
+    let of_another = format!("sha256-{}.sbom", "0123456789abcdef".repeat(4));
+    let expect = [format!("NoImage 1: {of_another}"), "NotANumber 1: x".to_owned(), "1 = 1".to_owned()];
+    check(&numerical("", ""), &[], &["1", &of_another, "x"], &expect.each_ref().map(String::as_str));
     check(&semver("1.x"), &[], &[], &[]);
 }
 
