@@ -27,7 +27,10 @@ use crate::sops;
 const DOCKER_HUBS: [&str; 4] = [DOCKER_HUB, "docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
 
 /// The longest command line in which an image is looked for, in bytes.
-const MAX_LINE: usize = 4096;
+const MAX_LINE: usize = 1024;
+
+/// How many images a command line may name, so that the one to update is looked for.
+const MAX_IMAGES: usize = 16;
 
 /// What may stand around a word of a command line, a list or JSON; all of one byte, and in no image.
 const AROUND_WORDS: [char; 17] =
@@ -512,7 +515,11 @@ fn word(field: Field, value: &str, repository: Option<&Repository>) -> Option<Ra
             let reference = Reference::parse(image).ok().filter(|_| image.contains('/'))?;
             (reference.tag.is_some() || reference.digest.is_some()).then_some((start..end, reference.repository))
         })
+        .take(MAX_IMAGES + 1)
         .collect();
+    if images.len() > MAX_IMAGES {
+        return None;
+    }
     let is_meant = |image: &&(Range<usize>, Repository)| {
         images.len() == 1 || repository.is_some_and(|repository| is_same(&image.1, repository))
     };

@@ -21,7 +21,7 @@ use crate::marker::grammar::MENTION;
 const MAX_DEPTH: usize = 8;
 
 /// The longest text in which defaults are looked for, in bytes; no reference is as long.
-const MAX_LENGTH: usize = 4096;
+const MAX_LENGTH: usize = 1024;
 
 /// A text as it reads when no variable is set, and where each part of that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,22 +128,19 @@ struct Variable {
     default: Option<Range<usize>>,
 }
 
-/// The first variable of a text.
+/// The first variable of a text. One that does not end is one all the same, so that nothing is searched for twice.
 fn variable(text: &str) -> Option<Variable> {
     text.char_indices().find_map(|(at, first)| {
         let rest = &text[at..];
         let (length, default) = match first {
             '$' => dollar(rest)?,
-            '{' => {
-                let template = between(rest, "{{", "}}").or_else(|| between(rest, "{%", "%}"));
-                (template.or_else(|| single(rest))?, None)
-            }
-            '`' => (between(rest, "`", "`")?, None),
-            '%' if rest[1..].starts_with('(') => (between(rest, "%(", ")")?, None),
+            '%' if rest.starts_with("%(") => (between(rest, "%(", ")")?, None),
             '%' | '@' => (named(rest, first)?, None),
+            '{' => (pair(rest, [("{{", "}}"), ("{%", "%}")]).or_else(|| named(rest, '}'))?, None),
             '(' => (between(rest, "((", "))")?, None),
             '[' => (between(rest, "[[", "]]")?, None),
-            '<' => (between(rest, "<<", ">>").or_else(|| between(rest, "<%", "%>"))?, None),
+            '<' => (pair(rest, [("<<", ">>"), ("<%", "%>")])?, None),
+            '`' => (between(rest, "`", "`")?, None),
             _ => return None,
         };
         let default: Option<Range<usize>> = default;
@@ -155,10 +152,7 @@ fn variable(text: &str) -> Option<Variable> {
 fn dollar(text: &str) -> Option<(usize, Option<Range<usize>>)> {
     let rest = &text[1..];
     match rest.chars().next()? {
-        '{' => {
-            let length = 1 + braces(rest)?;
-            Some((length, default(text, length)))
-        }
+        '{' => Some(braces(rest).map_or((2, None), |length| (1 + length, default(text, 1 + length)))),
         '(' => Some((1 + between(rest, "(", ")")?, None)),
         '[' => Some((1 + between(rest, "[", "]")?, None)),
         '$' => Some((2, None)),
@@ -197,24 +191,21 @@ fn braces(text: &str) -> Option<usize> {
     None
 }
 
-/// The length of `{NAME}`.
-fn single(text: &str) -> Option<usize> {
-    let length = text.find('}')?;
-    let inner = &text[1..length];
-    (inner.starts_with(is_name_start) && inner.chars().all(|c| is_name_part(c) || c == '.')).then_some(length + 1)
-}
-
+/// The length of what stands between two signs; where the second is missing, that of the first.
 fn between(text: &str, open: &str, close: &str) -> Option<usize> {
     let inner = text.strip_prefix(open)?;
-    Some(open.len() + inner.find(close)? + close.len())
+    Some(open.len() + inner.find(close).map_or(0, |end| end + close.len()))
 }
 
-/// The length of `%NAME%` or `@NAME@`.
-fn named(text: &str, sign: char) -> Option<usize> {
+fn pair(text: &str, signs: [(&str, &str); 2]) -> Option<usize> {
+    signs.into_iter().find_map(|(open, close)| between(text, open, close))
+}
+
+/// The length of `%NAME%`, `@NAME@` or `{NAME}`, where a name may have dots.
+fn named(text: &str, close: char) -> Option<usize> {
     let inner = &text[1..];
-    let length = inner.find(sign)?;
-    let is_name = inner.starts_with(is_name_start) && inner[..length].chars().all(|c| is_name_part(c) || c == '.');
-    is_name.then_some(length + 2)
+    let length = inner.find(|c| !is_name_part(c) && c != '.')?;
+    (inner.starts_with(is_name_start) && inner[length..].starts_with(close)).then_some(length + 2)
 }
 
 /// The length of the name that a text begins with.
@@ -265,6 +256,8 @@ mod tests {
         check("a:#{Tag}#", Err("{Tag}"));
         check("<image>", Ok("<image>"));
         check("a $ b % c { d", Ok("a $ b % c { d"));
+        check("a:${TAG", Err("${"));
+        check("a:{{ TAG", Err("{{"));
         check("a:1@sha256:0@x", Ok("a:1@sha256:0@x"));
         let deep = format!("{}1{}", "${A:-".repeat(20), "}".repeat(20));
         assert!(expand(&deep).is_err());
