@@ -146,6 +146,29 @@ async fn a_mirror_that_has_grown_too_large_is_fetched_anew() {
     place.check(2).await;
 }
 
+/// libgit2 has each object in memory that it writes into another pack.
+#[tokio::test]
+async fn packs_with_very_large_files_stay_as_they_are() {
+    let place = Place::new();
+    fs::write(place.remote.work().join("large"), vec![0; 40 << 20]).unwrap();
+    place.push_often(1).await;
+    git(&place.remote.work(), &["pull", "-q", "--ff-only", "origin", "main"]);
+    place.remote.commit_at(TIME + 3_600, &[], "large");
+    fetch(&place.open()).await;
+    let largest = || place.packs().into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let large = largest();
+    let mirror = place.open();
+    for n in 0..54 {
+        let snapshot = fetch(&mirror).await;
+        push(&mirror, &snapshot, "apps/one.yaml", &format!("{n}\n"), TIME + 7_200 + n).await;
+    }
+    drop(mirror);
+    fs::write(place.remote.work().join("noise"), "").unwrap();
+    fetch(&place.open()).await;
+    assert!(place.packs().len() <= 2 * 4, "{:?}", place.packs());
+    assert!(large.exists(), "{large:?}");
+}
+
 /// Each kind of damage is followed by a fetch of something new, twice where the first only finds it.
 #[tokio::test]
 async fn damage_is_repaired() {

@@ -247,3 +247,24 @@ async fn a_mirror_is_fetched_anew_once_a_day_for_one_reason() {
     let said = errors[1].to_string();
     assert!(said.starts_with("what the remote sends is not whole, although the mirror "), "{said}");
 }
+
+/// Each reference of the mirror is a file, and a file's name has 255 bytes.
+#[tokio::test]
+async fn long_names_of_branches_are_names_all_the_same() {
+    let remote = Remote::with(&[("a.yaml", MARKED)]);
+    let (machine, _data) = machine(&[]);
+    for name in ["b".repeat(300), [vec!["c".repeat(100); 11].join("/")].concat()] {
+        let head = remote.at("main");
+        fs::write(remote.bare().join("packed-refs"), format!("{head} refs/heads/{name}\n")).unwrap();
+        let mirror = machine.open(&remote.path(), &anyone()).unwrap();
+        let want = [git::Want::Branch(name)];
+        let mut places = Vec::new();
+        for _ in 0..2 {
+            let advertisement = mirror.advertise().await.unwrap();
+            let fetched = mirror.fetch(&advertisement, &want).await.unwrap();
+            assert_eq!(fetched[0].commit.to_string(), head);
+            places.push(place(&mirror));
+        }
+        assert_eq!(places[0], places[1]);
+    }
+}

@@ -203,6 +203,10 @@ impl Content {
             self.head = Some(object);
             return Ok(());
         }
+        if name == "HEAD^{}" {
+            self.head = Some(object);
+            return Ok(());
+        }
         if let Some(tag) = name.strip_suffix("^{}") {
             let last = self.references.len().checked_sub(1).filter(|last| self.name(&self.references[*last]) == tag);
             let last = last.ok_or_else(|| broken(remote, Problem::Reference))?;
@@ -309,7 +313,8 @@ mod tests {
             format!("{} refs/heads/b", ids[3]),
             format!("{} refs/heads/a", ids[4]),
             format!("{} refs/heads/b", ids[5]),
-            format!("{} HEAD", ids[4]),
+            format!("{} HEAD", ids[1]),
+            format!("{} HEAD^{{}}", ids[4]),
         ];
         let read = read(lines.iter().map(String::as_str)).unwrap();
         let names: Vec<&str> = read.references().map(|reference| reference.name).collect();

@@ -24,11 +24,14 @@ use super::error::Error;
 use super::id::{CommitId, ObjectId};
 use super::object;
 use super::problem::Problem;
-use super::store::Store;
+use super::store::{self, Store};
 use super::transport::Connection;
 
 /// The most generations that [`super::Mirror::deepen`] asks for at once.
 pub const MAX_GENERATIONS: u32 = 10_000;
+
+/// Where the mirror's own names are.
+const OURS: &str = "refs/tagwright/";
 
 /// What the reasons begin with for which a mirror is built anew in the middle of a fetch.
 const FETCHING: &str = "fetching: ";
@@ -219,7 +222,7 @@ fn target(remote: &str, advertisement: &Advertisement, want: &Want) -> Result<Ta
     let default = || advertisement.default_branch().ok_or_else(|| advertisement.missing(remote, "HEAD"));
     let named = |name: &str| {
         let found = advertisement.find(name).ok_or_else(|| advertisement.missing(remote, name))?;
-        let (reference, tip) = (Some(name.to_owned()), name.to_owned());
+        let (reference, tip) = (Some(name.to_owned()), store::tip_name(name));
         Ok(Target { reference, tip, object: found.object, depth: Depth::One, within: None })
     };
     match want {
@@ -248,7 +251,7 @@ fn target(remote: &str, advertisement: &Advertisement, want: &Want) -> Result<Ta
 
 /// The mirror's own name for a commit that has none at the remote.
 fn tip_of(commit: CommitId) -> String {
-    format!("refs/tagwright/{commit}")
+    format!("{OURS}{commit}")
 }
 
 /// Names what was fetched, forgets what the remote no longer has, and finds the commits.
@@ -276,7 +279,8 @@ fn name(
             store.set_tip(&tip, object)?;
         }
     }
-    store.drop_tips(|tip| advertisement.find(tip).is_none() && !tip.starts_with("refs/tagwright/"))?;
+    let is_ours = |tip: &str| [OURS, store::NAMED].iter().any(|prefix| tip.starts_with(prefix));
+    store.drop_tips(|tip| advertisement.find(tip).is_none() && !is_ours(tip))?;
     store.measure_once();
     Ok(fetched)
 }

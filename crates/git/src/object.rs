@@ -4,6 +4,8 @@
 //! kilobytes. What is larger than its kind may be is an error of the remote, and so is what cannot be understood, since packs
 //! are verified when they arrive. The mirror is to blame for neither, and is not fetched anew for it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use git2::{ObjectType, Odb, OdbObject};
 
 use super::commit::{self, CommitFacts};
@@ -42,7 +44,7 @@ pub(super) fn check_tree(store: &Store, odb: &Odb<'_>, id: ObjectId) -> Result<(
 pub(super) fn peel(store: &Store, odb: &Odb<'_>, id: ObjectId) -> Result<Option<CommitId>, Error> {
     let mut at = id;
     for _ in 0..MAX_TAGS {
-        let (_, kind) = odb.read_header(at.oid()).map_err(|source| store.damaged(source))?;
+        let (_, kind) = head(odb, at).map_err(|source| store.damaged(source))?;
         match kind {
             ObjectType::Commit => return Ok(Some(CommitId(at))),
             ObjectType::Tag => {}
@@ -55,6 +57,13 @@ pub(super) fn peel(store: &Store, odb: &Odb<'_>, id: ObjectId) -> Result<Option<
         }
     }
     Ok(None)
+}
+
+/// Returns the size of an object, and what it is, without reading it.
+pub(super) fn head(odb: &Odb<'_>, id: ObjectId) -> Result<(usize, ObjectType), git2::Error> {
+    // The binding has no word for a kind that does not exist, which only a damaged pack has, and panics.
+    let read = catch_unwind(AssertUnwindSafe(|| odb.read_header(id.oid())));
+    read.unwrap_or_else(|_| Err(git2::Error::from_str("an object of no kind that there is")))
 }
 
 /// Whether the mirror has an object. Looks for no new packs.
@@ -87,7 +96,7 @@ fn read<'o>(
 
 /// Whether an object is there, of this kind, and no larger than it may be.
 fn header(store: &Store, odb: &Odb<'_>, id: ObjectId, kind: ObjectType, limit: usize) -> Result<(), Error> {
-    let (bytes, found) = odb.read_header(id.oid()).map_err(|source| store.damaged(source))?;
+    let (bytes, found) = head(odb, id).map_err(|source| store.damaged(source))?;
     match (found == kind, bytes > limit) {
         (true, false) => Ok(()),
         (true, true) => Err(error(kind.str(), id, ObjectProblem::TooLarge { bytes, limit })),

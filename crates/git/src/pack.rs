@@ -215,7 +215,7 @@ fn outside(store: &Store, odb: &Odb<'_>, id: ObjectId, bounds: Bounds) -> Result
     if store.built.contains(&id.oid()) || !object::exists(odb, id) {
         return Ok(None);
     }
-    let (bytes, _) = odb.read_header(id.oid()).map_err(damaged)?;
+    let (bytes, _) = object::head(odb, id).map_err(damaged)?;
     bounds.object(bytes as u64)?;
     let object = odb.read(id.oid()).map_err(damaged)?;
     let kind = match object.kind() {

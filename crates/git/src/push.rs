@@ -17,7 +17,7 @@ use super::id::{CommitId, ObjectId};
 use super::pack::{self, Outgoing};
 use super::packet::{self, Reader};
 use super::problem::Problem;
-use super::store::Store;
+use super::store::{self, Store};
 use super::transport::{Connection, MAX_ANSWER};
 
 /// The most updates in one push.
@@ -286,7 +286,7 @@ async fn keep(inner: &Inner, tips: Vec<(String, CommitId)>, pack: Outgoing) {
     let kept = inner.with_store(move |store: &mut Store| {
         pack::store_whole(store, &pack.bytes, &indexing)?;
         store.built.retain(|oid| !pack.objects.contains(oid));
-        tips.iter().try_for_each(|(name, commit)| store.set_tip(name, commit.object()))
+        tips.iter().try_for_each(|(name, commit)| store.set_tip(&store::tip_name(name), commit.object()))
     });
     if let Err(error) = kept.await {
         tracing::debug!(git.remote = inner.remote(), %error, "pushed commits could not be kept in the mirror");

@@ -559,7 +559,7 @@ fn count(verdict: &Verdict, names: usize, matches: &AtomicUsize, limit: usize) -
 }
 
 fn read(odb: &Odb<'_>, id: ObjectId, criteria: Criteria) -> Result<Verdict, git2::Error> {
-    let (size, _) = odb.read_header(id.oid())?;
+    let (size, _) = object::head(odb, id)?;
     if size > MAX_READ {
         return Ok(Verdict::TooLarge(size));
     }

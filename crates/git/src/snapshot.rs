@@ -125,7 +125,7 @@ fn read_blob(store: &Store, id: ObjectId, limit: usize) -> Result<Option<Vec<u8>
 
 /// Reads a blob; None when it is larger than `limit`.
 pub(super) fn blob(odb: &Odb<'_>, id: ObjectId, limit: usize) -> Result<Option<Vec<u8>>, git2::Error> {
-    let (size, _) = odb.read_header(id.oid())?;
+    let (size, _) = object::head(odb, id)?;
     match size > limit {
         true => Ok(None),
         false => odb.read(id.oid()).map(|blob| Some(blob.data().to_vec())),

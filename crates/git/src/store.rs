@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use git2::{Odb, OdbLookupFlags, Oid, Repository, RepositoryInitOptions};
+use sha2::{Digest, Sha256};
 
 use super::clean::{CleanSet, Kept};
 use super::error::Error;
@@ -64,6 +65,26 @@ const MAX_REASONS: usize = 4 << 10;
 
 /// How many bytes are written to see whether there is room.
 const PROBE: usize = 64 << 10;
+
+/// Where those names are that are too long for a file.
+pub(super) const NAMED: &str = "refs/named/";
+
+/// The longest part of a name that is a file or a folder of the mirror, in bytes. File systems take 255, and the lock has an ending.
+const MAX_PART: usize = 200;
+
+/// The longest such name.
+const MAX_NAME: usize = 1_000;
+
+/// Returns the name that a reference of the remote has in the mirror, where each is a file.
+pub(super) fn tip_name(reference: &str) -> String {
+    match reference.len() > MAX_NAME || reference.split('/').any(|part| part.len() > MAX_PART) {
+        true => {
+            let hash = Sha256::digest(reference);
+            format!("{NAMED}{}", hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>())
+        }
+        false => reference.to_owned(),
+    }
+}
 
 /// An open mirror.
 pub(super) struct Store {

@@ -12,9 +12,13 @@ use std::path::{Path, PathBuf};
 use git2::Repository;
 
 use crate::id::ObjectId;
+use crate::object;
 
 /// The most packs before they are rolled into one.
 const MAX_PACKS: usize = 50;
+
+/// The largest object that is put into another pack: 32 MiB. libgit2 has it in memory meanwhile, and the pack of a larger one stays.
+const MAX_ROLLED: usize = 32 << 20;
 
 /// The first bytes of an index of version 2.
 const INDEX_MAGIC: &[u8] = b"\xfftOc\0\0\0\x02";
@@ -61,12 +65,21 @@ pub(super) fn roll(folder: &Path, packs: Vec<Pack>) -> io::Result<()> {
         return Ok(());
     }
     let total = bytes(&packs);
-    let small: Vec<Pack> = packs.into_iter().filter(|pack| pack.bytes < total.div_ceil(2)).collect();
+    // A repository of its own, so that files are not held open that are deleted after.
+    let repository = Repository::open_bare(folder).map_err(io::Error::other)?;
+    let mut small = Vec::new();
     let mut objects = HashSet::new();
-    for pack in &small {
-        objects.extend(ids(&pack.path.with_extension("idx"))?);
+    for pack in packs.into_iter().filter(|pack| pack.bytes < total.div_ceil(2)) {
+        let ids = ids(&pack.path.with_extension("idx"))?;
+        if are_small(&repository, &ids).map_err(io::Error::other)? {
+            objects.extend(ids);
+            small.push(pack);
+        }
     }
-    let written = write(folder, &objects).map_err(io::Error::other)?;
+    if small.len() < 2 {
+        return Ok(());
+    }
+    let written = write(&repository, folder, &objects).map_err(io::Error::other)?;
     if !is_whole(&written, &objects)? {
         return Err(io::Error::other("the new pack is not whole"));
     }
@@ -78,10 +91,19 @@ pub(super) fn roll(folder: &Path, packs: Vec<Pack>) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether none of these objects is too large to be written again.
+fn are_small(repository: &Repository, ids: &[ObjectId]) -> Result<bool, git2::Error> {
+    let odb = repository.odb()?;
+    for id in ids {
+        if object::head(&odb, *id)?.0 > MAX_ROLLED {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Writes a pack of these objects beside the others and returns its path. libgit2 gives it its name when it is complete.
-fn write(folder: &Path, objects: &HashSet<ObjectId>) -> Result<PathBuf, git2::Error> {
-    // A repository of its own, so that files are not held open that are deleted after.
-    let repository = Repository::open_bare(folder)?;
+fn write(repository: &Repository, folder: &Path, objects: &HashSet<ObjectId>) -> Result<PathBuf, git2::Error> {
     let mut builder = repository.packbuilder()?;
     builder.set_threads(1);
     for id in objects {
