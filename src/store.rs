@@ -41,7 +41,7 @@ use files::{Files, Lock};
 
 pub use error::Error;
 pub(crate) use files::LOCK;
-pub use history::{Event, Filter, MAX_RECORD_BYTES, MAX_RECORDS, Pushes, Record, Toggle};
+pub use history::{Event, Filter, MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, Pushes, Record, Toggle};
 pub use image::{Image, SeenTag};
 pub use notice::Notice;
 pub(crate) use owed::Owed;

@@ -224,7 +224,7 @@ impl Secret<'_> {
 
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    fs::File::open(path)?.take(MAX_VALUE_BYTES + 1).read_to_string(&mut text)?;
+    super::source::open(path)?.take(MAX_VALUE_BYTES + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MAX_VALUE_BYTES {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("larger than {MAX_VALUE_BYTES} bytes")));
     }

@@ -1,20 +1,24 @@
 //! Connections: how many there may be, and how long each may take over everything.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// The most connections of one listener at a time; more wait until one ends.
+/// The most connections of one listener at a time; one more has the oldest leave that asks for nothing.
 const MAX_CONNECTIONS: usize = 128;
 
 /// How long a client may take to send the head of a request, which is also how long a connection may be idle.
@@ -57,17 +61,55 @@ impl Listener for UnixListener {
     }
 }
 
+/// A connection that is open.
+#[derive(Debug, Default)]
+struct Guest {
+    /// Whether a request of it is being worked on. Otherwise it waits for a head, or does not read its answer.
+    busy: AtomicBool,
+    /// Tells it to make room.
+    leave: Notify,
+}
+
+/// The connections that are open, the oldest first.
+#[derive(Debug, Default)]
+struct Guests(VecDeque<Weak<Guest>>);
+
+impl Guests {
+    fn admit(&mut self) -> Arc<Guest> {
+        let guest = Arc::new(Guest::default());
+        self.0.push_back(Arc::downgrade(&guest));
+        guest
+    }
+
+    /// Makes room for one more where there is none: the oldest that is not worked for has to go. Whoever holds connections open
+    /// without asking anything, or without reading, holds them only as long as nobody else wants one.
+    fn make_room(&mut self) {
+        self.0.retain(|guest| guest.strong_count() > 0);
+        if self.0.len() >= MAX_CONNECTIONS {
+            let idle = self.0.iter().position(|it| it.upgrade().is_some_and(|it| !it.busy.load(Ordering::Relaxed)));
+            let guest = idle.and_then(|idle| self.0.remove(idle)).and_then(|guest| guest.upgrade());
+            if let Some(guest) = guest {
+                guest.leave.notify_one();
+            }
+        }
+    }
+}
+
 /// Answers connections until `stop` changes, then lets those in flight finish for a moment.
 pub(super) async fn serve(listener: &impl Listener, router: Router, mut stop: watch::Receiver<()>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut guests = Guests::default();
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = accept(listener, &places) => accepted,
+            accepted = accept(listener, &places, &mut guests) => accepted,
             _ = stop.changed() => break,
         };
         match accepted {
-            Ok((stream, place)) => drop(connections.spawn(answer(stream, router.clone(), stop.clone(), place))),
+            Ok((stream, place)) => {
+                let guest = guests.admit();
+                drop(connections.spawn(answer(stream, router.clone(), stop.clone(), guest, place)));
+            }
             Err(error) => {
                 tracing::warn!(error = %error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -78,13 +120,17 @@ pub(super) async fn serve(listener: &impl Listener, router: Router, mut stop: wa
     let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
+/// Accepts a connection, and has one leave for it where there are as many as there may be. Only where all of them are worked
+/// for does it wait.
 async fn accept<L: Listener>(
     listener: &L,
     places: &Arc<Semaphore>,
+    guests: &mut Guests,
 ) -> io::Result<(L::Stream, Option<OwnedSemaphorePermit>)> {
+    let stream = listener.next().await?;
+    guests.make_room();
     // The semaphore is never closed, so there always is a permit in the end.
-    let place = Arc::clone(places).acquire_owned().await.ok();
-    Ok((listener.next().await?, place))
+    Ok((stream, Arc::clone(places).acquire_owned().await.ok()))
 }
 
 /// Answers the requests of one connection, for which it holds its place.
@@ -92,14 +138,26 @@ async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     router: Router,
     mut stop: watch::Receiver<()>,
+    guest: Arc<Guest>,
     _place: Option<OwnedSemaphorePermit>,
 ) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
+    let worker = Arc::clone(&guest);
+    let router = router.layer(from_fn(move |request: Request, next: Next| {
+        let worker = Arc::clone(&worker);
+        async move {
+            worker.busy.store(true, Ordering::Relaxed);
+            let response = next.run(request).await;
+            worker.busy.store(false, Ordering::Relaxed);
+            response
+        }
+    }));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
     let ended = async {
         tokio::select! {
             ended = connection.as_mut() => return ended,
+            () = guest.leave.notified() => return Ok(()),
             _ = stop.changed() => connection.as_mut().graceful_shutdown(),
         }
         connection.await

@@ -1,20 +1,24 @@
 //! The routes: each path with its handler, its checks and its limits.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use futures_util::Stream;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use tagwright_core::automation::ObjectName;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::order;
 use crate::schedule::{Handle, Trigger};
@@ -26,6 +30,15 @@ use crate::wire::status::{Ready, Status};
 /// How long a request may take, its body included.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How many answers with the history are under way at once, each of at most [`MAX_ANSWER_BYTES`](crate::store::MAX_ANSWER_BYTES).
+const MAX_HISTORIES: usize = 4;
+
+/// How long a client may take to read one.
+const LONGEST_HISTORY: Duration = Duration::from_secs(30);
+
+/// How much of a long answer is handed over at once, in bytes.
+const PIECE: usize = 64 * 1024;
+
 /// The longest body of a request: orders are short.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
@@ -35,6 +48,8 @@ struct App {
     handle: Handle,
     /// Whether every policy has been polled once; that stays so when a new configuration has new ones.
     ready: Arc<AtomicBool>,
+    /// Places for answers with the history.
+    histories: Arc<Semaphore>,
 }
 
 /// An answer that says no.
@@ -66,7 +81,7 @@ fn finish(router: Router<App>, handle: Handle) -> Router {
     router
         .fallback(async || no(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || no(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method"))
-        .with_state(App { handle, ready: Arc::default() })
+        .with_state(App { handle, ready: Arc::default(), histories: Arc::new(Semaphore::new(MAX_HISTORIES)) })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn(in_time))
 }
@@ -117,13 +132,33 @@ async fn current(app: &App) -> Result<Status, No> {
 async fn history(
     State(app): State<App>,
     query: Result<Query<HistoryQuery>, QueryRejection>,
-) -> Result<Json<History>, No> {
+) -> Result<impl IntoResponse, No> {
     let Query(query) = query.map_err(|error| no(StatusCode::BAD_REQUEST, error.body_text()))?;
-    on_disk(move || {
+    // What is written down may be much more than what is asked for at once should cost.
+    let busy = |_| no(StatusCode::SERVICE_UNAVAILABLE, "too many ask for the history at once; try again");
+    let place = Arc::clone(&app.histories).try_acquire_owned().map_err(busy)?;
+    let body = on_disk(move || {
         let records = app.handle.store().records(&Filter::from(&query)).map_err(|error| failed(&error))?;
-        Ok(Json(History { source: Source::Store, entries: records.into_iter().map(Entry::from).collect() }))
+        let history = History { source: Source::Store, entries: records.into_iter().map(Entry::from).collect() };
+        serde_json::to_vec(&history).map_err(|error| no(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
     })
-    .await
+    .await?;
+    Ok(([(CONTENT_TYPE, "application/json")], Body::from_stream(in_pieces(body.into(), place))))
+}
+
+/// Sends a long answer piece by piece, so that its place is taken until the client has read it, or for as long as that may last.
+fn in_pieces(body: Bytes, place: OwnedSemaphorePermit) -> impl Stream<Item = io::Result<Bytes>> {
+    let until = Instant::now() + LONGEST_HISTORY;
+    futures_util::stream::unfold((body, place), move |(mut body, place)| async move {
+        if body.is_empty() {
+            return None;
+        }
+        if Instant::now() >= until {
+            return Some((Err(io::ErrorKind::TimedOut.into()), (Bytes::new(), place)));
+        }
+        let piece = body.split_to(PIECE.min(body.len()));
+        Some((Ok(piece), (body, place)))
+    })
 }
 
 async fn policy(

@@ -16,6 +16,8 @@ use crate::wire::{ChangedField, HeldField, history};
 pub const MAX_RECORDS: usize = 10_000;
 /// About how many bytes of texts a record may hold. Changes and holds beyond are left out, and counted.
 pub const MAX_RECORD_BYTES: usize = 64 * 1024;
+/// The longest answer, in bytes of records: older ones are left out, and can be asked for by policy or automation.
+pub const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
 /// Something that was done, or that was not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -257,12 +259,15 @@ impl Store {
     /// The file cannot be read.
     pub fn records(&self, filter: &Filter) -> Result<Vec<Record>, Error> {
         self.engine.read(|transaction| {
-            let mut found = Vec::new();
+            let (mut found, mut bytes) = (Vec::new(), 0);
             for row in transaction.open_table(RECORDS)?.iter()?.rev() {
-                if found.len() >= filter.most {
+                if found.len() >= filter.most || bytes >= MAX_ANSWER_BYTES {
                     break;
                 }
-                found.extend(serde_json::from_slice(row?.1.value()).ok().filter(|record| filter.matches(record)));
+                let row = row?.1;
+                let record = serde_json::from_slice(row.value()).ok().filter(|record| filter.matches(record));
+                bytes += record.as_ref().map_or(0, |_| row.value().len());
+                found.extend(record);
             }
             Ok(found)
         })

@@ -254,3 +254,19 @@ async fn hooks_do_not_repeat_either() {
     let said = format!("{pushed:?}");
     assert!(said.contains("you sent ***") && !said.contains(PASSWORD), "{said}");
 }
+
+/// A helper that floods, hangs on to its pipe, or starts others, costs its deadline and no memory.
+#[tokio::test]
+async fn helpers_that_flood() {
+    let wanting = Fault::header(401, "www-authenticate", "Basic realm=git");
+    for helper in ["!yes", "!f() { yes >&2; }; f", "!f() { yes username=me; }; f"] {
+        let home = Registry::start(answering(wanting.clone())).await;
+        let config =
+            [("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "credential.helper"), ("GIT_CONFIG_VALUE_0", helper)];
+        let (git, _data) = machine(&config);
+        let access = access::Git { timeout: std::time::Duration::from_secs(2), ..anyone() };
+        let mirror = git.open(&format!("{}/repo.git", home.url()), &access).unwrap();
+        let error = mirror.advertise().await.unwrap_err();
+        assert!(matches!(error, Error::Denied { .. } | Error::Deadline { .. }), "{helper}: {error}");
+    }
+}

@@ -143,3 +143,58 @@ async fn logins_of_the_configuration_leave_the_machine_out() {
     let none = client.tags(&image, &with_logins(&[("elsewhere.example.com", "me", "right")])).await.unwrap_err();
     assert_eq!(none.kind(), Kind::Denied, "anonymous, as configured");
 }
+
+/// Whether a process runs; one that has ended and that nobody asked about does not.
+fn runs(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}
+
+/// A helper ends with all that it has started: when it takes too long, when it has failed, and when it has answered.
+#[tokio::test]
+async fn what_a_helper_starts_ends_with_it() {
+    let answer = "echo '{\"Username\": \"me\", \"Secret\": \"right\"}'";
+    for end in ["wait", "exit 1", &format!("exec 2>&-; {answer}")] {
+        let (registry, directory) = (guarded().await, tempfile::tempdir().unwrap());
+        let pid = directory.path().join("pid");
+        helper(directory.path(), "busy", &format!("sleep 1000 >/dev/null & echo $! > '{}'; {end}", pid.display()));
+        let file = directory.path().join("config.json");
+        std::fs::write(&file, r#"{"credsStore": "busy"}"#).unwrap();
+        let path = std::env::join_paths([directory.path(), Path::new("/bin"), Path::new("/usr/bin")]).unwrap();
+        let docker_config = DockerConfig::file(file).with_helper_path(path);
+        let client =
+            Client::new(Settings { docker_config, helper_timeout: Duration::from_secs(2), ..settings() }).unwrap();
+        let _ = client.tags(&repository(&registry.host(), "team/app"), &access()).await;
+        let pid = std::fs::read_to_string(&pid).unwrap();
+        let ended = async {
+            while runs(&pid) {
+                tokio::time::sleep(Duration::from_millis(10)).await
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap_or_else(|_| panic!("{end}: it runs on"));
+    }
+}
+
+/// However much a helper says, little of it is read; on its error stream, nothing.
+#[tokio::test]
+async fn helpers_that_flood() {
+    let (registry, directory) = (guarded().await, tempfile::tempdir().unwrap());
+    helper(directory.path(), "out", "exec yes");
+    helper(directory.path(), "err", "yes >&2 & echo '{\"Username\": \"me\", \"Secret\": \"right\"}'");
+    let error = list(&registry, directory.path(), r#"{"credsStore": "out"}"#).await.unwrap_err();
+    assert!(matches!(error, Error::Helper { .. }) && error.to_string().len() < 600, "{error}");
+    assert_eq!(list(&registry, directory.path(), r#"{"credsStore": "err"}"#).await.unwrap().tags, ["1.0"]);
+}
+
+/// What is no file is not read: nobody might ever write into the pipe, and a device never ends.
+#[tokio::test]
+async fn a_pipe_is_no_configuration() {
+    let (registry, directory) = (guarded().await, tempfile::tempdir().unwrap());
+    let pipe = directory.path().join("pipe.json");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [pipe, "/dev/zero".into()] {
+        let client = Client::new(Settings { docker_config: DockerConfig::file(&path), ..settings() }).unwrap();
+        let error = client.tags(&repository(&registry.host(), "team/app"), &access()).await.unwrap_err();
+        assert!(error.to_string().ends_with("it is no file"), "{error}");
+    }
+}

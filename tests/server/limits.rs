@@ -50,8 +50,28 @@ async fn connections_beyond_the_most_wait() {
     for _ in 0..200 {
         idle.push(connect(&world).await);
     }
-    // They end by themselves, after the time that a head may take.
     assert_eq!(tokio::time::timeout(LIMIT, world.ask("/livez")).await.unwrap().0, 200);
+}
+
+/// Whoever opens connections and asks for nothing, again and again, keeps nobody from an answer: the oldest have to go. The time
+/// that a head may take would be too long for the probe of a cluster.
+#[tokio::test]
+async fn half_open_connections_starve_nobody() {
+    let world = World::start().await;
+    let mut held = Vec::new();
+    for round in 0..4 {
+        for _ in 0..150 {
+            let mut stream = connect(&world).await;
+            stream.write_all(b"GET /livez HTTP/1.1\r\nX: ").await.unwrap();
+            held.push(stream);
+        }
+        let asked = tokio::time::timeout(Duration::from_secs(3), world.ask("/livez")).await;
+        assert_eq!(asked.map(|(code, _)| code), Ok(200), "{round}");
+    }
+    // The newest are still there, and may ask.
+    let mut last = held.pop().unwrap();
+    last.write_all(b"y\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    assert!(rest(last).await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]

@@ -130,6 +130,22 @@ fn old_records_go() {
     assert_eq!((kept[0].as_str(), kept[MAX_RECORDS - 1].as_str()), ("10002", "3"));
 }
 
+/// A full history may be hundreds of megabytes; an answer is the newest of it.
+#[test]
+fn an_answer_has_bounds() {
+    let store = Store::in_memory();
+    let mut large = change("apps:podinfo");
+    large.new = "x".repeat(4000);
+    for number in 0..400 {
+        store.record(vec![Record { changes: vec![large.clone(); 12], ..record(&number.to_string()) }]).unwrap();
+    }
+    let kept = messages(&store);
+    assert!(kept.len() > 100 && kept.len() < 300, "{}", kept.len());
+    assert_eq!(kept[0], "399", "the newest first");
+    let few = store.records(&Filter { most: 2, ..Filter::default() }).unwrap();
+    assert_eq!(few.len(), 2);
+}
+
 #[test]
 fn a_record_has_bounds() {
     let store = Store::in_memory();

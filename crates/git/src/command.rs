@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
+use web::Family;
 
 use super::settings::Settings;
 use super::ssh::Identity;
@@ -79,7 +80,9 @@ pub(super) fn credential(settings: &Settings, action: &'static str) -> Command {
     let mut command = base(settings, &settings.git_program, |name| {
         !name.starts_with("TAGWRIGHT_") && (!name.starts_with("GIT_") || is_kept(name) || is_config(name))
     });
-    command.args(["credential", action]).current_dir("/").stdin(Stdio::piped());
+    // Nobody reads what helpers write to their error stream, however much it is.
+    command.args(["credential", action]).current_dir("/").stdin(Stdio::piped()).stderr(Stdio::null());
+    Family::found(&mut command);
     command
 }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use access::{ExposeSecret, Login};
 use secrecy::SecretString;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
-use web::authority;
+use web::{Family, authority};
 
 use super::command;
 use super::settings::Settings;
@@ -15,7 +15,7 @@ use super::settings::Settings;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The most bytes taken from a helper.
-const MAX_ANSWER: usize = 64 * 1024;
+const MAX_ANSWER: u64 = 64 * 1024;
 
 /// Asks the helpers for a login. None when there is no git, no helper, or none that knows.
 pub(super) async fn fill(settings: &Settings, url: &url::Url, username: Option<&str>) -> Option<Login> {
@@ -55,13 +55,19 @@ fn place(url: &url::Url) -> Option<String> {
 
 async fn run(settings: &Settings, action: &'static str, question: &str) -> Option<String> {
     let mut child = command::credential(settings, action).spawn().ok()?;
-    let mut stdin = child.stdin.take()?;
+    let family = Family::of(&child);
+    let (mut stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
     let talk = async {
         stdin.write_all(question.as_bytes()).await.ok()?;
         stdin.write_all(b"\n").await.ok()?;
         drop(stdin);
-        let output = child.wait_with_output().await.ok()?;
-        (output.status.success() && output.stdout.len() <= MAX_ANSWER).then_some(output.stdout)
+        let mut answer = Vec::new();
+        stdout.take(MAX_ANSWER + 1).read_to_end(&mut answer).await.ok()?;
+        let is_whole = answer.len() as u64 <= MAX_ANSWER;
+        (is_whole && child.wait().await.ok()?.success()).then_some(answer)
     };
-    String::from_utf8(timeout(DEADLINE, talk).await.ok()??).ok()
+    let answer = timeout(DEADLINE, talk).await.ok()??;
+    // Git's own cache is a process that stays behind on purpose.
+    family.let_go();
+    String::from_utf8(answer).ok()
 }

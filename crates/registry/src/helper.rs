@@ -1,7 +1,8 @@
 //! Docker's credential helpers: `docker-credential-NAME get`, the registry on standard input, JSON on standard output.
 //!
 //! A helper is the machine owner's program, so it gets the environment it needs (home, cloud settings), but not our own
-//! variables. It has a deadline and is killed when nobody waits for it any more.
+//! variables. It has a deadline, and ends with all that it has started when nobody waits for it any more. What it says is read
+//! up to 64 KiB, and what it writes to its error stream not at all.
 
 use std::ffi::OsString;
 use std::process::Stdio;
@@ -11,6 +12,7 @@ use access::{Login, RegistryLogin, Secret};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
+use web::Family;
 use web::words::one_line;
 
 use super::error::Error;
@@ -41,6 +43,7 @@ pub(crate) async fn get(
         return Err(fail("is not a name of a program".to_owned()));
     }
     let child = command(&program, path).spawn().map_err(|error| fail(format!("cannot be started: {error}")))?;
+    let _family = Family::of(&child);
     let answer = tokio::time::timeout(patience, talk(child, server)).await;
     let answer = answer.map_err(|_| fail(format!("did not answer within {} s", patience.as_secs_f32())))?;
     let (success, output) = answer.map_err(|error| fail(format!("failed: {error}")))?;
@@ -57,7 +60,8 @@ pub(crate) async fn get(
 
 fn command(program: &str, path: Option<&OsString>) -> Command {
     let mut command = Command::new(program);
-    command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    Family::found(&mut command);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with(OWN_VARIABLES) {
             command.env_remove(name);

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use access::RegistryLogin;
 use access::dockerconfig;
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::Mutex;
 
 use super::endpoint::{canonical_host, is_docker_hub};
@@ -27,6 +28,8 @@ use super::error::Error;
 use super::helper;
 use super::login::{self, Credential};
 
+/// The largest file that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// How long a file's content counts before it is read again.
 const FILE_AGE: Duration = Duration::from_secs(10);
 /// How long a helper's answer counts before it is asked again; it is also forgotten when a registry denies it.
@@ -212,9 +215,22 @@ fn server(authority: &str) -> String {
     if is_docker_hub(authority) { DOCKER_HUB_SERVER.to_owned() } else { authority.to_owned() }
 }
 
+/// Reads a file, and nothing else: a pipe would keep us waiting, and a device never end.
+async fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    if !tokio::fs::metadata(path).await?.is_file() {
+        return Err(std::io::Error::new(ErrorKind::InvalidInput, "it is no file"));
+    }
+    let mut text = Vec::new();
+    tokio::fs::File::open(path).await?.take(MAX_FILE_BYTES + 1).read_to_end(&mut text).await?;
+    match text.len() as u64 > MAX_FILE_BYTES {
+        true => Err(std::io::Error::new(ErrorKind::InvalidData, format!("it is larger than {MAX_FILE_BYTES} bytes"))),
+        false => Ok(text),
+    }
+}
+
 async fn read_file(file: &File) -> Result<Option<dockerconfig::DockerConfig>, Error> {
     let fail = |reason: String| Error::DockerConfig { path: file.path.display().to_string(), reason };
-    match tokio::fs::read(&file.path).await {
+    match read_bounded(&file.path).await {
         Ok(text) => dockerconfig::parse(&text).map(Some).map_err(|error| fail(error.to_string())),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(_) if file.named == Named::ByConvention => Ok(None),

@@ -10,6 +10,7 @@
 //! - Connections are shared by all that go the same way, with the same certificates and the same proxy: [`Clients`], at most
 //!   64 of them.
 //! - A host that asks for time gets it, for everything that is asked of it, whoever asks, at most an hour: [`Pauses`].
+//! - Who is asked for a login on this machine ends with all that it has started: [`Family`].
 //! - What a status says of the next try: [`is_transient`], [`is_worth_retrying`].
 //! - What the other side says is bounded and made harmless before anybody reads it: [`words`]; and it repeats nothing of what it
 //!   was sent: [`Sent`].
@@ -38,6 +39,7 @@
 //! ```
 
 mod clients;
+mod family;
 mod origin;
 mod pause;
 mod place;
@@ -48,6 +50,7 @@ mod status;
 mod trail;
 
 pub use clients::{Clients, Common, Protocol, ProxyChoice, Route, Unusable, reason};
+pub use family::Family;
 pub use origin::{Origin, authority};
 pub use pause::{Pause, Pauses};
 pub use place::{is_loopback, is_private, show};

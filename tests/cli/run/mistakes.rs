@@ -268,3 +268,23 @@ $ tagwright run --once --config=config --registry-mirror=ghcr.io
 error: registry mirror "ghcr.io": expected HOST=URL
 "#);
 }
+
+/// Nobody might ever write into a pipe, and a device never ends.
+#[test]
+fn what_is_no_file_is_not_read() {
+    let site = shop();
+    let pipe = site.world.path("pipe.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in ["pipe.yaml", "/dev/zero"] {
+        let run = site.world.run(["run", "--once", "--config", path]);
+        run.refuses(2, "it is no file");
+    }
+    let keys = site.world.path("secrets/default/git");
+    std::fs::create_dir_all(&keys).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(keys.join("username")).status().unwrap().success());
+    site.configure(
+        "shop.yaml",
+        &native("shop", "app", "secretRef: {name: git}", "").replace("REMOTE", "https://git.example.com/a.git"),
+    );
+    site.run(&["--secrets=secrets"]).refuses(2, "it is no file");
+}

@@ -91,8 +91,11 @@ fn with_scheme(address: &str) -> String {
 }
 
 fn read_ca(path: &Path, remote: &str) -> Result<String, Error> {
-    let size = std::fs::metadata(path).map(|metadata| metadata.len());
-    if size.as_ref().is_ok_and(|size| *size > MAX_CA_BYTES) {
+    let metadata = std::fs::metadata(path);
+    // A pipe would keep us waiting, and a device never end.
+    let is_special = metadata.as_ref().is_ok_and(|metadata| !metadata.is_file());
+    let size = metadata.map(|metadata| metadata.len());
+    if is_special || size.as_ref().is_ok_and(|size| *size > MAX_CA_BYTES) {
         return Err(Error::Tls { remote: remote.to_owned(), what: "file of http.sslCAInfo", source: None });
     }
     let text = size.and_then(|_| std::fs::read_to_string(path));
