@@ -185,7 +185,12 @@ fn git_properties(properties: &mut Fields<'_>, meta: &Meta) -> Option<GitPropert
     let secret = properties.optional_name("secretRef");
     let timeout = properties.duration("timeout", Units::UpToMinutes).map(|(timeout, _)| timeout);
     let place = properties.key("git").unwrap_or(properties.place);
-    let reference = properties.optional_fields("git", git::reference)?.unwrap_or_default();
+    let reference = properties.optional_fields("git", |mut fields| {
+        // Which forge's API Vela speaks; a push needs none.
+        fields.accept(&["provider"]);
+        git::reference(fields)
+    });
+    let reference = reference?.unwrap_or_default();
     let branch = reference.branch.clone().unwrap_or_else(|| {
         report
             .notice_at(place, format!("`{}` is not given, so it is `{DEFAULT_BRANCH}`", properties.path("git.branch")));
