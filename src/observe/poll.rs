@@ -52,6 +52,9 @@ pub async fn poll(
     };
     let evaluate = || policies.iter().map(|policy| select::evaluate(policy, tags, context.now)).collect();
     let mut reports: Vec<PolicyReport> = aside(evaluate);
+    for report in &mut reports {
+        select::stay(report, before.of(&report.policy).map(Arc::as_ref));
+    }
     let mut failures: Vec<Error> = asked.and_then(Result::err).into_iter().collect();
     failures.extend(digests(context, policies, &mut reports).await);
     let mut polled = Polled { policies: Vec::with_capacity(policies.len()), failures, changed: BTreeSet::new() };

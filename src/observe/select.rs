@@ -48,6 +48,18 @@ pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &str>, now
     report
 }
 
+/// Keeps the selection of the poll before where the new one ranks equal to it: what is selected does not change because another
+/// tag that is as good came.
+pub(super) fn stay(report: &mut PolicyReport, before: Option<&PolicyReport>) {
+    let known = before.and_then(|before| before.selection.as_ref().ok()?.tag.clone());
+    let (Some(known), Ok(selected)) = (known, &mut report.selection) else { return };
+    let Some(place) = report.as_good.iter_mut().find(|tag| *tag == known.as_str()) else { return };
+    if let Some(other) = selected.tag.replace(known) {
+        *place = other.as_str().to_owned();
+        report.as_good.sort_unstable_by(|left, right| right.cmp(left));
+    }
+}
+
 /// The tag that a policy selects of what is known, whatever is doubted.
 pub(super) fn in_use(policy: &ImagePolicy, tags: &Tags, now: Timestamp) -> Option<String> {
     let choice = guard::choose(policy, &names(policy, tags), &|tag| tags.since(tag), now);

@@ -96,6 +96,28 @@ async fn of_tags_that_rank_equal_the_one_in_use_stays() {
 }
 
 #[tokio::test]
+async fn the_selection_of_a_bot_stays_while_nothing_better_is_listed() {
+    let bot = Bot::start(&["1.27.2.5929", "1.28.0.5999"]).await;
+    let automations = bot.configuration(BUILDS);
+    let policies = &automations[0].policies;
+    let mut polls = Polls::default();
+    let mut selected = Vec::new();
+    for listed in
+        [&["1.28.0.5999"][..], &["1.28.0.5999", "1.28.0.6001"], &["1.28.0.6001", "1.28.0.7000"], &["1.28.1.1"]]
+    {
+        bot.list(listed);
+        // What is not listed any more is believed at the second poll.
+        for _ in 0..2 {
+            let polled = observe::poll(bot.context(), &policies[0].repository, policies, &polls).await;
+            polled.policies.iter().filter(|report| report.selection.is_ok()).for_each(|report| polls.take(report));
+        }
+        let tag = polls.of(&policies[0]).unwrap().selection.as_ref().unwrap().tag.clone();
+        selected.push(tag.unwrap().as_str().to_owned());
+    }
+    assert_eq!(selected, ["1.28.0.5999", "1.28.0.5999", "1.28.0.7000", "1.28.1.1"]);
+}
+
+#[tokio::test]
 async fn a_field_goes_to_the_tag_that_is_in_use_of_those_that_rank_equal() {
     let bot = Bot::start(&["1.27.2.5929", "1.28.0.5999", "1.28.0.6001"]).await;
     let two = |first: &str, second: &str| bot.file(first) + &bot.file(second);
