@@ -278,3 +278,37 @@ fn observed_quoting() {
         }
     }
 }
+
+const PIN: &str = "sha256:1f7eaeb01f7eaeb01f7eaeb01f7eaeb01f7eaeb01f7eaeb01f7eaeb01f7eaeb0";
+
+/// What values are made of; `PIN` stands for [`PIN`].
+const PIECES: &str = "(ghcr\\.io/|acme/web|old|:|:1\\.0\\.0|v|@PIN|PIN|\\$\\{T:-|\\$\\{T|\\}|\\$T|\\{\\{ t \\}\\}|%T%|docker://|name=|--image| |=|-a){1,6}";
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn pins_and_variables_outlive_every_edit(
+        value in PIECES,
+        field in "(|:tag|:name|:digest)",
+        is_item in proptest::bool::ANY,
+        is_pinned in proptest::bool::ANY,
+    ) {
+        let value = value.replace("PIN", PIN);
+        let digest = if is_pinned { format!("@sha256:{}", "ab".repeat(32)) } else { String::new() };
+        let reference = Reference::parse(&format!("ghcr.io/acme/web:1.2.0{digest}")).unwrap();
+        let selections: Selections = [("a:b", Selection::Selected(reference))].into_iter().collect();
+        let start = if is_item { "- " } else { "registry: ghcr.io\nimage: " };
+        let text = format!("{start}'{value}' # {{\"$imagepolicy\": \"a:b{field}\"}}\n");
+        let edited = apply(text.as_bytes(), &marker::scan(text.as_bytes()), &selections);
+        let Some(change) = edited.changes.first() else { return Ok(()) };
+        for sign in ["${T", "$T", "{{ t }}", "%T%"] {
+            let count = |text: &str| text.matches(sign).count();
+            proptest::prop_assert_eq!(count(&change.old), count(&change.new), "{:?}", change);
+        }
+        proptest::prop_assert!(!change.old.contains("sha256:") || change.new.contains("sha256:"), "{:?}", change);
+        proptest::prop_assert!(is_pinned || change.old.contains(PIN) == change.new.contains(PIN), "{:?}", change);
+        let new = edited.bytes.unwrap();
+        proptest::prop_assert_eq!(apply(&new, &marker::scan(&new), &selections).bytes, None, "{:?}", change);
+    }
+}

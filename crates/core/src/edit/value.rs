@@ -306,7 +306,7 @@ impl<'m> Written<'m> {
         let new = reference.tag.as_ref().ok_or(Kept::NoTag)?;
         let expanded = self.expanded()?;
         let text = expanded.text.as_str();
-        if text.contains('@') && reference.digest.is_none() {
+        if has_pin(text) && reference.digest.is_none() {
             return Err(Kept::Pinned(self.framed(&reference.to_string())));
         }
         if !expanded.has_variables && !self.is_behind_registry(text, reference) {
@@ -345,6 +345,7 @@ impl<'m> Written<'m> {
         let whole = 0..text.len();
         let pinned = || Kept::Pinned(self.framed(new));
         match (TagForm::of(text), &reference.digest) {
+            (TagForm::Tag, _) if has_pin(text) => Err(pinned()),
             (TagForm::Tag, _) => self.with(&[(whole, new.to_owned())]),
             // What is a tag of this kind is no digest.
             (TagForm::Digest, _) if is_hex(text) && is_hex(new) => self.with(&[(whole, new.to_owned())]),
@@ -367,9 +368,9 @@ impl<'m> Written<'m> {
         let text = self.expanded()?.text.as_str();
         let (name, pin) = text.split_once('@').map_or((text, None), |(name, pin)| (name, Some(pin)));
         let pin = match (pin, &reference.digest) {
-            (None, _) => String::new(),
+            (None, _) if !has_pin(text) => String::new(),
             (Some(pin), Some(digest)) if pin.contains(':') => format!("@{digest}"),
-            (Some(_), _) => return Err(Kept::Pinned(self.framed(reference.repository.name()))),
+            _ => return Err(Kept::Pinned(self.framed(reference.repository.name()))),
         };
         let new = self.new_name(name, &reference.repository)?;
         if pin.is_empty() {
@@ -481,6 +482,11 @@ impl DigestForm {
 /// Whether a text is a digest, with its algorithm or, as SHA-256 gives it, without.
 pub(crate) fn is_digest(text: &str) -> bool {
     DigestForm::of(text) != DigestForm::Other
+}
+
+/// Whether a digest stands in a text, or something in its place.
+fn has_pin(text: &str) -> bool {
+    ["@", "sha256:", "sha512:"].iter().any(|sign| text.contains(sign))
 }
 
 /// The digest that a text is, whatever its form.

@@ -174,8 +174,8 @@ mod tests {
     #[test]
     fn talk_about_markers() {
         let check = |line: &str, expect: bool| {
-            let at = line.find('#').unwrap();
-            assert_eq!(is_talk(&line[at..], &line[..at]), expect, "{line}");
+            let (before, comment) = line.split_at(line.find('#').unwrap_or_default());
+            assert_eq!(is_talk(comment, before), expect, "{line}");
         };
         check(r#"# image: x:1 # {"$imagepolicy": "a:b"}"#, true);
         check(r#"  #image: x:1 #{"$imagepolicy": "a:b"}"#, true);
