@@ -23,9 +23,12 @@
 
 mod derive;
 mod moment;
-mod pieces;
+mod roles;
+mod siblings;
 #[cfg(test)]
 mod tests;
+mod tokens;
+mod words;
 
 use gotext::pattern::Pattern;
 use thiserror::Error;
@@ -100,15 +103,15 @@ pub(crate) fn for_tag(tag: &str) -> Suggestion {
     if !image::is_tag(tag) {
         return Suggestion::NotOrderable(Reason::Invalid(tag.to_owned()));
     }
-    let pieces = pieces::read(tag);
+    let pieces = roles::assign(&tokens::read(tag), &siblings::Siblings::default());
     match derive::derived(tag, &pieces) {
         Some(derived) => Suggestion::Policy(Box::new(derived)),
         None => Suggestion::NotOrderable(why_not(tag, &pieces)),
     }
 }
 
-fn why_not(tag: &str, pieces: &[pieces::Piece<'_>]) -> Reason {
-    if pieces.iter().any(|piece| matches!(piece, pieces::Piece::Hash(_))) {
+fn why_not(tag: &str, pieces: &[roles::Piece<'_>]) -> Reason {
+    if pieces.iter().any(|piece| matches!(piece, roles::Piece::Hash(_))) {
         Reason::Hash(tag.to_owned())
     } else if tag.bytes().any(|byte| byte.is_ascii_digit()) {
         Reason::Major(tag.to_owned())

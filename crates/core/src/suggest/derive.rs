@@ -4,20 +4,16 @@ use gotext::pattern::Pattern;
 use gotext::version::Range;
 
 use super::Derived;
-use super::moment::{self, MomentPart};
-use super::pieces::{self, Piece};
+use super::moment::MomentPart;
+use super::roles::{Behind, Piece, Version};
+use super::tokens;
 use crate::policy::{Direction, Filter, Order, Policy};
-
-/// Words that make a version a pre-release of the version before them, not a variant of it.
-const PRERELEASES: &[&str] = &["alpha", "beta", "canary", "ea", "m", "milestone", "next", "pre", "preview", "rc"];
 
 /// Derives the policy, which accepts the tag; none when nothing in the tag counts.
 pub(super) fn derived(tag: &str, pieces: &[Piece<'_>]) -> Option<Derived> {
     let derived = match pieces {
-        [Piece::Version(text)] => plain("", text),
-        [Piece::Literal("v"), Piece::Version(text)] => plain("v", text),
-        [Piece::Version(text), rest @ ..] => prerelease("", text, rest),
-        [Piece::Literal("v"), Piece::Version(text), rest @ ..] => prerelease("v", text, rest),
+        [Piece::Version(version)] => plain("", version),
+        [Piece::Literal("v"), Piece::Version(version)] => plain("v", version),
         _ => None,
     };
     let accepts = |derived: &Derived| derived.policy.select(&[tag]) == Some(tag);
@@ -25,8 +21,8 @@ pub(super) fn derived(tag: &str, pieces: &[Piece<'_>]) -> Option<Derived> {
 }
 
 /// `1.4.2` and `v1.4.2`: nothing but a range.
-fn plain(v: &str, text: &str) -> Option<Derived> {
-    let version = Numbers::of(text)?;
+fn plain(v: &str, version: &Version<'_>) -> Option<Derived> {
+    let version = Numbers::of(version)?;
     if version.calendar || version.count < 3 {
         return None;
     }
@@ -39,68 +35,13 @@ fn plain(v: &str, text: &str) -> Option<Derived> {
     })
 }
 
-/// `1.4.2-rc.1`: releases and release candidates.
-fn prerelease(v: &str, text: &str, rest: &[Piece<'_>]) -> Option<Derived> {
-    let version = Numbers::of(text)?;
-    let (word, separator, number) = match rest {
-        [Piece::Literal("-"), Piece::Literal(word)] => (word, "", ""),
-        [Piece::Literal("-"), Piece::Literal(word), Piece::Number(number)] => (word, "", *number),
-        [Piece::Literal("-"), Piece::Literal(word), Piece::Literal(separator), Piece::Number(number)] => {
-            (word, *separator, *number)
-        }
-        _ => return None,
-    };
-    if version.count < 3 || !PRERELEASES.iter().any(|known| known.eq_ignore_ascii_case(word)) {
-        return None;
-    }
-    let digits = if number.is_empty() { "" } else { "[0-9]+" };
-    let pattern = format!("^{v}(?P<version>{}(?:-{word}{}{digits})?)$", version.pattern(), escaped(separator));
-    let range = version.range("", &format!("-{word}{separator}{number}"));
-    let start = format!("{}-{word}{separator}{number}", version.text());
-    Some(Derived {
-        policy: Policy {
-            filter: Some(filter(&pattern, "$version")?),
-            order: Order::Semver(Range::parse(&range).ok()?),
-        },
-        variant: (*word).to_owned(),
-        line: version.line(),
-        explanation: format!("{}, {word} versions included", version.explanation(&start)),
-    })
-}
-
 /// Everything with a filter.
 fn filtered(tag: &str, pieces: &[Piece<'_>]) -> Option<Derived> {
     let shape = Shape::of(pieces);
-    let policy =
-        |extract: &str, order| Some(Policy { filter: Some(filter(&format!("^{}$", shape.pattern), extract)?), order });
-    let variant = shape.words.join("-");
-    if let Some(version) = shape.version {
-        let (mut extract, mut start) = (shape.version_template(), String::new());
-        if !shape.counters.is_empty() {
-            let (templates, values): (Vec<_>, Vec<_>) = shape.counters.iter().cloned().unzip();
-            extract = format!("{extract}-{}", templates.join("."));
-            start = format!("-{}", values.join("."));
-        }
-        let order = Order::Semver(Range::parse(&version.range("", &start)).ok()?);
-        let what = version.explanation(&format!("{}{start}", version.text()));
-        let explanation = format!("{what}, among tags like {tag}");
-        let line = version.line();
-        return Some(Derived { policy: policy(&extract, order)?, variant, line, explanation });
+    match shape.version {
+        Some(version) => shape.versioned(tag, version),
+        None => shape.counted(tag),
     }
-    let (order, extract, what) = match shape.counters.as_slice() {
-        [] => return None,
-        [(template, _)] => {
-            let what = if shape.timed { "the latest" } else { "the highest number" };
-            (Order::Numerical(Direction::Ascending), template.clone(), what)
-        }
-        several => {
-            let (templates, values): (Vec<_>, Vec<_>) = several.iter().cloned().unzip();
-            let range = format!(">={}", as_version(&values));
-            (Order::Semver(Range::parse(&range).ok()?), as_version(&templates), "the latest")
-        }
-    };
-    let explanation = format!("{what} among tags like {tag}");
-    Some(Derived { policy: policy(&extract, order)?, variant, line: String::new(), explanation })
 }
 
 /// Joins parts as a version of three numbers; the fourth and later ones make a pre-release.
@@ -122,6 +63,12 @@ pub(super) fn escaped(text: &str) -> String {
     text.replace('.', r"\.")
 }
 
+/// Whether a pre-release is one as it stands: `1.4.2-rc.1`, `1.4.2-rc`. In `-rc10` the number would count as text.
+fn embeddable(version: &Version<'_>, behind: &Behind<'_>) -> bool {
+    let number = behind.number.is_empty() || (behind.between == "." && !behind.number.contains('.'));
+    behind.lead == "-" && number && version.text.matches('.').count() == 2
+}
+
 /// The numbers of a version.
 #[derive(Debug, Clone, Copy)]
 struct Numbers {
@@ -130,16 +77,20 @@ struct Numbers {
     count: usize,
     /// Whether the first is a year.
     calendar: bool,
+    /// With how many digits that is written.
+    year: usize,
+    /// Whether a third number may follow two.
+    patch: bool,
 }
 
 impl Numbers {
-    fn of(text: &str) -> Option<Self> {
-        let mut numbers = Self { parts: [0; 3], count: 0, calendar: false };
-        for part in text.split('.') {
+    fn of(version: &Version<'_>) -> Option<Self> {
+        let year = version.text.find('.').unwrap_or(0);
+        let mut numbers = Self { parts: [0; 3], count: 0, calendar: version.calendar, year, patch: version.patch };
+        for part in version.text.split('.') {
             *numbers.parts.get_mut(numbers.count)? = part.parse().ok()?;
             numbers.count += 1;
         }
-        numbers.calendar = text.split('.').next().is_some_and(moment::is_year);
         Some(numbers)
     }
 
@@ -168,12 +119,16 @@ impl Numbers {
         }
     }
 
-    fn pattern(self) -> &'static str {
-        match (self.calendar, self.count) {
-            (true, 2) => r"[0-9]{4}\.[0-9]+",
-            (true, _) => r"[0-9]{4}\.[0-9]+\.[0-9]+",
-            (false, 2) => r"[0-9]+\.[0-9]+",
-            (false, _) => r"[0-9]+\.[0-9]+\.[0-9]+",
+    /// The numbers as a group, or two if a third one may follow.
+    fn pattern(self) -> String {
+        let first = match (self.calendar, self.year) {
+            (true, 2) => r"[0-9]{2}\.[0-9]{2}".to_owned(),
+            (true, year) => format!(r"[0-9]{{{year}}}\.[0-9]+"),
+            (false, _) => r"[0-9]+\.[0-9]+".to_owned(),
+        };
+        match self.count {
+            2 => first,
+            _ => format!(r"{first}\.[0-9]+"),
         }
     }
 
@@ -191,6 +146,9 @@ impl Numbers {
 struct Shape {
     pattern: String,
     version: Option<Numbers>,
+    /// `-rc.1` where it stands in the group of the version, and its word.
+    embedded: String,
+    prerelease: String,
     /// For each thing that counts, the template that extracts it, and its value in the tag.
     counters: Vec<(String, String)>,
     /// Whether the only thing that counts is a time.
@@ -202,14 +160,22 @@ struct Shape {
 impl Shape {
     fn of(pieces: &[Piece<'_>]) -> Self {
         let mut shape = Self::default();
-        for piece in pieces {
+        let counted = |piece: &Piece<'_>| matches!(piece, Piece::Number(_) | Piece::Moment(_));
+        let embeds = !pieces.iter().any(counted);
+        let mut rest = pieces.iter();
+        while let Some(piece) = rest.next() {
             match piece {
                 Piece::Literal(text) => shape.literal(text),
-                Piece::Version(text) => shape.version(text),
-                Piece::Hash(text) => {
-                    let most = if text.len() > 40 { 64 } else { 40 };
-                    shape.pattern.push_str(&format!("[0-9a-f]{{7,{most}}}"));
-                }
+                Piece::Version(version) => match rest.as_slice() {
+                    [Piece::Prerelease(behind), ..] if embeds && embeddable(version, behind) => {
+                        shape.embedded(version, behind);
+                        rest.next();
+                    }
+                    _ => shape.version(version),
+                },
+                Piece::Prerelease(behind) => shape.prerelease(behind),
+                Piece::Update(behind) => shape.update(behind),
+                Piece::Hash(text) => shape.hash(text),
                 Piece::Number(digits) => shape.number(digits),
                 Piece::Moment(parts) => shape.moment(parts),
             }
@@ -217,33 +183,124 @@ impl Shape {
         shape
     }
 
+    /// A version, and what counts behind it.
+    fn versioned(&self, tag: &str, version: Numbers) -> Option<Derived> {
+        let mut extract = match (version.count, version.patch) {
+            (2, true) => "$version.0$patch".to_owned(),
+            (2, false) => "$version.0".to_owned(),
+            _ => "$version".to_owned(),
+        };
+        let mut start = self.embedded.clone();
+        if !self.counters.is_empty() {
+            let (templates, values): (Vec<_>, Vec<_>) = self.counters.iter().cloned().unzip();
+            extract = format!("{extract}-{}", templates.join("."));
+            start = format!("-{}", values.join("."));
+        }
+        let what = version.explanation(&format!("{}{start}", version.text()));
+        let explanation = match self.prerelease.as_str() {
+            "" => format!("{what}, among tags like {tag}"),
+            _ if self.embedded.is_empty() => {
+                format!("{}, {} versions included", version.explanation(tag), self.prerelease)
+            }
+            word => format!("{what}, {word} versions included"),
+        };
+        self.with(&extract, Order::Semver(Range::parse(&version.range("", &start)).ok()?), explanation, version.line())
+    }
+
+    /// No version, but something that counts.
+    fn counted(&self, tag: &str) -> Option<Derived> {
+        let (order, extract, what) = match self.counters.as_slice() {
+            [] => return None,
+            [(template, _)] => {
+                let what = if self.timed { "the latest" } else { "the highest number" };
+                (Order::Numerical(Direction::Ascending), template.clone(), what)
+            }
+            several => {
+                let (templates, values): (Vec<_>, Vec<_>) = several.iter().cloned().unzip();
+                let range = format!(">={}", as_version(&values));
+                (Order::Semver(Range::parse(&range).ok()?), as_version(&templates), "the latest")
+            }
+        };
+        self.with(&extract, order, format!("{what} among tags like {tag}"), String::new())
+    }
+
+    fn with(&self, extract: &str, order: Order, explanation: String, line: String) -> Option<Derived> {
+        let filter = Some(filter(&format!("^{}$", self.pattern), extract)?);
+        let policy = Policy { filter, order };
+        Some(Derived { policy, variant: self.words.join("-"), line, explanation })
+    }
+
     fn literal(&mut self, text: &str) {
         self.pattern.push_str(&escaped(text));
+        self.word(text);
+    }
+
+    fn word(&mut self, text: &str) {
         let word = text.replace(['.', '_'], "-");
-        if !matches!(word.as_str(), "-" | "v" | "V") {
+        if !matches!(word.as_str(), "" | "-" | "v" | "V") {
             self.words.push(word);
         }
     }
 
-    fn version(&mut self, text: &str) {
-        match Numbers::of(text) {
+    fn version(&mut self, version: &Version<'_>) {
+        match Numbers::of(version) {
             Some(numbers) => {
                 self.pattern.push_str(&format!("(?P<version>{})", numbers.pattern()));
+                if numbers.patch {
+                    self.pattern.push_str(r"(?:\.(?P<patch>[0-9]+))?");
+                }
                 self.version = Some(numbers);
             }
-            None => self.pattern.push_str(&escaped(text)),
+            None => self.pattern.push_str(&escaped(version.text)),
         }
     }
 
-    fn version_template(&self) -> String {
-        match self.version {
-            Some(Numbers { count: 2, .. }) => "$version.0".to_owned(),
-            _ => "$version".to_owned(),
-        }
+    fn embedded(&mut self, version: &Version<'_>, behind: &Behind<'_>) {
+        let Behind { word, between, number, .. } = *behind;
+        let Some(numbers) = Numbers::of(version) else { return self.pattern.push_str(&escaped(version.text)) };
+        let digits = if number.is_empty() { "" } else { "[0-9]+" };
+        let pattern = format!("(?P<version>{}(?:-{word}{}{digits})?)", numbers.pattern(), escaped(between));
+        self.pattern.push_str(&pattern);
+        self.version = Some(numbers);
+        self.embedded = format!("-{word}{between}{number}");
+        self.prerelease = word.to_owned();
+        self.words.push(word.to_owned());
+    }
+
+    /// A pre-release becomes two identifiers: its word with a `z` behind, as a release has the `z` alone, which is greater;
+    /// and its number with a 1 before, as a release has the 1 alone.
+    fn prerelease(&mut self, behind: &Behind<'_>) {
+        let Behind { lead, word, between, number } = *behind;
+        let (lead, between) = (escaped(lead), escaped(between));
+        let digits = if number.contains('.') { "[0-9.]+" } else { "[0-9]+" };
+        let (name, counter) = (self.name("pre"), self.name("number"));
+        self.pattern.push_str(&format!("(?:{lead}(?P<{name}>{word}){between}(?P<{counter}>{digits}))?"));
+        self.counters.push((format!("${{{name}}}z.1${{{counter}}}"), format!("{word}z.1{number}")));
+        self.prerelease = word.to_owned();
+        self.words.push(word.to_owned());
+    }
+
+    /// An update of a version is above it: the number with a 1 before, where the version has the 1 alone.
+    fn update(&mut self, behind: &Behind<'_>) {
+        let Behind { lead, word, between, number } = *behind;
+        let name = self.name("revision");
+        let before = escaped(&format!("{lead}{word}{between}"));
+        self.pattern.push_str(&format!("(?:{before}(?P<{name}>[0-9]{{1,6}}))?"));
+        self.counters.push((format!("1${{{name}}}"), format!("1{number}")));
+        self.word(word);
+    }
+
+    fn hash(&mut self, text: &str) {
+        let pattern = match text.len() {
+            _ if text.contains('_') => "[0-9a-f_]{12,20}",
+            41.. => "[0-9a-f]{7,64}",
+            _ => "[0-9a-f]{7,40}",
+        };
+        self.pattern.push_str(pattern);
     }
 
     fn number(&mut self, digits: &str) {
-        let timestamp = pieces::is_timestamp(digits);
+        let timestamp = tokens::is_timestamp(digits);
         let base = match (timestamp, self.version.is_some()) {
             (true, _) => "ts",
             (false, true) => "revision",
@@ -256,6 +313,12 @@ impl Shape {
             length if length < 7 => "{1,6}".to_owned(),
             length => format!("{{1,{}}}", length + 1),
         };
+        if digits.contains('.') {
+            let numbers = vec!["[0-9]+"; digits.split('.').count()].join(r"\.");
+            self.pattern.push_str(&format!("(?P<{name}>{numbers})"));
+            self.counters.push((format!("${name}"), digits.to_owned()));
+            return;
+        }
         let zeros = if digits.len() > 1 && digits.starts_with('0') { "0*" } else { "" };
         self.pattern.push_str(&format!("{zeros}(?P<{name}>[0-9]{width})"));
         let value = digits.trim_start_matches('0');

@@ -18,7 +18,7 @@ const YEARS: std::ops::RangeInclusive<u32> = 1990..=2099;
 /// Reads `2024-01-02`, `2024_01_02`, `20240102`, `202401020304`, `20240102030405`, and the first three with a time behind
 /// them; returns how many bytes it took. A date that does not end at a separator is none.
 pub(super) fn read(text: &str) -> Option<(Moment<'_>, usize)> {
-    let (mut parts, mut taken) = compact(text).or_else(|| separated(text))?;
+    let (mut parts, mut taken) = compact(text).or_else(|| separated(text, &['-', '_'])).or_else(|| week(text))?;
     if taken_as_date(&parts)
         && let Some((time, more)) = time(&text[taken..])
     {
@@ -28,13 +28,18 @@ pub(super) fn read(text: &str) -> Option<(Moment<'_>, usize)> {
     ends(&text[taken..]).then_some((parts, taken))
 }
 
+/// Reads `2024.01.02`, which is a date only where another number is the version.
+pub(super) fn dotted(text: &str) -> Option<(Moment<'_>, usize)> {
+    separated(text, &['.']).filter(|(_, taken)| ends(&text[*taken..]))
+}
+
 /// Whether a year is one that tags are dated with.
 pub(super) fn is_year(text: &str) -> bool {
     text.len() == 4 && number(text).is_some_and(|year| YEARS.contains(&year))
 }
 
 fn taken_as_date(parts: &[MomentPart<'_>]) -> bool {
-    !matches!(parts, [MomentPart::Digits("time", _)])
+    !matches!(parts, [MomentPart::Digits("time", _)] | [.., MomentPart::Digits("week", _)])
 }
 
 fn compact(text: &str) -> Option<(Moment<'_>, usize)> {
@@ -51,10 +56,9 @@ fn compact(text: &str) -> Option<(Moment<'_>, usize)> {
     valid.then(|| (vec![MomentPart::Digits(name, digits)], digits.len()))
 }
 
-fn separated(text: &str) -> Option<(Moment<'_>, usize)> {
-    let bytes = text.as_bytes();
-    let separator = *bytes.get(4)?;
-    if !matches!(separator, b'-' | b'_') || bytes.get(7) != Some(&separator) {
+fn separated<'t>(text: &'t str, separators: &[char]) -> Option<(Moment<'t>, usize)> {
+    let separator = text.get(4..5)?;
+    if !separator.starts_with(separators) || text.get(7..8) != Some(separator) {
         return None;
     }
     let (year, month, day) = (text.get(..4)?, text.get(5..7)?, text.get(8..10)?);
@@ -67,6 +71,16 @@ fn separated(text: &str) -> Option<(Moment<'_>, usize)> {
         MomentPart::Digits("day", day),
     ];
     is_date(year, month, day).then_some((parts, 10))
+}
+
+/// Reads `2024-w05`, `2024w05`.
+fn week(text: &str) -> Option<(Moment<'_>, usize)> {
+    let year = text.get(..4).filter(|year| is_year(year))?;
+    let lead = 4 + usize::from(text[4..].starts_with(['-', '.', '_']));
+    let week = text.get(lead + 1..lead + 3)?;
+    let valid = text[lead..].starts_with(['w', 'W']) && within(week, 1, 53);
+    let between = MomentPart::Between(text.get(4..=lead)?);
+    valid.then(|| (vec![MomentPart::Digits("year", year), between, MomentPart::Digits("week", week)], lead + 3))
 }
 
 /// Reads `T030405Z`, `-03-04-05`, `_0304` and the like, behind a date.

@@ -1,6 +1,8 @@
 //! A case is a line of `fixtures/suggest/cases.txt`; the laws hold for every tag there is.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::{Suggestion, for_tag, spelled_alike, tracking};
@@ -43,6 +45,72 @@ fn cases() {
             (found, _) => panic!("{line}: {found:?}"),
         }
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Vector {
+    class: String,
+    image: String,
+    tag: String,
+    right: Option<String>,
+    tags: Vec<String>,
+}
+
+/// What a policy makes of a tag in use: the tag selected, but for one that is only as good.
+fn selected<'t>(policy: &Policy, tag: &'t str, tags: &[&'t str]) -> Option<&'t str> {
+    let selected = policy.select(tags)?;
+    let tie = policy.compare(selected, tag) == Some(std::cmp::Ordering::Equal);
+    Some(if tie { tag } else { selected })
+}
+
+/// What became of a vector: right, too cautious, or another image than the right one.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Right,
+    Stays,
+    Wrong,
+}
+
+fn judge(vector: &Vector, suggestion: &Suggestion) -> Verdict {
+    let tags: Vec<&str> = vector.tags.iter().map(String::as_str).collect();
+    let found = match suggestion {
+        Suggestion::Policy(derived) => selected(&derived.policy, &vector.tag, &tags),
+        Suggestion::NotOrderable(_) => None,
+    };
+    let found = found.unwrap_or(&vector.tag);
+    match &vector.right {
+        right if found == right.as_ref().unwrap_or(&vector.tag) => Verdict::Right,
+        _ if found == vector.tag => Verdict::Stays,
+        _ => Verdict::Wrong,
+    }
+}
+
+/// Holds the share of right answers by class, and the wrong ones, of which there must be none.
+fn judge_all(suggest: impl Fn(&Vector) -> Suggestion, least: usize) {
+    let vectors: Vec<Vector> = serde_json::from_str(include_str!("../../../../fixtures/suggest/tags.json")).unwrap();
+    let (mut classes, mut misses, mut right) = (BTreeMap::<&str, (usize, usize)>::new(), Vec::new(), 0);
+    for vector in &vectors {
+        let suggestion = suggest(vector);
+        let verdict = judge(vector, &suggestion);
+        let (good, all) = classes.entry(&vector.class).or_default();
+        *all += 1;
+        if verdict == Verdict::Right {
+            *good += 1;
+            right += 1;
+        } else {
+            let Vector { class, image, tag, right, .. } = vector;
+            misses.push((verdict, format!("[{class}] {image}:{tag}, right is {right:?}: {suggestion:?}")));
+        }
+    }
+    println!("{right} of {}, by class {classes:?}, but {misses:#?}", vectors.len());
+    assert!(misses.iter().all(|(verdict, _)| *verdict == Verdict::Stays), "wrong images: {misses:#?}");
+    assert!(right * 100 >= vectors.len() * least, "{right} of {} are right: {misses:#?}", vectors.len());
+}
+
+/// Tags in use from public repositories and reports, with those that their registries list, and the one that an operator wants.
+#[test]
+fn tags_of_many_registries() {
+    judge_all(|vector| for_tag(&vector.tag), 98);
 }
 
 proptest! {

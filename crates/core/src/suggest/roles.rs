@@ -1,0 +1,346 @@
+//! The roles of a tag's tokens: what counts, what identifies a commit, and what stays.
+//!
+//! The doubtful cases lean towards staying: a number taken for fixed makes a policy that stands still, a fixed one taken for
+//! a number that counts makes one that changes the base image.
+
+use super::moment::Moment;
+use super::siblings::Siblings;
+use super::tokens::{self, HASH_DIGITS, Token};
+use super::words;
+
+/// A part of a tag with its role. Together the pieces are the tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece<'t> {
+    /// Text that every tag of this kind has.
+    Literal(&'t str),
+    /// The version that moves.
+    Version(Version<'t>),
+    /// A word behind the version that ranks below the release, perhaps with a number.
+    Prerelease(Behind<'t>),
+    /// A number that a version may have behind it: an update of that version.
+    Update(Behind<'t>),
+    /// A commit hash.
+    Hash(&'t str),
+    /// A date, perhaps with a time.
+    Moment(Moment<'t>),
+    /// A number that grows, or several with dots between.
+    Number(&'t str),
+}
+
+/// Two or three numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Version<'t> {
+    pub(super) text: &'t str,
+    /// Whether the first number is a year.
+    pub(super) calendar: bool,
+    /// Whether a third number may follow two.
+    pub(super) patch: bool,
+}
+
+/// What a version has behind it: `-`, `rc`, `.` and `1`, of which the word and the number may be empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Behind<'t> {
+    pub(super) lead: &'t str,
+    pub(super) word: &'t str,
+    pub(super) between: &'t str,
+    pub(super) number: &'t str,
+}
+
+/// From this many digits on, a lone number is a counter; `16` and `21` are rather major versions.
+const COUNTER_DIGITS: usize = 3;
+
+/// The most digits of a number that may be a hash without letters.
+const MAX_HASH_NUMBER: usize = 9;
+
+/// The most digits of a fourth number that updates the third one; longer ones are build numbers, which every version has.
+const MAX_UPDATE_DIGITS: usize = 2;
+
+/// Assigns the roles.
+pub(super) fn assign<'t>(tokens: &[Token<'t>], siblings: &Siblings<'_>) -> Vec<Piece<'t>> {
+    Reader { tokens, siblings, main: main(tokens, siblings) }.read()
+}
+
+/// The token of the version that moves: the first number with a dot that is not a base's or runtime's.
+fn main(tokens: &[Token<'_>], siblings: &Siblings<'_>) -> Option<usize> {
+    let dots = |at: &usize| match &tokens[*at] {
+        Token::Number(text) => text.matches('.').count(),
+        _ => 0,
+    };
+    let own = |at: &usize| {
+        !owner(tokens, *at).is_some_and(|owner| words::is_fixed(owner.word) || words::is_request(owner.word))
+    };
+    let first = (0..tokens.len()).filter(|at| dots(at) > 0).find(own);
+    let java = tokens.windows(3).any(|it| matches!(it, [Token::Number(_), Token::Word("u"), Token::Number(_)]));
+    let moments = tokens.iter().any(|token| matches!(token, Token::Moment(_)));
+    let at = match first {
+        _ if java => return None,
+        Some(at) => at,
+        // `go1.21.3` is the version where nothing else is one.
+        None if !moments && !counts(tokens) => (0..tokens.len()).find(|at| dots(at) > 1)?,
+        None => return None,
+    };
+    let Token::Number(text) = &tokens[at] else { return None };
+    let release = dots(&at) == 1 && is_release(text) && !siblings.years_and_months();
+    (!release).then_some(at)
+}
+
+/// Whether any number stands behind a word that counts.
+fn counts(tokens: &[Token<'_>]) -> bool {
+    (0..tokens.len()).any(|at| {
+        matches!(&tokens[at], Token::Number(text) if !text.contains('.'))
+            && owner(tokens, at).is_some_and(|owner| words::is_counted(owner.word) && !words::is_fixed(owner.word))
+    })
+}
+
+/// Whether a text is a year and month in which Ubuntu is released.
+pub(super) fn is_release(text: &str) -> bool {
+    let Some((year, month)) = text.split_once('.') else { return false };
+    let year = if year.len() == 2 { year.parse().unwrap_or(0) } else { 0 };
+    (month == "04" && (6..=39).contains(&year)) || (month == "10" && (18..=39).contains(&year))
+}
+
+/// The word that a number belongs to.
+struct Owner<'t> {
+    word: &'t str,
+    /// Whether nothing stands between.
+    glued: bool,
+}
+
+fn owner<'t>(tokens: &[Token<'t>], at: usize) -> Option<Owner<'t>> {
+    match &tokens[..at] {
+        [.., Token::Word(word)] => Some(Owner { word, glued: true }),
+        [.., Token::Word(word), Token::Separator(_)] => Some(Owner { word, glued: false }),
+        _ => None,
+    }
+}
+
+struct Reader<'r, 't> {
+    tokens: &'r [Token<'t>],
+    siblings: &'r Siblings<'r>,
+    main: Option<usize>,
+}
+
+/// What becomes of a number that is not the version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Stays,
+    Counts,
+    Hash,
+}
+
+impl<'t> Reader<'_, 't> {
+    fn read(&self) -> Vec<Piece<'t>> {
+        let mut pieces = Vec::new();
+        let mut at = 0;
+        while at < self.tokens.len() {
+            at += self.next(&mut pieces, at);
+        }
+        pieces
+    }
+
+    /// Adds the pieces of the tokens from one on, and says how many it took.
+    fn next(&self, pieces: &mut Vec<Piece<'t>>, at: usize) -> usize {
+        match &self.tokens[at] {
+            Token::Separator(text) | Token::Word(text) => pieces.push(Piece::Literal(text)),
+            Token::Hash(text) => pieces.push(Piece::Hash(text)),
+            Token::Moment(moment) => pieces.push(Piece::Moment(moment.clone())),
+            Token::Number(text) if self.main == Some(at) => return self.version(pieces, at, text),
+            Token::Number(text) => pieces.push(match self.role(at, text) {
+                Role::Stays => Piece::Literal(text),
+                Role::Counts => Piece::Number(text),
+                Role::Hash => Piece::Hash(text),
+            }),
+        }
+        1
+    }
+
+    /// The version with a fourth number, and the pre-release or update behind it.
+    fn version(&self, pieces: &mut Vec<Piece<'t>>, at: usize, text: &'t str) -> usize {
+        let calendar = is_calendar(text, self.siblings);
+        let end = text.match_indices('.').nth(2).map_or(text.len(), |(end, _)| end);
+        let (version, more) = text.split_at(end);
+        let next = self.tokens.get(at + 1..at + 3);
+        let revision =
+            matches!(next, Some([Token::Separator(_), Token::Number(_)])) && self.role_at(at + 2) == Role::Counts;
+        let counter = (at + 1..self.tokens.len()).any(|at| self.role_at(at) == Role::Counts);
+        let patch = revision && version.matches('.').count() < 2;
+        pieces.push(Piece::Version(Version { text: version, calendar, patch }));
+        if let Some(fourth) = more.strip_prefix('.') {
+            if fourth.len() <= MAX_UPDATE_DIGITS && !calendar && !counter {
+                pieces.push(Piece::Update(Behind { lead: ".", number: fourth, ..Behind::default() }));
+            } else {
+                pieces.extend([Piece::Literal(&more[..1]), Piece::Number(fourth)]);
+            }
+        }
+        match self.prerelease(at + 1).or_else(|| self.update(at + 1)) {
+            Some((piece, taken)) => {
+                pieces.push(piece);
+                1 + taken
+            }
+            None => 1,
+        }
+    }
+
+    fn prerelease(&self, at: usize) -> Option<(Piece<'t>, usize)> {
+        let (behind, taken) = self.behind(at)?;
+        let is_one = if behind.number.is_empty() {
+            words::is_prerelease(behind.word) && at + taken == self.tokens.len()
+        } else {
+            words::is_numbered_prerelease(behind.word)
+        };
+        is_one.then_some((Piece::Prerelease(behind), taken))
+    }
+
+    fn update(&self, at: usize) -> Option<(Piece<'t>, usize)> {
+        let (behind, taken) = self.behind(at)?;
+        let is_one = words::is_update(behind.word) && !behind.number.is_empty() && !behind.number.contains('.');
+        is_one.then_some((Piece::Update(behind), taken))
+    }
+
+    /// A word behind the version, and the number behind that; how many tokens these are.
+    fn behind(&self, at: usize) -> Option<(Behind<'t>, usize)> {
+        let (lead, rest) = match self.tokens.get(at..)? {
+            [Token::Separator(lead), rest @ ..] => (*lead, rest),
+            rest => ("", rest),
+        };
+        let [Token::Word(word), rest @ ..] = rest else { return None };
+        let (between, number) = match rest {
+            [Token::Number(number), ..] => ("", *number),
+            [Token::Separator(between), Token::Number(number), ..] => (*between, *number),
+            _ => ("", ""),
+        };
+        let behind = Behind { lead, word, between, number };
+        let taken = [lead, word, between, number].iter().filter(|part| !part.is_empty()).count();
+        Some((behind, taken))
+    }
+
+    fn role_at(&self, at: usize) -> Role {
+        match &self.tokens[at] {
+            Token::Number(text) if self.main != Some(at) => self.role(at, text),
+            _ => Role::Stays,
+        }
+    }
+
+    fn role(&self, at: usize, text: &str) -> Role {
+        let owner = owner(self.tokens, at);
+        let counted = |owner: &Owner<'_>| words::is_counted(owner.word);
+        let glued_counter = owner.as_ref().is_some_and(|owner| owner.glued && counted(owner));
+        if owner.as_ref().is_some_and(|it| (words::is_fixed(it.word) && !glued_counter) || words::is_request(it.word)) {
+            return Role::Stays;
+        }
+        if let Some(role) = self.siblings.role(at) {
+            return if role { Role::Counts } else { Role::Stays };
+        }
+        if text.contains('.') {
+            let second = self.main.is_some_and(|main| main + 2 == at);
+            return if second || glued_counter { Role::Counts } else { Role::Stays };
+        }
+        match self.main {
+            Some(main) if at > main => self.behind_version(main, at, text, owner.as_ref()),
+            Some(_) if glued_counter => Role::Counts,
+            Some(_) => Role::Stays,
+            None => self.without_version(at, text, owner.as_ref()),
+        }
+    }
+
+    fn behind_version(&self, main: usize, at: usize, text: &str, owner: Option<&Owner<'_>>) -> Role {
+        let is_hash = owner.is_none() && may_be_hash(text);
+        let echo = self.echo(main, at);
+        match owner {
+            _ if is_hash => Role::Hash,
+            _ if echo => Role::Stays,
+            Some(owner) if owner.glued && owner.word != "v" => Role::Counts,
+            Some(owner) if words::is_counted(owner.word) => Role::Counts,
+            _ if !self.is_last(main, at) => Role::Stays,
+            None if main + 2 == at && self.may_be_runtime(at, text) => Role::Stays,
+            _ => Role::Counts,
+        }
+    }
+
+    /// Whether a number repeats the version's line, as `1-28` does in `v1.28.4-eks-1-28-11`.
+    fn echo(&self, main: usize, at: usize) -> bool {
+        let Token::Number(version) = &self.tokens[main] else { return false };
+        let numbers: Vec<&str> = version.split('.').take(2).collect();
+        let number = |at: usize| match self.tokens.get(at) {
+            Some(Token::Number(text)) => *text,
+            _ => "",
+        };
+        let pair = |at: usize| [number(at), number(at + 2)] == numbers[..];
+        pair(at) || (at >= 2 && pair(at - 2) && at - 2 > main)
+    }
+
+    /// Whether no number behind this one counts, of bare ones.
+    fn is_last(&self, main: usize, at: usize) -> bool {
+        !(at + 1..self.tokens.len()).any(|later| {
+            let own = owner(self.tokens, later);
+            matches!(&self.tokens[later], Token::Number(text) if !text.contains('.'))
+                && !own.is_some_and(|it| words::is_fixed(it.word))
+                && !self.echo(main, later)
+        })
+    }
+
+    /// Whether a number between a version and a base or runtime may be one, too: `18` in `1.0.0-18-alpine3.17`.
+    fn may_be_runtime(&self, at: usize, text: &str) -> bool {
+        let next = self.tokens.get(at + 1..at + 3);
+        let base = matches!(next, Some([Token::Separator(_), Token::Word(word)]) if words::is_fixed(word));
+        base && text.len() > 1 && self.tokens[at - 1] == Token::Separator("-")
+    }
+
+    fn without_version(&self, at: usize, text: &str, owner: Option<&Owner<'_>>) -> Role {
+        let moments = || self.tokens.iter().any(|token| matches!(token, Token::Moment(_)));
+        let timestamps =
+            || self.tokens.iter().any(|token| matches!(token, Token::Number(text) if tokens::is_timestamp(text)));
+        match owner {
+            _ if tokens::is_timestamp(text) => Role::Counts,
+            _ if text.len() >= HASH_DIGITS && (moments() || timestamps()) => Role::Hash,
+            Some(owner) if words::is_branch(owner.word) && may_be_hash(text) => Role::Hash,
+            Some(owner) if words::is_counted(owner.word) => Role::Counts,
+            Some(_) => Role::Stays,
+            None if self.tokens.len() == 1 && may_be_hash(text) => Role::Hash,
+            None if self.tokens.len() == 1 && text.len() >= COUNTER_DIGITS && !super::moment::is_year(text) => {
+                Role::Counts
+            }
+            None if self.follows_count(at) || self.before_hash(at) => Role::Counts,
+            None => Role::Stays,
+        }
+    }
+
+    /// Whether a number stands behind something that counts, or behind a hash that does not follow a request's number.
+    fn follows_count(&self, at: usize) -> bool {
+        let Some(before) = at.checked_sub(2) else { return false };
+        if !matches!(self.tokens[at - 1], Token::Separator(_)) {
+            return false;
+        }
+        match &self.tokens[before] {
+            Token::Moment(_) | Token::Hash(_) => true,
+            Token::Number(_) => self.role_at(before) != Role::Stays,
+            _ => false,
+        }
+    }
+
+    fn before_hash(&self, at: usize) -> bool {
+        at == 0 && matches!(self.tokens.get(1..3), Some([Token::Separator(_), Token::Hash(_) | Token::Word("v")]))
+    }
+}
+
+/// Seven to nine digits, which an abbreviated hash may have by chance.
+fn may_be_hash(digits: &str) -> bool {
+    (HASH_DIGITS..=MAX_HASH_NUMBER).contains(&digits.len())
+}
+
+/// Whether a version starts with a year, or with a year of two digits and a month.
+fn is_calendar(text: &str, siblings: &Siblings<'_>) -> bool {
+    let numbers: Vec<&str> = text.split('.').collect();
+    let month = |text: &str| text.len() == 2 && text.parse().is_ok_and(|month: u32| (1..=12).contains(&month));
+    match numbers[..] {
+        [year, ..] if super::moment::is_year(year) => true,
+        [year, ..] if year.len() == 6 && super::moment::is_year(&year[..4]) && month(&year[4..]) => true,
+        [year, number, ..] => {
+            let short = year.len() == 2 && year.parse().is_ok_and(|year: u32| (15..=39).contains(&year));
+            let dated =
+                numbers.get(2).is_some_and(|it| it.len() == 8 && it.starts_with("20") && it[2..].starts_with(year));
+            short && month(number) && (number.starts_with('0') || dated || siblings.years_and_months())
+        }
+        _ => false,
+    }
+}
