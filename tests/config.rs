@@ -351,6 +351,7 @@ fn automation_summary(text: &mut String, automation: &Automation) {
     writeln!(text, "  remote {} timeout {:?}", remote.url, remote.access.timeout).unwrap();
     let login = match &remote.access.login {
         GitLogin::Machine => "machine".to_owned(),
+        GitLogin::User(name) => format!("user {}", name.expose_secret()),
         GitLogin::Basic(login) => format!("basic {}:{}", login.username, login.password.expose_secret()),
         GitLogin::Bearer(token) => format!("bearer {}", token.expose_secret()),
         GitLogin::Ssh(ssh) => format!("ssh {} passphrase {}", ssh.known_hosts, ssh.passphrase.is_some()),

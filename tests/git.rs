@@ -226,6 +226,29 @@ async fn the_machine_s_token_is_sent_when_asked_for_and_remembered() {
     assert!(public.seen().iter().all(|seen| seen.authorization.is_none()));
 }
 
+/// Azure DevOps and Bitbucket give URLs with a user name to copy; the password is the machine's. Some take a token for the name.
+#[tokio::test]
+async fn a_user_name_in_the_url_leaves_the_password_to_the_machine() {
+    let remote = small();
+    for (variables, header) in
+        [(&[("TAGWRIGHT_GIT_TOKEN", "s3cret")][..], "Basic Ym90OnMzY3JldA=="), (&[], "Basic Ym90Og==")]
+    {
+        let authorization = Some(header.to_owned());
+        let server = Server::start(remote.root.path(), Behaviour { authorization, ..Behaviour::default() }).await;
+        let (git, _data) = machine(variables);
+        git.configure([server.url().as_str()]);
+        let login = || access(GitLogin::User("bot".into()));
+        git.open(&server.url(), &login()).unwrap().advertise().await.unwrap();
+        let others = git.open(&server.url(), &access(GitLogin::User("ada".into()))).unwrap().advertise().await;
+        assert!(others.is_err(), "another user does not get what was remembered for this one");
+        if !variables.is_empty() {
+            server.seen();
+            git.open(&server.url(), &login()).unwrap().advertise().await.unwrap();
+            assert_eq!(server.seen().len(), 1, "it is remembered");
+        }
+    }
+}
+
 /// Whoever may write the configuration names hosts; the token is for the one that its owner means.
 #[tokio::test]
 async fn the_machine_s_token_goes_to_the_host_it_is_for() {

@@ -119,9 +119,13 @@ pub(super) fn proxy(secret: &Secret<'_>) -> Checked<Proxy> {
 /// Reads login and certificates for a Git remote. Without a secret, a login in the URL is used, or the machine's.
 pub(super) fn git(address: &Address, secret: Option<&Secret<'_>>) -> Checked<(access::GitLogin, Tls)> {
     let Some(secret) = secret else {
-        let login = address.login.as_ref().map_or(access::GitLogin::Machine, |(username, password)| {
-            access::GitLogin::Basic(Login { username: username.clone(), password: password.clone().into() })
-        });
+        let login = match &address.login {
+            None => access::GitLogin::Machine,
+            Some((username, password)) if password.is_empty() => access::GitLogin::User(username.clone().into()),
+            Some((username, password)) => {
+                access::GitLogin::Basic(Login { username: username.clone(), password: password.clone().into() })
+            }
+        };
         return Ok((login, Tls::default()));
     };
     for key in GITHUB_APP {

@@ -12,7 +12,7 @@ pub(super) struct Address {
     /// The URL without a password, and for `http` and `https` without a user name.
     pub(super) url: String,
     pub(super) transport: Transport,
-    /// User name and password of an `http` or `https` URL, decoded.
+    /// User name and password of an `http` or `https` URL, decoded. The password is empty where there is none.
     pub(super) login: Option<(String, String)>,
 }
 

@@ -128,6 +128,10 @@ impl Distinct for GitLogin {
     fn mark(&self, marks: &mut Marks) {
         match self {
             Self::Machine => "machine".mark(marks),
+            Self::User(name) => {
+                "user".mark(marks);
+                name.mark(marks);
+            }
             Self::Basic(login) => {
                 "basic".mark(marks);
                 login.mark(marks);
@@ -190,6 +194,8 @@ mod tests {
             [
                 git(GitLogin::Machine),
                 Git { timeout: Duration::from_secs(2), ..git(GitLogin::Machine) },
+                git(GitLogin::User("a".into())),
+                git(GitLogin::User("b".into())),
                 git(GitLogin::Basic(login("a", "b"))),
                 git(GitLogin::Basic(login("ab", ""))),
                 git(GitLogin::Basic(login("", "ab"))),

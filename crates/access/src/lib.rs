@@ -111,6 +111,9 @@ pub enum GitLogin {
     /// credential helpers, the ssh agent, default keys and known hosts.
     #[default]
     Machine,
+    /// The same for a user whose name the URL has; where the machine has nothing, the name alone, as which some forges take
+    /// tokens. So it may be a secret.
+    User(Secret),
     /// HTTP Basic.
     Basic(Login),
     /// HTTP Bearer.

@@ -78,7 +78,7 @@ async fn identity(access: &access::Git, remote: &str) -> Result<Option<Identity>
     let mismatch = |login| Err(Error::LoginMismatch { remote: remote.to_owned(), login });
     match &access.login {
         GitLogin::Machine => Ok(None),
-        GitLogin::Basic(_) => mismatch("a user name and password"),
+        GitLogin::User(_) | GitLogin::Basic(_) => mismatch("a user name and password"),
         GitLogin::Bearer(_) => mismatch("a bearer token"),
         GitLogin::Ssh(identity) => {
             let identity = identity.clone();

@@ -2,8 +2,8 @@
 //!
 //! A configured login is sent at once and is the only one. Without one, in this order and each only when the remote asks:
 //! the login inside the URL (sent at once), `TAGWRIGHT_GIT_TOKEN` with `TAGWRIGHT_GIT_USERNAME` (without it the URL's user
-//! name, or else `x-access-token`, which every large forge accepts beside a token) to the hosts that it is for, and git's
-//! credential helpers. What worked is remembered for the same repository, so that it is sent at once from then on.
+//! name, or else `x-access-token`, which every large forge accepts beside a token) to the hosts that it is for, git's
+//! credential helpers, and a user name of the URL alone. What worked is remembered for the same repository, so that it is sent at once from then on.
 //!
 //! What would be sent at once waits for a 401 where it would go over plain HTTP beyond this machine: a server that only
 //! redirects to HTTPS, as most do, never sees it.
@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use access::{self, GitLogin, Login};
+use access::{self, ExposeSecret as _, GitLogin, Login};
 use reqwest::header::HeaderValue;
 use web::{Trail, basic, is_loopback};
 
@@ -52,6 +52,8 @@ pub(super) struct Attempts<'a> {
     /// Where the next request begins.
     start: url::Url,
     userinfo: Option<&'a UserInfo>,
+    /// The user name of the URL.
+    username: Option<String>,
     /// What is sent with the next request.
     current: Option<HeaderValue>,
     helper: Option<(url::Url, Login)>,
@@ -84,6 +86,7 @@ impl<'a> Attempts<'a> {
             configured,
             start: configured.clone(),
             userinfo: remote.userinfo(),
+            username: remote.userinfo().map(|user| user.username.clone()),
             current: None,
             helper: None,
             of_machine: false,
@@ -98,13 +101,22 @@ impl<'a> Attempts<'a> {
                 return Err(Error::LoginMismatch { remote: remote.to_string(), login: "an ssh key" });
             }
             GitLogin::Machine => attempts.start_with_machine(),
+            GitLogin::User(name) => {
+                attempts.username = Some(name.expose_secret().to_owned());
+                attempts.start_with_machine();
+            }
         }
         Ok(attempts)
     }
 
     fn start_with_machine(&mut self) {
         self.left = vec![Step::Helper, Step::Environment];
-        let remembered = self.shared.logins.lock().get(self.configured.as_str()).cloned();
+        let has_password = self.userinfo.is_some_and(|user| user.password.is_some());
+        if let Some(username) = self.username.clone().filter(|_| !has_password) {
+            let alone = basic(&Login { username, password: String::new().into() });
+            self.left.insert(0, Step::Waiting(alone, "the user name of the URL alone"));
+        }
+        let remembered = self.shared.logins.lock().get(&self.key()).cloned();
         if let Some(Remembered { header, place }) = remembered {
             (self.current, self.start) = (Some(header), place);
             return;
@@ -147,7 +159,7 @@ impl<'a> Attempts<'a> {
 
     /// Prepares the next login after a 401 from where a trail has led; false when there is none left.
     pub(super) async fn next(&mut self, trail: &Trail) -> Result<bool, Error> {
-        self.shared.logins.lock().remove(self.configured.as_str());
+        self.shared.logins.lock().remove(&self.key());
         if let Some((url, login)) = self.helper.take() {
             credential::reject(&self.shared.settings, &url, &login).await;
         }
@@ -190,15 +202,14 @@ impl<'a> Attempts<'a> {
                 return false;
             }
         }
-        let username = settings.text("TAGWRIGHT_GIT_USERNAME").or(self.userinfo.map(|user| user.username.as_str()));
+        let username = settings.text("TAGWRIGHT_GIT_USERNAME").or(self.username.as_deref());
         let login = Login { username: username.unwrap_or(TOKEN_USER).to_owned(), password: token.into() };
         self.set(basic(&login), "TAGWRIGHT_GIT_TOKEN");
         true
     }
 
     async fn try_helper(&mut self, place: &url::Url) -> bool {
-        let username = self.userinfo.map(|user| user.username.as_str());
-        match credential::fill(&self.shared.settings, place, username).await {
+        match credential::fill(&self.shared.settings, place, self.username.as_deref()).await {
             Some(login) => {
                 self.set(basic(&login), "git's credential helpers");
                 self.helper = Some((place.clone(), login));
@@ -219,8 +230,13 @@ impl<'a> Attempts<'a> {
                 logins.clear();
             }
             let remembered = Remembered { header: header.clone(), place: self.start.clone() };
-            logins.insert(self.configured.to_string(), remembered);
+            logins.insert(self.key(), remembered);
         }
+    }
+
+    /// What a login of the machine is remembered by: the repository, for one user name.
+    fn key(&self) -> String {
+        format!("{} {}", self.configured, self.username.as_deref().unwrap_or_default())
     }
 
     fn set(&mut self, header: HeaderValue, name: &'static str) {
