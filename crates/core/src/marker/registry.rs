@@ -5,19 +5,10 @@
 //! `global.registry`, `global.image.registry`). The nearest counts.
 
 use serde::{Deserialize, Serialize};
-use yamlspan::tree::{Collection, Text, Tree};
+use yamlspan::tree::{Collection, Entry, Text, Tree};
 
-/// The keys that a registry stands under.
-pub(crate) const KEYS: [&str; 8] = [
-    "registry",
-    "imageRegistry",
-    "image_registry",
-    "containerRegistry",
-    "dockerRegistry",
-    "registryHost",
-    "registryUrl",
-    "hub",
-];
+/// Other keys that a registry stands under than those that end in `registry`.
+const KEYS: [&str; 4] = ["hub", "registryhost", "registryurl", "registryname"];
 
 /// What stands under such a key and is no registry.
 const SWITCHES: [&str; 6] = ["true", "false", "yes", "no", "on", "off"];
@@ -41,6 +32,17 @@ impl Beside {
     pub(crate) fn is_variable(&self) -> bool {
         is_variable(&self.registry)
     }
+}
+
+/// Whether a registry stands under a key, such as `imageRegistry` or `system_default_registry`.
+pub(crate) fn is_registry_key(key: &str) -> bool {
+    let letters = key.to_ascii_lowercase().replace(['_', '-'], "");
+    letters.ends_with("registry") || KEYS.contains(&letters.as_str())
+}
+
+/// Whether a value is one of a registry, and no switch.
+pub(crate) fn is_registry(value: &str) -> bool {
+    !value.is_empty() && !SWITCHES.contains(&value)
 }
 
 /// A registry and the name behind it.
@@ -89,10 +91,9 @@ impl<'d> Registries<'d> {
             let child = |key| child(tree, collection, key);
             let direct = registry(tree, Some(collection));
             let everywhere = child("global");
-            let in_global = |key| registry(tree, everywhere.and_then(|it| self::child(tree, it, key)));
-            let of_all = registry(tree, everywhere).or_else(|| in_global("image")).or_else(|| in_global("images"));
+            let of_all = registry(tree, everywhere).or_else(|| everywhere.and_then(|global| in_global(tree, global)));
             let image = child("image");
-            let of_image = image.is_some_and(|image| tree.first(image, &["repository", "name", "image"]).is_some());
+            let of_image = image.is_some_and(|image| is_image(tree, image));
             let near = direct.map(|text| Found { text, of_image: false });
             let near = near.or_else(|| registry(tree, image).map(|text| Found { text, of_image }));
             let near = near.or_else(|| collection.parent.and_then(|parent: usize| nearest[parent]));
@@ -141,8 +142,32 @@ impl<'d> Registries<'d> {
 /// The registry that a mapping has under one of the keys for it.
 fn registry<'d>(tree: &Tree<'d>, mapping: Option<&Collection<'d>>) -> Option<Text<'d>> {
     let mapping = mapping.filter(|mapping| mapping.is_mapping)?;
-    let texts = KEYS.iter().filter_map(|key| tree.get(mapping, key));
-    texts.into_iter().find(|text| !text.value.is_empty() && !SWITCHES.contains(&text.value))
+    let is_key = |entry: &&Entry<'_>| is_registry_key(entry.key);
+    let texts = || mapping.entries.iter().filter(is_key).filter_map(|entry| Some((entry.key, tree.text(entry.node)?)));
+    let found = || texts().filter(|(_, text)| is_registry(text.value));
+    // One that is called just that counts before others.
+    let plain = found().find(|(key, _)| *key == "registry");
+    plain.or_else(|| found().next()).map(|(_, text)| text)
+}
+
+/// The registry one level below Helm's globals: `global.image.registry`, or one such as `global.cattle.systemDefaultRegistry`,
+/// unless that is of one image.
+fn in_global<'d>(tree: &Tree<'d>, global: &Collection<'d>) -> Option<Text<'d>> {
+    let children = || global.entries.iter().filter_map(|entry| Some(&tree.collections[entry.collection?]));
+    let images = children().filter(|child| matches!(child.key, "image" | "images"));
+    let others = children().filter(|child| !is_image(tree, child));
+    images.chain(others).find_map(|child| registry(tree, Some(child)))
+}
+
+/// Whether a mapping names an image.
+fn is_image(tree: &Tree<'_>, mapping: &Collection<'_>) -> bool {
+    ["repository", "name", "image"].iter().any(|key| {
+        mapping
+            .entries
+            .iter()
+            .filter(|entry| entry.key == *key)
+            .any(|entry| tree.text(entry.node).is_some_and(|text| !text.value.is_empty()))
+    })
 }
 
 /// The mapping under a key.
@@ -174,6 +199,10 @@ mod tests {
         check("web: {name: x}\nglobal: {imageRegistry: g.io}\n", "web", Some(("g.io", false)));
         check("web: {name: x}\nglobal: {image: {registry: g.io}}\n", "web", Some(("g.io", false)));
         check("web: {name: x}\nglobal: {image: {registry: g.io}}\nregistry: n.io\n", "web", Some(("n.io", false)));
+        check("web: {name: x}\nglobal: {cattle: {systemDefaultRegistry: g.io}}\n", "web", Some(("g.io", false)));
+        check("web: {name: x}\nglobal: {image: {registry: g.io, repository: db}}\n", "web", Some(("g.io", false)));
+        check("web: {name: x}\nglobal: {db: {registry: g.io, repository: db}}\n", "web", None);
+        check("web: {name: x, useRegistry: yes, image_registry: a.io}\n", "web", Some(("a.io", true)));
         check("web: {name: x, registry: ''}\napi: {registry: b.io}\n", "web", None);
         check("web: {name: x}\nglobal: {image: {registry: ~}}\nimage: [registry]\n", "web", None);
     }

@@ -5,7 +5,7 @@ use yamlspan::tree::{Collection, Text};
 use super::{Digests, Finder, Split, has_tag, is_image_key};
 use crate::edit::value;
 use crate::inventory::Obstacle;
-use crate::marker::registry::{self, has_host, joined};
+use crate::marker::registry::{has_host, is_registry, is_registry_key, joined};
 
 /// Keys that a repository stands under.
 const REPOSITORIES: [&str; 6] =
@@ -128,9 +128,14 @@ impl<'d> Finder<'_, 'd> {
             let wanted = |name: &str| name.strip_prefix(prefix).is_some_and(|rest| rest == last);
             pairs.iter().find(|(name, _)| wanted(name)).map(|(_, text)| *text)
         };
-        let global = ["global.", "global.image."]
-            .into_iter()
-            .find_map(|prefix| registry::KEYS.into_iter().find_map(|key| find(prefix, key)).map(|text| text.value));
+        let registry = |prefix: &str| {
+            let of = |(name, text): &(&str, Text<'d>)| {
+                let last = name.strip_prefix(prefix)?;
+                (!last.contains('.') && is_registry_key(last) && is_registry(text.value)).then_some(text.value)
+            };
+            pairs.iter().find_map(of)
+        };
+        let global = registry("global.").or_else(|| registry("global.image."));
         for (name, value) in &pairs {
             if is_image_key(name.rsplit('.').next().unwrap_or(name)) && has_tag(value.value) {
                 let registry = global.filter(|_| !has_host(value.value)).map(|_| Obstacle::Registry);
@@ -141,7 +146,7 @@ impl<'d> Finder<'_, 'd> {
                 continue;
             };
             let Some(repository) = find(prefix, "repository").or_else(|| find(prefix, "name")) else { continue };
-            let own = find(prefix, "registry").map(|text| text.value);
+            let own = registry(prefix);
             let (name, obstacle) = registered(repository.value, own, global.map(|global| (global, false)), global);
             let name_at = (name == repository.value).then_some(repository);
             let beside = pairs.iter().filter_map(|(name, text)| Some((name.strip_prefix(prefix)?, *text)));
