@@ -149,6 +149,28 @@ async fn large_files_that_change_come_whole() {
     remote.fsck();
 }
 
+/// Older commits that would take too much are as good as none: what is there can still be worked on.
+#[tokio::test]
+async fn a_history_that_costs_too_much_is_left_where_it_is() {
+    let remote = Remote::empty();
+    remote.config("core.bigFileThreshold", "1g");
+    for n in 0..4 {
+        let text: String = (0..60_000).map(|line| format!("{line:09}\n")).collect();
+        let text = format!("{n}\n{text}");
+        remote.commit_at(TIME + n * 3_600, &[("large", &text), ("a.yaml", &format!("n: {n}\n"))], "large");
+    }
+    git(&remote.bare(), &["repack", "-adfq"]);
+    let (machine, _data) = machine(&[("TAGWRIGHT_GIT_MEMORY", "1")]);
+    let mirror = machine.open(&remote.path(), &anyone()).unwrap();
+    let tip = fetch(&mirror).await.commit();
+    let advertisement = mirror.advertise().await.unwrap();
+    mirror.deepen(&advertisement, &crate::world::main(), 4).await.unwrap();
+    let (log, ended) = crate::world::log(&mirror, tip).await;
+    assert_eq!((log.len(), ended), (1, git::End::Boundary));
+    push(&mirror, &fetch(&mirror).await, "a.yaml", "x: y\n", TIME + 90_000).await;
+    remote.fsck();
+}
+
 #[test]
 fn the_memory_is_a_number_of_mib() {
     for (text, good) in [("1", true), ("256", true), ("0", false), ("256Mi", false), ("-1", false), ("99999", false)] {

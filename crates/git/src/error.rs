@@ -476,4 +476,12 @@ mod tests {
         assert_eq!(denied("no"), "https://a.io/x denied access with no login: no");
         assert_eq!(denied("no\nERROR fake"), "https://a.io/x denied access with no login: no; ERROR fake");
     }
+
+    #[test]
+    fn a_program_that_is_not_there_is_a_mistake_and_one_for_which_there_is_no_room_is_not() {
+        let kind = |source: io::Error| Error::Program { program: "git".to_owned(), source }.kind();
+        assert_eq!(kind(io::ErrorKind::NotFound.into()), Kind::Config);
+        // Too many open files.
+        assert_eq!(kind(io::Error::from_raw_os_error(24)), Kind::Transient);
+    }
 }

@@ -23,6 +23,7 @@ use super::command::Service;
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
 use super::object;
+use super::pack::Excess;
 use super::problem::Problem;
 use super::store::{self, Store};
 use super::transport::Connection;
@@ -126,7 +127,11 @@ pub(super) async fn fetch(inner: &Inner, advertisement: &Advertisement, wants: &
     }
     let done = attempt(inner, advertisement, wants).await?;
     // It has helped, so that it may help again.
-    inner.with_store(|store| Ok(store.forget_reasons(FETCHING))).await?;
+    let forget = |store: &mut Store| {
+        store.forget_reasons(FETCHING);
+        Ok(())
+    };
+    inner.with_store(forget).await?;
     Ok(done)
 }
 
@@ -186,14 +191,27 @@ pub(super) async fn deepen(
     if inner.with_store(move |store| boundary::reaches(store, object, generations)).await? {
         return Ok(());
     }
-    let (connection, fresh) = connection(inner).await?;
-    if let Some(fresh) = fresh {
-        advertisement = Cow::Owned(fresh);
-        targets = resolve(inner, &advertisement, wants)?;
+    // Where differences from what is there are too large, objects may come whole.
+    for thin in [true, false] {
+        let (connection, fresh) = connection(inner).await?;
+        if let Some(fresh) = fresh {
+            advertisement = Cow::Owned(fresh);
+            targets = resolve(inner, &advertisement, wants)?;
+        }
+        let deepen = Deepen::Generations(generations);
+        let step = Step { targets: targets.clone(), deepen, purpose: Purpose::Need, thin };
+        match transfer::transfer(inner, connection, &advertisement, &step, &BTreeSet::new()).await {
+            Err(Error::Costly { excess: Excess::Difference { .. }, .. }) if thin => {}
+            Err(error @ Error::Costly { .. }) => {
+                tracing::warn!(git.remote = inner.remote(), %error, "older commits are not looked at");
+                return Ok(());
+            }
+            other => {
+                other?;
+                break;
+            }
+        }
     }
-    let step =
-        Step { targets: targets.clone(), deepen: Deepen::Generations(generations), purpose: Purpose::Need, thin: true };
-    transfer::transfer(inner, connection, &advertisement, &step, &BTreeSet::new()).await?;
     finish(inner, &advertisement, targets).await?;
     let measure = |store: &mut Store| {
         store.measure();

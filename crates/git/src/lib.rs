@@ -282,7 +282,8 @@ impl Mirror {
 
     /// Brings the history of what is wanted to at least so many generations, the tip's own included, at most
     /// [`MAX_GENERATIONS`]: one request, and none where they are there. A history that is shorter comes whole; a remote that
-    /// cannot do shallow fetches has given the whole already.
+    /// cannot do shallow fetches has given the whole already. One that would take more memory than the packs of a remote may does not
+    /// come, which is no error.
     ///
     /// # Errors
     ///

@@ -190,7 +190,7 @@ impl Store {
         }
     }
 
-    /// Forgets the reasons that begin so.
+    /// Forgets the reasons that begin so. That they cannot be forgotten costs a later fetch, nothing else.
     pub(super) fn forget_reasons(&self, prefix: &str) {
         let reasons = reasons(&self.folder);
         let kept = reasons.lines().filter(|line| !line.starts_with(prefix)).map(|line| format!("{line}\n"));
