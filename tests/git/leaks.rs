@@ -11,8 +11,11 @@ use crate::{basic, fetch, small};
 const PASSWORD: &str = "pa55/w+rd";
 const TOKEN: &str = "t0ken-of-the-machine";
 
+/// Its name, the variables of the environment, and what is configured.
+type Way = (&'static str, Vec<(&'static str, String)>, access::Git);
+
 /// The ways to prove who we are: a name, the environment, and what the configuration says.
-fn ways(home: &str) -> Vec<(&'static str, Vec<(&'static str, String)>, access::Git)> {
+fn ways(home: &str) -> Vec<Way> {
     let config = |entries: &[(&str, &str)]| {
         let mut all = vec![("GIT_CONFIG_COUNT", entries.len().to_string())];
         for ((name, value), keys) in

@@ -49,6 +49,9 @@ async fn one_page_without_a_link_is_all() {
     assert!(registry.seen().iter().all(|seen| seen.authorization.is_none()));
 }
 
+/// What it shows, the tags, how the registry links pages and how many tags one has at most, and the queries that are sent.
+type Case<'a> = (&'a str, Vec<String>, Links, usize, &'a [&'a str]);
+
 /// Nexus cuts a list where a page of a size is asked for, and says nothing. What is behind it is found in any case, with few
 /// questions, also by registries that do not know `last`, whose pages are smaller, or whose order is their own.
 #[tokio::test]
@@ -57,7 +60,7 @@ async fn a_list_that_is_cut_without_a_word_is_read_to_its_end() {
     let unsorted = |count: usize| sorted(count).into_iter().rev().collect::<Vec<_>>();
     let most = usize::MAX;
     let (last, whole) = ("n=1000&last=", "");
-    let cases: [(&str, Vec<String>, Links, usize, &[&str]); 12] = [
+    let cases: [Case<'_>; 12] = [
         ("by last", sorted(1002), Links::Silent, most, &["n=1000", last]),
         ("by last, twice", sorted(2001), Links::Silent, most, &["n=1000", last, last]),
         ("complete by chance", sorted(1000), Links::Silent, most, &["n=1000", last]),
