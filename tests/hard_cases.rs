@@ -118,8 +118,7 @@ fn damaged() -> Vec<Case> {
         refused("nul-in-comment", with(b"# \0"), "TW006"),
         refused("utf-16-little", little, "TW006"),
         refused("utf-16-big", big, "TW006"),
-        // Without a byte order mark nothing tells that it is text.
-        edited("utf-16-unmarked", utf16(&line, u16::to_le_bytes), 0),
+        refused("utf-16-without-a-mark", utf16(&line, u16::to_le_bytes), "TW006"),
         refused("latin-1", with(b"b: caf\xE9\n"), "TW006"),
         refused("cut-off-character", with(b"# \xF0\x9F\x98"), "TW006"),
         refused("overlong-character", with(b"# \xC0\xAF\n"), "TW006"),
