@@ -23,12 +23,15 @@ use yamlspan::patch::{self, Patch};
 use yamlspan::verify::{self, Expected, Refusal};
 
 use crate::change::{Change, Code, Diagnostic};
+use crate::edit::kept::Kept;
 use crate::edit::piece::{EmbeddedEdit, Piece};
-use crate::edit::value::Kept;
 use crate::marker::{self, Field, Marker, Scan};
 
 pub(crate) mod advice;
+pub(crate) mod frame;
+pub(crate) mod kept;
 mod piece;
+pub(crate) mod pin;
 #[cfg(test)]
 mod tests;
 pub(crate) mod value;

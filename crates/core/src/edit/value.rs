@@ -14,10 +14,12 @@
 
 use std::ops::Range;
 
-use image::{DOCKER_HUB, Digest, Reference, Repository, Tag, is_tag};
+use image::{DOCKER_HUB, Digest, Reference, Repository, Tag};
 use words::one_line;
 
-use crate::change::Code;
+use crate::edit::frame;
+use crate::edit::kept::{Kept, Seal};
+use crate::edit::pin::{DigestForm, TagForm, has_pin, is_hex};
 use crate::edit::variables::{self, Expanded};
 use crate::marker::registry::{Beside, has_host};
 use crate::marker::{Field, Marker};
@@ -26,125 +28,8 @@ use crate::sops;
 /// Other names of Docker Hub.
 const DOCKER_HUBS: [&str; 4] = [DOCKER_HUB, "docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
 
-/// The longest command line in which an image is looked for, in bytes.
-const MAX_LINE: usize = 1024;
-
-/// How many images a command line may name, so that the one to update is looked for.
-const MAX_IMAGES: usize = 16;
-
-/// What may stand around a word of a command line, a list or JSON; all of one byte, and in no image.
-const AROUND_WORDS: [char; 17] =
-    [' ', '\t', '"', '\'', '`', ',', ';', '(', ')', '[', ']', '{', '}', '=', '|', '<', '>'];
-
 /// How much of a value is repeated in a sentence, in characters.
 const MAX_QUOTED: usize = 60;
-
-/// Why a field keeps its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kept {
-    /// The selection has no tag.
-    NoTag,
-    /// The selection has no digest for a field that is one.
-    NoDigest,
-    /// The value has a digest and the selection has none, or there is no place for one. With the value that would drop it.
-    Pinned(String),
-    /// The value has this variable.
-    Variable(String),
-    /// The key beside it has another registry than the selection.
-    Registry(String),
-    /// It is encrypted, or in an encrypted file.
-    Sealed(Seal),
-}
-
-/// What SOPS has to do with a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Seal {
-    /// It is plain, and the file's MAC covers it.
-    Mac,
-    /// It is encrypted.
-    Value,
-}
-
-impl Seal {
-    /// What keeps a field from being written; nothing where SOPS has no part in it.
-    pub(crate) fn of(marker: &Marker) -> Option<Self> {
-        match marker.scalar.sealed {
-            _ if sops::is_encrypted(&marker.value) => Some(Self::Value),
-            true => Some(Self::Mac),
-            false => None,
-        }
-    }
-
-    /// One sentence about a field.
-    pub(crate) const fn sentence(self) -> &'static str {
-        match self {
-            Self::Mac => {
-                "the file is encrypted with SOPS, and its MAC covers the plain values, too, so that a change of any makes the \
-                 file unreadable; the field stays"
-            }
-            Self::Value => "the value is encrypted with SOPS; the field stays",
-        }
-    }
-}
-
-impl Kept {
-    pub(crate) const fn code(&self) -> Code {
-        match self {
-            Self::NoTag => Code::NoSelection,
-            Self::NoDigest => Code::NoDigest,
-            Self::Pinned(_) => Code::PinnedValue,
-            Self::Variable(_) => Code::Variable,
-            Self::Registry(_) => Code::UnreachableValue,
-            Self::Sealed(_) => Code::Sealed,
-        }
-    }
-
-    /// One sentence about a field of a policy.
-    pub(crate) fn sentence(&self, policy: &str) -> String {
-        match self {
-            Self::NoTag => format!("the selection of policy {policy:?} has no tag; the field stays"),
-            Self::NoDigest => format!("the selection of policy {policy:?} has no digest; the field stays"),
-            Self::Pinned(_) => {
-                format!(
-                    "the value is pinned to a digest, and the selection of policy {policy:?} has none; the field stays"
-                )
-            }
-            Self::Variable(variable) => {
-                format!("the value has the variable {variable}, which is never written over; the field stays")
-            }
-            Self::Registry(registry) => {
-                format!("the registry beside it is {registry:?}, not that of policy {policy:?}; the field stays")
-            }
-            Self::Sealed(seal) => seal.sentence().to_owned(),
-        }
-    }
-}
-
-impl Kept {
-    /// Whether the other parts of an image have to stay because of this one.
-    pub(crate) fn holds_others(&self, marker: &Marker) -> bool {
-        match self {
-            Self::NoTag => false,
-            // An empty field for a digest waits to be filled in.
-            Self::NoDigest => current(marker).is_ok_and(|current| current.digest.is_some()),
-            Self::Variable(_) => marker.field != Field::Name,
-            Self::Pinned(_) | Self::Registry(_) | Self::Sealed(_) => true,
-        }
-    }
-
-    /// One sentence about another part of the image.
-    pub(crate) fn beside(&self, policy: &str) -> String {
-        let part = match self {
-            Self::NoDigest | Self::Pinned(_) => {
-                "the digest beside it cannot be written, because the selection has none"
-            }
-            Self::Variable(_) => "a part of the image beside it is a variable",
-            Self::Sealed(_) => "a part of the image beside it is encrypted with SOPS",
-            Self::NoTag | Self::Registry(_) => "the registry beside it is another one",
-        };
-        format!("{part}; the fields of policy {policy:?} stay together")
-    }
-}
 
 /// What a value says, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -213,7 +98,7 @@ pub(crate) fn read(marker: &Marker, value: &str, repository: Option<&Repository>
 }
 
 /// What the value of a field for a tag says.
-fn tagged(text: &str) -> Option<Current> {
+pub(crate) fn tagged(text: &str) -> Option<Current> {
     match TagForm::of(text) {
         TagForm::Tag => {
             Some(Current { tag: Tag::parse(text).ok(), ..Current::default() }).filter(|it| it.tag.is_some())
@@ -281,7 +166,7 @@ struct Written<'m> {
 
 impl<'m> Written<'m> {
     fn of(marker: &'m Marker, value: &'m str, repository: Option<&Repository>) -> Self {
-        let word = word(marker.field, value, repository).unwrap_or(prefix_length(marker, value)..value.len());
+        let word = frame::within(marker, value, repository);
         let (prefix, raw, suffix) = (&value[..word.start], &value[word.clone()], &value[word.end..]);
         Self { marker, prefix, raw, suffix, expanded: variables::expand(raw) }
     }
@@ -417,162 +302,4 @@ fn without_registry<'r>(repository: &'r Repository, registry: &str) -> Option<&'
 fn registry_of(repository: &Repository) -> String {
     let canonical = canonical(repository);
     canonical.split('/').next().unwrap_or_default().to_owned()
-}
-
-/// How a field for a tag is written.
-enum TagForm {
-    Tag,
-    /// `tag@digest`; where the `@` is.
-    Pinned(usize),
-    /// Nothing but a digest.
-    Digest,
-}
-
-impl TagForm {
-    fn of(text: &str) -> Self {
-        match text.find('@') {
-            Some(at) if at > 0 => Self::Pinned(at),
-            None if DigestForm::of(text) == DigestForm::Other => Self::Tag,
-            _ => Self::Digest,
-        }
-    }
-}
-
-/// How a digest is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum DigestForm {
-    /// `sha256:…`
-    Full,
-    /// `@sha256:…`
-    At,
-    /// 64 hexadecimal digits, which are one of SHA-256.
-    Hex,
-    /// Not at all.
-    Other,
-}
-
-impl DigestForm {
-    fn of(text: &str) -> Self {
-        match text.strip_prefix('@') {
-            Some(rest) if Digest::parse(rest).is_ok() => Self::At,
-            _ if Digest::parse(text).is_ok() => Self::Full,
-            _ if is_hex(text) => Self::Hex,
-            _ => Self::Other,
-        }
-    }
-
-    fn digest(self, text: &str) -> Option<Digest> {
-        match self {
-            Self::Full => Digest::parse(text).ok(),
-            Self::At => Digest::parse(&text[1..]).ok(),
-            Self::Hex => Digest::parse(&format!("sha256:{text}")).ok(),
-            Self::Other => None,
-        }
-    }
-
-    fn write(self, digest: &Digest) -> String {
-        match (self, digest.as_str().strip_prefix("sha256:")) {
-            (Self::Hex, Some(hex)) => hex.to_owned(),
-            (Self::At, _) => format!("@{digest}"),
-            _ => digest.to_string(),
-        }
-    }
-}
-
-/// Whether a text is a digest, with its algorithm or, as SHA-256 gives it, without.
-pub(crate) fn is_digest(text: &str) -> bool {
-    DigestForm::of(text) != DigestForm::Other
-}
-
-/// Whether a digest stands in a text, or something in its place.
-fn has_pin(text: &str) -> bool {
-    ["@", "sha256:", "sha512:"].iter().any(|sign| text.contains(sign))
-}
-
-/// The digest that a text is, whatever its form.
-pub(crate) fn digest(text: &str) -> Option<Digest> {
-    DigestForm::of(text).digest(text)
-}
-
-/// Whether a text is what SHA-256 gives, in lower-case digits.
-fn is_hex(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// Whether a text has a variable, with a default or without.
-pub(crate) fn has_variable(text: &str) -> bool {
-    variables::expand(text).map_or(true, |expanded| expanded.has_variables)
-}
-
-/// The only image among the words of a command line, such as `docker run ghcr.io/acme/web:1.0 --debug`, of a list or of a text in
-/// JSON; of several the only one of the repository. What has no path is not sure to be one.
-fn word(field: Field, value: &str, repository: Option<&Repository>) -> Option<Range<usize>> {
-    let is_line = value.contains(AROUND_WORDS) && !value.contains(['\n', '\r']) && value.len() <= MAX_LINE;
-    if field != Field::Image || !is_line || has_variable(value) {
-        return None;
-    }
-    let mut next = 0;
-    let images: Vec<(Range<usize>, Repository)> = value
-        .split(AROUND_WORDS)
-        .filter_map(|word| {
-            let (start, end) = (next + scheme_length(word, field), next + word.len());
-            next = end + 1;
-            let image = &value[start..end];
-            let reference = Reference::parse(image).ok().filter(|_| image.contains('/'))?;
-            (reference.tag.is_some() || reference.digest.is_some()).then_some((start..end, reference.repository))
-        })
-        .take(MAX_IMAGES + 1)
-        .collect();
-    if images.len() > MAX_IMAGES {
-        return None;
-    }
-    let is_meant = |image: &&(Range<usize>, Repository)| {
-        images.len() == 1 || repository.is_some_and(|repository| is_same(&image.1, repository))
-    };
-    let mut meant = images.iter().filter(is_meant);
-    meant.next().filter(|_| meant.next().is_none()).map(|(span, _)| span.clone())
-}
-
-/// How much of a value stays before the image: `name=`, a scheme, or both.
-fn prefix_length(marker: &Marker, value: &str) -> usize {
-    // What follows may be a variable, in which an equals sign means something else.
-    let head = value.find(['$', '{']).map_or(value, |end| &value[..end]);
-    let assigned = head.rfind('=').map_or(0, |at| at + 1);
-    let (name, rest) = (value[..assigned].trim_end_matches('='), &value[assigned..]);
-    let is_name = !name.is_empty() && !rest.is_empty() && !value.contains(char::is_whitespace);
-    let is_item = marker.scalar.is_item && !name.contains('=');
-    let assigned = if is_name && (is_item || reads(rest, marker.field)) { assigned } else { 0 };
-    assigned + scheme_length(&value[assigned..], marker.field)
-}
-
-/// The length of `scheme://` before an image or its name.
-fn scheme_length(text: &str, field: Field) -> usize {
-    let within = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-');
-    match text.split_once("://") {
-        Some((scheme, rest))
-            if matches!(field, Field::Image | Field::Name)
-                && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-                && scheme.chars().all(within)
-                && !rest.is_empty() =>
-        {
-            scheme.len() + 3
-        }
-        _ => 0,
-    }
-}
-
-/// Whether a text is what a field of this kind holds.
-fn reads(text: &str, field: Field) -> bool {
-    let image = &text[scheme_length(text, field)..];
-    let has_sign = image.contains([':', '/', '@']);
-    match field {
-        Field::Image => has_sign && reads_expanded(image, |it| Reference::parse(it).is_ok()),
-        Field::Name => has_sign && reads_expanded(image, |it| Repository::parse(it).is_ok()),
-        Field::Tag => reads_expanded(text, |it| tagged(it).is_some() && it.split('@').next().is_some_and(is_tag)),
-        Field::Digest => DigestForm::of(text) != DigestForm::Other,
-    }
-}
-
-fn reads_expanded(text: &str, is_one: impl Fn(&str) -> bool) -> bool {
-    variables::expand(text).map_or(true, |expanded| is_one(&expanded.text))
 }

@@ -66,6 +66,11 @@ pub(crate) fn expand(raw: &str) -> Result<Expanded, &str> {
     Ok(expanded)
 }
 
+/// Whether a text has a variable, with a default or without.
+pub(crate) fn has_variable(text: &str) -> bool {
+    expand(text).map_or(true, |expanded| expanded.has_variables)
+}
+
 impl Expanded {
     fn add<'r>(&mut self, raw: &'r str, span: Range<usize>, depth: usize) -> Result<(), &'r str> {
         let mut from = span.start;

@@ -9,7 +9,7 @@ use yamlspan::tree::{Collection, Text, Tree};
 use super::scalar::Scalars;
 use super::{Image, Inventory, Obstacle, Override};
 use crate::change::ObjectIdentity;
-use crate::edit::value;
+use crate::edit::{pin, variables};
 use crate::marker::Field;
 use crate::marker::object::Objects;
 use crate::marker::registry::Registries;
@@ -85,7 +85,7 @@ impl<'d> Digests<'d> {
     /// Looks through the keys and values beside it. Where there are several, or one under a key that says something else, it
     /// is not known which image they are of.
     fn among(values: impl Iterator<Item = (&'d str, Text<'d>)>) -> Self {
-        let mut digests = values.filter(|(_, text)| value::is_digest(text.value));
+        let mut digests = values.filter(|(_, text)| pin::is_digest(text.value));
         match (digests.next(), digests.next()) {
             (None, _) => Self::default(),
             (Some((key, text)), None) if DIGESTS.contains(&key) => Self { own: Some(text), obstacle: None },
@@ -136,7 +136,7 @@ impl<'d> Finder<'_, 'd> {
     fn add_split(&mut self, split: Split<'d>) -> bool {
         let Split { name, name_at, tag, digest, obstacle, keys } = split;
         let repository = Repository::parse(&name).ok();
-        let variable = |text: &str| value::has_variable(text).then_some(Obstacle::Variable);
+        let variable = |text: &str| variables::has_variable(text).then_some(Obstacle::Variable);
         if repository.is_none() && variable(&name).is_none() {
             return false;
         }
@@ -162,7 +162,7 @@ impl<'d> Finder<'_, 'd> {
         let fields = [(Some(tag), Field::Tag), (digests.own, Field::Digest)];
         let scalar = |(text, field): (Option<Text<'d>>, Field)| self.scalars.scalar(text?.node, field);
         let mut scalars: Vec<_> = fields.into_iter().filter_map(scalar).collect();
-        if tag.value.is_empty() || value::has_variable(tag.value) || scalars.is_empty() {
+        if tag.value.is_empty() || variables::has_variable(tag.value) || scalars.is_empty() {
             return;
         }
         scalars.sort_by_key(|scalar| scalar.span.start);
@@ -191,7 +191,7 @@ impl Tagged {
             _ => (text, None),
         };
         let own_form = pin.is_some() || digest.is_some_and(|text| Digest::parse(text.value).is_err());
-        let beside = digest.and_then(|text| value::digest(text.value));
+        let beside = digest.and_then(|text| pin::digest(text.value));
         let obstacle = match (tag, &pin, &beside) {
             ("", None, Some(_)) => Some(Obstacle::OnlyDigest),
             (_, Some(_), Some(_)) => Some(Obstacle::Digest),

@@ -14,7 +14,7 @@ use yamlspan::tree::{Collection, Tree};
 use super::Finding;
 use super::text::MarkedText;
 use crate::change::Code;
-use crate::edit::value;
+use crate::edit::{pin, value};
 use crate::marker::{Field, Marker, Scan};
 
 /// Finds the digests without a marker that stand beside a marked tag.
@@ -94,7 +94,7 @@ impl<'l> Looked<'l, '_> {
             return;
         }
         for (image, node) in self.parts(collection).filter(|(_, node)| self.marker(*node).is_none()) {
-            let is_digest = self.tree.text(node).is_some_and(|text| value::is_digest(text.value));
+            let is_digest = self.tree.text(node).is_some_and(|text| pin::is_digest(text.value));
             if let (true, Some(policy)) = (is_digest, policies.get(image)) {
                 let span = &self.document.nodes[node].span;
                 found.push(Digest {

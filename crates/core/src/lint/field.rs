@@ -7,7 +7,8 @@ use super::text::MarkedText;
 use super::{Checked, Finding};
 use crate::automation::{DigestReflection, ImagePolicy};
 use crate::change::Code;
-use crate::edit::value::{self, Current, Kept, Seal, Unread};
+use crate::edit::kept::{Kept, Seal};
+use crate::edit::value::{self, Current, Unread};
 use crate::marker::{Field, Marker};
 
 /// Checks every marked field of a file.

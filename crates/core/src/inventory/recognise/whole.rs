@@ -5,7 +5,7 @@ use yamlspan::tree::{Collection, Entry, Text};
 
 use super::{Finder, has_tag, is_image_key};
 use crate::change::ObjectIdentity;
-use crate::edit::value;
+use crate::edit::{value, variables};
 use crate::inventory::{Image, Obstacle};
 use crate::marker::Field;
 use crate::marker::registry::has_host;
@@ -45,7 +45,7 @@ impl<'d> Finder<'_, 'd> {
             let digest = digests.obstacle.or(digests.own.map(|_| Obstacle::Digest));
             self.add_whole(text, registry.or(digest));
             self.with_version(mapping, text);
-        } else if is_image_key(entry.key) && value::has_variable(text.value) {
+        } else if is_image_key(entry.key) && variables::has_variable(text.value) {
             self.add_variable(text);
         }
     }
@@ -151,7 +151,7 @@ impl<'d> Finder<'_, 'd> {
 
     /// A value such as `ghcr.io/acme/shop:${TAG}`: what stands before the tag is still worth naming.
     pub(super) fn add_variable(&mut self, text: Text<'d>) {
-        if !value::has_variable(text.value) {
+        if !variables::has_variable(text.value) {
             return;
         }
         let Some(scalar) = self.scalars.scalar(text.node, Field::Image) else { return };
