@@ -169,6 +169,25 @@ async fn packs_with_very_large_files_stay_as_they_are() {
     assert!(large.exists(), "{large:?}");
 }
 
+/// A mirror is not thrown away for what the disk does: where nothing can be written, what looks like damage need not be any.
+#[tokio::test]
+async fn what_the_disk_does_is_no_damage() {
+    let place = Place::new();
+    fetch(&place.open()).await;
+    let in_the_way = place.folder().join("tagwright-tmp-probe");
+    fs::create_dir(&in_the_way).unwrap();
+    for path in place.packs() {
+        fs::remove_file(path).unwrap();
+    }
+    for _ in 0..2 {
+        let error = try_fetch(&place.open()).await.err().unwrap();
+        assert!(matches!(error, git::Error::File { what: "use the mirror", .. }), "{error}");
+        assert!(in_the_way.exists(), "the mirror is the same");
+    }
+    fs::remove_dir(in_the_way).unwrap();
+    place.check(1).await;
+}
+
 /// Each kind of damage is followed by a fetch of something new, twice where the first only finds it.
 #[tokio::test]
 async fn damage_is_repaired() {

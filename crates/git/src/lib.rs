@@ -8,8 +8,9 @@
 //!
 //! The pack protocol is spoken here, in its version 0: one request gives all references, which is all that a run with nothing
 //! to do costs. Smart HTTP goes over reqwest; ssh and local folders go through a child process, `ssh` or `git`. libgit2 is
-//! the object database alone: it stores and builds packs and never opens a connection. It cannot push from a shallow
-//! repository, and its transports know neither authorities of one remote nor atomic pushes.
+//! the object database alone: it reads objects, builds packs to send, and never opens a connection. It cannot push from a
+//! shallow repository, and its transports know neither authorities of one remote nor atomic pushes. Packs that arrive are
+//! indexed here (`pack`), within bounds.
 //!
 //! Pushes compare and swap: each names the id that the reference must still have, which the remote checks itself.
 //!

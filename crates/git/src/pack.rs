@@ -36,8 +36,11 @@ const MAX_OBJECTS: usize = 2_000_000;
 /// What an object of a pack takes in memory while it is indexed, generously.
 const PER_OBJECT: usize = 256;
 
-/// From how many objects on a pack is indexed while no other one of that size is: so many take 8 MiB.
+/// From how many objects on a pack is indexed while no other large one is: so many take 8 MiB. Small ones wait for nobody.
 const MANY: usize = (8 << 20) / PER_OBJECT;
+
+/// The same of what a difference makes, or is from.
+const LARGE: u64 = 8 << 20;
 
 /// The length of a checksum, and of an id.
 const HASH: usize = 20;
@@ -185,7 +188,7 @@ fn disk(store: &Store, source: io::Error) -> Error {
 /// Finds out what is in a pack, and puts it beside the others with its index.
 fn keep(store: &Store, pack: Option<Arrived>, indexing: &Indexing) -> Result<(), Failure> {
     let Some(mut pack) = pack else { return Ok(()) };
-    let is_large = pack.objects.len() > MANY || !pack.deltas.is_empty();
+    let is_large = pack.objects.len() > MANY || pack.largest > LARGE;
     let _alone = is_large.then(|| indexing.large.lock().unwrap_or_else(PoisonError::into_inner));
     let odb = store.odb().map_err(Failure::Mirror)?;
     let outside = |id: &Hash| outside(store, &odb, ObjectId(*id), indexing.bounds);

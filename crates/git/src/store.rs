@@ -205,8 +205,8 @@ impl Store {
     /// Finds out whether files can be read and written in the mirror at all. libgit2 does not tell a full disk, or too many open
     /// files, from damage.
     pub(super) fn probe(&self) -> Result<(), Error> {
-        let written = tempfile::Builder::new().prefix("tagwright-tmp-").tempfile_in(&self.folder);
-        let written = written.and_then(|mut file| file.write_all(&[0; PROBE]));
+        let path = self.folder.join("tagwright-tmp-probe");
+        let written = fs::write(&path, [0; PROBE]).and_then(|()| fs::remove_file(&path));
         let read = written.and_then(|()| File::open(self.folder.join("HEAD")).map(drop));
         read.map_err(|source| Error::File { what: "use the mirror", path: self.folder.clone(), source })
     }

@@ -63,6 +63,8 @@ pub(super) struct Arrived {
     pub(super) file: NamedTempFile,
     pub(super) objects: Vec<Object>,
     pub(super) deltas: Vec<Delta>,
+    /// The largest of what differences say of their sizes.
+    pub(super) largest: u64,
     /// Where the objects end and the checksum begins.
     pub(super) end: u64,
     pub(super) checksum: Hash,
@@ -117,6 +119,7 @@ pub(super) struct Intake {
     current: Current,
     objects: Vec<Object>,
     deltas: Vec<Delta>,
+    largest: u64,
 }
 
 /// The name that an object has by its kind and its bytes.
@@ -142,6 +145,7 @@ impl Intake {
             current: Current::at(0),
             objects: Vec::new(),
             deltas: Vec::new(),
+            largest: 0,
         })
     }
 
@@ -174,8 +178,8 @@ impl Intake {
             return Ok(None);
         }
         let file = self.file.into_inner().map_err(|error| Failure::Disk(error.into_error()))?;
-        let (objects, deltas, end) = (self.objects, self.deltas, self.at - HASH as u64);
-        Ok(Some(Arrived { file, objects, deltas, end, checksum }))
+        let (objects, deltas, largest, end) = (self.objects, self.deltas, self.largest, self.at - HASH as u64);
+        Ok(Some(Arrived { file, objects, deltas, largest, end, checksum }))
     }
 
     /// Takes at most as many bytes as are missing to `wanted`; they count for the pack's checksum.
@@ -318,6 +322,7 @@ impl Intake {
                 let (before, after, _) = delta::sizes(&current.head).ok_or(Failure::Broken)?;
                 self.bounds.object(before)?;
                 self.bounds.object(after)?;
+                self.largest = self.largest.max(before).max(after).max(current.size);
                 self.objects.push(Object { offset: current.start, crc, kind: 0, id: [0; HASH] });
                 self.deltas.push(Delta { object, base });
             }
