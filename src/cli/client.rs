@@ -49,9 +49,8 @@ impl Client {
         let place = show(&parsed).trim_end_matches('/').to_owned();
         // A proxy's own machine cannot be meant.
         let builder = if is_loopback(&parsed) { builder().no_proxy() } else { builder() };
-        let sent = Sent::default();
-        let secrets = [parsed.password(), parsed.query()].into_iter().flatten();
-        secrets.for_each(|secret| sent.remember_secret(secret));
+        let sent = Sent::of_machine();
+        sent.remember_address(url);
         Ok(Self { http: builder.build()?, place, base: url.trim_end_matches('/').to_owned(), sent, _address: None })
     }
 

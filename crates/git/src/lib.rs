@@ -137,7 +137,7 @@ impl Git {
                 rules,
                 logins: Logins::default(),
                 token_hosts: token::Hosts::default(),
-                sent: web::Sent::default(),
+                sent: web::Sent::of_machine(),
                 clean: Arc::default(),
                 bounds,
                 large: Arc::default(),

@@ -83,7 +83,7 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     pub(crate) fn new(clients: Clients, per_host: usize, pauses: Pauses) -> Self {
-        Self { clients, per_host: per_host.max(1), gates: Mutex::default(), pauses, sent: Sent::default() }
+        Self { clients, per_host: per_host.max(1), gates: Mutex::default(), pauses, sent: Sent::of_machine() }
     }
 
     /// Sends a request and follows redirects. The authorization and the client certificate go to `home` alone, which need

@@ -1,6 +1,7 @@
 //! All tags of a repository, page by page.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 
 use image::Tag;
 use indexmap::IndexSet;
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{self, HeaderValue};
 use url::Url;
-use web::words::one_line;
+use web::words::{one_line, shorten};
 use web::{Origin, show};
 
 use super::error::Error;
@@ -122,10 +123,36 @@ fn link_error(url: &Url, reason: &str) -> Error {
 #[derive(Default)]
 struct Gathered {
     tags: IndexSet<Tag>,
-    refused: HashSet<String>,
+    refused: Refused,
     pushed: BTreeMap<Tag, Timestamp>,
     /// How many tags came, those that came twice included.
     entries: usize,
+}
+
+/// What is no tag, of which nothing is kept but that it was there: it may be of any length.
+#[derive(Default)]
+struct Refused {
+    hasher: RandomState,
+    seen: HashSet<u64>,
+    /// The first ones in the order of their texts, cut.
+    sample: BTreeSet<String>,
+}
+
+impl Refused {
+    fn insert(&mut self, text: &str) -> bool {
+        let is_new = self.seen.insert(self.hasher.hash_one(text));
+        if is_new {
+            self.sample.insert(shorten(text, MAX_REFUSED_LENGTH));
+            if self.sample.len() > MAX_REFUSED_SHOWN {
+                self.sample.pop_last();
+            }
+        }
+        is_new
+    }
+
+    fn contains(&self, text: &str) -> bool {
+        self.seen.contains(&self.hasher.hash_one(text))
+    }
 }
 
 impl Gathered {
@@ -137,7 +164,7 @@ impl Gathered {
             self.entries += 1;
             let _ = match Tag::of(tag) {
                 Ok(tag) => self.tags.insert(tag),
-                Err(text) => self.refused.insert(text),
+                Err(text) => self.refused.insert(&text),
             };
             if self.count() > limits.tags {
                 return Err(Error::TooLarge { url: show(&reply.url), limit: limits.tags, what: "tags" });
@@ -162,20 +189,14 @@ impl Gathered {
     }
 
     fn count(&self) -> usize {
-        self.tags.len() + self.refused.len()
+        self.tags.len() + self.refused.seen.len()
     }
 
     fn finish(self, validator: Option<String>) -> Listing {
-        let mut refused: Vec<String> = self.refused.into_iter().collect();
-        refused.sort_unstable();
         Listing {
             tags: self.tags.into_iter().collect(),
-            refused: refused.len(),
-            refused_sample: refused
-                .iter()
-                .take(MAX_REFUSED_SHOWN)
-                .map(|tag| one_line(tag, MAX_REFUSED_LENGTH))
-                .collect(),
+            refused: self.refused.seen.len(),
+            refused_sample: self.refused.sample.iter().map(|tag| one_line(tag, MAX_REFUSED_LENGTH + 1)).collect(),
             pushed: self.pushed,
             validator,
         }

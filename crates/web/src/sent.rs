@@ -56,6 +56,38 @@ impl Sent {
         self.add(secret, [secret]);
     }
 
+    /// A memory that begins with the logins that the environment has for proxies, since those are sent without being asked for here.
+    #[must_use]
+    pub fn of_machine() -> Self {
+        const VARIABLES: [&str; 6] =
+            ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+        let sent = Self::default();
+        VARIABLES
+            .iter()
+            .filter_map(|name| std::env::var(name).ok())
+            .for_each(|address| sent.remember_address(&address));
+        sent
+    }
+
+    /// Remembers what an address has of proof: the login in it, and its query.
+    pub fn remember_address(&self, address: &str) {
+        // A proxy may be written without a scheme.
+        let written = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+        let Ok(url) = url::Url::parse(&written) else { return };
+        if let Some(password) = url.password() {
+            let decoded = |text: &str| {
+                url::form_urlencoded::parse(text.replace('+', "%2B").as_bytes())
+                    .next()
+                    .map(|(text, _)| text.into_owned())
+            };
+            let (username, plain) = (decoded(url.username()), decoded(password));
+            let login = Login { username: username.unwrap_or_default(), password: plain.unwrap_or_default().into() };
+            self.remember_login(&login);
+            self.remember_secret(password);
+        }
+        url.query().into_iter().for_each(|query| self.remember_secret(query));
+    }
+
     /// Remembers a login.
     pub fn remember_login(&self, login: &Login) {
         self.remember(&super::basic(login));
@@ -171,6 +203,11 @@ mod tests {
             ("nothing of ours: 日本語…", "nothing of ours: 日本語…"),
             ("", ""),
         ];
+        let addressed = Sent::default();
+        addressed.remember_address("http://bot:p%40ss+1@proxy:3128/?key=k3y0");
+        addressed.remember_address("bot:p4ssword@proxy:3128");
+        let said = format!("p@ss+1 p%40ss+1 key=k3y0 p4ssword {}", STANDARD.encode("bot:p@ss+1"));
+        assert_eq!(addressed.hide(&said), "*** *** *** *** ***");
         for (text, expect) in cases {
             assert_eq!(sent().hide(text), expect, "{text}");
             assert_eq!(sent().is_in(text), text != expect);

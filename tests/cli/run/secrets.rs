@@ -149,3 +149,36 @@ fn a_mistake_beside_a_secret_does_not_show_it() {
     assert_eq!(run.code, 2, "{run:?}");
     has_no_secret(&run);
 }
+
+/// What is sent without being asked for here, to a proxy or to what `--url` names, is not shown when it comes back.
+#[test]
+fn what_proxies_and_bots_repeat_is_masked() {
+    use crate::registry::{Fault, World as Listed};
+    use crate::site::Live;
+    let site = Site::new(&super::TAGS, SHOP);
+    let echo = format!("you sent Basic {} for {PASSWORD}", STANDARD.encode(format!("bot:{PASSWORD}")));
+    let start = |status, kind: &str, body: String| {
+        let fault = Fault::Answer(status, vec![("content-type", kind.to_owned())], body.into_bytes());
+        Live::start(Listed { broken: [(String::new(), fault)].into(), ..Listed::default() })
+    };
+    let proxy = start(407, "text/plain", echo.clone());
+    let through = format!("http://bot:{PASSWORD}@{}", proxy.host());
+    site.configure("shop.yaml", &native("shop", "app", "", "").replace("REMOTE", "http://git.example.com/a.git"));
+    for (name, value) in
+        [("HTTP_PROXY", through.as_str()), ("http_proxy", through.as_str()), ("ALL_PROXY", through.as_str())]
+    {
+        let mut command = site.world.tagwright(["run", "--once", "--config=config", "-vvv"]);
+        let run = site.world.finish(command.env(name, value), b"");
+        assert!(run.stderr.contains("you sent Basic *** for ***"), "{name}: {run:?}");
+        has_no_secret(&run);
+    }
+    site.world.write("home/.gitconfig", format!("[http]\n\tproxy = {through}\n"));
+    let run = site.run(&["-vvv"]);
+    assert!(run.stderr.contains("you sent Basic *** for ***"), "{run:?}");
+    has_no_secret(&run);
+
+    let bot = start(403, "application/json", serde_json::json!({"error": echo}).to_string());
+    let run = site.world.run(["status", "--url", &format!("http://bot:{PASSWORD}@{}", bot.host())]);
+    assert!(run.stderr.contains("you sent Basic *** for ***"), "{run:?}");
+    has_no_secret(&run);
+}

@@ -71,6 +71,7 @@ pub(super) async fn connect(
     loop {
         let headers = headers(&shared.rules, base, attempts.authorization());
         remember(&shared.sent, &headers, access);
+        shared.rules.proxy(base).into_iter().for_each(|proxy| shared.sent.remember_address(proxy));
         let way = Way { shared, ways: &ways, base, start: attempts.start(), remote: &name };
         let Arrival { client, answer, trail } = way.get(service, &headers).await?;
         if answer.response.status() == StatusCode::UNAUTHORIZED && attempts.next(&trail).await? {
