@@ -34,6 +34,7 @@ use gotext::pattern::Pattern;
 use thiserror::Error;
 
 use crate::policy::{Direction, Filter, Order, Policy};
+use siblings::Siblings;
 
 /// The policy that a tag in use suggests, or the reason why there is none.
 #[derive(Debug, Clone)]
@@ -97,13 +98,19 @@ impl Reason {
 
 /// Derives a policy from a tag in use.
 pub(crate) fn for_tag(tag: &str) -> Suggestion {
+    for_tag_among(tag, &[])
+}
+
+/// Derives a policy from a tag in use, with the tags of its repository as evidence; none where these are not known.
+pub(crate) fn for_tag_among(tag: &str, tags: &[&str]) -> Suggestion {
     if tag.is_empty() {
         return Suggestion::NotOrderable(Reason::NoTag);
     }
     if !image::is_tag(tag) {
         return Suggestion::NotOrderable(Reason::Invalid(tag.to_owned()));
     }
-    let pieces = roles::assign(&tokens::read(tag), &siblings::Siblings::default());
+    let tokens = tokens::read(tag);
+    let pieces = roles::assign(&tokens, &Siblings::of(&tokens, tags));
     match derive::derived(tag, &pieces) {
         Some(derived) => Suggestion::Policy(Box::new(derived)),
         None => Suggestion::NotOrderable(why_not(tag, &pieces)),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Suggestion, for_tag, spelled_alike, tracking};
+use super::{Suggestion, for_tag, for_tag_among, spelled_alike, tracking};
 use crate::policy::{Direction, Order, Policy};
 
 fn written(policy: &Policy) -> String {
@@ -111,6 +111,11 @@ fn judge_all(suggest: impl Fn(&Vector) -> Suggestion, least: usize) {
 #[test]
 fn tags_of_many_registries() {
     judge_all(|vector| for_tag(&vector.tag), 98);
+}
+
+#[test]
+fn tags_of_many_registries_with_their_lists() {
+    judge_all(|vector| for_tag_among(&vector.tag, &vector.tags.iter().map(String::as_str).collect::<Vec<_>>()), 99);
 }
 
 proptest! {
