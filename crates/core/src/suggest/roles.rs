@@ -122,13 +122,13 @@ pub(super) fn is_release(text: &str) -> bool {
 }
 
 /// The word that a number belongs to.
-struct Owner<'t> {
-    word: &'t str,
+pub(super) struct Owner<'t> {
+    pub(super) word: &'t str,
     /// Whether nothing stands between.
     glued: bool,
 }
 
-fn owner<'t>(tokens: &[Token<'t>], at: usize) -> Option<Owner<'t>> {
+pub(super) fn owner<'t>(tokens: &[Token<'t>], at: usize) -> Option<Owner<'t>> {
     match &tokens[..at] {
         [.., Token::Word(word)] => Some(Owner { word, glued: true }),
         [.., Token::Word(word), Token::Separator(_)] => Some(Owner { word, glued: false }),
