@@ -4,9 +4,11 @@ mod outlook;
 mod output;
 mod review;
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+use image::Repository;
 use tagwright_core::mark::policies::{Dialect, Target};
 use tagwright_core::mark::{self, File, Known, Marking, Moving, Origin, Settings};
 use tagwright_core::{inventory, marker};
@@ -84,16 +86,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     }
     let files = read(&arguments.directory)?;
     let existing = existing(arguments)?;
-    let settings = Settings {
+    let mut settings = Settings {
         namespace: arguments.namespace.clone(),
         moving: if arguments.track_digests { Moving::Track } else { Moving::Leave },
         dialect: arguments.dialect(),
         known: existing.as_ref().map(|(_, known)| known.clone()).unwrap_or_default(),
+        tags: BTreeMap::new(),
     };
     let mut marking = mark::plan(&files, &settings);
-    let target = target(arguments, &marking)?;
+    let mut target = target(arguments, &marking)?;
     if !arguments.offline {
-        ask_registries(arguments, &mut marking)?;
+        let listings = ask_registries(arguments, marking.repositories(&files))?;
+        let known = listings.iter().filter_map(|(name, tags)| Some((name.clone(), tags.as_ref().ok()?.clone())));
+        settings.tags = known.collect();
+        marking = mark::plan(&files, &settings);
+        outlook::note(&mut marking.groups, &listings);
+        target = self::target(arguments, &marking)?;
     }
     if arguments.interactive {
         let mut input = std::io::stdin().lock();
@@ -194,10 +202,10 @@ fn target(arguments: &Arguments, marking: &Marking) -> Result<Option<Target>> {
     Ok(Some(Target { namespace: arguments.namespace.clone(), name, url, branch, path }))
 }
 
-fn ask_registries(arguments: &Arguments, marking: &mut Marking) -> Result<()> {
+fn ask_registries(arguments: &Arguments, repositories: BTreeMap<String, Repository>) -> Result<outlook::Listings> {
     let settings = super::run::registry_settings(&arguments.registry_mirror)?;
     let access = outlook::access(arguments.insecure);
-    super::runtime()?.block_on(outlook::ask(settings, &access, &mut marking.groups))
+    super::runtime()?.block_on(outlook::ask(settings, &access, repositories))
 }
 
 fn check_label(text: &str, what: &str) -> Result<()> {

@@ -41,6 +41,9 @@ pub(crate) fn group_line(group: &Group) -> String {
     let origin = if group.origin == Origin::Known { ", a policy that exists" } else { "" };
     let now = match &group.outlook {
         Outlook::Selects { tag, tags } => format!("; would select {tag} of {}", plural(*tags, "tag")),
+        Outlook::Alone { tag, tags } => {
+            format!("; would stay at {tag}, as no other of {} is like it", plural(*tags, "tag"))
+        }
         Outlook::SelectsNone(reason) => format!("; would select nothing: {reason}"),
         Outlook::Unknown(reason) => format!("; not verified: {reason}"),
         Outlook::NotAsked => String::new(),
@@ -107,6 +110,9 @@ impl Document {
 fn policy(files: &[File], group: &Group) -> Policy {
     let (selected, problem) = match &group.outlook {
         Outlook::Selects { tag, .. } => (Some(tag.clone()), None),
+        Outlook::Alone { tag, tags } => {
+            (Some(tag.clone()), Some(format!("no other of {} is like it", plural(*tags, "tag"))))
+        }
         Outlook::SelectsNone(reason) | Outlook::Unknown(reason) => (None, Some(reason.clone())),
         Outlook::NotAsked => (None, None),
     };

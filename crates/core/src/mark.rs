@@ -68,6 +68,17 @@ pub struct Settings {
     pub dialect: Dialect,
     /// Policies that exist already.
     pub known: Vec<Known>,
+    /// The tags of repositories, by name, as far as they are known: evidence for what a tag's numbers mean.
+    pub tags: BTreeMap<String, Vec<String>>,
+}
+
+impl Settings {
+    /// The policy that an image's tag suggests.
+    fn suggestion(&self, image: &Image) -> Suggestion {
+        let tags = image.repository.as_ref().and_then(|repository| self.tags.get(repository.name()));
+        let tags: Vec<&str> = tags.into_iter().flatten().map(String::as_str).collect();
+        suggest::for_tag_among(&image.tag, &tags)
+    }
 }
 
 /// A policy that exists already.
@@ -140,6 +151,13 @@ pub enum Outlook {
         /// How many tags the repository has.
         tags: usize,
     },
+    /// The tag in use, and its filter matches no other of so many tags.
+    Alone {
+        /// The tag as it stands in the file.
+        tag: String,
+        /// How many tags the repository has.
+        tags: usize,
+    },
     /// Nothing, and why.
     SelectsNone(String),
     /// The registry could not be asked, and why.
@@ -165,6 +183,21 @@ impl Group {
         if plain && self.policy.select(tags).is_some_and(other) {
             self.policy.filter = suggest::spelled_alike(&self.tag);
         }
+    }
+
+    /// Says what the policy selects of the tags that its repository lists; none where it selects nothing. Of tags that are
+    /// equally good the one in use stays.
+    #[must_use]
+    pub fn outlook(&self, tags: &[&str]) -> Option<Outlook> {
+        let selected = self.policy.select(tags)?;
+        let tie = self.policy.compare(selected, &self.tag) == Some(std::cmp::Ordering::Equal);
+        let tag = if tie && tags.contains(&self.tag.as_str()) { self.tag.clone() } else { selected.to_owned() };
+        let matched = |other: &&&str| self.policy.filter.as_ref().is_none_or(|filter| filter.pattern.is_match(other));
+        let alone = tags.len() > 1
+            && self.digest != DigestReflection::Always
+            && tags.iter().filter(|other| **other != tag).find(matched).is_none();
+        let tags = tags.len();
+        Some(if alone { Outlook::Alone { tag, tags } } else { Outlook::Selects { tag, tags } })
     }
 }
 
@@ -225,6 +258,20 @@ pub fn plan(files: &[File], settings: &Settings) -> Marking {
     marking
 }
 
+impl Marking {
+    /// The repositories whose tags say more about the images: those with a policy, and those whose tag means one thing or
+    /// another depending on the tags beside it.
+    #[must_use]
+    pub fn repositories(&self, files: &[File]) -> BTreeMap<String, Repository> {
+        let of_groups = self.groups.iter().map(|group| &group.repository);
+        let doubtful =
+            self.left.iter().filter(|left| matches!(&left.why, Why::NotOrderable(it) if it.depends_on_tags()));
+        let of_left = doubtful
+            .filter_map(|Left { member, .. }| files[member.file].inventory.images[member.image].repository.as_ref());
+        of_groups.chain(of_left).map(|repository| (repository.name().to_owned(), repository.clone())).collect()
+    }
+}
+
 fn images(files: &[File]) -> impl Iterator<Item = (Member, &Image)> {
     files.iter().enumerate().flat_map(|(file, it)| {
         it.inventory.images.iter().enumerate().map(move |(image, it)| (Member { file, image }, it))
@@ -256,7 +303,7 @@ fn draft(image: &Image, settings: &Settings) -> Result<Draft, Why> {
         }
     }
     let pinned = if image.digest.is_some() { DigestReflection::IfNotPresent } else { DigestReflection::Never };
-    let (derived, digest) = match suggest::for_tag(&image.tag) {
+    let (derived, digest) = match settings.suggestion(image) {
         Suggestion::Policy(derived) => (*derived, pinned),
         Suggestion::NotOrderable(reason) => {
             let holds_digest = image.scalars.iter().any(|scalar| matches!(scalar.field, Field::Image | Field::Digest));
@@ -329,7 +376,7 @@ fn known(
         images(files).filter(|(_, image)| image.repository.as_ref().is_some_and(|it| it.name() == repository.name()));
     let policy = of_files.filter_map(|(_, image)| Some((image, image.marked()?))).find(|(image, _)| {
         let pinned = image.digest.is_some() == (digest != DigestReflection::Never);
-        pinned && matches!(suggest::for_tag(&image.tag), Suggestion::Policy(other) if other.same_line(derived))
+        pinned && matches!(settings.suggestion(image), Suggestion::Policy(other) if other.same_line(derived))
     });
     let (namespace, name) = policy?.1.split_once(':')?;
     Some((namespace.to_owned(), name.to_owned()))

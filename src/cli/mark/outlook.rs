@@ -1,9 +1,11 @@
-//! Derived policies, tried on the tags that the registries list.
+//! The tags that the registries list: evidence for the policies, which are tried on them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use gotext::pattern::Pattern;
+use image::Repository;
 use tagwright_core::mark::{Group, Outlook};
 
 use crate::config::DEFAULT_EXCLUSION;
@@ -21,38 +23,46 @@ pub(super) fn access(insecure: bool) -> access::Registry {
     access::Registry { logins: Vec::new(), tls: access::Tls::default(), proxy: None, insecure, timeout: TIMEOUT }
 }
 
-/// Lists the tags of every group's repository and notes what the policies select; what fails is an answer too.
+/// What the registries list, by the name of the repository; or why not.
+pub(super) type Listings = BTreeMap<String, std::result::Result<Vec<String>, String>>;
+
+/// Lists the tags of repositories; what fails is an answer too.
+pub(super) async fn ask(
+    settings: registry::Settings,
+    access: &access::Registry,
+    repositories: BTreeMap<String, Repository>,
+) -> Result<Listings> {
+    let client = &registry::Client::new(settings)?;
+    let exclusion = &Pattern::parse(DEFAULT_EXCLUSION)?;
+    let listings = futures_util::stream::iter(repositories).map(|(name, repository)| async move {
+        let listing = client.tags(&repository, access).await.map_err(|error| chain(&error));
+        let tags = listing.map(|listing| {
+            let tags = listing.tags.iter().map(image::Tag::as_str).filter(|tag| !exclusion.is_match(tag));
+            tags.map(str::to_owned).collect()
+        });
+        (name, tags)
+    });
+    Ok(listings.buffered(CONCURRENT).collect().await)
+}
+
+/// Notes what the policies select of the tags listed.
 ///
 /// A plain range is narrowed where the repository turns out to spell versions in two ways.
-pub(super) async fn ask(settings: registry::Settings, access: &access::Registry, groups: &mut [Group]) -> Result<()> {
-    let client = registry::Client::new(settings)?;
-    let exclusion = Pattern::parse(DEFAULT_EXCLUSION)?;
-    let client = &client;
-    let repositories: Vec<_> = groups.iter().map(|group| group.repository.clone()).collect();
-    let listings: Vec<_> = futures_util::stream::iter(repositories)
-        .map(|repository| async move { client.tags(&repository, access).await })
-        .buffered(CONCURRENT)
-        .collect()
-        .await;
-    for (group, listing) in groups.iter_mut().zip(listings) {
-        group.outlook = match listing {
-            Ok(listing) => {
-                let tags = listing.tags.iter().map(image::Tag::as_str).filter(|tag| !exclusion.is_match(tag));
-                of_tags(group, &tags.collect::<Vec<_>>())
-            }
-            Err(error) => Outlook::Unknown(chain(&error)),
+pub(super) fn note(groups: &mut [Group], listings: &Listings) {
+    for group in groups {
+        group.outlook = match listings.get(group.repository.name()) {
+            Some(Ok(tags)) => of_tags(group, &tags.iter().map(String::as_str).collect::<Vec<_>>()),
+            Some(Err(reason)) => Outlook::Unknown(reason.clone()),
+            None => Outlook::NotAsked,
         };
     }
-    Ok(())
 }
 
 /// Says what a group's policy selects of some tags.
 fn of_tags(group: &mut Group, tags: &[&str]) -> Outlook {
     group.keep_spelling(tags);
-    match group.policy.select(tags) {
-        Some(tag) => Outlook::Selects { tag: tag.to_owned(), tags: tags.len() },
-        None => Outlook::SelectsNone(observe::no_match(&group.policy.evaluate(tags), tags.len())),
-    }
+    let nothing = || Outlook::SelectsNone(observe::no_match(&group.policy.evaluate(tags), tags.len()));
+    group.outlook(tags).unwrap_or_else(nothing)
 }
 
 /// An error and what caused it, on one line.

@@ -151,8 +151,8 @@ struct Shape {
     prerelease: String,
     /// For each thing that counts, the template that extracts it, and its value in the tag.
     counters: Vec<(String, String)>,
-    /// Whether the only thing that counts is a time.
-    timed: bool,
+    /// How many of them are times, which come first.
+    times: usize,
     words: Vec<String>,
     names: Vec<String>,
 }
@@ -176,7 +176,7 @@ impl Shape {
                 Piece::Prerelease(behind) => shape.prerelease(behind),
                 Piece::Update(behind) => shape.update(behind),
                 Piece::Hash(text) => shape.hash(text),
-                Piece::Number(digits) => shape.number(digits),
+                Piece::Number(text) => shape.numbers(text),
                 Piece::Moment(parts) => shape.moment(parts),
             }
         }
@@ -212,7 +212,7 @@ impl Shape {
         let (order, extract, what) = match self.counters.as_slice() {
             [] => return None,
             [(template, _)] => {
-                let what = if self.timed { "the latest" } else { "the highest number" };
+                let what = if self.times > 0 { "the latest" } else { "the highest number" };
                 (Order::Numerical(Direction::Ascending), template.clone(), what)
             }
             several => {
@@ -286,7 +286,9 @@ impl Shape {
         let name = self.name("revision");
         let before = escaped(&format!("{lead}{word}{between}"));
         self.pattern.push_str(&format!("(?:{before}(?P<{name}>[0-9]{{1,6}}))?"));
-        self.counters.push((format!("1${{{name}}}"), format!("1{number}")));
+        // Numbers of a version may have zeros in front, those of a pre-release may not.
+        let one = if self.version.is_some() { "1" } else { "0" };
+        self.counters.push((format!("{one}${{{name}}}"), format!("{one}{number}")));
         self.word(word);
     }
 
@@ -297,6 +299,14 @@ impl Shape {
             _ => "[0-9a-f]{7,40}",
         };
         self.pattern.push_str(pattern);
+    }
+
+    /// A number, or several with dots between, each of which counts behind the one before it.
+    fn numbers(&mut self, text: &str) {
+        for (at, digits) in text.split('.').enumerate() {
+            self.pattern.push_str(if at == 0 { "" } else { r"\." });
+            self.number(digits);
+        }
     }
 
     fn number(&mut self, digits: &str) {
@@ -313,18 +323,15 @@ impl Shape {
             length if length < 7 => "{1,6}".to_owned(),
             length => format!("{{1,{}}}", length + 1),
         };
-        if digits.contains('.') {
-            let numbers = vec!["[0-9]+"; digits.split('.').count()].join(r"\.");
-            self.pattern.push_str(&format!("(?P<{name}>{numbers})"));
-            self.counters.push((format!("${name}"), digits.to_owned()));
-            return;
-        }
         let zeros = if digits.len() > 1 && digits.starts_with('0') { "0*" } else { "" };
         self.pattern.push_str(&format!("{zeros}(?P<{name}>[0-9]{width})"));
         let value = digits.trim_start_matches('0');
         let value = if value.is_empty() { "0" } else { value };
-        self.timed |= timestamp;
-        self.counters.push((format!("${name}"), value.to_owned()));
+        if timestamp {
+            self.time(format!("${name}"), value.to_owned());
+        } else {
+            self.counters.push((format!("${name}"), value.to_owned()));
+        }
     }
 
     fn moment(&mut self, parts: &[MomentPart<'_>]) {
@@ -341,8 +348,14 @@ impl Shape {
                 }
             }
         }
-        self.timed = true;
-        self.counters.push((template, value));
+        self.time(template, value);
+    }
+
+    /// Times lead: what was built later is newer, whatever its other numbers are.
+    fn time(&mut self, template: String, value: String) {
+        let place = if self.version.is_none() { self.times } else { self.counters.len() };
+        self.counters.insert(place, (template, value));
+        self.times += 1;
     }
 
     /// A group name that is not taken yet.

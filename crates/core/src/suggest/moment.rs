@@ -18,7 +18,8 @@ const YEARS: std::ops::RangeInclusive<u32> = 1990..=2099;
 /// Reads `2024-01-02`, `2024_01_02`, `20240102`, `202401020304`, `20240102030405`, and the first three with a time behind
 /// them; returns how many bytes it took. A date that does not end at a separator is none.
 pub(super) fn read(text: &str) -> Option<(Moment<'_>, usize)> {
-    let (mut parts, mut taken) = compact(text).or_else(|| separated(text, &['-', '_'])).or_else(|| week(text))?;
+    let (mut parts, mut taken) =
+        compact(text).or_else(|| separated(text, &['-', '_'])).or_else(|| week(text)).or_else(|| month(text))?;
     if taken_as_date(&parts)
         && let Some((time, more)) = time(&text[taken..])
     {
@@ -39,7 +40,7 @@ pub(super) fn is_year(text: &str) -> bool {
 }
 
 fn taken_as_date(parts: &[MomentPart<'_>]) -> bool {
-    !matches!(parts, [MomentPart::Digits("time", _)] | [.., MomentPart::Digits("week", _)])
+    !matches!(parts, [MomentPart::Digits("time", _)] | [.., MomentPart::Digits("week" | "month", _)])
 }
 
 fn compact(text: &str) -> Option<(Moment<'_>, usize)> {
@@ -71,6 +72,17 @@ fn separated<'t>(text: &'t str, separators: &[char]) -> Option<(Moment<'t>, usiz
         MomentPart::Digits("day", day),
     ];
     is_date(year, month, day).then_some((parts, 10))
+}
+
+/// Reads `2024-06`.
+fn month(text: &str) -> Option<(Moment<'_>, usize)> {
+    let (year, between, month) = (text.get(..4)?, text.get(4..5)?, text.get(5..7)?);
+    let valid = is_year(year) && matches!(between, "-" | "_") && within(month, 1, 12);
+    // More numbers make it something else.
+    let alone = !text[7..].starts_with(['-', '_', '.']) || !text[8..].starts_with(|c: char| c.is_ascii_digit());
+    let parts =
+        vec![MomentPart::Digits("year", year), MomentPart::Between(between), MomentPart::Digits("month", month)];
+    (valid && alone).then_some((parts, 7))
 }
 
 /// Reads `2024-w05`, `2024w05`.

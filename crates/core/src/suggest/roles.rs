@@ -67,28 +67,50 @@ fn main(tokens: &[Token<'_>], siblings: &Siblings<'_>) -> Option<usize> {
         _ => 0,
     };
     let own = |at: &usize| {
-        !owner(tokens, *at).is_some_and(|owner| words::is_fixed(owner.word) || words::is_request(owner.word))
+        let other = |owner: Owner<'_>| words::is_fixed(owner.word) || words::is_request(owner.word);
+        !owner(tokens, *at).is_some_and(other) && !behind_moment(tokens, *at)
     };
-    let first = (0..tokens.len()).filter(|at| dots(at) > 0).find(own);
-    let java = tokens.windows(3).any(|it| matches!(it, [Token::Number(_), Token::Word("u"), Token::Number(_)]));
+    let java = is_java(tokens);
+    let mut found = (0..tokens.len()).filter(|at| dots(at) > 0).filter(own);
     let moments = tokens.iter().any(|token| matches!(token, Token::Moment(_)));
-    let at = match first {
+    let at = match (found.next(), found.next()) {
         _ if java => return None,
-        Some(at) => at,
+        // `3.10-7.3.13`: what has fewer numbers is a line, and what follows it the version.
+        (Some(first), Some(second)) if second == first + 2 && dots(&first) == 1 && dots(&second) == 2 => second,
+        (Some(first), _) => first,
         // `go1.21.3` is the version where nothing else is one.
-        None if !moments && !counts(tokens) => (0..tokens.len()).find(|at| dots(at) > 1)?,
-        None => return None,
+        (None, _) if !moments => {
+            let at = (0..tokens.len()).find(|at| dots(at) > 1)?;
+            if counts(&tokens[..at]) {
+                return None;
+            }
+            at
+        }
+        (None, _) => return None,
     };
     let Token::Number(text) = &tokens[at] else { return None };
-    let release = dots(&at) == 1 && is_release(text) && !siblings.years_and_months();
-    (!release).then_some(at)
+    let release = dots(&at) == 1 && is_release(text) && !siblings.years_and_months(at);
+    let moving = dots(&at) == 1
+        && matches!(&tokens[at + 1..], [Token::Separator(_), Token::Word(word), rest @ ..]
+        if words::is_prerelease(word) && !matches!(rest, [Token::Number(_), ..] | [Token::Separator(_), Token::Number(_), ..]));
+    (!release && !moving).then_some(at)
+}
+
+/// Whether a tag has Java's old versions, `8u402`.
+fn is_java(tokens: &[Token<'_>]) -> bool {
+    tokens.windows(3).any(|it| matches!(it, [Token::Number(_), Token::Word("u"), Token::Number(_)]))
+}
+
+/// Whether nothing but a separator stands between a date and a number.
+fn behind_moment(tokens: &[Token<'_>], at: usize) -> bool {
+    matches!(tokens[..at], [.., Token::Moment(_), Token::Separator(_)])
 }
 
 /// Whether any number stands behind a word that counts.
 fn counts(tokens: &[Token<'_>]) -> bool {
     (0..tokens.len()).any(|at| {
         matches!(&tokens[at], Token::Number(text) if !text.contains('.'))
-            && owner(tokens, at).is_some_and(|owner| words::is_counted(owner.word) && !words::is_fixed(owner.word))
+            && owner(tokens, at).is_some_and(|owner| words::is_counted(owner.word))
     })
 }
 
@@ -100,13 +122,13 @@ pub(super) fn is_release(text: &str) -> bool {
 }
 
 /// The word that a number belongs to.
-struct Owner<'t> {
-    word: &'t str,
+pub(super) struct Owner<'t> {
+    pub(super) word: &'t str,
     /// Whether nothing stands between.
     glued: bool,
 }
 
-fn owner<'t>(tokens: &[Token<'t>], at: usize) -> Option<Owner<'t>> {
+pub(super) fn owner<'t>(tokens: &[Token<'t>], at: usize) -> Option<Owner<'t>> {
     match &tokens[..at] {
         [.., Token::Word(word)] => Some(Owner { word, glued: true }),
         [.., Token::Word(word), Token::Separator(_)] => Some(Owner { word, glued: false }),
@@ -145,34 +167,43 @@ impl<'t> Reader<'_, 't> {
             Token::Hash(text) => pieces.push(Piece::Hash(text)),
             Token::Moment(moment) => pieces.push(Piece::Moment(moment.clone())),
             Token::Number(text) if self.main == Some(at) => return self.version(pieces, at, text),
-            Token::Number(text) => pieces.push(match self.role(at, text) {
-                Role::Stays => Piece::Literal(text),
-                Role::Counts => Piece::Number(text),
-                Role::Hash => Piece::Hash(text),
-            }),
+            Token::Number(text) => match self.role(at, text) {
+                Role::Stays => pieces.push(Piece::Literal(text)),
+                Role::Hash => pieces.push(Piece::Hash(text)),
+                Role::Counts if is_java(self.tokens) && owner(self.tokens, at).is_some_and(|it| it.word == "b") => {
+                    let (build, update) = text.split_once('.').unwrap_or((text, ""));
+                    let update = Behind { lead: ".", number: update, ..Behind::default() };
+                    pieces.extend([Piece::Number(build), Piece::Update(update)]);
+                }
+                Role::Counts => pieces.push(Piece::Number(text)),
+            },
         }
         1
     }
 
     /// The version with a fourth number, and the pre-release or update behind it.
     fn version(&self, pieces: &mut Vec<Piece<'t>>, at: usize, text: &'t str) -> usize {
-        let calendar = is_calendar(text, self.siblings);
+        let calendar = is_calendar(text, || self.siblings.years_and_months(at));
         let end = text.match_indices('.').nth(2).map_or(text.len(), |(end, _)| end);
         let (version, more) = text.split_at(end);
         let next = self.tokens.get(at + 1..at + 3);
         let revision =
             matches!(next, Some([Token::Separator(_), Token::Number(_)])) && self.role_at(at + 2) == Role::Counts;
-        let counter = (at + 1..self.tokens.len()).any(|at| self.role_at(at) == Role::Counts);
-        let patch = revision && version.matches('.').count() < 2;
+        let behind = self.prerelease(at + 1).or_else(|| self.update(at + 1));
+        let prerelease = matches!(behind, Some((Piece::Prerelease(_), _)));
+        let patch = (revision || prerelease) && version.matches('.').count() < 2 && !calendar;
         pieces.push(Piece::Version(Version { text: version, calendar, patch }));
         if let Some(fourth) = more.strip_prefix('.') {
-            if fourth.len() <= MAX_UPDATE_DIGITS && !calendar && !counter {
+            if fourth.len() <= MAX_UPDATE_DIGITS && !calendar {
                 pieces.push(Piece::Update(Behind { lead: ".", number: fourth, ..Behind::default() }));
             } else {
                 pieces.extend([Piece::Literal(&more[..1]), Piece::Number(fourth)]);
             }
+        } else if revision && self.tokens[at + 1] == Token::Separator("_") && !patch {
+            // Java's `17.0.8.1_1` comes between `17.0.8_7` and `17.0.9_9`.
+            pieces.push(Piece::Update(Behind { lead: ".", ..Behind::default() }));
         }
-        match self.prerelease(at + 1).or_else(|| self.update(at + 1)) {
+        match behind {
             Some((piece, taken)) => {
                 pieces.push(piece);
                 1 + taken
@@ -184,11 +215,20 @@ impl<'t> Reader<'_, 't> {
     fn prerelease(&self, at: usize) -> Option<(Piece<'t>, usize)> {
         let (behind, taken) = self.behind(at)?;
         let is_one = if behind.number.is_empty() {
-            words::is_prerelease(behind.word) && at + taken == self.tokens.len()
+            words::is_prerelease(behind.word) && self.ends_or_base(at + taken)
         } else {
-            words::is_numbered_prerelease(behind.word)
+            words::is_numbered_prerelease(behind.word) || (behind.word == "a" && behind.lead.is_empty())
         };
         is_one.then_some((Piece::Prerelease(behind), taken))
+    }
+
+    /// Whether the tag ends, or goes on with a base.
+    fn ends_or_base(&self, at: usize) -> bool {
+        match &self.tokens[at..] {
+            [] => true,
+            [Token::Separator(_), Token::Word(word), ..] => words::is_fixed(word),
+            _ => false,
+        }
     }
 
     fn update(&self, at: usize) -> Option<(Piece<'t>, usize)> {
@@ -223,20 +263,38 @@ impl<'t> Reader<'_, 't> {
 
     fn role(&self, at: usize, text: &str) -> Role {
         let owner = owner(self.tokens, at);
-        let counted = |owner: &Owner<'_>| words::is_counted(owner.word);
-        let glued_counter = owner.as_ref().is_some_and(|owner| owner.glued && counted(owner));
+        let glued_counter = owner.as_ref().is_some_and(|owner| owner.glued && words::is_counted(owner.word));
+        let revision = owner.as_ref().is_some_and(|it| !it.glued && words::is_distribution(it.word))
+            && matches!(text.split('.').next(), Some("0" | "1"));
+        if revision && self.main.is_some_and(|main| main < at) {
+            return Role::Counts;
+        }
         if owner.as_ref().is_some_and(|it| (words::is_fixed(it.word) && !glued_counter) || words::is_request(it.word)) {
             return Role::Stays;
         }
-        if let Some(role) = self.siblings.role(at) {
-            return if role { Role::Counts } else { Role::Stays };
+        // `4ddf5b` is a name.
+        if matches!(self.tokens.get(at + 1), Some(Token::Word(_))) && !glued_counter {
+            return Role::Stays;
+        }
+        let unknown = owner.as_ref().is_some_and(|owner| !words::is_counted(owner.word));
+        if may_be_hash(text) && !glued_counter && !unknown {
+            match self.siblings.is_hash(at) {
+                Some(true) => return Role::Hash,
+                Some(false) if self.main.is_none() && at + 1 == self.tokens.len() => return Role::Counts,
+                _ => {}
+            }
         }
         if text.contains('.') {
             let second = self.main.is_some_and(|main| main + 2 == at);
-            return if second || glued_counter { Role::Counts } else { Role::Stays };
+            let counts = second || glued_counter || behind_moment(self.tokens, at);
+            return if counts { Role::Counts } else { Role::Stays };
         }
         match self.main {
-            Some(main) if at > main => self.behind_version(main, at, text, owner.as_ref()),
+            Some(main) if at > main && self.siblings.is_line(at) => Role::Stays,
+            Some(main) if at > main => match self.behind_version(main, at, text, owner.as_ref()) {
+                Role::Stays if !self.echo(main, at) && self.siblings.moves(at) == Some(true) => Role::Counts,
+                role => role,
+            },
             Some(_) if glued_counter => Role::Counts,
             Some(_) => Role::Stays,
             None => self.without_version(at, text, owner.as_ref()),
@@ -249,11 +307,12 @@ impl<'t> Reader<'_, 't> {
         match owner {
             _ if is_hash => Role::Hash,
             _ if echo => Role::Stays,
-            Some(owner) if owner.glued && owner.word != "v" => Role::Counts,
+            Some(owner) if owner.glued && owner.word == "v" => Role::Stays,
             Some(owner) if words::is_counted(owner.word) => Role::Counts,
-            _ if !self.is_last(main, at) => Role::Stays,
             None if main + 2 == at && self.may_be_runtime(at, text) => Role::Stays,
-            _ => Role::Counts,
+            None if main + 2 == at => Role::Counts,
+            _ if self.is_last(main, at) => Role::Counts,
+            _ => Role::Stays,
         }
     }
 
@@ -329,7 +388,7 @@ fn may_be_hash(digits: &str) -> bool {
 }
 
 /// Whether a version starts with a year, or with a year of two digits and a month.
-fn is_calendar(text: &str, siblings: &Siblings<'_>) -> bool {
+fn is_calendar(text: &str, years_and_months: impl Fn() -> bool) -> bool {
     let numbers: Vec<&str> = text.split('.').collect();
     let month = |text: &str| text.len() == 2 && text.parse().is_ok_and(|month: u32| (1..=12).contains(&month));
     match numbers[..] {
@@ -339,7 +398,7 @@ fn is_calendar(text: &str, siblings: &Siblings<'_>) -> bool {
             let short = year.len() == 2 && year.parse().is_ok_and(|year: u32| (15..=39).contains(&year));
             let dated =
                 numbers.get(2).is_some_and(|it| it.len() == 8 && it.starts_with("20") && it[2..].starts_with(year));
-            short && month(number) && (number.starts_with('0') || dated || siblings.years_and_months())
+            short && month(number) && (number.starts_with('0') || dated || years_and_months())
         }
         _ => false,
     }

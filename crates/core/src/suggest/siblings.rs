@@ -1,20 +1,125 @@
 //! What the other tags of a repository say about one of them.
+//!
+//! Siblings are tags with the same words and separators in the same places. A number that several of them share, while
+//! the rest moves, is a line of its own; one that is different in each of them moves with the releases.
 
-/// The tags of the repository, as far as they are known.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::tokens::{self, HASH_DIGITS, Token};
+
+/// More tags than these say nothing new.
+const MAX_SIBLINGS: usize = 4096;
+
+/// Fewer siblings than these say nothing.
+const MIN_SIBLINGS: usize = 4;
+
+/// Of so many siblings one has to share a number that stays.
+const RECURRENCE: usize = 4;
+
+/// Revisions start below, and begin again with each version; runtimes are beyond.
+const MIN_LINE: u64 = 3;
+
+/// The siblings of a tag, itself among them where it is listed.
 #[derive(Debug, Default)]
 pub(super) struct Siblings<'s> {
-    tags: Vec<&'s str>,
+    own: Vec<Token<'s>>,
+    siblings: Vec<Vec<Token<'s>>>,
 }
 
 impl<'s> Siblings<'s> {
-    /// Whether first numbers are years of two digits, and second ones months.
-    pub(super) fn years_and_months(&self) -> bool {
-        false
+    /// Finds the siblings of a tag among those of its repository.
+    pub(super) fn of(own: &[Token<'s>], tags: &[&'s str]) -> Self {
+        let alike = |tag: &&str| alike(own, &tokens::read(tag));
+        let siblings = tags.iter().copied().filter(|tag| alike(tag)).take(MAX_SIBLINGS).map(tokens::read);
+        Self { own: own.to_vec(), siblings: siblings.collect() }
     }
 
-    /// Whether the number of a token counts; none where the tags do not say.
-    pub(super) fn role(&self, _at: usize) -> Option<bool> {
-        let _ = &self.tags;
-        None
+    /// Whether the digits of a token are a hash without letters: those of its siblings have some, or all of them have none.
+    pub(super) fn is_hash(&self, at: usize) -> Option<bool> {
+        if self.siblings.iter().any(|tokens| matches!(tokens[at], Token::Hash(_))) {
+            return Some(true);
+        }
+        (self.siblings.len() >= MIN_SIBLINGS).then_some(false)
     }
+
+    /// Whether first numbers are years of two digits, and second ones months with two. Months in which Ubuntu is released
+    /// alone are no evidence.
+    pub(super) fn years_and_months(&self, at: usize) -> bool {
+        let mut months = BTreeSet::new();
+        for tokens in self.siblings.iter().filter(|tokens| self.as_many_dots(tokens, at)) {
+            let Token::Number(text) = tokens[at] else { return false };
+            let (year, rest) = text.split_once('.').unwrap_or((text, ""));
+            let month = rest.split('.').next().unwrap_or_default();
+            let valid =
+                |text: &str, most: u32| text.len() == 2 && text.parse().is_ok_and(|it: u32| (1..=most).contains(&it));
+            if !valid(year, 39) || !valid(month, 12) {
+                return false;
+            }
+            months.insert(month);
+        }
+        months.iter().any(|month| month.starts_with('0') && *month != "04")
+    }
+
+    fn as_many_dots(&self, tokens: &[Token<'_>], at: usize) -> bool {
+        let dots = |token: &Token<'_>| match token {
+            Token::Number(text) => text.matches('.').count(),
+            _ => 0,
+        };
+        dots(&self.own[at]) == dots(&tokens[at])
+    }
+
+    /// Whether a number is one of several lines that go on side by side: its siblings have several, all beyond what
+    /// revisions start with, and two lines share more than one version.
+    pub(super) fn is_line(&self, at: usize) -> bool {
+        let mut lines: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+        for tokens in &self.siblings {
+            let Some(number) = integer(&tokens[at]) else { return false };
+            lines.entry(number).or_default().insert(without(tokens, at));
+        }
+        let Some(own) = integer(&self.own[at]).and_then(|number| lines.get(&number)) else { return false };
+        let beyond = lines.keys().all(|number| *number >= MIN_LINE);
+        let shared = |other: &BTreeSet<String>| own.intersection(other).count();
+        beyond && lines.values().filter(|other| !std::ptr::eq(*other, own)).any(|other| shared(other) > 1)
+    }
+
+    /// Whether a number is another one in most siblings; none where these are too few.
+    pub(super) fn moves(&self, at: usize) -> Option<bool> {
+        let same = self.siblings.iter().filter(|tokens| tokens[at] == self.own[at]).count();
+        (self.siblings.len() >= MIN_SIBLINGS).then_some(same * RECURRENCE <= self.siblings.len())
+    }
+}
+
+fn integer(token: &Token<'_>) -> Option<u64> {
+    match token {
+        Token::Number(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// What a tag has besides one token.
+fn without(tokens: &[Token<'_>], at: usize) -> String {
+    let mut text = String::new();
+    for token in tokens[..at].iter().chain(&tokens[at + 1..]) {
+        match token {
+            Token::Separator(part) | Token::Word(part) | Token::Number(part) => text.push_str(part),
+            Token::Hash(_) => text.push('#'),
+            Token::Moment(moment) => text.push_str(&format!("{moment:?}")),
+        }
+    }
+    text
+}
+
+/// Whether two tags have the same words and separators, and numbers, dates and hashes in the same places.
+fn alike(first: &[Token<'_>], second: &[Token<'_>]) -> bool {
+    let may_be_hash = |token: &Token<'_>| match token {
+        Token::Hash(_) => true,
+        Token::Number(text) => text.len() >= HASH_DIGITS && !text.contains('.'),
+        _ => false,
+    };
+    first.len() == second.len()
+        && first.iter().zip(second).all(|(first, second)| match (first, second) {
+            (Token::Separator(_) | Token::Word(_), _) => first == second,
+            (Token::Number(_), Token::Number(_)) | (Token::Moment(_), Token::Moment(_)) => true,
+            _ => may_be_hash(first) && may_be_hash(second),
+        })
 }

@@ -49,6 +49,10 @@ fn next<'t>(tokens: &mut Vec<Token<'t>>, rest: &'t str) -> usize {
         tokens.push(Token::Moment(moment));
         return taken;
     }
+    if let Some(taken) = x86(rest) {
+        tokens.push(Token::Word(&rest[..taken]));
+        return taken;
+    }
     let atom = atom(rest);
     if let Some((lead, taken)) = hash(rest, atom, word_before(tokens)) {
         tokens.extend((lead > 0).then(|| Token::Word(&rest[..lead])));
@@ -64,6 +68,12 @@ fn next<'t>(tokens: &mut Vec<Token<'t>>, rest: &'t str) -> usize {
     let taken = text.len();
     tokens.push(token);
     taken
+}
+
+/// The length of `x86_64`, whose separator separates nothing.
+fn x86(rest: &str) -> Option<usize> {
+    let found = ["x86_64", "x86-64"].into_iter().find(|name| rest.starts_with(name))?;
+    (!rest[found.len()..].starts_with(|c: char| c.is_ascii_alphanumeric())).then_some(found.len())
 }
 
 /// The text up to the next separator.

@@ -205,7 +205,6 @@ const COUNTED: &[&str] = &[
     "branch",
     "build",
     "ci",
-    "cu",
     "dev",
     "develop",
     "development",
@@ -215,7 +214,6 @@ const COUNTED: &[&str] = &[
     "main",
     "master",
     "nightly",
-    "p",
     "patch",
     "pipeline",
     "prod",
@@ -271,7 +269,7 @@ const REQUESTS: &[&str] =
 
 /// Words that make a version a pre-release of the version before them, not a variant of it.
 const PRERELEASES: &[&str] =
-    &["alpha", "beta", "canary", "ea", "m", "milestone", "next", "pre", "prerelease", "preview", "rc"];
+    &["alpha", "beta", "canary", "cr", "ea", "m", "milestone", "next", "pre", "prerelease", "preview", "rc"];
 
 /// More of them, where a number follows.
 const NUMBERED_PRERELEASES: &[&str] =
@@ -280,13 +278,24 @@ const NUMBERED_PRERELEASES: &[&str] =
 /// Words before the number of an update to a version, which the next version has in it.
 const UPDATES: &[&str] = &["fix", "hf", "hotfix", "p", "patch", "pl", "post", "security", "sp"];
 
+/// The cumulative updates of Microsoft's servers; CUDA is written small.
+const CUMULATIVE: &str = "CU";
+
 pub(super) fn is_fixed(word: &str) -> bool {
+    if word == CUMULATIVE {
+        return false;
+    }
     let word = word.to_ascii_lowercase();
     FIXED.contains(&word.as_str()) || FIXED_ENDS.iter().any(|end| word.ends_with(end)) || word.starts_with("arm")
 }
 
+/// Whether a word is that of a distribution whose releases start well above 1, as a revision does not.
+pub(super) fn is_distribution(word: &str) -> bool {
+    is_one_of(&["alpine", "centos", "debian", "fedora", "rhel", "ubi", "ubuntu"], word)
+}
+
 pub(super) fn is_counted(word: &str) -> bool {
-    is_one_of(COUNTED, word)
+    word == CUMULATIVE || is_one_of(COUNTED, word)
 }
 
 pub(super) fn is_branch(word: &str) -> bool {
