@@ -11,6 +11,8 @@ mod simulated;
 mod digests;
 #[path = "registry/failures.rs"]
 mod failures;
+#[path = "registry/leak_laws.rs"]
+mod leak_laws;
 #[path = "registry/leaks.rs"]
 mod leaks;
 #[path = "registry/logins.rs"]

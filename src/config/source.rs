@@ -145,7 +145,9 @@ fn leads_inside(root: &Path, link: &Path) -> bool {
 
 /// Opens a file, and nothing else: a pipe would keep us waiting, and a device never end.
 pub(super) fn open(path: &Path) -> io::Result<fs::File> {
-    match fs::metadata(path)?.is_file() {
+    let metadata = fs::metadata(path)?;
+    // That something is a folder the system says itself.
+    match metadata.is_file() || metadata.is_dir() {
         true => fs::File::open(path),
         false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file")),
     }

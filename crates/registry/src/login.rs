@@ -12,6 +12,7 @@
 use std::cmp::Reverse;
 
 use access::{Distinct, ExposeSecret as _, Login, Marks, RegistryLogin, Secret};
+use web::Sent;
 
 use super::endpoint::canonical_host;
 
@@ -44,6 +45,19 @@ impl Credential {
             Some(login) if login.username == REFRESH_TOKEN_USER => Self::Refresh(login.password.clone(), None),
             Some(login) if !is_empty(login) => Self::Login(login.clone()),
             _ => Self::Anonymous,
+        }
+    }
+
+    /// Notes what is secret of it, so that no server's words show it.
+    pub(crate) fn remember_in(&self, sent: &Sent) {
+        match self {
+            Self::Anonymous => {}
+            Self::Login(login) => sent.remember_login(login),
+            Self::Refresh(token, login) => {
+                sent.remember_secret(token.expose_secret());
+                login.iter().for_each(|login| sent.remember_login(login));
+            }
+            Self::Bearer(token) => sent.remember_secret(token.expose_secret()),
         }
     }
 

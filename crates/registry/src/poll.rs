@@ -97,6 +97,8 @@ impl<Q: Question> Poll<'_, Q> {
 
     async fn ask(&self, endpoint: &Endpoint, patience: Patience) -> Result<Q::Answer, Error> {
         let (credential, origin) = self.credential(endpoint).await?;
+        // Also before it is sent: the registry may know it from a process before.
+        credential.remember_in(&self.client.shared.exchange.sent);
         let access = self.access_to(endpoint);
         let (shared, access) = (&self.client.shared, access.as_ref());
         let sent = &shared.exchange.sent;

@@ -24,6 +24,9 @@ use crate::url::{Url, UserInfo};
 /// The user name beside a token where none is given.
 const TOKEN_USER: &str = "x-access-token";
 
+/// From this length on a user name is taken for a token.
+const MIN_TOKEN: usize = 20;
+
 /// The most logins remembered; beyond that, all are forgotten.
 const MAX_REMEMBERED: usize = 1_024;
 
@@ -94,6 +97,7 @@ impl<'a> Attempts<'a> {
             tried: Vec::new(),
             withheld: None,
         };
+        attempts.remember(access);
         match &access.login {
             GitLogin::Basic(login) => attempts.begin_with(basic(login), "the configured user name and password"),
             GitLogin::Bearer(token) => attempts.begin_with(bearer(token, remote)?, "the configured bearer token"),
@@ -107,6 +111,25 @@ impl<'a> Attempts<'a> {
             }
         }
         Ok(attempts)
+    }
+
+    /// Notes what is secret before it is sent: the server may know it from a process before, and repeat it.
+    fn remember(&self, access: &access::Git) {
+        let sent = &self.shared.sent;
+        match &access.login {
+            GitLogin::Basic(login) => sent.remember_login(login),
+            GitLogin::Bearer(token) => sent.remember_secret(token.expose_secret()),
+            // A user name alone may be a token, and is one where it is long.
+            GitLogin::User(name) if name.expose_secret().len() >= MIN_TOKEN => {
+                sent.remember_secret(name.expose_secret());
+            }
+            GitLogin::User(_) | GitLogin::Ssh(_) | GitLogin::Machine => {}
+        }
+        let in_url = self.userinfo.and_then(|user| user.password.as_ref()).map(|password| password.expose_secret());
+        [in_url, self.shared.settings.text(token::TOKEN)]
+            .into_iter()
+            .flatten()
+            .for_each(|secret| sent.remember_secret(secret));
     }
 
     fn start_with_machine(&mut self) {
