@@ -221,7 +221,7 @@ error: secret 'default/ca': 'ca.crt' is no PEM certificate
     std::fs::create_dir_all(site.world.path("secrets/default/folder/password")).unwrap();
     write("folder/username", "bot");
     insta::assert_snapshot!(secret("https://git.example.com/a.git", "folder"), @"
-error: secret 'default/folder': cannot read secrets/default/folder/password: it is no file
+error: secret 'default/folder': cannot read secrets/default/folder/password: Is a directory (os error 21)
  --> config/shop.yaml:7:23
   |
 7 |     secretRef: {name: folder}
