@@ -73,7 +73,7 @@ fn embeddable(version: &Version<'_>, behind: &Behind<'_>) -> bool {
 #[derive(Debug, Clone, Copy)]
 struct Numbers {
     parts: [u64; 3],
-    /// How many were written, two or three.
+    /// How many were written, one to three.
     count: usize,
     /// Whether the first is a year.
     calendar: bool,
@@ -85,7 +85,7 @@ struct Numbers {
 
 impl Numbers {
     fn of(version: &Version<'_>) -> Option<Self> {
-        let year = version.text.find('.').unwrap_or(0);
+        let year = version.text.find('.').unwrap_or(version.text.len());
         let mut numbers = Self { parts: [0; 3], count: 0, calendar: version.calendar, year, patch: version.patch };
         for part in version.text.split('.') {
             *numbers.parts.get_mut(numbers.count)? = part.parse().ok()?;
@@ -121,6 +121,9 @@ impl Numbers {
 
     /// The numbers as a group, or two if a third one may follow.
     fn pattern(self) -> String {
+        if self.count == 1 {
+            return "[0-9]+".to_owned();
+        }
         let first = match (self.calendar, self.year) {
             (true, 2) => r"[0-9]{2}\.[0-9]{2}".to_owned(),
             (true, year) => format!(r"[0-9]{{{year}}}\.[0-9]+"),
@@ -186,6 +189,7 @@ impl Shape {
     /// A version, and what counts behind it.
     fn versioned(&self, tag: &str, version: Numbers) -> Option<Derived> {
         let mut extract = match (version.count, version.patch) {
+            (1, _) => "$version.0$patch.0".to_owned(),
             (2, true) => "$version.0$patch".to_owned(),
             (2, false) => "$version.0".to_owned(),
             _ => "$version".to_owned(),

@@ -87,37 +87,31 @@ fn judge(vector: &Vector, suggestion: &Suggestion) -> Verdict {
     }
 }
 
-/// Holds the share of right answers by class, and the wrong ones, of which there must be none.
-fn judge_all(suggest: impl Fn(&Vector) -> Suggestion, least: usize) {
+/// Every vector is right; otherwise says which classes have some that are not, and why.
+fn judge_all(suggest: impl Fn(&Vector) -> Suggestion) {
     let vectors: Vec<Vector> = serde_json::from_str(include_str!("../../../../fixtures/suggest/tags.json")).unwrap();
-    let (mut classes, mut misses, mut right) = (BTreeMap::<&str, (usize, usize)>::new(), Vec::new(), 0);
+    let mut misses: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for vector in &vectors {
         let suggestion = suggest(vector);
         let verdict = judge(vector, &suggestion);
-        let (good, all) = classes.entry(&vector.class).or_default();
-        *all += 1;
-        if verdict == Verdict::Right {
-            *good += 1;
-            right += 1;
-        } else {
+        if verdict != Verdict::Right {
             let Vector { class, image, tag, right, .. } = vector;
-            misses.push((verdict, format!("[{class}] {image}:{tag}, right is {right:?}: {suggestion:?}")));
+            let miss = format!("{verdict:?} {image}:{tag}, right is {right:?}: {suggestion:?}");
+            misses.entry(class).or_default().push(miss);
         }
     }
-    println!("{right} of {}, by class {classes:?}, but {misses:#?}", vectors.len());
-    assert!(misses.iter().all(|(verdict, _)| *verdict == Verdict::Stays), "wrong images: {misses:#?}");
-    assert!(right * 100 >= vectors.len() * least, "{right} of {} are right: {misses:#?}", vectors.len());
+    assert!(misses.is_empty(), "{misses:#?}");
 }
 
 /// Tags in use from public repositories and reports, with those that their registries list, and the one that an operator wants.
 #[test]
 fn tags_of_many_registries() {
-    judge_all(|vector| for_tag(&vector.tag), 98);
+    judge_all(|vector| for_tag(&vector.tag));
 }
 
 #[test]
 fn tags_of_many_registries_with_their_lists() {
-    judge_all(|vector| for_tag_among(&vector.tag, &vector.tags.iter().map(String::as_str).collect::<Vec<_>>()), 99);
+    judge_all(|vector| for_tag_among(&vector.tag, &vector.tags.iter().map(String::as_str).collect::<Vec<_>>()));
 }
 
 proptest! {

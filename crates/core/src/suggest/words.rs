@@ -289,6 +289,11 @@ pub(super) fn is_fixed(word: &str) -> bool {
     FIXED.contains(&word.as_str()) || FIXED_ENDS.iter().any(|end| word.ends_with(end)) || word.starts_with("arm")
 }
 
+/// Whether a word is that of a base which official images of languages have.
+pub(super) fn is_slim_base(word: &str) -> bool {
+    is_one_of(&["alpine", "bookworm", "bullseye", "buster", "minimal", "slim", "trixie"], word)
+}
+
 /// Whether a word is that of a distribution whose releases start well above 1, as a revision does not.
 pub(super) fn is_distribution(word: &str) -> bool {
     is_one_of(&["alpine", "centos", "debian", "fedora", "rhel", "ubi", "ubuntu"], word)
