@@ -154,6 +154,8 @@ struct Shape {
     prerelease: String,
     /// For each thing that counts, the template that extracts it, and its value in the tag.
     counters: Vec<(String, String)>,
+    /// Whether a value is written otherwise than in the tag, for the sake of its order.
+    encoded: bool,
     /// How many of them are times, which come first.
     times: usize,
     words: Vec<String>,
@@ -200,12 +202,11 @@ impl Shape {
             extract = format!("{extract}-{}", templates.join("."));
             start = format!("-{}", values.join("."));
         }
-        let what = version.explanation(&format!("{}{start}", version.text()));
+        let from = if self.encoded { tag.to_owned() } else { format!("{}{start}", version.text()) };
+        let what = version.explanation(&from);
         let explanation = match self.prerelease.as_str() {
+            "" if self.encoded => format!("{what}, among tags like it"),
             "" => format!("{what}, among tags like {tag}"),
-            _ if self.embedded.is_empty() => {
-                format!("{}, {} versions included", version.explanation(tag), self.prerelease)
-            }
             word => format!("{what}, {word} versions included"),
         };
         self.with(&extract, Order::Semver(Range::parse(&version.range("", &start)).ok()?), explanation, version.line())
@@ -279,6 +280,7 @@ impl Shape {
         let digits = if number.contains('.') { "[0-9.]+" } else { "[0-9]+" };
         let (name, counter) = (self.name("pre"), self.name("number"));
         self.pattern.push_str(&format!("(?:{lead}(?P<{name}>{word}){between}(?P<{counter}>{digits}))?"));
+        self.encoded = true;
         self.counters.push((format!("${{{name}}}z.1${{{counter}}}"), format!("{word}z.1{number}")));
         self.prerelease = word.to_owned();
         self.words.push(word.to_owned());
@@ -292,6 +294,7 @@ impl Shape {
         self.pattern.push_str(&format!("(?:{before}(?P<{name}>[0-9]{{1,6}}))?"));
         // Numbers of a version may have zeros in front, those of a pre-release may not.
         let one = if self.version.is_some() { "1" } else { "0" };
+        self.encoded = true;
         self.counters.push((format!("{one}${{{name}}}"), format!("{one}{number}")));
         self.word(word);
     }

@@ -292,13 +292,15 @@ impl<'t> Reader<'_, 't> {
         }
         if text.contains('.') {
             let second = self.main.is_some_and(|main| main + 2 == at);
-            let moves = self.main.is_some_and(|main| main < at) && self.siblings.moves(at) == Some(true);
+            let moves = self.main.is_some_and(|main| main < at)
+                && self.siblings.moves(at) == Some(true)
+                && !self.siblings.is_line(at);
             let counts =
                 second || moves || glued_counter || behind_moment(self.tokens, at) || self.implements(at, text);
             return if counts { Role::Counts } else { Role::Stays };
         }
         match self.main {
-            Some(main) if at > main && self.siblings.is_line(at) => Role::Stays,
+            Some(main) if at > main && !glued_counter && self.siblings.is_line(at) => Role::Stays,
             Some(main) if at > main => match self.behind_version(main, at, text, owner.as_ref()) {
                 Role::Stays if !self.echo(main, at) && self.siblings.moves(at) == Some(true) => Role::Counts,
                 role => role,

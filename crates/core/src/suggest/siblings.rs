@@ -76,31 +76,27 @@ impl<'s> Siblings<'s> {
         dots(&self.own[at]) == dots(&tokens[at])
     }
 
-    /// Whether a number is one of several lines that go on side by side: its siblings have several, all beyond what
-    /// revisions start with, and two lines share more than one version.
+    /// Whether a number is one of several lines that go on side by side: there are fewer lines than tags, all numbers are beyond
+    /// what revisions start with, and two lines share more than one version.
     pub(super) fn is_line(&self, at: usize) -> bool {
-        let mut lines: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+        let mut lines: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for tokens in &self.siblings {
-            let Some(number) = integer(&tokens[at]) else { return false };
+            let Token::Number(number) = tokens[at] else { return false };
             lines.entry(number).or_default().insert(without(tokens, at));
         }
-        let Some(own) = integer(&self.own[at]).and_then(|number| lines.get(&number)) else { return false };
-        let beyond = lines.keys().all(|number| *number >= MIN_LINE);
-        let shared = |other: &BTreeSet<String>| own.intersection(other).count();
-        beyond && lines.values().filter(|other| !std::ptr::eq(*other, own)).any(|other| shared(other) > 1)
+        let Token::Number(number) = self.own[at] else { return false };
+        let Some(own) = lines.get(number) else { return false };
+        let beyond = |number: &&str| number.contains('.') || number.parse().is_ok_and(|number: u64| number >= MIN_LINE);
+        let shares = |other: &BTreeSet<String>| own.intersection(other).nth(1).is_some();
+        lines.len() * 2 <= self.siblings.len()
+            && lines.keys().all(beyond)
+            && lines.iter().any(|(other, versions)| *other != number && shares(versions))
     }
 
     /// Whether a number is another one in most siblings; none where these are too few.
     pub(super) fn moves(&self, at: usize) -> Option<bool> {
         let same = self.siblings.iter().filter(|tokens| tokens[at] == self.own[at]).count();
         (self.siblings.len() >= MIN_SIBLINGS).then_some(same * RECURRENCE <= self.siblings.len())
-    }
-}
-
-fn integer(token: &Token<'_>) -> Option<u64> {
-    match token {
-        Token::Number(text) => text.parse().ok(),
-        _ => None,
     }
 }
 

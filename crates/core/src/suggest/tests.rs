@@ -114,6 +114,29 @@ fn tags_of_many_registries_with_their_lists() {
     judge_all(|vector| for_tag_among(&vector.tag, &vector.tags.iter().map(String::as_str).collect::<Vec<_>>()));
 }
 
+/// What a list says of a number that is a line of its own, of one that moves, and of digits.
+#[test]
+fn siblings_are_evidence() {
+    let next = |tag: &'static str, tags: &[&'static str]| match for_tag_among(tag, tags) {
+        Suggestion::Policy(derived) => selected(&derived.policy, tag, tags),
+        Suggestion::NotOrderable(_) => None,
+    };
+    let flows = ["3.0.2-16", "3.0.2-18", "3.1.0-16", "3.1.0-18", "3.1.9-16", "3.1.9-18", "3.1.9-20"];
+    assert_eq!(next("3.1.0-18", &flows), Some("3.1.9-18"), "a line stays");
+    let server = ["8.0.32-24-slim", "8.0.33-25-slim", "8.0.34-26-slim", "8.0.35-27-slim"];
+    assert_eq!(next("8.0.32-24-slim", &server), Some("8.0.35-27-slim"), "a revision moves");
+    let revisions = ["1.0.0-r3", "1.0.0-r4", "1.1.0-r3", "1.1.0-r4", "1.2.0-r3", "1.2.0-r4"];
+    assert_eq!(next("1.1.0-r3", &revisions), Some("1.2.0-r4"), "a word that counts is believed");
+    let engine = ["1.0.0-engine2.1", "1.0.0-engine2.2", "1.1.0-engine2.1", "1.1.0-engine2.2"];
+    assert_eq!(next("1.0.0-engine2.1", &engine), Some("1.1.0-engine2.1"));
+    assert_eq!(next("main-1234567", &["main-1234567", "main-5ae91c3", "main-7654321"]), None, "hashes");
+    let builds = ["main-1234567", "main-1234599", "main-1234601", "main-1234700"];
+    assert_eq!(next("main-1234567", &builds), Some("main-1234700"), "builds");
+    assert_eq!(next("22.04-py3", &["22.04-py3", "22.05-py3", "23.11-py3"]), Some("23.11-py3"), "years and months");
+    assert_eq!(next("22.04", &["22.04", "22.10", "23.04"]), None, "releases");
+    assert_eq!(next("20.10.24", &["19.03.15", "20.10.24", "23.0.1"]), Some("20.10.24"), "a month of one digit is none");
+}
+
 proptest! {
     #[test]
     fn a_derived_policy_accepts_its_own_tag(tag in "[A-Za-z0-9_][A-Za-z0-9._-]{0,40}") {
