@@ -73,7 +73,7 @@ fn embeddable(version: &Version<'_>, behind: &Behind<'_>) -> bool {
 #[derive(Debug, Clone, Copy)]
 struct Numbers {
     parts: [u64; 3],
-    /// How many were written, two or three.
+    /// How many were written, one to three.
     count: usize,
     /// Whether the first is a year.
     calendar: bool,
@@ -85,7 +85,7 @@ struct Numbers {
 
 impl Numbers {
     fn of(version: &Version<'_>) -> Option<Self> {
-        let year = version.text.find('.').unwrap_or(0);
+        let year = version.text.find('.').unwrap_or(version.text.len());
         let mut numbers = Self { parts: [0; 3], count: 0, calendar: version.calendar, year, patch: version.patch };
         for part in version.text.split('.') {
             *numbers.parts.get_mut(numbers.count)? = part.parse().ok()?;
@@ -121,6 +121,9 @@ impl Numbers {
 
     /// The numbers as a group, or two if a third one may follow.
     fn pattern(self) -> String {
+        if self.count == 1 {
+            return "[0-9]+".to_owned();
+        }
         let first = match (self.calendar, self.year) {
             (true, 2) => r"[0-9]{2}\.[0-9]{2}".to_owned(),
             (true, year) => format!(r"[0-9]{{{year}}}\.[0-9]+"),
@@ -151,6 +154,8 @@ struct Shape {
     prerelease: String,
     /// For each thing that counts, the template that extracts it, and its value in the tag.
     counters: Vec<(String, String)>,
+    /// Whether a value is written otherwise than in the tag, for the sake of its order.
+    encoded: bool,
     /// How many of them are times, which come first.
     times: usize,
     words: Vec<String>,
@@ -186,6 +191,7 @@ impl Shape {
     /// A version, and what counts behind it.
     fn versioned(&self, tag: &str, version: Numbers) -> Option<Derived> {
         let mut extract = match (version.count, version.patch) {
+            (1, _) => "$version.0$patch.0".to_owned(),
             (2, true) => "$version.0$patch".to_owned(),
             (2, false) => "$version.0".to_owned(),
             _ => "$version".to_owned(),
@@ -196,12 +202,11 @@ impl Shape {
             extract = format!("{extract}-{}", templates.join("."));
             start = format!("-{}", values.join("."));
         }
-        let what = version.explanation(&format!("{}{start}", version.text()));
+        let from = if self.encoded { tag.to_owned() } else { format!("{}{start}", version.text()) };
+        let what = version.explanation(&from);
         let explanation = match self.prerelease.as_str() {
+            "" if self.encoded => format!("{what}, among tags like it"),
             "" => format!("{what}, among tags like {tag}"),
-            _ if self.embedded.is_empty() => {
-                format!("{}, {} versions included", version.explanation(tag), self.prerelease)
-            }
             word => format!("{what}, {word} versions included"),
         };
         self.with(&extract, Order::Semver(Range::parse(&version.range("", &start)).ok()?), explanation, version.line())
@@ -275,6 +280,7 @@ impl Shape {
         let digits = if number.contains('.') { "[0-9.]+" } else { "[0-9]+" };
         let (name, counter) = (self.name("pre"), self.name("number"));
         self.pattern.push_str(&format!("(?:{lead}(?P<{name}>{word}){between}(?P<{counter}>{digits}))?"));
+        self.encoded = true;
         self.counters.push((format!("${{{name}}}z.1${{{counter}}}"), format!("{word}z.1{number}")));
         self.prerelease = word.to_owned();
         self.words.push(word.to_owned());
@@ -288,6 +294,7 @@ impl Shape {
         self.pattern.push_str(&format!("(?:{before}(?P<{name}>[0-9]{{1,6}}))?"));
         // Numbers of a version may have zeros in front, those of a pre-release may not.
         let one = if self.version.is_some() { "1" } else { "0" };
+        self.encoded = true;
         self.counters.push((format!("{one}${{{name}}}"), format!("{one}{number}")));
         self.word(word);
     }

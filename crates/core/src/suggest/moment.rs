@@ -34,6 +34,14 @@ pub(super) fn dotted(text: &str) -> Option<(Moment<'_>, usize)> {
     separated(text, &['.']).filter(|(_, taken)| ends(&text[*taken..]))
 }
 
+/// A date as it is written.
+pub(super) fn text(moment: &[MomentPart<'_>]) -> String {
+    let part = |part: &MomentPart<'_>| match part {
+        MomentPart::Digits(_, text) | MomentPart::Between(text) => (*text).to_owned(),
+    };
+    moment.iter().map(part).collect()
+}
+
 /// Whether a year is one that tags are dated with.
 pub(super) fn is_year(text: &str) -> bool {
     text.len() == 4 && number(text).is_some_and(|year| YEARS.contains(&year))

@@ -52,9 +52,6 @@ const COUNTER_DIGITS: usize = 3;
 /// The most digits of a number that may be a hash without letters.
 const MAX_HASH_NUMBER: usize = 9;
 
-/// The most digits of a fourth number that updates the third one; longer ones are build numbers, which every version has.
-const MAX_UPDATE_DIGITS: usize = 2;
-
 /// Assigns the roles.
 pub(super) fn assign<'t>(tokens: &[Token<'t>], siblings: &Siblings<'_>) -> Vec<Piece<'t>> {
     Reader { tokens, siblings, main: main(tokens, siblings) }.read()
@@ -71,6 +68,13 @@ fn main(tokens: &[Token<'_>], siblings: &Siblings<'_>) -> Option<usize> {
         !owner(tokens, *at).is_some_and(other) && !behind_moment(tokens, *at)
     };
     let java = is_java(tokens);
+    // `17rc1` is a version of one number, as PostgreSQL has them.
+    if let [Token::Number(_), Token::Word(word), Token::Number(_), ..] = tokens
+        && dots(&0) == 0
+        && words::is_prerelease(word)
+    {
+        return Some(0);
+    }
     let mut found = (0..tokens.len()).filter(|at| dots(at) > 0).filter(own);
     let moments = tokens.iter().any(|token| matches!(token, Token::Moment(_)));
     let at = match (found.next(), found.next()) {
@@ -194,7 +198,9 @@ impl<'t> Reader<'_, 't> {
         let patch = (revision || prerelease) && version.matches('.').count() < 2 && !calendar;
         pieces.push(Piece::Version(Version { text: version, calendar, patch }));
         if let Some(fourth) = more.strip_prefix('.') {
-            if fourth.len() <= MAX_UPDATE_DIGITS && !calendar {
+            if calendar && fourth.len() == HASH_DIGITS {
+                pieces.extend([Piece::Literal(&more[..1]), Piece::Hash(fourth)]);
+            } else if is_update(fourth) && !calendar {
                 pieces.push(Piece::Update(Behind { lead: ".", number: fourth, ..Behind::default() }));
             } else {
                 pieces.extend([Piece::Literal(&more[..1]), Piece::Number(fourth)]);
@@ -286,19 +292,30 @@ impl<'t> Reader<'_, 't> {
         }
         if text.contains('.') {
             let second = self.main.is_some_and(|main| main + 2 == at);
-            let counts = second || glued_counter || behind_moment(self.tokens, at);
+            let moves = self.main.is_some_and(|main| main < at)
+                && self.siblings.moves(at) == Some(true)
+                && !self.siblings.is_line(at);
+            let counts =
+                second || moves || glued_counter || behind_moment(self.tokens, at) || self.implements(at, text);
             return if counts { Role::Counts } else { Role::Stays };
         }
         match self.main {
-            Some(main) if at > main && self.siblings.is_line(at) => Role::Stays,
+            Some(main) if at > main && !glued_counter && self.siblings.is_line(at) => Role::Stays,
             Some(main) if at > main => match self.behind_version(main, at, text, owner.as_ref()) {
                 Role::Stays if !self.echo(main, at) && self.siblings.moves(at) == Some(true) => Role::Counts,
                 role => role,
             },
-            Some(_) if glued_counter => Role::Counts,
+            Some(_) if glued_counter && self.siblings.moves(at) == Some(true) => Role::Counts,
             Some(_) => Role::Stays,
             None => self.without_version(at, text, owner.as_ref()),
         }
+    }
+
+    /// Whether a number of three parts is the version of the runtime before it, as in `8u292-b10-jre-openj9-0.26.0`.
+    fn implements(&self, at: usize, text: &str) -> bool {
+        let Some(before) = at.checked_sub(2).filter(|_| text.matches('.').count() > 1) else { return false };
+        let fixed = owner(self.tokens, before).is_some_and(|owner| owner.glued && words::is_fixed(owner.word));
+        fixed && matches!(self.tokens[before], Token::Number(_)) && matches!(self.tokens[at - 1], Token::Separator(_))
     }
 
     fn behind_version(&self, main: usize, at: usize, text: &str, owner: Option<&Owner<'_>>) -> Role {
@@ -338,10 +355,10 @@ impl<'t> Reader<'_, 't> {
         })
     }
 
-    /// Whether a number between a version and a base or runtime may be one, too: `18` in `1.0.0-18-alpine3.17`.
+    /// Whether a number between a version and the base of a runtime may be that runtime's: `18` in `1.0.0-18-alpine3.17`.
     fn may_be_runtime(&self, at: usize, text: &str) -> bool {
         let next = self.tokens.get(at + 1..at + 3);
-        let base = matches!(next, Some([Token::Separator(_), Token::Word(word)]) if words::is_fixed(word));
+        let base = matches!(next, Some([Token::Separator(_), Token::Word(word)]) if words::is_slim_base(word));
         base && text.len() > 1 && self.tokens[at - 1] == Token::Separator("-")
     }
 
@@ -380,6 +397,11 @@ impl<'t> Reader<'_, 't> {
     fn before_hash(&self, at: usize) -> bool {
         at == 0 && matches!(self.tokens.get(1..3), Some([Token::Separator(_), Token::Hash(_) | Token::Word("v")]))
     }
+}
+
+/// Whether a fourth number updates the third one. Every version has one where it is 0 or has more digits.
+fn is_update(fourth: &str) -> bool {
+    matches!(fourth.as_bytes(), [b'1'..=b'9'])
 }
 
 /// Seven to nine digits, which an abbreviated hash may have by chance.

@@ -3,12 +3,17 @@
 //! Siblings are tags with the same words and separators in the same places. A number that several of them share, while
 //! the rest moves, is a line of its own; one that is different in each of them moves with the releases.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::moment;
 use super::tokens::{self, HASH_DIGITS, Token};
 
-/// More tags than these say nothing new.
+/// More siblings than these say nothing new.
 const MAX_SIBLINGS: usize = 4096;
+
+/// More tags than these are not read in search of siblings.
+const MAX_READ: usize = 16_384;
 
 /// Fewer siblings than these say nothing.
 const MIN_SIBLINGS: usize = 4;
@@ -29,8 +34,11 @@ pub(super) struct Siblings<'s> {
 impl<'s> Siblings<'s> {
     /// Finds the siblings of a tag among those of its repository.
     pub(super) fn of(own: &[Token<'s>], tags: &[&'s str]) -> Self {
-        let alike = |tag: &&str| alike(own, &tokens::read(tag));
-        let siblings = tags.iter().copied().filter(|tag| alike(tag)).take(MAX_SIBLINGS).map(tokens::read);
+        // Most tags of a long list need not be read to see that they are none.
+        let parts = |tag: &str| tag.bytes().filter(|byte| matches!(byte, b'-' | b'_')).count();
+        let own_parts = own.iter().map(|token| parts(&text(token))).sum::<usize>();
+        let candidates = tags.iter().copied().filter(|tag| parts(tag) == own_parts).take(MAX_READ);
+        let siblings = candidates.map(tokens::read).filter(|tokens| alike(own, tokens)).take(MAX_SIBLINGS);
         Self { own: own.to_vec(), siblings: siblings.collect() }
     }
 
@@ -68,18 +76,21 @@ impl<'s> Siblings<'s> {
         dots(&self.own[at]) == dots(&tokens[at])
     }
 
-    /// Whether a number is one of several lines that go on side by side: its siblings have several, all beyond what
-    /// revisions start with, and two lines share more than one version.
+    /// Whether a number is one of several lines that go on side by side: there are fewer lines than tags, all numbers are beyond
+    /// what revisions start with, and two lines share more than one version.
     pub(super) fn is_line(&self, at: usize) -> bool {
-        let mut lines: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+        let mut lines: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for tokens in &self.siblings {
-            let Some(number) = integer(&tokens[at]) else { return false };
+            let Token::Number(number) = tokens[at] else { return false };
             lines.entry(number).or_default().insert(without(tokens, at));
         }
-        let Some(own) = integer(&self.own[at]).and_then(|number| lines.get(&number)) else { return false };
-        let beyond = lines.keys().all(|number| *number >= MIN_LINE);
-        let shared = |other: &BTreeSet<String>| own.intersection(other).count();
-        beyond && lines.values().filter(|other| !std::ptr::eq(*other, own)).any(|other| shared(other) > 1)
+        let Token::Number(number) = self.own[at] else { return false };
+        let Some(own) = lines.get(number) else { return false };
+        let beyond = |number: &&str| number.contains('.') || number.parse().is_ok_and(|number: u64| number >= MIN_LINE);
+        let shares = |other: &BTreeSet<String>| own.intersection(other).nth(1).is_some();
+        lines.len() * 2 <= self.siblings.len()
+            && lines.keys().all(beyond)
+            && lines.iter().any(|(other, versions)| *other != number && shares(versions))
     }
 
     /// Whether a number is another one in most siblings; none where these are too few.
@@ -89,24 +100,17 @@ impl<'s> Siblings<'s> {
     }
 }
 
-fn integer(token: &Token<'_>) -> Option<u64> {
-    match token {
-        Token::Number(text) => text.parse().ok(),
-        _ => None,
-    }
+/// What a tag has besides one token, hashes apart.
+fn without(tokens: &[Token<'_>], at: usize) -> String {
+    let others = tokens[..at].iter().chain(&tokens[at + 1..]);
+    others.filter(|token| !matches!(token, Token::Hash(_))).map(text).collect()
 }
 
-/// What a tag has besides one token.
-fn without(tokens: &[Token<'_>], at: usize) -> String {
-    let mut text = String::new();
-    for token in tokens[..at].iter().chain(&tokens[at + 1..]) {
-        match token {
-            Token::Separator(part) | Token::Word(part) | Token::Number(part) => text.push_str(part),
-            Token::Hash(_) => text.push('#'),
-            Token::Moment(moment) => text.push_str(&format!("{moment:?}")),
-        }
+fn text<'t>(token: &Token<'t>) -> Cow<'t, str> {
+    match token {
+        Token::Separator(text) | Token::Word(text) | Token::Number(text) | Token::Hash(text) => Cow::Borrowed(text),
+        Token::Moment(moment) => moment::text(moment).into(),
     }
-    text
 }
 
 /// Whether two tags have the same words and separators, and numbers, dates and hashes in the same places.

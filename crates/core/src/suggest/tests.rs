@@ -87,37 +87,54 @@ fn judge(vector: &Vector, suggestion: &Suggestion) -> Verdict {
     }
 }
 
-/// Holds the share of right answers by class, and the wrong ones, of which there must be none.
-fn judge_all(suggest: impl Fn(&Vector) -> Suggestion, least: usize) {
+/// Every vector is right; otherwise says which classes have some that are not, and why.
+fn judge_all(suggest: impl Fn(&Vector) -> Suggestion) {
     let vectors: Vec<Vector> = serde_json::from_str(include_str!("../../../../fixtures/suggest/tags.json")).unwrap();
-    let (mut classes, mut misses, mut right) = (BTreeMap::<&str, (usize, usize)>::new(), Vec::new(), 0);
+    let mut misses: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for vector in &vectors {
         let suggestion = suggest(vector);
         let verdict = judge(vector, &suggestion);
-        let (good, all) = classes.entry(&vector.class).or_default();
-        *all += 1;
-        if verdict == Verdict::Right {
-            *good += 1;
-            right += 1;
-        } else {
+        if verdict != Verdict::Right {
             let Vector { class, image, tag, right, .. } = vector;
-            misses.push((verdict, format!("[{class}] {image}:{tag}, right is {right:?}: {suggestion:?}")));
+            let miss = format!("{verdict:?} {image}:{tag}, right is {right:?}: {suggestion:?}");
+            misses.entry(class).or_default().push(miss);
         }
     }
-    println!("{right} of {}, by class {classes:?}, but {misses:#?}", vectors.len());
-    assert!(misses.iter().all(|(verdict, _)| *verdict == Verdict::Stays), "wrong images: {misses:#?}");
-    assert!(right * 100 >= vectors.len() * least, "{right} of {} are right: {misses:#?}", vectors.len());
+    assert!(misses.is_empty(), "{misses:#?}");
 }
 
 /// Tags in use from public repositories and reports, with those that their registries list, and the one that an operator wants.
 #[test]
 fn tags_of_many_registries() {
-    judge_all(|vector| for_tag(&vector.tag), 98);
+    judge_all(|vector| for_tag(&vector.tag));
 }
 
 #[test]
 fn tags_of_many_registries_with_their_lists() {
-    judge_all(|vector| for_tag_among(&vector.tag, &vector.tags.iter().map(String::as_str).collect::<Vec<_>>()), 99);
+    judge_all(|vector| for_tag_among(&vector.tag, &vector.tags.iter().map(String::as_str).collect::<Vec<_>>()));
+}
+
+/// What a list says of a number that is a line of its own, of one that moves, and of digits.
+#[test]
+fn siblings_are_evidence() {
+    let next = |tag: &'static str, tags: &[&'static str]| match for_tag_among(tag, tags) {
+        Suggestion::Policy(derived) => selected(&derived.policy, tag, tags),
+        Suggestion::NotOrderable(_) => None,
+    };
+    let flows = ["3.0.2-16", "3.0.2-18", "3.1.0-16", "3.1.0-18", "3.1.9-16", "3.1.9-18", "3.1.9-20"];
+    assert_eq!(next("3.1.0-18", &flows), Some("3.1.9-18"), "a line stays");
+    let server = ["8.0.32-24-slim", "8.0.33-25-slim", "8.0.34-26-slim", "8.0.35-27-slim"];
+    assert_eq!(next("8.0.32-24-slim", &server), Some("8.0.35-27-slim"), "a revision moves");
+    let revisions = ["1.0.0-r3", "1.0.0-r4", "1.1.0-r3", "1.1.0-r4", "1.2.0-r3", "1.2.0-r4"];
+    assert_eq!(next("1.1.0-r3", &revisions), Some("1.2.0-r4"), "a word that counts is believed");
+    let engine = ["1.0.0-engine2.1", "1.0.0-engine2.2", "1.1.0-engine2.1", "1.1.0-engine2.2"];
+    assert_eq!(next("1.0.0-engine2.1", &engine), Some("1.1.0-engine2.1"));
+    assert_eq!(next("main-1234567", &["main-1234567", "main-5ae91c3", "main-7654321"]), None, "hashes");
+    let builds = ["main-1234567", "main-1234599", "main-1234601", "main-1234700"];
+    assert_eq!(next("main-1234567", &builds), Some("main-1234700"), "builds");
+    assert_eq!(next("22.04-py3", &["22.04-py3", "22.05-py3", "23.11-py3"]), Some("23.11-py3"), "years and months");
+    assert_eq!(next("22.04", &["22.04", "22.10", "23.04"]), None, "releases");
+    assert_eq!(next("20.10.24", &["19.03.15", "20.10.24", "23.0.1"]), Some("20.10.24"), "a month of one digit is none");
 }
 
 proptest! {

@@ -118,6 +118,10 @@ fn hash(rest: &str, atom: &str, word: &str) -> Option<(usize, usize)> {
     if is_hash(atom) || (named && is_hex(atom)) {
         return Some((0, atom.len()));
     }
+    let glued = |name: &&&str| atom.strip_prefix(**name).is_some_and(is_hash);
+    if let Some(name) = HASHED.iter().find(glued) {
+        return Some((name.len(), atom.len()));
+    }
     if let Some(hex) = atom.strip_prefix('g')
         && is_hex(hex)
         && hex.bytes().any(|b| b.is_ascii_digit())
