@@ -131,6 +131,7 @@ impl Numbers {
         };
         match self.count {
             2 => first,
+            _ if self.patch => first,
             _ => format!(r"{first}\.[0-9]+"),
         }
     }
@@ -192,7 +193,7 @@ impl Shape {
     fn versioned(&self, tag: &str, version: Numbers) -> Option<Derived> {
         let mut extract = match (version.count, version.patch) {
             (1, _) => "$version.0$patch.0".to_owned(),
-            (2, true) => "$version.0$patch".to_owned(),
+            (_, true) => "$version.0$patch".to_owned(),
             (2, false) => "$version.0".to_owned(),
             _ => "$version".to_owned(),
         };

@@ -195,7 +195,10 @@ impl<'t> Reader<'_, 't> {
             matches!(next, Some([Token::Separator(_), Token::Number(_)])) && self.role_at(at + 2) == Role::Counts;
         let behind = self.prerelease(at + 1).or_else(|| self.update(at + 1));
         let prerelease = matches!(behind, Some((Piece::Prerelease(_), _)));
-        let patch = (revision || prerelease) && version.matches('.').count() < 2 && !calendar;
+        // What has a build has all its numbers, so that two are a version whose third is 0.
+        let counter = (at + 1..self.tokens.len()).any(|at| self.role_at(at) == Role::Counts);
+        let short = version.matches('.').count() < 2 || (counter && more.is_empty() && self.siblings.are_shorter(at));
+        let patch = (counter || prerelease) && short && !calendar;
         pieces.push(Piece::Version(Version { text: version, calendar, patch }));
         if let Some(fourth) = more.strip_prefix('.') {
             if calendar && fourth.len() == HASH_DIGITS {
@@ -371,12 +374,11 @@ impl<'t> Reader<'_, 't> {
             _ if text.len() >= HASH_DIGITS && (moments() || timestamps()) => Role::Hash,
             Some(owner) if words::is_branch(owner.word) && may_be_hash(text) => Role::Hash,
             Some(owner) if words::is_counted(owner.word) => Role::Counts,
+            Some(owner) if owner.word == "v" && self.tokens.len() == 2 && is_build(text) => Role::Counts,
             Some(_) => Role::Stays,
             None if self.tokens.len() == 1 && may_be_hash(text) => Role::Hash,
-            None if self.tokens.len() == 1 && text.len() >= COUNTER_DIGITS && !super::moment::is_year(text) => {
-                Role::Counts
-            }
-            None if self.follows_count(at) || self.before_hash(at) => Role::Counts,
+            None if self.tokens.len() == 1 && is_build(text) => Role::Counts,
+            None if self.follows_count(at) || self.before_hash(at, text) => Role::Counts,
             None => Role::Stays,
         }
     }
@@ -394,9 +396,16 @@ impl<'t> Reader<'_, 't> {
         }
     }
 
-    fn before_hash(&self, at: usize) -> bool {
-        at == 0 && matches!(self.tokens.get(1..3), Some([Token::Separator(_), Token::Hash(_) | Token::Word("v")]))
+    /// Whether a number is a build's before the hash of its commit, not a major version.
+    fn before_hash(&self, at: usize, text: &str) -> bool {
+        let hash = matches!(self.tokens.get(1..3), Some([Token::Separator(_), Token::Hash(_) | Token::Word("v")]));
+        at == 0 && hash && (text.len() >= COUNTER_DIGITS || self.siblings.moves(at) == Some(true))
     }
+}
+
+/// Whether a lone number is a build's, not a major version or a year.
+fn is_build(digits: &str) -> bool {
+    digits.len() >= COUNTER_DIGITS && !super::moment::is_year(digits)
 }
 
 /// Whether a fourth number updates the third one. Every version has one where it is 0 or has more digits.

@@ -76,6 +76,12 @@ impl<'s> Siblings<'s> {
         dots(&self.own[at]) == dots(&tokens[at])
     }
 
+    /// Whether some siblings have two numbers where a tag has three.
+    pub(super) fn are_shorter(&self, at: usize) -> bool {
+        let dots = |token: &Token<'_>| matches!(token, Token::Number(text) if text.matches('.').count() == 1);
+        self.siblings.iter().any(|tokens| dots(&tokens[at]))
+    }
+
     /// Whether a number is one of several lines that go on side by side: there are fewer lines than tags, all numbers are beyond
     /// what revisions start with, and two lines share more than one version.
     pub(super) fn is_line(&self, at: usize) -> bool {
