@@ -1,7 +1,7 @@
 //! Derives a policy from a tag in use, for people who have images and no policies yet.
 //!
 //! A wrong derivation deploys a wrong image, so a policy follows what a tag shows, and what is doubtful stays. A tag is read in
-//! three steps: tokens (words, numbers, dates, hashes, [`tokens`]), their roles ([`roles`]), and a policy of these ([`derive`]).
+//! three steps: tokens (words, numbers, dates, hashes, [`tokens`]), their roles ([`roles`]), and a policy of these (`derive`).
 //! What is literal stays literal, so a derived policy never leaves its variant: `1.4.2-alpine` follows `-alpine` tags only,
 //! `main-…` never turns into `release-…`. The roles, in the order in which they are given:
 //!

@@ -203,8 +203,9 @@ impl<'t> Reader<'_, 't> {
         if let Some(fourth) = more.strip_prefix('.') {
             if calendar && fourth.len() == HASH_DIGITS {
                 pieces.extend([Piece::Literal(&more[..1]), Piece::Hash(fourth)]);
-            } else if is_update(fourth) && !calendar {
-                pieces.push(Piece::Update(Behind { lead: ".", number: fourth, ..Behind::default() }));
+            } else if !calendar && self.siblings.have_updates(at).unwrap_or_else(|| is_update(fourth)) {
+                let update = |number| Piece::Update(Behind { lead: ".", number, ..Behind::default() });
+                pieces.extend(fourth.split('.').map(update));
             } else {
                 pieces.extend([Piece::Literal(&more[..1]), Piece::Number(fourth)]);
             }

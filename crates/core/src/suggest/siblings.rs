@@ -76,6 +76,26 @@ impl<'s> Siblings<'s> {
         dots(&self.own[at]) == dots(&tokens[at])
     }
 
+    /// Whether numbers behind the third one are updates, which not every version has; none where the siblings do not tell.
+    /// Three numbers that are the start of others are mostly a name that moves, not a version without an update.
+    pub(super) fn have_updates(&self, at: usize) -> Option<bool> {
+        let texts = || {
+            self.siblings
+                .iter()
+                .filter_map(|tokens| if let Token::Number(text) = tokens[at] { Some(text) } else { None })
+        };
+        let (short, long): (BTreeSet<&str>, BTreeSet<&str>) = texts().partition(|text| text.matches('.').count() < 3);
+        let three = short.iter().filter(|text| text.matches('.').count() == 2);
+        let starts = |text: &&&str| {
+            long.iter().any(|other| other.strip_prefix(**text).is_some_and(|rest| rest.starts_with('.')))
+        };
+        let (moving, versions): (Vec<&&str>, Vec<&&str>) = three.partition(starts);
+        match (moving.len(), versions.len()) {
+            (0, 0) => (self.siblings.len() >= MIN_SIBLINGS).then_some(false),
+            (moving, versions) => Some(versions >= moving),
+        }
+    }
+
     /// Whether some siblings have two numbers where a tag has three.
     pub(super) fn are_shorter(&self, at: usize) -> bool {
         let dots = |token: &Token<'_>| matches!(token, Token::Number(text) if text.matches('.').count() == 1);

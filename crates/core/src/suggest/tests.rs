@@ -129,6 +129,10 @@ fn siblings_are_evidence() {
     assert_eq!(next("1.1.0-r3", &revisions), Some("1.2.0-r4"), "a word that counts is believed");
     let engine = ["1.0.0-engine2.1", "1.0.0-engine2.2", "1.1.0-engine2.1", "1.1.0-engine2.2"];
     assert_eq!(next("1.0.0-engine2.1", &engine), Some("1.1.0-engine2.1"));
+    assert_eq!(next("17.0.3.0.1", &["17.0.3.0.1", "17.0.4", "17.0.4.1", "17.0.5"]), Some("17.0.5"), "updates");
+    assert_eq!(next("17.0.3.0.1", &["17.0.3.0.1", "17.0.4", "17.0.5", "17.0.5.1"]), Some("17.0.5.1"), "updates");
+    let moving = ["26.2.4.2", "26.2.4", "26.7.5.10", "26.7.5"];
+    assert_eq!(next("26.2.4.2", &moving), Some("26.7.5.10"), "names that move");
     assert_eq!(next("2.54.1-1", &["2.54.1-1", "2.55-0", "2.55-1"]), Some("2.55-1"), "two numbers are a version, too");
     assert_eq!(next("main-1234567", &["main-1234567", "main-5ae91c3", "main-7654321"]), None, "hashes");
     let builds = ["main-1234567", "main-1234599", "main-1234601", "main-1234700"];
