@@ -292,7 +292,8 @@ impl Shape {
         let Behind { lead, word, between, number } = *behind;
         let name = self.name("revision");
         let before = escaped(&format!("{lead}{word}{between}"));
-        self.pattern.push_str(&format!("(?:{before}(?P<{name}>[0-9]{{1,6}}))?"));
+        let width = if number.len() < 7 { "{1,6}" } else { "+" };
+        self.pattern.push_str(&format!("(?:{before}(?P<{name}>[0-9]{width}))?"));
         // Numbers of a version may have zeros in front, those of a pre-release may not.
         let one = if self.version.is_some() { "1" } else { "0" };
         self.encoded = true;

@@ -3,7 +3,7 @@
 //! The doubtful cases lean towards staying: a number taken for fixed makes a policy that stands still, a fixed one taken for
 //! a number that counts makes one that changes the base image.
 
-use super::moment::Moment;
+use super::moment::{Moment, MomentPart};
 use super::siblings::Siblings;
 use super::tokens::{self, HASH_DIGITS, Token};
 use super::words;
@@ -227,7 +227,11 @@ impl<'t> Reader<'_, 't> {
         let is_one = if behind.number.is_empty() {
             words::is_prerelease(behind.word) && self.ends_or_base(at + taken)
         } else {
-            words::is_numbered_prerelease(behind.word) || (behind.word == "a" && behind.lead.is_empty())
+            // A nightly build of a day has no release that it leads to.
+            let dated = matches!(self.tokens[at + taken - 1], Token::Moment(_));
+            words::is_prerelease(behind.word)
+                || (words::is_numbered_prerelease(behind.word) && !dated)
+                || (behind.word == "a" && behind.lead.is_empty())
         };
         is_one.then_some((Piece::Prerelease(behind), taken))
     }
@@ -243,7 +247,8 @@ impl<'t> Reader<'_, 't> {
 
     fn update(&self, at: usize) -> Option<(Piece<'t>, usize)> {
         let (behind, taken) = self.behind(at)?;
-        let is_one = words::is_update(behind.word) && !behind.number.is_empty() && !behind.number.contains('.');
+        let number = matches!(self.tokens.get(at + taken - 1), Some(Token::Number(text)) if !text.contains('.'));
+        let is_one = words::is_update(behind.word) && number;
         is_one.then_some((Piece::Update(behind), taken))
     }
 
@@ -255,10 +260,11 @@ impl<'t> Reader<'_, 't> {
         };
         let [Token::Word(word), rest @ ..] = rest else { return None };
         let (between, number) = match rest {
-            [Token::Number(number), ..] => ("", *number),
-            [Token::Separator(between), Token::Number(number), ..] => (*between, *number),
-            _ => ("", ""),
+            [Token::Separator(between), number, ..] => (*between, digits(number)),
+            [number, ..] => ("", digits(number)),
+            [] => ("", ""),
         };
+        let between = if number.is_empty() { "" } else { between };
         let behind = Behind { lead, word, between, number };
         let taken = [lead, word, between, number].iter().filter(|part| !part.is_empty()).count();
         Some((behind, taken))
@@ -401,6 +407,18 @@ impl<'t> Reader<'_, 't> {
     fn before_hash(&self, at: usize, text: &str) -> bool {
         let hash = matches!(self.tokens.get(1..3), Some([Token::Separator(_), Token::Hash(_) | Token::Word("v")]));
         at == 0 && hash && (text.len() >= COUNTER_DIGITS || self.siblings.moves(at) == Some(true))
+    }
+}
+
+/// A number, or a date that is written as one; empty for anything else.
+fn digits<'t>(token: &Token<'t>) -> &'t str {
+    match token {
+        Token::Number(text) => text,
+        Token::Moment(parts) => match parts[..] {
+            [MomentPart::Digits(_, text)] => text,
+            _ => "",
+        },
+        _ => "",
     }
 }
 
