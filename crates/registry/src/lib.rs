@@ -7,7 +7,7 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use image::{Repository, Tag};
+//! use image::Repository;
 //! use registry::{Client, Settings};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,7 +17,7 @@
 //! let access = access::Registry { logins: Vec::new(), tls, proxy: None, insecure: false, timeout };
 //! let repository = Repository::parse("ghcr.io/stefanprodan/podinfo")?;
 //! for tag in client.tags(&repository, &access).await?.tags {
-//!     let digest = client.digest(&repository, &Tag::parse(&tag)?, &access).await?;
+//!     let digest = client.digest(&repository, &tag, &access).await?;
 //!     println!("{tag} {}", digest.as_str());
 //! }
 //! # Ok(())
