@@ -39,13 +39,14 @@ const BRANCHES: &str = "branch dev develop development head main master nightly 
 const REQUESTS: &str = "bug cl feat feature fix gh issue merge mr pr pull request ticket";
 
 /// Words that make a version a pre-release of the version before them, not a variant of it.
-const PRERELEASES: &str = "alpha beta canary cr ea m milestone next pre prerelease preview rc";
+const PRERELEASES: &str = "alpha beta canary candidate cr ea eap m milestone next pre prerelease preview rc";
 
 /// More of them, where a number follows.
-const NUMBERED_PRERELEASES: &str = "b dev edge experimental insider insiders nightly snapshot test unstable";
+const NUMBERED_PRERELEASES: &str =
+    "b ci dev develop development edge experimental insider insiders main master nightly snapshot test trunk unstable";
 
 /// Words before the number of an update to a version, which the next version has in it.
-const UPDATES: &str = "fix hf hotfix p patch pl post security sp";
+const UPDATES: &str = "bugfix fix hf hotfix p patch pl post respin security sp update";
 
 /// The cumulative updates of Microsoft's servers; CUDA is written small.
 const CUMULATIVE: &str = "CU";
