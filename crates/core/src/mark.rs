@@ -72,15 +72,6 @@ pub struct Settings {
     pub tags: BTreeMap<String, Vec<String>>,
 }
 
-impl Settings {
-    /// The policy that an image's tag suggests.
-    fn suggestion(&self, image: &Image) -> Suggestion {
-        let tags = image.repository.as_ref().and_then(|repository| self.tags.get(repository.name()));
-        let tags: Vec<&str> = tags.into_iter().flatten().map(String::as_str).collect();
-        suggest::for_tag_among(&image.tag, &tags)
-    }
-}
-
 /// A policy that exists already.
 #[derive(Debug, Clone)]
 pub struct Known {
@@ -243,18 +234,19 @@ pub enum Why {
 pub fn plan(files: &[File], settings: &Settings) -> Marking {
     let mut marking = Marking::default();
     let mut drafts: Vec<Draft> = Vec::new();
+    let suggestions = suggestions(files, settings);
     for (member, image) in images(files) {
         if image.marked().is_some() {
             marking.marked += 1;
             continue;
         }
-        match draft(image, settings) {
+        match draft(image, settings, &suggestions) {
             Ok(draft) => join(&mut drafts, draft, member),
             Err(why) => marking.left.push(Left { member, why }),
         }
     }
     let mut names = name::Names::new(taken(files, settings));
-    marking.groups = drafts.into_iter().map(|draft| draft.named(files, settings, &mut names)).collect();
+    marking.groups = drafts.into_iter().map(|draft| draft.named(files, settings, &suggestions, &mut names)).collect();
     marking
 }
 
@@ -287,7 +279,23 @@ struct Draft {
     members: Vec<Member>,
 }
 
-fn draft(image: &Image, settings: &Settings) -> Result<Draft, Why> {
+/// What the tags in use suggest, by repository and tag.
+type Suggestions<'f> = BTreeMap<(&'f str, &'f str), Suggestion>;
+
+/// Derives from each tag once, as a long list is costly to look through.
+fn suggestions<'f>(files: &'f [File], settings: &Settings) -> Suggestions<'f> {
+    let mut suggestions = Suggestions::new();
+    for (_, image) in images(files) {
+        let Some(repository) = &image.repository else { continue };
+        suggestions.entry((repository.name(), &image.tag)).or_insert_with(|| {
+            let tags = settings.tags.get(repository.name()).into_iter().flatten();
+            suggest::for_tag_among(&image.tag, &tags.map(String::as_str).collect::<Vec<_>>())
+        });
+    }
+    suggestions
+}
+
+fn draft(image: &Image, settings: &Settings, suggestions: &Suggestions<'_>) -> Result<Draft, Why> {
     let moving = settings.moving;
     let repository = match (image.obstacle, &image.repository) {
         (None, Some(repository)) => repository.clone(),
@@ -303,7 +311,8 @@ fn draft(image: &Image, settings: &Settings) -> Result<Draft, Why> {
         }
     }
     let pinned = if image.digest.is_some() { DigestReflection::IfNotPresent } else { DigestReflection::Never };
-    let (derived, digest) = match settings.suggestion(image) {
+    let suggestion = suggestions.get(&(repository.name(), &image.tag)).cloned();
+    let (derived, digest) = match suggestion.unwrap_or(Suggestion::NotOrderable(Reason::NoTag)) {
         Suggestion::Policy(derived) => (*derived, pinned),
         Suggestion::NotOrderable(reason) => {
             let holds_digest = image.scalars.iter().any(|scalar| matches!(scalar.field, Field::Image | Field::Digest));
@@ -344,9 +353,15 @@ fn join(drafts: &mut Vec<Draft>, draft: Draft, member: Member) {
 }
 
 impl Draft {
-    fn named(self, files: &[File], settings: &Settings, names: &mut name::Names) -> Group {
+    fn named(
+        self,
+        files: &[File],
+        settings: &Settings,
+        suggestions: &Suggestions<'_>,
+        names: &mut name::Names,
+    ) -> Group {
         let Self { repository, tag, derived, digest, members } = self;
-        let known = known(files, settings, &repository, &tag, &derived, digest);
+        let known = known(files, settings, suggestions, &repository, &tag, &derived, digest);
         let (origin, namespace, name) = match known {
             Some((namespace, name)) => (Origin::Known, namespace, name),
             None => (Origin::Derived, settings.namespace.clone(), names.choose(&repository, &derived)),
@@ -361,6 +376,7 @@ impl Draft {
 fn known(
     files: &[File],
     settings: &Settings,
+    suggestions: &Suggestions<'_>,
     repository: &Repository,
     tag: &str,
     derived: &Derived,
@@ -376,7 +392,7 @@ fn known(
         images(files).filter(|(_, image)| image.repository.as_ref().is_some_and(|it| it.name() == repository.name()));
     let policy = of_files.filter_map(|(_, image)| Some((image, image.marked()?))).find(|(image, _)| {
         let pinned = image.digest.is_some() == (digest != DigestReflection::Never);
-        pinned && matches!(settings.suggestion(image), Suggestion::Policy(other) if other.same_line(derived))
+        pinned && matches!(suggestions.get(&(repository.name(), &image.tag)), Some(Suggestion::Policy(other)) if other.same_line(derived))
     });
     let (namespace, name) = policy?.1.split_once(':')?;
     Some((namespace.to_owned(), name.to_owned()))

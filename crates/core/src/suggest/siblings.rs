@@ -13,7 +13,7 @@ use super::tokens::{self, HASH_DIGITS, Token};
 const MAX_SIBLINGS: usize = 4096;
 
 /// More tags than these are not read in search of siblings.
-const MAX_READ: usize = 16_384;
+const MAX_READ: usize = 8192;
 
 /// Fewer siblings than these say nothing.
 const MIN_SIBLINGS: usize = 4;
@@ -37,7 +37,12 @@ impl<'s> Siblings<'s> {
         // Most tags of a long list need not be read to see that they are none.
         let parts = |tag: &str| tag.bytes().filter(|byte| matches!(byte, b'-' | b'_')).count();
         let own_parts = own.iter().map(|token| parts(&text(token))).sum::<usize>();
-        let candidates = tags.iter().copied().filter(|tag| parts(tag) == own_parts).take(MAX_READ);
+        let first = match own {
+            [Token::Word(word), ..] => word,
+            _ => "",
+        };
+        let may_be_one = |tag: &&str| tag.starts_with(first) && parts(tag) == own_parts;
+        let candidates = tags.iter().copied().filter(may_be_one).take(MAX_READ);
         let siblings = candidates.map(tokens::read).filter(|tokens| alike(own, tokens)).take(MAX_SIBLINGS);
         Self { own: own.to_vec(), siblings: siblings.collect() }
     }
