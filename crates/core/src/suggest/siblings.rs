@@ -10,10 +10,10 @@ use super::moment;
 use super::tokens::{self, HASH_DIGITS, Token};
 
 /// More siblings than these say nothing new.
-const MAX_SIBLINGS: usize = 4096;
+const MAX_SIBLINGS: usize = 1024;
 
 /// More tags than these are not read in search of siblings.
-const MAX_READ: usize = 8192;
+const MAX_READ: usize = 4096;
 
 /// Fewer siblings than these say nothing.
 const MIN_SIBLINGS: usize = 4;
