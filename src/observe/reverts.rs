@@ -23,6 +23,10 @@ const MAX_HISTORY: usize = 1_000;
 /// How many generations the mirror is deepened to, one after the other, as long as a question is open.
 const GENERATIONS: [u32; 2] = [64, 1_000];
 
+/// How many commits are looked at, and how many versions of files, where nothing but unlikely answers is left to be found: every
+/// release asks, and most have a long history of releases.
+const MAX_UNLIKELY: usize = 200;
+
 /// How many moves of files are followed in one search.
 const MAX_MOVES: usize = 32;
 
@@ -193,6 +197,8 @@ pub(crate) struct Search {
     fields: BTreeMap<String, Vec<Question>>,
     /// Files that begin with a commit, which may have moved them there.
     begun: Vec<(String, CommitFacts)>,
+    /// How many commits and versions of files were looked at.
+    looked: (usize, usize),
 }
 
 impl Search {
@@ -201,7 +207,7 @@ impl Search {
         let named = authors.iter().filter(|author| !author.email.trim().is_empty());
         let bots = named.map(|author| format!("{} <{}>", author.name, author.email)).collect();
         let (released, fields, begun) = (HashMap::new(), BTreeMap::new(), Vec::new());
-        Self { releases, bots, released, pushes: LazyLock::new(pushes), now, fields, begun }
+        Self { releases, bots, released, pushes: LazyLock::new(pushes), now, fields, begun, looked: (0, 0) }
     }
 
     /// Looks for the fields that a plan changes, too, but for those that were `asked` for with the same value. They are found
@@ -279,6 +285,7 @@ impl Search {
     /// Forgets what was seen and gave no answer, to look again further back.
     fn forget(&mut self) {
         self.released.clear();
+        self.looked = (0, 0);
         for mut question in std::mem::take(&mut self.fields).into_values().flatten() {
             question.writings.clear();
             question.is_unlikely = false;
@@ -308,7 +315,12 @@ impl Search {
             }
             self.released.insert(facts.id, released);
         }
-        Interest::Keep
+        self.looked.0 += 1;
+        let (commits, versions) = self.looked;
+        match commits.max(versions) > MAX_UNLIKELY && !self.is_open() {
+            true => Interest::Drop,
+            false => Interest::Keep,
+        }
     }
 
     /// A commit comes that gave a file another content. Where it made the file, that may have been elsewhere before.
@@ -333,6 +345,7 @@ impl Search {
 
     fn look(&mut self, touch: &Touch<'_>) -> Interest {
         let Some(mut questions) = self.fields.remove(touch.path) else { return Interest::Drop };
+        self.looked.1 += 1;
         let mut versions = Versions { touch, read: HashMap::new() };
         for question in questions.iter_mut().filter(|question| question.answer.is_none()) {
             let [was, is] = versions.of(question.embedded);
