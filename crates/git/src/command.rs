@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
-use web::Family;
+use web::ProcessGroup;
 
 use super::settings::Settings;
 use super::ssh::Identity;
@@ -82,7 +82,7 @@ pub(super) fn credential(settings: &Settings, action: &'static str) -> Command {
     });
     // Nobody reads what helpers write to their error stream, however much it is.
     command.args(["credential", action]).current_dir("/").stdin(Stdio::piped()).stderr(Stdio::null());
-    Family::found(&mut command);
+    ProcessGroup::lead(&mut command);
     command
 }
 

@@ -6,7 +6,7 @@ use access::{ExposeSecret, Login};
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
-use web::{Family, authority};
+use web::{ProcessGroup, authority};
 
 use super::command;
 use super::settings::Settings;
@@ -55,7 +55,7 @@ fn place(url: &url::Url) -> Option<String> {
 
 async fn run(settings: &Settings, action: &'static str, question: &str) -> Option<String> {
     let mut child = command::credential(settings, action).spawn().ok()?;
-    let family = Family::of(&child);
+    let group = ProcessGroup::of(&child);
     let (mut stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
     let talk = async {
         stdin.write_all(question.as_bytes()).await.ok()?;
@@ -68,6 +68,6 @@ async fn run(settings: &Settings, action: &'static str, question: &str) -> Optio
     };
     let answer = timeout(DEADLINE, talk).await.ok()??;
     // Git's own cache is a process that stays behind on purpose.
-    family.let_go();
+    group.detach();
     String::from_utf8(answer).ok()
 }

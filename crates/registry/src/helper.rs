@@ -12,7 +12,7 @@ use access::{Login, RegistryLogin, Secret};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
-use web::Family;
+use web::ProcessGroup;
 use web::words::one_line;
 
 use super::error::Error;
@@ -43,7 +43,7 @@ pub(crate) async fn get(
         return Err(fail("is not a name of a program".to_owned()));
     }
     let child = command(&program, path).spawn().map_err(|error| fail(format!("cannot be started: {error}")))?;
-    let _family = Family::of(&child);
+    let _group = ProcessGroup::of(&child);
     let answer = tokio::time::timeout(patience, talk(child, server)).await;
     let answer = answer.map_err(|_| fail(format!("did not answer within {} s", patience.as_secs_f32())))?;
     let (success, output) = answer.map_err(|error| fail(format!("failed: {error}")))?;
@@ -61,7 +61,7 @@ pub(crate) async fn get(
 fn command(program: &str, path: Option<&OsString>) -> Command {
     let mut command = Command::new(program);
     command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    Family::found(&mut command);
+    ProcessGroup::lead(&mut command);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with(OWN_VARIABLES) {
             command.env_remove(name);

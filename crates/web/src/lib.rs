@@ -10,7 +10,7 @@
 //! - Connections are shared by all that go the same way, with the same certificates and the same proxy: [`Clients`], at most
 //!   64 of them.
 //! - A host that asks for time gets it, for everything that is asked of it, whoever asks, at most an hour: [`Pauses`].
-//! - Who is asked for a login on this machine ends with all that it has started: [`Family`].
+//! - Who is asked for a login on this machine ends with all that it has started: [`ProcessGroup`].
 //! - What a status says of the next try: [`is_transient`], [`is_worth_retrying`].
 //! - What the other side says is bounded and made harmless before anybody reads it: [`words`]; and it repeats nothing of what it
 //!   was sent: [`Sent`].
@@ -39,10 +39,10 @@
 //! ```
 
 mod clients;
-mod family;
 mod origin;
 mod pause;
 mod place;
+mod process_group;
 mod proof;
 mod retry_after;
 mod sent;
@@ -50,10 +50,10 @@ mod status;
 mod trail;
 
 pub use clients::{Clients, Common, Protocol, ProxyChoice, Route, Unusable, reason};
-pub use family::Family;
 pub use origin::{Origin, authority};
 pub use pause::{Pause, Pauses};
 pub use place::{is_loopback, is_private, show};
+pub use process_group::ProcessGroup;
 pub use proof::{basic, bearer};
 pub use retry_after::MAX_RETRY_AFTER;
 pub use sent::{MASK, Sent};

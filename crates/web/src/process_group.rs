@@ -3,13 +3,13 @@
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
-/// A program and the processes that it has started. They end together when this is dropped, unless it was let go.
+/// A program and the processes that it has started. They end together when this is dropped, unless it was detached.
 #[derive(Debug)]
-pub struct Family(Option<Pid>);
+pub struct ProcessGroup(Option<Pid>);
 
-impl Family {
-    /// Makes a command begin a family of its own, with itself as the head.
-    pub fn found(command: &mut Command) {
+impl ProcessGroup {
+    /// Makes a command begin a group of its own, with itself as the leader.
+    pub fn lead(command: &mut Command) {
         command.process_group(0).kill_on_drop(true);
     }
 
@@ -20,16 +20,16 @@ impl Family {
     }
 
     /// Leaves alone what is still running, as a daemon that keeps a login for a while.
-    pub fn let_go(mut self) {
+    pub fn detach(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for Family {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        if let Some(head) = self.0 {
+        if let Some(leader) = self.0 {
             // That all of them have ended already is what is wanted.
-            let _ = kill_process_group(head, Signal::KILL);
+            let _ = kill_process_group(leader, Signal::KILL);
         }
     }
 }
