@@ -10,14 +10,17 @@ mod inspect;
 mod past;
 mod poll;
 mod polls;
+pub(crate) mod releases;
 pub(crate) mod reverts;
 mod select;
 mod survey;
 mod tags;
 pub(crate) mod target;
 
-use git::SkipReason;
+use git::{CommitFacts, SkipReason};
+use tagwright_core::automation::Author;
 use tagwright_core::change::{Code, Diagnostic};
+use tagwright_core::message::{self, Criteria};
 use tagwright_core::{marker, plan};
 
 pub(crate) use self::digests::Digests;
@@ -41,6 +44,16 @@ pub(crate) const MARKED_FILES: git::Criteria = git::Criteria {
     max_bytes: marker::MAX_FILE_BYTES,
     max_total: MAX_MARKED_BYTES,
 };
+
+/// Whether a commit is a bot's: by who wrote it, one of the `authors` that commit for automations or one that is known
+/// anyway, or by its `message`.
+fn is_bot(authors: &[Author], facts: &CommitFacts, message: &str) -> bool {
+    let theirs = message::Author { name: &facts.author_name, email: &facts.author_email };
+    let is_by = |own: &Author| {
+        message::is_written_by(&message::Author { name: &own.name, email: &own.email }, message, &theirs)
+    };
+    authors.iter().any(is_by) || message::recognise(message, &theirs, &Criteria::default()).is_some()
+}
 
 /// What a search says beside the files.
 pub(crate) fn found_diagnostics(found: &git::Found) -> Vec<Diagnostic> {

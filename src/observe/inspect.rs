@@ -8,7 +8,8 @@ use tagwright_core::edit::{Selection, Selections};
 use tagwright_core::marker::Embedded;
 use tagwright_core::plan::{self, Guards, MarkedFile};
 
-use super::reverts::{Asked, Line, READ, Releases, Search};
+use super::releases::Releases;
+use super::reverts::{Asked, Line, READ, Search};
 use super::target::Target;
 use super::{MARKED_FILES, found_diagnostics, survey};
 use crate::run::{Error, Progress, guards};

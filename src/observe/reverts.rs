@@ -1,7 +1,7 @@
 //! What is about to be written that people took back, or that other bots move away, found in the history of the remote.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,17 +11,19 @@ use tagwright_core::automation::{Author, Automation, ImagePolicy, Schedule};
 use tagwright_core::change::Change;
 use tagwright_core::guard::{self, Hold, Identity, Patience, Proposed, Verdict, Version, Whose, Writer, Writing};
 use tagwright_core::marker::{self, Embedded, Field, Marker};
-use tagwright_core::message::{self, Criteria};
+use tagwright_core::message;
 use tagwright_core::plan::{FieldId, MarkedFile, Plan};
 
+use super::is_bot;
+use super::releases::Releases;
 use crate::run::{Progress, Stage};
-use crate::store::{Pushes, Switches};
+use crate::store::Pushes;
 
 /// The most commits that are looked at. A revert that is older, or a value that the bot wrote longer ago, is not seen.
 const MAX_HISTORY: usize = 1_000;
 
 /// How many generations the mirror is deepened to, one after the other, as long as a question is open.
-const GENERATIONS: [u32; 2] = [64, 1_000];
+pub(super) const GENERATIONS: [u32; 2] = [64, 1_000];
 
 /// How many commits are looked at, and how many versions of files, where nothing but unlikely answers is left to be found: every
 /// release asks, and most have a long history of releases.
@@ -115,7 +117,6 @@ fn lock(search: &Mutex<Search>) -> MutexGuard<'_, Search> {
 struct Question {
     /// The number of the plan that does it.
     number: usize,
-    author: Author,
     embedded: Embedded,
     field: FieldId,
     /// The field as it is known in the version that the walk has come to.
@@ -131,65 +132,14 @@ struct Question {
     answer: Option<Option<Hold>>,
 }
 
-/// A release by hand as it counts on one branch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Release {
-    /// When it was given.
-    given: Timestamp,
-    /// The commit that the branch was at when it was obeyed there: what came after it is not released.
-    tip: String,
-    /// When that was.
-    obeyed: Timestamp,
-}
-
-/// The releases by hand as they count on one branch, by policy.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Releases(BTreeMap<String, Release>);
-
-impl Releases {
-    /// Those that were given. Where one is obeyed for the first time, it is `now`, with the branch at `tip`.
-    pub(crate) fn on((url, branch): (&str, &str), tip: CommitId, switches: &Switches, now: Timestamp) -> Self {
-        let release = |given: &crate::store::Release| match given.on(url, branch) {
-            Some(seen) => Release { given: given.at, tip: seen.tip.clone(), obeyed: seen.at },
-            None => Release { given: given.at, tip: tip.to_string(), obeyed: now },
-        };
-        Self(switches.released.iter().map(|(policy, given)| (policy.clone(), release(given))).collect())
-    }
-}
-
-impl Release {
-    /// Whether a commit that the branch had then is released: not if it says that it was made between the order and its
-    /// being obeyed. Other dates tell nothing; clocks go wrong.
-    fn covers(&self, time: i64) -> bool {
-        !(self.given.as_second() < time && time <= self.obeyed.as_second())
-    }
-}
-
-/// The policies that are released in a commit and those before it.
-#[derive(Debug, Clone, Default)]
-struct Released {
-    /// By a person's commit.
-    by_commit: BTreeSet<String>,
-    /// By hand, where the date of the commit agrees.
-    by_hand: BTreeSet<String>,
-}
-
-impl Released {
-    fn is_empty(&self) -> bool {
-        self.by_commit.is_empty() && self.by_hand.is_empty()
-    }
-}
-
 /// Finds out what this bot has pushed.
 pub(crate) type AskPushes = Box<dyn FnOnce() -> Pushes + Send>;
 
 /// What is looked for, and what was found.
 pub(crate) struct Search {
     releases: Releases,
-    /// The authors of the automations, as `Name <address>`.
-    bots: Vec<String>,
-    /// What is released in each commit: there are its descendants' releases, too.
-    released: HashMap<CommitId, Released>,
+    /// Who commits for automations.
+    authors: Vec<Author>,
     /// What this bot has pushed; most searches need not know it.
     pushes: LazyLock<Pushes, AskPushes>,
     now: Timestamp,
@@ -204,10 +154,8 @@ pub(crate) struct Search {
 impl Search {
     /// A search for nothing yet. Commits by the `authors` of automations are a bot's; which are this one's own, `pushes` tell.
     pub(crate) fn new(releases: Releases, authors: &[Author], pushes: AskPushes, now: Timestamp) -> Self {
-        let named = authors.iter().filter(|author| !author.email.trim().is_empty());
-        let bots = named.map(|author| format!("{} <{}>", author.name, author.email)).collect();
-        let (released, fields, begun) = (HashMap::new(), BTreeMap::new(), Vec::new());
-        Self { releases, bots, released, pushes: LazyLock::new(pushes), now, fields, begun, looked: (0, 0) }
+        let (authors, pushes) = (authors.to_vec(), LazyLock::new(pushes));
+        Self { releases, authors, pushes, now, fields: BTreeMap::new(), begun: Vec::new(), looked: (0, 0) }
     }
 
     /// Looks for the fields that a plan changes, too, but for those that were `asked` for with the same value. They are found
@@ -229,7 +177,6 @@ impl Search {
             let policy = automation.policies.iter().find(|policy| policy.id.marker() == marker.policy());
             let question = Question {
                 number,
-                author: automation.commit.author.clone(),
                 embedded: Embedded::everywhere(automation.embedded),
                 known_as: field.1.clone(),
                 field,
@@ -284,7 +231,7 @@ impl Search {
 
     /// Forgets what was seen and gave no answer, to look again further back.
     fn forget(&mut self) {
-        self.released.clear();
+        self.releases.forget();
         self.looked = (0, 0);
         for mut question in std::mem::take(&mut self.fields).into_values().flatten() {
             question.writings.clear();
@@ -295,26 +242,13 @@ impl Search {
     }
 
     /// A commit comes, of which a person may release something. A bot releases nothing: parts of its messages are what
-    /// manifests say. What is released is so in all of its ancestors, and nowhere else: a commit of another branch cannot
-    /// mean what it does not know.
+    /// manifests say.
     fn commit(&mut self, facts: &CommitFacts) -> Interest {
-        let mut released = self.released.remove(&facts.id).unwrap_or_default();
-        let by_commit = message::releases(&facts.message);
-        let author = message::Author { name: &facts.author_name, email: &facts.author_email };
-        if !by_commit.is_empty() && !is_bot(&self.bots, &author, &facts.message) {
-            released.by_commit.extend(by_commit);
+        let mut by_commit = message::releases(&facts.message);
+        if !by_commit.is_empty() && is_bot(&self.authors, facts, &facts.message) {
+            by_commit.clear();
         }
-        let id = facts.id.to_string();
-        let seen_here = self.releases.0.iter().filter(|(_, release)| release.tip == id);
-        released.by_hand.extend(seen_here.map(|(policy, _)| policy.clone()));
-        if !released.is_empty() {
-            for parent in &facts.parents {
-                let older = self.released.entry(*parent).or_default();
-                older.by_commit.extend(released.by_commit.iter().cloned());
-                older.by_hand.extend(released.by_hand.iter().cloned());
-            }
-            self.released.insert(facts.id, released);
-        }
+        self.releases.visit(facts, by_commit);
         self.looked.0 += 1;
         let (commits, versions) = self.looked;
         match commits.max(versions) > MAX_UNLIKELY && !self.is_open() {
@@ -379,17 +313,11 @@ impl Search {
         after: Option<String>,
     ) -> Writing {
         let facts = touch.facts;
-        let theirs = message::Author { name: &facts.author_name, email: &facts.author_email };
-        let own = message::Author { name: &question.author.name, email: &question.author.email };
-        let is_bots = |message| message::is_written_by(&own, message, &theirs) || is_bot(&self.bots, &theirs, message);
         // Whoever squashes or rewords a bot's commit goes where the bot went; with its words, a person can still go back.
-        let is_bot =
-            is_bots("") || is_bots(&facts.message) && !question.steps_back(before.as_deref(), after.as_deref());
-        let policy = question.marker.policy();
-        let released = self.released.get(&touch.commit).is_some_and(|released| {
-            let is_covered = || self.releases.0.get(policy).is_some_and(|release| release.covers(facts.time));
-            released.by_commit.contains(policy) || released.by_hand.contains(policy) && is_covered()
-        });
+        let is_bot = is_bot(&self.authors, facts, "")
+            || is_bot(&self.authors, facts, &facts.message)
+                && !question.steps_back(before.as_deref(), after.as_deref());
+        let released = self.releases.cover(question.marker.policy(), facts);
         Writing {
             before,
             after,
@@ -469,11 +397,6 @@ fn patience(schedule: &Schedule, now: Timestamp) -> Duration {
         }),
     };
     interval.map_or(LONGEST_PATIENCE, |interval| interval.saturating_mul(PATIENT_INTERVALS)).min(LONGEST_PATIENCE)
-}
-
-/// Whether a commit is by one of the authors, as `Name <address>`, or otherwise recognised as a bot's.
-fn is_bot(bots: &[String], author: &message::Author<'_>, message: &str) -> bool {
-    message::recognise(message, author, &Criteria { prefixes: &[], authors: bots }).is_some()
 }
 
 /// A file before and after a commit, scanned when it is asked for.

@@ -6,18 +6,16 @@
 
 use std::collections::BTreeSet;
 
-use git::{self, Advertisement, Ahead, CommitFacts, CommitId, Mirror, Want};
+use git::{self, Advertisement, Ahead, CommitId, Mirror, Want};
 use gotext::version::{Range, Version};
 use tagwright_core::automation::{Author, Automation, Checkout};
 use tagwright_core::change::{Code, Diagnostic};
-use tagwright_core::message::{self, Criteria};
 use tagwright_core::plan;
 use words::one_line;
 
+use super::is_bot;
+use super::reverts::GENERATIONS;
 use crate::run::{Error, aside};
-
-/// How many generations of both branches are fetched, one after the other, until it is known what each has of its own.
-const GENERATIONS: [u32; 2] = [64, 1_000];
 
 /// How much of a name or branch is repeated in a finding, in characters.
 const MAX_SHOWN: usize = 60;
@@ -159,12 +157,12 @@ impl Target {
         if !ahead.is_behind {
             return self;
         }
-        let stranger = ahead.commits.iter().find(|commit| !is_bot(commit, authors));
+        let stranger = ahead.commits.iter().find(|commit| !is_bot(authors, commit, &commit.message));
         if stranger.is_some() || !ahead.is_known {
             let branch = one_line(&self.branch, MAX_SHOWN);
             let whose = match stranger {
                 Some(commit) => {
-                    let id: String = commit.id.to_string().chars().take(7).collect();
+                    let id = commit.id.short();
                     format!(
                         "has commits that are no bot's, such as {id} by {}",
                         one_line(&commit.author_name, MAX_SHOWN)
@@ -184,14 +182,6 @@ impl Target {
         (self.base, self.want) = (at, read);
         self
     }
-}
-
-fn is_bot(commit: &CommitFacts, authors: &[Author]) -> bool {
-    let theirs = message::Author { name: &commit.author_name, email: &commit.author_email };
-    let named = authors.iter().any(|author| {
-        message::is_written_by(&message::Author { name: &author.name, email: &author.email }, &commit.message, &theirs)
-    });
-    named || message::recognise(&commit.message, &theirs, &Criteria::default()).is_some()
 }
 
 /// Whether the source of a refspec is the push branch, which may be about to come, or a reference of the remote.
