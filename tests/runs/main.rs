@@ -8,6 +8,7 @@ mod guards;
 mod laws;
 mod memory;
 mod moves;
+mod releases;
 mod rivals;
 #[path = "../support/registry.rs"]
 mod simulated;
