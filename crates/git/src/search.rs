@@ -9,13 +9,15 @@
 //! What a commit makes of a few kilobytes has no bound of its own: paths multiply with the folders they lead through, and one
 //! blob can have a thousand names. What a search keeps is counted, and a search that keeps too much ends in an error.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::Path;
+mod blobs;
+
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
-use git2::{Odb, Repository};
+use git2::Odb;
 
+use self::blobs::{Distinct, Verdict, read_all, within};
 use super::clean::CleanSet;
 use super::error::Error;
 use super::id::ObjectId;
@@ -38,15 +40,6 @@ const MAX_SKIPPED: usize = 1_000;
 
 /// The longest path of one that is named, in bytes.
 const MAX_SKIPPED_PATH: usize = 1_000;
-
-/// From how many blobs on a second thread pays.
-const BLOBS_PER_THREAD: usize = 1_000;
-
-/// The most threads that read blobs.
-const MAX_THREADS: usize = 2;
-
-/// The largest blob that is read at all, to find out whether it matches: 32 MiB.
-const MAX_READ: usize = 32 << 20;
 
 /// What is searched for.
 #[derive(Clone, Copy)]
@@ -166,7 +159,7 @@ fn search_with(
     let Walk { mut folders, blobs, mut skipped, more_skipped, passed, matches, .. } = walk;
     found.known = passed;
     found.known.sort_unstable();
-    let distinct = Distinct::of(&blobs);
+    let distinct = Distinct::of(blobs.iter().map(|blob| blob.id));
     found.blobs_read = distinct.blobs.len();
     let verdicts = read_all(store, &odb, &distinct.blobs, criteria, &AtomicUsize::new(matches))?;
     let mut skip = |skipped: &mut Vec<Skipped>, path: &str, reason| match skipped.len() {
@@ -244,27 +237,6 @@ struct Blob {
     id: ObjectId,
     path: String,
     folder: Option<usize>,
-}
-
-/// The blobs to read, each once.
-struct Distinct {
-    /// With how many names each has.
-    blobs: Vec<(ObjectId, usize)>,
-    at: HashMap<ObjectId, usize>,
-}
-
-impl Distinct {
-    fn of(blobs: &[Blob]) -> Self {
-        let mut distinct = Self { blobs: Vec::new(), at: HashMap::new() };
-        for blob in blobs {
-            let at = *distinct.at.entry(blob.id).or_insert(distinct.blobs.len());
-            match distinct.blobs.get_mut(at) {
-                Some((_, names)) => *names += 1,
-                None => distinct.blobs.push((blob.id, 1)),
-            }
-        }
-        distinct
-    }
 }
 
 /// A folder that is being walked.
@@ -489,87 +461,6 @@ fn join(folder: &str, name: &str) -> String {
         "" => name.to_owned(),
         folder => [folder, name].join("/"),
     }
-}
-
-fn within(matches: usize, limit: usize) -> Result<(), Error> {
-    match matches > limit {
-        true => Err(Error::TooMany { what: "the size of the marked files below the paths, in bytes", limit }),
-        false => Ok(()),
-    }
-}
-
-/// What a blob turned out to be.
-enum Verdict {
-    Clean,
-    Match(Arc<[u8]>),
-    TooLarge(usize),
-}
-
-/// Reads all blobs. Beside this thread, others open the repository for themselves; they do not see what was built in
-/// memory, so what they miss is left to this one. `matches` is what the files take that match, of all names.
-fn read_all(
-    store: &Store,
-    odb: &Odb<'_>,
-    blobs: &[(ObjectId, usize)],
-    criteria: Criteria,
-    matches: &AtomicUsize,
-) -> Result<Vec<Verdict>, Error> {
-    let look = |blob: &(ObjectId, usize)| {
-        let verdict = read(odb, blob.0, criteria).map_err(|source| store.damaged(source))?;
-        count(&verdict, blob.1, matches, criteria.max_total).map(|()| verdict)
-    };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = cores.min(MAX_THREADS).min(1 + blobs.len() / BLOBS_PER_THREAD);
-    if threads == 1 {
-        return blobs.iter().map(look).collect();
-    }
-    let folder: &Path = store.folder();
-    let (mine, theirs) = blobs.split_at(blobs.len() / 2);
-    std::thread::scope(|scope| {
-        let other = scope.spawn(move || {
-            let repository = Repository::open_bare(folder).ok()?;
-            let odb = repository.odb().ok()?;
-            let look = |blob: &(ObjectId, usize)| {
-                let verdict = read(&odb, blob.0, criteria).ok()?;
-                count(&verdict, blob.1, matches, criteria.max_total).ok().map(|()| verdict)
-            };
-            let is_within = || matches.load(Ordering::Relaxed) <= criteria.max_total;
-            Some(theirs.iter().map_while(|blob| is_within().then(|| look(blob))).collect::<Vec<_>>())
-        });
-        let mut verdicts: Vec<Verdict> = mine.iter().map(look).collect::<Result<_, _>>()?;
-        let others = other.join().ok().flatten().unwrap_or_default();
-        within(matches.load(Ordering::Relaxed), criteria.max_total)?;
-        let mut others = others.into_iter();
-        for blob in theirs {
-            match others.next().flatten() {
-                Some(verdict) => verdicts.push(verdict),
-                None => verdicts.push(look(blob)?),
-            }
-        }
-        Ok(verdicts)
-    })
-}
-
-/// Counts what a file takes that matches, with all its names.
-fn count(verdict: &Verdict, names: usize, matches: &AtomicUsize, limit: usize) -> Result<(), Error> {
-    let Verdict::Match(bytes) = verdict else { return Ok(()) };
-    // More than the limit is too much, however much.
-    let more = bytes.len().saturating_mul(names).min(limit.saturating_add(1));
-    within(matches.fetch_add(more, Ordering::Relaxed).saturating_add(more), limit)
-}
-
-fn read(odb: &Odb<'_>, id: ObjectId, criteria: Criteria) -> Result<Verdict, git2::Error> {
-    let (size, _) = object::head(odb, id)?;
-    if size > MAX_READ {
-        return Ok(Verdict::TooLarge(size));
-    }
-    let blob = odb.read(id.oid())?;
-    let bytes = blob.data();
-    Ok(match (criteria.contains)(bytes) {
-        false => Verdict::Clean,
-        true if bytes.len() > criteria.max_bytes => Verdict::TooLarge(bytes.len()),
-        true => Verdict::Match(bytes.into()),
-    })
 }
 
 #[cfg(test)]
