@@ -27,6 +27,9 @@ LABEL org.opencontainers.image.title="tagwright" \
 # A bot keeps its state in /var/lib/tagwright, and the commands that ask it look there: mount a volume, as in
 # `docker run --volume tagwright:/var/lib/tagwright`. Not TAGWRIGHT_DATA_DIR, since a single pass, as any user, needs no folder.
 ENV XDG_STATE_HOME=/var/lib
+# What is large is given back to the system as soon as it is not needed, and threads share what is small: half the memory after
+# long lists of tags (`cargo bench --bench hostile`).
+ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=1048576
 # By number, so that Kubernetes can tell that it is not root.
 USER 65532:65532
 WORKDIR /home/tagwright

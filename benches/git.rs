@@ -216,7 +216,7 @@ impl Bot {
 
     fn context(&self) -> run::Context<'_> {
         let now = jiff::Timestamp::now();
-        run::Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now }
+        run::Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now, summarise: false, gate: None }
     }
 
     fn run(&self) -> Duration {

@@ -1,8 +1,9 @@
-//! What remotes cost that mean harm: the peak memory of `tagwright run --once`, alone with each and beside a good one, held against
-//! the 256 MiB of the shipped manifests.
+//! What remotes and registries cost that mean harm: the peak memory of `tagwright run --once`, alone with each, beside a good one,
+//! and with two of the same at once, held against the 256 MiB of the shipped manifests.
 //!
-//! `cargo bench --bench hostile`; needs git. Each remote is a few kilobytes to a few megabytes that unfold to far more. Beside a
-//! good remote, what counts as well is that the good one gets its commit. `cargo bench --bench hostile -- names` measures those with
+//! `cargo bench --bench hostile`; needs git. Each remote is a few kilobytes to a few megabytes that unfold to far more; registries
+//! have as many tags as they may, and more. Beside a good one, what counts as well is that the good one gets its commit. Registries
+//! are asked twice, since the second time the tags of the first are there to be compared with. `cargo bench --bench hostile -- names` measures those with
 //! `names` in their title.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
@@ -23,7 +24,7 @@ mod table;
 
 use hostile::{BLOB, COMMIT, Delta, Hostile, Id, Pack, TREE, commit, entry};
 use remote::Remote;
-use simulated::{Registry, World};
+use simulated::{Fault, Registry, World};
 
 /// The memory limit of the manifests in `deploy/`, in KiB.
 const LIMIT: u64 = 256 << 10;
@@ -47,16 +48,32 @@ fn main() {
     table::head();
     let nothing = measure(&image, &[]);
     table::amount("a good remote alone", nothing.peak, LIMIT, "KiB");
+    for (title, images, answer) in LISTS.iter().filter(|(title, ..)| title.contains(&filter)) {
+        let world = World { broken: [("tags/list".to_owned(), Fault::body(answer()))].into(), ..World::default() };
+        let hostile = runtime.block_on(Registry::start(world));
+        let folder = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..*images).map(|n| format!("{}/team/app-{n}", hostile.host())).collect();
+        for round in ["the first time", "the second time"] {
+            let seen = poll(folder.path(), &image, &names);
+            table::amount(&format!("{title}, {round}"), seen.peak, LIMIT, "KiB");
+            if !seen.good {
+                println!("  the good one did not get its commit: over");
+            }
+        }
+    }
     for (title, make) in CASES.iter().filter(|(title, _)| title.contains(&filter)) {
         let Case { title, tip, pack } = case(title, *make, &image);
         let bytes = pack.len();
-        let server = runtime.block_on(Hostile::start(&tip, pack));
-        let alone = measure_with(&image, &[&server.url], false);
+        let servers = [pack.clone(), pack].map(|pack| runtime.block_on(Hostile::start(&tip, pack)));
+        let [one, other] = servers.each_ref().map(|server| server.url.as_str());
+        let alone = measure_with(&image, &[one], false);
         table::amount(&format!("{title} ({} KiB)", bytes >> 10), alone.peak, LIMIT, "KiB");
-        let beside = measure_with(&image, &[&server.url], true);
-        table::amount("  beside a good one", beside.peak, LIMIT, "KiB");
-        if !beside.good {
-            println!("  the good one did not get its commit: over");
+        for (what, urls) in [("beside a good one", &[one][..]), ("two of them, beside a good one", &[one, other][..])] {
+            let beside = measure_with(&image, urls, true);
+            table::amount(&format!("  {what}"), beside.peak, LIMIT, "KiB");
+            if !beside.good {
+                println!("  the good one did not get its commit: over");
+            }
         }
     }
 }
@@ -94,9 +111,38 @@ fn measure_with(image: &str, urls: &[&str], with_good: bool) -> Seen {
     Seen { peak, good: good.show("main:app.yaml").contains(":1.1.0") }
 }
 
+/// Runs once in a folder, with an automation that is good and has policies for these images besides.
+fn poll(folder: &std::path::Path, good: &str, images: &[String]) -> Seen {
+    let remote = Remote::with(&[("app.yaml", &format!("image: {good}:1.0.0 {MARKER}\n"))]);
+    let policy =
+        |name: &str, image: &str| format!("  - {{name: {name}, image: {image}, policy: {{numerical: {{}}}}}}\n");
+    let mut text = format!(
+        "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {{name: good, namespace: default}}\n\
+         spec:\n  git: {{url: '{}', branch: main}}\n  images:\n  \
+         - {{name: app, image: {good}, policy: {{semver: {{range: 1.x}}}}}}\n",
+        remote.path(),
+    );
+    text.extend(images.iter().enumerate().map(|(n, image)| policy(&format!("app-{n}"), image)));
+    fs::write(folder.join("good.yaml"), text).unwrap();
+    let mut command = child::command(env!("CARGO_BIN_EXE_tagwright"), folder);
+    command
+        .args(["run", "--once", "--config"])
+        .arg(folder.join("good.yaml"))
+        .arg("--data-dir")
+        .arg(folder.join("data"));
+    let peak = peak(&mut command);
+    Seen { peak, good: remote.show("main:app.yaml").contains(":1.1.0") }
+}
+
+/// How the image that the manifests run manages memory.
+fn of_image() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let words = include_str!("../Dockerfile").split_whitespace();
+    words.filter(|word| word.starts_with("MALLOC_")).filter_map(|word| word.split_once('='))
+}
+
 /// The largest resident memory of a command, which may fail.
 fn peak(command: &mut Command) -> u64 {
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command.envs(of_image()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     loop {
@@ -141,6 +187,25 @@ fn copies(base: usize, times: usize) -> Vec<u8> {
     let delta = Delta::new(base, base * times);
     (0..times).fold(delta, |delta, _| delta.copy(0, base as u32)).bytes()
 }
+
+/// What a registry answers to the question for a list.
+type Answer = fn() -> String;
+
+fn tags(numbers: std::ops::Range<u32>) -> String {
+    let tags: Vec<String> = numbers.map(|number| format!("\"{number}\"")).collect();
+    format!("{{\"tags\":[{}]}}", tags.join(","))
+}
+
+/// Registries: how many images each has, and what it says of each.
+const LISTS: &[(&str, usize, Answer)] = &[
+    ("a list of 900,000 tags", 1, || tags(100_000..1_000_000)),
+    ("12 lists of 900,000 tags", 12, || tags(100_000..1_000_000)),
+    ("12 pages of 30 MiB with 6 million tags", 12, || format!("{{\"tags\":[{}\"0\"]}}", "\"ab\",".repeat(6 * MIB))),
+    ("12 pages of 30 MiB with as many images of Google's", 12, || {
+        let images: Vec<String> = (0..1_900_000).map(|number| format!("\"{number}\":{{}}")).collect();
+        format!("{{\"tags\":[\"1\"],\"manifest\":{{{}}}}}", images.join(","))
+    }),
+];
 
 const CASES: &[(&str, Make)] = &[
     ("a difference that makes 1.2 GB", |pack, _| {

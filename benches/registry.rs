@@ -1,7 +1,9 @@
 //! Lists the tags of 1,000 repositories of 20 tags, 8 in flight, on Debian's docker-registry, beside one `curl` process that
 //! fetches the same list with `--parallel --parallel-max 8`.
 //!
-//! `cargo bench --bench registry`; needs the Debian packages docker-registry and curl, which `tests/run` installs. A last
+//! Then one list of 100,000 tags in pages of 100 and of 1,000, beside `skopeo list-tags`: time and memory of both processes.
+//!
+//! `cargo bench --bench registry`, or with `-- long` the last part alone; needs the Debian packages docker-registry and curl, which `tests/run` installs. A last
 //! pass against a registry that logs every request counts connections and pings.
 
 #![allow(clippy::unwrap_used)]
@@ -13,10 +15,12 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use image::Repository;
-use registry::{Client, DockerConfig, Settings};
+use registry::{Budget, Budgets, Client, DockerConfig, Settings};
 
 #[path = "support/child.rs"]
 mod child;
+#[path = "../tests/support/registry.rs"]
+mod simulated;
 #[path = "support/table.rs"]
 mod table;
 
@@ -27,9 +31,16 @@ const TAGS: usize = 20;
 const IN_FLIGHT: usize = 8;
 const ROUNDS: usize = 7;
 
+/// Tags of the one long list, and how often it is asked for.
+const MANY: usize = 100_000;
+const LONG_ROUNDS: usize = 3;
+
 fn main() {
     let what = format!("{REPOSITORIES} repositories of {TAGS} tags, {IN_FLIGHT} in flight");
     table::head();
+    if std::env::args().any(|argument| argument == "long") {
+        return long_lists(tempfile::tempdir().unwrap().path());
+    }
     for program in ["docker-registry", "curl"] {
         if !child::is_installed(program) {
             return table::not_measured(&what, &format!("install the Debian package {program}"));
@@ -57,13 +68,49 @@ fn main() {
     // One more than the slots: the question whether the host speaks HTTPS, asked once for each host.
     table::amount("connections", connections.len() as u64, IN_FLIGHT as u64 + 1, "");
     table::amount("pings", pings as u64, 1, "");
+    long_lists(folder.path());
+}
+
+/// One long list, with `select` and with skopeo, each a process from start to exit.
+fn long_lists(home: &Path) {
+    if !child::is_installed("skopeo") {
+        return table::not_measured("a list of 100,000 tags", "install the Debian package skopeo");
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for size in [100, 1_000] {
+        // In the order of their names, as registries give them.
+        let tags: Vec<String> = (0..MANY).map(|n| format!("1.{n:06}")).collect();
+        let world = simulated::World::with("team/app", tags).paged(size, simulated::Links::Relative);
+        let registry = runtime.block_on(simulated::Registry::start(world));
+        let image = format!("{}/team/app", registry.host());
+        let ours = || {
+            let mut command = child::command(env!("CARGO_BIN_EXE_tagwright"), home);
+            command.args(["select", "--alphabetical", "asc", "--insecure", "--image", &image]);
+            command.env(Budgets::VARIABLE, "16:1000");
+            command
+        };
+        let theirs = || {
+            let mut command = child::command("skopeo", home);
+            command.args(["list-tags", "--tls-verify=false", &format!("docker://{image}")]);
+            command
+        };
+        let (our_time, their_time) =
+            table::turns(LONG_ROUNDS, || child::run(&mut ours()), || child::run(&mut theirs()));
+        table::row(&format!("{MANY} tags in pages of {size}"), our_time, "skopeo list-tags", their_time, 1.0);
+        let (our_peak, their_peak) = (child::peak(&mut ours()), child::peak(&mut theirs()));
+        table::amount("  its peak memory, beside a quarter of skopeo's", our_peak, their_peak / 4, "KiB");
+    }
 }
 
 /// Polls every repository with a client of its own, as a run that starts does.
 fn poll(port: u16) -> Duration {
     let start = Instant::now();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let settings = Settings { docker_config: DockerConfig::none(), per_host: IN_FLIGHT, ..Settings::default() };
+    let settings = Settings {
+        docker_config: DockerConfig::none(),
+        budgets: Budgets::of_each(Budget { at_once: IN_FLIGHT, a_second: usize::MAX }),
+        ..Settings::default()
+    };
     let client = &Client::new(settings).unwrap();
     let access = &access();
     let polls = futures_util::stream::iter(0..REPOSITORIES).map(|n| async move {
@@ -77,7 +124,14 @@ fn poll(port: u16) -> Duration {
 
 fn access() -> access::Registry {
     let tls = access::Tls::default();
-    access::Registry { logins: Vec::new(), tls, proxy: None, insecure: false, timeout: Duration::from_secs(60) }
+    access::Registry {
+        logins: Vec::new(),
+        provider: None,
+        tls,
+        proxy: None,
+        insecure: false,
+        timeout: Duration::from_secs(60),
+    }
 }
 
 fn name(n: usize) -> String {

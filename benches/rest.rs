@@ -2,13 +2,13 @@
 //!
 //! `cargo bench --bench rest`; needs git. Two sizes on one remote, at an interval of five minutes. The first wave is what comes
 //! before: all images are polled, and all automations run once. What is measured is the process of `tagwright run`, from
-//! outside: `VmRSS`, and the time that the kernel says it has used, over a minute in which nothing changes.
+//! outside, with what the image tells the allocator: `VmRSS`, and the time that the kernel says it has used, over a minute in
+//! which nothing changes.
 //!
 //! `cargo bench --bench rest -- small` leaves the large one out, which takes some minutes.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 #[path = "../tests/support/bot.rs"]
@@ -38,9 +38,6 @@ const RESTING_SHARE: f64 = 0.05;
 
 /// How long the first wave may take.
 const FIRST_WAVE: Duration = Duration::from_secs(1_200);
-
-/// What a tick of the kernel's clock is: `sysconf(_SC_CLK_TCK)` is 100 on every Linux that Rust runs on.
-const TICK: Duration = Duration::from_millis(10);
 
 /// The largest memory wanted of 2,000 images and 500 automations, in KiB.
 const MEMORY: u64 = 40 << 10;
@@ -79,14 +76,14 @@ struct Rest {
 
 fn measure(images: usize, automations: usize) -> Rest {
     let world = World::start(Shape::new(images, automations, INTERVAL));
-    let bot = Bot::start(&mut world.quiet_command("rest"));
+    let bot = Bot::start(world.quiet_command("rest").envs(child::ALLOCATOR));
     bot::eventually("all images were polled", FIRST_WAVE, || world.registry.seen().len() >= images);
     let first_wave = settle(&bot);
     world.registry.take_lines();
-    let (start, before) = (Instant::now(), cpu(&bot));
+    let (start, before) = (Instant::now(), child::cpu(bot.id()));
     std::thread::sleep(WATCHED);
-    let (used, polls) = (cpu(&bot).saturating_sub(before), world.registry.take_lines().len() as u64);
-    let memory = memory(&bot);
+    let (used, polls) = (child::cpu(bot.id()).saturating_sub(before), world.registry.take_lines().len() as u64);
+    let memory = child::memory(bot.id());
     println!("{images} images, {automations} automations, {polls} polls in {} s:", WATCHED.as_secs());
     let share = used.as_secs_f64() / start.elapsed().as_secs_f64();
     table::amount("  thousandths of a core at rest", (share * 1e3).round() as u64, SHARE, "");
@@ -97,28 +94,13 @@ fn measure(images: usize, automations: usize) -> Rest {
 
 /// Waits until a bot is at rest; returns the CPU time that it took until then.
 fn settle(bot: &Bot) -> Duration {
-    let (mut used, deadline) = (cpu(bot), Instant::now() + FIRST_WAVE);
+    let (mut used, deadline) = (child::cpu(bot.id()), Instant::now() + FIRST_WAVE);
     loop {
         std::thread::sleep(AT_REST);
-        let before = std::mem::replace(&mut used, cpu(bot));
+        let before = std::mem::replace(&mut used, child::cpu(bot.id()));
         if (used - before).as_secs_f64() < RESTING_SHARE * AT_REST.as_secs_f64() {
             return before;
         }
         assert!(Instant::now() < deadline, "the first wave is not over after {FIRST_WAVE:?}");
     }
-}
-
-/// The CPU time of a process so far, its own and the system's for it, without that of its children.
-fn cpu(bot: &Bot) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", bot.id())).unwrap();
-    // The name may hold spaces and parentheses; times are the twelfth and thirteenth word after it.
-    let words: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
-    let ticks = |at: usize| words[at].parse::<u32>().unwrap();
-    TICK * (ticks(11) + ticks(12))
-}
-
-fn memory(bot: &Bot) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", bot.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
 }

@@ -177,7 +177,14 @@ impl Process {
     }
 
     fn context(&self) -> run::Context<'_> {
-        run::Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now: jiff::Timestamp::now() }
+        run::Context {
+            edges: &self.edges,
+            memory: &self.memory,
+            mode: Mode::Push,
+            now: jiff::Timestamp::now(),
+            summarise: false,
+            gate: None,
+        }
     }
 
     /// Asks the registry for the tags of every image.

@@ -2,6 +2,7 @@
 
 mod commit;
 mod head;
+mod idle;
 mod job;
 mod record;
 mod remote;

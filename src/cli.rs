@@ -7,30 +7,45 @@ mod at;
 mod check;
 mod client;
 mod completions;
+mod crds;
 mod demo;
+mod doctor;
 mod explain;
+mod help;
 mod history;
+mod kubernetes;
+mod man;
 mod mark;
 mod message;
 mod moment;
 mod name;
 mod poll;
 mod run;
+mod schema;
 mod select;
 mod set;
 mod skip;
 mod status;
 mod streams;
 mod switch;
+mod version;
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches as _, Parser, Subcommand};
 
-use crate::failure::{Kind, Result};
+use crate::failure::{Context as _, Kind, Result};
+use crate::report::color;
+use crate::report::table::Width;
 use crate::wire::request::Order;
 use crate::{report, telemetry};
+
+/// How many files a command that talks to the network has to be able to open at once: what the runtime and one connection take.
+const FEWEST_FILES: usize = 16;
 
 /// The heading of the flags that every command has.
 const LOGGING: &str = "Logging";
@@ -54,46 +69,65 @@ struct Arguments {
         help_heading = LOGGING
     )]
     log_format: telemetry::Format,
+    /// When to use colours: on a terminal, unless NO_COLOR forbids it; CLICOLOR_FORCE asks for them anywhere
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, global = true, help_heading = LOGGING)]
+    color: color::Choice,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Poll, plan, commit and push, once or as a bot
-    Run(run::Arguments),
+    /// Do the whole job on an embedded registry and Git remote
+    Demo(demo::Arguments),
+    /// Put markers on images and write the policies for them
+    Mark(mark::Arguments),
+    /// Check the configuration and the markers of a repository
+    Check(check::Arguments),
+    /// Try what a bot needs: configuration, registries, Git remotes, clock, data folder
+    Doctor(doctor::Arguments),
+    /// Poll, plan, commit and push, once or continuously as a bot
+    Run(Box<run::Arguments>),
+    /// Rewrite the marked fields of a directory; no registry, no Git
+    Set(set::Arguments),
     /// Try a policy: print the tag it selects
     Select(select::Arguments),
     /// Tell why a policy selects what it selects, and what becomes of its fields
     Explain(explain::Arguments),
-    /// Rewrite the marked fields of a directory; no registry, no Git
-    Set(set::Arguments),
-    /// Check the configuration and the markers of a repository
-    Check(check::Arguments),
-    /// Put markers on images and write the policies for them
-    Mark(mark::Arguments),
     /// Render a commit message
     Message(message::Arguments),
-    /// Tell whether a commit is the bot's own (exit 0) or not (exit 1)
-    Skip(skip::Arguments),
     /// Show what a bot selects, does and waits for
     Status(status::Arguments),
     /// Show what was committed, held back and failed
     History(history::Arguments),
-    /// Let a running bot look at once
+    /// Poll now
     Poll(poll::Arguments),
-    /// Keep the fields of a policy as they are
+    /// Hold a policy: its fields keep their values
+    #[command(after_help = switch::HOLD)]
     Hold(switch::Reasoned),
-    /// End the hold of a policy, also one for a revert
+    /// Lift the hold of a policy, also one for a revert
+    #[command(after_help = switch::RELEASE)]
     Release(switch::About),
-    /// Let an automation do nothing
+    /// Pause an automation
+    #[command(after_help = switch::SUSPEND)]
     Suspend(switch::Reasoned),
-    /// Let an automation work again
+    /// Resume an automation
+    #[command(after_help = switch::RESUME)]
     Resume(switch::About),
-    /// Do the whole job on an embedded registry and Git remote
-    Demo(demo::Arguments),
+    /// Tell whether a commit is the bot's own (exit 0) or not (exit 1)
+    Skip(skip::Arguments),
+    /// Print the version
+    Version(version::Arguments),
     /// Print a shell's completion script
     Completions(completions::Arguments),
+    /// Print the manual page, or write those of all commands
+    Man(man::Arguments),
+    /// Print the JSON Schema of ImageAutomation documents, for editors
+    #[command(after_help = schema::EXAMPLES)]
+    Schema,
+    /// Print the CustomResourceDefinition of ImageAutomation, for clusters
+    #[command(after_help = crds::EXAMPLES)]
+    Crds,
 }
 
 /// The end of a command that did not fail as a whole.
@@ -124,13 +158,25 @@ impl Ending {
 
 /// Parses, runs, reports; returns the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let matches = help::command().try_get_matches_from(arguments);
+    let matches = matches.and_then(|matches| match kubernetes::conflict(&matches) {
+        Some(error) => Err(error),
+        None => Ok(matches),
+    });
+    let arguments = match matches.and_then(|mut matches| Arguments::from_arg_matches_mut(&mut matches)) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&harmless(error)),
     };
     // A bot says what it does: nobody sees it otherwise.
-    let verbosity = arguments.verbose + u8::from(matches!(&arguments.command, Command::Run(run) if run.is_bot()));
-    telemetry::start(arguments.log_format, verbosity);
+    let mut verbosity = arguments.verbose;
+    let mut format = arguments.log_format;
+    if let Command::Run(run) = &arguments.command {
+        let (chosen, encoding) = run.logging();
+        verbosity += chosen.unwrap_or(u8::from(run.is_bot()));
+        format = encoding.unwrap_or(format);
+    }
+    color::choose(arguments.color);
+    telemetry::start(format, verbosity, report::style(std::io::stderr()));
     match dispatch(arguments.command) {
         Ok(ending) => ExitCode::from(ending.code()),
         Err(failure) => {
@@ -180,13 +226,48 @@ fn dispatch(command: Command) -> Result<Ending> {
         Command::Suspend(arguments) => switch::run_reasoned(Order::Suspend, &arguments),
         Command::Resume(about) => switch::run(Order::Resume, &about),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Version(arguments) => version::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Schema => schema::run(),
+        Command::Crds => crds::run(),
+    }
+}
+
+// Where the configuration is. No documentation of the type: it would become that of the command.
+#[derive(Debug, clap::Args)]
+struct SourceArguments {
+    /// Configuration: a file or a folder; may be repeated; `-` reads stdin
+    #[arg(long, value_name = "PATH", default_value = "policies", env = "TAGWRIGHT_CONFIG", hide_env_values = true)]
+    config: Vec<std::path::PathBuf>,
+    /// Folder with secrets as files: NAMESPACE/NAME/KEY
+    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS", hide_env_values = true)]
+    secrets: Option<std::path::PathBuf>,
+}
+
+impl SourceArguments {
+    fn sources(&self) -> crate::config::Sources {
+        crate::config::Sources { paths: self.config.clone(), secrets: self.secrets.clone() }
+    }
+}
+
+/// How long a thread for blocking work is kept that has none. They take turns, so that with the ten seconds of the library a bot
+/// that polls now and then would keep as many as its first wave needed, each with a stack and memory of its own.
+const IDLE_THREAD: Duration = Duration::from_secs(1);
+/// Says what of a configuration was not looked at, and a run looks at.
+fn tell_unchecked(configuration: &crate::config::Configuration) {
+    for notice in configuration.notices.iter().filter(|notice| notice.effect == crate::config::Effect::Unchecked) {
+        streams::sentence("note", &notice.to_string());
     }
 }
 
 /// Builds the runtime for commands that talk to the network.
 fn runtime() -> Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+    // It panics where it cannot have its own.
+    let spare = std::iter::repeat_with(|| File::open("/dev/null")).take(FEWEST_FILES);
+    drop(spare.collect::<io::Result<Vec<File>>>().context("there is no room to begin")?);
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().thread_keep_alive(IDLE_THREAD).build()?)
 }
 
 /// The formats that most commands print.
@@ -199,12 +280,21 @@ enum Output {
     Json,
 }
 
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
+/// The formats of commands that print tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Tabular {
+    /// Tables that fit 80 columns.
+    #[default]
+    Text,
+    /// Tables with all columns.
+    Wide,
+    /// One JSON document.
+    Json,
+}
 
-    #[test]
-    fn the_command_line_is_consistent() {
-        super::Arguments::command().debug_assert();
+impl Tabular {
+    /// How wide its tables may be.
+    const fn width(self) -> Width {
+        if matches!(self, Self::Wide) { Width::Wide } else { Width::Narrow }
     }
 }

@@ -40,11 +40,13 @@
 //! # Ok::<(), tagwright::config::Error>(())
 //! ```
 
+mod alike;
 mod automations;
 mod checkout;
 mod credentials;
 mod decode;
 mod document;
+mod field_path;
 mod flux;
 mod gather;
 mod git;
@@ -53,8 +55,10 @@ mod image;
 mod kubevela;
 mod native;
 mod notice;
+mod objects;
 mod policies;
 mod problem;
+mod provider;
 mod raw;
 mod remote;
 mod report;
@@ -69,14 +73,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagwright_core::automation::{Automation, ImagePolicy, Origins};
+use tagwright_core::automation::{Automation, ImagePolicy, ImageRepository, Origins};
 
 use self::report::Report;
 use self::secrets::Secrets;
 use self::source::{Origin, Source};
 
 pub use self::notice::{Effect, Notice};
+pub use self::objects::{About, Object, Reading, read_objects};
 pub use self::problem::{Error, Problem, Related, Style};
+pub use self::secrets::Referred;
 pub(crate) use self::source::{MAX_FILES, MAX_FOLDER_DEPTH};
 
 /// Tags that are dropped where `exclusionList` is absent or empty: those of signatures.
@@ -100,7 +106,7 @@ const DEFAULT_CRON_TIMEOUT: Duration = Duration::from_secs(300);
 /// Where the configuration is.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// Files, and folders whose `*.yaml`, `*.yml` and `*.json` files are read.
+    /// Files, and folders whose `*.yaml`, `*.yml` and `*.json` files are read. `-` is standard input, which is read once.
     pub paths: Vec<PathBuf>,
     /// A folder of `NAMESPACE/NAME/KEY` files with secrets, which win over `Secret` documents.
     pub secrets: Option<PathBuf>,
@@ -119,12 +125,33 @@ pub struct Configuration {
     pub origins: Origins,
 }
 
-/// Reads and checks a configuration.
+/// What a configuration is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purpose {
+    /// To be run, which takes secrets and all that is supported.
+    #[default]
+    Run,
+    /// To hold files against it. Who may poll and push, and how commits are signed, is no concern of that: secrets are not
+    /// looked into, and what a run would refuse of them is a notice.
+    Files,
+    /// To be run as the objects of a cluster: each document stands for itself, whatever is wrong with others.
+    Objects,
+}
+
+/// Reads and checks a configuration that is to be run.
 ///
 /// # Errors
 /// All problems that were found; see [`Error`].
 pub fn load(sources: &Sources) -> Result<Configuration, Error> {
-    let mut report = Report::default();
+    load_for(Purpose::Run, sources)
+}
+
+/// Reads and checks a configuration.
+///
+/// # Errors
+/// All problems that were found; see [`Error`].
+pub fn load_for(purpose: Purpose, sources: &Sources) -> Result<Configuration, Error> {
+    let mut report = Report::new(purpose);
     source::read(&mut report, &sources.paths);
     if let Some(folder) = &sources.secrets {
         secrets::check_folder(&report, folder);
@@ -138,27 +165,45 @@ pub fn load(sources: &Sources) -> Result<Configuration, Error> {
 /// All problems that were found; see [`Error`].
 pub fn parse(name: &str, text: &str) -> Result<Configuration, Error> {
     let mut report = Report::default();
-    report.source(Source { path: name.to_owned(), text: text.to_owned(), origin: Origin::Named });
+    report.source(Source { path: name.to_owned(), text: text.into(), origin: Origin::Named });
     configure(report, None)
 }
 
 fn configure(report: Report, secrets: Option<PathBuf>) -> Result<Configuration, Error> {
-    let objects = document::objects(&report);
-    let unreadable = report.has_problems();
-    let gathered = gather::gather(&report, &objects);
-    let secrets = Secrets::new(&report, &objects, secrets);
-    let context = policies::Context { report: &report, secrets: &secrets, namespaces: gathered.namespaces };
+    let could_be_had = !report.has_problems();
+    let (gathered, kept, are_whole) = gather::gather(&report);
     // What a file that cannot be read would have defined must not be reported as missing.
-    let (policies, automations) = if unreadable {
-        Default::default()
-    } else {
-        let policies = policies::resolve(&context, gathered.repositories, gathered.policies);
-        let automations = automations::resolve(&context, &gathered.git, &policies, gathered.automations);
-        (policies, automations)
+    let resolved = match could_be_had && are_whole {
+        true => resolve(&report, gathered, &kept, secrets),
+        false => Resolved::default(),
     };
-    if automations.is_empty() && !report.has_problems() {
+    drop(kept);
+    if resolved.automations.is_empty() && !report.has_problems() {
         report.notice("the configuration has no automation");
     }
     let (notices, origins) = report.finish()?;
+    let Resolved { policies, automations, .. } = resolved;
     Ok(Configuration { automations, policies, notices, origins })
+}
+
+/// What objects come to.
+#[derive(Debug, Default)]
+struct Resolved {
+    repositories: Vec<Arc<ImageRepository>>,
+    policies: Vec<Arc<ImagePolicy>>,
+    automations: Vec<Arc<Automation>>,
+}
+
+/// Resolves what objects refer to, with these secrets and service accounts; what is wrong is reported and left out.
+fn resolve(
+    report: &Report,
+    gathered: gather::Gathered,
+    secrets: &[document::Object],
+    folder: Option<PathBuf>,
+) -> Resolved {
+    let secrets = Secrets::new(report, secrets, folder);
+    let context = policies::Context { report, secrets: &secrets, namespaces: gathered.namespaces };
+    let (repositories, policies) = policies::resolve(&context, gathered.repositories, gathered.policies);
+    let automations = automations::resolve(&context, &gathered.git, &policies, gathered.automations);
+    Resolved { repositories, policies, automations }
 }

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! error: cannot read the changes in missing.json
-//!   caused by: No such file or directory (os error 2)
+//!   caused by: no such file or directory
 //!   hint: check the path
 //! ```
 
@@ -16,7 +16,9 @@ use std::error::Error;
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::snippet::Style;
+use serde_json::error::Category;
+
+use crate::snippet::{Style, levels};
 
 /// What a failure calls for. It alone decides retries and the exit code; of several failures, the greatest is the gravest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,6 +68,14 @@ enum Story {
     Unread,
 }
 
+/// Words that mean something to programmers alone, and JSON's for the same.
+const JSON_WORDS: [(&str, &str); 4] = [
+    ("expected usize", "expected a number"),
+    ("expected a sequence", "expected a list"),
+    ("type: sequence", "type: list"),
+    ("type: map", "type: object"),
+];
+
 impl Failure {
     /// A failure that is told in one sentence: lower case, no final period.
     pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
@@ -80,7 +90,23 @@ impl Failure {
 
     /// A JSON document has another shape than it should.
     pub(crate) fn shape(what: impl Into<String>) -> Self {
-        Self::usage(what, "the README shows the shape of every JSON document under \"Commands\"")
+        Self::usage(what, "docs/reference/json.md shows the shape of every JSON document")
+    }
+
+    /// A text is not the JSON that it should be.
+    pub(crate) fn json(error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        let words = error.to_string();
+        let what = words.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&words);
+        let what = JSON_WORDS.iter().fold(what.to_owned(), |what, (theirs, ours)| what.replace(theirs, ours));
+        // Of a whole document that is another thing than it should be, no column is known.
+        let place = if column == 0 { String::new() } else { format!(", in line {line}, column {column}") };
+        Self::shape(match error.classify() {
+            Category::Eof if (line, column) <= (1, 0) => "it is empty".to_owned(),
+            Category::Eof => format!("the JSON ends too early, in line {line}"),
+            Category::Syntax => format!("it is not JSON: {what}{place}"),
+            Category::Io | Category::Data => format!("{what}{place}"),
+        })
     }
 
     /// What was asked for is not there, or not now. An empty hint is none.
@@ -103,10 +129,10 @@ impl Failure {
         let mut causes = Vec::new();
         let mut source = error.source();
         while let Some(cause) = source {
-            causes.push(cause.to_string());
+            causes.push(words::system(&cause.to_string()));
             source = cause.source();
         }
-        let story = Story::Sentences { what: error.to_string(), causes };
+        let story = Story::Sentences { what: words::system(&error.to_string()), causes };
         Self { kind, story, hint: None, retry_after: None }
     }
 
@@ -119,6 +145,16 @@ impl Failure {
     /// The same, with the time that the other side asks to be left alone.
     pub(crate) fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
         Self { retry_after, ..self }
+    }
+
+    /// The failure of a remote that has just been named.
+    pub(crate) fn of_it(error: &git::Error) -> Self {
+        let failure = Self::from(error);
+        let story = match failure.story {
+            Story::Sentences { causes, .. } => Story::Sentences { what: error.of_it(), causes },
+            story => story,
+        };
+        Self { story, ..failure }
     }
 
     /// The same as the cause of what this sentence says.
@@ -181,7 +217,7 @@ impl Failure {
         if let Some(hint) = &self.hint {
             let _ = writeln!(text, "  hint: {}", words::escape(hint));
         }
-        text
+        levels(&text, style)
     }
 }
 

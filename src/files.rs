@@ -86,7 +86,7 @@ pub(crate) struct Found {
     pub(crate) files: Vec<(String, Vec<u8>)>,
     /// Candidates larger than [`MAX_FILE_BYTES`].
     pub(crate) oversized: Vec<String>,
-    /// Candidates that are symbolic links, which are not followed.
+    /// Candidates that are symbolic links to files with what is searched for. They are not followed.
     pub(crate) links: Vec<String>,
 }
 
@@ -109,7 +109,8 @@ pub(crate) fn search(root: &Path, search: Search) -> Result<Found, Error> {
             candidates.files.push((name, root.to_owned()));
         }
     }
-    let mut found = Found { links: candidates.links, ..Found::default() };
+    let matters = |path: &String| leads_to_match(&root.join(path), search);
+    let mut found = Found { links: candidates.links.into_iter().filter(matters).collect(), ..Found::default() };
     for look in read_all(&candidates.files, search)? {
         match look {
             Look::Match(path, bytes) => found.files.push((path, bytes)),
@@ -117,6 +118,13 @@ pub(crate) fn search(root: &Path, search: Search) -> Result<Found, Error> {
         }
     }
     Ok(found)
+}
+
+/// Whether a file in the place of a link would have been found. One that cannot be read would not.
+fn leads_to_match(link: &Path, search: Search) -> bool {
+    let is_small = |metadata: &fs::Metadata| metadata.is_file() && metadata.len() <= MAX_FILE_BYTES;
+    fs::metadata(link).is_ok_and(|metadata| is_small(&metadata))
+        && fs::read(link).is_ok_and(|it| (search.contains)(&it))
 }
 
 /// Whether something is at a path below `root`, with `/` between folders, without following a link on the way.
@@ -242,6 +250,9 @@ mod tests {
         fs::write(root.path().join("empty.yaml"), "").unwrap();
         std::os::unix::fs::symlink(root.path().join("a.yaml"), root.path().join("link.yaml")).unwrap();
         std::os::unix::fs::symlink(root.path().join("b"), root.path().join("folder")).unwrap();
+        for (link, target) in [("idle.yaml", "empty.yaml"), ("gone.yaml", "nowhere"), ("endless.yaml", "/dev/zero")] {
+            std::os::unix::fs::symlink(target, root.path().join(link)).unwrap();
+        }
         let found = search(root.path(), YAML).unwrap();
         assert_eq!(paths(&found), ["a.yaml", "b/.hidden/y.yaml", "b/x.yaml"]);
         assert_eq!(found.links, ["link.yaml"]);

@@ -23,8 +23,11 @@
 //! yamlspan         YAML text as spans, and edits that a second parser confirms
 //! tagwright_core   the decisions, pure: policies, markers, edits, guards, messages, plans, and what explains them
 //! web              the rules that every HTTP client keeps: proof, redirects, Retry-After, harmless words
+//! cloud            short-lived logins of clouds and forges: AWS, Azure, Google, GitHub Apps
 //! git              pack protocol, mirrors, tree walk, commits in memory, push
 //! registry         lists of tags, digests, login, manners
+//! flux             what Flux's image controllers say of their objects: conditions, status, events
+//! kubernetes       the API server: objects watched, status patched, events, Leases
 //! ```
 //!
 //! This crate is the program; `tests/layers.rs` holds the table of its arrows, so that a new one is a decision.
@@ -38,6 +41,7 @@
 //! pass        both, once, for everything
 //! schedule    when what is due, as a pure state machine; the tasks around it
 //! config      documents -> Automation (raw, then validated): native, Flux, KubeVela, secrets
+//! cluster     a bot whose configuration is the objects of a cluster, and which says there what it does
 //! server      the bot over HTTP: a Unix socket for its user, TCP to read
 //! cli, report, snippet, telemetry   subcommands; texts and JSON; exit codes; logs
 //! ```
@@ -55,6 +59,7 @@
 
 pub mod act;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 mod failure;
 mod files;

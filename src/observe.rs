@@ -38,9 +38,9 @@ const MAX_MARKED_BYTES: usize = 32 << 20;
 
 /// Which files of a commit are read. The rule's name changes with its functions, since mirrors remember what they found.
 pub(crate) const MARKED_FILES: git::Criteria = git::Criteria {
-    rule: "imagepolicy-2",
+    rule: "imagepolicy-3",
     is_candidate: marker::is_candidate_path,
-    contains: marker::contains_token,
+    contains: marker::is_mentioned,
     max_bytes: marker::MAX_FILE_BYTES,
     max_total: MAX_MARKED_BYTES,
 };

@@ -1,15 +1,19 @@
 //! Texts for people: findings, diffs, the summary of a run.
 
-mod age;
+pub(crate) mod age;
 pub(crate) mod check;
+pub(crate) mod color;
 pub(crate) mod diff;
+pub(crate) mod doctor;
 mod document;
 pub(crate) mod explain;
+mod failures;
 pub(crate) mod history;
 pub(crate) mod mark;
+pub(crate) mod objects;
 pub(crate) mod sarif;
 pub(crate) mod status;
-mod table;
+pub(crate) mod table;
 pub(crate) mod tags;
 
 use std::fmt::Write;
@@ -18,23 +22,20 @@ use std::sync::Arc;
 use tagwright_core::change::{Change, Code, Diagnostic};
 use tagwright_core::guard::Held;
 
-use crate::failure::Failure;
-use crate::run::{self, AutomationReport, Outcome, PolicyReport, Report};
-use crate::snippet::Style;
+use crate::run::{self, AutomationReport, Lack, Outcome, PolicyReport, Report, quoted};
+pub(crate) use crate::snippet::Style;
+use crate::snippet::{Color, paint};
 
-/// Colours for a stream that is a terminal, unless the user does not want them (<https://no-color.org>).
-#[must_use]
-pub(crate) fn style(stream: impl std::io::IsTerminal) -> Style {
-    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted && stream.is_terminal() { Style::Colored } else { Style::Plain }
-}
+pub(crate) use self::color::style;
+pub(crate) use self::failures::{causes, failure_of_run, failures};
 
-/// Writes findings, one a line: `file:line:column: CODE message`.
+/// Writes findings, one a line: `file:line:column: CODE message`, and what to do about each kind once. That a policy selects
+/// nothing is told where the policy is, once, and not of each of its fields.
 #[must_use]
 pub(crate) fn diagnostics(findings: &[Diagnostic]) -> String {
+    let findings: Vec<&Diagnostic> = findings.iter().filter(|finding| finding.code != Code::NoSelection).collect();
     let mut text = String::new();
-    for finding in findings {
-        let Diagnostic { file, line, column, code, message } = finding;
+    for (at, Diagnostic { file, line, column, code, message }) in findings.iter().enumerate() {
         let file = words::escape(file);
         let place = match (file.is_empty(), line) {
             (true, _) => String::new(),
@@ -43,16 +44,23 @@ pub(crate) fn diagnostics(findings: &[Diagnostic]) -> String {
         };
         let level = if *code == Code::EmbeddedOff { "note" } else { "warning" };
         let _ = writeln!(text, "{level}: {place}{code} {message}");
+        // Below the last of its kind in a row.
+        let hint = code.hint().filter(|_| findings.get(at + 1).is_none_or(|next| next.code != *code));
+        if let Some(hint) = hint {
+            let _ = writeln!(text, "  hint: {hint}");
+        }
     }
     text
 }
 
-/// Writes what the policies selected, one a line.
+/// Writes what the policies selected, one a line, and where to look when it is nothing. A registry that gave no answer is a
+/// failure, which [`failures()`] tells.
 #[must_use]
 pub(crate) fn policies(policies: &[Arc<PolicyReport>]) -> String {
     let mut text = String::new();
     for policy in policies {
         let PolicyReport { id, image, tags, selection, hold, .. } = &**policy;
+        let id = id.marker();
         let image = match tags {
             Some(tags) => format!("{image} has {}, ", plural(*tags, "tag")),
             None => String::new(),
@@ -62,39 +70,38 @@ pub(crate) fn policies(policies: &[Arc<PolicyReport>]) -> String {
                 Some(hold) => writeln!(text, "{id}: {image}selected {reference}; {hold}"),
                 None => writeln!(text, "{id}: {image}selected {reference}"),
             },
-            Err(reason) => writeln!(text, "{id}: {image}selected none: {reason}"),
+            Err(Lack::NoAnswer(_)) => Ok(()),
+            Err(Lack::NoTag(reason)) => writeln!(
+                text,
+                "{id}: {image}selected none: {reason}\n  hint: `tagwright explain {id}` shows what becomes of every tag"
+            ),
+            Err(lack) => writeln!(text, "{id}: {image}selected none: {lack}"),
         };
     }
     text
 }
 
-/// Writes what failed in a run, each with what to do where that is known.
+/// Writes what happened to each automation: a line, then the changes. The text is harmless.
 #[must_use]
-pub(crate) fn failures(report: &Report) -> String {
-    let polls = report.failures.iter().map(|error| (String::new(), error));
-    let automations = report
-        .automations
-        .iter()
-        .filter_map(|automation| Some((format!("{}: ", automation.id), automation.outcome.error()?)));
-    let mut text = String::new();
-    for (whose, error) in polls.chain(automations) {
-        text.push_str(&failure_of_run(&whose, error));
+pub(crate) fn automations(report: &Report, style: Style) -> String {
+    report.automations.iter().map(|it| colored(it, &words::lines(&automation(it)), style)).collect()
+}
+
+/// Colours the outcome in what is said of an automation.
+fn colored(report: &AutomationReport, text: &str, style: Style) -> String {
+    let (word, color) = match &report.outcome {
+        Outcome::Pushed { .. } => ("pushed", Color::Green),
+        Outcome::WouldPush => ("would push", Color::Green),
+        Outcome::Held { .. } => ("held", Color::Yellow),
+        Outcome::Unchanged if report.idle.is_some() => ("nothing can be written", Color::Yellow),
+        Outcome::Unchanged => return text.to_owned(),
+        Outcome::Failed(_) => ("failed", Color::Red),
+    };
+    let start = format!("{}: {word}", words::lines(&report.id.to_string()));
+    match text.strip_prefix(&start) {
+        Some(rest) => format!("{}{}{rest}", &start[..start.len() - word.len()], paint(word, color, style)),
+        None => text.to_owned(),
     }
-    text
-}
-
-/// Writes one failure of a run; `whose` stands before it.
-#[must_use]
-pub(crate) fn failure_of_run(whose: &str, error: &run::Error) -> String {
-    let failure = Failure::from(error);
-    let hint = failure.hint().map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
-    format!("error: {whose}{}\n{hint}", failure.line())
-}
-
-/// Writes what happened to each automation: a line, then the changes.
-#[must_use]
-pub(crate) fn automations(report: &Report) -> String {
-    report.automations.iter().map(automation).collect()
 }
 
 fn automation(report: &AutomationReport) -> String {
@@ -106,8 +113,11 @@ fn automation(report: &AutomationReport) -> String {
             let but = if missed.is_some() { ", but not to the second destination" } else { "" };
             format!("{id}: pushed {} to {branch} of {url}, {count}{but}\n", short(commit))
         }
-        Outcome::WouldPush => format!("{id}: would push to {branch} of {url}, {count}\n"),
-        Outcome::Unchanged => format!("{id}: nothing to do on {branch} of {url}\n"),
+        Outcome::WouldPush => format!("{id}: would push to {branch} of {url}, {count}; the login may push\n"),
+        Outcome::Unchanged => match &report.idle {
+            Some(reason) => format!("{id}: nothing can be written on {branch} of {url}: {reason}\n"),
+            None => format!("{id}: nothing to do on {branch} of {url}{}\n", without(report)),
+        },
         Outcome::Held { reason } => format!("{id}: held, {reason}\n"),
         Outcome::Failed(_) => format!("{id}: failed\n"),
     };
@@ -121,6 +131,21 @@ fn automation(report: &AutomationReport) -> String {
         let _ = writeln!(text, "  {line}");
     }
     text
+}
+
+/// What an automation has nothing to write for: policies that could not be polled, and fields of those that select nothing.
+fn without(report: &AutomationReport) -> String {
+    let unanswered = match report.unanswered {
+        0 => String::new(),
+        1 => "; 1 policy could not be polled".to_owned(),
+        several => format!("; {several} policies could not be polled"),
+    };
+    let stay = match report.diagnostics.iter().filter(|finding| finding.code == Code::NoSelection).count() {
+        0 => String::new(),
+        1 => "; 1 field stays, since its policy selects none".to_owned(),
+        several => format!("; {several} fields stay, since their policies select none"),
+    };
+    unanswered + &stay
 }
 
 /// Writes what is held, one a line: `file:line: current, not wanted (policy): why`.
@@ -137,18 +162,7 @@ pub(crate) fn holds<'h>(holds: impl IntoIterator<Item = &'h Held>) -> String {
 /// Writes changes, one a line: `file:line: old -> new (policy)`.
 #[must_use]
 pub(crate) fn changes<'c>(changes: impl IntoIterator<Item = &'c Change>) -> String {
-    let mut text = String::new();
-    for Change { file, line, old, new, setter, .. } in changes {
-        let (file, old, new) = (words::escape(file), quoted(old), quoted(new));
-        let _ = writeln!(text, "{file}:{line}: {old} -> {new} ({setter})");
-    }
-    text
-}
-
-/// A value as one word: quoted and escaped where it is empty, has white space, or has characters that are not seen.
-fn quoted(value: &str) -> String {
-    let plain = !value.is_empty() && !value.contains(char::is_whitespace) && words::is_harmless(value);
-    if plain { value.to_owned() } else { format!("\"{}\"", value.escape_debug()) }
+    changes.into_iter().map(|change| format!("{}\n", run::change(change))).collect()
 }
 
 /// A number with its noun.

@@ -4,6 +4,8 @@
 //! told by [`Report`], [`Outcome`] and [`Error`]. What is done with them is in [`observe`](crate::observe) and
 //! [`act`](crate::act).
 
+mod cause;
+mod changes;
 mod memory;
 mod outcome;
 mod progress;
@@ -17,11 +19,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tagwright_core::automation::Automation;
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::JoinHandle;
 
-use crate::store::{Image, Store, Switches};
+use crate::store::{self, Image, Known, Store, Switches};
 
+pub use self::cause::Cause;
+pub(crate) use self::changes::{change, quoted, summary};
 pub use self::memory::Memory;
-pub use self::outcome::{AutomationReport, Error, Kind, Outcome, PolicyReport, Report};
+pub use self::outcome::{AutomationReport, Doing, Error, Kind, Lack, Outcome, PolicyReport, Report, Short};
 pub use self::progress::{Progress, Stage, Step};
 pub(crate) use self::queue::Login;
 pub use self::queue::Queue;
@@ -63,6 +68,23 @@ pub struct Context<'r> {
     pub mode: Mode,
     /// The time.
     pub now: Timestamp,
+    /// Whether polls tell in short what they listed, since somebody publishes that.
+    pub summarise: bool,
+    /// Whether work may go on, where it may be somebody else's by now; none where it cannot be.
+    pub gate: Option<&'r Gate>,
+}
+
+/// Tells whether work on something may begin, and whether its result may be pushed. Whoever has lost a lease may not know yet, so
+/// that it is asked each time.
+pub type Gate = Arc<dyn Fn(&Subject<'_>) -> bool + Send + Sync>;
+
+/// What a piece of work is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject<'s> {
+    /// An image repository.
+    Image,
+    /// A remote, by its URL.
+    Remote(&'s str),
 }
 
 /// Tells Git which remotes a configuration names, all of them, so that a token of the environment goes to nobody else.
@@ -71,30 +93,64 @@ pub fn name_remotes(git: &git::Git, automations: &[Arc<Automation>]) {
 }
 
 /// Does work that takes a while, and lets the other tasks of the runtime go on meanwhile, on another thread if there is no
-/// more than one. What is borrowed stays borrowed, unlike with `spawn_blocking`.
-pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
+/// more than one. What is borrowed stays borrowed, unlike with [`apart`]. Whoever looks closely sees which work begins.
+pub(crate) fn aside<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
+    let work = || {
+        tracing::trace!(work = what, "begins");
+        work()
+    };
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
         _ => work(),
     }
 }
 
+/// Does work [`aside`] if it takes a while. Another thread that does what this one would costs more than a short work itself.
+pub(crate) fn aside_if<T>(is_long: bool, what: &'static str, work: impl FnOnce() -> T) -> T {
+    if is_long { aside(what, work) } else { work() }
+}
+
+/// Does work that takes a while, on a thread of its own.
+pub(crate) fn apart<T: Send + 'static>(what: &'static str, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    tokio::task::spawn_blocking(move || {
+        tracing::trace!(work = what, "begins");
+        work()
+    })
+}
+
 impl Context<'_> {
     /// What people asked for by hand, as the store says; what was last known when it cannot be read.
     pub(crate) async fn switches(&self) -> Switches {
         let store = self.edges.store.clone();
-        let read = tokio::task::spawn_blocking(move || store.switches()).await;
+        let read = apart("read switches", move || store.switches()).await;
         self.memory.switches(read.ok())
     }
 
-    /// What is known of an image repository, in this process or in the store.
-    pub(crate) async fn image(&self, key: &str) -> Option<Image> {
-        if let Some(image) = self.memory.unsaved_image(key) {
-            return Some(image);
+    /// What is known of an image repository before its registry is asked, in this process or in the store.
+    pub(crate) async fn known(&self, key: &str) -> Known {
+        match self.memory.unsaved_image(key) {
+            Some(image) => Known::All(Some(image)),
+            // Where that goes wrong, it is tried again once the registry has answered.
+            None => self.read(key, Store::known).await.unwrap_or(Known::List { validator: None, is_large: false }),
         }
+    }
+
+    /// All that is known of an image repository, in this process or in the store.
+    pub(crate) async fn image(&self, key: &str) -> Option<Image> {
+        match self.memory.unsaved_image(key) {
+            Some(image) => Some(image),
+            None => self.read(key, Store::image).await.flatten(),
+        }
+    }
+
+    /// What the store says of an image repository; none where it does not work.
+    async fn read<T: Send + 'static>(&self, key: &str, look: fn(&Store, &str) -> Result<T, store::Error>) -> Option<T> {
         let (store, key) = (self.edges.store.clone(), key.to_owned());
-        match tokio::task::spawn_blocking(move || store.image(&key)).await.ok()? {
-            Ok(image) => image,
+        match apart("read a tag list", move || look(&store, &key)).await.ok()? {
+            Ok(found) => {
+                self.memory.store_works("reading");
+                Some(found)
+            }
             Err(error) => {
                 self.memory.store_fails("reading", &error);
                 None
@@ -118,7 +174,7 @@ mod tests {
         let (tell, told) = mpsc::channel();
         let work = runtime.spawn(async move {
             let other = tokio::spawn(async move { tell.send("livez").unwrap() });
-            let heard = aside(|| told.recv_timeout(Duration::from_secs(60)));
+            let heard = aside("wait", || told.recv_timeout(Duration::from_secs(60)));
             other.await.unwrap();
             heard
         });
@@ -127,6 +183,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_runtime_of_one_thread_waits() {
-        assert_eq!(aside(|| 1), 1);
+        assert_eq!(aside("count", || 1), 1);
     }
 }

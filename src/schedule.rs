@@ -4,7 +4,11 @@
 //! of the process talks to the bot, and [`Status`](crate::wire::status::Status) is what the bot says about itself.
 
 mod agenda;
+mod assignment;
 mod bot;
+mod done;
 
 pub use self::agenda::Trigger;
+pub use self::assignment::{Assignment, News, Watched};
 pub use self::bot::{BEAT_LIMIT, Bot, Handle, SHUTDOWN_GRACE, Settings};
+pub use self::done::Done;

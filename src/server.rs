@@ -3,7 +3,7 @@
 //! | path | answers |
 //! |---|---|
 //! | `GET /livez` | 200 while the bot moves, otherwise 503 and what is stuck |
-//! | `GET /readyz` | 200 once every policy was polled |
+//! | `GET /readyz` | 200 once every policy was polled, in a cluster at once, while the data directory can be used; otherwise 503 and why |
 //! | `GET /api/v1/status` | [`Status`](crate::wire::status::Status) |
 //! | `GET /api/v1/history?policy=&automation=&since=&limit=` | `History` |
 //! | `POST /api/v1/policies/NAMESPACE/NAME/hold`, `…/release` | `Obeyed`; the body may be a `Wish` |
@@ -36,7 +36,7 @@ use tokio::sync::watch;
 
 use crate::failure::{Failure, Kind};
 use crate::schedule::Handle;
-use socket::Socket;
+use socket::{LOOK, Socket};
 
 pub(crate) use address::Address;
 pub use address::SOCKET;
@@ -73,7 +73,20 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match &error {
             Error::Taken { .. } => Self::of(Kind::Denied, &error),
-            Error::Socket { source, .. } | Error::Tcp { source, .. } => Self::from(source).under(error.to_string()),
+            Error::Tcp { source, .. } => {
+                let hint = match source.kind() {
+                    io::ErrorKind::AddrInUse => {
+                        Some("another process listens there: name another port with --listen, or stop it")
+                    }
+                    io::ErrorKind::AddrNotAvailable => {
+                        Some("this machine has no such address: 0.0.0.0 stands for all it has")
+                    }
+                    io::ErrorKind::PermissionDenied => Some("ports below 1024 are for root: name a higher one"),
+                    _ => None,
+                };
+                Self::from(source).under(error.to_string()).with_hint(hint)
+            }
+            Error::Socket { source, .. } => Self::from(source).under(error.to_string()),
         }
     }
 }
@@ -116,17 +129,18 @@ impl Server {
         self.tcp.as_ref()?.local_addr().ok()
     }
 
-    /// Answers requests until `stop` is done, then lets those in flight finish for a moment. The socket is removed.
+    /// Answers requests until `stop` is done, then lets those in flight finish for a moment. The socket is removed. Where
+    /// somebody deletes it before, a new one is made.
     pub async fn serve(self, handle: Handle, stop: impl Future<Output = ()>) {
         let (stopping, stopped) = watch::channel(());
+        let Self { socket, tcp } = self;
         let socket = async {
-            if let Some(socket) = &self.socket {
-                let router = routes::questions_and_orders(handle.clone());
-                connection::serve(&socket.listener, router, stopped.clone()).await;
+            if let Some(socket) = socket {
+                serve_socket(socket, routes::questions_and_orders(handle.clone()), stopped.clone()).await;
             }
         };
         let tcp = async {
-            if let Some(listener) = &self.tcp {
+            if let Some(listener) = &tcp {
                 connection::serve(listener, routes::questions(handle.clone()), stopped.clone()).await;
             }
         };
@@ -135,6 +149,34 @@ impl Server {
             drop(stopping);
         };
         tokio::join!(socket, tcp, stop);
+    }
+}
+
+/// Answers on the socket until `stopped` changes; on a new one where it was deleted, as soon as its folder is there.
+async fn serve_socket(mut socket: Socket, router: axum::Router, mut stopped: watch::Receiver<()>) {
+    loop {
+        let (leave, left) = watch::channel(());
+        let end = async {
+            let is_over = tokio::select! {
+                // That the sender is dropped is what is waited for.
+                _ = stopped.changed() => true,
+                () = socket.gone() => false,
+            };
+            drop(leave);
+            is_over
+        };
+        let ((), is_over) = tokio::join!(connection::serve(&socket.listener, router.clone(), left), end);
+        if is_over {
+            return;
+        }
+        while let Err(error) = socket.renew() {
+            tracing::debug!(%error, "cannot listen again");
+            tokio::select! {
+                _ = stopped.changed() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+        tracing::info!("the socket was deleted, and made anew");
     }
 }
 

@@ -1,8 +1,15 @@
 //! Writes one thing that was found as a paragraph for people: what, where, the line underlined, and what to change.
+//!
+//! What has a place in a file looks as rustc's messages do, down to `= help:` at the end: editors and people know that form. What has
+//! none is one line, with `hint:` below it.
+
+mod paint;
 
 use annotate_snippets::renderer::{DecorStyle, Renderer};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Snippet};
 use tagwright_core::change::{Excerpt, Location, Severity};
+
+pub(crate) use self::paint::{Color, levels, paint};
 
 /// Whether text is for a terminal with colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

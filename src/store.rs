@@ -42,7 +42,7 @@ use files::{Files, Lock};
 pub use error::Error;
 pub(crate) use files::LOCK;
 pub use history::{Event, Filter, MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, Pushes, Record, Toggle};
-pub use image::{Image, SeenTag};
+pub use image::{Image, Known, SeenTag};
 pub use notice::Notice;
 pub(crate) use owed::Owed;
 pub use schema::VERSION;
@@ -86,31 +86,42 @@ impl Store {
     /// all of it is read and verified. Whoever has it gets a moment to let go of it: a command that looks into it for
     /// an instant, a bot that is ending.
     pub fn open(folder: &Path) -> Opened {
-        let start = Instant::now();
-        loop {
-            match Self::attempt(folder) {
-                Opened::InUse { .. } if start.elapsed() < PATIENCE => std::thread::sleep(RETRY),
-                opened => return opened,
-            }
-        }
+        patiently(|| Self::attempt(folder))
+    }
+
+    /// Opens a copy of the store in a data directory, made in the folder `into`: what is known can be read, and nothing in the
+    /// directory is changed or made. Blocks as [`open`](Self::open) does.
+    pub fn open_copy(folder: &Path, into: &Path) -> Opened {
+        let (original, copy) = (Files::new(folder), Files::new(into));
+        patiently(|| match original.copy_to(&copy) {
+            Ok(true) => Self::attempt(into),
+            Ok(false) => Opened::InUse { path: original.file.clone() },
+            Err(error) => Self::instead(&original, &error),
+        })
     }
 
     fn attempt(folder: &Path) -> Opened {
         let files = Files::new(folder);
-        let in_memory = |notice| Opened::Ready { store: Self::in_memory(), notice: Some(notice) };
         let lock = match Lock::acquire(&files) {
             Ok(Some(lock)) => lock,
             Ok(None) => return Opened::InUse { path: files.file },
-            Err(error) => return in_memory(Notice::InMemory { path: files.file, reason: error.to_string() }),
+            Err(error) => return Self::instead(&files, &error),
         };
-        match open::database(&files) {
+        let opened = files.probe().map_err(redb::Error::from).and_then(|()| open::database(&files));
+        match opened {
             Ok((database, notice)) => {
                 let engine = Engine::on_disk(database, files, lock);
                 Opened::Ready { store: Self { engine: Arc::new(engine) }, notice }
             }
             Err(redb::Error::DatabaseAlreadyOpen) => Opened::InUse { path: files.file },
-            Err(error) => in_memory(Notice::InMemory { path: files.file, reason: error.to_string() }),
+            Err(error) => Self::instead(&files, &error),
         }
+    }
+
+    /// Memory in place of files that cannot be used.
+    fn instead(files: &Files, error: &dyn std::error::Error) -> Opened {
+        let notice = Notice::InMemory { path: files.file.clone(), reason: error.to_string() };
+        Opened::Ready { store: Self::in_memory(), notice: Some(notice) }
     }
 
     /// Returns a store that is gone with its last clone.
@@ -119,10 +130,29 @@ impl Store {
         Self { engine: Arc::new(Engine::in_memory()) }
     }
 
+    /// Looks whether the data directory can still be used, and begins anew where it was deleted, which the notice says. Blocks.
+    ///
+    /// # Errors
+    /// The directory cannot be written, for instance since the disk is full. The next look tries again.
+    pub fn look(&self) -> Result<Option<Notice>, Error> {
+        self.engine.look()
+    }
+
     /// Whether what is kept here is still there when the process has ended.
     #[must_use]
     pub fn is_durable(&self) -> bool {
         self.engine.is_durable()
+    }
+}
+
+/// Whoever has the store gets a moment to let go of it.
+fn patiently(attempt: impl Fn() -> Opened) -> Opened {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Opened::InUse { .. } if start.elapsed() < PATIENCE => std::thread::sleep(RETRY),
+            opened => return opened,
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::io::Write;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::snippet::Style;
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum Format {
@@ -16,17 +18,26 @@ pub(crate) enum Format {
 
 /// Whose events a verbosity is about: the program and those of its crates that log. The events of a crate carry its name, and
 /// what else is linked in, HTTP and TLS for instance, only warns.
-const OURS: [&str; 3] = ["tagwright", "git", "registry"];
+const OURS: [&str; 5] = ["tagwright", "cloud", "git", "kubernetes", "registry"];
+
+/// Whose errors are all returned to us, who say them once: the API server's client logs each request that is not answered.
+const SILENT: &str = "kube_client::client::builder=off";
 
 /// Starts logging to stderr, once per process.
 ///
 /// `RUST_LOG` decides what is shown if it is set, otherwise `verbosity`: 0 warnings, 1 also what changed, 2 also decisions,
 /// 3 everything of ours.
-pub(crate) fn start(format: Format, verbosity: u8) {
+pub(crate) fn start(format: Format, verbosity: u8, style: Style) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(directives(verbosity)));
-    let colored = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let colored = style == Style::Colored;
     let writer = move || Tamed { out: std::io::stderr(), format, colored };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
+    // That nobody can read the log, since its disk is full or its reader has gone, must not end a bot: the subscriber would say so
+    // on stderr, and panic.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_target(false)
+        .log_internal_errors(false);
     // A second start (tests, `demo`) keeps the first subscriber.
     let _ = match format {
         Format::Text => builder.with_ansi(colored).try_init(),
@@ -76,12 +87,13 @@ fn escaped_in_json(text: &str) -> String {
 /// What to show, as `RUST_LOG` would say it.
 fn directives(verbosity: u8) -> String {
     let (ours, others) = match verbosity {
-        0 => return "warn".to_owned(),
+        0 => return format!("{SILENT},warn"),
         1 => ("info", "warn"),
         2 => ("debug", "warn"),
         _ => ("trace", "info"),
     };
-    OURS.iter().map(|name| format!("{name}={ours},")).chain([others.to_owned()]).collect()
+    let all = OURS.iter().map(|name| format!("{name}={ours},"));
+    all.chain([format!("{SILENT},{others}")]).collect()
 }
 
 #[cfg(test)]

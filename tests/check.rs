@@ -78,22 +78,15 @@ fn expect(file: &Path, said: &str) {
     assert_eq!(said, known, "{}", file.display());
 }
 
-/// The example on top of the README's findings is the first of a case.
+/// The example on top of the documents' findings is the first of a case.
 #[test]
-fn the_readme_shows_what_is_said() {
+fn the_documents_show_what_is_said() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    let (_, example) = readme.split_once("$ tagwright check\n").unwrap();
+    let page = fs::read_to_string(root.join("docs/reference/findings.md")).unwrap();
+    let (_, example) = page.split_once("$ tagwright check\n").unwrap();
     let (example, _) = example.split_once("\nchecked ").unwrap();
     let said = fs::read_to_string(root.join("fixtures/check/TW001-unknown-policy/wrong.txt")).unwrap();
     assert!(said.replace("repository/", "").contains(example), "{example}");
-}
-
-#[test]
-fn the_help_names_every_flag() {
-    let output = tagwright(Path::new("."), &["check", "--help"]);
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/check/help.txt");
-    expect(&file, &String::from_utf8(output.stdout).unwrap());
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -139,6 +139,24 @@ fn secrets_of_a_mounted_folder_are_read_through_its_links() {
     assert_eq!((login.username.as_str(), login.password.expose_secret()), ("me", "line"));
 }
 
+/// `echo sesame | base64`, and a block scalar, end with a newline that nobody means.
+#[test]
+fn newlines_at_the_end_of_a_login_are_no_part_of_it() {
+    for values in [
+        "data: {username: bWUK, password: bGluZQ0KCg==}",
+        "stringData:\n  username: |\n    me\n  password: |+\n    line\n\n",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: token, namespace: default}}\n{values}\n");
+        fs::write(folder.path().join("secret.yaml"), secret).unwrap();
+        write_native(folder.path(), "token");
+        let sources = Sources { paths: vec![folder.path().to_owned()], secrets: None };
+        let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
+        let GitLogin::Basic(login) = &configuration.automations[0].remote.access.login else { panic!("basic") };
+        assert_eq!((login.username.as_str(), login.password.expose_secret()), ("me", "line"));
+    }
+}
+
 #[test]
 fn a_secret_file_that_cannot_be_read_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -186,8 +204,8 @@ fn links_are_followed_only_inside_of_a_folder() {
 fn a_path_that_does_not_exist_is_named() {
     let sources = Sources { paths: vec!["fixtures/nowhere.yaml".into()], secrets: None };
     let error = config::load(&sources).unwrap_err();
-    let reason = "No such file or directory (os error 2)";
-    let help = "name the file or folder with `--config`";
+    let reason = "no such file or directory";
+    let help = "name the file or folder with `--config`; `tagwright mark` writes one";
     let said = format!("error: cannot read the configuration: {reason}\n--> fixtures/nowhere.yaml\n = help: {help}");
     assert_eq!(error.to_string(), said);
     let sources = Sources { paths: vec!["policies".into()], secrets: Some("fixtures/nowhere".into()) };
@@ -216,6 +234,28 @@ fn hostile_texts_are_refused_or_harmless() {
         let error = config::parse("hostile.yaml", &format!("{head}{text}")).unwrap_err();
         assert!(error.to_string().len() < 100_000);
     }
+}
+
+/// Thousands of policies have the same few ranges and patterns, and automations the same message: each is in memory once.
+#[test]
+fn what_objects_have_alike_is_shared() {
+    let automation = |name: &str| {
+        format!(
+            "---\napiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {{name: {name}}}\nspec:\n  \
+             git: {{url: 'https://git.example.com/config'}}\n  images:\n  \
+             - {{name: {name}, image: example.org/apps/{name}, policy: {{semver: {{range: 1.x}}}}, filterTags: {{pattern: '^v(.*)$', extract: $1}}}}\n"
+        )
+    };
+    let configuration = config::parse("two.yaml", &(automation("a") + &automation("b"))).unwrap();
+    let [first, second] = &configuration.policies[..] else { panic!("{:?}", configuration.policies) };
+    let pattern = |policy: &ImagePolicy| policy.policy.filter.clone().unwrap().pattern;
+    assert!(std::ptr::eq(pattern(first).regex(), pattern(second).regex()));
+    let (Order::Semver(one), Order::Semver(other)) = (&first.policy.order, &second.policy.order) else {
+        panic!("{first:?} {second:?}")
+    };
+    assert!(std::ptr::eq(one.as_str(), other.as_str()));
+    let [one, other] = &configuration.automations[..] else { panic!("{:?}", configuration.automations) };
+    assert!(std::ptr::eq(one.commit.message.source(), other.commit.message.source()));
 }
 
 #[test]
@@ -354,6 +394,12 @@ fn automation_summary(text: &mut String, automation: &Automation) {
         GitLogin::User(name) => format!("user {}", name.expose_secret()),
         GitLogin::Basic(login) => format!("basic {}:{}", login.username, login.password.expose_secret()),
         GitLogin::Bearer(token) => format!("bearer {}", token.expose_secret()),
+        GitLogin::GithubApp(app) => {
+            let base = app.base_url.as_deref().unwrap_or("github.com");
+            format!("app {} at {base} {:?} {}", app.id, app.installation, app.key.expose_secret().len())
+        }
+        GitLogin::AzureDevOps => "Azure DevOps".to_owned(),
+        GitLogin::CodeCommit => "CodeCommit".to_owned(),
         GitLogin::Ssh(ssh) => format!("ssh {} passphrase {}", ssh.known_hosts, ssh.passphrase.is_some()),
     };
     writeln!(text, "  login {login}{}", edge_summary(&remote.access.tls, remote.access.proxy.as_ref())).unwrap();
@@ -457,4 +503,7 @@ fn policy_summary(text: &mut String, policy: &ImagePolicy) {
         access.timeout, access.insecure
     )
     .unwrap();
+    if let Some(provider) = access.provider {
+        writeln!(text, "  provider {provider:?}").unwrap();
+    }
 }

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "support/events.rs"]
+mod parsed;
+
 use std::fmt::Write as _;
 
 use image::Reference;
@@ -10,8 +13,8 @@ use proptest::prelude::*;
 use tagwright_core::change::Code;
 use tagwright_core::edit::{self, Edited, Selection, Selections};
 use tagwright_core::marker::{self, Scan};
-use yaml_rust2::Event;
-use yaml_rust2::parser::Parser;
+
+const BLANK: [char; 4] = [' ', '\t', '\n', '\r'];
 
 const POLICIES: [&str; 4] = ["ns:app", "ns:num", "ns:yes", "ns:none"];
 
@@ -207,17 +210,32 @@ fn has_blank(scan: &Scan) -> bool {
 }
 
 /// What another parser reads, scalars by their values; `None` if it reads nothing.
+///
+/// It gets one document at a time: a block scalar without indentation goes on behind a `---` for it, which YAML forbids
+/// (1.2.2, `c-forbidden`) and libyaml, PyYAML and go-yaml do not do.
 fn events(bytes: &[u8]) -> Option<Vec<String>> {
     let text = std::str::from_utf8(bytes).ok()?.trim_start_matches('\u{FEFF}');
-    let mut parser = Parser::new_from_str(text);
-    let mut events = Vec::new();
-    loop {
-        match parser.next_token().ok()?.0 {
-            Event::StreamEnd => return Some(events),
-            Event::Scalar(value, ..) => events.push(value),
-            other => events.push(format!("{other:?}")),
+    let documents = documents(text).into_iter().map(parsed::events).collect::<Option<Vec<_>>>()?;
+    Some(documents.concat())
+}
+
+/// A text cut before each line that begins with `---`, unless only comments and directives come before it.
+fn documents(text: &str) -> Vec<&str> {
+    let begins = |line: &str| line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with(BLANK));
+    let says = |line: &str| {
+        !line.starts_with('%') && !matches!(line.trim_start_matches(BLANK).chars().next(), None | Some('#'))
+    };
+    let (mut documents, mut start, mut end, mut has_content) = (Vec::new(), 0, 0, false);
+    for line in text.split_inclusive(['\n', '\r']) {
+        if has_content && begins(line) {
+            documents.push(&text[start..end]);
+            start = end;
         }
+        has_content |= says(line);
+        end += line.len();
     }
+    documents.push(&text[start..]);
+    documents
 }
 
 /// Holds for every input, however broken.
@@ -290,6 +308,15 @@ proptest! {
         }
         check_laws(&bytes)?;
     }
+}
+
+/// What the law of damaged files found once: the block scalar of the second document has no text and no indentation.
+#[test]
+fn a_block_scalar_without_indentation_ends_with_its_document() {
+    let text = format!("top\n---\n |\n--- # next\n- [\n  'é😀',\n  'é😀', {MARKER}\n  old, {MARKER}\n  ]\n");
+    check_laws(text.as_bytes()).unwrap();
+    assert_eq!(documents(&text).len(), 3);
+    check_counts(&text, 2, 0);
 }
 
 const MARKER: &str = "# {\"$imagepolicy\": \"ns:app\"}";

@@ -3,13 +3,14 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "support/events.rs"]
+mod parsed;
+
 use image::Reference;
 use proptest::prelude::*;
 use tagwright_core::change::Code;
 use tagwright_core::edit::{self, Edited, Selection, Selections};
 use tagwright_core::marker::{self, Embedded, Scan};
-use yaml_rust2::Event;
-use yaml_rust2::parser::Parser;
 
 const MARKER: &str = "# {\"$imagepolicy\": \"ns:app\"}";
 const NUMBER: &str = "# {\"$imagepolicy\": \"ns:num:tag\"}";
@@ -117,15 +118,7 @@ fn has_blank(scan: &Scan) -> bool {
 
 /// What another parser reads, scalars by their values; `None` if it reads nothing.
 fn events(bytes: &[u8]) -> Option<Vec<String>> {
-    let mut parser = Parser::new_from_str(std::str::from_utf8(bytes).ok()?);
-    let mut events = Vec::new();
-    loop {
-        match parser.next_token().ok()?.0 {
-            Event::StreamEnd => return Some(events),
-            Event::Scalar(value, ..) => events.push(value),
-            other => events.push(format!("{other:?}")),
-        }
-    }
+    parsed::events(std::str::from_utf8(bytes).ok()?)
 }
 
 proptest! {

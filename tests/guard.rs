@@ -16,9 +16,9 @@ use tagwright_core::automation::{Automation, ImagePolicy};
 use tagwright_core::edit::{Selection, Selections};
 use tagwright_core::explain::{self, Ages, Cause, Fate, Tags};
 use tagwright_core::guard::{
-    self, Hold, Identity, Known, Patience, Proposed, Verdict, Version, Whose, Writer, Writing,
+    self, Hold, Identity, Known, Lineage, Patience, Proposed, Verdict, Version, Whose, Writer, Writing,
 };
-use tagwright_core::marker;
+use tagwright_core::marker::{self, Embedded};
 use tagwright_core::plan::{self, MarkedFile};
 use yaml_rust2::{Yaml, YamlLoader};
 
@@ -336,10 +336,9 @@ fn fields_are_recognised_in_other_versions_of_a_file() {
         + "# more\n"
         + &document("x", &(marked("13", "a:b:tag") + &marked("11", "a:b")));
     assert_eq!(values(&old), [some("11"), None, some("13"), some("14")]);
-    let (was, is) = (Version::of(&marker::scan(old.as_bytes())), Version::of(&scan));
-    let ancestors: Vec<Option<&str>> =
-        identities.iter().map(|identity| was.value(&was.ancestor(identity, &is)?)).collect();
-    assert_eq!(ancestors, [None, None, Some("13"), Some("14")], "nothing tells which of two became of one");
+    let lineage = Lineage::between(Version::of(&marker::scan(old.as_bytes())), Version::of(&scan));
+    let ancestors: Vec<Option<&str>> = identities.iter().map(|it| Some(lineage.before(it, "9")?.1)).collect();
+    assert_eq!(ancestors, [Some("11"), Some("11"), Some("13"), Some("14")], "one of two is new, and it may be either");
     // An object whose name is marked is the same one after an update.
     let named = |tag: &str, value: &str| {
         let name = format!("metadata:\n  name: {tag} # {{\"$imagepolicy\": \"a:c:tag\"}}\n");
@@ -350,4 +349,124 @@ fn fields_are_recognised_in_other_versions_of_a_file() {
     // What is alike is told apart by its place among those alike.
     let distinct: BTreeSet<Identity> = identities.into_iter().collect();
     assert_eq!(distinct.len(), 4);
+}
+
+/// How fields with a name and a tag are written.
+type Written<'a> = &'a dyn Fn(&[(&str, &str)]) -> String;
+
+/// Each case: the fields before and after a person's commit, one per line as `NAME TAG`, and what each was before it, if it
+/// was anything. 1.1 is what is wanted.
+#[test]
+fn a_field_is_recognised_whatever_comes_and_goes_beside_it() {
+    let containers = |items: &[(&str, &str)]| -> String {
+        let item = |(name, tag): &(&str, &str)| {
+            format!("  - name: {name}\n    tag: {tag} # {{\"$imagepolicy\": \"a:b:tag\"}}\n")
+        };
+        format!(
+            "kind: A\nmetadata: {name}\ncontainers:\n{}",
+            items.iter().map(item).collect::<String>(),
+            name = "{name: x}"
+        )
+    };
+    let keys = |items: &[(&str, &str)]| -> String {
+        let item = |(name, tag): &(&str, &str)| format!("{name}:\n  tag: {tag} # {{\"$imagepolicy\": \"a:b:tag\"}}\n");
+        items.iter().map(item).collect()
+    };
+    let embedded = |items: &[(&str, &str)]| -> String {
+        let item = |(name, tag): &(&str, &str)| {
+            format!("  {name}.yaml: |\n    image:\n      tag: {tag} # {{\"$imagepolicy\": \"a:b:tag\"}}\n")
+        };
+        format!("kind: ConfigMap\ndata:\n{}", items.iter().map(item).collect::<String>())
+    };
+    let documents = |items: &[(&str, &str)]| -> String {
+        let item = |(name, tag): &(&str, &str)| {
+            format!("kind: A\nmetadata: {{name: {name}}}\ntag: {tag} # {{\"$imagepolicy\": \"a:b:tag\"}}\n---\n")
+        };
+        items.iter().map(item).collect()
+    };
+    type Items = &'static [(&'static str, &'static str)];
+    let both: Items = &[("a", "1.1"), ("b", "1.1")];
+    let cases: [(&str, Items, Items, &[Option<&str>]); 13] = [
+        ("one goes back", both, &[("a", "1.1"), ("b", "1.0")], &[Some("1.1"), Some("1.1")]),
+        (
+            "another comes first",
+            both,
+            &[("c", "1.1"), ("a", "1.1"), ("b", "1.0")],
+            &[Some("1.1"), Some("1.1"), Some("1.1")],
+        ),
+        (
+            "another comes last",
+            both,
+            &[("a", "1.1"), ("b", "1.0"), ("c", "1.1")],
+            &[Some("1.1"), Some("1.1"), Some("1.1")],
+        ),
+        ("a copy", both, &[("a", "1.1"), ("c", "1.0"), ("b", "1.0")], &[Some("1.1"), Some("1.1"), Some("1.1")]),
+        ("the other goes", both, &[("b", "1.0")], &[Some("1.1")]),
+        ("another order", both, &[("b", "1.0"), ("a", "1.1")], &[Some("1.1"), Some("1.1")]),
+        ("another name", both, &[("a", "1.1"), ("c", "1.0")], &[Some("1.1"), Some("1.1")]),
+        (
+            "another name and one more",
+            both,
+            &[("a", "1.1"), ("c", "1.1"), ("d", "1.0")],
+            &[Some("1.1"), Some("1.1"), Some("1.1")],
+        ),
+        ("other names for both, and the first goes", both, &[("c", "1.0")], &[Some("1.1")]),
+        ("one was taken back before, the other goes", &[("a", "1.1"), ("b", "1.0")], &[("b", "1.0")], &[Some("1.0")]),
+        (
+            "one was taken back before, and is copied",
+            &[("a", "1.1"), ("b", "1.0")],
+            &[("a", "1.1"), ("b", "1.0"), ("c", "1.0")],
+            &[Some("1.1"), Some("1.0"), Some("1.0")],
+        ),
+        (
+            "one goes back, and what they have is exchanged",
+            &[("a", "1.1"), ("b", "0.9")],
+            &[("b", "0.9"), ("a", "1.0")],
+            &[Some("0.9"), Some("1.1")],
+        ),
+        (
+            "an old value of its own is new",
+            both,
+            &[("a", "1.1"), ("b", "1.1"), ("c", "1.0")],
+            &[Some("1.1"), Some("1.1"), None],
+        ),
+    ];
+    let forms: [(&str, Written<'_>); 4] =
+        [("containers", &containers), ("keys", &keys), ("embedded", &embedded), ("documents", &documents)];
+    let mut wrong = Vec::new();
+    for (form, text) in forms {
+        for (case, was, is, expect) in cases {
+            let scan = |items| marker::scan_with(text(items).as_bytes(), Embedded::Everywhere);
+            let after = scan(is);
+            let lineage = Lineage::between(Version::of(&scan(was)), Version::of(&after));
+            let found: Vec<Option<&str>> =
+                Identity::all(&after).iter().map(|it| Some(lineage.before(it, "1.1")?.1)).collect();
+            // A document is an object of its own, of which a copy is a new one.
+            let is_other = form == "documents" && (case.contains("cop") || case.starts_with("another comes"));
+            if found != expect && !is_other {
+                wrong.push(format!("{form}, {case}: {found:?}, not {expect:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn where_several_may_be_the_one_before_it_is_the_one_that_was_taken_back() {
+    let list = |tags: &[&str]| -> Version {
+        let item = |tag: &&str| format!("- {tag} # {{\"$imagepolicy\": \"a:b\"}}\n");
+        Version::of(&marker::scan(tags.iter().map(item).collect::<String>().as_bytes()))
+    };
+    let before = |was: &[&str], is: &[&str], wanted: &str| -> Vec<String> {
+        let text: String = is.iter().map(|tag| format!("- {tag} # {{\"$imagepolicy\": \"a:b\"}}\n")).collect();
+        let lineage = Lineage::between(list(was), list(is));
+        let fields = Identity::all(&marker::scan(text.as_bytes()));
+        fields.iter().map(|it| lineage.before(it, wanted).map_or("-", |(_, value)| value).to_owned()).collect()
+    };
+    assert_eq!(before(&["x:1", "x:2"], &["x:0"], "x:2"), ["x:2"]);
+    assert_eq!(before(&["x:1", "x:2"], &["x:0"], "x:1"), ["x:1"]);
+    assert_eq!(before(&["x:1", "x:2@sha256:aa"], &["x:0"], "x:2@sha256:bb"), ["x:2@sha256:aa"]);
+    assert_eq!(before(&["x:1", "x:2"], &["x:1"], "x:2"), ["x:1"], "what has the same value is the same");
+    assert_eq!(before(&["x:2", "x:2"], &["x:2", "x:0", "x:2"], "x:2"), ["x:2", "x:2", "x:2"]);
+    assert_eq!(before(&[], &["x:0"], "x:2"), ["-"]);
 }

@@ -18,6 +18,7 @@ use std::process::{Command, Output};
 use tagwright::config::{self, Sources};
 use tagwright_core::automation::DigestReflection;
 use tagwright_core::inventory;
+use tagwright_core::mark::extend;
 use tagwright_core::mark::policies::{self, Dialect, Target};
 use tagwright_core::mark::{self, File, Moving, Settings};
 
@@ -230,6 +231,114 @@ async fn marking_goes_on_where_it_stopped() {
     }
 }
 
+/// A checkout with one image in each of two folders.
+fn two_folders() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, image) in [("web", "acme/web:1.4.2"), ("api", "acme/api:2.0.0")] {
+        fs::create_dir_all(folder.path().join("apps").join(name)).unwrap();
+        fs::write(folder.path().join(format!("apps/{name}/app.yaml")), format!("image: {image}\n")).unwrap();
+    }
+    git(folder.path(), &["init", "--quiet", "--initial-branch=main"]);
+    git(folder.path(), &["remote", "add", "origin", "https://git.example.com/acme/config.git"]);
+    folder
+}
+
+/// Marks offline in a folder; returns stdout and stderr.
+fn mark_in(folder: &Path, arguments: &[&str]) -> (String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tagwright"));
+    let output = command.arg("mark").args(arguments).arg("--offline").current_dir(folder).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(output.stderr));
+    (text(output.stdout), text(output.stderr))
+}
+
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len() - count..].join("\n")
+}
+
+#[test]
+fn the_diff_applies_from_the_root_of_the_checkout() {
+    for directory in ["apps/web", "apps/web/app.yaml", "apps"] {
+        let shown = two_folders();
+        let (diff, said) = mark_in(shown.path(), &[directory, "--config=policies/all.yaml"]);
+        assert!(last_lines(&said, 1).starts_with("nothing was written; --write writes markers to apps/"), "{said}");
+        fs::write(shown.path().join("mark.diff"), diff).unwrap();
+        git(shown.path(), &["apply", "mark.diff"]);
+        fs::remove_file(shown.path().join("mark.diff")).unwrap();
+        let written = two_folders();
+        mark_in(written.path(), &[directory, "--config=policies/all.yaml", "--write"]);
+        let relative = |folder: &Path| {
+            let strip = |(path, bytes): (PathBuf, Vec<u8>)| (path.strip_prefix(folder).unwrap().to_owned(), bytes);
+            contents(folder).into_iter().map(strip).collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(relative(shown.path()), relative(written.path()), "{directory}");
+    }
+}
+
+/// Policies that go elsewhere are no part of what is applied.
+#[test]
+fn policies_outside_of_the_checkout_are_shown_as_they_will_be() {
+    let (checkout, elsewhere) = (two_folders(), tempfile::tempdir().unwrap());
+    let config = format!("--config={}", elsewhere.path().join("all.yaml").display());
+    let (shown, _) = mark_in(checkout.path(), &["apps", &config]);
+    assert!(shown.contains("\n\n# Written by `tagwright mark`"), "{shown}");
+    fs::write(checkout.path().join("mark.diff"), shown).unwrap();
+    git(checkout.path(), &["apply", "mark.diff"]);
+    let status = git(checkout.path(), &["ls-files", "--others"]);
+    assert_eq!(status.lines().collect::<Vec<_>>(), ["apps/api/app.yaml", "apps/web/app.yaml", "mark.diff"]);
+}
+
+#[test]
+fn an_automation_that_is_there_reads_what_is_marked_later() {
+    let folder = two_folders();
+    let (_, said) = mark_in(folder.path(), &["apps/web", "--config=policies.yaml", "--write"]);
+    insta::assert_snapshot!(last_lines(&said, 2), @"
+    wrote markers to apps/web/app.yaml, and the policies to policies.yaml
+    next: commit and push the markers, then `tagwright run --once --dry-run --config policies.yaml`
+    ");
+    let (_, said) = mark_in(folder.path(), &["apps/api", "--config=policies.yaml", "--write"]);
+    insta::assert_snapshot!(last_lines(&said, 2), @"
+    wrote markers to apps/api/app.yaml, and the policies to policies.yaml, which reads apps/api now, too
+    next: commit and push the markers, then `tagwright run --once --dry-run --config policies.yaml`
+    ");
+    let paths = |folder: &Path| {
+        let loaded = config::load(&Sources { paths: vec![folder.join("policies.yaml")], secrets: None }).unwrap();
+        (loaded.automations[0].paths.clone(), loaded.policies.len())
+    };
+    assert_eq!(paths(folder.path()), (vec!["apps/web".to_owned(), "apps/api".to_owned()], 2));
+    let (_, said) = mark_in(folder.path(), &["apps", "--config=policies.yaml", "--write"]);
+    assert_eq!(last_lines(&said, 1), "nothing to write");
+
+    // A policy that is there is used, and only the path is new.
+    fs::create_dir(folder.path().join("apps/job")).unwrap();
+    fs::write(folder.path().join("apps/job/app.yaml"), "image: acme/web:1.4.2\n").unwrap();
+    mark_in(folder.path(), &["apps/job", "--config=policies.yaml", "--write"]);
+    assert_eq!(paths(folder.path()).0, ["apps/web", "apps/api", "apps/job"]);
+}
+
+#[test]
+fn what_an_automation_would_not_read_is_said() {
+    for (flux, from, to, name) in [
+        (&[][..], "    paths:\n      - apps/web\n", "    paths: [apps/web]\n", "default/config"),
+        (&["--flux"], "", "", "default/config"),
+    ] {
+        let folder = two_folders();
+        let write: Vec<&str> = ["--config=policies.yaml", "--write"].iter().chain(flux).copied().collect();
+        let mark = |directory: &str| mark_in(folder.path(), &[&[directory], &write[..]].concat()).1;
+        mark("apps/web");
+        let path = folder.path().join("policies.yaml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace(from, to)).unwrap();
+        let said = mark("apps/api");
+        let warning = format!(
+            "warning: {name} reads apps/web only, so that the markers in apps/api/app.yaml do nothing; add it to its paths"
+        );
+        assert!(said.lines().any(|line| line == warning), "{said}");
+        assert!(fs::read_to_string(&path).unwrap().contains("name: api"), "the policy is there all the same");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_remote_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -291,7 +400,7 @@ fn policies_can_be_loaded() {
     for dialect in [Dialect::Native, Dialect::Flux] {
         let whole = policies::document(dialect, &target, &marking.groups);
         let first = policies::document(dialect, &target, &marking.groups[..2]);
-        assert_eq!(policies::extended(dialect, &first, &marking.groups[2..]).unwrap(), whole);
+        assert_eq!(extend::extended(dialect, &first, &marking.groups[2..]).unwrap(), whole);
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("policies.yaml"), &whole).unwrap();
         let loaded = config::load(&Sources { paths: vec![folder.path().to_owned()], secrets: None }).unwrap();

@@ -19,18 +19,24 @@ mod leaks;
 mod logins;
 #[path = "registry/machine.rs"]
 mod machine;
+#[path = "registry/manners.rs"]
+mod manners;
 #[path = "registry/mirrors.rs"]
 mod mirrors;
 #[path = "registry/paging.rs"]
 mod paging;
 #[path = "registry/redirects.rs"]
 mod redirects;
+#[path = "registry/room.rs"]
+mod room;
 #[path = "registry/since.rs"]
 mod since;
 #[path = "registry/tokens.rs"]
 mod tokens;
 #[path = "registry/transports.rs"]
 mod transports;
+#[path = "registry/trust.rs"]
+mod trust;
 
 use std::time::Duration;
 
@@ -53,6 +59,7 @@ fn client() -> Client {
 fn access() -> access::Registry {
     access::Registry {
         logins: Vec::new(),
+        provider: None,
         tls: access::Tls::default(),
         proxy: None,
         insecure: false,

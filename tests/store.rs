@@ -10,6 +10,7 @@ mod kept;
 mod processes;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tagwright::store::{Event, Image, Notice, Opened, Record, SeenTag, Store};
@@ -37,7 +38,7 @@ fn at(second: i64) -> Timestamp {
 
 fn image(tags: &[&str], polled: Timestamp) -> Image {
     let seen = |name: &&str| SeenTag { name: image::Tag::parse(name).unwrap(), first_seen: at(1), pushed: None };
-    Image { tags: tags.iter().map(seen).collect(), polled, ..Image::default() }
+    Image { tags: Arc::new(tags.iter().map(seen).collect()), polled, ..Image::default() }
 }
 
 /// A record that says so.

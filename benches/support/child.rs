@@ -15,6 +15,28 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 /// How long a server may take until it answers.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
+/// What a tick of the kernel's clock is: `sysconf(_SC_CLK_TCK)` is 100 on every Linux that Rust runs on.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What the image and the unit in `deploy/systemd` tell the allocator.
+pub(crate) const ALLOCATOR: [(&str, &str); 2] = [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "1048576")];
+
+/// The CPU time that a process has used.
+pub(crate) fn cpu(process: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // The name may hold spaces and parentheses; times are the twelfth and thirteenth word after it.
+    let words: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    let ticks = |at: usize| words[at].parse::<u32>().unwrap();
+    TICK * (ticks(11) + ticks(12))
+}
+
+/// The resident memory of a process in KiB.
+pub(crate) fn memory(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
+
 /// A command that sees nothing of the machine's configuration but its programs.
 pub(crate) fn command(program: &str, home: &Path) -> Command {
     let mut command = Command::new(program);

@@ -9,9 +9,11 @@ mod link;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    if let Some(challenge::Challenge::Bearer { realm, service, scope }) = challenge::Challenge::first(text.lines()) {
-        let parts = realm.len() + service.unwrap_or_default().len() + scope.unwrap_or_default().len();
-        assert!(parts <= text.len());
+    for challenge in challenge::Challenge::all(text.lines()) {
+        if let challenge::Challenge::Bearer(challenge::Bearer { realm, service, scope }) = challenge {
+            let parts = realm.len() + service.unwrap_or_default().len() + scope.unwrap_or_default().len();
+            assert!(parts <= text.len());
+        }
     }
     if let Ok(Some(next)) = link::next(text.lines()) {
         assert!(text.contains(&next));

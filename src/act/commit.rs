@@ -13,12 +13,13 @@ use tagwright_core::marker::Embedded;
 use tagwright_core::plan::{self, MarkedFile, Plan};
 
 use super::head::Head;
+use super::idle::{Idle, idle};
 use super::job::{Ended, Job, fail_all};
 use super::remote::Remote;
 use crate::observe::releases::Releases;
 use crate::observe::reverts::{self, Asked, Search};
 use crate::observe::{MARKED_FILES, found_diagnostics};
-use crate::run::{Error, Mode, Outcome, Stage, aside, guards};
+use crate::run::{Doing, Error, Lack, Mode, Outcome, Stage, apart, aside, guards};
 use crate::store::SeenBranch;
 
 /// What one automation would do on a commit, before the history was asked.
@@ -52,7 +53,7 @@ impl<'r> Remote<'r> {
     ) -> Result<Draft<'r>, Error> {
         let automation = job.automation;
         self.progress.at(Stage::Plan, &automation.id.to_string());
-        let failed = |source| Error::git("read", &automation.remote.url, source);
+        let failed = |source| Error::git(Doing::Read, &automation.remote.url, source);
         let snapshot = mirror.snapshot(base).await.map_err(failed)?;
         let embedded = Embedded::everywhere(automation.embedded);
         let scans = &self.context.memory.scans;
@@ -60,9 +61,14 @@ impl<'r> Remote<'r> {
         let (files, found) = found.map_err(failed)?;
         job.report.diagnostics = found_diagnostics(&found);
         job.report.diagnostics.extend(job.left.clone());
+        (job.report.unanswered, job.report.idle) = (0, None);
         job.selections = self.selections(job, &files).await;
+        if let Some(Idle { reason, finding }) = idle(automation, &found.missing, &files, &job.selections, self.polls) {
+            job.report.diagnostics.extend(finding);
+            job.report.idle = Some(reason);
+        }
         let guards = guards(automation, &self.switches, self.context.now);
-        let plan = aside(|| plan::guarded(&files, &job.selections, &guards));
+        let plan = aside("plan", || plan::guarded(&files, &job.selections, &guards));
         // All drafts of a wave wait for the history, and most have no question to it.
         let files = if plan.edits.is_empty() { Vec::new() } else { files };
         Ok(Draft { at, files, guards, plan })
@@ -92,7 +98,7 @@ impl<'r> Remote<'r> {
                 Err(source) => {
                     let (lost, kept): (Drafts<'_>, _) = drafts.into_iter().partition(|(_, draft)| draft.at == at);
                     drafts = kept;
-                    ended.extend(fail_all(lost.into_iter().map(|(job, _)| job), reverts::READ, source));
+                    ended.extend(fail_all(lost.into_iter().map(|(job, _)| job), Doing::ReadHistory, source));
                 }
             }
         }
@@ -111,7 +117,7 @@ impl<'r> Remote<'r> {
         let mut search = self.search(head);
         search.ask(0, automation, &draft.files, &draft.plan, asked);
         let found = search.along(head.line(mirror, advertisement), self.progress).await;
-        let found = found.map_err(|source| Error::git(reverts::READ, &automation.remote.url, source))?;
+        let found = found.map_err(|source| Error::git(Doing::ReadHistory, &automation.remote.url, source))?;
         draft.guards.fields.extend(found.into_iter().map(|(_, field, hold)| (field, hold)));
         Ok(())
     }
@@ -144,9 +150,11 @@ impl<'r> Remote<'r> {
         }
         if self.context.mode == Mode::Push {
             let store = self.context.edges.store.clone();
-            let kept = tokio::task::spawn_blocking(move || store.obeyed(&fresh, &seen)).await;
-            if let Ok(Err(error)) = kept {
-                self.context.memory.store_fails("releases", &error);
+            let kept = apart("write releases", move || store.obeyed(&fresh, &seen)).await;
+            match kept {
+                Ok(Ok(_)) => self.context.memory.store_works("releases"),
+                Ok(Err(error)) => self.context.memory.store_fails("releases", &error),
+                Err(_) => {}
             }
         }
     }
@@ -170,7 +178,7 @@ impl<'r> Remote<'r> {
             draft.guards.fields.extend(fields);
         }
         if !draft.guards.fields.is_empty() {
-            draft.plan = aside(|| plan::guarded(&draft.files, &job.selections, &draft.guards));
+            draft.plan = aside("plan", || plan::guarded(&draft.files, &job.selections, &draft.guards));
         }
         let Draft { guards, mut plan, files, .. } = draft;
         drop(files);
@@ -183,8 +191,8 @@ impl<'r> Remote<'r> {
             return Ok(Written::Nothing(held(&job.report.holds, guards.everything.as_ref())));
         }
         job.report.edits = plan.edits;
-        job.report.message = aside(|| plan::message(job.contribution(), &[])).map_err(Error::Message)?;
-        let failed = |source| Error::git("read", &automation.remote.url, source);
+        job.report.message = aside("render", || plan::message(job.contribution(), &[])).map_err(Error::Message)?;
+        let failed = |source| Error::git(Doing::Read, &automation.remote.url, source);
         let edits = self.new_files(&mut job.report.edits);
         let details = new_commit(head.tip, automation, job.report.message.clone(), self.context.now);
         let snapshot = mirror.snapshot(head.tip).await.map_err(failed)?;
@@ -207,14 +215,17 @@ impl<'r> Remote<'r> {
                     let is_polled = reference.tag == polled.tag;
                     (reference, is_polled)
                 }
-                Some(Err(reason)) => {
-                    selections.insert(name, Selection::NoSelection(reason.clone()));
+                Some(Err(lack)) => {
+                    job.report.unanswered += usize::from(matches!(lack, Lack::NoAnswer(_)));
+                    selections.insert(name, lacking(lack));
                     continue;
                 }
                 None => continue,
             };
             let held = match policy.digest {
-                DigestReflection::IfNotPresent => plan::held_digest(files, &name, &reference),
+                // Where selections are published, this one has its digest.
+                DigestReflection::IfNotPresent => plan::held_digest(files, &name, &reference)
+                    .or_else(|| reference.digest.clone().filter(|_| is_polled)),
                 // What is asked for at every poll came with the selection.
                 DigestReflection::Never | DigestReflection::Always => reference.digest.clone(),
             };
@@ -234,12 +245,27 @@ impl<'r> Remote<'r> {
         for (policy, reference, tag) in open {
             let selection = match self.digests.digest(&policy.repository, &tag) {
                 Ok(digest) => Selection::Selected(Reference { digest: Some(digest), ..reference }),
-                Err(reason) => Selection::NoSelection(reason),
+                // The failure of the look-up is reported by itself.
+                Err(_) => {
+                    job.report.unanswered += 1;
+                    Selection::Open
+                }
             };
             selections.insert(policy.id.marker(), selection);
         }
         selections
     }
+}
+
+/// What a policy that selects nothing means for its fields. The whole reason is told once, of the policy.
+fn lacking(lack: &Lack) -> Selection {
+    let reason = match lack {
+        Lack::NoAnswer(_) | Lack::Suspended(_) => return Selection::Open,
+        Lack::Waiting(_) => "its tags are too young",
+        Lack::Doubted(_) => "its list of tags is not believed yet",
+        Lack::NoTag(_) => "none of its tags can be selected",
+    };
+    Selection::NoSelection(reason.to_owned())
 }
 
 /// How an automation ends that has nothing to write.

@@ -1,6 +1,7 @@
 //! One push branch: the commits made for it, and what becomes of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use git::{Advertisement, CommitId, Expected, Mirror, Outcome as Pushed, RefUpdate, Want};
 use tagwright_core::automation::{Batch, Push};
@@ -12,7 +13,7 @@ use super::remote::Attempt;
 use super::second;
 use crate::observe::reverts::Line;
 use crate::observe::target::{Replaced, Target};
-use crate::run::{Context, Error, Outcome, Progress, Stage, aside};
+use crate::run::{Context, Doing, Error, Outcome, Progress, Stage, Subject, aside};
 
 /// One push branch with the commits made for it so far.
 pub(super) struct Head<'a> {
@@ -110,9 +111,35 @@ impl<'a> Head<'a> {
         jobs.map(|job| Job { stepwise: true, ..job }).collect()
     }
 
-    /// Ends a dry run.
-    pub(super) fn would_push(self) -> impl Iterator<Item = Ended<'a>> {
-        self.into_jobs().map(|job| job.end(Outcome::WouldPush))
+    /// Ends a dry run: with what is in the way of a push, or of the one to the second destination, if that is known.
+    pub(super) async fn would_push(
+        self,
+        mirror: &Mirror,
+        advertisement: &Advertisement,
+        obstacle: Option<&Arc<git::Error>>,
+    ) -> Vec<Ended<'a>> {
+        let (name, old, tip) = (self.branch.clone(), self.old, self.tip);
+        let branch = second::Branch { name: &name, old, tip };
+        let mut ended = Vec::new();
+        for job in self.into_jobs().collect::<Vec<_>>() {
+            let error = match obstacle {
+                Some(source) => {
+                    let (url, source) = (job.report.url.clone(), Arc::clone(source));
+                    Some(Error::Git { doing: Doing::Push, url, source })
+                }
+                None => second::obstacle(mirror, advertisement, branch, &job).await,
+            };
+            ended.push(match error {
+                Some(error) => job.fail(error),
+                None => job.end(Outcome::WouldPush),
+            });
+        }
+        ended
+    }
+
+    /// Whether there is anything to push.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.commits.is_empty()
     }
 
     /// Pushes all commits at once, then the second destinations.
@@ -134,23 +161,40 @@ impl<'a> Head<'a> {
         let options = options(self.jobs().map(|job| &job.automation.push));
         let url = self.url.clone();
         progress.at(Stage::Push, &url);
+        if context.gate.is_some_and(|gate| !gate(&Subject::Remote(&url))) {
+            return Attempt::ended(
+                self.into_jobs().map(|job| job.fail(Error::LeaseLost { url: url.clone() })).collect(),
+            );
+        }
+        let branch = second::Branch { name: &self.branch, old: self.old, tip: self.tip };
+        let debts = second::debts(branch, self.jobs());
+        second::owe(context, debts).await;
         let pushed = match mirror.push(&[update], &options).await {
             Ok(pushed) => pushed,
-            Err(source) => return Attempt::ended(fail_all(self.into_jobs(), "push to", source)),
+            // It is not known whether the push has happened; what is owed stays until the next run has looked.
+            Err(source) => return Attempt::ended(fail_all(self.into_jobs(), Doing::Push, source)),
         };
-        match pushed.results.into_iter().next().map(|result| result.outcome) {
+        let outcome = pushed.results.into_iter().next().map(|result| result.outcome);
+        if !matches!(outcome, Some(Pushed::Updated | Pushed::UpToDate)) {
+            let debts = second::former_debts(self.jobs());
+            second::owe(context, debts).await;
+        }
+        match outcome {
             Some(Pushed::Updated | Pushed::UpToDate) => {
-                let branch = second::Branch { name: &self.branch, old: self.old, tip: self.tip };
-                let commits: Vec<CommitId> = self.commits.iter().map(|made| made.commit).collect();
                 // Collected before anything is awaited, as closures must be for a task to take the future.
                 let pushed =
                     self.commits.into_iter().flat_map(|made| made.jobs.into_iter().map(move |job| (job, made.commit)));
                 let pushed: Vec<(Job<'_>, CommitId)> = pushed.collect();
-                Attempt::ended(
-                    second::push_all(mirror, advertisement, (context, progress), branch, &commits, pushed).await,
-                )
+                Attempt::ended(second::push_all(mirror, advertisement, (context, progress), branch, pushed).await)
             }
             Some(Pushed::Moved { .. }) | None => Attempt { again: self.into_jobs().collect(), ..Attempt::default() },
+            Some(Pushed::Busy { reason }) => {
+                let fail = |job: Job<'a>| {
+                    let (url, reference) = (url.clone(), reference.clone());
+                    job.fail(Error::Busy { url, reference, reason: reason.clone(), words: pushed.words.clone() })
+                };
+                Attempt::ended(self.into_jobs().map(fail).collect())
+            }
             // One change may be what the remote does not want, and the others fine: each automation gets its own push.
             Some(Pushed::Declined { .. }) if self.jobs().count() > 1 => {
                 let again = self.into_jobs().map(|job| Job { alone: true, ..job }).collect();
@@ -197,9 +241,10 @@ impl<'a> Made<'a> {
     /// Makes one commit of those of all its automations, of which each stands on the one before.
     async fn join(&mut self, mirror: &Mirror, context: Context<'_>) -> Result<(), Error> {
         let others: Vec<plan::Contribution<'_>> = self.jobs[1..].iter().map(Job::contribution).collect();
-        let message = aside(|| plan::message(self.jobs[0].contribution(), &others)).map_err(Error::Message)?;
+        let message =
+            aside("render", || plan::message(self.jobs[0].contribution(), &others)).map_err(Error::Message)?;
         let details = new_commit(self.parent, self.jobs[0].automation, message.clone(), context.now);
-        let failed = |source| Error::git("read", &self.jobs[0].report.url, source);
+        let failed = |source| Error::git(Doing::Read, &self.jobs[0].report.url, source);
         let snapshot = mirror.snapshot(self.commit).await.map_err(failed)?;
         self.commit = snapshot.retell(details).await.map_err(failed)?;
         self.open = false;

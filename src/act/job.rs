@@ -9,7 +9,7 @@ use tagwright_core::edit::Selections;
 use tagwright_core::plan;
 
 use super::second::Behind;
-use crate::run::{AutomationReport, Error, Outcome};
+use crate::run::{AutomationReport, Doing, Error, Outcome};
 
 /// One automation on its way to an outcome.
 pub(super) struct Job<'a> {
@@ -51,6 +51,9 @@ impl<'a> Job<'a> {
             message: String::new(),
             diagnostics: Vec::new(),
             holds: Vec::new(),
+            unanswered: 0,
+            read: None,
+            idle: None,
         };
         Self {
             position,
@@ -72,6 +75,8 @@ impl<'a> Job<'a> {
         self.report.message.clear();
         self.report.diagnostics.clear();
         self.report.holds.clear();
+        self.report.unanswered = 0;
+        self.report.idle = None;
     }
 
     /// Whether what it came to stays true as long as the commits do: what waits for a point in time does not, and neither do
@@ -88,6 +93,7 @@ impl<'a> Job<'a> {
     /// Ends with an outcome.
     pub(super) fn end(mut self, outcome: Outcome) -> Ended<'a> {
         self.report.outcome = outcome;
+        self.report.read = self.seen.map(|(commit, _)| commit.to_string());
         Ended { position: self.position, automation: self.automation, report: self.report }
     }
 
@@ -107,7 +113,7 @@ impl<'a> Job<'a> {
 /// Ends jobs that one failure of the Git edge has stopped.
 pub(super) fn fail_all<'a>(
     jobs: impl IntoIterator<Item = Job<'a>>,
-    doing: &'static str,
+    doing: Doing,
     source: git::Error,
 ) -> Vec<Ended<'a>> {
     let source = Arc::new(source);

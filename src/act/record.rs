@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::run::{AutomationReport, Context, Error, Mode, Outcome, Progress, Stage};
+use crate::run::{AutomationReport, Context, Error, Mode, Outcome, Progress, Stage, apart};
 use crate::store::{Event, Record};
 use crate::wire::{ChangedField, HeldField};
 
@@ -32,7 +32,7 @@ pub(super) async fn record(context: Context<'_>, reports: &[AutomationReport], p
     }
     progress.at(Stage::Record, &reports[0].url);
     let store = context.edges.store.clone();
-    match tokio::task::spawn_blocking(move || store.record(records)).await {
+    match apart("write history", move || store.record(records)).await {
         Ok(Ok(())) => context.memory.store_works("history"),
         Ok(Err(error)) => context.memory.store_fails("history", &error),
         Err(error) => tracing::error!(%error, "writing down the history was stopped"),
@@ -76,7 +76,7 @@ async fn earlier(context: Context<'_>, found: &[(&AutomationReport, Record)]) ->
         return BTreeMap::new();
     }
     let store = context.edges.store.clone();
-    let read = tokio::task::spawn_blocking(move || store.latest(&unknown).unwrap_or_default());
+    let read = apart("read history", move || store.latest(&unknown).unwrap_or_default());
     read.await.unwrap_or_default()
 }
 

@@ -15,7 +15,7 @@ use super::job::{Ended, Job, fail_all};
 use super::second;
 use super::settle;
 use crate::observe::{Digests, Polls, target};
-use crate::run::{Basis, Context, Error, Mode, Outcome, Progress, Queue, Stage, suspended};
+use crate::run::{Basis, Context, Doing, Error, Mode, Outcome, Progress, Queue, Stage, suspended};
 use crate::store::Switches;
 
 /// How often a push is tried when the branch keeps moving.
@@ -133,7 +133,7 @@ impl<'r> Remote<'r> {
         let remote = &jobs[0].automation.remote;
         let mirror = match self.context.edges.git.open(&remote.url, &remote.access) {
             Ok(mirror) => mirror,
-            Err(source) => return fail_all(jobs, "open", source),
+            Err(source) => return fail_all(jobs, Doing::Open, source),
         };
         if self.context.mode == Mode::Push {
             for job in &mut jobs {
@@ -197,9 +197,10 @@ impl<'r> Remote<'r> {
         let mut attempt = Attempt::default();
         let Some(first) = jobs.first() else { return attempt };
         self.progress.at(Stage::Advertise, &first.report.url);
-        let advertisement = match mirror.advertise().await {
+        let names = target::names(jobs.iter().map(|job| &**job.automation));
+        let advertisement = match mirror.ask_for(&names).await {
             Ok(advertisement) => advertisement,
-            Err(source) => return Attempt::ended(fail_all(jobs, "read", source)),
+            Err(source) => return Attempt::ended(fail_all(jobs, Doing::Read, source)),
         };
         let mut heads: Vec<Head<'r>> = Vec::new();
         // Those that share commits come together, whatever stands between them.
@@ -233,6 +234,11 @@ impl<'r> Remote<'r> {
                 }
             }
         }
+        // A run whose login may read and not push would come to nothing.
+        let obstacle = match self.context.mode {
+            Mode::DryRun if !heads.iter().all(Head::is_empty) => mirror.may_push().await.err().map(Arc::new),
+            Mode::DryRun | Mode::Push => None,
+        };
         for mut head in heads {
             attempt.again.extend(head.join(mirror, None, self.context).await);
             if head.is_there(mirror).await {
@@ -247,7 +253,9 @@ impl<'r> Remote<'r> {
                     attempt.ended.extend(pushed.ended);
                     attempt.again.extend(pushed.again);
                 }
-                Mode::DryRun => attempt.ended.extend(head.would_push()),
+                Mode::DryRun => {
+                    attempt.ended.extend(head.would_push(mirror, &advertisement, obstacle.as_ref()).await);
+                }
             }
         }
         self.learn(mirror).await;
@@ -284,6 +292,7 @@ impl<'r> Remote<'r> {
         {
             let outcome = held(&settled.holds, None);
             (job.report.diagnostics, job.report.holds) = (settled.diagnostics, settled.holds);
+            (job.report.unanswered, job.report.idle) = (settled.unanswered, settled.idle);
             return Ok(Planned::Settled(outcome));
         }
         self.progress.at(Stage::Fetch, &job.report.url);

@@ -60,7 +60,12 @@ impl<'r> Remote<'r> {
     /// Remembers that an automation has nothing to do on these commits; the mirror does from [`Remote::learn`] on.
     pub(super) fn settle(&mut self, report: &AutomationReport, automation: &Automation, seen: Seen) {
         let basis = self.basis(automation, seen);
-        let findings = Findings { diagnostics: report.diagnostics.clone(), holds: report.holds.clone() };
+        let findings = Findings {
+            diagnostics: report.diagnostics.clone(),
+            holds: report.holds.clone(),
+            unanswered: report.unanswered,
+            idle: report.idle.clone(),
+        };
         let is_quiet = findings == Findings::default();
         self.context.memory.settled.insert(automation.id.clone(), basis, findings);
         if is_quiet {

@@ -6,7 +6,8 @@ use super::client::Client;
 use super::streams;
 use crate::failure::{Failure, Result};
 use crate::server::SOCKET;
-use crate::store::{Opened, Store};
+use crate::store::{Notice, Opened, Store};
+use crate::wire::status::Status;
 
 /// The store's file in the data folder.
 const STATE: &str = "state.redb";
@@ -52,11 +53,15 @@ pub(super) fn left(folder: &Path) -> Result<Option<Store>> {
         return Ok(None);
     }
     match Store::open(folder) {
+        Opened::Ready { notice: Some(Notice::InMemory { reason, .. }), .. } => {
+            let message = format!("cannot tell whether a bot is running on {}: {reason}", folder.display());
+            Err(Failure::missing(message, "ask as the user who runs the bot; its folder must be its own"))
+        }
         Opened::Ready { store, notice } => {
             if let Some(notice) = notice {
                 streams::sentence("warning", &notice.to_string());
             }
-            Ok(store.is_durable().then_some(store))
+            Ok(Some(store))
         }
         Opened::InUse { path } => {
             let message =
@@ -64,6 +69,11 @@ pub(super) fn left(folder: &Path) -> Result<Option<Store>> {
             Err(Failure::missing(message, "a bot that has just started answers soon; `run --once` ends by itself"))
         }
     }
+}
+
+/// The status that the last bot has left, where that can be read.
+pub(super) fn last_status(store: &Store) -> Option<Status> {
+    serde_json::from_slice(&store.status().ok()??).ok()
 }
 
 /// The hint where no bot runs and none has left anything.

@@ -11,7 +11,7 @@ use tagwright_core::change::{Code, Severity};
 use tagwright_core::lint::{self, Finding, Rules, Usage, View};
 
 use super::{Ending, streams};
-use crate::config::{self, Configuration, Effect, Sources};
+use crate::config::{self, Configuration, Effect, Purpose, Sources};
 use crate::failure::{Failure, Result};
 use crate::report::check::{self, Entry};
 use crate::report::{self, sarif};
@@ -20,8 +20,16 @@ use crate::wire::check::Check;
 /// Where the configuration is when nothing is said.
 const DEFAULT_CONFIG: &str = "policies";
 
+const EXAMPLES: &str = "\
+Examples:
+  tagwright check
+  tagwright check . --config policies --suggest
+  tagwright check --remote --config policies
+  tagwright check . --output sarif > findings.sarif";
+
 /// Check the configuration and the markers of a repository; write nothing.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The checkout of the repository, or one file of it [default: .]
     #[arg(conflicts_with = "remote")]
@@ -29,7 +37,7 @@ pub(super) struct Arguments {
     /// Check the remotes that the configuration names, as they are now
     #[arg(long)]
     remote: bool,
-    /// Configuration: a file or a folder; may be repeated [default: policies, if there is such a folder]
+    /// Configuration: a file or a folder; may be repeated; `-` reads stdin [default: policies, if there is such a folder]
     #[arg(long, value_name = "PATH", env = "TAGWRIGHT_CONFIG", hide_env_values = true, value_delimiter = None)]
     config: Vec<PathBuf>,
     /// Folder with secrets as files: NAMESPACE/NAME/KEY
@@ -42,7 +50,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     suggest: bool,
     /// What to print on stdout
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
 }
 
@@ -115,7 +123,22 @@ fn configuration(arguments: &Arguments) -> Result<Option<Configuration>> {
         }
         given => given.to_vec(),
     };
-    Ok(Some(config::load(&Sources { paths, secrets: arguments.secrets.clone() })?))
+    // Whoever reads remotes needs the logins; whoever reads files does not.
+    let purpose = if arguments.remote { Purpose::Run } else { Purpose::Files };
+    let configuration =
+        config::load_for(purpose, &Sources { paths: paths.clone(), secrets: arguments.secrets.clone() })?;
+    super::tell_unchecked(&configuration);
+    if !configuration.automations.is_empty() || !configuration.policies.is_empty() {
+        return Ok(Some(configuration));
+    }
+    let places = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let message = format!("there is no policy and no automation in {places}");
+    if arguments.config.is_empty() {
+        streams::sentence("note", &format!("{message}, so only the markers themselves are checked"));
+        return Ok(None);
+    }
+    let hint = "write an ImageAutomation or Flux's documents, or let `tagwright mark` write the policies";
+    Err(Failure::usage(message, hint))
 }
 
 /// The automations and policies that markers are held against.
@@ -146,8 +169,23 @@ fn print(arguments: &Arguments, observed: &Observed) -> Result<()> {
             streams::json(&Check { findings, marked_files: observed.marked })?;
         }
     }
+    if observed.marked == 0 && observed.failed.is_none() {
+        streams::sentence("note", &nothing_marked(arguments));
+    }
     streams::talk(&check::summary(entries, observed.marked));
     Ok(())
+}
+
+/// Says that there was nothing to check, which a wrong folder looks like.
+fn nothing_marked(arguments: &Arguments) -> String {
+    match &arguments.directory {
+        _ if arguments.remote => "no file that the automations read has a marker".to_owned(),
+        Some(file) if file.is_file() => format!("{} has no marker", file.display()),
+        Some(directory) => {
+            format!("no file below {} has a marker; `tagwright mark` puts them there", directory.display())
+        }
+        None => "no file below this folder has a marker; `tagwright mark` puts them there".to_owned(),
+    }
 }
 
 /// A remote that could not be read is worse than what was found in the others.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use tagwright_core::automation::ObjectName;
 use tokio::net::UnixStream;
 use url::Url;
-use web::{Sent, is_loopback, show};
+use web::{Sent, Unreachable, is_loopback, show};
 
 use crate::failure::{Context, Failure, Kind, Result};
 use crate::server::{Address, SOCKET};
@@ -42,9 +42,9 @@ impl Client {
     pub(super) fn at(url: &str) -> Result<Self> {
         const HINT: &str = "write it like http://127.0.0.1:8080";
         // What is no URL may still have a password in it, and is not repeated.
-        let parsed = Url::parse(url).map_err(|error| Failure::usage(format!("--url is no URL: {error}"), HINT))?;
+        let parsed = Url::parse(url).map_err(|error| Failure::usage(format!("--url is not a URL: {error}"), HINT))?;
         if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(Failure::usage("--url is no URL that begins with http:// or https://", HINT));
+            return Err(Failure::usage("--url is not a URL that begins with http:// or https://", HINT));
         }
         let place = show(&parsed).trim_end_matches('/').to_owned();
         // A proxy's own machine cannot be meant.
@@ -110,19 +110,37 @@ impl Client {
 
     async fn ask<A: DeserializeOwned>(&self, request: RequestBuilder) -> Result<A> {
         let answered = || format!("the bot at {} does not answer", self.place);
-        let response = request.send().await.map_err(reqwest::Error::without_url).with_context(answered)?;
+        let response = request.send().await.map_err(silent).with_context(answered)?;
         let status = response.status();
         let bytes = bounded(response).await.with_context(answered)?;
         if status.is_success() {
-            return serde_json::from_slice(&bytes)
-                .with_context(|| format!("what answers at {} is no bot of this version", self.place));
+            return serde_json::from_slice(&bytes).map_err(|_| self.stranger(&bytes));
         }
-        let message = match serde_json::from_slice::<Refusal>(&bytes) {
-            Ok(refusal) => words::clean(refusal.error.as_bytes()),
-            Err(_) => format!("{} answers {status}: {}", self.place, shown(&bytes)),
-        };
-        Err(Failure::missing(self.sent.hide(&message), ""))
+        match serde_json::from_slice::<Refusal>(&bytes) {
+            Ok(refusal) => Err(Failure::missing(self.sent.hide(&words::clean(refusal.error.as_bytes())), "")),
+            Err(_) => Err(self.stranger(&bytes).under(format!("{} answers {status}", self.place))),
+        }
     }
+
+    /// Something else answers, in words that no bot has.
+    fn stranger(&self, bytes: &[u8]) -> Failure {
+        let said = match shown(bytes) {
+            text if text.is_empty() => String::new(),
+            text => format!(": {}", self.sent.hide(&text)),
+        };
+        let message = format!("what answers at {} is not a bot of this version{said}", self.place);
+        Failure::missing(message, "name the address that the bot has in `run --listen`, or its folder: --data-dir DIR")
+    }
+}
+
+/// Why no answer came, without the layers that only say that there is none.
+fn silent(error: reqwest::Error) -> Failure {
+    let hint = match Unreachable::of(&error) {
+        Unreachable::Refused => "nobody listens there: is the bot running, with `--listen` and this port?",
+        Unreachable::UnknownHost => "check the spelling of the host",
+        Unreachable::Otherwise => "",
+    };
+    Failure::new(Kind::Transient, web::silence(error)).with_hint(Some(hint))
 }
 
 /// The beginning of an answer that is no bot's, safe to print.

@@ -11,11 +11,17 @@ use std::path::{Path, PathBuf};
 
 use super::{Ending, streams};
 use crate::failure::{Context, Failure, Result};
-use crate::report::{self, diff};
+use crate::report::{self, Style, diff};
 use crate::run::{Mode, Outcome, Report};
+
+const EXAMPLES: &str = "\
+Examples:
+  tagwright demo
+  tagwright demo --keep ./demo";
 
 /// Do the whole job on an embedded registry and Git remote.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// Leave everything in this new or empty directory to explore
     #[arg(long, value_name = "DIR")]
@@ -40,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         let second = super::run::execute(&settings, Mode::Push).await?;
         Ok::<_, Failure>((first, second))
     })?;
-    streams::data(&story(&first, &second, &world, arguments.keep.is_some().then_some(directory.as_path())))?;
+    streams::files(&story(&first, &second, &world, arguments.keep.is_some().then_some(directory.as_path())))?;
     Ok(match first.worst().max(second.worst()) {
         Some(kind) => Ending::Failed(kind),
         None => Ending::Done,
@@ -76,7 +82,7 @@ fn story(first: &Report, second: &Report, world: &world::World, keep: Option<&Pa
         }
     }
     text.push_str("\nRun again\n");
-    text.push_str(&indented(&report::automations(second)));
+    text.push_str(&indented(&report::automations(second, Style::Plain)));
     text.push_str("\nWhere to look\n");
     text.push_str(&indented(&where_to_look(world, keep)));
     text

@@ -8,12 +8,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use image::{Repository, Tag};
-use tagwright_core::automation::ImagePolicy;
+use tagwright_core::automation::{ImagePolicy, ObjectName};
 use tagwright_core::explain::{self, Ages, Fate, Tags};
-use tagwright_core::spelling;
 
 use self::left::Left;
-use super::{Ending, Output, streams};
+use super::{Ending, Output, SourceArguments, streams};
 use crate::failure::{Failure, Result};
 use crate::report::explain::{Extent, Known, Story, sentence, text};
 use crate::wire::explain::{Document, One};
@@ -25,9 +24,17 @@ const FIELDS: [&str; 3] = [":tag", ":name", ":digest"];
 /// Policies that are named to someone who asks for one that does not exist.
 const MAX_NAMED: usize = 10;
 
+const EXAMPLES: &str = "\
+Examples:
+  tagwright explain default:podinfo
+  tagwright explain default:podinfo . --all
+  tagwright explain default:podinfo --tag 6.7.0
+  tagwright explain default:podinfo --remote";
+
 /// Tell why a policy selects what it selects, and what becomes of the fields that it sets; or exit with 1 when it selects
 /// nothing.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The policy, as markers name it
     #[arg(value_name = "NS:NAME")]
@@ -38,12 +45,8 @@ pub(super) struct Arguments {
     /// Tell what becomes of the fields in the remotes of the policy's automations; nothing is pushed
     #[arg(long, conflicts_with = "directory")]
     remote: bool,
-    /// Configuration: a file or a folder; may be repeated
-    #[arg(long, value_name = "PATH", default_value = "policies", env = "TAGWRIGHT_CONFIG", hide_env_values = true)]
-    config: Vec<PathBuf>,
-    /// Folder with secrets as files: NAMESPACE/NAME/KEY
-    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS", hide_env_values = true)]
-    secrets: Option<PathBuf>,
+    #[command(flatten)]
+    given: SourceArguments,
     /// Data folder of a bot: its Git mirrors, what it knows of tags, what is held by hand [default: a temporary folder]
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
@@ -63,17 +66,18 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HOST=URL")]
     registry_mirror: Vec<String>,
     /// What to print on stdout
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
-    let sources = config::Sources { paths: arguments.config.clone(), secrets: arguments.secrets.clone() };
+    let sources = arguments.given.sources();
     let configuration = config::load(&sources)?;
+    super::tell_unchecked(&configuration);
     let policy = named(&configuration.policies, &arguments.policy)?;
     let repository = match &arguments.image {
-        Some(image) => Repository::parse(image).map_err(|error| {
-            let hint = "write a repository without tag, such as ghcr.io/stefanprodan/podinfo";
+        Some(image) => Repository::parse_source(image).map_err(|error| {
+            let hint = "write a repository without tag, such as ghcr.io/stefanprodan/podinfo, or oci-layout:FOLDER";
             Failure::usage(format!("--image: {error}"), hint)
         })?,
         None => policy.repository.image.clone(),
@@ -173,34 +177,34 @@ async fn tags(
         return Ok((tags, BTreeMap::new()));
     }
     let listing = client.tags(repository, &policy.repository.access).await;
-    let listing = listing.map_err(|source| run::Error::Registry { image: repository.name().to_owned(), source })?;
+    let listing = listing.map_err(|source| {
+        let (image, registry) = (repository.name().to_owned(), repository.registry().to_owned());
+        run::Error::Registry { image, registry, source: source.into() }
+    })?;
     let registry::Listing { tags, refused, refused_sample, pushed, .. } = listing;
     Ok((Tags { allowed: tags, refused, refused_sample }, pushed))
 }
 
-/// The policy that a text names: `namespace:name`, as a whole marker or with a slash too.
+/// The policy that a text names: `namespace:name`, as a whole marker or with a slash too; a name alone is in the default
+/// namespace.
 fn named<'p>(policies: &'p [Arc<ImagePolicy>], text: &str) -> Result<&'p Arc<ImagePolicy>> {
-    let name = FIELDS.iter().find_map(|field| text.strip_suffix(field).filter(|rest| rest.contains(':')));
-    let parts = name.unwrap_or(text).split_once([':', '/']);
-    let Some((namespace, name)) = parts.filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty()) else {
-        let message = format!("{text:?} is not NAMESPACE:POLICY");
-        return Err(Failure::usage(message, hint(policies, "", text)));
-    };
-    policies.iter().find(|policy| policy.id.namespace == namespace && policy.id.name == name).ok_or_else(|| {
-        Failure::usage(format!("no policy {namespace}:{name} is configured"), hint(policies, namespace, name))
+    let marker = FIELDS.iter().find_map(|field| text.strip_suffix(field).filter(|rest| rest.contains(':')));
+    let name = super::name::parse(marker.unwrap_or(text))?;
+    policies.iter().find(|policy| policy.id == name).ok_or_else(|| {
+        let message = format!("no policy {} is configured", name.marker());
+        Failure::usage(message, hint(policies, &name))
     })
 }
 
 /// The hint for a policy that does not exist: the one that was probably meant, or those that there are.
-fn hint(policies: &[Arc<ImagePolicy>], namespace: &str, name: &str) -> String {
-    if let Some(policy) = policies.iter().find(|policy| policy.id.name == name) {
+fn hint(policies: &[Arc<ImagePolicy>], wanted: &ObjectName) -> String {
+    if let Some(policy) = policies.iter().find(|policy| policy.id.name == wanted.name) {
         return format!("a policy of that name is in namespace {0:?}: {1}", policy.id.namespace, policy.id.marker());
     }
-    let known: Vec<String> = policies.iter().map(|policy| policy.id.marker()).collect();
-    let names: Vec<&str> = known.iter().map(String::as_str).collect();
-    if let Some(nearest) = spelling::nearest(&format!("{namespace}:{name}"), &names) {
-        return format!("did you mean {nearest}?");
+    if let Some(nearest) = super::name::nearest(wanted, policies.iter().map(|policy| &policy.id)) {
+        return format!("did you mean {}?", nearest.marker());
     }
+    let names: Vec<String> = policies.iter().map(|policy| policy.id.marker()).collect();
     match names.len() {
         0 => "the configuration has no policies".to_owned(),
         count if count > MAX_NAMED => {

@@ -9,22 +9,31 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tagwright_core::automation::ObjectName;
 
 use super::at::{self, Whereabouts};
 use super::name::{self, ObjectKind};
-use super::{Ending, Output, moment, streams};
+use super::{Ending, Tabular, moment, streams};
 use crate::config;
 use crate::failure::{Failure, Kind, Result};
 use crate::report;
 use crate::store::Filter;
 use crate::wire::history::{Entry, History, Source};
 use crate::wire::request::HistoryQuery;
+use crate::wire::status::Status;
 
 /// Entries that are shown when `--limit` is not given.
 const LIMIT: usize = 100;
 
+const EXAMPLES: &str = "\
+Examples:
+  tagwright history --since 7d
+  tagwright history --policy default:podinfo --limit 10
+  tagwright history --config policies";
+
 /// Show what was committed, held back and failed, newest first.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// Only what concerns this policy
     #[arg(long, value_name = "NS:NAME")]
@@ -52,25 +61,50 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS", hide_env_values = true)]
     secrets: Option<PathBuf>,
     /// What to print on stdout
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
-    output: Output,
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    output: Tabular,
 }
 
 /// A history, and what could not be looked at for it.
 struct Answer {
     history: History,
+    /// The names that there are, where that is known.
+    known: Option<Known>,
     /// The gravest failure on the way; each was told when it happened.
     worst: Option<Kind>,
+}
+
+/// The policies and automations that there are now.
+struct Known {
+    policies: Vec<ObjectName>,
+    automations: Vec<ObjectName>,
+}
+
+impl From<&Status> for Known {
+    fn from(status: &Status) -> Self {
+        let [policies, automations] = [ObjectKind::Policy, ObjectKind::Automation].map(|kind| kind.known(status));
+        Self { policies, automations }
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let zone = TimeZone::system();
     let query = query(arguments, &zone)?;
-    let Answer { history, worst } = super::runtime()?.block_on(obtain(arguments, &query))?;
+    let Answer { history, known, worst } = super::runtime()?.block_on(obtain(arguments, &query))?;
+    if arguments.output == Tabular::Json {
+        streams::json(&history)?;
+    }
+    if let Some(known) = known.filter(|_| history.entries.is_empty()) {
+        is_there(ObjectKind::Policy, arguments.policy.as_deref(), &known.policies)?;
+        is_there(ObjectKind::Automation, arguments.automation.as_deref(), &known.automations)?;
+    }
     match arguments.output {
-        Output::Json => streams::json(&history)?,
-        Output::Text if history.entries.is_empty() => streams::talk("nothing was found"),
-        Output::Text => streams::text(&report::history::text(&history.entries, &zone))?,
+        Tabular::Json => {}
+        _ if history.entries.is_empty() => streams::talk("nothing was found"),
+        output => {
+            let style = report::style(std::io::stdout());
+            streams::data(&report::history::text(&history.entries, &zone, output.width(), style))?;
+        }
     }
     if history.entries.len() == arguments.limit {
         streams::sentence("note", &format!("these are the newest {}; --limit N shows more", arguments.limit));
@@ -89,6 +123,13 @@ fn query(arguments: &Arguments, zone: &TimeZone) -> Result<HistoryQuery> {
     })
 }
 
+/// A name of which nothing is told is most likely misspelt, where there is nothing of that name.
+fn is_there(kind: ObjectKind, text: Option<&str>, known: &[ObjectName]) -> Result<()> {
+    let Some(name) = text.map(name::parse).transpose()?.filter(|name| !known.contains(name)) else { return Ok(()) };
+    let message = format!("there is no {} {}, and nothing is told of one", kind.noun(), kind.written(&name));
+    Err(Failure::missing(message, name::meant(kind, &name, known).unwrap_or_default()))
+}
+
 async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> Result<Answer> {
     let (named, filter) = (arguments.data_dir.as_deref(), Filter::from(query));
     if !arguments.config.is_empty() {
@@ -96,11 +137,15 @@ async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> Result<Answer> {
         return rebuilt::tell(&sources, at::folder(named).ok().as_deref(), &filter).await;
     }
     let folder = match at::find(arguments.url.as_deref(), named).await? {
-        Whereabouts::Running(bot) => return Ok(Answer { history: bot.history(query).await?, worst: None }),
+        Whereabouts::Running(bot) => {
+            let history = bot.history(query).await?;
+            let known = if history.entries.is_empty() { Some(Known::from(&bot.status().await?)) } else { None };
+            return Ok(Answer { history, known, worst: None });
+        }
         Whereabouts::Folder(folder) => folder,
     };
-    if let Some(history) = kept(&folder, &filter)? {
-        return Ok(Answer { history, worst: None });
+    if let Some(answer) = kept(&folder, &filter)? {
+        return Ok(answer);
     }
     let place = folder.display();
     let Some(sources) = rebuilt::default_sources(arguments.secrets.as_ref())? else {
@@ -113,8 +158,9 @@ async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> Result<Answer> {
 }
 
 /// The history that a bot has left in a folder; none where it has left nothing.
-fn kept(folder: &Path, filter: &Filter) -> Result<Option<History>> {
+fn kept(folder: &Path, filter: &Filter) -> Result<Option<Answer>> {
     let Some(store) = at::left(folder)? else { return Ok(None) };
     let entries = store.records(filter)?.into_iter().map(Entry::from).collect();
-    Ok(Some(History { source: Source::Store, entries }))
+    let known = at::last_status(&store).as_ref().map(Known::from);
+    Ok(Some(Answer { history: History { source: Source::Store, entries }, known, worst: None }))
 }

@@ -7,8 +7,11 @@ mod review;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use git::LocalCheckout;
 use image::Repository;
+use tagwright_core::automation::Automation;
 use tagwright_core::mark::policies::{Dialect, Target};
 use tagwright_core::mark::{self, File, Known, Marking, Moving, Origin, Settings};
 use tagwright_core::{inventory, marker};
@@ -17,6 +20,7 @@ use super::{Ending, Output, streams};
 use crate::config::{self, Sources};
 use crate::failure::{Context, Failure, Result};
 use crate::files;
+use crate::report::mark::Mode;
 
 /// Workflows are left alone: a push that changes one is refused without a special permission, and everything with it.
 const LEFT_ALONE: &str = ".github/workflows/";
@@ -24,8 +28,16 @@ const LEFT_ALONE: &str = ".github/workflows/";
 /// Unreadable documents that are named one by one; the rest is counted.
 const MAX_UNREAD: usize = 10;
 
+const EXAMPLES: &str = "\
+Examples:
+  tagwright mark .
+  tagwright mark . --config policies/app.yaml --write
+  tagwright mark clusters/prod --flux --config policies.yaml --interactive --write
+  tagwright mark . --offline --output json";
+
 /// Put markers on images and write the policies for them; without --write, show what would be written.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The directory, or one file
     directory: PathBuf,
@@ -56,7 +68,7 @@ pub(super) struct Arguments {
     /// Mark images whose tags have no order, too: keep the tag, and follow the digest behind it
     #[arg(long)]
     track_digests: bool,
-    /// Ask for every policy: accept, skip, or change it
+    /// Ask for every policy: accept, skip, or change it; and at the end, whether to write
     #[arg(long)]
     interactive: bool,
     /// Ask no registry what the policies would select
@@ -69,7 +81,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HOST=URL")]
     registry_mirror: Vec<String>,
     /// What to print on stdout
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
 }
 
@@ -81,39 +93,72 @@ impl Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     check_label(&arguments.namespace, "--namespace")?;
+    if arguments.config.as_deref().is_some_and(streams::is_stdin) {
+        return Err(Failure::usage("policies cannot be written to standard input", "leave --config out to print them"));
+    }
     if arguments.interactive && !std::io::stdin().is_terminal() {
         return Err(Failure::usage("--interactive needs a terminal to ask on", "leave it out to accept everything"));
     }
+    let checkout = git::local_checkout(&arguments.directory);
     let files = read(&arguments.directory)?;
     let existing = existing(arguments)?;
     let mut settings = Settings {
         namespace: arguments.namespace.clone(),
         moving: if arguments.track_digests { Moving::Track } else { Moving::Leave },
         dialect: arguments.dialect(),
-        known: existing.as_ref().map(|(_, known)| known.clone()).unwrap_or_default(),
+        known: existing.as_ref().map(Existing::known).unwrap_or_default(),
         tags: BTreeMap::new(),
     };
     let mut marking = mark::plan(&files, &settings);
-    let mut target = target(arguments, &marking)?;
+    let mut target = target(arguments, checkout.as_ref(), &marking)?;
     if !arguments.offline {
         let listings = ask_registries(arguments, marking.repositories(&files))?;
         let known = listings.iter().filter_map(|(name, tags)| Some((name.clone(), tags.as_ref().ok()?.clone())));
         settings.tags = known.collect();
         marking = mark::plan(&files, &settings);
         outlook::note(&mut marking.groups, &listings);
-        target = self::target(arguments, &marking)?;
+        target = self::target(arguments, checkout.as_ref(), &marking)?;
     }
+    let mut mode = if arguments.write { Mode::Written } else { Mode::Shown };
     if arguments.interactive {
         let mut input = std::io::stdin().lock();
-        let answer = review::all(&files, &mut marking, &mut input, &mut |text| streams::talk(text))?;
+        let mut talk = |text: &str| streams::talk(text);
+        let answer = review::all(&files, &mut marking, &mut input, &mut talk)?;
+        // What was answered is not to be asked again only to be written.
+        let is_known = target.is_some() || marking.groups.iter().all(|group| group.origin == Origin::Known);
+        if answer == review::Answer::Done && mode == Mode::Shown && is_known && !marking.groups.is_empty() {
+            mode = review::whether_to_write(arguments.config.as_deref(), &mut input, &mut talk)?;
+        }
         if answer == review::Answer::Quit {
             streams::talk("nothing was written");
             return Ok(Ending::Done);
         }
     }
     let edits = mark::edits(&files, &mut marking);
-    let existing = existing.map(|(text, _)| text);
-    output::Delivery { arguments, files, marking, edits, target, existing }.deliver()
+    output::Delivery { arguments, mode, checkout, files, marking, edits, target, existing }.deliver()
+}
+
+/// The file that `--config` names, where it is there.
+struct Existing {
+    text: String,
+    configuration: config::Configuration,
+}
+
+impl Existing {
+    fn known(&self) -> Vec<Known> {
+        let known = self.configuration.policies.iter().map(|policy| Known {
+            namespace: policy.id.namespace.clone(),
+            name: policy.id.name.clone(),
+            repository: policy.repository.image.name().to_owned(),
+            policy: policy.policy.clone(),
+            digest: policy.digest,
+        });
+        known.collect()
+    }
+
+    fn automations(&self) -> &[Arc<Automation>] {
+        &self.configuration.automations
+    }
 }
 
 /// Reads the files that may name images; says on stderr what could not be read.
@@ -128,6 +173,13 @@ fn read(directory: &Path) -> Result<Vec<File>> {
     }
     let file = |(path, bytes): (String, Vec<u8>)| File { inventory: inventory::find(&bytes), path, bytes };
     let mut files: Vec<File> = found.files.into_iter().map(file).collect();
+    for file in &mut files {
+        let is_locked = file.path.rsplit('/').next() == Some("Chart.yaml")
+            && directory.join(&file.path).with_file_name("Chart.lock").exists();
+        if is_locked {
+            file.inventory.lock();
+        }
+    }
     inventory::resolve(files.iter_mut().map(|file| (file.path.as_str(), &mut file.inventory)));
     for file in &files {
         if file.inventory.generated {
@@ -144,11 +196,11 @@ fn read(directory: &Path) -> Result<Vec<File>> {
     for (path, unread) in unread.iter().take(MAX_UNREAD) {
         streams::sentence(
             "warning",
-            &format!("{path}:{}: not read, it is no valid YAML: {}", unread.line, unread.reason),
+            &format!("{path}:{}: not read, it is not valid YAML: {}", unread.line, unread.reason),
         );
     }
     if unread.len() > MAX_UNREAD {
-        streams::sentence("warning", &format!("{} more documents are no valid YAML", unread.len() - MAX_UNREAD));
+        streams::sentence("warning", &format!("{} more documents are not valid YAML", unread.len() - MAX_UNREAD));
     }
     Ok(files)
 }
@@ -157,29 +209,20 @@ fn is_candidate_path(path: &str) -> bool {
     marker::is_candidate_path(path) && !path.starts_with(LEFT_ALONE)
 }
 
-/// The text and the policies of the file that `--config` names, if it is there.
-fn existing(arguments: &Arguments) -> Result<Option<(String, Vec<Known>)>> {
+fn existing(arguments: &Arguments) -> Result<Option<Existing>> {
     let Some(path) = arguments.config.as_ref().filter(|path| path.exists()) else { return Ok(None) };
     if path.is_dir() {
         return Err(Failure::usage(format!("{} is a folder", path.display()), "name a file with --config"));
     }
     let configuration = config::load(&Sources { paths: vec![path.clone()], secrets: arguments.secrets.clone() })?;
-    let known = configuration.policies.iter().map(|policy| Known {
-        namespace: policy.id.namespace.clone(),
-        name: policy.id.name.clone(),
-        repository: policy.repository.image.name().to_owned(),
-        policy: policy.policy.clone(),
-        digest: policy.digest,
-    });
-    Ok(Some((streams::read(path)?, known.collect())))
+    Ok(Some(Existing { text: streams::read(path)?, configuration }))
 }
 
 /// The remote that the policies are written for; none when it is not known and nothing is to be written.
-fn target(arguments: &Arguments, marking: &Marking) -> Result<Option<Target>> {
-    let checkout = git::local_checkout(&arguments.directory);
+fn target(arguments: &Arguments, checkout: Option<&LocalCheckout>, marking: &Marking) -> Result<Option<Target>> {
     let url = match &arguments.git_url {
         Some(url) => Some(git::Url::parse(url)?.to_string()),
-        None => checkout.as_ref().and_then(|checkout| checkout.url.clone()),
+        None => checkout.and_then(|checkout| checkout.url.clone()),
     };
     let Some(url) = url else {
         let to_write = marking.groups.iter().any(|group| group.origin == Origin::Derived);
@@ -197,8 +240,8 @@ fn target(arguments: &Arguments, marking: &Marking) -> Result<Option<Target>> {
         None => mark::automation_name(&url),
     };
     let own = arguments.branch.clone();
-    let branch = own.or_else(|| checkout.as_ref().and_then(|checkout| checkout.branch.clone()));
-    let path = checkout.map(|checkout| checkout.path).filter(|path| !path.is_empty());
+    let branch = own.or_else(|| checkout.and_then(|checkout| checkout.branch.clone()));
+    let path = checkout.map(|checkout| checkout.path.clone()).filter(|path| !path.is_empty());
     Ok(Some(Target { namespace: arguments.namespace.clone(), name, url, branch, path }))
 }
 

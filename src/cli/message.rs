@@ -12,10 +12,16 @@ use super::{Ending, streams};
 use crate::failure::{Context, Failure, Result};
 use crate::wire;
 
+const EXAMPLES: &str = "\
+Examples:
+  tagwright message --changes changes.json
+  tagwright message --template message.tmpl --changes changes.json --trailers";
+
 /// Render a commit message from a Go template and a list of changes; the text is printed as it is.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// File with the template; `-` reads stdin [default: the default message]
+    /// File with the template; `-` reads stdin [default: that of native automations]
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
     /// File with the changes: {"automation": {"namespace", "name"}, "values": {…}, "images": [{"policy", "image"}], "changes": […]}
@@ -58,8 +64,16 @@ struct Image {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let template = template(arguments)?;
+    let path = &arguments.changes;
+    if path.to_string_lossy().trim_start().starts_with(['{', '[']) && !path.exists() {
+        let hint = "name a file that has it, or write --changes - and give it on standard input";
+        return Err(Failure::usage("--changes takes a file, and not the JSON itself", hint));
+    }
     let input = input(&streams::read(&arguments.changes)?)
         .with_context(|| format!("cannot read the changes in {}", streams::name(&arguments.changes)))?;
+    if input.changes.is_empty() {
+        streams::sentence("note", &format!("{} has no changes for the message to tell of", streams::name(path)));
+    }
     let changes: Vec<Change> = input.changes.into_iter().map(Change::from).collect();
     let images = input.images.into_iter().map(|image| (image.policy, image.image)).collect();
     let facts = Facts {
@@ -79,12 +93,12 @@ fn input(text: &str) -> Result<Input> {
     if text.trim_start().starts_with('[') {
         return Err(Failure::shape("a list where an object with \"changes\" is expected"));
     }
-    serde_json::from_str(text).map_err(|error| Failure::shape(error.to_string()))
+    serde_json::from_str(text).map_err(|error| Failure::json(&error))
 }
 
 fn template(arguments: &Arguments) -> Result<Template> {
     let Some(path) = &arguments.template else {
-        return Ok(Template::parse("commit message", message::DEFAULT_MESSAGE)?);
+        return Ok(Template::parse("commit message", message::NATIVE_MESSAGE)?);
     };
     if streams::is_stdin(path) && streams::is_stdin(&arguments.changes) {
         return Err(Failure::usage("--template and --changes cannot both be standard input", "write one to a file"));

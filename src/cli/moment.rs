@@ -14,7 +14,7 @@ pub(super) fn since(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Times
     let moment = text.parse::<Timestamp>().ok().or_else(|| day(text, zone)).or_else(|| before(text, now, zone));
     moment.ok_or_else(|| {
         let hint = "write a duration (24h, 7d), a day (2026-11-20) or a time (2026-11-20T08:00:00Z)";
-        Failure::usage(format!("--since: {text:?} is no time"), hint)
+        Failure::usage(format!("--since: {text:?} is not a time"), hint)
     })
 }
 

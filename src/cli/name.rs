@@ -54,28 +54,52 @@ impl ObjectKind {
 
 /// Reads `NS:NAME`, `NS/NAME` or `NAME`.
 pub(super) fn parse(text: &str) -> Result<ObjectName> {
-    let (namespace, name) = text.split_once([':', '/']).unwrap_or((DEFAULT_NAMESPACE, text));
+    parse_in(text, DEFAULT_NAMESPACE)
+}
+
+/// The same, with the namespace of a name that is written without one.
+pub(super) fn parse_in(text: &str, namespace: &str) -> Result<ObjectName> {
+    let (namespace, name) = text.split_once([':', '/']).unwrap_or((namespace, text));
     if namespace.is_empty() || name.is_empty() || name.contains([':', '/']) {
         let hint = "write a policy as NAMESPACE:NAME and an automation as NAMESPACE/NAME";
-        return Err(Failure::usage(format!("{text:?} is no name"), hint));
+        return Err(Failure::usage(format!("{text:?} is not a name"), hint));
     }
     Ok(ObjectName { namespace: namespace.to_owned(), name: name.to_owned() })
 }
 
 /// The hint for a name that a bot does not know; none when no known name is like it.
-pub(super) fn meant(kind: ObjectKind, name: &ObjectName, status: &Status) -> Option<String> {
-    let known = kind.known(status);
+pub(super) fn meant(kind: ObjectKind, name: &ObjectName, known: &[ObjectName]) -> Option<String> {
     if let Some(other) = known.iter().find(|other| other.name == name.name) {
         return Some(format!("there is {} {}", kind.noun(), kind.written(other)));
     }
-    let known: Vec<String> = known.iter().map(|name| kind.written(name)).collect();
-    let names: Vec<&str> = known.iter().map(String::as_str).collect();
-    Some(format!("did you mean {}?", spelling::nearest(&kind.written(name), &names)?))
+    Some(format!("did you mean {}?", kind.written(nearest(name, known)?)))
+}
+
+/// The known name in the same namespace that is almost the same. The namespace that two names share says nothing about them.
+pub(super) fn nearest<'k>(
+    name: &ObjectName,
+    known: impl IntoIterator<Item = &'k ObjectName>,
+) -> Option<&'k ObjectName> {
+    let here: Vec<&ObjectName> = known.into_iter().filter(|known| known.namespace == name.namespace).collect();
+    let names: Vec<&str> = here.iter().map(|known| known.name.as_str()).collect();
+    let nearest = spelling::nearest(&name.name, &names)?;
+    here.into_iter().find(|known| known.name == nearest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_meant_is_told_by_the_name_and_not_by_its_namespace() {
+        let name = |text: &str| parse(text).expect("a name");
+        let known = ["production:web", "production:api", "shop:shop"].map(name);
+        let nearest = |text: &str| nearest(&name(text), &known).map(ObjectName::marker);
+        assert_eq!(nearest("production:wev").as_deref(), Some("production:web"));
+        // Most of the letters are the same, and the names have nothing in common.
+        assert_eq!(nearest("production:job"), None);
+        assert_eq!(nearest("shop:web"), None);
+    }
 
     #[test]
     fn names_are_taken_as_they_are_written_anywhere() {

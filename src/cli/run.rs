@@ -1,5 +1,6 @@
 //! `tagwright run`: polls, plans, commits and pushes.
 
+mod kubernetes;
 mod process;
 mod watch;
 
@@ -7,17 +8,28 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Ending, Output, streams};
+use tagwright_core::change::Diagnostic;
+
+use super::{Ending, Output, SourceArguments, streams};
 use crate::failure::{Context, Failure, Result};
 use crate::pass;
 use crate::report::{self, diff};
 use crate::run::{self, Edges, Mode, Report};
 use crate::schedule::SHUTDOWN_GRACE;
 use crate::store::{self, Store};
-use crate::{config, server, wire};
+use crate::{config, server, telemetry, wire};
+
+const EXAMPLES: &str = "\
+Examples:
+  tagwright run --once --dry-run
+  tagwright run --once --config policies/app.yaml
+  tagwright run --data-dir /var/lib/tagwright --listen :8080
+  kustomize build clusters/prod | tagwright run --once --config -
+  tagwright run --kubernetes --data-dir /data --events-addr http://notification-controller.flux-system.svc.cluster.local./";
 
 /// Poll the registries, plan the edits, commit and push: once, or as a bot until told to stop.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// Run every automation once, then exit
     #[arg(long)]
@@ -25,12 +37,12 @@ pub(super) struct Arguments {
     /// Change nothing: print the unified diff, exit with 3 when there would be a commit
     #[arg(long, requires = "once")]
     dry_run: bool,
-    /// Configuration: a file or a folder; may be repeated
-    #[arg(long, value_name = "PATH", default_value = "policies", env = "TAGWRIGHT_CONFIG", hide_env_values = true)]
-    config: Vec<PathBuf>,
-    /// Folder with secrets as files: NAMESPACE/NAME/KEY
-    #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS", hide_env_values = true)]
-    secrets: Option<PathBuf>,
+    /// Exit with 3 where something will never be done as things are: a path that is not there, a marker without a policy, a policy
+    /// that can select no tag
+    #[arg(long, requires = "once")]
+    strict: bool,
+    #[command(flatten)]
+    given: SourceArguments,
     /// Folder for what is kept for the next run: mirrors, state [default: $XDG_STATE_HOME/tagwright or
     /// ~/.local/state/tagwright; with --once a temporary folder]
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
@@ -39,7 +51,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HOST=URL")]
     registry_mirror: Vec<String>,
     /// What to print on stdout
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t, requires = "once")]
+    #[arg(long, short, value_name = "FORMAT", value_enum, default_value_t, requires = "once")]
     output: Output,
     /// Seconds that runs under way get to finish when the bot is told to stop
     #[arg(long, value_name = "SECONDS", default_value_t = SHUTDOWN_GRACE.as_secs(), conflicts_with = "once")]
@@ -48,6 +60,8 @@ pub(super) struct Arguments {
     /// everyone who can reach it
     #[arg(long, value_name = "ADDRESS", value_parser = listen, conflicts_with = "once")]
     listen: Option<SocketAddr>,
+    #[command(flatten)]
+    cluster: kubernetes::Cluster,
 }
 
 fn listen(text: &str) -> Result<SocketAddr, &'static str> {
@@ -58,6 +72,11 @@ impl Arguments {
     /// Whether a bot is asked for.
     pub(super) fn is_bot(&self) -> bool {
         !self.once
+    }
+
+    /// How much is logged, and how it looks, where flags of this command say so.
+    pub(super) fn logging(&self) -> (Option<u8>, Option<telemetry::Format>) {
+        self.cluster.logging()
     }
 }
 
@@ -76,18 +95,26 @@ pub(super) struct Settings {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let settings = Settings {
-        sources: config::Sources { paths: arguments.config.clone(), secrets: arguments.secrets.clone() },
+        sources: arguments.given.sources(),
         mirrors: arguments.registry_mirror.clone(),
         data_dir: arguments.data_dir.clone(),
         git_configuration: None,
     };
     if arguments.is_bot() {
-        return process::run(&settings, Duration::from_secs(arguments.grace), arguments.listen);
+        let (grace, cluster) = (Duration::from_secs(arguments.grace), arguments.cluster.settings()?);
+        let listen = arguments.listen.or_else(|| cluster.as_ref().map(|_| arguments.cluster.health_addr()));
+        arguments.cluster.tell_idle();
+        return process::run(&settings, grace, listen, cluster);
     }
     let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Push };
     let report = super::runtime()?.block_on(execute(&settings, mode))?;
     print(arguments, &report)?;
-    Ok(ending(&report))
+    let dead_ends = if arguments.strict { report.dead_ends() } else { 0 };
+    if dead_ends > 0 {
+        let findings = report::plural(dead_ends, "finding");
+        streams::sentence("error", &format!("{findings} that no later run will mend (--strict)"));
+    }
+    Ok(ending(&report, dead_ends > 0))
 }
 
 /// Loads the configuration and runs every automation once.
@@ -97,19 +124,28 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> Result<Report> {
         streams::sentence("note", &notice.to_string());
     }
     something_to_do(&settings.sources, &configuration)?;
-    let temporary;
-    let data_dir = match &settings.data_dir {
-        Some(directory) => directory.clone(),
-        None => {
-            temporary = tempfile::tempdir().context("cannot make a temporary directory")?;
-            temporary.path().to_owned()
+    let kept = settings.data_dir.as_deref();
+    let (scratch, data_dir) = match kept {
+        Some(folder) if mode == Mode::Push => (None, folder.to_owned()),
+        _ => {
+            let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
+            // A dry run refreshes mirrors that are there, and makes no data directory.
+            let folder = kept.filter(|folder| folder.exists()).unwrap_or(scratch.path()).to_owned();
+            (Some(scratch), folder)
         }
     };
     let (registry, git) = clients(settings, data_dir)?;
-    let store = store(settings.data_dir.as_deref());
+    let store = store(kept, scratch.as_ref().map(tempfile::TempDir::path))?;
     let edges = Edges { registry, git, store };
     let memory = run::Memory::default();
-    let context = run::Context { edges: &edges, memory: &memory, mode, now: jiff::Timestamp::now() };
+    let context = run::Context {
+        edges: &edges,
+        memory: &memory,
+        mode,
+        now: jiff::Timestamp::now(),
+        summarise: false,
+        gate: None,
+    };
     Ok(pass::once(context, &configuration.automations).await)
 }
 
@@ -118,6 +154,7 @@ pub(super) fn clients(settings: &Settings, data_dir: PathBuf) -> Result<(registr
     let registry = registry_settings(&settings.mirrors)?;
     let mut git = git_settings(data_dir, settings.git_configuration.clone());
     git.pauses = registry.pauses.clone();
+    git.cloud = registry.cloud.clone();
     Ok((registry::Client::new(registry)?, git::Git::new(git)?))
 }
 
@@ -131,12 +168,18 @@ fn something_to_do(sources: &config::Sources, configuration: &config::Configurat
     Err(Failure::usage(message, "write an ImageAutomation, an ImageUpdateAutomation or an Application"))
 }
 
-/// The state that is kept from one run to the next: in the data directory, or for the length of this run.
-fn store(data_dir: Option<&Path>) -> Store {
-    let Some(folder) = data_dir else { return Store::in_memory() };
-    match Store::open(folder) {
+/// The state that is kept from one run to the next: in the data directory, for a dry run in a copy of it, or for the length of
+/// this run.
+fn store(data_dir: Option<&Path>, copy: Option<&Path>) -> Result<Store> {
+    let Some(folder) = data_dir else { return Ok(Store::in_memory()) };
+    let opened = copy.map_or_else(|| Store::open(folder), |copy| Store::open_copy(folder, copy));
+    Ok(match opened {
+        store::Opened::Ready { notice: Some(store::Notice::InMemory { reason, .. }), .. } => {
+            return Err(unusable(folder, &reason));
+        }
         store::Opened::Ready { store, notice } => {
-            if let Some(notice) = notice {
+            // What became of a copy does not matter to anybody.
+            if let Some(notice) = notice.filter(|_| copy.is_none()) {
                 streams::sentence("note", &notice.to_string());
             }
             store
@@ -149,13 +192,23 @@ fn store(data_dir: Option<&Path>) -> Store {
             );
             Store::in_memory()
         }
-    }
+    })
 }
 
-/// The machine's registry settings, with mirrors as given on the command line.
+/// The data directory cannot be used. A bot that went on without would forget holds and ages of tags at its next start.
+pub(super) fn unusable(folder: &Path, reason: &str) -> Failure {
+    let message = format!("cannot use the data directory {}: {}", folder.display(), words::system(reason));
+    Failure::usage(message, "name a folder that this user can write: --data-dir DIR, or TAGWRIGHT_DATA_DIR")
+}
+
+/// The machine's registry settings, with mirrors as given on the command line, token servers and budgets as in the environment.
 pub(super) fn registry_settings(mirrors: &[String]) -> Result<registry::Settings> {
     let mirrors = mirrors.iter().map(|text| registry::Mirror::parse(text)).collect::<Result<_, _>>()?;
-    Ok(registry::Settings { mirrors, ..registry::Settings::default() })
+    let token_servers = std::env::var(registry::TokenServers::VARIABLE).unwrap_or_default();
+    let token_servers = registry::TokenServers::parse(&token_servers)?;
+    let budgets = std::env::var(registry::Budgets::VARIABLE).unwrap_or_default();
+    let budgets = registry::Budgets::parse(&budgets)?;
+    Ok(registry::Settings { mirrors, token_servers, budgets, ..registry::Settings::default() })
 }
 
 /// The machine's Git settings, perhaps with another git configuration than the user's.
@@ -173,24 +226,30 @@ fn print(arguments: &Arguments, report: &Report) -> Result<()> {
         return streams::json(&wire::run::Run::from(report));
     }
     streams::talk(&report::policies(&report.policies));
-    for automation in &report.automations {
-        streams::talk(&report::diagnostics(&automation.diagnostics));
+    let mut findings: Vec<Diagnostic> = Vec::new();
+    for finding in report.automations.iter().flat_map(|automation| &automation.diagnostics) {
+        // Automations that read the same files find the same.
+        if !findings.contains(finding) {
+            findings.push(finding.clone());
+        }
     }
+    streams::talk(&report::diagnostics(&findings));
     streams::talk(&report::failures(report));
     if arguments.dry_run {
         let edits = report.automations.iter().map(|automation| diff::unified(&automation.edits));
         streams::files(&edits.collect::<String>())?;
-        streams::talk(&report::automations(report));
+        streams::styled(&report::automations(report, report::style(std::io::stderr())));
         return Ok(());
     }
-    streams::text(&report::automations(report))
+    streams::data(&report::automations(report, report::style(std::io::stdout())))
 }
 
 /// Failures come first: a dry run that failed for one automation says so, whatever it found for the others.
-fn ending(report: &Report) -> Ending {
+fn ending(report: &Report, has_dead_ends: bool) -> Ending {
     let would_push = |it: &run::AutomationReport| matches!(it.outcome, run::Outcome::WouldPush);
     match report.worst() {
         Some(kind) => Ending::Failed(kind),
+        None if has_dead_ends => Ending::Found,
         None if report.automations.iter().any(would_push) => Ending::WouldChange,
         None => Ending::Done,
     }

@@ -18,8 +18,16 @@ use crate::wire::select::{Rejected, Select};
 /// How long listing the tags of `--image` may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+const EXAMPLES: &str = "\
+Examples:
+  tagwright select --semver '^1.4' 1.4.2 1.5.0 2.0.0
+  tagwright select --semver 6.x --image ghcr.io/stefanprodan/podinfo --explain
+  git tag | tagwright select --semver '>=1.0.0-0' --list
+  tagwright select --numerical asc --filter-pattern '^main-([0-9]+)$' --filter-extract '$1' main-9 main-10";
+
 /// Try a policy: print the tag it selects, or exit with 1 when it selects none.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     #[command(flatten)]
     order: OrderArguments,
@@ -48,7 +56,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HOST=URL", requires = "image")]
     registry_mirror: Vec<String>,
     /// What to print on stdout
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
     /// The tags; none reads stdin, one a line
     tags: Vec<String>,
@@ -112,8 +120,8 @@ fn policy(arguments: &Arguments) -> Result<Policy> {
 }
 
 fn range(text: &str) -> Result<Range> {
-    let hint = "ranges look like 6.x, ^1.2, '>=1.0.0 <2.0.0' or '1.x || 3.x'";
-    Range::parse(text).map_err(|error| Failure::usage(format!("--semver: {error}"), hint))
+    let hint = "ranges look like 6.x, ^1.2, '>=1.0.0 <2.0.0' or '1.x || 3.x'; '*' is every version";
+    Range::parse(text).map_err(|error| Failure::usage(format!("--semver: {}", error.plain()), hint))
 }
 
 fn pattern(flag: &str, text: &str) -> Result<Pattern> {
@@ -129,7 +137,12 @@ fn filter(pattern: Pattern, extract: &str) -> Result<Filter> {
 }
 
 fn direction(flag: &str, text: &str) -> Result<Direction> {
-    Direction::parse(text).map_err(|error| Failure::usage(format!("{flag}: {error}"), "write asc or desc"))
+    Direction::parse(text).map_err(|error| {
+        Failure::usage(
+            format!("{flag}: {error}"),
+            "asc, which is the default, selects the greatest tag, desc the smallest",
+        )
+    })
 }
 
 fn tags(arguments: &Arguments) -> Result<Vec<String>> {
@@ -149,10 +162,10 @@ fn tags(arguments: &Arguments) -> Result<Vec<String>> {
 }
 
 async fn listed(arguments: &Arguments, image: &str) -> Result<Vec<String>> {
-    let repository = Repository::parse(image).map_err(|error| {
+    let repository = Repository::parse_source(image).map_err(|error| {
         Failure::usage(
             format!("--image: {error}"),
-            "write a repository without tag, such as ghcr.io/stefanprodan/podinfo",
+            "write a repository without tag, such as ghcr.io/stefanprodan/podinfo, or oci-layout:FOLDER",
         )
     })?;
     let exclusions = match arguments.exclude.as_slice() {
@@ -162,6 +175,7 @@ async fn listed(arguments: &Arguments, image: &str) -> Result<Vec<String>> {
     let client = registry::Client::new(super::run::registry_settings(&arguments.registry_mirror)?)?;
     let access = access::Registry {
         logins: Vec::new(),
+        provider: None,
         tls: access::Tls::default(),
         proxy: None,
         insecure: arguments.insecure,

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use image::{Digest, Reference, Repository, Tag};
 use serde::Deserialize;
 use tagwright_core::change::{Code, Diagnostic};
-use tagwright_core::edit::{Selection, Selections};
+use tagwright_core::edit::{self, Selection, Selections};
 use tagwright_core::marker;
-use tagwright_core::marker::Embedded;
+use tagwright_core::marker::{Embedded, Marker};
 use tagwright_core::plan::{self, MarkedFile, Plan};
 
 use super::{Ending, Output, streams};
@@ -17,8 +17,18 @@ use crate::report::diff;
 use crate::wire::edit::{Change, Set};
 use crate::{files, report};
 
+const EXAMPLES: &str = "\
+Examples:
+  tagwright set . --image default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0
+  tagwright set clusters/prod --image default:podinfo=ghcr.io/stefanprodan/podinfo:6.7.0 --diff
+  tagwright set . --images images.json --check";
+
+/// How many policies that have markers are named in a hint.
+const MAX_NAMED: usize = 10;
+
 /// Rewrite the marked fields of a directory; no registry, no Git.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The directory, or one file
     directory: PathBuf,
@@ -38,7 +48,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "output")]
     diff: bool,
     /// What to print on stdout
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
 }
 
@@ -56,6 +66,9 @@ struct Image {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
+    if arguments.image.is_empty() && arguments.images.is_none() {
+        return Err(Failure::usage("name an image: --image NS:NAME=REF, or --images FILE.json", ""));
+    }
     let (selections, mut findings) = selections(arguments)?;
     if let Some(name) = passed_over(&arguments.directory) {
         streams::sentence("note", &format!("{name} is not looked at: it is not named *.yaml, *.yml or Kustomization"));
@@ -76,6 +89,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let marked: Vec<_> = found.files.into_iter().map(|(path, bytes)| MarkedFile::with(path, bytes, embedded)).collect();
     let mut plan = plan::edits(&marked, &selections);
     findings.append(&mut plan.diagnostics);
+    if let Err(failure) = all_are_named(arguments, &marked) {
+        // Why a marker may not count; that other markers name unknown policies is no news.
+        findings.retain(|finding| finding.code != Code::UnknownPolicy);
+        streams::talk(&report::diagnostics(&findings));
+        return Err(failure);
+    }
     if !arguments.check && !arguments.diff {
         for edit in &plan.edits {
             files::replace(&arguments.directory, &edit.path, &edit.new)?;
@@ -83,6 +102,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     }
     print(arguments, &plan, &findings)?;
     Ok(if arguments.check && !plan.edits.is_empty() { Ending::WouldChange } else { Ending::Done })
+}
+
+/// Whether each policy of the command line has a marker that names it: one that has none is most likely misspelt. A file of
+/// `--images` may have the policies of other directories, too.
+fn all_are_named(arguments: &Arguments, files: &[MarkedFile]) -> Result<()> {
+    let policies = files.iter().flat_map(|file| &file.scan.markers).map(Marker::policy);
+    let known: Vec<&str> = policies.collect::<BTreeSet<_>>().into_iter().collect();
+    let mut given = arguments.image.iter().filter_map(|text| text.split_once('=')).map(|(policy, _)| policy);
+    let Some(unknown) = given.find(|policy| !known.contains(policy)) else { return Ok(()) };
+    let mut reported = files.iter().flat_map(|file| &file.scan.diagnostics);
+    let hint = match (edit::meant(&known, unknown), known.len()) {
+        (Some(nearest), _) => format!("did you mean {nearest}?"),
+        _ if reported.any(|it| it.code == Code::EmbeddedOff) => {
+            "markers in embedded YAML count with --embedded".to_owned()
+        }
+        (None, 0) => "nothing there has a marker; `tagwright mark` writes them".to_owned(),
+        (None, 1..=MAX_NAMED) => format!("the markers there name {}", known.join(", ")),
+        (None, _) => format!("the markers there name {} and more", known[..MAX_NAMED].join(", ")),
+    };
+    let place = arguments.directory.display();
+    Err(Failure::usage(format!("no marker in {place} names {unknown}"), hint))
 }
 
 /// The name of a file that was asked for and has no name of a YAML file.
@@ -108,16 +148,16 @@ fn selections(arguments: &Arguments) -> Result<(Selections, Vec<Diagnostic>)> {
     let mut findings = Vec::new();
     if let Some(path) = &arguments.images {
         let images: Vec<Image> = serde_json::from_str(&streams::read(path)?)
-            .map_err(|error| Failure::shape(error.to_string()))
+            .map_err(|error| Failure::json(&error))
             .with_context(|| format!("cannot read the selections in {}", streams::name(path)))?;
         for image in images {
             let name = format!("{}:{}", image.namespace, image.name);
             let selection = match reference(&image) {
                 Ok(reference) => Selection::Selected(reference),
                 Err(error) => {
-                    let message = format!("the selection of {name} was ignored: {error}");
+                    let message = format!("the selection of {name} was ignored, and its fields stay: {error}");
                     findings.push(plan::about_path("", Code::InvalidReference, &message));
-                    Selection::NoSelection("its selection is no valid reference".to_owned())
+                    Selection::NoSelection("its selection is not a valid reference".to_owned())
                 }
             };
             selections.insert(name, selection);

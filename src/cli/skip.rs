@@ -7,8 +7,15 @@ use tagwright_core::message::{self, Author, Criteria};
 use super::{Ending, streams};
 use crate::failure::Result;
 
+const EXAMPLES: &str = "\
+Examples:
+  tagwright skip
+  tagwright skip HEAD~1 --author bot@example.com
+  git log -1 --format=%B | tagwright skip --message-file -";
+
 /// Tell whether a commit is the bot's own: exit 0 and say by which sign, or exit 1.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The commit, in the checkout of the current directory
     #[arg(default_value = "HEAD", conflicts_with = "message_file")]

@@ -1,19 +1,31 @@
 //! `tagwright status`: what a bot says about itself.
 
+mod objects;
+mod watch;
+
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use tagwright_core::automation::ObjectName;
 
 use super::at::{self, Whereabouts};
+use super::kubernetes::Objects;
 use super::name::{self, ObjectKind};
-use super::{Ending, Output, streams};
+use super::{Ending, Tabular, streams};
 use crate::failure::{Context, Failure, Result};
 use crate::report;
 use crate::wire::status::Status;
 
+const EXAMPLES: &str = "\
+Examples:
+  tagwright status
+  tagwright status default:podinfo --watch
+  tagwright status --url http://127.0.0.1:8080 --output json
+  tagwright status --kubernetes -A";
+
 /// Show what the policies select, what the automations did, and when both are due.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// Policies (NS:NAME) and automations (NS/NAME) to show; none shows all
     #[arg(value_name = "NAME")]
@@ -22,32 +34,81 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
     /// Ask the bot that listens here, such as http://127.0.0.1:8080, in place of one of this machine
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with = "kubernetes")]
     url: Option<String>,
+    /// Show it again every so many seconds, until Ctrl-C [default: 2]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "2",
+        value_parser = clap::value_parser!(u64).range(1..=86_400)
+    )]
+    watch: Option<u64>,
     /// What to print on stdout
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
-    output: Output,
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    output: Tabular,
+    #[command(flatten)]
+    objects: Objects,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
+    let runtime = super::runtime()?;
+    if let Some(seconds) = arguments.watch {
+        return watch::run(arguments, &runtime, seconds);
+    }
+    let shown = runtime.block_on(obtain(arguments))?;
+    shown.print(arguments)?;
+    Ok(Ending::Done)
+}
+
+/// What is there to be shown.
+enum Shown {
+    /// What a bot says about itself.
+    Bot(Box<Status>, Vec<ObjectName>),
+    /// What the objects of a cluster say of themselves.
+    Objects(objects::Seen),
+}
+
+impl Shown {
+    fn print(self, arguments: &Arguments) -> Result<()> {
+        match self {
+            Self::Bot(status, names) => show(arguments, *status, &names),
+            Self::Objects(seen) => seen.print(arguments.output),
+        }
+    }
+}
+
+async fn obtain(arguments: &Arguments) -> Result<Shown> {
+    if let Some(options) = arguments.objects.options() {
+        return Ok(Shown::Objects(objects::obtain(arguments, &options).await?));
+    }
     let names = arguments.names.iter().map(|name| name::parse(name)).collect::<Result<Vec<_>, _>>()?;
-    let mut status = super::runtime()?.block_on(obtain(arguments))?;
+    Ok(Shown::Bot(Box::new(of_bot(arguments).await?), names))
+}
+
+/// Prints what was asked for.
+fn show(arguments: &Arguments, mut status: Status, names: &[ObjectName]) -> Result<()> {
     if !names.is_empty() {
-        keep(&mut status, &names)?;
+        keep(&mut status, names)?;
     }
     let now = Timestamp::now();
     streams::talk(&report::status::warnings(&status, now));
     match arguments.output {
-        Output::Json => streams::json(&status)?,
-        Output::Text if status.policies.is_empty() && status.automations.is_empty() => {
+        Tabular::Json => streams::json(&status),
+        _ if status.policies.is_empty() && status.automations.is_empty() => {
             streams::talk("no policy and no automation is configured");
+            Ok(())
         }
-        Output::Text => streams::text(&report::status::tables(&status, now))?,
+        output => {
+            let style = report::style(std::io::stdout());
+            streams::data(&report::status::tables(&status, now, output.width(), style))
+        }
     }
-    Ok(Ending::Done)
 }
 
-async fn obtain(arguments: &Arguments) -> Result<Status> {
+async fn of_bot(arguments: &Arguments) -> Result<Status> {
     match at::find(arguments.url.as_deref(), arguments.data_dir.as_deref()).await? {
         Whereabouts::Running(bot) => bot.status().await,
         Whereabouts::Folder(folder) => {
@@ -70,8 +131,8 @@ fn keep(status: &mut Status, names: &[ObjectName]) -> Result<()> {
         ObjectKind::Policy.known(status).contains(name) || ObjectKind::Automation.known(status).contains(name)
     };
     if let Some(unknown) = names.iter().find(|name| !known(name)) {
-        let hint = name::meant(ObjectKind::Policy, unknown, status)
-            .or_else(|| name::meant(ObjectKind::Automation, unknown, status));
+        let meant = |kind: ObjectKind| name::meant(kind, unknown, &kind.known(status));
+        let hint = meant(ObjectKind::Policy).or_else(|| meant(ObjectKind::Automation));
         let message = format!("there is no policy and no automation {unknown}");
         return Err(Failure::missing(message, hint.unwrap_or_default()));
     }

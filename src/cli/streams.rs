@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 
 use crate::failure::{Context, Failure, Result};
+use crate::report::{self, Style, color, diff};
 
 /// Text read from stdin or a file may be this long.
 pub(super) const MAX_INPUT_BYTES: u64 = 256 * 1024 * 1024;
@@ -29,20 +30,25 @@ pub(super) fn text(text: &str) -> Result<()> {
     data(&words::lines(text))
 }
 
-/// Writes files, or the difference of files, to stdout: exactly, for programs; for people, so that nothing in them acts.
+/// Writes files, or the difference of files, to stdout: exactly, for programs; for people, so that nothing in them acts, and with
+/// colours in differences.
 pub(super) fn files(text: &str) -> Result<()> {
-    if io::stdout().is_terminal() { self::text(text) } else { data(text) }
+    match report::style(io::stdout()) {
+        Style::Colored => data(&diff::painted(&words::lines(text), Style::Colored)),
+        Style::Plain if io::stdout().is_terminal() => self::text(text),
+        Style::Plain => data(text),
+    }
 }
 
 /// Writes talk to stderr, with a final newline; nothing if there is nothing to say. A closed stderr is nobody's problem. What
 /// others have put into it does nothing but be seen.
 pub(super) fn talk(text: &str) {
-    styled(&words::lines(text));
+    styled(&color::levels(&words::lines(text), report::style(io::stderr())));
 }
 
 /// Writes a sentence to stderr behind `note`, `warning` or `error`, on one line.
 pub(super) fn sentence(level: &str, text: &str) {
-    styled(&format!("{level}: {}", words::escape(text)));
+    styled(&color::levels(&format!("{level}: {}", words::escape(text)), report::style(io::stderr())));
 }
 
 /// The same for text that has colours of ours, whose other parts were made harmless before.

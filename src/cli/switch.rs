@@ -1,5 +1,7 @@
 //! `tagwright hold`, `release`, `suspend` and `resume`: orders to a bot, or to the next one that starts.
 
+mod objects;
+
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -7,6 +9,7 @@ use tagwright_core::automation::ObjectName;
 
 use super::at::{self, Whereabouts};
 use super::client::Client;
+use super::kubernetes::Objects;
 use super::name::{self, ObjectKind};
 use super::{Ending, streams};
 use crate::failure::{Failure, Result};
@@ -15,15 +18,46 @@ use crate::store::{MAX_REASON_BYTES, Store};
 use crate::wire::request::{Obeyed, Order};
 use crate::wire::status::Status;
 
-/// The arguments of every order: its subject, and the bot that gets it.
+pub(super) const HOLD: &str = "\
+Examples:
+  tagwright hold default:podinfo --reason '6.8 loses sessions'
+  tagwright hold default:podinfo shop:web
+  tagwright hold --all --reason 'the fair'
+  tagwright hold podinfo --kubernetes -n apps --reason '6.8 loses sessions'";
+
+pub(super) const RELEASE: &str = "\
+Examples:
+  tagwright release default:podinfo
+  tagwright release --all
+  tagwright release podinfo --kubernetes -n apps";
+
+pub(super) const SUSPEND: &str = "\
+Examples:
+  tagwright suspend default/shop --reason 'the cluster moves'
+  tagwright suspend --all
+  tagwright suspend shop --kubernetes --context production";
+
+pub(super) const RESUME: &str = "\
+Examples:
+  tagwright resume default/shop
+  tagwright resume --all
+  tagwright resume --all --kubernetes --all-namespaces";
+
+/// The arguments of every order: its subjects, and the bot that gets it.
 #[derive(Debug, clap::Args)]
 pub(super) struct About {
-    /// Policy (NS:NAME) or automation (NS/NAME); a name alone is in the namespace default
-    #[arg(value_name = "NS:NAME")]
-    name: String,
+    /// Policies (NS:NAME) or automations (NS/NAME); a name alone is in the namespace default, or with --kubernetes in that of the
+    /// context
+    #[arg(value_name = "NS:NAME", required_unless_present = "all")]
+    names: Vec<String>,
+    /// All that the bot knows, or with --kubernetes all of the namespace
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
     /// Data folder of the bot [default: the folder for state of the user]
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    objects: Objects,
 }
 
 /// An order that says why.
@@ -51,49 +85,112 @@ pub(super) fn run(order: Order, about: &About) -> Result<Ending> {
     give(order, about, None)
 }
 
+/// Gives it about one subject after the other, and says of each what became of it.
 fn give(order: Order, about: &About, reason: Option<&str>) -> Result<Ending> {
-    let name = name::parse(&about.name)?;
-    let obeyed = super::runtime()?.block_on(async {
+    if let Some(options) = about.objects.options() {
+        super::runtime()?.block_on(objects::give(order, about, &options, reason))?;
+        return Ok(Ending::Done);
+    }
+    let mut names: Vec<ObjectName> = Vec::new();
+    for name in about.names.iter().map(|name| name::parse(name)) {
+        let name = name?;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let subjects = if about.all { Subjects::All } else { Subjects::Named(names) };
+    super::runtime()?.block_on(async {
         match at::find(None, about.data_dir.as_deref()).await? {
-            Whereabouts::Running(bot) => to_bot(order, &bot, &name, reason).await,
-            Whereabouts::Folder(folder) => to_store(order, &folder, &name, reason),
+            Whereabouts::Running(bot) => to_bot(order, &bot, subjects, reason).await,
+            Whereabouts::Folder(folder) => to_store(order, &folder, subjects, reason),
         }
     })?;
-    streams::text(&format!("{}\n", sentence(&obeyed)))?;
     Ok(Ending::Done)
 }
 
-async fn to_bot(order: Order, bot: &Client, name: &ObjectName, reason: Option<&str>) -> Result<Obeyed> {
-    let status = bot.status().await?;
-    if !kind(order).known(&status).contains(name) {
-        let message = format!("there is no {} {}", kind(order).noun(), kind(order).written(name));
-        return Err(Failure::missing(message, hint(order, name, &status)));
-    }
-    bot.order(order, name, reason).await
+/// What an order is about.
+enum Subjects {
+    /// Every policy, or every automation.
+    All,
+    /// These.
+    Named(Vec<ObjectName>),
 }
 
-fn to_store(order: Order, folder: &Path, name: &ObjectName, reason: Option<&str>) -> Result<Obeyed> {
+/// Nothing is ordered where one of the names is wrong.
+async fn to_bot(order: Order, bot: &Client, subjects: Subjects, reason: Option<&str>) -> Result<()> {
+    let status = bot.status().await?;
+    let known = kind(order).known(&status);
+    let names = match subjects {
+        Subjects::All if known.is_empty() => {
+            return Err(Failure::missing(format!("the bot has no {}", kind(order).noun()), ""));
+        }
+        Subjects::All => known,
+        Subjects::Named(names) => match names.iter().find(|name| !known.contains(name)) {
+            Some(name) => {
+                let message = format!("there is no {} {}", kind(order).noun(), kind(order).written(name));
+                return Err(Failure::missing(message, hint(order, name, &status)));
+            }
+            None => names,
+        },
+    };
+    for name in &names {
+        say(&bot.order(order, name, reason).await?)?;
+    }
+    Ok(())
+}
+
+fn to_store(order: Order, folder: &Path, subjects: Subjects, reason: Option<&str>) -> Result<()> {
     let none = || {
         let message = format!("no bot is running on {}, and none has ever run there", folder.display());
         Failure::missing(message, at::start(folder))
     };
     let store = at::left(folder)?.ok_or_else(none)?;
-    let obeyed = server::obey(order, &store, name, reason, Timestamp::now())?;
+    let status = at::last_status(&store);
+    let names = match subjects {
+        Subjects::All => all_left(order, &store, status.as_ref())?,
+        Subjects::Named(names) => names,
+    };
     let place = folder.display();
     streams::sentence("note", &format!("no bot is running on {place}; the next one that starts will obey"));
-    if let Some(status) = last_status(&store)
-        && !kind(order).known(&status).contains(name)
-    {
-        let hint = hint(order, name, &status);
-        let hint = if hint.is_empty() { String::new() } else { format!("; {hint}") };
-        let (noun, written) = (kind(order).noun(), kind(order).written(name));
-        streams::sentence("warning", &format!("the last bot knew no {noun} {written}{hint}"));
+    for name in &names {
+        if let Some(status) = status.as_ref().filter(|status| !kind(order).known(status).contains(name)) {
+            warn_unknown(order, name, status);
+        }
+        say(&server::obey(order, &store, name, reason, Timestamp::now())?)?;
     }
-    Ok(obeyed)
+    Ok(())
 }
 
-fn last_status(store: &Store) -> Option<Status> {
-    serde_json::from_slice(&store.status().ok()??).ok()
+/// What the last bot knew, and what an order that ends something may end although no bot has known it.
+fn all_left(order: Order, store: &Store, status: Option<&Status>) -> Result<Vec<ObjectName>> {
+    let switches = store.switches()?;
+    let mut names = status.map(|status| kind(order).known(status)).unwrap_or_default();
+    let begun: Vec<&String> = match order {
+        Order::Hold | Order::Suspend => Vec::new(),
+        Order::Release => switches.held.keys().collect(),
+        Order::Resume => switches.suspended.keys().collect(),
+    };
+    for name in begun {
+        let name = name::parse(name)?;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        return Err(Failure::missing(format!("no {} is known here", kind(order).noun()), "name it"));
+    }
+    Ok(names)
+}
+
+fn warn_unknown(order: Order, name: &ObjectName, status: &Status) {
+    let hint = hint(order, name, status);
+    let hint = if hint.is_empty() { String::new() } else { format!("; {hint}") };
+    let (noun, written) = (kind(order).noun(), kind(order).written(name));
+    streams::sentence("warning", &format!("the last bot knew no {noun} {written}{hint}"));
+}
+
+fn say(obeyed: &Obeyed) -> Result<()> {
+    streams::text(&format!("{}\n", sentence(kind(obeyed.order).noun(), obeyed)))
 }
 
 fn kind(order: Order) -> ObjectKind {
@@ -112,17 +209,20 @@ fn hint(order: Order, name: &ObjectName, status: &Status) -> String {
         let written = other.written(name);
         return format!("{written} is {} {}: `tagwright {command} {written}`", other.article(), other.noun());
     }
-    name::meant(kind(order), name, status).unwrap_or_default()
+    name::meant(kind(order), name, &kind(order).known(status)).unwrap_or_default()
 }
 
-fn sentence(obeyed: &Obeyed) -> String {
-    let Obeyed { order, name, changed } = obeyed;
-    let state = match order {
-        Order::Hold => "held",
-        Order::Release => "released",
-        Order::Suspend => "suspended",
-        Order::Resume => "resumed",
+fn sentence(noun: &str, obeyed: &Obeyed) -> String {
+    let Obeyed { order, name, changed, was_held } = obeyed;
+    let became = match (order, changed) {
+        (Order::Hold, true) => "held",
+        (Order::Hold, false) => "held already",
+        (Order::Release, _) if *was_held => "released",
+        (Order::Release, _) => "was not held by hand; what was taken back until now may be written again",
+        (Order::Suspend, true) => "suspended",
+        (Order::Suspend, false) => "suspended already",
+        (Order::Resume, true) => "resumed",
+        (Order::Resume, false) => "was not suspended",
     };
-    let noun = kind(*order).noun();
-    if *changed { format!("{noun} {name} {state}") } else { format!("{noun} {name} {state} already") }
+    format!("{noun} {name} {became}")
 }

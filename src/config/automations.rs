@@ -11,6 +11,7 @@ use super::checkout;
 use super::credentials;
 use super::gather::Pool;
 use super::policies::{Context, floor, in_namespace};
+use super::provider;
 use super::raw::{self, GitRepository, Scope, SourceOf};
 use super::remote::Transport;
 use super::report::{Checked, Finding, Report, Reported};
@@ -107,7 +108,9 @@ fn named<'r>(
     place: Place,
 ) -> Checked<&'r GitRepository> {
     match repositories.get(id).map(Vec::as_slice) {
-        Some([(_, repository)]) => repository.as_ref().ok_or(Reported),
+        Some([(_, repository)]) => repository.as_ref().ok_or_else(|| {
+            report.consequence(place, || format!("the Git repository '{id}' cannot be used, see there"))
+        }),
         Some([(first, _), (second, _), ..]) => {
             let finding = Finding::at(*second, format!("two Git repositories have the name '{id}'"));
             Err(report.add(finding.related(*first, "the first one")))
@@ -129,27 +132,24 @@ fn named<'r>(
 
 fn remote(context: &Context<'_>, source: &GitRepository) -> Checked<Remote> {
     let report = context.report;
-    for (place, message) in &source.unsupported {
-        report.error(*place, message.clone());
-    }
+    let refused =
+        source.unsupported.iter().map(|(place, message)| report.refuse(*place, Finding::at(*place, message.clone())));
+    let refused = refused.collect::<Vec<_>>().into_iter().collect::<Checked<()>>();
     let secret = |name: &Option<Text>| match name {
-        Some(name) => context.secrets.secret(&in_namespace(&source.namespace, name), name.place).map(Some),
+        Some(name) => context.secrets.secret(&in_namespace(&source.namespace, name), name.place),
         None => Ok(None),
     };
     let login = secret(&source.secret);
     let proxy = secret(&source.proxy_secret).and_then(|secret| secret.as_ref().map(credentials::proxy).transpose());
-    let (login, tls) = credentials::git(&source.address, login?.as_ref())?;
+    let (login, tls) = provider::login(report, source, login?.as_ref())?;
     if let Some(name) = &source.proxy_secret
         && !matches!(source.address.transport, Transport::Http | Transport::Https)
     {
         report.idle(name.place, format!("`{}` has no effect, because the remote is not reached by HTTP", name.path));
     }
     let timeout = floor(source.timeout.unwrap_or(DEFAULT_GIT_TIMEOUT));
-    if source.unsupported.is_empty() {
-        Ok(Remote { url: source.address.url.clone(), access: access::Git { login, tls, proxy: proxy?, timeout } })
-    } else {
-        Err(Reported)
-    }
+    refused?;
+    Ok(Remote { url: source.address.url.clone(), access: access::Git { login, tls, proxy: proxy?, timeout } })
 }
 
 /// Where the policies of each name are, in their order.

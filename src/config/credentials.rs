@@ -1,6 +1,6 @@
 //! What secrets mean: registry logins, certificates, proxies, Git logins. The rules and texts are Flux's.
 
-use access::{self, Login, Proxy, RegistryLogin, SshIdentity, Tls, TlsIdentity};
+use access::{self, GithubApp, Installation, Login, Proxy, RegistryLogin, SshIdentity, Tls, TlsIdentity};
 
 use super::remote::{self, Address, Transport};
 use super::report::{Checked, Finding, quoted};
@@ -13,8 +13,12 @@ const MAX_PROXY_ADDRESS: usize = 2048;
 const PROXY_SCHEMES: [&str; 3] = ["http", "https", "socks5"];
 
 /// The keys of a GitHub App.
-const GITHUB_APP: [&str; 4] =
-    ["githubAppID", "githubAppInstallationID", "githubAppInstallationOwner", "githubAppPrivateKey"];
+const GITHUB_APP: [&str; 4] = [APP_ID, APP_INSTALLATION, APP_OWNER, APP_KEY];
+const APP_ID: &str = "githubAppID";
+const APP_INSTALLATION: &str = "githubAppInstallationID";
+const APP_OWNER: &str = "githubAppInstallationOwner";
+const APP_KEY: &str = "githubAppPrivateKey";
+const APP_BASE: &str = "githubAppBaseURL";
 
 /// Reads the logins of a registry secret.
 ///
@@ -67,7 +71,7 @@ pub(super) fn optional_tls(secret: &Secret<'_>) -> Checked<Tls> {
         let label = if name == "tls.key" { "PRIVATE KEY-----" } else { "-----BEGIN CERTIFICATE-----" };
         if pem.as_ref().is_some_and(|pem| !pem.contains("-----BEGIN ") || !pem.contains(label)) {
             let what = if name == "tls.key" { "private key" } else { "certificate" };
-            return Err(secret.error(format!("{noun}: '{name}' is no PEM {what}")));
+            return Err(secret.error(format!("{noun}: '{name}' is not a PEM {what}")));
         }
     }
     let identity = match (certificate, key) {
@@ -92,7 +96,7 @@ pub(super) fn proxy(secret: &Secret<'_>) -> Checked<Proxy> {
         return Err(secret.error(format!("{noun}: proxy address is longer than {MAX_PROXY_ADDRESS} bytes")));
     }
     let Ok(mut url) = url::Url::parse(&address) else {
-        return Err(secret.error(format!("{noun}: proxy address is no URL")));
+        return Err(secret.error(format!("{noun}: proxy address is not a URL")));
     };
     if !PROXY_SCHEMES.contains(&url.scheme()) {
         let schemes = PROXY_SCHEMES.join(", ");
@@ -128,11 +132,6 @@ pub(super) fn git(address: &Address, secret: Option<&Secret<'_>>) -> Checked<(ac
         };
         return Ok((login, Tls::default()));
     };
-    for key in GITHUB_APP {
-        if secret.has(key)? {
-            return Err(secret.error(format!("{}: '{key}': GitHub Apps are not supported yet", secret.noun())));
-        }
-    }
     match address.transport {
         Transport::Ssh => Ok((ssh(secret)?, Tls::default())),
         Transport::Http | Transport::Https => http(address, secret),
@@ -141,6 +140,43 @@ pub(super) fn git(address: &Address, secret: Option<&Secret<'_>>) -> Checked<(ac
             Ok((access::GitLogin::Machine, Tls::default()))
         }
     }
+}
+
+/// Whether a secret has something of a GitHub App.
+pub(super) fn has_github_app(secret: &Secret<'_>) -> Checked<bool> {
+    for key in GITHUB_APP {
+        if secret.has(key)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Reads a GitHub App: its id, exactly one of installation and owner, and its key.
+pub(super) fn github_app(secret: &Secret<'_>) -> Checked<GithubApp> {
+    let noun = secret.noun();
+    let needed = |key: &str| match secret.filled(key)? {
+        Some(value) => Ok(value),
+        None => Err(secret.error(format!("{noun}: key '{key}' not found"))),
+    };
+    let id = needed(APP_ID)?.trim().to_owned();
+    let key = needed(APP_KEY)?;
+    if !(key.contains("-----BEGIN ") && key.contains("PRIVATE KEY-----")) {
+        return Err(secret.error(format!("{noun}: '{APP_KEY}' is not a PEM private key")));
+    }
+    let installation = match (secret.filled(APP_INSTALLATION)?, secret.filled(APP_OWNER)?) {
+        (Some(number), None) => match number.trim().parse() {
+            Ok(number) => Installation::Id(number),
+            Err(_) => return Err(secret.error(format!("{noun}: '{APP_INSTALLATION}' is not a number"))),
+        },
+        (None, Some(owner)) => Installation::Owner(owner.trim().to_owned()),
+        (Some(_), Some(_)) => {
+            return Err(secret.error(format!("{noun}: '{APP_INSTALLATION}' and '{APP_OWNER}' exclude each other")));
+        }
+        (None, None) => return Err(secret.error(format!("{noun}: '{APP_INSTALLATION}' or '{APP_OWNER}' is needed"))),
+    };
+    let base_url = secret.filled(APP_BASE)?.map(|url| url.trim().to_owned());
+    Ok(GithubApp { id, installation, key: key.into(), base_url })
 }
 
 fn http(address: &Address, secret: &Secret<'_>) -> Checked<(access::GitLogin, Tls)> {
@@ -186,7 +222,7 @@ fn ssh(secret: &Secret<'_>) -> Checked<access::GitLogin> {
     let key = value("identity")?;
     let known_hosts = value("known_hosts")?;
     if !(key.contains("-----BEGIN ") && key.contains("PRIVATE KEY-----")) {
-        return Err(secret.error(format!("{}: 'identity' is no private key", secret.noun())));
+        return Err(secret.error(format!("{}: 'identity' is not a private key", secret.noun())));
     }
     let passphrase = secret.filled("password")?.map(access::Secret::from);
     Ok(access::GitLogin::Ssh(SshIdentity { key: key.into(), passphrase, known_hosts }))

@@ -19,6 +19,9 @@ use super::yaml::{Node, Place, Value};
 /// How many items a list, and how many fields a mapping may have.
 const MAX_ITEMS: usize = 10_000;
 
+/// How much of a single value is repeated in a hint, in characters.
+const MAX_HINTED: usize = 60;
+
 /// The fields of one mapping.
 pub(super) struct Fields<'a> {
     report: &'a Report,
@@ -107,6 +110,15 @@ impl<'a> Fields<'a> {
         self.entries.iter().find(|field| field.name == name && !field.value.is_null()).map(|field| field.key)
     }
 
+    /// The text of a field that is read elsewhere.
+    pub(super) fn peek(&self, name: &str) -> Option<&str> {
+        let field = self.entries.iter().find(|field| field.name == name)?;
+        match &field.value.value {
+            Value::Scalar(scalar) => Some(&scalar.text),
+            _ => None,
+        }
+    }
+
     /// Reports that a field is missing.
     pub(super) fn missing(&self, name: &str) {
         self.report.error(self.place, format!("missing field `{}`", self.path(name)));
@@ -141,7 +153,7 @@ impl<'a> Fields<'a> {
                 literal: scalar.style == ScalarStyle::Literal,
             }),
             _ => {
-                self.report.error(node.place, format!("`{path}` must be a text, but is {}", node.noun()));
+                self.report.error(node.place, format!("`{path}` must be a string, but is {}", node.noun()));
                 None
             }
         }
@@ -200,6 +212,16 @@ impl<'a> Fields<'a> {
     pub(super) fn fields(&mut self, name: &'static str) -> Option<Fields<'a>> {
         let (key, node) = self.take_with_key(name)?;
         Fields::of(self.report, node, self.path(name), key)
+    }
+
+    /// As [`Fields::fields`], with something to say about what to write in place of a single value.
+    pub(super) fn fields_or(&mut self, name: &'static str, hint: impl FnOnce(&str) -> String) -> Option<Fields<'a>> {
+        let (key, node) = self.take_with_key(name)?;
+        let Some(text) = node.text() else { return Fields::of(self.report, node, self.path(name), key) };
+        let message = format!("`{}` must be a mapping, but is {}", self.path(name), node.noun());
+        let hint = hint(&words::one_line(text, MAX_HINTED));
+        self.report.add(Finding::at(node.place, message).hint(hint));
+        None
     }
 
     pub(super) fn required_fields(&mut self, name: &'static str) -> Option<Fields<'a>> {
@@ -291,14 +313,47 @@ impl<'a> Fields<'a> {
         name: &'static str,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<Option<T>> {
+        match self.optional_text(name)? {
+            None => Some(None),
+            Some(text) => text.parsed(self.report, parse).map(Some),
+        }
+    }
+
+    /// As [`Fields::optional`], with something to say about what to write instead of a text.
+    pub(super) fn optional_or<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        hint: impl FnOnce(&str) -> String,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Option<T>> {
+        match self.optional_text(name)? {
+            None => Some(None),
+            Some(text) => text.parsed_or(self.report, || hint(&text.value), parse).map(Some),
+        }
+    }
+
+    fn optional_text(&mut self, name: &'static str) -> Option<Option<Text>> {
         if self.key(name).is_none() {
             self.accept(&[name]);
             return Some(None);
         }
-        match self.text(name)? {
-            text if text.is_empty() => Some(None),
-            text => text.parsed(self.report, parse).map(Some),
+        Some(Some(self.text(name)?).filter(|text| !text.is_empty()))
+    }
+
+    /// One of several words, and where it is; none where it is absent, empty or another word.
+    pub(super) fn one_of<T: Copy>(&mut self, name: &'static str, words: &[(&str, T)]) -> Option<(T, Place)> {
+        let text = self.filled_text(name)?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text.value) {
+            return Some((*value, text.place));
         }
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let hint = match nearest(&text.value, &known) {
+            Some(known) => format!("a similar value exists: `{known}`"),
+            None => format!("the values are {}", listed(&known)),
+        };
+        let message = format!("`{}` cannot be {}", text.path, quoted(&text.value));
+        self.report.add(Finding::at(text.place, message).hint(hint));
+        None
     }
 
     /// A mapping that may be absent: `Some(None)` when it is, `None` when it is wrong.
@@ -314,10 +369,12 @@ impl<'a> Fields<'a> {
         read(self.fields(name)?).map(Some)
     }
 
-    /// Reports that a field is there, which is not supported.
-    pub(super) fn refuse(&mut self, name: &'static str, why: &str) {
+    /// Reports that a field is there, which is not supported, and concerns those alone who run.
+    pub(super) fn refuse(&mut self, name: &'static str, why: &str, hint: &str) {
         if let Some((key, _)) = self.take_with_key(name) {
-            self.report.error(key, format!("`{}`: {why}", self.path(name)));
+            let finding = Finding::at(key, format!("`{}`: {why}", self.path(name))).hint(hint);
+            // Reading goes on in any case.
+            let _ = self.report.refuse(key, finding);
         }
     }
 
@@ -347,7 +404,13 @@ impl<'a> Fields<'a> {
     /// Reports the fields that nobody took, with the nearest name that is known.
     pub(super) fn finish(self) {
         for (name, place) in self.unknown() {
-            let finding = Finding::at(place, format!("unknown field {}", quoted(&self.path(name))));
+            let unknown = format!("unknown field {}", quoted(&self.path(name)));
+            if self.report.is_of_objects() {
+                // The cluster's definition of the kind allows it, so a newer controller has a use for it.
+                self.report.idle(place, format!("{unknown} has no effect"));
+                continue;
+            }
+            let finding = Finding::at(place, unknown);
             self.report.add(match nearest(name, &self.known) {
                 Some(known) => finding.hint(format!("a field with a similar name exists: `{known}`")),
                 None if self.known.is_empty() => finding,

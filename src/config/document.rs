@@ -25,6 +25,9 @@ pub(super) const TRAILERS: &str = "tagwright.dev/trailers";
 /// The annotation that turns the editing of embedded YAML on for them.
 pub(super) const EMBEDDED: &str = "tagwright.dev/embedded";
 
+/// The annotations that are orders; they count on the objects of a cluster, where people see them.
+pub(crate) const ORDERS: [&str; 3] = ["tagwright.dev/hold", "tagwright.dev/release", "tagwright.dev/suspended"];
+
 /// What annotations of ours begin with.
 const DOMAIN: &str = "tagwright.dev/";
 
@@ -76,22 +79,30 @@ enum Class {
 const FLUX_VERSIONS: [&str; 3] = ["v1", "v1beta2", "v1beta1"];
 const FLUX_KINDS: [&str; 3] = ["ImageRepository", "ImagePolicy", "ImageUpdateAutomation"];
 
-/// All objects of all files that were read.
-pub(super) fn objects(report: &Report) -> Vec<Object> {
+/// Reads the objects of all files, one document after the other, since their trees are many times as large as what is made of
+/// them. Returns whether nothing is wrong with the documents themselves; what is, is reported.
+pub(super) fn each(report: &Report, mut take: impl FnMut(Object)) -> bool {
     let mut sorter = Sorter { report, objects: Vec::new(), others: BTreeMap::new(), documents: 0 };
+    let mut is_whole = true;
     for (file, source) in report.sources().iter().enumerate() {
-        for document in yaml::parse(file, &source.text) {
+        if report.is_of_objects() {
+            sorter.documents = 0;
+        }
+        yaml::each(file, &source.text, |document| {
+            let known = report.problems();
             match document {
                 Ok(node) => sorter.sort(&node, 0),
                 Err(document) => unreadable(report, file, document),
             }
-        }
+            is_whole &= report.problems() == known;
+            sorter.objects.drain(..).for_each(&mut take);
+        });
     }
     for (name, count) in &sorter.others {
         let documents = if *count == 1 { "document" } else { "documents" };
         report.notice(format!("passed over {count} {documents} {name}"));
     }
-    sorter.objects
+    is_whole
 }
 
 /// A document of a file found in a folder that cannot be read and is of no group of ours is for somebody else.
@@ -153,7 +164,7 @@ impl Sorter<'_> {
             return self.pass_over("without `apiVersion` and `kind`".to_owned());
         };
         let (Some(version_text), Some(kind_text)) = (version.text(), kind.text()) else {
-            return self.pass_over("whose `apiVersion` or `kind` is no text".to_owned());
+            return self.pass_over("whose `apiVersion` or `kind` is not a string".to_owned());
         };
         match classify(version_text, kind_text) {
             Class::Read(read) => {
@@ -272,6 +283,7 @@ fn metadata(mut fields: Fields<'_>) -> Option<Meta> {
     let namespace = fields.optional_name("namespace");
     let labels = fields.map("labels").into_iter().map(|(key, text)| (key, text.value)).collect();
     let annotations = fields.map("annotations");
+    let is_stored = fields.key("uid").is_some();
     fields.accept(&[
         "generateName",
         "selfLink",
@@ -298,18 +310,36 @@ fn metadata(mut fields: Fields<'_>) -> Option<Meta> {
     };
     let (trailers, embedded, _) = (flag(TRAILERS), flag(EMBEDDED), flag(ALLOW_DOWNGRADE));
     let annotated = Annotated::read(report, &annotations);
-    unknown_annotations(report, &annotations);
+    unknown_annotations(report, &annotations, if is_stored { Orders::OfCluster } else { Orders::None });
     let name = name?;
     let namespace = namespace?.map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |namespace| namespace.value);
     let id = ObjectName { namespace, name: name.value };
     Some(Meta { id, place: name.place, labels, trailers, embedded, annotated })
 }
 
+/// Who obeys the orders that a document may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Orders {
+    /// Nobody: it was written by hand, so that they are a mistake.
+    None,
+    /// The bot of the cluster that it was copied from.
+    OfCluster,
+}
+
 /// A misspelt guard would be none, so names below our domain that mean nothing are errors.
-fn unknown_annotations(report: &Report, annotations: &BTreeMap<String, Text>) {
+fn unknown_annotations(report: &Report, annotations: &BTreeMap<String, Text>, orders: Orders) {
     let known = [TRAILERS, EMBEDDED, EXCLUDE, MINIMUM_AGE, ALLOW_DOWNGRADE];
     let ours = |(name, _): &(&String, &Text)| name.starts_with(DOMAIN) && !known.contains(&name.as_str());
     for (name, text) in annotations.iter().filter(ours) {
+        let is_order = ORDERS.contains(&name.as_str());
+        if is_order && report.is_of_objects() {
+            continue;
+        }
+        if is_order && orders == Orders::OfCluster {
+            let message = format!("{} is for the bot of the cluster, and is not looked at here", quoted(name));
+            report.remark(Some(text.place), message, Effect::Unchecked);
+            continue;
+        }
         let finding = Finding::at(text.place, format!("unknown annotation {}", quoted(name)));
         report.add(match nearest(name, &known) {
             Some(known) => finding.hint(format!("an annotation with a similar name exists: `{known}`")),

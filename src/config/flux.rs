@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tagwright_core::automation::{Author, Batch, DigestReflection, Gather, ObjectName, Schedule};
+use tagwright_core::message::DEFAULT_MESSAGE;
 
 use super::MIN_INTERVAL;
 use super::decode::Fields;
@@ -18,7 +19,7 @@ use super::report::{Finding, Report, quoted};
 use super::select::Selector;
 use super::value::Units;
 use super::yaml::Place;
-use super::{git, image};
+use super::{git, image, provider};
 
 /// An object's name, and its content where that is right.
 pub(super) type Read<T> = (Option<Meta>, Option<T>);
@@ -40,6 +41,7 @@ pub(super) fn git_repository(report: &Report, object: &Object) -> Read<GitReposi
         let secret = spec.reference("secretRef");
         let proxy_secret = spec.reference("proxySecretRef");
         let timeout = spec.duration("timeout", Units::UpToMinutes).map(|(timeout, _)| timeout);
+        let provider = provider::of_git(&mut spec);
         let unsupported = unsupported(&mut spec);
         spec.accept(&["interval", "gitImplementation", "accessFrom", "ignore", "include", "sparseCheckout"]);
         spec.idle(&["suspend", "verify", "recurseSubmodules"]);
@@ -51,6 +53,7 @@ pub(super) fn git_repository(report: &Report, object: &Object) -> Read<GitReposi
             proxy_secret,
             reference: reference?.unwrap_or_default(),
             timeout,
+            provider,
             unsupported,
         })
     });
@@ -59,10 +62,6 @@ pub(super) fn git_repository(report: &Report, object: &Object) -> Read<GitReposi
 
 fn unsupported(spec: &mut Fields<'_>) -> Vec<(Place, String)> {
     let mut unsupported = Vec::new();
-    if let Some(provider) = spec.filled_text("provider").filter(|provider| provider.value != "generic") {
-        let message = format!("`{}`: {} is not supported yet", provider.path, quoted(&provider.value));
-        unsupported.push((provider.place, message));
-    }
     if let Some(account) = spec.filled_text("serviceAccountName") {
         unsupported.push((account.place, format!("`{}`: workload identity is not supported yet", account.path)));
     }
@@ -78,7 +77,7 @@ pub(super) fn image_repository(report: &Report, object: &Object) -> Read<ImageRe
         let access_from = spec.fields("accessFrom").map(access_from);
         let id = meta.as_ref().map(|meta| meta.id.clone());
         let namespace = meta.as_ref().map(|meta| meta.id.namespace.as_str());
-        let content = image::repository(&mut spec, id, namespace, interval.map(Schedule::Every));
+        let content = image::repository(&mut spec, image::Dialect::Flux, id, namespace, interval.map(Schedule::Every));
         spec.finish();
         Some(ImageRepository { access_from, ..content? })
     });
@@ -247,9 +246,9 @@ fn git_fields(mut fields: Fields<'_>) -> Option<Git> {
 fn commit(mut fields: Fields<'_>) -> Option<(Author, Message, BTreeMap<String, String>)> {
     let author = fields.required_fields("author").and_then(git::author);
     let message = fields.filled_text("messageTemplate");
-    let message = git::message(fields.report(), message.as_ref());
+    let message = git::message(fields.report(), message.as_ref(), DEFAULT_MESSAGE);
     let values = git::values(fields.map("messageTemplateValues"));
-    fields.refuse("signingKey", "commit signing is not supported yet");
+    git::refuse_signing(&mut fields);
     fields.finish();
     Some((author?, message?, values))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tagwright_core::automation::ObjectName;
 
-use super::document::{Kind, Object, name_of};
+use super::document::{self, Kind, Object, name_of};
 use super::raw::{Automation, GitRepository, ImagePolicy, ImageRepository, Meta};
 use super::report::{Finding, Report};
 use super::yaml::{Place, Value};
@@ -41,7 +41,9 @@ impl<T> Pool<T> {
     fn add(&mut self, report: &Report, noun: &str, meta: Option<&Meta>, object: Option<T>) -> bool {
         let Some(meta) = meta else { return true };
         if let Some(first) = self.names.get(&meta.id) {
-            let finding = Finding::at(meta.place, format!("two {noun} have the name '{}'", meta.id));
+            // A policy is written as markers name it.
+            let name = if noun == POLICIES { meta.id.marker() } else { meta.id.to_string() };
+            let finding = Finding::at(meta.place, format!("two {noun} have the name '{name}'"));
             report.add(finding.related(*first, "the first one"));
             return false;
         }
@@ -60,34 +62,40 @@ const REPOSITORIES: &str = "image repositories";
 const POLICIES: &str = "policies";
 const AUTOMATIONS: &str = "automations";
 
-/// Reads all objects.
-pub(super) fn gather(report: &Report, objects: &[Object]) -> Gathered {
-    let mut all = Gathered::default();
-    for object in objects {
-        match object.kind {
-            Kind::ImageAutomation => add_native(report, &mut all, object),
-            Kind::GitRepository => {
-                let (meta, content) = flux::git_repository(report, object);
-                add_git(&mut all, meta.as_ref(), content);
-            }
-            Kind::ImageRepository => {
-                let (meta, content) = flux::image_repository(report, object);
-                all.repositories.add(report, REPOSITORIES, meta.as_ref(), content);
-            }
-            Kind::ImagePolicy => {
-                let (meta, content) = flux::image_policy(report, object);
-                all.policies.add(report, POLICIES, meta.as_ref(), content);
-            }
-            Kind::ImageUpdateAutomation => {
-                let (meta, content) = flux::automation(report, object);
-                all.automations.add(report, AUTOMATIONS, meta.as_ref(), content);
-            }
-            Kind::Application => add_components(report, &mut all, object),
-            Kind::Namespace => add_namespace(&mut all, object),
-            Kind::Secret | Kind::ServiceAccount => {}
+/// Reads all objects of all files. Beside what they come to are the secrets and service accounts, which are looked into when
+/// something refers to them, and whether all documents could be read.
+pub(super) fn gather(report: &Report) -> (Gathered, Vec<Object>, bool) {
+    let (mut all, mut secrets) = (Gathered::default(), Vec::new());
+    let are_whole = document::each(report, |object| match object.kind {
+        Kind::Secret | Kind::ServiceAccount => secrets.push(object),
+        _ => add(report, &mut all, &object),
+    });
+    (all, secrets, are_whole)
+}
+
+fn add(report: &Report, all: &mut Gathered, object: &Object) {
+    match object.kind {
+        Kind::ImageAutomation => add_native(report, all, object),
+        Kind::GitRepository => {
+            let (meta, content) = flux::git_repository(report, object);
+            add_git(all, meta.as_ref(), content);
         }
+        Kind::ImageRepository => {
+            let (meta, content) = flux::image_repository(report, object);
+            all.repositories.add(report, REPOSITORIES, meta.as_ref(), content);
+        }
+        Kind::ImagePolicy => {
+            let (meta, content) = flux::image_policy(report, object);
+            all.policies.add(report, POLICIES, meta.as_ref(), content);
+        }
+        Kind::ImageUpdateAutomation => {
+            let (meta, content) = flux::automation(report, object);
+            all.automations.add(report, AUTOMATIONS, meta.as_ref(), content);
+        }
+        Kind::Application => add_components(report, all, object),
+        Kind::Namespace => add_namespace(all, object),
+        Kind::Secret | Kind::ServiceAccount => {}
     }
-    all
 }
 
 fn add_native(report: &Report, all: &mut Gathered, object: &Object) {

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use gotext::template::Template;
-use gotext::version::Range;
 use tagwright_core::automation::Author;
-use tagwright_core::message::DEFAULT_MESSAGE;
+use tagwright_core::message;
 
 use super::decode::Fields;
 use super::raw::{Message, Paths, Push, Reference};
@@ -15,11 +13,15 @@ use super::text::Text;
 use super::value;
 use super::yaml::Place;
 
-/// The name of message templates in errors, as in Flux.
-const TEMPLATE_NAME: &str = "commit message";
-
 /// The lines of a template whose places are remembered.
 const MAX_LINES: usize = 100;
+
+/// Reports a key to sign commits with: a run would push commits that are not signed, which is not what was asked for.
+pub(super) fn refuse_signing(commit: &mut Fields<'_>) {
+    let hint = "take it out; where a branch wants signed commits, push to one of its own (`push.branch`), and let the forge sign \
+                what it merges";
+    commit.refuse("signingKey", "commit signing is not supported yet", hint);
+}
 
 /// Reads a URL.
 pub(super) fn address(report: &Report, url: &Text) -> Option<Address> {
@@ -41,7 +43,7 @@ pub(super) fn address(report: &Report, url: &Text) -> Option<Address> {
 pub(super) fn reference(mut fields: Fields<'_>) -> Option<Reference> {
     let branch = fields.optional("branch", value::branch);
     let tag = fields.optional("tag", value::tag);
-    let semver = fields.optional("semver", Range::parse);
+    let semver = fields.optional_or("semver", |_| value::RANGE_HINT.to_owned(), value::range);
     let name = fields.optional("name", value::reference);
     let commit = fields.optional("commit", value::commit);
     let place = Some(fields.place);
@@ -91,11 +93,11 @@ pub(super) fn paths(report: &Report, paths: &[Text]) -> Option<Paths> {
     Some(Paths { cleaned, places })
 }
 
-/// Parses a message; without a text it is the default one.
-pub(super) fn message(report: &Report, text: Option<&Text>) -> Option<Message> {
+/// Parses a message; without a text it is this one.
+pub(super) fn message(report: &Report, text: Option<&Text>, default: &str) -> Option<Message> {
     match text {
         Some(text) => template(report, text, None),
-        None => fixed(DEFAULT_MESSAGE),
+        None => fixed(report, default),
     }
 }
 
@@ -103,18 +105,18 @@ pub(super) fn message(report: &Report, text: Option<&Text>) -> Option<Message> {
 pub(super) fn message_after(report: &Report, first: &str, text: Option<&Text>) -> Option<Message> {
     match text {
         Some(text) => template(report, text, Some(first)),
-        None => fixed(first),
+        None => fixed(report, first),
     }
 }
 
-fn fixed(text: &str) -> Option<Message> {
-    Some(Message { template: Template::parse(TEMPLATE_NAME, text).ok()?, lines: Vec::new() })
+fn fixed(report: &Report, text: &str) -> Option<Message> {
+    Some(Message { template: report.alike.message(text).ok()?, lines: Vec::new() })
 }
 
 fn template(report: &Report, text: &Text, first: Option<&str>) -> Option<Message> {
     let parsed = match first {
-        Some(first) => Template::parse(TEMPLATE_NAME, &format!("{first}\n{}", text.value)),
-        None => Template::parse(TEMPLATE_NAME, &text.value),
+        Some(first) => report.alike.message(&format!("{first}\n{}", text.value)),
+        None => report.alike.message(&text.value),
     };
     let error = match parsed {
         Ok(template) => return Some(Message { template, lines: lines(report, text, usize::from(first.is_some())) }),
@@ -123,7 +125,7 @@ fn template(report: &Report, text: &Text, first: Option<&str>) -> Option<Message
     let line = error.line.saturating_sub(usize::from(first.is_some()));
     let place = within(report, text, line, error.column);
     let finding = Finding::at(place, format!("`{}`: {error}", text.path));
-    report.add(match error.hint() {
+    report.add(match message::advice_on_text(&error) {
         Some(hint) => finding.hint(hint),
         None => finding,
     });

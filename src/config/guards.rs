@@ -6,11 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gotext::pattern::Pattern;
 use image::is_tag;
 use jiff::tz::TimeZone;
 use tagwright_core::automation::{Batch, Cron, Deny, Gather, Guards, Window};
-use tagwright_core::spelling::{listed, nearest};
 
 use super::MAX_EXCLUSIONS;
 use super::decode::Fields;
@@ -18,6 +16,10 @@ use super::report::{Finding, Report, quoted};
 use super::text::Text;
 use super::value::{self, Units};
 use super::yaml::Place;
+
+/// What to write instead of something that is no cron expression.
+const CRON_HINT: &str = "`0 6 * * 1-5` is at 6:00 from Monday to Friday: minute, hour, day of the month, month, day of the week; or write \
+                         `@hourly`, `@daily`, `@weekly` or `@monthly`";
 
 /// The annotation for `exclude`, its items between white space.
 pub(super) const EXCLUDE: &str = "tagwright.dev/exclude";
@@ -118,7 +120,7 @@ fn denial(report: &Report, text: &Text) -> Option<Deny> {
         }
         Some(pattern) => {
             let hint = "between slashes stands a regular expression in Go's dialect (RE2)";
-            text.parsed_or(report, hint, |_| Pattern::parse(pattern)).map(Deny::Pattern)
+            text.parsed_or(report, || hint.to_owned(), |_| report.alike.pattern(pattern)).map(Deny::Pattern)
         }
         None if is_tag(value) => Some(Deny::Tag(value.to_owned())),
         None => {
@@ -131,21 +133,8 @@ fn denial(report: &Report, text: &Text) -> Option<Deny> {
 
 /// Reads `batch`.
 pub(super) fn batch(fields: &mut Fields<'_>) -> Batch {
-    const VALUES: [&str; 2] = ["perAutomation", "perBranch"];
-    let Some(text) = fields.filled_text("batch") else { return Batch::default() };
-    match text.value.as_str() {
-        "perAutomation" => Batch::PerAutomation,
-        "perBranch" => Batch::PerBranch,
-        other => {
-            let hint = match nearest(other, &VALUES) {
-                Some(known) => format!("a similar value exists: `{known}`"),
-                None => format!("the values are {}", listed(&VALUES)),
-            };
-            let message = format!("`{}` cannot be {}", text.path, quoted(other));
-            fields.report().add(Finding::at(text.place, message).hint(hint));
-            Batch::default()
-        }
-    }
+    let words = [("perAutomation", Batch::PerAutomation), ("perBranch", Batch::PerBranch)];
+    fields.one_of("batch", &words).map(|(batch, _)| batch).unwrap_or_default()
 }
 
 /// Reads `quietPeriod` and `maxDelay`.
@@ -207,7 +196,7 @@ fn window(mut fields: Fields<'_>) -> Option<Window> {
     fields.finish();
     let (duration, place) = duration?;
     if duration.is_zero() {
-        report.add(Finding::at(place, format!("`{path}` is zero")).hint("a window that never opens is no window"));
+        report.add(Finding::at(place, format!("`{path}` is zero")).hint("a window that never opens is not a window"));
         return None;
     }
     Some(Window { opens: opens?, duration })
@@ -217,11 +206,11 @@ fn window(mut fields: Fields<'_>) -> Option<Window> {
 pub(super) fn cron(fields: &mut Fields<'_>) -> Option<Option<Cron>> {
     let report = fields.report();
     let zone_key = fields.key("timeZone");
-    let zone = fields.optional("timeZone", value::time_zone);
+    let zone = fields.optional_or("timeZone", value::time_zone_hint, value::time_zone);
     // With a wrong zone, the expression is still worth looking at.
     let given = zone.clone().flatten().unwrap_or(TimeZone::UTC);
     let key = fields.key("schedule");
-    let cron = fields.optional("schedule", |text| Cron::parse(text, given));
+    let cron = fields.optional_or("schedule", |_| CRON_HINT.to_owned(), |text| Cron::parse(text, given));
     match (key, zone_key, cron) {
         (Some(place), _, Some(None)) => {
             report.error(place, format!("`{}` is empty", fields.path("schedule")));

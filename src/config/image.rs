@@ -4,17 +4,17 @@ use std::fmt::Display;
 use std::sync::LazyLock;
 
 use gotext::pattern::Pattern;
-use gotext::version::Range;
-use image::Repository;
+use image::{OCI_SCHEME, Repository};
 use tagwright_core::automation::{DigestReflection, ObjectName, Schedule};
 use tagwright_core::policy::{self, Direction, Filter, Order, Policy};
-use tagwright_core::spelling::{listed, nearest};
+use tagwright_core::spelling::listed;
 
 use super::decode::Fields;
+use super::provider;
 use super::raw::ImageRepository;
-use super::report::{Finding, Report, quoted};
+use super::report::{Finding, Report};
 use super::text::Text;
-use super::value::Units;
+use super::value::{self, Units};
 use super::yaml::Place;
 use super::{DEFAULT_EXCLUSION, MAX_EXCLUSIONS};
 
@@ -30,27 +30,37 @@ pub(super) enum Dialect {
 /// In the order of precedence.
 const ORDERS: [&str; 3] = ["semver", "alphabetical", "numerical"];
 
-const RANGE_HINT: &str = "ranges look like `6.x`, `^1.2`, `>=1.0.0 <2.0.0` or `1.x || 3.x`";
 const PATTERN_HINT: &str = "patterns are regular expressions in Go's dialect (RE2)";
 
 /// Reads the fields of an image repository. Its secrets are in the namespace.
 pub(super) fn repository(
     fields: &mut Fields<'_>,
+    dialect: Dialect,
     id: Option<ObjectName>,
     namespace: Option<&str>,
     schedule: Option<Schedule>,
 ) -> Option<ImageRepository> {
     let report = fields.report();
-    let image = fields.required_text("image").and_then(|image| image.parsed(report, Repository::parse));
+    let parse = match dialect {
+        Dialect::Native => Repository::parse_source,
+        Dialect::Flux => Repository::parse_written,
+    };
+    let image = fields.required_text("image").and_then(|image| image.parsed(report, parse));
     let timeout = fields.duration("timeout", Units::UpToMinutes).map(|(timeout, _)| timeout);
-    let secret = fields.reference("secretRef");
-    let cert_secret = fields.reference("certSecretRef");
-    let proxy_secret = fields.reference("proxySecretRef");
-    let service_account = fields.optional_name("serviceAccountName");
+    let provider = provider::of_image(fields, image.as_ref().map(Repository::registry));
+    let is_layout = image.as_ref().is_some_and(|image| image.layout().is_some());
+    if is_layout {
+        idle_in_layout(fields);
+    }
+    // Beside a provider, and for a folder, they have no place, which has been said.
+    let alone = |name: Option<Text>| name.filter(|_| provider.is_none() && !is_layout);
+    let secret = alone(fields.reference("secretRef"));
+    let cert_secret = alone(fields.reference("certSecretRef"));
+    let proxy_secret = fields.reference("proxySecretRef").filter(|_| !is_layout);
+    let service_account = fields.optional_name("serviceAccountName").map(alone);
     let insecure = fields.flag("insecure");
     let exclusions = exclusions(fields);
     let suspended = fields.flag("suspend");
-    refuse_cloud(fields);
     Some(ImageRepository {
         id: id?,
         namespace: namespace?.to_owned(),
@@ -61,6 +71,7 @@ pub(super) fn repository(
         cert_secret,
         proxy_secret,
         service_account: service_account?,
+        provider,
         insecure,
         exclusions: exclusions?,
         access_from: None,
@@ -68,12 +79,24 @@ pub(super) fn repository(
     })
 }
 
-fn refuse_cloud(fields: &mut Fields<'_>) {
-    if let Some(provider) = fields.filled_text("provider").filter(|provider| provider.value != "generic") {
-        let message = format!("`{}`: {} is not supported yet", provider.path, quoted(&provider.value));
-        let hint =
-            "name a secret with a registry login in `secretRef`, or log in with the machine's Docker configuration";
-        fields.report().add(Finding::at(provider.place, message).hint(hint));
+/// Whether the image is a chart or another artifact, by its scheme.
+pub(super) fn is_chart(fields: &Fields<'_>) -> bool {
+    fields.peek("image").is_some_and(|image| image.starts_with(OCI_SCHEME))
+}
+
+/// The filter of a chart whose policy has none.
+pub(super) fn chart_filter(report: &Report) -> Option<Filter> {
+    let (pattern, extract) = Filter::WITHOUT_BUILD;
+    Filter::new(report.alike.pattern(pattern).ok()?, extract).ok()
+}
+
+/// Names the fields that say how a registry is reached, where there is none.
+fn idle_in_layout(fields: &mut Fields<'_>) {
+    for field in ["secretRef", "certSecretRef", "proxySecretRef", "serviceAccountName", "insecure", "timeout"] {
+        if let Some(place) = fields.key(field) {
+            let message = format!("`{}` has no effect: an image layout is a folder", fields.path(field));
+            fields.report().idle(place, message);
+        }
     }
 }
 
@@ -105,7 +128,7 @@ pub(super) fn default_exclusions() -> Option<Vec<Pattern>> {
 }
 
 fn pattern(report: &Report, text: &Text) -> Option<Pattern> {
-    text.parsed_or(report, PATTERN_HINT, Pattern::parse)
+    text.parsed_or(report, || PATTERN_HINT.to_owned(), |text| report.alike.pattern(text))
 }
 
 /// Reads `policy` and `filterTags`.
@@ -118,13 +141,21 @@ pub(super) fn policy(fields: &mut Fields<'_>, dialect: Dialect) -> Option<Policy
 fn order(mut fields: Fields<'_>, dialect: Dialect) -> Option<Order> {
     let (report, place, path) = (fields.report(), fields.place, fields.own_path().to_owned());
     let given: Vec<_> = ORDERS.into_iter().filter_map(|order| fields.key(order).map(|key| (order, key))).collect();
-    let semver = fields.fields("semver").and_then(|mut semver| {
-        let range = semver.required_text("range");
-        semver.finish();
-        range?.parsed_or(report, RANGE_HINT, Range::parse).map(Order::Semver)
-    });
-    let alphabetical = fields.fields("alphabetical").and_then(direction).map(Order::Alphabetical);
-    let numerical = fields.fields("numerical").and_then(direction).map(Order::Numerical);
+    let semver =
+        fields.fields_or("semver", |range| format!("write `semver: {{range: {range}}}`")).and_then(|mut semver| {
+            let range = semver.required_text("range");
+            semver.finish();
+            let read = |text: &str| report.alike.range(text).map_err(|error| error.plain());
+            range?.parsed_or(report, || value::RANGE_HINT.to_owned(), read).map(Order::Semver)
+        });
+    let alphabetical = fields
+        .fields_or("alphabetical", |order| format!("write `alphabetical: {{order: {order}}}`"))
+        .and_then(direction)
+        .map(Order::Alphabetical);
+    let numerical = fields
+        .fields_or("numerical", |order| format!("write `numerical: {{order: {order}}}`"))
+        .and_then(direction)
+        .map(Order::Numerical);
     fields.finish();
     let hint = format!("write one of {}", listed(&ORDERS));
     let (first, rest) = match given.split_first() {
@@ -154,7 +185,8 @@ fn order(mut fields: Fields<'_>, dialect: Dialect) -> Option<Order> {
 }
 
 fn direction(mut fields: Fields<'_>) -> Option<Direction> {
-    let direction = fields.optional("order", Direction::parse);
+    let hint = |_: &str| "`asc`, which is the default, selects the greatest tag, `desc` the smallest".to_owned();
+    let direction = fields.optional_or("order", hint, Direction::parse);
     fields.finish();
     direction.map(|direction| direction.unwrap_or(Direction::Ascending))
 }
@@ -164,7 +196,7 @@ fn filter(mut fields: Fields<'_>) -> Option<Filter> {
     let report = fields.report();
     let pattern = match fields.text("pattern") {
         Some(text) => pattern(report, &text),
-        None if fields.key("pattern").is_none() => Pattern::parse("").ok(),
+        None if fields.key("pattern").is_none() => report.alike.pattern("").ok(),
         None => None,
     };
     let extract = fields.text("extract");
@@ -196,21 +228,8 @@ fn filtered(report: &Report, pattern: Pattern, extract: &Text) -> Option<Filter>
 
 /// Reads `digestReflectionPolicy`, and says where it is given.
 pub(super) fn digest(fields: &mut Fields<'_>) -> (DigestReflection, Option<Place>) {
-    const VALUES: [&str; 3] = ["Always", "IfNotPresent", "Never"];
-    let Some(text) = fields.filled_text("digestReflectionPolicy") else { return (DigestReflection::Never, None) };
-    let digest = match text.value.as_str() {
-        "Always" => DigestReflection::Always,
-        "IfNotPresent" => DigestReflection::IfNotPresent,
-        "Never" => DigestReflection::Never,
-        other => {
-            let hint = match nearest(other, &VALUES) {
-                Some(known) => format!("a similar value exists: `{known}`"),
-                None => format!("the values are {}", listed(&VALUES)),
-            };
-            let message = format!("`{}` cannot be {}", text.path, quoted(other));
-            fields.report().add(Finding::at(text.place, message).hint(hint));
-            DigestReflection::Never
-        }
-    };
-    (digest, Some(text.place))
+    use DigestReflection::{Always, IfNotPresent, Never};
+    let words = [("Always", Always), ("IfNotPresent", IfNotPresent), ("Never", Never)];
+    let found = fields.one_of("digestReflectionPolicy", &words);
+    found.map_or((Never, None), |(digest, place)| (digest, Some(place)))
 }

@@ -153,7 +153,16 @@ fn repository(
     timeout: Option<Duration>,
 ) -> GitRepository {
     let namespace = meta.id.namespace.clone();
-    GitRepository { namespace, address, secret, proxy_secret: None, reference, timeout, unsupported: Vec::new() }
+    GitRepository {
+        namespace,
+        address,
+        secret,
+        proxy_secret: None,
+        reference,
+        timeout,
+        provider: None,
+        unsupported: Vec::new(),
+    }
 }
 
 /// What the properties say about Git.
@@ -218,7 +227,7 @@ struct Images {
 
 fn images(mut fields: Fields<'_>, meta: &Meta) -> Images {
     let report = fields.report();
-    let image = fields.required_text("image").and_then(|image| image.parsed(report, Repository::parse));
+    let image = fields.required_text("image").and_then(|image| image.parsed(report, Repository::parse_written));
     let secret = fields.optional_name("secretRef");
     let message = fields.filled_text("commitMessage");
     let message = git::message_after(report, MESSAGE, message.as_ref());
@@ -247,6 +256,7 @@ fn images(mut fields: Fields<'_>, meta: &Meta) -> Images {
             cert_secret: None,
             proxy_secret: None,
             service_account: None,
+            provider: None,
             insecure: false,
             exclusions: image::default_exclusions()?,
             access_from: None,

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tagwright_core::automation::{Author, ObjectName, Schedule};
-use tagwright_core::message::DEFAULT_AUTHOR;
+use tagwright_core::message::{DEFAULT_AUTHOR, DEFAULT_MESSAGE, NATIVE_MESSAGE};
+use tagwright_core::policy::{Order, Policy};
 
 use super::decode::Fields;
 use super::document::{Object, open};
@@ -17,7 +18,7 @@ use super::raw::{
 };
 use super::report::Report;
 use super::value::{self, Units};
-use super::{git, guards, image};
+use super::{git, guards, image, provider};
 
 /// The interval of an automation that gives neither interval nor schedule.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
@@ -113,6 +114,7 @@ fn git_fields(mut fields: Fields<'_>, meta: Option<&Meta>) -> Option<Git> {
     let secret = fields.reference("secretRef");
     let proxy_secret = fields.reference("proxySecretRef");
     let timeout = fields.duration("timeout", Units::UpToMinutes).map(|(timeout, _)| timeout);
+    let provider = provider::of_git(&mut fields);
     let push = fields.optional_fields("push", git::push);
     let commit = match fields.optional_fields("commit", commit) {
         Some(None) => default_commit(report),
@@ -126,6 +128,7 @@ fn git_fields(mut fields: Fields<'_>, meta: Option<&Meta>) -> Option<Git> {
         proxy_secret,
         reference: reference?,
         timeout,
+        provider,
         unsupported: Vec::new(),
     };
     Some(Git { repository, paths: paths?, embedded, push: push?.unwrap_or_default(), commit: commit? })
@@ -152,16 +155,18 @@ fn commit(mut fields: Fields<'_>) -> Option<Commit> {
     let report = fields.report();
     let author = fields.optional_fields("author", git::author);
     let message = fields.filled_text("message");
-    let message = git::message(report, message.as_ref());
     let values = git::values(fields.map("values"));
     let trailers = fields.optional_flag("trailers").unwrap_or(true);
-    fields.refuse("signingKey", "commit signing is not supported yet");
+    // Without trailers the text is what the commit is known by.
+    let default = if trailers { NATIVE_MESSAGE } else { DEFAULT_MESSAGE };
+    let message = git::message(report, message.as_ref(), default);
+    git::refuse_signing(&mut fields);
     fields.finish();
     Some(Commit { author: author?.unwrap_or_else(default_author), message: message?, values, trailers })
 }
 
 fn default_commit(report: &Report) -> Option<Commit> {
-    let message = git::message(report, None)?;
+    let message = git::message(report, None, NATIVE_MESSAGE)?;
     Some(Commit { author: default_author(), message, values: BTreeMap::new(), trailers: true })
 }
 
@@ -179,9 +184,15 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
     };
     let schedule = schedule(&mut fields).and_then(|given| given.or_else(|| inherited.cloned()));
     let id = name.as_ref().zip(namespace).map(|(name, namespace)| ObjectName { namespace, name: name.value.clone() });
-    let repository = image::repository(&mut fields, id.clone(), owner, schedule);
+    let repository = image::repository(&mut fields, image::Dialect::Native, id.clone(), owner, schedule);
     let order = fields.key("policy");
-    let policy = image::policy(&mut fields, image::Dialect::Native);
+    let is_chart = image::is_chart(&fields);
+    let policy = image::policy(&mut fields, image::Dialect::Native).map(|policy| match policy.order {
+        Order::Semver(_) if is_chart && policy.filter.is_none() => {
+            Policy { filter: image::chart_filter(fields.report()), ..policy }
+        }
+        _ => policy,
+    });
     let (digest, _) = image::digest(&mut fields);
     let guards = guards::guards(&mut fields);
     fields.finish();

@@ -22,6 +22,8 @@ pub enum Effect {
     Lost,
     /// It is used, or it is for somebody else.
     Intended,
+    /// It was not looked at, and a run does: it needs it, or refuses it.
+    Unchecked,
 }
 
 impl fmt::Display for Notice {
@@ -29,6 +31,7 @@ impl fmt::Display for Notice {
         let Location { file, line, .. } = &self.location;
         match file.as_str() {
             "" => f.write_str(&self.message),
+            object if *line == 0 => write!(f, "{object}: {}", self.message),
             file => write!(f, "{file}:{line}: {}", self.message),
         }
     }

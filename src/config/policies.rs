@@ -11,7 +11,7 @@ use tagwright_core::spelling::nearest;
 use super::credentials;
 use super::gather::Pool;
 use super::raw::{self, RepositoryOf};
-use super::report::{Checked, Finding, Report, Reported};
+use super::report::{Checked, Finding, Report};
 use super::secrets::Secrets;
 use super::text::Text;
 use super::yaml::Place;
@@ -30,12 +30,12 @@ pub(super) struct Context<'a> {
     pub(super) namespaces: BTreeMap<String, Vec<BTreeMap<String, String>>>,
 }
 
-/// Checks all policies; what is wrong is reported and left out.
+/// Checks all image repositories and policies; what is wrong is reported and left out.
 pub(super) fn resolve(
     context: &Context<'_>,
     repositories: Pool<raw::ImageRepository>,
     policies: Pool<raw::ImagePolicy>,
-) -> Vec<Arc<ImagePolicy>> {
+) -> (Vec<Arc<ImageRepository>>, Vec<Arc<ImagePolicy>>) {
     let known: BTreeMap<ObjectName, Known> = repositories
         .into_objects()
         .into_iter()
@@ -48,14 +48,16 @@ pub(super) fn resolve(
         })
         .collect();
     let policies = policies.into_objects();
-    policies.into_iter().filter_map(|(_, raw)| policy(context, &known, raw?).ok()).map(Arc::new).collect()
+    let policies = policies.into_iter().filter_map(|(_, raw)| policy(context, &known, raw?).ok()).map(Arc::new);
+    let policies = policies.collect();
+    (known.into_values().flatten().map(|(repository, _)| repository).collect(), policies)
 }
 
 fn repository(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<ImageRepository> {
     let logins = logins(context, raw);
     let namespace = &raw.namespace;
     let secret = |name: &Option<Text>| match name {
-        Some(name) => context.secrets.secret(&in_namespace(namespace, name), name.place).map(Some),
+        Some(name) => context.secrets.secret(&in_namespace(namespace, name), name.place),
         None => Ok(None),
     };
     let tls = secret(&raw.cert_secret).and_then(|secret| secret.as_ref().map(credentials::tls).transpose());
@@ -70,6 +72,7 @@ fn repository(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<Imag
         exclusions: raw.exclusions.clone(),
         access: access::Registry {
             logins: logins?,
+            provider: raw.provider,
             tls: tls?.unwrap_or_else(Tls::default),
             proxy: proxy?,
             insecure: raw.insecure,
@@ -91,17 +94,17 @@ pub(super) fn in_namespace(namespace: &str, name: &Text) -> ObjectName {
 
 fn logins(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<Vec<RegistryLogin>> {
     let namespace = &raw.namespace;
-    let mut names = Vec::new();
-    if let Some(name) = &raw.secret {
-        names.push((in_namespace(namespace, name), name.place));
-    }
-    if let Some(account) = &raw.service_account {
-        names.extend(context.secrets.pull_secrets(&in_namespace(namespace, account), account.place)?);
-    }
-    let logins: Vec<_> = names
-        .iter()
-        .map(|(id, place)| context.secrets.secret(id, *place).and_then(|secret| credentials::registry(&secret)))
-        .collect();
+    let named = match &raw.secret {
+        Some(name) => context.secrets.secret(&in_namespace(namespace, name), name.place),
+        None => Ok(None),
+    };
+    let of_account = match &raw.service_account {
+        Some(account) => context.secrets.pull_secrets(&in_namespace(namespace, account), account.place),
+        None => Ok(Vec::new()),
+    };
+    // All that is wrong is said at once.
+    let secrets: Vec<_> = named?.into_iter().chain(of_account?).collect();
+    let logins: Vec<_> = secrets.iter().map(credentials::registry).collect();
     Ok(logins.into_iter().collect::<Checked<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
@@ -143,7 +146,9 @@ fn named(
             None => finding.hint(format!("add an `ImageRepository` of this name in namespace `{}`", id.namespace)),
         }));
     };
-    let (repository, access_from) = found.as_ref().ok_or(Reported)?;
+    let (repository, access_from) = found.as_ref().ok_or_else(|| {
+        context.report.consequence(place, || format!("the image repository '{id}' cannot be used, see there"))
+    })?;
     if id.namespace != namespace {
         allowed(context, access_from.as_deref(), namespace).map_err(|reason| {
             context.report.error(place, format!("access denied: '{id}' can't be accessed due to {reason}"))

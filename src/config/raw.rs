@@ -12,6 +12,7 @@ use tagwright_core::automation::{Author, Batch, DigestReflection, Gather, Guards
 use tagwright_core::policy::Policy;
 
 use super::guards::Annotated;
+use super::provider::{GitProvider, Named};
 use super::remote::Address;
 use super::select::Selector;
 use super::text::Text;
@@ -50,6 +51,8 @@ pub(super) struct GitRepository {
     pub(super) proxy_secret: Option<Text>,
     pub(super) reference: Reference,
     pub(super) timeout: Option<Duration>,
+    /// Who gives out the login, in place of the secret or with what it holds.
+    pub(super) provider: Option<Named<GitProvider>>,
     /// Fields that only matter, and are only refused, when an automation uses this repository.
     pub(super) unsupported: Vec<(Place, String)>,
 }
@@ -79,6 +82,8 @@ pub(super) struct ImageRepository {
     pub(super) cert_secret: Option<Text>,
     pub(super) proxy_secret: Option<Text>,
     pub(super) service_account: Option<Text>,
+    /// The cloud that gives out the login.
+    pub(super) provider: Option<access::Provider>,
     pub(super) insecure: bool,
     pub(super) exclusions: Vec<Pattern>,
     /// `matchLabels` of each selector; none when nothing is said about other namespaces.

@@ -5,12 +5,17 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use tagwright_core::automation::{Element, Origins};
+use tagwright_core::automation::{Element, ObjectName, Origins};
 use tagwright_core::change::{Excerpt, Location};
 
+use super::Purpose;
+use super::alike::Alike;
+use super::field_path;
 use super::notice::{Effect, Notice};
+use super::objects::About;
 use super::problem::{Error, Problem, Related};
-use super::source::Source;
+use super::secrets::Referred;
+use super::source::{Origin, Source};
 use super::yaml::Place;
 
 /// The longest part of a value that a message repeats, in characters.
@@ -22,9 +27,13 @@ const MAX_FINDINGS: usize = 500;
 /// How many notices are kept.
 const MAX_NOTICES: usize = 500;
 
+/// How many problems, and how many notices, are kept of the objects of a cluster.
+const MAX_OF_OBJECTS: usize = 200_000;
+
 /// Problems and notices of one configuration, with the texts they are about.
 #[derive(Debug, Default)]
 pub(super) struct Report {
+    purpose: Purpose,
     sources: Vec<Source>,
     findings: RefCell<Vec<Finding>>,
     notices: RefCell<Vec<Remark>>,
@@ -32,6 +41,12 @@ pub(super) struct Report {
     origins: RefCell<Vec<(Element, Place)>>,
     /// Values that must not be shown.
     masks: RefCell<Vec<Place>>,
+    /// Secrets and service accounts that something refers to, and the sources that do.
+    referred: RefCell<BTreeMap<Referred, BTreeSet<usize>>>,
+    /// Those that could not be had, and why.
+    unreadable: BTreeMap<Referred, String>,
+    /// What several objects have alike, which is made once.
+    pub(super) alike: Alike,
 }
 
 /// A problem before its file and line are looked up.
@@ -59,6 +74,16 @@ enum Spot {
     Hidden(Place),
     /// A file that could not be read, or nothing when empty.
     File(String),
+}
+
+/// A report in which each source stands for itself, by their indices.
+pub(super) struct Each {
+    /// What was found.
+    pub(super) about: BTreeMap<usize, About>,
+    /// Where automations are written.
+    pub(super) written: BTreeMap<ObjectName, usize>,
+    /// Secrets and service accounts that are referred to, and from where.
+    pub(super) referred: BTreeMap<Referred, BTreeSet<usize>>,
 }
 
 /// Says that a problem was put into the report.
@@ -93,6 +118,57 @@ impl Finding {
 }
 
 impl Report {
+    pub(super) fn new(purpose: Purpose) -> Self {
+        Self { purpose, ..Self::default() }
+    }
+
+    /// A report on objects of a cluster, in which some secrets and service accounts could not be had.
+    pub(super) fn of_objects(unreadable: BTreeMap<Referred, String>) -> Self {
+        Self { unreadable, ..Self::new(Purpose::Objects) }
+    }
+
+    /// Whether secrets, and what they are for, are looked at.
+    pub(super) fn is_for_run(&self) -> bool {
+        self.purpose != Purpose::Files
+    }
+
+    /// Whether each document stands for itself, so that what depends on a bad one has a problem of its own.
+    pub(super) fn is_of_objects(&self) -> bool {
+        self.purpose == Purpose::Objects
+    }
+
+    /// Remembers that something at a place refers to a secret or a service account.
+    pub(super) fn refer(&self, referred: Referred, place: Place) {
+        self.referred.borrow_mut().entry(referred).or_default().insert(place.file);
+    }
+
+    /// Why a secret or a service account could not be had, if somebody has tried.
+    pub(super) fn unreadable(&self, referred: &Referred) -> Option<&str> {
+        self.unreadable.get(referred).map(String::as_str)
+    }
+
+    /// Says that something cannot be used because of what it refers to. Where documents do not stand for themselves, the
+    /// problem of the other one says it.
+    pub(super) fn consequence(&self, place: Place, message: impl FnOnce() -> String) -> Reported {
+        match self.is_of_objects() {
+            true => self.error(place, message()),
+            false => Reported,
+        }
+    }
+
+    /// Records something that a run refuses, about who may poll and push and how: a problem, or a notice where that is no
+    /// concern.
+    ///
+    /// # Errors
+    /// It is a problem.
+    pub(super) fn refuse(&self, place: Place, finding: Finding) -> Checked<()> {
+        if self.is_for_run() {
+            return Err(self.add(finding));
+        }
+        self.remark(Some(place), format!("{}; a run refuses it", finding.message), Effect::Unchecked);
+        Ok(())
+    }
+
     /// Adds a text that was read and returns its index.
     pub(super) fn source(&mut self, source: Source) -> usize {
         self.sources.push(source);
@@ -106,7 +182,7 @@ impl Report {
     /// Records a problem.
     pub(super) fn add(&self, finding: Finding) -> Reported {
         let mut findings = self.findings.borrow_mut();
-        if findings.len() < MAX_FINDINGS {
+        if findings.len() < if self.is_of_objects() { MAX_OF_OBJECTS } else { MAX_FINDINGS } {
             findings.push(finding);
         }
         Reported
@@ -136,14 +212,21 @@ impl Report {
     pub(super) fn remark(&self, place: Option<Place>, message: String, effect: Effect) {
         let remark = Remark { place, message, effect };
         let mut notices = self.notices.borrow_mut();
-        if notices.len() < MAX_NOTICES && !notices.contains(&remark) {
+        if self.is_of_objects() {
+            if notices.len() < MAX_OF_OBJECTS {
+                notices.push(remark);
+            }
+        } else if notices.len() < MAX_NOTICES && !notices.contains(&remark) {
             notices.push(remark);
         }
     }
 
     /// Remembers where a part of the configuration is.
     pub(super) fn origin(&self, part: Element, place: Place) {
-        self.origins.borrow_mut().push((part, place));
+        // Of an object it is the object, which has to be known of automations alone.
+        if !self.is_of_objects() || matches!(part, Element::Automation(_)) {
+            self.origins.borrow_mut().push((part, place));
+        }
     }
 
     /// Keeps the bytes at a place from ever being shown.
@@ -152,7 +235,12 @@ impl Report {
     }
 
     pub(super) fn has_problems(&self) -> bool {
-        !self.findings.borrow().is_empty()
+        self.problems() > 0
+    }
+
+    /// How many problems there are so far.
+    pub(super) fn problems(&self) -> usize {
+        self.findings.borrow().len()
     }
 
     /// File and line of a place, for notices.
@@ -190,6 +278,34 @@ impl Report {
         })
     }
 
+    /// What was found about each source, by its index, the sources of automations, and what is referred to from which sources.
+    pub(super) fn finish_each(self) -> Each {
+        let mut about: BTreeMap<usize, About> = BTreeMap::new();
+        for finding in self.findings.into_inner() {
+            let (Spot::Place(place) | Spot::Hidden(place)) = &finding.place else { continue };
+            let problems = &mut about.entry(place.file).or_default().problems;
+            let problem = problem(&self.sources, finding, &mut BTreeSet::new());
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        let mut texts = Texts::new(&self.sources, self.masks.into_inner());
+        for Remark { place, message, effect } in self.notices.into_inner() {
+            let Some(place) = place else { continue };
+            let notice = Notice { location: texts.location(place), message, effect };
+            let notices = &mut about.entry(place.file).or_default().notices;
+            if !notices.contains(&notice) {
+                notices.push(notice);
+            }
+        }
+        let source = |(part, place): (Element, Place)| match part {
+            Element::Automation(id) => Some((id, place.file)),
+            _ => None,
+        };
+        let written = self.origins.into_inner().into_iter().filter_map(source).collect();
+        Each { about, written, referred: self.referred.into_inner() }
+    }
+
     /// The notices and the places of all parts, or all problems if there are any.
     pub(super) fn finish(self) -> Result<(Vec<Notice>, Origins), Error> {
         let mut findings = self.findings.into_inner();
@@ -200,11 +316,7 @@ impl Report {
                 Notice { location, message, effect }
             });
             let notices = notices.collect();
-            let mut origins = Origins::default();
-            for (part, place) in self.origins.into_inner() {
-                origins.insert(part, texts.location(place));
-            }
-            return Ok((notices, origins));
+            return Ok((notices, origins(self.origins.into_inner(), &mut texts)));
         }
         findings.sort_by_key(|finding| match &finding.place {
             Spot::File(_) => (0, None),
@@ -225,17 +337,29 @@ pub(super) fn quoted(text: &str) -> String {
     format!("`{}`", words::one_line(text, MAX_QUOTED))
 }
 
+/// Where the parts of the configuration are.
+fn origins(parts: Vec<(Element, Place)>, texts: &mut Texts<'_>) -> Origins {
+    let mut origins = Origins::default();
+    for (part, place) in parts {
+        origins.insert(part, texts.location(place));
+    }
+    origins
+}
+
 fn problem(sources: &[Source], finding: Finding, shown: &mut BTreeSet<usize>) -> Problem {
-    let related = finding.related.map(|(place, label)| {
-        shown.insert(place.file);
-        let (line, column) = position(&sources[place.file].text, place.start);
-        Related { file: sources[place.file].path.clone(), line, column, span: place.start..place.end, label }
-    });
     let located = |place: Place| {
         let source = &sources[place.file];
+        if source.origin == Origin::Object {
+            return (field_path::of(source, place.start), 0, 0, 0..0);
+        }
         let (line, column) = position(&source.text, place.start);
         (source.path.clone(), line, column, place.start..place.end)
     };
+    let related = finding.related.map(|(place, label)| {
+        shown.insert(place.file);
+        let (file, line, column, span) = located(place);
+        Related { file, line, column, span, label }
+    });
     let (file, line, column, span) = match finding.place {
         Spot::File(path) => (path, 0, 0, 0..0),
         Spot::Hidden(place) => located(place),
@@ -261,6 +385,10 @@ impl<'s> Texts<'s> {
     }
 
     fn location(&mut self, place: Place) -> Location {
+        let source = &self.sources[place.file];
+        if source.origin == Origin::Object {
+            return Location::file(field_path::of(source, place.start));
+        }
         let (text, starts) = self.known.entry(place.file).or_insert_with(|| {
             let (_, text) = masked(self.sources, place.file, &self.masks);
             let starts =
@@ -285,7 +413,7 @@ fn position(text: &str, byte: usize) -> (usize, usize) {
 /// The text of a file with everything secret replaced by `*`, byte for byte, so that places stay right.
 fn masked(sources: &[Source], file: usize, masks: &[Place]) -> (String, String) {
     let source = &sources[file];
-    let mut bytes = source.text.clone().into_bytes();
+    let mut bytes = source.text.as_bytes().to_vec();
     for mask in masks.iter().filter(|mask| mask.file == file) {
         hide(&mut bytes[mask.start..mask.end]);
     }

@@ -3,6 +3,8 @@
 //! A secret in the folder wins over a document of the same name, so that a mounted secret can replace a placeholder.
 //! Nothing is looked at before something refers to it: what lies around for others may be encrypted or incomplete.
 
+mod encoded;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
@@ -12,16 +14,27 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tagwright_core::automation::ObjectName;
 
+use self::encoded::{Encoded, encoded};
 use super::decode::Fields;
 use super::document::{Kind, Object, name_of};
+use super::notice::Effect;
 use super::report::{Checked, Finding, Report, Reported, quoted};
 use super::yaml::Place;
 
 /// The largest value of a secret; a cluster allows no more for all values of one together.
 const MAX_VALUE_BYTES: u64 = 1 << 20;
 
-/// Values whose final newline is dropped when they come from a file, because editors and `echo` put it there.
+/// Values whose final newlines are dropped, because editors and `echo`, also in front of `base64`, put them there.
 const LINE_KEYS: [&str; 4] = ["username", "password", "bearerToken", "address"];
+
+/// A secret or a service account that something refers to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Referred {
+    /// A `Secret`.
+    Secret(ObjectName),
+    /// A `ServiceAccount`.
+    ServiceAccount(ObjectName),
+}
 
 /// Where secrets and service accounts are looked for.
 #[derive(Debug)]
@@ -52,7 +65,7 @@ enum Values {
 impl<'a> Secrets<'a> {
     pub(super) fn new(report: &'a Report, objects: &'a [Object], folder: Option<PathBuf>) -> Self {
         let mut found: BTreeMap<(Kind, ObjectName), Vec<&Object>> = BTreeMap::new();
-        for object in objects.iter().filter(|object| matches!(object.kind, Kind::Secret | Kind::ServiceAccount)) {
+        for object in objects {
             if let Some(id) = name_of(object) {
                 found.entry((object.kind, id)).or_default().push(object);
             }
@@ -60,8 +73,23 @@ impl<'a> Secrets<'a> {
         Self { report, objects: found, folder }
     }
 
-    /// Looks up a secret that is referred to at a place.
-    pub(super) fn secret(&self, id: &ObjectName, place: Place) -> Checked<Secret<'a>> {
+    /// Looks up a secret that is referred to at a place; none where secrets are no concern, which is said of one that is not
+    /// there.
+    pub(super) fn secret(&self, id: &ObjectName, place: Place) -> Checked<Option<Secret<'a>>> {
+        if self.report.is_for_run() {
+            return self.needed(id, place, None).map(Some);
+        }
+        let is_in_folder =
+            self.folder.as_ref().is_some_and(|folder| folder.join(&id.namespace).join(&id.name).is_dir());
+        if !is_in_folder && !self.objects.contains_key(&(Kind::Secret, id.clone())) {
+            let message = format!("secret '{id}' is not here; a run needs it");
+            self.report.remark(Some(place), message, Effect::Unchecked);
+        }
+        Ok(None)
+    }
+
+    /// A secret that a run needs, and the service account that names it, if one does.
+    fn needed(&self, id: &ObjectName, place: Place, account: Option<&ObjectName>) -> Checked<Secret<'a>> {
         if let Some(folder) = &self.folder {
             let folder = folder.join(&id.namespace).join(&id.name);
             match fs::read_dir(&folder) {
@@ -71,31 +99,50 @@ impl<'a> Secrets<'a> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
-                    let message = format!("secret '{id}': cannot read {}: {error}", folder.display());
+                    let why = words::system(&error.to_string());
+                    let message = format!("secret '{id}': cannot read {}: {why}", folder.display());
                     return Err(self.report.error(place, message));
                 }
             }
         }
-        let object = self.only(Kind::Secret, id, place)?;
+        let object = self.only(Kind::Secret, id, place, account)?;
         let (kind, values) = document(self.report, id, object)?;
         let (values, definition) = (Values::Document(values), Some(object.place));
         Ok(Secret { report: self.report, id: id.clone(), place, kind, values, definition })
     }
 
-    /// The names in `imagePullSecrets` of a service account that is referred to at a place.
-    pub(super) fn pull_secrets(&self, id: &ObjectName, place: Place) -> Checked<Vec<(ObjectName, Place)>> {
-        let object = self.only(Kind::ServiceAccount, id, place)?;
-        let Some(mut fields) = Fields::of(self.report, &object.node, "", object.place) else { return Err(Reported) };
-        let mut names = Vec::new();
-        for mut item in fields.items("imagePullSecrets").unwrap_or_default() {
-            let name = item.name("name").ok_or(Reported)?;
-            names.push((ObjectName { namespace: id.namespace.clone(), name: name.value }, name.place));
+    /// The secrets in `imagePullSecrets` of a service account that is referred to at a place.
+    pub(super) fn pull_secrets(&self, id: &ObjectName, place: Place) -> Checked<Vec<Secret<'a>>> {
+        if !self.report.is_for_run() {
+            if !self.objects.contains_key(&(Kind::ServiceAccount, id.clone())) {
+                let message = format!("service account '{id}' is not here; a run needs it");
+                self.report.remark(Some(place), message, Effect::Unchecked);
+            }
+            return Ok(Vec::new());
         }
-        Ok(names)
+        let object = self.only(Kind::ServiceAccount, id, place, None)?;
+        let Some(mut fields) = Fields::of(self.report, &object.node, "", object.place) else { return Err(Reported) };
+        let mut found = Vec::new();
+        for mut item in fields.items("imagePullSecrets").unwrap_or_default() {
+            let name = item.name("name").ok_or_else(|| {
+                self.report.consequence(place, || format!("an image pull secret of serviceaccount '{id}' has no name"))
+            })?;
+            // Objects stand for themselves, so that what lacks is said where the account is named.
+            let place = if self.report.is_of_objects() { place } else { name.place };
+            let secret = ObjectName { namespace: id.namespace.clone(), name: name.value };
+            found.push(self.needed(&secret, place, Some(id)));
+        }
+        found.into_iter().collect()
     }
 
-    fn only(&self, kind: Kind, id: &ObjectName, place: Place) -> Checked<&'a Object> {
+    fn only(&self, kind: Kind, id: &ObjectName, place: Place, account: Option<&ObjectName>) -> Checked<&'a Object> {
         let noun = if kind == Kind::Secret { "secret" } else { "service account" };
+        let referred = match kind {
+            Kind::Secret => Referred::Secret(id.clone()),
+            _ => Referred::ServiceAccount(id.clone()),
+        };
+        let failure = self.report.unreadable(&referred);
+        self.report.refer(referred, place);
         match self.objects.get(&(kind, id.clone())).map(Vec::as_slice) {
             Some([object]) => Ok(object),
             Some([first, second, ..]) => {
@@ -103,11 +150,35 @@ impl<'a> Secrets<'a> {
                     Finding::at(second.place, format!("{noun} '{id}' is there twice, and something refers to it"));
                 Err(self.report.add(finding.related(first.place, "the first one")))
             }
+            _ if self.report.is_of_objects() => {
+                // In the words of Flux, whose conditions people look for.
+                let noun = if kind == Kind::Secret { noun } else { "serviceaccount" };
+                let what = account.map_or_else(String::new, |account| {
+                    format!("failed to get image pull secret for serviceaccount '{account}': ")
+                });
+                // What the API server said is more than that it is not there.
+                let why = failure.map_or_else(|| "not found".to_owned(), |why| format!("cannot be read: {why}"));
+                Err(self.report.error(place, format!("{what}{noun} '{id}' {why}")))
+            }
             _ => {
-                let finding = Finding::at(place, format!("{noun} '{id}' does not exist"));
+                let elsewhere = self
+                    .namesake(kind, id)
+                    .map(|namespace| format!("; one of that name is in namespace {namespace:?}"));
+                let finding =
+                    Finding::at(place, format!("{noun} '{id}' does not exist{}", elsewhere.unwrap_or_default()));
                 Err(self.report.add(finding.hint(self.missing_hint(kind, id))))
             }
         }
+    }
+
+    /// The namespace in which an object of this name is, as a document or in the folder.
+    fn namesake(&self, kind: Kind, id: &ObjectName) -> Option<String> {
+        let of_kind = self.objects.keys().filter(|(of, known)| *of == kind && known.name == id.name);
+        let documents = of_kind.map(|(_, known)| known.namespace.clone());
+        let folder = self.folder.as_ref().filter(|_| kind == Kind::Secret).and_then(|folder| fs::read_dir(folder).ok());
+        let namespaces = folder.into_iter().flatten().filter_map(Result::ok);
+        let files = namespaces.filter(|namespace| namespace.path().join(&id.name).is_dir());
+        documents.chain(files.map(|namespace| namespace.file_name().to_string_lossy().into_owned())).min()
     }
 
     fn missing_hint(&self, kind: Kind, id: &ObjectName) -> String {
@@ -127,7 +198,7 @@ impl<'a> Secrets<'a> {
 /// Reports a folder of secrets that is not there.
 pub(super) fn check_folder(report: &Report, folder: &Path) {
     if let Err(error) = fs::read_dir(folder) {
-        let message = format!("cannot read the folder of secrets: {error}");
+        let message = format!("cannot read the folder of secrets: {}", words::system(&error.to_string()));
         let finding = Finding::file(folder.display().to_string(), message);
         report.add(finding.hint("`--secrets` takes a folder of NAMESPACE/NAME/KEY files"));
     }
@@ -157,7 +228,22 @@ fn document(report: &Report, id: &ObjectName, object: &Object) -> Checked<(Optio
             }
         }
     }
-    values.extend(fields.map("stringData").into_iter().map(|(key, text)| (key, text.value)));
+    for (key, text) in fields.map("stringData") {
+        let what = format!("secret '{id}': {} in `stringData`", quoted(&key));
+        match encoded(&key, &text.value) {
+            Some(Encoded::Certain(plain)) => {
+                let finding = Finding::at(text.place, format!("{what} is base64 of {plain}"));
+                report.add(finding.hint("values in `stringData` are plain; those in `data` are base64"));
+                wrong = true;
+            }
+            Some(Encoded::Likely) => {
+                let but = "can be read as base64, and is used as it is; base64 belongs into `data`";
+                report.notice_at(text.place, format!("{what} {but}"));
+            }
+            None => {}
+        }
+        values.insert(key, text.value);
+    }
     wrong |= fields.unknown().next().is_some();
     fields.finish();
     if wrong { Err(Reported) } else { Ok((kind, values)) }
@@ -167,14 +253,16 @@ impl Secret<'_> {
     /// The value of a key, if the secret has it.
     pub(super) fn get(&self, key: &str) -> Checked<Option<String>> {
         match &self.values {
-            Values::Document(values) => Ok(values.get(key).cloned()),
+            Values::Document(values) => Ok(values.get(key).cloned().map(|value| as_line(key, value))),
             Values::Folder(folder) => {
                 let path = folder.join(key);
                 match read(&path) {
-                    Ok(value) if LINE_KEYS.contains(&key) => Ok(Some(without_newline(value))),
-                    Ok(value) => Ok(Some(value)),
+                    Ok(value) => Ok(Some(as_line(key, value))),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                    Err(error) => Err(self.error(format!("{}: cannot read {}: {error}", self.noun(), path.display()))),
+                    Err(error) => {
+                        let why = words::system(&error.to_string());
+                        Err(self.error(format!("{}: cannot read {}: {why}", self.noun(), path.display())))
+                    }
                 }
             }
         }
@@ -231,12 +319,10 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn without_newline(mut value: String) -> String {
-    if value.ends_with('\n') {
-        value.pop();
-        if value.ends_with('\r') {
-            value.pop();
-        }
+/// A value as it is meant: without newlines at its end where it is one line.
+fn as_line(key: &str, mut value: String) -> String {
+    if LINE_KEYS.contains(&key) {
+        value.truncate(value.trim_end_matches(['\r', '\n']).len());
     }
     value
 }

@@ -2,12 +2,13 @@
 //!
 //! A file that is named is read whatever its name. A folder gives its `*.yaml`, `*.yml` and `*.json`, directly and below,
 //! in the order of their names. Hidden files and folders are left out, and so is a symbolic link, unless it leads to a
-//! file inside the same folder (which is how clusters mount a ConfigMap).
+//! file inside the same folder (which is how clusters mount a ConfigMap). `-` is standard input.
 
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use super::report::{Finding, Report};
 
@@ -23,12 +24,18 @@ pub(crate) const MAX_FILES: usize = 10_000;
 /// How many folders deep files are looked for.
 pub(crate) const MAX_FOLDER_DEPTH: usize = 32;
 
+/// The path that stands for standard input, and its name in messages.
+const INPUT: (&str, &str) = ("-", "standard input");
+
+/// What standard input held: it can be read once, and a bot reads its configuration again.
+static READ: OnceLock<Result<String, String>> = OnceLock::new();
+
 /// A text that was read.
 #[derive(Debug)]
 pub(super) struct Source {
     /// The path as it was named, or below the folder that was named.
     pub(super) path: String,
-    pub(super) text: String,
+    pub(super) text: Arc<str>,
     pub(super) origin: Origin,
 }
 
@@ -39,11 +46,13 @@ pub(super) enum Origin {
     Named,
     /// It was in a folder, perhaps among files that are not for us.
     Found,
+    /// It is an object of a cluster, and its path is the object's kind and name.
+    Object,
 }
 
 /// Reads all files; whatever cannot be read is reported.
 pub(super) fn read(report: &mut Report, paths: &[PathBuf]) {
-    let mut reader = Reader { report, seen: HashSet::new(), bytes: 0, stopped: false };
+    let mut reader = Reader { report, seen: HashSet::new(), bytes: 0, others: 0, stopped: false };
     for path in paths {
         reader.path(path);
     }
@@ -54,18 +63,53 @@ struct Reader<'a> {
     /// What was read, so that a file named twice is read once.
     seen: HashSet<PathBuf>,
     bytes: u64,
+    /// How many files were passed over for their names.
+    others: usize,
     stopped: bool,
 }
 
 impl Reader<'_> {
     fn path(&mut self, path: &Path) {
+        if path.as_os_str() == INPUT.0 {
+            return self.input();
+        }
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => match path.canonicalize() {
-                Ok(root) => self.folder(&root, path, 0),
+                Ok(root) => self.named_folder(&root, path),
                 Err(error) => self.fail(path, &error),
             },
             Ok(_) => self.file(path, Origin::Named),
             Err(error) => self.fail(path, &error),
+        }
+    }
+
+    /// Reads a folder, and says so where it has files and none that is read.
+    fn named_folder(&mut self, root: &Path, folder: &Path) {
+        let before = (self.seen.len(), self.others);
+        self.folder(root, folder, 0);
+        if self.seen.len() == before.0 && self.others > before.1 {
+            let message =
+                format!("nothing in {} is read: its files are not named .yaml, .yml or .json", folder.display());
+            self.report.notice(message);
+        }
+    }
+
+    fn input(&mut self) {
+        if !self.seen.insert(INPUT.0.into()) {
+            return;
+        }
+        match READ.get_or_init(|| text_of(io::stdin().lock()).map_err(|error| words::system(&error.to_string()))) {
+            Ok(text) => {
+                self.bytes = self.bytes.saturating_add(text.len() as u64);
+                self.report.source(Source {
+                    path: INPUT.1.to_owned(),
+                    text: text.as_str().into(),
+                    origin: Origin::Named,
+                });
+            }
+            Err(error) => {
+                self.report.add(Finding::file(INPUT.1, format!("cannot read the configuration: {error}")));
+            }
         }
     }
 
@@ -92,7 +136,7 @@ impl Reader<'_> {
                 {
                     self.file(&path, Origin::Found);
                 }
-                Ok(_) => {}
+                Ok(_) => self.others += 1,
                 Err(error) => self.fail(&path, &error),
             }
         }
@@ -109,7 +153,7 @@ impl Reader<'_> {
         match read_text(path) {
             Ok(text) => {
                 self.bytes = self.bytes.saturating_add(text.len() as u64);
-                self.report.source(Source { path: path.display().to_string(), text, origin });
+                self.report.source(Source { path: path.display().to_string(), text: text.into(), origin });
             }
             Err(error) if origin == Origin::Found && error.kind() == io::ErrorKind::InvalidData => {
                 self.report.notice(format!("passed over {}: {error}", path.display()));
@@ -127,9 +171,12 @@ impl Reader<'_> {
     }
 
     fn fail(&mut self, path: &Path, error: &io::Error) {
-        let finding = Finding::file(path.display().to_string(), format!("cannot read the configuration: {error}"));
+        let message = format!("cannot read the configuration: {}", words::system(&error.to_string()));
+        let finding = Finding::file(path.display().to_string(), message);
         self.report.add(match error.kind() {
-            io::ErrorKind::NotFound => finding.hint("name the file or folder with `--config`"),
+            io::ErrorKind::NotFound => {
+                finding.hint("name the file or folder with `--config`; `tagwright mark` writes one")
+            }
             _ => finding,
         });
     }
@@ -149,14 +196,18 @@ pub(super) fn open(path: &Path) -> io::Result<fs::File> {
     // That something is a folder the system says itself.
     match metadata.is_file() || metadata.is_dir() {
         true => fs::File::open(path),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file")),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")),
     }
 }
 
 /// Reads a bounded UTF-8 text.
 fn read_text(path: &Path) -> io::Result<String> {
+    text_of(open(path)?)
+}
+
+fn text_of(source: impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
-    open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    source.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("larger than {MAX_FILE_BYTES} bytes")));
     }

@@ -32,13 +32,13 @@ impl Text {
     pub(super) fn parsed_or<T, E: Display>(
         &self,
         report: &Report,
-        hint: &str,
+        hint: impl FnOnce() -> String,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        parse(&self.value).map_err(|error| self.error(report, &error, Some(hint))).ok()
+        parse(&self.value).map_err(|error| self.error(report, &error, Some(hint()))).ok()
     }
 
-    fn error(&self, report: &Report, error: &dyn Display, hint: Option<&str>) {
+    fn error(&self, report: &Report, error: &dyn Display, hint: Option<String>) {
         let finding = Finding::at(self.place, format!("`{}`: {error}", self.path));
         report.add(match hint {
             Some(hint) => finding.hint(hint),
@@ -51,7 +51,7 @@ impl Text {
         if value::is_object_name(&self.value) {
             return Some(self);
         }
-        let message = format!("`{}` is no name that Kubernetes allows: {}", self.path, quoted(&self.value));
+        let message = format!("`{}` is not a name that Kubernetes allows: {}", self.path, quoted(&self.value));
         let hint = "use lower-case letters, digits, `-` and `.`, with a letter or digit first and last";
         report.add(Finding::at(self.place, message).hint(hint));
         None

@@ -1,8 +1,11 @@
 //! Texts with a grammar: durations, names, branches, refspecs, paths, time zones.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gotext::version::Range;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+use tagwright_core::spelling::nearest;
 use thiserror::Error;
 
 /// The longest duration, which is Go's: 2^63 - 1 nanoseconds.
@@ -10,6 +13,10 @@ const MAX_NANOSECONDS: u128 = i64::MAX as u128;
 
 /// The longest name of an object, as in Kubernetes.
 const MAX_OBJECT_NAME: usize = 253;
+
+/// What to write instead of something that is no range.
+pub(super) const RANGE_HINT: &str =
+    "ranges look like `6.x`, `^1.2`, `>=1.0.0 <2.0.0` or `1.x || 3.x`; `*` is every version";
 
 /// Which units a duration may have; Kubernetes objects allow no hours in timeouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +40,13 @@ impl Units {
 /// Why a text cannot be used.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(super) enum Error {
-    #[error("is no duration")]
+    #[error("is not a duration")]
     Duration,
     #[error("is a duration longer than 292 years")]
     TooLong,
-    #[error("not a branch name that Git allows")]
+    #[error("not a branch name that Git allows: no blanks, no `..`, none of `~^:?*[\\`, no `/` or `.lock` at the end")]
     Branch,
-    #[error("not a tag name that Git allows")]
+    #[error("not a tag name that Git allows: no blanks, no `..`, none of `~^:?*[\\`, no `/` or `.lock` at the end")]
     Tag,
     #[error("not a full reference name, such as `refs/heads/main` or `refs/pull/1/head`")]
     Reference,
@@ -171,6 +178,30 @@ pub(super) fn path(text: &str) -> Result<String, Error> {
     Ok(parts.join("/"))
 }
 
+/// Reads a range of versions.
+pub(super) fn range(text: &str) -> Result<Range, String> {
+    Range::parse(text).map_err(|error| error.plain())
+}
+
+/// What to write instead of something that is no time zone: the zone of this place, if there is one, or one with a name like it.
+pub(super) fn time_zone_hint(text: &str) -> String {
+    let database = TimeZoneDatabase::bundled();
+    let names: Vec<String> = database.available().map(|name| name.to_string()).collect();
+    let (area, place) = text.rsplit_once('/').unwrap_or(("", text));
+    let of =
+        |name: &&String| area.is_empty() || name.rsplit_once('/').is_some_and(|(of, _)| of.eq_ignore_ascii_case(area));
+    let places: BTreeMap<&str, &str> = names
+        .iter()
+        .filter(of)
+        .map(|name| (name.rsplit_once('/').map_or(&**name, |(_, place)| place), &**name))
+        .collect();
+    let known: Vec<&str> = places.keys().copied().collect();
+    match nearest(&place.replace(' ', "_"), &known).and_then(|place| places.get(place)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "zones have names like `Europe/Berlin`, `America/New_York` and `UTC`".to_owned(),
+    }
+}
+
 /// Finds a time zone by its IANA name: the machine's if it has any, because it may know newer rules, otherwise the one built
 /// in.
 pub(super) fn time_zone(text: &str) -> Result<TimeZone, Error> {
@@ -243,5 +274,13 @@ mod tests {
             &[("UTC", Some("UTC".to_owned())), ("Asia/Tokyo", Some("Asia/Tokyo".to_owned()))],
             &["", "Mars/Olympus"],
         );
+        for (text, meant) in [
+            ("Europe/Berln", "did you mean `Europe/Berlin`?"),
+            ("berlin", "did you mean `Europe/Berlin`?"),
+            ("America/New York", "did you mean `America/New_York`?"),
+            ("Mars/Olympus", "zones have names like `Europe/Berlin`, `America/New_York` and `UTC`"),
+        ] {
+            assert_eq!(time_zone_hint(text), meant);
+        }
     }
 }

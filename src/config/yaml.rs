@@ -110,15 +110,15 @@ impl Node {
     }
 }
 
-/// Reads all documents of a text. Empty documents are left out.
-pub(super) fn parse(file: usize, text: &str) -> Vec<Document> {
+/// Reads the documents of a text, one after the other: their trees are many times as large as the text. Empty documents are left
+/// out.
+pub(super) fn each(file: usize, text: &str, mut take: impl FnMut(Document)) {
     let options = granit_parser::options! {
         libyaml_syntax: true,
         bom_inside_document_as_content: true,
         emit_comments: false,
     };
     let mut parser = Parser::new_from_str_with_options(text, options);
-    let mut documents = Vec::new();
     let mut errors = 0;
     let mut builder = Builder::new(file);
     while let Some(event) = parser.next() {
@@ -129,21 +129,29 @@ pub(super) fn parse(file: usize, text: &str) -> Vec<Document> {
         match step {
             Ok(None) => {}
             Ok(Some(root)) if root.is_null() => {}
-            Ok(Some(root)) => documents.push(Ok(root)),
+            Ok(Some(root)) => take(Ok(root)),
             Err(error) => {
                 errors += 1;
                 builder = Builder::new(file);
                 let goes_on = errors < MAX_SYNTAX_ERRORS && parser.proceed_next_document().unwrap_or(false);
                 let around = around(text, error.place.start);
                 let unread = if goes_on { around } else { around.start..text.len() };
-                documents.push(Err(Unreadable { error, unread }));
+                take(Err(Unreadable { error, unread }));
                 if !goes_on {
                     break;
                 }
             }
         }
     }
-    documents
+}
+
+/// The first document of a text, if that can be read.
+pub(super) fn first(text: &str) -> Option<Rc<Node>> {
+    let mut first = None;
+    each(0, text, |document| {
+        first.get_or_insert(document);
+    });
+    first?.ok()
 }
 
 /// The document around a byte; where one starts there, the one before as well, which may be to blame.

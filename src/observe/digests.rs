@@ -58,6 +58,6 @@ async fn ask(
     repository: &ImageRepository,
 ) -> ((ObjectName, Tag), Result<Digest, Error>) {
     let answer = client.digest(&repository.image, &key.1, &repository.access).await;
-    let image = format!("{}:{}", repository.image, key.1);
-    (key, answer.map_err(|source| Error::Registry { image, source }))
+    let (image, registry) = (format!("{}:{}", repository.image, key.1), repository.image.registry().to_owned());
+    (key, answer.map_err(|source| Error::Registry { image, registry, source: source.into() }))
 }

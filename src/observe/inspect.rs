@@ -9,10 +9,10 @@ use tagwright_core::marker::Embedded;
 use tagwright_core::plan::{self, Guards, MarkedFile};
 
 use super::releases::Releases;
-use super::reverts::{Asked, Line, READ, Search};
-use super::target::Target;
+use super::reverts::{Asked, Line, Search};
+use super::target::{self, Target};
 use super::{MARKED_FILES, found_diagnostics, survey};
-use crate::run::{Error, Progress, guards};
+use crate::run::{Doing, Error, Progress, guards};
 use crate::store::{Pushes, Switches};
 
 /// What an automation would plan on.
@@ -34,8 +34,8 @@ pub struct Inspected<'a> {
 pub async fn inspect<'a>(git: &git::Git, automation: &'a Automation) -> Result<Inspected<'a>, Error> {
     let remote = &automation.remote;
     let failed = |doing| move |source| Error::git(doing, &remote.url, source);
-    let mirror = git.open(&remote.url, &remote.access).map_err(failed("open"))?;
-    let advertisement = mirror.advertise().await.map_err(failed("read"))?;
+    let mirror = git.open(&remote.url, &remote.access).map_err(failed(Doing::Open))?;
+    let advertisement = mirror.ask_for(&target::names([automation])).await.map_err(failed(Doing::Read))?;
     let (target, found) = survey::find(&mirror, &advertisement, automation, MARKED_FILES).await?;
     let diagnostics = found_diagnostics(&found);
     let embedded = Embedded::everywhere(automation.embedded);
@@ -71,7 +71,7 @@ impl Inspected<'_> {
         search.ask(0, self.automation, &self.files, &plan, &Asked::new());
         let line = Line { mirror: &self.mirror, advertisement: &self.advertisement, branch, want, tip: *base };
         let found = search.along(line, &Progress::default()).await;
-        let found = found.map_err(|source| Error::git(READ, &self.automation.remote.url, source))?;
+        let found = found.map_err(|source| Error::git(Doing::ReadHistory, &self.automation.remote.url, source))?;
         guards.fields.extend(found.into_iter().map(|(_, field, hold)| (field, hold)));
         Ok(guards)
     }
@@ -96,8 +96,8 @@ pub async fn reflected(
     match client.digest(&reference.repository, tag, &policy.repository.access).await {
         Ok(digest) => Selection::Selected(Reference { digest: Some(digest), ..reference }),
         Err(source) => {
-            let image = reference.to_string();
-            Selection::NoSelection(Error::Registry { image, source }.chain())
+            let (image, registry) = (reference.to_string(), reference.repository.registry().to_owned());
+            Selection::NoSelection(Error::Registry { image, registry, source: source.into() }.chain())
         }
     }
 }

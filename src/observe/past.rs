@@ -14,7 +14,7 @@ use tagwright_core::marker::{self, Embedded, Marker};
 use tagwright_core::message::{self, Criteria, Recognised};
 
 use super::{MARKED_FILES, survey, target};
-use crate::run::{Error, Login, Queue};
+use crate::run::{Doing, Error, Login, Queue};
 use crate::store::{Event, Filter, Record};
 use crate::wire::ChangedField;
 
@@ -62,12 +62,13 @@ async fn remote(git: &git::Git, login: &Login, filter: &Filter, past: &mut Past)
     let remote = &login[0].1.remote;
     let opened = async {
         let mirror = git.open(&remote.url, &remote.access)?;
-        let advertisement = mirror.advertise().await?;
+        let names = target::names(login.iter().map(|(_, automation)| &**automation));
+        let advertisement = mirror.ask_for(&names).await?;
         Ok((mirror, advertisement))
     };
     let (mirror, advertisement) = match opened.await {
         Ok(opened) => opened,
-        Err(source) => return past.failures.push(Error::git("read", &remote.url, source)),
+        Err(source) => return past.failures.push(Error::git(Doing::Read, &remote.url, source)),
     };
     for ((name, tip), branch) in branches(&mirror, &advertisement, login, past).await {
         match walk(&mirror, &advertisement, (&remote.url, &name, tip), &branch, filter).await {
@@ -77,7 +78,7 @@ async fn remote(git: &git::Git, login: &Login, filter: &Filter, past: &mut Past)
                     past.cut.push((remote.url.clone(), name));
                 }
             }
-            Err(source) => past.failures.push(Error::git("read", &remote.url, source)),
+            Err(source) => past.failures.push(Error::git(Doing::Read, &remote.url, source)),
         }
     }
 }

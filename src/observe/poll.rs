@@ -4,14 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+use flux::repository::Scan;
 use futures_util::StreamExt;
 use image::Reference;
 use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy, ImageRepository, ObjectName};
 
 use super::digests::Digests;
 use super::polls::Polls;
+use super::tags::{Tags, is_much};
 use super::{select, tags};
-use crate::run::{Context, Error, PolicyReport, aside};
+use crate::run::{Context, Error, Lack, PolicyReport, Short, apart, aside_if};
 
 /// Polls under way at once; the registry client bounds them further for each host.
 pub(super) const CONCURRENT_POLLS: usize = 32;
@@ -26,12 +28,14 @@ pub struct Polled {
     /// The policies that select something that runs did not know: something else than after the poll before, or the same
     /// after one that came to nothing.
     pub changed: BTreeSet<ObjectName>,
+    /// The list in short, where it was asked for and [`Context::summarise`] says that somebody wants it.
+    pub scan: Option<Scan>,
 }
 
 /// Asks for the tags of an image repository, and evaluates the policies that look at it; `before` is what the polls before
 /// came to. A repository that is suspended is not asked.
 ///
-/// What is new about tags is kept in memory until [`save`] is called.
+/// What is new about tags is kept in memory until [`save`] is called; a large list is saved here, before the next one is read.
 pub async fn poll(
     context: Context<'_>,
     repository: &ImageRepository,
@@ -39,25 +43,35 @@ pub async fn poll(
     before: &Polls,
 ) -> Polled {
     let started = Instant::now();
-    let wanted = !repository.suspended && policies.iter().any(|policy| !policy.suspended);
+    let wanted = !repository.suspended && (policies.is_empty() || policies.iter().any(|policy| !policy.suspended));
+    let place = context.edges.registry.place();
     let asked = match wanted {
-        true => Some(tags::ask(context, repository, policies, before).await),
+        true => Some(tags::ask(context, repository, policies, before, &place).await),
         false => None,
     };
-    let suspended = format!("the image repository {} is suspended", repository.id);
-    let failure = asked.as_ref().and_then(|asked| asked.as_ref().err()).map(Error::chain);
     let tags = match &asked {
         Some(Ok(tags)) => Ok(tags),
-        _ => Err(failure.as_deref().unwrap_or(&suspended)),
+        Some(Err(error)) => Err(Lack::NoAnswer(error.chain())),
+        None => Err(Lack::Suspended(format!("the image repository {} is suspended", repository.id))),
     };
-    let evaluate = || policies.iter().map(|policy| select::evaluate(policy, tags, context.now)).collect();
-    let mut reports: Vec<PolicyReport> = aside(evaluate);
+    let evaluate =
+        || policies.iter().map(|policy| select::evaluate(policy, tags.as_ref().copied(), context.now)).collect();
+    let count = tags.as_ref().map_or(0, |tags| tags.len());
+    let mut reports: Vec<PolicyReport> = aside_if(is_much(count, policies.len()), "evaluate policies", evaluate);
     for report in &mut reports {
         select::stay(report, before.of(&report.policy).map(Arc::as_ref));
     }
+    let listed = asked.as_ref().and_then(|asked| asked.as_ref().ok()).filter(|_| context.summarise);
+    let scan = listed.map(|tags| aside_if(is_much(count, 1), "sum up tags", || scan(repository, tags)));
     let mut failures: Vec<Error> = asked.and_then(Result::err).into_iter().collect();
-    failures.extend(digests(context, policies, &mut reports).await);
-    let mut polled = Polled { policies: Vec::with_capacity(policies.len()), failures, changed: BTreeSet::new() };
+    if place.is_taken() {
+        // So that the list does not stay in memory until all others are there.
+        save(context).await;
+    }
+    drop(place);
+    failures.extend(digests(context, policies, &mut reports, before).await);
+    let policies = Vec::with_capacity(policies.len());
+    let mut polled = Polled { policies, failures, changed: BTreeSet::new(), scan };
     for report in reports {
         if before.is_news(&report) {
             polled.changed.insert(report.id.clone());
@@ -67,6 +81,12 @@ pub async fn poll(
     let (duration_ms, changed) = (started.elapsed().as_millis(), polled.changed.len());
     tracing::debug!(image.repository = repository.image.name(), changed, duration_ms, "polled");
     polled
+}
+
+/// A list of tags in short, without those that the image repository excludes.
+fn scan(repository: &ImageRepository, tags: &Tags) -> Scan {
+    let is_excluded = |tag: &str| repository.exclusions.iter().any(|pattern| pattern.is_match(tag));
+    Scan::of(tags.names().rev().filter(|tag| !is_excluded(tag)))
 }
 
 /// What a look-up of digests between two polls came to.
@@ -115,20 +135,37 @@ pub async fn look_up(context: Context<'_>, policies: &[Arc<ImagePolicy>], before
     looked_up
 }
 
-/// Completes selections with the digests that policies want at every poll.
-async fn digests(context: Context<'_>, policies: &[Arc<ImagePolicy>], reports: &mut [PolicyReport]) -> Vec<Error> {
+/// Completes selections with the digests that policies want at every poll, and where selections are published, with those that
+/// they want once.
+async fn digests(
+    context: Context<'_>,
+    policies: &[Arc<ImagePolicy>],
+    reports: &mut [PolicyReport],
+    before: &Polls,
+) -> Vec<Error> {
     let mut open = Vec::new();
     for (policy, report) in policies.iter().zip(reports) {
-        if let (DigestReflection::Always, Ok(Reference { tag: Some(tag), .. })) = (policy.digest, &report.selection) {
-            open.push((policy, tag.clone(), report));
+        let Ok(Reference { tag: Some(tag), digest, .. }) = &mut report.selection else { continue };
+        match policy.digest {
+            DigestReflection::Always => {}
+            DigestReflection::IfNotPresent if context.summarise => {
+                let known = before.of(policy).and_then(|before| before.selection.as_ref().ok());
+                if let Some(known) = known.filter(|known| known.tag.as_ref() == Some(tag) && known.digest.is_some()) {
+                    digest.clone_from(&known.digest);
+                    continue;
+                }
+            }
+            DigestReflection::IfNotPresent | DigestReflection::Never => continue,
         }
+        open.push((policy, tag.clone(), report));
     }
     let mut digests = Digests::default();
     let wanted = open.iter().map(|(policy, tag, _)| (&*policy.repository, tag)).collect();
     digests.look_up(&context.edges.registry, wanted).await;
     for (policy, tag, report) in open {
         let digest = digests.digest(&policy.repository, &tag);
-        report.selection = digest.map(|digest| Reference {
+        report.short = digest.is_err().then(|| Short::WithoutDigest(tag.as_str().to_owned()));
+        report.selection = digest.map_err(Lack::NoAnswer).map(|digest| Reference {
             repository: policy.repository.image.clone(),
             tag: Some(tag),
             digest: Some(digest),
@@ -144,7 +181,7 @@ pub async fn save(context: Context<'_>) {
         return;
     }
     let (store, kept) = (context.edges.store.clone(), images.clone());
-    let saved = tokio::task::spawn_blocking(move || store.put_images(images)).await;
+    let saved = apart("write tag lists", move || store.put_images(images)).await;
     match saved {
         Ok(Ok(())) => context.memory.store_works("tag lists"),
         Ok(Err(error)) => {
@@ -155,17 +192,15 @@ pub async fn save(context: Context<'_>) {
     }
 }
 
-/// Forgets image repositories and remotes that are not configured any more. What is in use stays until the next time.
-pub async fn forget(context: Context<'_>, automations: &[Arc<Automation>]) {
-    let policies = automations.iter().flat_map(|automation| &automation.policies);
-    let keys: BTreeSet<String> = policies.map(|policy| tags::key(&policy.repository)).collect();
+/// Forgets all other image repositories and remotes. What is in use stays until the next time.
+pub async fn forget(context: Context<'_>, repositories: &[Arc<ImageRepository>], urls: &[String]) {
+    let keys: BTreeSet<String> = repositories.iter().map(|repository| tags::key(repository)).collect();
     let store = context.edges.store.clone();
-    let forgotten = tokio::task::spawn_blocking(move || store.retain_images(&keys)).await;
+    let forgotten = apart("forget tag lists", move || store.retain_images(&keys)).await;
     if let Ok(Err(error)) = forgotten {
         context.memory.store_fails("tag lists", &error);
     }
-    let urls: Vec<String> = automations.iter().map(|automation| automation.remote.url.clone()).collect();
-    match context.edges.git.retain(&urls).await {
+    match context.edges.git.retain(urls).await {
         Ok(0) => {}
         Ok(mirrors) => tracing::info!(mirrors, "deleted mirrors of remotes that are not configured any more"),
         Err(error) => tracing::warn!(%error, "cannot delete mirrors of remotes that are not configured any more"),

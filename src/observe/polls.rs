@@ -1,15 +1,15 @@
 //! What the last poll of each policy came to: what runs go by until the next.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use image::Reference;
 use tagwright_core::automation::{Automation, ImagePolicy, ObjectName};
 
-use crate::run::PolicyReport;
+use crate::run::{Lack, PolicyReport};
 
-/// What each policy of an automation selected, or in one sentence why nothing.
-pub(crate) type Selected = BTreeMap<ObjectName, Result<Reference, String>>;
+/// What each policy of an automation selected, or why nothing.
+pub(crate) type Selected = BTreeMap<ObjectName, Result<Reference, Lack>>;
 
 /// What the last poll of each policy came to, for the policy as it was then. Cloning it copies no report.
 #[derive(Debug, Clone, Default)]
@@ -66,10 +66,8 @@ impl Polls {
         report.selection.is_ok() && self.of(&report.policy).is_none_or(|before| before.selection != report.selection)
     }
 
-    /// Forgets policies that are not configured any more.
-    pub fn retain(&mut self, automations: &[Arc<Automation>]) {
-        let policies = automations.iter().flat_map(|automation| &automation.policies);
-        let configured: BTreeSet<&ObjectName> = policies.map(|policy| &policy.id).collect();
-        self.0.retain(|id, _| configured.contains(id));
+    /// Forgets the other policies.
+    pub fn retain(&mut self, is_kept: impl Fn(&ObjectName) -> bool) {
+        self.0.retain(|id, _| is_kept(id));
     }
 }

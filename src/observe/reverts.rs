@@ -9,7 +9,9 @@ use git::{self, Advertisement, CommitFacts, CommitId, End, Interest, Mirror, Ori
 use jiff::Timestamp;
 use tagwright_core::automation::{Author, Automation, ImagePolicy, Schedule};
 use tagwright_core::change::Change;
-use tagwright_core::guard::{self, Hold, Identity, Patience, Proposed, Verdict, Version, Whose, Writer, Writing};
+use tagwright_core::guard::{
+    self, Hold, Identity, Lineage, Patience, Proposed, Verdict, Version, Whose, Writer, Writing,
+};
 use tagwright_core::marker::{self, Embedded, Field, Marker};
 use tagwright_core::message;
 use tagwright_core::plan::{FieldId, MarkedFile, Plan};
@@ -23,7 +25,7 @@ use crate::store::Pushes;
 const MAX_HISTORY: usize = 1_000;
 
 /// How many generations the mirror is deepened to, one after the other, as long as a question is open.
-pub(super) const GENERATIONS: [u32; 2] = [64, 1_000];
+pub(crate) const GENERATIONS: [u32; 2] = [64, 1_000];
 
 /// How many commits are looked at, and how many versions of files, where nothing but unlikely answers is left to be found: every
 /// release asks, and most have a long history of releases.
@@ -37,9 +39,6 @@ const PATIENT_INTERVALS: u32 = 10;
 
 /// For how long at most, whatever the interval.
 const LONGEST_PATIENCE: Duration = Duration::from_hours(24);
-
-/// What is done while it is looked for, in messages of failures.
-pub(crate) const READ: &str = "read the history of";
 
 /// Fields that the history was asked about, with the values that they were to have.
 pub(crate) type Asked = BTreeMap<FieldId, String>;
@@ -282,13 +281,14 @@ impl Search {
         self.looked.1 += 1;
         let mut versions = Versions { touch, read: HashMap::new() };
         for question in questions.iter_mut().filter(|question| question.answer.is_none()) {
-            let [was, is] = versions.of(question.embedded);
-            let Some(after) = is.value(&question.known_as) else { continue };
-            let earlier = was.ancestor(&question.known_as, is);
-            let before = earlier.as_ref().and_then(|earlier| was.value(earlier));
+            let lineage = versions.of(question.embedded);
+            let Some(after) = lineage.after(&question.known_as) else { continue };
+            let (earlier, before) = lineage.before(&question.known_as, &question.wanted).unzip();
             let is_written = before != Some(after);
             let (before, after) = (before.map(str::to_owned), Some(after.to_owned()));
-            question.known_as = earlier.unwrap_or_else(|| question.known_as.clone());
+            if let Some(earlier) = earlier.cloned() {
+                question.known_as = earlier;
+            }
             if is_written {
                 question.writings.push(self.writing(question, touch, before, after));
                 let verdict = self.verdict(question);
@@ -402,15 +402,15 @@ fn patience(schedule: &Schedule, now: Timestamp) -> Duration {
 /// A file before and after a commit, scanned when it is asked for.
 struct Versions<'t> {
     touch: &'t Touch<'t>,
-    read: HashMap<Embedded, [Version; 2]>,
+    read: HashMap<Embedded, Lineage>,
 }
 
 impl Versions<'_> {
-    fn of(&mut self, embedded: Embedded) -> &[Version; 2] {
+    fn of(&mut self, embedded: Embedded) -> &Lineage {
         let read = |bytes: Option<&[u8]>| {
             bytes.map(|bytes| Version::of(&marker::scan_with(bytes, embedded))).unwrap_or_default()
         };
-        let versions = || [read(self.touch.before), read(self.touch.after)];
-        self.read.entry(embedded).or_insert_with(versions)
+        let between = || Lineage::between(read(self.touch.before), read(self.touch.after));
+        self.read.entry(embedded).or_insert_with(between)
     }
 }

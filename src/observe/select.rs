@@ -9,26 +9,29 @@ use tagwright_core::guard::{self, Choice, Hold};
 use tagwright_core::policy::{Evaluation, Reason, Rejection};
 
 use super::tags::Tags;
-use crate::run::PolicyReport;
+use crate::run::{Lack, PolicyReport, Short};
 
 /// The longest part of a tag that stands as an example, in characters.
 const MAX_EXAMPLE: usize = 60;
 
-/// Evaluates a policy; `tags` are what is known of its repository, or in one sentence why nothing is.
-pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &str>, now: Timestamp) -> PolicyReport {
+/// Evaluates a policy; `tags` are what is known of its repository, or why nothing is.
+pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &Lack>, now: Timestamp) -> PolicyReport {
     let mut report = PolicyReport {
         id: policy.id.clone(),
         policy: Arc::clone(policy),
         image: policy.repository.image.name().to_owned(),
         tags: None,
         refused: None,
-        selection: Err(String::new()),
+        selection: Err(Lack::Suspended("the policy is suspended".to_owned())),
         as_good: Vec::new(),
         hold: None,
+        short: None,
     };
+    if policy.suspended {
+        return report;
+    }
     report.selection = match tags {
-        _ if policy.suspended => Err("the policy is suspended".to_owned()),
-        Err(reason) => Err(reason.to_owned()),
+        Err(lack) => Err(lack.clone()),
         Ok(tags) => {
             let names = names(policy, tags);
             let choice = guard::choose(policy, &names, &|tag| tags.since(tag), now);
@@ -39,13 +42,31 @@ pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &str>, now
                 report.as_good = as_good.into_iter().map(str::to_owned).collect();
             }
             report.hold = tags.doubt.clone().or(choice.waiting.clone());
+            report.short = choice.selected.is_none().then(|| short(policy, &choice, names.len()));
             match &tags.doubt {
-                Some(doubt) => Err(doubt.to_string()),
+                Some(doubt) => Err(Lack::Doubted(doubt.to_string())),
                 None => selected(policy, tags, &choice, names.len()),
             }
         }
     };
     report
+}
+
+/// How far the tags came of which none is selected.
+fn short(policy: &ImagePolicy, choice: &Choice<'_>, listed: usize) -> Short {
+    if listed == 0 {
+        return Short::Empty;
+    }
+    let evaluation = policy.policy.evaluate(&choice.considered);
+    let matched = |rejection: &&Rejection<'_>| !matches!(rejection.reason, Reason::NotMatched | Reason::NoImage);
+    let mut ordered = evaluation.rejected.iter().filter(matched).peekable();
+    match ordered.peek() {
+        None => Short::Filtered,
+        Some(_) => match ordered.find(|rejection| matches!(rejection.reason, Reason::NotANumber { .. })) {
+            Some(rejection) => Short::NotANumber(rejection.tag.to_owned()),
+            None => Short::Unordered,
+        },
+    }
 }
 
 /// Keeps the selection of the poll before where the new one ranks equal to it: what is selected does not change because another
@@ -72,9 +93,12 @@ fn names<'t>(policy: &ImagePolicy, tags: &'t Tags) -> Vec<&'t str> {
     tags.names().filter(|tag| !excluded(tag)).collect()
 }
 
-fn selected(policy: &ImagePolicy, tags: &Tags, choice: &Choice<'_>, listed: usize) -> Result<Reference, String> {
+fn selected(policy: &ImagePolicy, tags: &Tags, choice: &Choice<'_>, listed: usize) -> Result<Reference, Lack> {
     let tag = choice.selected.and_then(|tag| tags.get(tag)).map(|seen| seen.name.clone());
-    let tag = tag.ok_or_else(|| nothing(policy, choice, listed))?;
+    let tag = tag.ok_or_else(|| match &choice.waiting {
+        Some(_) => Lack::Waiting(nothing(policy, choice, listed)),
+        None => Lack::NoTag(nothing(policy, choice, listed)),
+    })?;
     Ok(Reference { repository: policy.repository.image.clone(), tag: Some(tag), digest: None })
 }
 

@@ -8,7 +8,7 @@ use tagwright_core::change::Diagnostic;
 
 use super::target::{self, Target};
 use super::{MARKED_FILES, skipped_diagnostics};
-use crate::run::{Error, Login, Queue};
+use crate::run::{Doing, Error, Login, Queue};
 
 /// The most bytes of all files that an automation would read, marked or not: 256 MiB. A command reads them, and no bot.
 const MAX_TOTAL: usize = 256 << 20;
@@ -58,7 +58,8 @@ async fn read_login(git: &git::Git, login: &Login, wanted: Wanted) -> Vec<(usize
     let remote = &login[0].1.remote;
     let opened = async {
         let mirror = git.open(&remote.url, &remote.access)?;
-        let advertisement = mirror.advertise().await?;
+        let names = target::names(login.iter().map(|(_, automation)| &**automation));
+        let advertisement = mirror.ask_for(&names).await?;
         Ok((mirror, advertisement))
     };
     let opened = opened.await.map_err(Arc::new);
@@ -67,7 +68,7 @@ async fn read_login(git: &git::Git, login: &Login, wanted: Wanted) -> Vec<(usize
         let seen = match &opened {
             Ok((mirror, advertisement)) => read(mirror, advertisement, automation, wanted).await,
             Err(source) => {
-                Err(Error::Git { doing: "read", url: automation.remote.url.clone(), source: Arc::clone(source) })
+                Err(Error::Git { doing: Doing::Read, url: automation.remote.url.clone(), source: Arc::clone(source) })
             }
         };
         surveys.push((*position, Survey { automation: Arc::clone(automation), seen }));
@@ -95,7 +96,7 @@ pub(super) async fn find(
     automation: &Automation,
     criteria: git::Criteria,
 ) -> Result<(Target, git::Found), Error> {
-    let failed = |source| Error::git("read", &automation.remote.url, source);
+    let failed = |source| Error::git(Doing::Read, &automation.remote.url, source);
     let aim = target::aim(mirror, advertisement, automation).await?;
     let authors = std::slice::from_ref(&automation.commit.author);
     let target = aim.fetch(mirror, advertisement, &automation.remote.url, authors).await?;

@@ -1,21 +1,31 @@
 //! The tags of a repository: what the registry lists, what was known before, and whether it is believed.
 
+use std::sync::Arc;
+
 use image::Tag;
 use jiff::Timestamp;
-use registry::{Fresh, Listing};
+use registry::{Fresh, Listing, Place};
 use tagwright_core::automation::{ImagePolicy, ImageRepository};
 use tagwright_core::guard::{self, Hold, Known};
 
 use super::polls::Polls;
 use super::select;
-use crate::run::{Context, Error, aside};
-use crate::store::{Image, SeenTag};
+use crate::run::{Context, Error, aside_if};
+use crate::store::{self, Image, SeenTag};
+
+/// How many tags are looked at in a fraction of a millisecond, all policies together.
+const FEW: usize = 1_000;
+
+/// Whether looking at so many tags takes a while, with so many policies.
+pub(super) fn is_much(tags: usize, policies: usize) -> bool {
+    tags.saturating_mul(policies.max(1)) > FEW
+}
 
 /// What is known of a repository's tags after a poll.
 #[derive(Debug)]
 pub(super) struct Tags {
     /// In the order of their names.
-    seen: Vec<SeenTag>,
+    seen: Arc<Vec<SeenTag>>,
     /// In one sentence, which tags were dropped because OCI does not allow them.
     pub(super) refused: Option<String>,
     /// Why what the registry says now is not believed yet; the tags are those from before.
@@ -23,8 +33,13 @@ pub(super) struct Tags {
 }
 
 impl Tags {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.seen.len()
+    }
+
     /// The tags.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn names(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.seen.iter().map(|tag| tag.name.as_str())
     }
 
@@ -40,20 +55,41 @@ impl Tags {
     }
 }
 
-/// Asks for the tags of a repository, and remembers them.
+/// Asks for the tags of a repository, and remembers them. Where they are many, now or the last time, the place is taken.
 pub(super) async fn ask(
     context: Context<'_>,
     repository: &ImageRepository,
-    policies: &[std::sync::Arc<ImagePolicy>],
+    policies: &[Arc<ImagePolicy>],
     polls: &Polls,
+    place: &Place,
 ) -> Result<Tags, Error> {
     let key = key(repository);
-    let before = context.image(&key).await;
-    let validator = before.as_ref().and_then(|image| image.validator.as_deref());
-    let fresh = context.edges.registry.tags_since(&repository.image, &repository.access, validator).await;
-    let fresh = fresh.map_err(|source| Error::Registry { image: repository.image.name().to_owned(), source })?;
+    let known = context.known(&key).await;
+    let validator = match &known {
+        store::Known::All(image) => image.as_ref().and_then(|image| image.validator.as_deref()),
+        store::Known::List { validator, .. } => validator.as_deref(),
+    };
+    let registry = &context.edges.registry;
+    let fresh = registry.tags_since(&repository.image, &repository.access, validator, place).await;
+    let fresh = fresh.map_err(|source| {
+        let (image, registry) = (repository.image.name().to_owned(), repository.image.registry().to_owned());
+        Error::Registry { image, registry, source: source.into() }
+    })?;
+    let before = match known {
+        store::Known::All(image) => image,
+        store::Known::List { is_large, .. } => {
+            if is_large {
+                place.take().await;
+            }
+            context.image(&key).await
+        }
+    };
     let (image, tags) = match (fresh, before) {
-        (Fresh::Listing(listing), before) => aside(|| merge(context, listing, before, policies)),
+        (Fresh::Listing(listing), before) => {
+            let tags = listing.tags.len() + before.as_ref().map_or(0, |before| before.tags.len());
+            let is_long = is_much(tags, policies.len());
+            aside_if(is_long, "compare tag lists", || merge(context, listing, before, policies))
+        }
         (Fresh::Unchanged, before) => unchanged(context, before.unwrap_or_default(), policies, polls),
     };
     context.memory.keep_image(key, image);
@@ -67,15 +103,10 @@ pub fn key(repository: &ImageRepository) -> String {
 }
 
 /// The list is the one that was believed before.
-fn unchanged(
-    context: Context<'_>,
-    before: Image,
-    policies: &[std::sync::Arc<ImagePolicy>],
-    polls: &Polls,
-) -> (Image, Tags) {
+fn unchanged(context: Context<'_>, before: Image, policies: &[Arc<ImagePolicy>], polls: &Polls) -> (Image, Tags) {
     let earlier = policies.iter().find_map(|policy| polls.last(&policy.id));
     let refused = earlier.and_then(|report| report.refused.clone());
-    let tags = Tags { seen: before.tags.clone(), refused, doubt: None };
+    let tags = Tags { seen: Arc::clone(&before.tags), refused, doubt: None };
     (Image { polled: context.now, doubted: false, ..before }, tags)
 }
 
@@ -83,18 +114,18 @@ fn merge(
     context: Context<'_>,
     listing: Listing,
     before: Option<Image>,
-    policies: &[std::sync::Arc<ImagePolicy>],
+    policies: &[Arc<ImagePolicy>],
 ) -> (Image, Tags) {
     let refused = select::refused(&listing);
     let before = before.unwrap_or_default();
     if let Err(doubt) = believe(&before, &listing.tags, policies, context.now) {
-        let tags = Tags { seen: before.tags.clone(), refused, doubt: Some(doubt) };
+        let tags = Tags { seen: Arc::clone(&before.tags), refused, doubt: Some(doubt) };
         // The validator stays: it belongs to the tags that are kept.
         return (Image { polled: context.now, doubted: true, ..before }, tags);
     }
-    let seen = seen(context.now, &listing, &before.tags);
-    let image =
-        Image { tags: seen.clone(), validator: listing.validator, polled: context.now, doubted: false, ..before };
+    let validator = listing.validator.clone();
+    let seen = Arc::new(seen(context.now, listing, &before.tags));
+    let image = Image { tags: Arc::clone(&seen), validator, polled: context.now, doubted: false, ..before };
     (image, Tags { seen, refused, doubt: None })
 }
 
@@ -102,15 +133,10 @@ fn merge(
 ///
 /// # Errors
 /// It is not, and why.
-pub fn believe(
-    before: &Image,
-    listed: &[Tag],
-    policies: &[std::sync::Arc<ImagePolicy>],
-    now: Timestamp,
-) -> Result<(), Hold> {
+pub fn believe(before: &Image, listed: &[Tag], policies: &[Arc<ImagePolicy>], now: Timestamp) -> Result<(), Hold> {
     let listed: Vec<&str> = listed.iter().map(Tag::as_str).collect();
     let old: Vec<&str> = before.tags.iter().map(|tag| tag.name.as_str()).collect();
-    let known = Tags { seen: before.tags.clone(), refused: None, doubt: None };
+    let known = Tags { seen: Arc::clone(&before.tags), refused: None, doubt: None };
     let used: Vec<String> = policies
         .iter()
         .filter(|policy| !policy.suspended)
@@ -121,17 +147,14 @@ pub fn believe(
 }
 
 /// The tags in the order of their names, each with the time when it was first seen.
-fn seen(now: Timestamp, listing: &Listing, before: &[SeenTag]) -> Vec<SeenTag> {
-    let first_seen = |name: &str| {
-        let at = before.binary_search_by(|seen| seen.name.as_str().cmp(name));
+fn seen(now: Timestamp, listing: Listing, before: &[SeenTag]) -> Vec<SeenTag> {
+    let first_seen = |name: &Tag| {
+        let at = before.binary_search_by(|seen| seen.name.cmp(name));
         at.map_or(now, |at| before[at].first_seen)
     };
-    let seen = |name: &Tag| SeenTag {
-        name: name.clone(),
-        first_seen: first_seen(name.as_str()),
-        pushed: listing.pushed.get(name).copied(),
-    };
-    let mut tags: Vec<SeenTag> = listing.tags.iter().map(seen).collect();
+    let pushed = listing.pushed;
+    let seen = |name: Tag| SeenTag { first_seen: first_seen(&name), pushed: pushed.get(&name).copied(), name };
+    let mut tags: Vec<SeenTag> = listing.tags.into_iter().map(seen).collect();
     tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     tags
 }

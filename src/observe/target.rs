@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use git::{self, Advertisement, Ahead, CommitId, Mirror, Want};
+use git::{self, Advertisement, Ahead, CommitId, Mirror, Names, Want};
 use gotext::version::{Range, Version};
 use tagwright_core::automation::{Author, Automation, Checkout};
 use tagwright_core::change::{Code, Diagnostic};
@@ -15,7 +15,7 @@ use words::one_line;
 
 use super::is_bot;
 use super::reverts::GENERATIONS;
-use crate::run::{Error, aside};
+use crate::run::{Doing, Error, aside};
 
 /// How much of a name or branch is repeated in a finding, in characters.
 const MAX_SHOWN: usize = 60;
@@ -55,7 +55,28 @@ pub(crate) struct Aim {
     read: Option<Want>,
 }
 
-/// Finds what an automation reads and where it commits to.
+/// The references that have to be known to run these automations of one remote.
+pub(crate) fn names<'a>(automations: impl IntoIterator<Item = &'a Automation>) -> Names {
+    let mut names = Names::default();
+    for automation in automations {
+        match &automation.checkout {
+            Checkout::DefaultBranch => names.add_want(&Want::DefaultBranch),
+            Checkout::Branch(branch) => names.add_branch(branch),
+            Checkout::Tag(tag) => names.add_want(&Want::Tag(tag.clone())),
+            Checkout::Semver(_) => names.add_tags(),
+            Checkout::Reference(name) => names.add(name),
+            // It is looked for in a branch where the remote does not give commits by their ids.
+            Checkout::Commit { branch: Some(branch), .. } => names.add_branch(branch),
+            Checkout::Commit { branch: None, .. } => names.add_want(&Want::DefaultBranch),
+        }
+        automation.push.branch.iter().for_each(|branch| names.add_branch(branch));
+        let refspec = automation.push.refspec.as_deref().unwrap_or_default();
+        refspec.split(':').for_each(|name| names.add(name));
+    }
+    names
+}
+
+/// Finds what an automation reads and where it commits to. The advertisement tells [`names`] of it.
 pub(crate) async fn aim(mirror: &Mirror, advertisement: &Advertisement, automation: &Automation) -> Result<Aim, Error> {
     let url = &automation.remote.url;
     let checkout = checkout_branch(advertisement, &automation.checkout);
@@ -65,7 +86,7 @@ pub(crate) async fn aim(mirror: &Mirror, advertisement: &Advertisement, automati
         // An empty remote has no default branch; fetching says so better than we could.
         (None, Checkout::DefaultBranch) => {
             let fetched = mirror.fetch(advertisement, &[Want::DefaultBranch]).await;
-            fetched.map_err(|source| Error::git("fetch from", url, source))?;
+            fetched.map_err(|source| Error::git(Doing::Fetch, url, source))?;
             return Err(Error::NoPushBranch);
         }
         (None, _) => return Err(Error::NoPushBranch),
@@ -107,6 +128,11 @@ impl Aim {
         Some((at(&self.want, advertisement)?, read))
     }
 
+    /// Looks whether the remote has what would be fetched to plan on, as far as the advertisement tells.
+    pub(crate) fn is_there(&self, mirror: &Mirror, advertisement: &Advertisement) -> Result<(), git::Error> {
+        mirror.look_for(advertisement, &self.want)
+    }
+
     /// Fetches the commit to plan on. The authors are those of a bot's commits.
     pub(crate) async fn fetch(
         self,
@@ -115,7 +141,7 @@ impl Aim {
         url: &str,
         authors: &[Author],
     ) -> Result<Target, Error> {
-        let failed = |source| Error::git("fetch from", url, source);
+        let failed = |source| Error::git(Doing::Fetch, url, source);
         let wants: Vec<Want> = [Some(self.want.clone()), self.read.clone()].into_iter().flatten().collect();
         let fetched = mirror.fetch(advertisement, &wants).await.map_err(failed)?;
         let Some(base) = fetched.first().map(|fetched| fetched.commit) else { return Err(Error::NoPushBranch) };
@@ -164,7 +190,7 @@ impl Target {
                 Some(commit) => {
                     let id = commit.id.short();
                     format!(
-                        "has commits that are no bot's, such as {id} by {}",
+                        "has commits that are not a bot's, such as {id} by {}",
                         one_line(&commit.author_name, MAX_SHOWN)
                     )
                 }
@@ -186,7 +212,7 @@ impl Target {
 
 /// Whether the source of a refspec is the push branch, which may be about to come, or a reference of the remote.
 fn has_source(refspec: &str, branch: &str, advertisement: &Advertisement) -> bool {
-    let source = refspec.trim_start_matches('+').split(':').next().unwrap_or_default();
+    let source = refspec.split(':').next().unwrap_or_default();
     source.strip_prefix("refs/heads/") == Some(branch) || advertisement.find(source).is_some()
 }
 
@@ -206,7 +232,7 @@ fn want(advertisement: &Advertisement, checkout: &Checkout, url: &str) -> Result
         Checkout::Tag(tag) => Want::Tag(tag.clone()),
         Checkout::Reference(name) => Want::Reference(name.clone()),
         // There may be a million tags.
-        Checkout::Semver(range) => match aside(|| highest(advertisement, range)) {
+        Checkout::Semver(range) => match aside("choose a tag", || highest(advertisement, range)) {
             Some(tag) => Want::Tag(tag.to_owned()),
             None => return Err(Error::NoTagInRange { url: url.to_owned(), range: range.as_str().to_owned() }),
         },

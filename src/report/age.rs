@@ -6,7 +6,7 @@ use jiff::Timestamp;
 ///
 /// This is `HumanDuration` of Kubernetes' apimachinery. Less than nothing is `0s`.
 #[must_use]
-pub(super) fn short(seconds: i64) -> String {
+pub(crate) fn short(seconds: i64) -> String {
     let (minutes, hours) = (seconds / 60, seconds / 3600);
     let (days, years) = (hours / 24, hours / 24 / 365);
     match seconds {

@@ -3,6 +3,8 @@
 use similar::TextDiff;
 use tagwright_core::plan::FileEdit;
 
+use crate::snippet::{Color, Style, paint};
+
 /// Lines shown around a change.
 const CONTEXT_LINES: usize = 3;
 
@@ -45,6 +47,62 @@ pub(crate) fn new_file(path: &str, new: &[u8]) -> String {
     format!("diff --git {before} {after}\nnew file mode 100644\n--- /dev/null\n+++ {hunks}")
 }
 
+/// Colours diffs as git does, and leaves alone what stands between them. The text must be harmless already.
+#[must_use]
+pub(crate) fn painted(text: &str, style: Style) -> String {
+    let mut out = String::with_capacity(text.len());
+    // How many lines of the hunk are left, of the old file and of the new.
+    let (mut old, mut new) = (0_usize, 0_usize);
+    let mut is_header = false;
+    for line in text.split_inclusive('\n') {
+        let (body, end) = line.strip_suffix('\n').map_or((line, ""), |body| (body, "\n"));
+        let color = match body.as_bytes().first() {
+            Some(b'-') if old > 0 => {
+                old -= 1;
+                Some(Color::Red)
+            }
+            Some(b'+') if new > 0 => {
+                new -= 1;
+                Some(Color::Green)
+            }
+            _ if old + new > 0 => {
+                if !body.starts_with('\\') {
+                    (old, new) = (old.saturating_sub(1), new.saturating_sub(1));
+                }
+                None
+            }
+            _ if body.starts_with("diff --git ") => {
+                is_header = true;
+                Some(Color::Bold)
+            }
+            _ if is_header && body.starts_with("@@ ") => {
+                (old, new) = hunk(body).unwrap_or_default();
+                Some(Color::Cyan)
+            }
+            _ if is_header && ["--- ", "+++ ", "new file "].iter().any(|start| body.starts_with(start)) => {
+                Some(Color::Bold)
+            }
+            _ => {
+                is_header &= body.starts_with('\\');
+                None
+            }
+        };
+        out.push_str(&color.map_or_else(|| body.to_owned(), |color| paint(body, color, style)));
+        out.push_str(end);
+    }
+    out
+}
+
+/// How many lines a hunk has of the old file and of the new: `@@ -1,4 +1,5 @@`, where one line is not counted.
+fn hunk(header: &str) -> Option<(usize, usize)> {
+    let mut sides = header.split(' ').skip(1);
+    let mut lines = || {
+        let side = sides.next()?;
+        side.split_once(',').map_or(Some(1), |(_, count)| count.parse().ok())
+    };
+    Some((lines()?, lines()?))
+}
+
 /// A file name as git writes it: quoted and escaped where it has quotes, backslashes or characters that are not seen.
 fn name(side: &str, path: &str) -> String {
     if !path.contains(['"', '\\']) && words::is_harmless(path) {
@@ -63,7 +121,21 @@ fn name(side: &str, path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::file;
+    use super::{file, painted};
+    use crate::snippet::Style;
+
+    #[test]
+    fn hunks_are_coloured_and_what_looks_like_one_is_not() {
+        let diff = file("a.yaml", b"a: 1\n- b\n", b"a: 2\n- b\n");
+        let policies = "- name: x\n--- y\n@@ -1 +1 @@\n+z\n";
+        let painted = painted(&format!("{diff}{policies}"), Style::Colored);
+        let [bold, cyan, red, green, end] = ["1m", "36m", "31m", "32m", "0m"].map(|code| format!("\u{1b}[{code}"));
+        let expected = format!(
+            "{bold}diff --git a/a.yaml b/a.yaml{end}\n{bold}--- a/a.yaml{end}\n{bold}+++ b/a.yaml{end}\n{cyan}@@ -1,2 +1,2 @@{end}\n\
+             {red}-a: 1{end}\n{green}+a: 2{end}\n - b\n{policies}"
+        );
+        assert_eq!(painted, expected);
+    }
 
     #[test]
     fn lines_end_at_line_feeds_alone() {

@@ -17,7 +17,7 @@ impl From<&PolicyReport> for Policy {
     fn from(report: &PolicyReport) -> Self {
         let (selected, error) = match &report.selection {
             Ok(reference) => (Some(reference), String::new()),
-            Err(reason) => (None, reason.clone()),
+            Err(lack) => (None, lack.to_string()),
         };
         let tag = selected.and_then(|reference| reference.tag.as_ref()).map(ToString::to_string);
         let digest = selected.and_then(|reference| reference.digest.as_ref()).map(ToString::to_string);

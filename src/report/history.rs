@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::table::table;
+use super::table::{Cell, Width, table};
 use super::{plural, quoted, short};
+use crate::snippet::Style;
 use crate::wire::history::{Entry, Event};
 use crate::wire::{ChangedField, HeldField};
 
@@ -13,9 +14,33 @@ type Row = [String; 6];
 
 /// Writes the table, newest first; times are in the given zone.
 #[must_use]
-pub(crate) fn text(entries: &[Entry], zone: &TimeZone) -> String {
-    let rows: Vec<Row> = entries.iter().flat_map(|entry| rows(entry, zone)).collect();
-    table(["TIME", "AUTOMATION", "POLICY", "COMMIT", "FILE", "CHANGE"], &rows)
+pub(crate) fn text(entries: &[Entry], zone: &TimeZone, width: Width, style: Style) -> String {
+    let rows = entries.iter().flat_map(|entry| rows(entry, zone));
+    match width {
+        Width::Wide => {
+            let rows: Vec<[Cell; 6]> = rows.map(|row| row.map(Cell::from)).collect();
+            table(["TIME", "AUTOMATION", "POLICY", "COMMIT", "FILE", "CHANGE"], &rows, width, style)
+        }
+        Width::Narrow => {
+            let rows: Vec<[Cell; 3]> = rows.map(narrow).collect();
+            table(["TIME", "COMMIT", "CHANGE"], &rows, width, style)
+        }
+    }
+}
+
+/// A row whose sentence has all that has no column of its own.
+fn narrow([time, automation, policy, commit, file, change]: Row) -> [Cell; 3] {
+    let mut sentence = String::new();
+    if !file.is_empty() {
+        sentence.push_str(&format!("{file}: "));
+    }
+    sentence.push_str(&change);
+    sentence.push_str(&match (policy.as_str(), automation.as_str()) {
+        ("", automation) => format!(" ({automation})"),
+        (policy, "") => format!(" ({policy})"),
+        (policy, automation) => format!(" ({policy}, {automation})"),
+    });
+    [time.into(), commit.into(), sentence.into()]
 }
 
 fn rows(entry: &Entry, zone: &TimeZone) -> Vec<Row> {

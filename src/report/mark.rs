@@ -1,6 +1,7 @@
 //! The answer of `mark`: the policies it derived, the images it left alone, and the same as JSON.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use tagwright_core::automation::DigestReflection;
 use tagwright_core::mark::{Edit, File, Group, Left, Marking, Member, Origin, Outlook, Why};
@@ -25,6 +26,13 @@ pub(crate) fn summary(files: &[File], marking: &Marking) -> String {
     for left in &marking.left {
         let _ = writeln!(text, "left alone: {}", left_line(files, left));
     }
+    if marking.groups.is_empty() && marking.left.is_empty() && marking.marked == 0 {
+        let _ = match files.len() {
+            0 => writeln!(text, "no image was found: no file here has a name that ends in .yaml or .yml and names one"),
+            count => writeln!(text, "no image was found in {} that may name one", plural(count, "file")),
+        };
+        return text;
+    }
     let images: usize = marking.groups.iter().map(|group| group.members.len()).sum();
     let policies = marking.groups.iter().filter(|group| group.origin == Origin::Derived).count();
     let (images, left) = (plural(images, "image"), plural(marking.left.len(), "image"));
@@ -32,6 +40,67 @@ pub(crate) fn summary(files: &[File], marking: &Marking) -> String {
     let marked = marking.marked;
     let _ = writeln!(text, "{images} to mark with {policies}, {left} left alone, {marked} marked before");
     text
+}
+
+/// Files that are named one by one; the rest is counted.
+const MAX_FILES_NAMED: usize = 5;
+
+/// What became of a marking.
+#[derive(Debug)]
+pub(crate) struct Done<'d> {
+    pub(crate) mode: Mode,
+    pub(crate) edits: &'d [Edit],
+    /// Where the policies go; without it they are printed.
+    pub(crate) config: Option<&'d Path>,
+    /// Whether there is something to write there.
+    pub(crate) has_policies: bool,
+    /// The path that the automation reads from now on, too.
+    pub(crate) path: Option<&'d str>,
+}
+
+impl Done<'_> {
+    /// Says what was written, what was not, and what to do next.
+    #[must_use]
+    pub(crate) fn sentences(&self) -> String {
+        let config = self.config.map(|path| words::escape(&path.display().to_string()));
+        let path = self.path.map_or_else(String::new, |path| format!(", which reads {} now, too", words::escape(path)));
+        let files = self.files();
+        if self.edits.is_empty() && !self.has_policies {
+            return "nothing to write\n".to_owned();
+        }
+        match (self.mode, config) {
+            (Mode::Shown, Some(config)) => {
+                let policies =
+                    if self.has_policies { format!(", and the policies to {config}{path}") } else { String::new() };
+                format!("nothing was written; --write writes markers to {files}{policies}\n")
+            }
+            (Mode::Shown, None) => format!(
+                "nothing was written; --write writes markers to {files}, and --config FILE the policies to a file\n"
+            ),
+            (Mode::Written, Some(config)) => {
+                let policies =
+                    if self.has_policies { format!(", and the policies to {config}{path}") } else { String::new() };
+                format!(
+                    "wrote markers to {files}{policies}\nnext: commit and push the markers, then `tagwright run --once --dry-run \
+                     --config {config}`\n"
+                )
+            }
+            (Mode::Written, None) => format!(
+                "wrote markers to {files}; the policies are on stdout, and in no file (--config FILE)\nnext: keep the policies, commit \
+                 and push the markers, then `tagwright run --once --dry-run`\n"
+            ),
+        }
+    }
+
+    fn files(&self) -> String {
+        let names: Vec<String> =
+            self.edits.iter().take(MAX_FILES_NAMED).map(|edit| words::escape(&edit.path)).collect();
+        let more = match self.edits.len().saturating_sub(MAX_FILES_NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        if names.is_empty() { "no file".to_owned() } else { format!("{}{more}", names.join(", ")) }
+    }
 }
 
 /// Describes a policy: its name, what it follows, where, and what it selects.

@@ -4,33 +4,88 @@ use std::fmt::Write;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::table::table;
-use super::{age, short};
+use super::table::{Cell, Width, table};
+use super::{age, quoted, short};
+use crate::snippet::{Color, Style};
 use crate::wire::HeldField;
-use crate::wire::status::{AutomationStatus, PolicyStatus, Status};
+use crate::wire::status::{AutomationFinding, AutomationStatus, PolicyStatus, Ready, Status};
 
 /// Work that has not moved for this long is worth a warning.
 const LONG: SignedDuration = SignedDuration::from_mins(2);
 
-/// Writes a table of policies, one of automations, and one of the updates that wait, each when there is something in it.
+/// How many findings of all automations a narrow table names.
+const MAX_NARROW: usize = 10;
+
+/// Writes a table of policies, one of automations, and those of the updates that wait and of the findings, each when there is
+/// something in it.
 #[must_use]
-pub(crate) fn tables(status: &Status, now: Timestamp) -> String {
-    let policies: Vec<_> = status.policies.iter().map(|it| policy(it, now)).collect();
-    let automations: Vec<_> = status.automations.iter().map(|it| automation(it, now)).collect();
-    let held = |it: &AutomationStatus| it.holds.iter().map(|hold| self::hold(it, hold)).collect::<Vec<_>>();
-    let holds: Vec<_> = status.automations.iter().flat_map(held).collect();
+pub(crate) fn tables(status: &Status, now: Timestamp, width: Width, style: Style) -> String {
+    let Status { policies, automations, .. } = status;
     let mut tables = Vec::new();
     if !policies.is_empty() {
-        tables.push(table(["NAME", "IMAGE", "TAG", "LAST POLL", "NEXT", "READY", "MESSAGE"], &policies));
+        tables.push(match width {
+            Width::Narrow => {
+                let rows: Vec<_> = policies.iter().map(|it| policy(it, now)).collect();
+                table(["NAME", "TAG", "LAST POLL", "READY", "MESSAGE"], &rows, width, style)
+            }
+            Width::Wide => {
+                let rows: Vec<_> = policies.iter().map(|it| wide_policy(it, now)).collect();
+                table(["NAME", "IMAGE", "TAG", "LAST POLL", "NEXT", "READY", "MESSAGE"], &rows, width, style)
+            }
+        });
     }
     if !automations.is_empty() {
-        let headings = ["NAME", "REMOTE", "BRANCH", "LAST RUN", "LAST COMMIT", "NEXT", "READY", "MESSAGE"];
-        tables.push(table(headings, &automations));
+        tables.push(match width {
+            Width::Narrow => {
+                let rows: Vec<_> = automations.iter().map(|it| automation(it, now)).collect();
+                table(["NAME", "LAST RUN", "FINDINGS", "READY", "MESSAGE"], &rows, width, style)
+            }
+            Width::Wide => {
+                let headings =
+                    ["NAME", "REMOTE", "BRANCH", "LAST RUN", "LAST COMMIT", "NEXT", "FINDINGS", "READY", "MESSAGE"];
+                let rows: Vec<_> = automations.iter().map(|it| wide_automation(it, now)).collect();
+                table(headings, &rows, width, style)
+            }
+        });
     }
-    if !holds.is_empty() {
-        tables.push(table(["HELD", "AUTOMATION", "FILE", "CURRENT", "WANTED", "REASON"], &holds));
-    }
+    tables.extend(holds(automations, width, style));
+    tables.extend(findings(automations, width, style));
     tables.join("\n")
+}
+
+fn holds(automations: &[AutomationStatus], width: Width, style: Style) -> Option<String> {
+    let holds = automations.iter().flat_map(|it| it.holds.iter().map(move |hold| (it, hold)));
+    if automations.iter().all(|it| it.holds.is_empty()) {
+        return None;
+    }
+    Some(match width {
+        Width::Narrow => {
+            let rows: Vec<_> = holds.map(|(_, hold)| held(hold)).collect();
+            table(["HELD", "FIELD"], &rows, width, style)
+        }
+        Width::Wide => {
+            let rows: Vec<_> = holds.map(|(automation, hold)| wide_held(automation, hold)).collect();
+            table(["HELD", "AUTOMATION", "FILE", "CURRENT", "WANTED", "REASON"], &rows, width, style)
+        }
+    })
+}
+
+fn findings(automations: &[AutomationStatus], width: Width, style: Style) -> Option<String> {
+    let all: usize = automations.iter().map(|it| it.findings.len() + it.more_findings).sum();
+    if all == 0 {
+        return None;
+    }
+    let most = if width == Width::Narrow { MAX_NARROW } else { usize::MAX };
+    let known: usize = automations.iter().map(|it| it.findings.len()).sum();
+    let found = automations.iter().flat_map(|it| it.findings.iter().map(move |found| (it, found)));
+    let rows: Vec<[Cell; 3]> = found.take(most).map(|(automation, found)| finding(automation, found)).collect();
+    let mut text = table(["FINDING", "AUTOMATION", "WHAT"], &rows, width, style);
+    let more = all - rows.len();
+    if more > 0 {
+        let where_else = if rows.len() < known { "`-o wide` and " } else { "" };
+        let _ = writeln!(text, "and {more} more, for {where_else}`tagwright check --remote`");
+    }
+    Some(text)
 }
 
 /// Writes what the tables do not say: a configuration that is not used, work that does not move.
@@ -44,6 +99,13 @@ pub(crate) fn warnings(status: &Status, now: Timestamp) -> String {
         for line in failure.message.lines() {
             let _ = writeln!(text, "  {}", words::escape(line));
         }
+    }
+    if let Some(failure) = &status.data_failure {
+        let failure = words::escape(failure);
+        let _ = writeln!(
+            text,
+            "warning: the data directory cannot be used; what the bot learns is known until it ends\n  {failure}"
+        );
     }
     for work in status.work.iter().filter(|work| now.duration_since(work.since) >= LONG) {
         let (subject, stage, what) = (&work.subject, &work.stage, words::escape(&work.what));
@@ -61,32 +123,70 @@ pub(crate) fn kept(status: &Status, place: &str, now: Timestamp) -> String {
     format!("note: no bot is running on {place}; this is what the last one wrote {age} ago, at {written}")
 }
 
-fn policy(status: &PolicyStatus, now: Timestamp) -> [String; 7] {
+fn policy(status: &PolicyStatus, now: Timestamp) -> [Cell; 5] {
+    let message = message(status.suspended, &status.message);
+    let tag = status.tag.clone().unwrap_or_default();
     [
-        status.id().marker(),
-        status.image.clone(),
-        status.tag.clone().unwrap_or_default(),
-        age::since(status.last_poll, now),
-        next(status.next, status.suspended, now),
-        status.ready.as_str().to_owned(),
-        status.message.clone(),
+        status.id().marker().into(),
+        tag.into(),
+        age::since(status.last_poll, now).into(),
+        ready(status.ready),
+        message.into(),
     ]
 }
 
-fn automation(status: &AutomationStatus, now: Timestamp) -> [String; 8] {
+fn wide_policy(status: &PolicyStatus, now: Timestamp) -> [Cell; 7] {
     [
-        status.id().to_string(),
-        status.remote.clone(),
-        status.branch.clone(),
-        age::since(status.last_run, now),
-        short(status.last_commit.as_deref().unwrap_or_default()).to_owned(),
-        next(status.next, status.suspended, now),
-        status.ready.as_str().to_owned(),
-        status.message.clone(),
+        status.id().marker().into(),
+        status.image.clone().into(),
+        status.tag.clone().unwrap_or_default().into(),
+        age::since(status.last_poll, now).into(),
+        next(status.next, status.suspended, now).into(),
+        ready(status.ready),
+        status.message.clone().into(),
     ]
 }
 
-fn hold(automation: &AutomationStatus, hold: &HeldField) -> [String; 6] {
+fn automation(status: &AutomationStatus, now: Timestamp) -> [Cell; 5] {
+    let message = message(status.suspended, &status.message);
+    [
+        status.id().to_string().into(),
+        age::since(status.last_run, now).into(),
+        count(status),
+        ready(status.ready),
+        message.into(),
+    ]
+}
+
+fn wide_automation(status: &AutomationStatus, now: Timestamp) -> [Cell; 9] {
+    [
+        status.id().to_string().into(),
+        status.remote.clone().into(),
+        status.branch.clone().into(),
+        age::since(status.last_run, now).into(),
+        short(status.last_commit.as_deref().unwrap_or_default()).to_owned().into(),
+        next(status.next, status.suspended, now).into(),
+        count(status),
+        ready(status.ready),
+        status.message.clone().into(),
+    ]
+}
+
+/// The number of findings of an automation.
+fn count(status: &AutomationStatus) -> Cell {
+    match status.findings.len() + status.more_findings {
+        0 => "0".to_owned().into(),
+        count => Cell::colored(count.to_string(), Color::Yellow),
+    }
+}
+
+fn held(hold: &HeldField) -> [Cell; 2] {
+    let HeldField { policy, file, line, current, wanted, reason, .. } = hold;
+    let (current, wanted) = (quoted(current), quoted(wanted));
+    [policy.clone().into(), format!("{file}:{line}: {current}, not {wanted}: {reason}").into()]
+}
+
+fn wide_held(automation: &AutomationStatus, hold: &HeldField) -> [Cell; 6] {
     [
         hold.policy.clone(),
         automation.id().to_string(),
@@ -95,6 +195,37 @@ fn hold(automation: &AutomationStatus, hold: &HeldField) -> [String; 6] {
         hold.wanted.clone(),
         hold.reason.clone(),
     ]
+    .map(Cell::from)
+}
+
+fn finding(automation: &AutomationStatus, found: &AutomationFinding) -> [Cell; 3] {
+    let AutomationFinding { code, file, line, message, hint, .. } = found;
+    let place = match (file.as_str(), line) {
+        ("", _) => String::new(),
+        (file, 0) => format!("{file}: "),
+        (file, line) => format!("{file}:{line}: "),
+    };
+    let hint = if hint.is_empty() { String::new() } else { format!("; {hint}") };
+    let what = format!("{place}{message}{hint}");
+    [Cell::colored(code.as_str(), Color::Yellow), automation.id().to_string().into(), what.into()]
+}
+
+pub(super) fn ready(ready: Ready) -> Cell {
+    let color = match ready {
+        Ready::True => Color::Green,
+        Ready::False => Color::Red,
+        Ready::Unknown => Color::Yellow,
+    };
+    Cell::colored(ready.as_str(), color)
+}
+
+/// What a row without a column for it says of suspension.
+pub(super) fn message(suspended: bool, message: &str) -> String {
+    match suspended && !message.contains("suspended") {
+        true if message.is_empty() => "suspended".to_owned(),
+        true => format!("suspended; {message}"),
+        false => message.to_owned(),
+    }
 }
 
 fn next(next: Option<Timestamp>, suspended: bool, now: Timestamp) -> String {

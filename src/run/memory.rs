@@ -9,13 +9,14 @@
 //! Nothing here is ever needed: a process that has just started knows nothing and does the same. What polls came to is no
 //! memory but a value, [`Polls`](crate::observe::Polls), which its owner hands to runs.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tagwright_core::automation::{Automation, ObjectName};
 
 use super::scans::Scans;
 use super::settled::Settled;
+use crate::failure::Failure;
 use crate::store::{self, Image, Record, Switches};
 
 /// What the runs of a process remember.
@@ -25,8 +26,8 @@ pub struct Memory {
     unsaved: Mutex<HashMap<String, Image>>,
     /// What was last written down of each automation, if that still holds.
     told: Mutex<HashMap<ObjectName, Option<Record>>>,
-    /// What of the store did not work the last time.
-    failing: Mutex<BTreeSet<&'static str>>,
+    /// What of the store did not work the last time, and why.
+    failing: Mutex<BTreeMap<&'static str, String>>,
     /// Automations with nothing to do.
     pub(crate) settled: Settled,
     /// What people asked for by hand, as it was last read.
@@ -58,7 +59,8 @@ impl Memory {
 
     /// Takes what is to be saved.
     pub(crate) fn take_images(&self) -> Vec<(String, Image)> {
-        lock(&self.unsaved).drain().collect()
+        // The map of a first wave, with room for all images, goes too.
+        std::mem::take(&mut *lock(&self.unsaved)).into_iter().collect()
     }
 
     /// Takes back what could not be saved, unless something newer is there.
@@ -69,25 +71,51 @@ impl Memory {
         }
     }
 
-    /// Says that the store failed, once until it works again.
+    /// Says that the store failed, once until all of it works again: a full disk is one cause, whatever it stops.
     pub(crate) fn store_fails(&self, what: &'static str, error: &store::Error) {
-        if lock(&self.failing).insert(what) {
-            tracing::error!(%error, what, "the store does not work; what cannot be kept is known until the process ends");
+        let failure = Failure::from(error).line();
+        let mut failing = lock(&self.failing);
+        if failing.is_empty() {
+            tracing::error!(
+                error = failure,
+                what,
+                "the data directory cannot be used; what cannot be kept is known until the process ends"
+            );
+        } else {
+            tracing::debug!(error = failure, what, "the data directory still cannot be used");
         }
+        failing.insert(what, failure);
     }
 
     /// Takes note that the store works.
     pub(crate) fn store_works(&self, what: &'static str) {
-        if lock(&self.failing).remove(what) {
-            tracing::info!(what, "the store works again");
+        let mut failing = lock(&self.failing);
+        if failing.remove(what).is_some() && failing.is_empty() {
+            tracing::info!("the data directory can be used again");
         }
+    }
+
+    /// Takes note that all of the store works: what failed and was not tried again does no longer count.
+    pub(crate) fn store_is_well(&self) {
+        let mut failing = lock(&self.failing);
+        if !std::mem::take(&mut *failing).is_empty() {
+            tracing::info!("the data directory can be used again");
+        }
+    }
+
+    /// Why the store does not work, if it does not.
+    pub(crate) fn store_failure(&self) -> Option<String> {
+        lock(&self.failing).values().next().cloned()
     }
 
     /// Takes in what people asked for by hand; returns what was last known when it could not be read.
     pub(crate) fn switches(&self, read: Option<Result<Switches, store::Error>>) -> Switches {
         match read {
-            Some(Ok(switches)) => lock(&self.switches).clone_from(&switches),
-            Some(Err(error)) => self.store_fails("reading", &error),
+            Some(Ok(switches)) => {
+                self.store_works("switches");
+                lock(&self.switches).clone_from(&switches);
+            }
+            Some(Err(error)) => self.store_fails("switches", &error),
             None => {}
         }
         lock(&self.switches).clone()

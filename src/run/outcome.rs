@@ -1,11 +1,12 @@
 //! How a run ended, for each automation and each policy.
 
+use std::fmt;
 use std::sync::Arc;
 
 use gotext::template;
 use image::Reference;
 use tagwright_core::automation::{ImagePolicy, ObjectName};
-use tagwright_core::change::Diagnostic;
+use tagwright_core::change::{Code, Diagnostic};
 use tagwright_core::guard::{Held, Hold};
 use tagwright_core::plan::FileEdit;
 use thiserror::Error;
@@ -20,16 +21,18 @@ pub enum Error {
     /// The registry did not give what was asked for.
     #[error("cannot poll {image}")]
     Registry {
-        /// The image repository's name.
+        /// The image repository's name, perhaps with a tag.
         image: String,
-        /// The failure of the registry's client.
-        source: registry::Error,
+        /// The registry's authority.
+        registry: String,
+        /// The failure of the registry's client; boxed, since it is by far the largest.
+        source: Box<registry::Error>,
     },
     /// The Git remote could not be read or written.
     #[error("cannot {doing} {url}")]
     Git {
-        /// What was being done: `fetch from`, `push to`.
-        doing: &'static str,
+        /// What was being done.
+        doing: Doing,
         /// The remote, without credentials.
         url: String,
         /// Why; shared by the automations of one remote.
@@ -50,7 +53,7 @@ pub enum Error {
         range: String,
     },
     /// The remote refused the push.
-    #[error("{url} refused the push to {reference}: {}{}", reason.replace('\n', "; "), quoted(words))]
+    #[error("{url} refused the push to {}: {}{}", git::in_words(reference), reason.replace('\n', "; "), quoted(words))]
     Declined {
         /// The Git remote, without credentials.
         url: String,
@@ -61,8 +64,20 @@ pub enum Error {
         /// What the remote wrote for the user, safe to print.
         words: String,
     },
+    /// The branch has not moved, and the remote could not move it either.
+    #[error("{url} cannot update {} at the moment: {}{}", git::in_words(reference), reason.replace('\n', "; "), quoted(words))]
+    Busy {
+        /// The Git remote, without credentials.
+        url: String,
+        /// The reference that was not updated.
+        reference: String,
+        /// The remote's reason.
+        reason: String,
+        /// What the remote wrote for the user, safe to print.
+        words: String,
+    },
     /// The checkout commit is no full hash.
-    #[error("{text:?} is no commit id; it has forty hexadecimal digits")]
+    #[error("{text:?} is not a commit id; it has forty hexadecimal digits")]
     NotACommitId {
         /// The text as configured.
         text: String,
@@ -76,12 +91,30 @@ pub enum Error {
         refspec: String,
     },
     /// The second destination has commits that ours does not build on.
-    #[error("{destination} of {url} has moved on its own; a refspec that starts with '+' would overwrite it")]
+    #[error("{destination} of {url} has moved on its own, and is not overwritten")]
     Diverged {
         /// The Git remote, without credentials.
         url: String,
         /// The destination of the refspec.
         destination: String,
+    },
+    /// It is not known whether ours builds on what the second destination has.
+    #[error(
+        "{destination} of {url} is at {commit}, which is not in the history of what goes there, as far as that is looked at"
+    )]
+    FarBehind {
+        /// The Git remote, without credentials.
+        url: String,
+        /// The destination of the refspec.
+        destination: String,
+        /// What it is at.
+        commit: String,
+    },
+    /// The work is somebody else's by now.
+    #[error("the lease for {url} was lost before the push, which is left to whoever has it now")]
+    LeaseLost {
+        /// The Git remote, without credentials.
+        url: String,
     },
     /// The branch moved during every attempt.
     #[error("{reference} of {url} moved during each of {attempts} attempts to push")]
@@ -95,10 +128,46 @@ pub enum Error {
     },
 }
 
+/// What is done with a Git remote. Printed, it stands before the remote's URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// Its mirror is opened.
+    Open,
+    /// Its references are asked for, or what was fetched of it is read.
+    Read,
+    /// It is looked for what people and other bots have done.
+    ReadHistory,
+    /// Commits are fetched.
+    Fetch,
+    /// Ours are pushed.
+    Push,
+    /// They are pushed to the second destination.
+    PushRefspec,
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Read => "read",
+            Self::ReadHistory => "read the history of",
+            Self::Fetch => "fetch from",
+            Self::Push => "push to",
+            Self::PushRefspec => "push the refspec to",
+        })
+    }
+}
+
 impl Error {
     /// A failure of the Git edge, with what was being done.
-    pub(crate) fn git(doing: &'static str, url: &str, source: git::Error) -> Self {
+    pub(crate) fn git(doing: Doing, url: &str, source: git::Error) -> Self {
         Self::Git { doing, url: url.to_owned(), source: source.into() }
+    }
+
+    /// Whether a registry was not even asked, since nobody gave out the login for it.
+    #[must_use]
+    pub(crate) fn lacks_login(&self) -> bool {
+        matches!(self, Self::Registry { source, .. } if matches!(source.cause(), registry::Error::Cloud { .. }))
     }
 
     /// What this failure calls for.
@@ -113,8 +182,8 @@ impl Error {
             | Self::NotACommitId { .. }
             | Self::NoRefspecSource { .. } => Kind::Config,
             // The commit is on the push branch already, so this is no configuration with which nothing happened.
-            Self::Declined { .. } | Self::Diverged { .. } => Kind::Denied,
-            Self::RaceLost { .. } => Kind::Transient,
+            Self::Declined { .. } | Self::Diverged { .. } | Self::FarBehind { .. } => Kind::Denied,
+            Self::Busy { .. } | Self::RaceLost { .. } | Self::LeaseLost { .. } => Kind::Transient,
         }
     }
 
@@ -134,16 +203,29 @@ fn quoted(words: &str) -> String {
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         let hint = match error {
-            Error::Registry { source, .. } => return Self::from(source).under(error.to_string()),
-            Error::Git { source, .. } => return Self::from(&**source).under(error.to_string()),
-            Error::Message(_) => Some("`tagwright message` renders a template with changes of your own"),
+            Error::Registry { source, .. } => return Self::from(&**source).under(error.to_string()),
+            Error::Git { source, .. } => return Self::of_it(source).under(error.to_string()),
+            Error::Message(source) => {
+                let failure = Self::from(source).under(error.to_string());
+                let hint = failure.hint().unwrap_or("`tagwright message` renders a template with changes of your own");
+                let hint = hint.to_owned();
+                return failure.with_hint(Some(hint));
+            }
             Error::NoPushBranch => Some("name the branch that commits go to: `push.branch`"),
             Error::RaceLost { .. } => Some("nothing was pushed; the next run tries again"),
-            Error::NoTagInRange { .. }
-            | Error::Declined { .. }
+            Error::Busy { .. } => Some(
+                "nothing was pushed; if this stays, a push that broke off has left a file that ends in .lock beside the reference on the server",
+            ),
+            Error::Declined { .. } => Some(
+                "let the bot's user push there, or name another branch in `push.branch` and merge it as you merge other changes",
+            ),
+            Error::Diverged { .. } | Error::FarBehind { .. } => {
+                Some("move it to a commit of the refspec's source, or delete it; the next run pushes to it again")
+            }
+            Error::LeaseLost { .. }
+            | Error::NoTagInRange { .. }
             | Error::NotACommitId { .. }
-            | Error::NoRefspecSource { .. }
-            | Error::Diverged { .. } => None,
+            | Error::NoRefspecSource { .. } => None,
         };
         Self::of(error.kind(), error).with_hint(hint)
     }
@@ -221,6 +303,46 @@ pub struct AutomationReport {
     pub diagnostics: Vec<Diagnostic>,
     /// The fields that would have another value, and keep theirs.
     pub holds: Vec<Held>,
+    /// How many of its policies the registries gave no answer for.
+    pub unanswered: usize,
+    /// The commit that decided what there was to do, where it got so far.
+    pub read: Option<String>,
+    /// Why nothing can ever be written as things are, in one sentence.
+    pub idle: Option<String>,
+}
+
+impl AutomationReport {
+    /// Whether the repository was looked into, so that what it has no finding or hold of is not there.
+    #[must_use]
+    pub fn has_looked(&self) -> bool {
+        match &self.outcome {
+            Outcome::Pushed { .. } | Outcome::Unchanged | Outcome::WouldPush => true,
+            // One that is suspended has none.
+            Outcome::Held { .. } => !self.holds.is_empty(),
+            // A push may have failed, after all was seen.
+            Outcome::Failed(_) => !self.holds.is_empty() || !self.diagnostics.is_empty(),
+        }
+    }
+}
+
+/// Why a policy selects nothing, in one sentence each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Error)]
+pub enum Lack {
+    /// The registry gave no answer, which is a failure of its own.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// Nobody wants it to: the policy or its image repository is suspended.
+    #[error("{0}")]
+    Suspended(String),
+    /// It will in a while: tags are too young.
+    #[error("{0}")]
+    Waiting(String),
+    /// The list of tags is not believed yet.
+    #[error("{0}")]
+    Doubted(String),
+    /// None of the tags that there are can be selected.
+    #[error("{0}")]
+    NoTag(String),
 }
 
 /// What one policy made of its repository's tags.
@@ -236,12 +358,46 @@ pub struct PolicyReport {
     pub tags: Option<usize>,
     /// In one sentence, which listed tags were dropped because OCI does not allow them; safe to print.
     pub refused: Option<String>,
-    /// The selection, or in one sentence why there is none.
-    pub selection: Result<Reference, String>,
+    /// The selection, or why there is none.
+    pub selection: Result<Reference, Lack>,
     /// Tags that rank equal to the selected one, so that where one of them is in use it is selected in its place.
     pub as_good: Vec<String>,
     /// What stands in the way of another selection: a tag that is too young, or a list that is not believed yet.
     pub hold: Option<Hold>,
+    /// How far the tags came of which none is selected.
+    pub short: Option<Short>,
+}
+
+/// How far the tags came of which none is selected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Short {
+    /// There are none.
+    Empty,
+    /// The filter matches none of them.
+    Filtered,
+    /// None has a place in the order, as one that is not in the range of versions.
+    Unordered,
+    /// This one is no number, and the others are none either.
+    NotANumber(String),
+    /// This one would be selected, and its digest could not be had.
+    WithoutDigest(String),
+}
+
+impl PolicyReport {
+    /// What a policy selects according to somebody else.
+    pub(crate) fn published(policy: &Arc<ImagePolicy>, selection: &Reference) -> Self {
+        Self {
+            id: policy.id.clone(),
+            policy: Arc::clone(policy),
+            image: policy.repository.image.name().to_owned(),
+            tags: None,
+            refused: None,
+            selection: Ok(selection.clone()),
+            as_good: Vec::new(),
+            hold: None,
+            short: None,
+        }
+    }
 }
 
 /// What a run did.
@@ -256,6 +412,17 @@ pub struct Report {
 }
 
 impl Report {
+    /// How many findings say that something will never be done as things are, with the policies of which no tag can be
+    /// selected.
+    #[must_use]
+    pub fn dead_ends(&self) -> usize {
+        // That a policy selects nothing is a finding at each of its fields, whatever the reason; it counts once, by its reason.
+        let findings =
+            self.automations.iter().flat_map(|automation| &automation.diagnostics).map(|finding| finding.code);
+        let findings = findings.filter(|code| code.is_dead_end() && *code != Code::NoSelection).count();
+        findings + self.policies.iter().filter(|policy| matches!(policy.selection, Err(Lack::NoTag(_)))).count()
+    }
+
     /// The gravest failure, if anything failed.
     #[must_use]
     pub fn worst(&self) -> Option<Kind> {

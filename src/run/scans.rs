@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 use tagwright_core::marker::{Embedded, kept};
 use tagwright_core::plan::MarkedFile;
 
+use super::apart;
+
 /// The most bytes of marked files that are kept, all remotes together.
 const MAX_KEPT_BYTES: usize = 16 << 20;
 
@@ -103,7 +105,7 @@ impl Scans {
         let mut files: Vec<MarkedFile> = old.filter_map(|(path, blob)| Some(known.get(&blob)?.at(path))).collect();
         let new = std::mem::take(&mut found.files);
         if !new.is_empty() {
-            let scanned = tokio::task::spawn_blocking(move || scan(new, embedded)).await;
+            let scanned = apart("scan", move || scan(new, embedded)).await;
             let (packed, new) = scanned.map_err(|_| git::Error::Task)?;
             files.extend(new);
             lock(&self.kept).add(mirror.folder(), packed, true);
@@ -117,7 +119,7 @@ impl Scans {
             return;
         }
         let notes = mirror.notes(*FORM).await.unwrap_or_default();
-        let files = tokio::task::spawn_blocking(move || read(&notes)).await.unwrap_or_default();
+        let files = apart("read notes", move || read(&notes)).await.unwrap_or_default();
         let mut kept = lock(&self.kept);
         if !kept.mirrors.contains_key(mirror.folder()) {
             kept.add(mirror.folder(), files, false);
@@ -135,7 +137,7 @@ impl Scans {
             of_mirror.unsaved = 0;
             of_mirror.files.iter().map(|(key, file)| (*key, file.clone())).collect()
         };
-        if let Ok(bytes) = tokio::task::spawn_blocking(move || write(&files)).await {
+        if let Ok(bytes) = apart("write notes", move || write(&files)).await {
             mirror.note(*FORM, bytes).await;
         }
     }
@@ -179,7 +181,8 @@ impl Kept {
         }
         let Some(of_mirror) = self.mirrors.get_mut(mirror).filter(|_| added <= MAX_KEPT_BYTES) else { return };
         for (key, file) in files {
-            of_mirror.at.entry(Arc::clone(&file.path)).or_default().push(key);
+            // Most have one content.
+            of_mirror.at.entry(Arc::clone(&file.path)).or_insert_with(|| Vec::with_capacity(1)).push(key);
             self.bytes += file.size();
             self.bytes -= of_mirror.files.insert(key, file).as_ref().map_or(0, Packed::size);
             of_mirror.unsaved += usize::from(is_new);

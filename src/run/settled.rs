@@ -18,6 +18,10 @@ pub(crate) struct Findings {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The fields that are held.
     pub(crate) holds: Vec<Held>,
+    /// How many of its policies the registries gave no answer for.
+    pub(crate) unanswered: usize,
+    /// Why nothing can ever be written as things are.
+    pub(crate) idle: Option<String>,
 }
 
 /// The automations of a process that had nothing to do the last time.

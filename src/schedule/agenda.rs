@@ -50,6 +50,7 @@ use self::remote::Remote;
 use self::repository::{Flying, Repository};
 use crate::failure::Kind;
 use crate::run::CONCURRENT_REMOTES;
+use crate::schedule::assignment::News;
 
 pub(crate) use self::limits::{
     CONCURRENT_POLLS, CONCURRENT_POLLS_PER_REGISTRY, CONFIG_RECHECK, CRON_SPREAD, FIRST_POLLS, FIRST_RETRY, LONG_POLL,
@@ -66,6 +67,8 @@ pub enum Trigger {
     All,
     /// The image repository of this canonical name (`registry/path`) is polled.
     Image(String),
+    /// The image repository of this name is polled.
+    Repository(ObjectName),
     /// Its repository is polled, then the automations that apply the policy run.
     Policy(ObjectName),
     /// Its repositories are polled, then it runs.
@@ -148,7 +151,8 @@ pub(crate) struct Ran {
 #[derive(Debug)]
 pub(crate) struct Agenda {
     seed: u64,
-    repositories: BTreeMap<Key, Repository>,
+    /// Boxed, as automations are: half of the places of a tree are empty.
+    repositories: BTreeMap<Key, Box<Repository>>,
     remotes: BTreeMap<Key, Remote>,
     polls: Lane,
     runs: Lane,
@@ -171,44 +175,57 @@ impl Agenda {
         Self { seed, repositories: BTreeMap::new(), remotes: BTreeMap::new(), polls, runs, found: None }
     }
 
-    /// Takes a plan in place of the one before. Everything on it is due at once; what is under way goes on.
-    pub(crate) fn configure(&mut self, plan: Plan, now: Moment) {
-        self.repositories.values_mut().for_each(Repository::leave);
+    /// Takes a plan in place of the one before. What is new on it is due at once; what is under way goes on.
+    pub(crate) fn configure(&mut self, plan: Plan, news: &News, now: Moment) {
+        self.repositories.values_mut().for_each(|repository| repository.leave());
         for plan in plan.repositories {
             match self.repositories.get_mut(&plan.key) {
-                Some(repository) => repository.configure(plan, now),
+                Some(repository) => {
+                    let is_new = news.has_repository(&plan.id);
+                    repository.configure(plan, now);
+                    if is_new {
+                        repository.ask(now);
+                    }
+                }
                 None => {
                     let key = Arc::clone(&plan.key);
-                    self.repositories.insert(key, Repository::new(plan, self.seed, now));
+                    self.repositories.insert(key, Box::new(Repository::new(plan, self.seed, now)));
                 }
             }
         }
-        let mut before: BTreeMap<(Key, ObjectName), Job> = BTreeMap::new();
+        let mut before: BTreeMap<(Key, ObjectName), Box<Job>> = BTreeMap::new();
         for (url, remote) in &mut self.remotes {
             let jobs = std::mem::take(&mut remote.jobs);
             before.extend(jobs.into_iter().map(|(id, job)| ((Arc::clone(url), id), job)));
         }
         for plan in plan.automations {
             let place = (Arc::clone(&plan.remote), plan.id.clone());
-            let job = match before.remove(&place) {
-                Some(job) => job.configured(plan, now),
-                None => Job::new(plan, self.seed, now),
+            let (job, is_new) = match before.remove(&place) {
+                Some(job) => {
+                    let is_new = news.has_automation(&plan.id);
+                    (Box::new(job.configured(plan, now)), is_new)
+                }
+                None => (Box::new(Job::new(plan, self.seed, now)), true),
             };
-            self.place(place, job, now);
+            self.place(place, job, is_new, now);
         }
         self.refresh(now);
     }
 
-    /// Puts an automation where it belongs. It is due as soon as its repositories have been polled.
-    fn place(&mut self, (url, id): (Key, ObjectName), mut job: Job, now: Moment) {
+    /// Puts an automation where it belongs. One that is new is due as soon as its repositories have been polled.
+    fn place(&mut self, (url, id): (Key, ObjectName), mut job: Box<Job>, is_new: bool, now: Moment) {
         let mut waits = Vec::new();
         for (_, key) in &job.plan.applies {
             if let Some(repository) = self.repositories.get_mut(key) {
                 repository.used_by(&url, &id);
-                waits.push((Arc::clone(key), repository.ask(now)));
+                if is_new {
+                    waits.push((Arc::clone(key), repository.ask(now)));
+                }
             }
         }
-        job.ask(waits, now);
+        if is_new {
+            job.ask(waits, now);
+        }
         self.remotes.entry(url).or_default().jobs.insert(id, job);
     }
 
@@ -216,7 +233,12 @@ impl Agenda {
     pub(crate) fn trigger(&mut self, trigger: &Trigger, now: Moment) -> usize {
         let mut asked: BTreeMap<Key, u64> = BTreeMap::new();
         for (key, repository) in &mut self.repositories {
-            if matches!(trigger, Trigger::Image(image) if *image == repository.plan.image) {
+            let is_meant = match trigger {
+                Trigger::Image(image) => *image == repository.plan.image,
+                Trigger::Repository(id) => *id == repository.plan.id,
+                _ => false,
+            };
+            if is_meant {
                 asked.insert(Arc::clone(key), repository.ask(now));
             }
         }
@@ -294,6 +316,28 @@ impl Agenda {
         }
     }
 
+    /// Takes in that policies whose repositories are polled elsewhere select something else.
+    pub(crate) fn changed(&mut self, policies: &BTreeSet<ObjectName>, now: Moment) {
+        if policies.is_empty() {
+            return;
+        }
+        let mut touched: BTreeSet<Key> = BTreeSet::new();
+        for (url, remote) in &mut self.remotes {
+            for id in remote.jobs.keys().cloned().collect::<Vec<_>>() {
+                let Some(job) = remote.jobs.get_mut(&id) else { continue };
+                let applies = job.plan.applies.iter().map(|(policy, _)| policy);
+                if applies.chain(&job.plan.elsewhere).any(|policy| policies.contains(policy)) {
+                    job.change(now);
+                    remote.recount(&id, now);
+                    touched.insert(Arc::clone(url));
+                }
+            }
+        }
+        for url in touched {
+            self.refresh_counted(&url);
+        }
+    }
+
     /// Takes in how a run ended.
     pub(crate) fn ran(&mut self, url: &str, number: u64, automations: &[Ran], now: Moment) {
         let Some((url, remote)) = self.remotes.get_key_value(url) else { return };
@@ -358,7 +402,7 @@ impl Agenda {
 
     fn refresh_repository(&mut self, key: &Key, now: Moment) {
         self.polls.queue.set(key, self.repositories.get(key).and_then(|repository| repository.due(now)));
-        if self.repositories.get(key).is_some_and(Repository::is_done) {
+        if self.repositories.get(key).is_some_and(|repository| repository.is_done()) {
             self.repositories.remove(key);
         }
     }

@@ -6,8 +6,8 @@
 //! - A task that panics fails as [`Kind::Internal`]; the bot goes on.
 //! - [`Handle::live`] tells whether the loop moves and whether something hangs that cannot even be given up.
 //! - At the end nothing new begins and polls are cancelled; runs may finish within [`Settings::grace`].
-//! - The log says what changed, once: commits, selections, holds, failures that begin or end. A sign of life every hour
-//!   counts the rest.
+//! - The log says what changed, once: commits, selections, holds, findings, failures that begin or end, and what the first
+//!   round with a configuration came to. A sign of life every hour counts the rest.
 
 mod configured;
 mod ended;
@@ -23,18 +23,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tagwright_core::automation::Automation;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use self::configured::{Configured, Watched};
+use self::configured::Configured;
 use self::shared::{Shared, State};
 use self::task::Task;
 use crate::act::{Acted, act};
 use crate::failure::Kind;
 use crate::observe::{self, LookedUp, Polled};
-use crate::run::{Edges, Progress, Queue, Stage};
+use crate::run::{Edges, Gate, Progress, Queue, Stage, apart};
 use crate::schedule::agenda::{LONGEST_SLEEP, Moment, Work};
+use crate::schedule::assignment::{Assignment, Watched};
+use crate::schedule::done::Done;
+use crate::wire::status::WorkStatus;
 
 pub use self::handle::Handle;
 
@@ -79,6 +82,10 @@ pub struct Settings {
     pub grace: Duration,
     /// How long a task may be at one stage. Default: as long as a request of it may take, and `WATCH_MARGIN`.
     pub patience: Option<Duration>,
+    /// Who publishes what it does. Default: nobody.
+    pub listener: Option<UnboundedSender<Done>>,
+    /// Whether work may begin. It is asked each time, for whoever has lost a lease may not know yet. Default: all may.
+    pub gate: Option<Gate>,
 }
 
 impl Default for Settings {
@@ -88,6 +95,8 @@ impl Default for Settings {
             seed: RandomState::new().hash_one(std::process::id()),
             grace: SHUTDOWN_GRACE,
             patience: None,
+            listener: None,
+            gate: None,
         }
     }
 }
@@ -119,11 +128,11 @@ struct Saving {
 }
 
 impl Bot {
-    /// Makes a bot, and what talks to it. Everything is due at once.
+    /// Makes a bot, and what talks to it. All of the assignment is due at once.
     #[must_use]
-    pub fn new(edges: Edges, automations: Vec<Arc<Automation>>, settings: Settings) -> (Self, Handle) {
+    pub fn new(edges: Edges, assignment: impl Into<Assignment>, settings: Settings) -> (Self, Handle) {
         let shared = Arc::new(Shared::new(edges, settings));
-        shared.configure(automations);
+        shared.configure(assignment.into());
         let handle = Handle { shared: Arc::clone(&shared) };
         (Self { shared, tasks: JoinSet::new(), save: Saving::default() }, handle)
     }
@@ -157,15 +166,23 @@ impl Bot {
         for hanging in state.tasks.give_up(now.elapsed) {
             let message =
                 format!("hangs at the stage {} of {} for {} s", hanging.stage, hanging.what, hanging.stuck.as_secs());
-            state.lost(&hanging.work, Kind::Transient, &message, now);
+            let done = state.give_up((hanging.work, hanging.began), Kind::Transient, message, now);
+            shared.tell(done);
         }
         for work in state.agenda.take(now) {
-            self.begin(&mut state, work, now);
+            match shared.may_begin(&work) {
+                true => self.begin(&mut state, work, now),
+                false => state.put_off(&work, now),
+            }
         }
         let automations = state.configured.automations.len();
         // What was in use when the configuration changed is dropped an hour later.
         state.untidy |= state.journal.look(automations, now.elapsed);
         let busy = !state.tasks.0.is_empty();
+        if !busy {
+            let State { journal, configured, rows, .. } = &mut *state;
+            journal.first_round(configured, rows);
+        }
         let next = state.agenda.next(now).min(state.journal.next());
         let watch = shared.settings.patience.map_or(WATCH, |patience| WATCH.min(patience));
         let wake = if busy { next.min(now.elapsed + watch) } else { next };
@@ -222,7 +239,7 @@ impl Bot {
         let progress = Progress::default();
         progress.at(Stage::Advertise, &remote);
         let (shared, reports, polls) =
-            (Arc::clone(&self.shared), progress.clone(), state.polls.of_automations(&automations));
+            (Arc::clone(&self.shared), progress.clone(), Shared::chosen(state, &automations));
         let task = async move {
             let mut acted = Acted::default();
             // There is one, since all of them have this URL.
@@ -248,7 +265,8 @@ impl Bot {
     ) {
         let abort = self.tasks.spawn(task);
         let patience = self.shared.settings.patience.unwrap_or(request + WATCH_MARGIN);
-        let task = Task { work, subject, progress, patience, abort: abort.clone(), given_up: None };
+        let (began, time) = (Instant::now(), self.shared.now().time);
+        let task = Task { work, subject, progress, began, time, patience, abort: abort.clone(), given_up: None };
         state.tasks.0.insert(abort.id(), task);
     }
 
@@ -257,28 +275,40 @@ impl Bot {
         let now = self.shared.now();
         let mut state = self.shared.state();
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some(Task { work, given_up: None, .. }) = state.tasks.0.remove(&id) else { return };
-        match (ended, &work) {
+        let Some(Task { work, given_up: None, began, time, .. }) = state.tasks.0.remove(&id) else { return };
+        let done = match (ended, work) {
             (Ok((_, Ended::Polled(polled))), Work::Poll { repository: key, number }) => {
-                state.polled(key, *number, &polled, now)
+                let repository = state.configured.watched(&key).map(|watched| Arc::clone(&watched.repository));
+                state.polled(&key, number, &polled, now);
+                repository.map(|repository| Done::Polled { repository, polled, began })
             }
             (Ok((_, Ended::LookedUp(looked_up))), Work::LookUp { repository: key, number, .. }) => {
-                state.looked_up(key, *number, &looked_up, now);
+                state.looked_up(&key, number, &looked_up, now);
+                Some(Done::LookedUp { looked_up, began })
             }
             (Ok((_, Ended::Acted(acted))), Work::Run { remote: url, number, due }) => {
-                state.acted(url, *number, due, &acted, now);
+                state.acted(&url, number, &due, &acted, now);
+                Some(Done::Acted { due, acted, time, began })
             }
-            (Ok((_, Ended::Late(limit))), _) => {
-                let message = format!("was not done within {} s", limit.as_secs());
-                state.lost(&work, Kind::Transient, &message, now);
+            (Ok((_, Ended::Late(limit))), work) => {
+                state.give_up((work, began), Kind::Transient, format!("was not done within {} s", limit.as_secs()), now)
             }
-            (Err(error), _) if error.is_panic() => {
-                let message = format!("a task panicked: {}", words(&*error.into_panic()));
-                state.lost(&work, Kind::Internal, &message, now);
-            }
-            (Err(_), _) => {}
-            (Ok(_), _) => state.lost(&work, Kind::Internal, "a task came to something else than it was for", now),
-        }
+            (Err(error), work) if error.is_panic() => state.give_up(
+                (work, began),
+                Kind::Internal,
+                format!("a task panicked: {}", words(&*error.into_panic())),
+                now,
+            ),
+            (Err(_), _) => None,
+            (Ok(_), work) => state.give_up(
+                (work, began),
+                Kind::Internal,
+                "a task came to something else than it was for".to_owned(),
+                now,
+            ),
+        };
+        drop(state);
+        self.shared.tell(done);
     }
 
     /// Writes down, now and then, what is only worth keeping, and drops what an earlier configuration has left.
@@ -300,10 +330,11 @@ impl Bot {
         }
         let shared = Arc::clone(&self.shared);
         self.save.under_way = Some(tokio::spawn(async move {
+            let is_usable = look_at_data(&shared).await;
             observe::save(shared.context()).await;
             tidy(&shared).await;
-            if with_status {
-                save_status(shared).await;
+            if with_status && save_status(Arc::clone(&shared)).await && is_usable {
+                shared.memory.store_is_well();
             }
         }));
     }
@@ -322,7 +353,9 @@ impl Bot {
                 () = sleep_until(deadline) => break,
             }
         }
-        for work in shared.state().tasks.status((shared.settings.clock)()) {
+        // Polls were given up on purpose.
+        let is_run = |work: &WorkStatus| work.stage != Stage::Poll.as_str();
+        for work in shared.state().tasks.status((shared.settings.clock)()).into_iter().filter(is_run) {
             tracing::warn!(subject = work.subject, stage = work.stage, what = work.what, "stopped before it was done");
         }
         self.tasks.abort_all();
@@ -350,27 +383,50 @@ impl Saving {
 
 /// Forgets what only an earlier configuration needed.
 async fn tidy(shared: &Shared) {
-    let automations = {
+    let (repositories, urls) = {
         let mut state = shared.state();
         if !std::mem::take(&mut state.untidy) {
             return;
         }
-        state.configured.automations.clone()
+        let configured = &state.configured;
+        let repositories: Vec<_> = configured.repositories().cloned().collect();
+        let urls = configured.automations.iter().map(|automation| automation.remote.url.clone());
+        (repositories, urls.collect::<Vec<_>>())
     };
-    observe::forget(shared.context(), &automations).await;
+    observe::forget(shared.context(), &repositories, &urls).await;
 }
 
-/// Writes down the status document.
-async fn save_status(shared: Arc<Shared>) {
-    let saved = tokio::task::spawn_blocking(move || {
+/// Looks whether the data directory can still be used, and returns whether it can.
+async fn look_at_data(shared: &Shared) -> bool {
+    let store = shared.edges.store.clone();
+    match apart("look at the data folder", move || store.look()).await {
+        Ok(Ok(notice)) => {
+            if let Some(notice) = notice {
+                tracing::warn!("{notice}");
+            }
+            shared.memory.store_works("data directory");
+            true
+        }
+        Ok(Err(error)) => {
+            shared.memory.store_fails("data directory", &error);
+            false
+        }
+        Err(_) => false,
+    }
+}
+
+/// Writes down the status document, and returns whether that went well.
+async fn save_status(shared: Arc<Shared>) -> bool {
+    let saved = apart("write the status", move || {
         let document = serde_json::to_vec(&shared.status()).map_err(|error| error.to_string())?;
         shared.edges.store.put_status(&document).map_err(|error| error.to_string())
     });
     match saved.await {
-        Ok(Ok(())) => {}
+        Ok(Ok(())) => return true,
         Ok(Err(error)) => tracing::debug!(error, "cannot write down the status"),
         Err(error) => tracing::debug!(%error, "cannot write down the status"),
     }
+    false
 }
 
 /// What a panic said.

@@ -21,6 +21,7 @@ pub(crate) fn obey(
     let switches = store.switches()?;
     // Said again without another reason, it keeps its time.
     let same = |switch: &store::Switch| reason.is_none() || switch.reason.as_deref() == reason;
+    let was_held = order.is_for_policies() && switches.held.contains_key(&name);
     let changed = match order {
         Order::Hold if switches.held.get(&name).is_some_and(same) => false,
         Order::Suspend if switches.suspended.get(&name).is_some_and(same) => false,
@@ -33,7 +34,7 @@ pub(crate) fn obey(
     if changed {
         store.record(vec![record(order, &name, reason, now)])?;
     }
-    Ok(Obeyed { order, name, changed })
+    Ok(Obeyed { order, name, changed, was_held })
 }
 
 fn record(order: Order, name: &str, reason: Option<&str>, now: Timestamp) -> Record {

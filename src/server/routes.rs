@@ -25,7 +25,7 @@ use crate::schedule::{Handle, Trigger};
 use crate::store::{Filter, MAX_REASON_BYTES};
 use crate::wire::history::{Entry, History, Source};
 use crate::wire::request::{Due, HistoryQuery, Obeyed, Order, Poll, Refusal, Wish};
-use crate::wire::status::{Ready, Status};
+use crate::wire::status::Status;
 
 /// How long a request may take, its body included.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -72,6 +72,7 @@ pub(super) fn questions_and_orders(handle: Handle) -> Router {
 fn asked() -> Router<App> {
     Router::new()
         .route("/livez", get(livez))
+        .route("/healthz", get(livez))
         .route("/readyz", get(readyz))
         .route("/api/v1/status", get(status))
         .route("/api/v1/history", get(history))
@@ -104,16 +105,17 @@ async fn livez(State(app): State<App>) -> Result<&'static str, No> {
     }
 }
 
-/// Ready once every policy was polled, with whatever result.
+/// Ready once every policy was polled, with whatever result, and as long as the data directory can be used.
 async fn readyz(State(app): State<App>) -> Result<&'static str, No> {
+    if let Some(failure) = app.handle.data_failure() {
+        let error = format!("the data directory cannot be used: {failure}");
+        return Err(no(StatusCode::SERVICE_UNAVAILABLE, error));
+    }
     if app.ready.load(Ordering::Relaxed) {
         return Ok("ok\n");
     }
-    let status = current(&app).await?;
-    let waits = |ready: Ready, suspended: bool| ready == Ready::Unknown && !suspended;
-    let left = status.policies.iter().filter(|it| waits(it.ready, it.suspended)).count();
+    let (left, all) = app.handle.unpolled();
     if left > 0 {
-        let all = status.policies.len();
         return Err(no(StatusCode::SERVICE_UNAVAILABLE, format!("{left} of {all} policies were not polled yet")));
     }
     app.ready.store(true, Ordering::Relaxed);
@@ -212,7 +214,7 @@ async fn obey(
     })
     .await?;
     if obeyed.changed {
-        tracing::info!(order = order.as_str(), subject = obeyed.name, "obeys an order");
+        tracing::info!(order = order.as_str(), subject = obeyed.name, "received command");
         app.handle.trigger(&trigger);
     }
     Ok(Json(obeyed))
@@ -220,14 +222,20 @@ async fn obey(
 
 /// Polls everything, or what was asked for, now.
 async fn poll(State(app): State<App>, body: Bytes) -> Result<Json<Due>, No> {
+    let name = |text: &str, sign: char, wanted: &str| {
+        let parts = text.split_once(sign).ok_or_else(|| no(StatusCode::BAD_REQUEST, wanted))?;
+        Ok::<_, No>(ObjectName { namespace: parts.0.to_owned(), name: parts.1.to_owned() })
+    };
     let trigger = match read::<Poll>(&body)? {
-        Poll { policy: None } => Trigger::All,
-        Poll { policy: Some(policy) } => {
-            let (namespace, name) = policy
-                .split_once(':')
-                .ok_or_else(|| no(StatusCode::BAD_REQUEST, "a policy is written namespace:name"))?;
-            let (namespace, name) = (namespace.to_owned(), name.to_owned());
-            Trigger::Policy(ObjectName { namespace, name })
+        Poll { policy: None, automation: None } => Trigger::All,
+        Poll { policy: Some(policy), automation: None } => {
+            Trigger::Policy(name(&policy, ':', "a policy is written namespace:name")?)
+        }
+        Poll { policy: None, automation: Some(automation) } => {
+            Trigger::Automation(name(&automation, '/', "an automation is written namespace/name")?)
+        }
+        Poll { .. } => {
+            return Err(no(StatusCode::BAD_REQUEST, "a policy or an automation can be polled, not both at once"));
         }
     };
     match app.handle.trigger(&trigger) {
@@ -241,7 +249,8 @@ fn read<T: DeserializeOwned + Default>(body: &Bytes) -> Result<T, No> {
     if body.is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body).map_err(|error| no(StatusCode::BAD_REQUEST, format!("the body is no order: {error}")))
+    serde_json::from_slice(body)
+        .map_err(|error| no(StatusCode::BAD_REQUEST, format!("the body is not an order: {error}")))
 }
 
 fn failed(error: &crate::store::Error) -> No {

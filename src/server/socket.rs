@@ -6,8 +6,9 @@
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::net::UnixListener;
 
@@ -17,6 +18,9 @@ use super::address::{Address, SOCKET};
 /// The file whose lock says who owns the socket.
 const LOCK: &str = "tagwright.lock";
 
+/// How often it is looked whether the socket is still there.
+pub(super) const LOOK: Duration = Duration::from_secs(2);
+
 /// The permissions of the socket: commands are for the user who runs the bot.
 const MODE: u32 = 0o600;
 
@@ -24,8 +28,10 @@ const MODE: u32 = 0o600;
 pub(super) struct Socket {
     pub(super) listener: UnixListener,
     path: PathBuf,
+    /// Its file, by device and inode.
+    file: (u64, u64),
     /// Held as long as the socket is ours.
-    _lock: File,
+    lock: File,
 }
 
 impl Socket {
@@ -35,21 +41,63 @@ impl Socket {
         let failed = |source| Error::Socket { path: path.clone(), source };
         let lock = lock(&folder.join(LOCK)).map_err(failed)?;
         let lock = lock.ok_or_else(|| Error::Taken { folder: folder.to_owned() })?;
-        let new = format!("{SOCKET}.new");
-        remove(&folder.join(&new)).map_err(failed)?;
-        let address = Address::new(folder).map_err(failed)?;
-        let listener = UnixListener::bind(address.of(&new)).map_err(failed)?;
-        fs::set_permissions(folder.join(&new), Permissions::from_mode(MODE)).map_err(failed)?;
-        fs::rename(folder.join(&new), &path).map_err(failed)?;
-        Ok(Self { listener, path, _lock: lock })
+        let (listener, file) = listen(folder).map_err(failed)?;
+        Ok(Self { listener, path, file, lock })
     }
+
+    /// Makes it anew after somebody has deleted it, perhaps with its folder. The lock is not let go of meanwhile.
+    pub(super) fn renew(&mut self) -> Result<(), Error> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let failed = |source| Error::Socket { path: self.path.clone(), source };
+        let ours = self.lock.metadata().map(|metadata| (metadata.dev(), metadata.ino())).map_err(failed)?;
+        let other = match identity(&folder.join(LOCK)) {
+            Ok(there) if there == ours => None,
+            _ => Some(lock(&folder.join(LOCK)).map_err(failed)?),
+        };
+        let other = other.map(|lock| lock.ok_or_else(|| Error::Taken { folder: folder.to_owned() })).transpose()?;
+        let (listener, file) = listen(folder).map_err(failed)?;
+        (self.listener, self.file) = (listener, file);
+        if let Some(other) = other {
+            self.lock = other;
+        }
+        Ok(())
+    }
+
+    /// Waits until somebody has deleted it. What cannot be looked at, in a folder that was closed to us, is still there.
+    pub(super) async fn gone(&self) {
+        let is_there = || match identity(&self.path) {
+            Ok(file) => file == self.file,
+            Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+        };
+        while is_there() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// Makes the socket of a folder, and tells which file it is.
+fn listen(folder: &Path) -> io::Result<(UnixListener, (u64, u64))> {
+    let new = format!("{SOCKET}.new");
+    remove(&folder.join(&new))?;
+    let address = Address::new(folder)?;
+    let listener = UnixListener::bind(address.of(&new))?;
+    fs::set_permissions(folder.join(&new), Permissions::from_mode(MODE))?;
+    fs::rename(folder.join(&new), folder.join(SOCKET))?;
+    Ok((listener, identity(&folder.join(SOCKET))?))
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // Left behind it does no harm: nobody listens, and the next bot replaces it.
-        let _ = fs::remove_file(&self.path);
+        // Left behind it does no harm: nobody listens, and the next bot replaces it. What is in its place is another's.
+        if identity(&self.path).is_ok_and(|file| file == self.file) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+/// What tells a file from another one of its name: device and inode.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 /// Locks a file, or tells that another process has it. Where the file system knows no locks, nobody can have it.
@@ -100,6 +148,28 @@ mod tests {
         UnixStream::connect(&path).unwrap_err();
         let _socket = Socket::bind(folder.path()).unwrap();
         UnixStream::connect(&path).unwrap();
+    }
+
+    /// As in a folder that was given to somebody else, which root may look into all the same: here a link to itself stands in its place.
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_looked_at_is_still_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, aside) = (folder.path().join("data"), folder.path().join("aside"));
+        fs::create_dir(&data).unwrap();
+        let mut socket = Socket::bind(&data).unwrap();
+        fs::rename(&data, &aside).unwrap();
+        std::os::unix::fs::symlink(&data, &data).unwrap();
+        tokio::time::timeout(LOOK * 3, socket.gone()).await.expect_err("it is taken for gone");
+        socket.renew().unwrap_err();
+        assert!(matches!(Socket::bind(&aside), Err(Error::Taken { .. })), "the lock is let go of");
+
+        fs::remove_file(&data).unwrap();
+        fs::rename(&aside, &data).unwrap();
+        fs::remove_file(data.join(SOCKET)).unwrap();
+        socket.gone().await;
+        socket.renew().unwrap();
+        UnixStream::connect(data.join(SOCKET)).unwrap();
+        assert!(matches!(Socket::bind(&data), Err(Error::Taken { .. })));
     }
 
     #[tokio::test]

@@ -16,6 +16,12 @@ pub enum Error {
         /// The cause, in the words of the library.
         source: Box<redb::Error>,
     },
+    /// The folder was deleted, and another process uses the one that came in its place.
+    #[error("another process uses {}", path.display())]
+    InUse {
+        /// The file of the state.
+        path: PathBuf,
+    },
     /// There are too many of something for one more.
     #[error("there are {most} {what} already")]
     Full {
@@ -44,12 +50,18 @@ pub enum Error {
     },
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let kind = match &error {
-            Error::File { .. } => Kind::Transient,
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let kind = match error {
+            Error::File { .. } | Error::InUse { .. } => Kind::Transient,
             Error::Full { .. } | Error::TooLong { .. } | Error::Json { .. } => Kind::Denied,
         };
-        Self::of(kind, &error)
+        Self::of(kind, error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
     }
 }

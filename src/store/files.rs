@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Nobody else may read which images and repositories a machine follows.
@@ -14,11 +15,25 @@ const FILE_MODE: u32 = 0o600;
 const OTHERS_WRITE: u32 = 0o002;
 /// That in a folder that many may write, each may only delete what is its own.
 const STICKY: u32 = 0o1000;
+/// How much is written to find out whether something can be, in bytes: a block, so that a full disk is noticed.
+const PROBE_BYTES: usize = 4096;
+/// The folder of the Git mirrors.
+const MIRRORS: &str = "mirrors";
 /// How many files of newer versions are kept before no name is found for one more.
 const MAX_ASIDE: usize = 100;
 
 /// The name of the file in a data directory that is locked as long as a process uses the directory.
 pub(crate) const LOCK: &str = "state.lock";
+
+/// What tells a file from another one of its name: device and inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity(u64, u64);
+
+impl From<&fs::Metadata> for Identity {
+    fn from(metadata: &fs::Metadata) -> Self {
+        Self(metadata.dev(), metadata.ino())
+    }
+}
 
 /// The paths of the state.
 #[derive(Debug, Clone)]
@@ -38,6 +53,27 @@ impl Files {
         PathBuf::from(name)
     }
 
+    /// Which file is at the path of the state now, if there is one.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub(super) fn identity(&self) -> io::Result<Option<Identity>> {
+        identity(&self.file)
+    }
+
+    /// Finds out whether files can be written in the folder, and in that of the mirrors where there is one.
+    pub(super) fn probe(&self) -> io::Result<()> {
+        let mirrors = Some(self.folder.join(MIRRORS)).filter(|mirrors| !matches!(mirrors.try_exists(), Ok(false)));
+        for folder in [Some(self.folder.clone()), mirrors].into_iter().flatten() {
+            let path = folder.join(".probe");
+            let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(FILE_MODE).open(&path)?;
+            let written = file.write_all(&[0; PROBE_BYTES]);
+            fs::remove_file(&path)?;
+            written?;
+        }
+        Ok(())
+    }
+
     /// Opens the file. None if there is none, or if nothing was ever written into it.
     pub(super) fn existing(&self) -> io::Result<Option<File>> {
         let file = match OpenOptions::new().read(true).write(true).open(&self.file) {
@@ -49,6 +85,24 @@ impl Files {
         // Another user's file may be writable all the same, and then has the mode that its owner wants.
         let _unchanged = file.set_permissions(fs::Permissions::from_mode(FILE_MODE));
         Ok((metadata.len() > 0).then_some(file))
+    }
+
+    /// Copies the file, if there is one, into another folder, and changes nothing in this one. False if another process uses it.
+    pub(super) fn copy_to(&self, other: &Self) -> io::Result<bool> {
+        let lock = match File::open(self.folder.join(LOCK)) {
+            Ok(lock) => Some(lock),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        match lock.as_ref().map_or(Ok(()), File::try_lock) {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        match fs::copy(&self.file, &other.file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(true),
+        }
     }
 
     /// Makes an empty file under a passing name.
@@ -113,20 +167,40 @@ fn close(folder: &Path) -> io::Result<()> {
 /// The file of the state has a lock of its own, but that goes with the file when it is set aside.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
     /// Takes the lock; none if another process has it.
     pub(super) fn acquire(files: &Files) -> io::Result<Option<Self>> {
+        if files.folder.exists() && !files.folder.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is not a folder"));
+        }
         DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&files.folder)?;
         close(&files.folder)?;
         let path = files.folder.join(LOCK);
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    /// Whether this is the lock of the folder, and not of one that was deleted. That cannot be told of a folder that somebody has
+    /// closed to us; then it is, since whoever may look into it would take us for dead otherwise.
+    pub(super) fn is_of(&self, files: &Files) -> bool {
+        match (identity(&files.folder.join(LOCK)), self.file.metadata()) {
+            (Ok(there), Ok(ours)) => there == Some(Identity::from(&ours)),
+            _ => true,
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<Option<Identity>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(Identity::from(&metadata))),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -1,10 +1,11 @@
 //! Image repositories as they were last seen: their tags, since when, and what the registry said to recognise an unchanged list.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use image::Tag;
 use jiff::Timestamp;
-use redb::ReadableTable as _;
+use redb::{ReadTransaction, ReadableTable as _};
 use serde::{Deserialize, Serialize};
 
 use super::engine::Pace;
@@ -12,12 +13,18 @@ use super::error::Error;
 use super::schema::{IMAGES, POLLED};
 use super::{Store, tags, time};
 
+/// How many bytes of a written list are not many: some 20,000 tags.
+const LARGE_ROW: usize = 256 * 1024;
+
+/// How many bytes of a written list are so few that it may be in memory while its registry is asked: some 1,000 tags.
+const SMALL_ROW: usize = 16 * 1024;
+
 /// One image repository as it was last seen. Its size is bounded by what the registry's client reads of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Image {
-    /// The tags of the last list that was believed.
+    /// The tags of the last list that was believed, in the order of their names.
     #[serde(with = "tags")]
-    pub tags: Vec<SeenTag>,
+    pub tags: Arc<Vec<SeenTag>>,
     /// The registry's validator for this list (`ETag` or the like), by which an unchanged one is recognised.
     pub validator: Option<String>,
     /// When the registry was last asked.
@@ -27,6 +34,20 @@ pub struct Image {
     pub doubted: bool,
     /// The digests that were asked for, by tag.
     pub digests: BTreeMap<String, String>,
+}
+
+/// What is known of an image repository before its registry is asked: all of it, where that takes little memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// All that is known; none where that is nothing.
+    All(Option<Image>),
+    /// That there is a long list.
+    List {
+        /// [`Image::validator`].
+        validator: Option<String>,
+        /// Whether reading it takes many megabytes.
+        is_large: bool,
+    },
 }
 
 /// A tag, and since when. Times are kept to the millisecond.
@@ -46,15 +67,31 @@ impl Store {
     /// # Errors
     /// The file cannot be read.
     pub fn image(&self, key: &str) -> Result<Option<Image>, Error> {
-        let found = self.engine.read(|transaction| {
-            let bytes = transaction.open_table(IMAGES)?.get(key)?.map(|bytes| bytes.value().to_vec());
-            let polled = transaction.open_table(POLLED)?.get(key)?.map(|polled| polled.value());
-            Ok(bytes.zip(polled))
-        })?;
-        Ok(found.and_then(|(bytes, polled)| {
-            let image: Image = serde_json::from_slice(&bytes).ok()?;
-            Some(Image { polled: time::of(polled), ..image })
-        }))
+        self.engine.read(|transaction| {
+            let Some(bytes) = transaction.open_table(IMAGES)?.get(key)? else { return Ok(None) };
+            image(transaction, key, bytes.value())
+        })
+    }
+
+    /// Returns what is known of an image repository; of a long list only by what an unchanged one is recognised, and whether it
+    /// is large, which costs no memory, however large it is.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn known(&self, key: &str) -> Result<Known, Error> {
+        #[derive(Deserialize)]
+        struct Row {
+            validator: Option<String>,
+        }
+        self.engine.read(|transaction| {
+            let Some(bytes) = transaction.open_table(IMAGES)?.get(key)? else { return Ok(Known::All(None)) };
+            let bytes = bytes.value();
+            if bytes.len() <= SMALL_ROW {
+                return image(transaction, key, bytes).map(Known::All);
+            }
+            let row: Option<Row> = serde_json::from_slice(bytes).ok();
+            Ok(Known::List { validator: row.and_then(|row| row.validator), is_large: bytes.len() > LARGE_ROW })
+        })
     }
 
     /// Keeps what is known of image repositories. Where only the time of the poll is new, that is all that is written, and
@@ -103,4 +140,11 @@ impl Store {
             Ok(transaction.open_table(POLLED)?.retain(|key, _| is_wanted(key))?)
         })
     }
+}
+
+/// An image repository as it is written, with the time of its last poll.
+fn image(transaction: &ReadTransaction, key: &str, written: &[u8]) -> Result<Option<Image>, redb::Error> {
+    let Some(polled) = transaction.open_table(POLLED)?.get(key)? else { return Ok(None) };
+    let image: Option<Image> = serde_json::from_slice(written).ok();
+    Ok(image.map(|image| Image { polled: time::of(polled.value()), ..image }))
 }

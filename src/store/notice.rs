@@ -25,6 +25,11 @@ pub enum Notice {
         /// The version of its schema.
         version: u64,
     },
+    /// The file was deleted while it was in use; a new one was begun.
+    Deleted {
+        /// Where the file was, and is again.
+        path: PathBuf,
+    },
     /// The file cannot be written, or not be made; all is in memory.
     InMemory {
         /// Where the file would be.
@@ -43,8 +48,9 @@ impl fmt::Display for Notice {
         match self {
             Self::Damaged { path, aside, reason } => write!(
                 f,
-                "{} was damaged ({reason}) and is now {}. Not known any more are {LOST}.",
+                "{} was damaged ({}) and is now {}. Not known any more are {LOST}.",
                 path.display(),
+                words::system(reason),
                 aside.display()
             ),
             Self::Newer { path, aside, version } => write!(
@@ -54,10 +60,18 @@ impl fmt::Display for Notice {
                 path.display(),
                 aside.display()
             ),
+            Self::Deleted { path } => {
+                write!(
+                    f,
+                    "{} was deleted while it was in use, and begun anew. Not known any more are {LOST}.",
+                    path.display()
+                )
+            }
             Self::InMemory { path, reason } => write!(
                 f,
-                "{} cannot be used ({reason}), so that all is kept in memory. At the end of this process will be lost {LOST}.",
-                path.display()
+                "{} cannot be used ({}), so that all is kept in memory. At the end of this process will be lost {LOST}.",
+                path.display(),
+                words::system(reason)
             ),
         }
     }

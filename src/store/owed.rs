@@ -1,4 +1,4 @@
-//! Commits that are on their push branch and have not reached the second destination yet.
+//! Commits that are on their push branch, or about to be, and have not reached the second destination yet.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::Store;
 use super::error::Error;
 use super::schema::DOCUMENTS;
 
-/// Commits that a second destination has not got yet.
+/// Commits that a second destination has not got yet. It is written down before the push branch is pushed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Owed {
     /// The remote, without credentials.
@@ -15,25 +15,31 @@ pub(crate) struct Owed {
     pub(crate) refspec: String,
     /// The push branch.
     pub(crate) branch: String,
-    /// The commit that the push branch was moved to, a full hash.
+    /// What the push branch was before: as long as it still is, nothing has come of the push. A full hash.
+    pub(crate) base: Option<String>,
+    /// The commit that the push branch was to be moved to, a full hash.
     pub(crate) tip: String,
-    /// The commit that the destination was at, if the commits build on that; it can be moved on from there without force.
-    pub(crate) before: Option<String>,
+    /// What it has not got from an earlier push, should nothing have come of this one. A full hash.
+    pub(crate) earlier: Option<String>,
 }
 
 impl Store {
-    /// Keeps what an automation's second destination has not got; none when it has everything.
+    /// Keeps what the second destinations of automations have not got; none when they have everything.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub(crate) fn owe(&self, automation: &str, owed: Option<&Owed>) -> Result<(), Error> {
-        let document = owed.map(serde_json::to_vec).transpose();
-        let document = document.map_err(|source| Error::Json { what: "a second destination", source })?;
+    pub(crate) fn owe(&self, debts: &[(String, Option<Owed>)]) -> Result<(), Error> {
+        let failed = |source| Error::Json { what: "a second destination", source };
+        let json = |owed: &Option<Owed>| owed.as_ref().map(serde_json::to_vec).transpose().map_err(failed);
+        let debts = debts.iter().map(|(automation, owed)| Ok((key(automation), json(owed)?)));
+        let debts: Vec<(String, Option<Vec<u8>>)> = debts.collect::<Result<_, Error>>()?;
         self.engine.write(|transaction| {
             let mut documents = transaction.open_table(DOCUMENTS)?;
-            match &document {
-                Some(document) => drop(documents.insert(key(automation).as_str(), document.as_slice())?),
-                None => drop(documents.remove(key(automation).as_str())?),
+            for (key, document) in &debts {
+                match document {
+                    Some(document) => drop(documents.insert(key.as_str(), document.as_slice())?),
+                    None => drop(documents.remove(key.as_str())?),
+                }
             }
             Ok(())
         })

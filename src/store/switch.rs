@@ -94,6 +94,15 @@ impl Store {
         self.switch_on(HELD, "policies held", policy, reason, now)
     }
 
+    /// Ends a hold made by hand, and nothing else. Returns whether the policy was held by hand.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn unhold(&self, policy: &str) -> Result<bool, Error> {
+        let name = name(policy);
+        self.engine.write(|transaction| Ok(transaction.open_table(HELD)?.remove(name.as_str())?.is_some()))
+    }
+
     /// Ends a hold made by hand, and lifts holds for what people have taken back until `now`. Returns whether the policy was
     /// held by hand.
     ///

@@ -3,7 +3,9 @@
 //! `[["1.0", 1700000000000], "1.1", ["1.2", 1700000060000, 1700000050000]]`: a name with the time it was first seen, and perhaps the
 //! one it was pushed; a bare name was first seen at the same time as the one before it.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::de::{self, SeqAccess, Visitor};
@@ -28,17 +30,29 @@ pub(super) fn serialize<S: Serializer>(tags: &[SeenTag], to: S) -> Result<S::Ok,
     list.end()
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SeenTag>, D::Error> {
-    let mut before = Timestamp::default();
-    let seen = |Entry { name, first_seen, pushed }| {
-        before = first_seen.unwrap_or(before);
-        SeenTag { name, first_seen: before, pushed }
-    };
-    Ok(Vec::<Entry>::deserialize(from)?.into_iter().map(seen).collect())
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Vec<SeenTag>>, D::Error> {
+    struct List;
+    impl<'de> Visitor<'de> for List {
+        type Value = Vec<SeenTag>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array of tags")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut seen: Vec<SeenTag> = Vec::new();
+            while let Some(Entry { name, first_seen, pushed }) = list.next_element()? {
+                let before = seen.last().map(|tag| tag.first_seen);
+                seen.push(SeenTag { name, first_seen: first_seen.or(before).unwrap_or_default(), pushed });
+            }
+            Ok(seen)
+        }
+    }
+    from.deserialize_seq(List).map(Arc::new)
 }
 
-fn tag<E: de::Error>(text: String) -> Result<image::Tag, E> {
-    image::Tag::of(text).map_err(|text| E::invalid_value(de::Unexpected::Str(&text), &"a tag"))
+fn tag<E: de::Error>(text: &str) -> Result<image::Tag, E> {
+    image::Tag::parse(text).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &"a tag"))
 }
 
 struct Entry {
@@ -58,11 +72,12 @@ impl<'de> Deserialize<'de> for Entry {
             }
 
             fn visit_str<E: de::Error>(self, name: &str) -> Result<Entry, E> {
-                Ok(Entry { name: tag(name.to_owned())?, first_seen: None, pushed: None })
+                Ok(Entry { name: tag(name)?, first_seen: None, pushed: None })
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Entry, A::Error> {
-                let name = tag(parts.next_element()?.ok_or_else(|| de::Error::invalid_length(0, &self))?)?;
+                let name: Cow<'_, str> = parts.next_element()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
+                let name = tag(&name)?;
                 let first_seen = parts.next_element()?.map(time::of);
                 Ok(Entry { name, first_seen, pushed: parts.next_element()?.map(time::of) })
             }
@@ -91,7 +106,7 @@ mod tests {
             tag("1.3", 6, None),
             tag("1.4", 5, None),
         ];
-        let image = Image { tags, ..Image::default() };
+        let image = Image { tags: Arc::new(tags), ..Image::default() };
         let json = serde_json::to_value(&image).unwrap();
         assert_eq!(json["tags"].to_string(), r#"[["1.0",5],"1.1",["1.2",6,-4],"1.3",["1.4",5]]"#);
         assert_eq!(serde_json::from_value::<Image>(json).unwrap(), image);

@@ -3,11 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tagwright_core::change;
 
-/// One field that has, or would have, another value.
+/// One field that has, or would have, another value. What no message can do without has to be there.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Change {
     /// The file, relative to the directory or the automation's path.
-    #[serde(default)]
     pub(crate) file: String,
     /// The line in the old text, from 1.
     #[serde(default)]
@@ -25,13 +24,10 @@ pub(crate) struct Change {
     #[serde(default)]
     pub(crate) name: String,
     /// The value before.
-    #[serde(default)]
     pub(crate) old: String,
     /// The value after.
-    #[serde(default)]
     pub(crate) new: String,
     /// The marker's whole value.
-    #[serde(default)]
     pub(crate) policy: String,
 }
 

@@ -33,9 +33,12 @@ pub(crate) struct HistoryQuery {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Poll {
-    /// The image repository of this policy, `namespace:name`; none is all of them.
+    /// The image repository of this policy, `namespace:name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) policy: Option<String>,
+    /// The image repositories of this automation, `namespace/name`, which then runs. Neither is everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) automation: Option<String>,
 }
 
 /// The answer to it.
@@ -70,6 +73,7 @@ pub(crate) struct Wish {
 
 /// The answer to an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Obeyed {
     /// The order that was carried out.
     pub(crate) order: Order,
@@ -77,6 +81,9 @@ pub(crate) struct Obeyed {
     pub(crate) name: String,
     /// Whether something is, or may be, otherwise than before.
     pub(crate) changed: bool,
+    /// Whether the policy was held by hand.
+    #[serde(default)]
+    pub(crate) was_held: bool,
 }
 
 impl Order {

@@ -6,8 +6,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tagwright_core::automation::ObjectName;
+use tagwright_core::change::Diagnostic;
 
 use super::HeldField;
+
+/// How many findings of an automation are shown.
+pub const MAX_FINDINGS: usize = 100;
 
 /// The document of a bot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +25,9 @@ pub struct Status {
     pub written: Timestamp,
     /// The configuration it works with.
     pub configuration: ConfigurationStatus,
+    /// Why the data directory cannot be used, if it cannot: what is learnt meanwhile is known until the bot ends.
+    #[serde(default)]
+    pub data_failure: Option<String>,
     /// Every policy of an automation, in the configuration's order.
     pub policies: Vec<PolicyStatus>,
     /// Every automation, in the configuration's order.
@@ -121,12 +128,18 @@ pub struct AutomationStatus {
     pub last_commit: Option<String>,
     /// When it runs next.
     pub next: Option<Timestamp>,
-    /// Whether the last run went well.
+    /// Whether the last run went well, and something could be written.
     pub ready: Ready,
     /// Whether it is suspended, in the configuration or by `tagwright suspend`.
     pub suspended: bool,
     /// The updates that wait for something.
     pub holds: Vec<HeldField>,
+    /// What is wrong in its files or with its paths, the first [`MAX_FINDINGS`].
+    #[serde(default)]
+    pub findings: Vec<AutomationFinding>,
+    /// How many more there are.
+    #[serde(default)]
+    pub more_findings: usize,
     /// The result of the last run, in one sentence.
     pub message: String,
 }
@@ -135,6 +148,44 @@ impl AutomationStatus {
     /// Its namespace and its name.
     pub(crate) fn id(&self) -> ObjectName {
         ObjectName { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+}
+
+/// Something that is wrong at a place of an automation's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AutomationFinding {
+    /// The code, such as `TW001`.
+    pub code: String,
+    /// The file or the path, from the root of the repository; empty when it is about none.
+    pub file: String,
+    /// The line, from 1; 0 when it is about the whole file.
+    pub line: usize,
+    /// The column in characters, from 1; 0 when it is about the whole line.
+    pub column: usize,
+    /// One sentence.
+    pub message: String,
+    /// What to do about it; empty where that is not known.
+    pub hint: String,
+}
+
+impl From<&Diagnostic> for AutomationFinding {
+    fn from(diagnostic: &Diagnostic) -> Self {
+        let Diagnostic { file, line, column, code, message } = diagnostic.clone();
+        let (hint, code) = (code.hint().unwrap_or_default().to_owned(), code.as_str().to_owned());
+        Self { code, file, line, column, message, hint }
+    }
+}
+
+impl AutomationFinding {
+    /// `TW001 apps/web.yaml:11`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match (self.file.as_str(), self.line) {
+            ("", _) => self.code.clone(),
+            (file, 0) => format!("{} {file}", self.code),
+            (file, line) => format!("{} {file}:{line}", self.code),
+        }
     }
 }
 

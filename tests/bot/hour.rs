@@ -70,7 +70,7 @@ async fn an_hour() {
 
 /// How often the remote was asked for its references to read, since the last time.
 fn waves(world: &World) -> usize {
-    world.server.seen().iter().filter(|seen| seen.line.contains("service=git-upload-pack")).count()
+    world.server.seen().iter().filter(|seen| seen.is_listing).count()
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,8 @@
 mod digests;
 mod hang;
 mod hour;
+mod one_thread;
+mod published;
 mod recovery;
 #[path = "../support/registry.rs"]
 mod simulated;

@@ -100,6 +100,11 @@ impl World {
         Edges { registry: Client::new(settings).unwrap(), git, store: Store::in_memory() }
     }
 
+    /// The name of an image repository.
+    pub(crate) fn image(&self, number: usize) -> String {
+        format!("{}/team/app-{number}", self.registry.host())
+    }
+
     /// Settings on this world's clock.
     pub(crate) fn settings(&self) -> Settings {
         let clock = self.clock.clone();

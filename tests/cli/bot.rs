@@ -179,7 +179,6 @@ fn a_new_configuration_is_used_and_a_wrong_one_is_not() {
 
     site.configure("shop.yaml", &second);
     bot.says("uses the new configuration");
-    bot.says("works again");
     bot.signal("INT");
     let (code, said) = bot.ends();
     assert_eq!((code, said.matches("cannot be used").count()), (0, 2), "each mistake is told once:\n{said}");

@@ -15,10 +15,10 @@ fn the_demo_does_the_whole_job() {
 exit 0
 -- stdout
 Polled
-  flux-system/podinfo: ghcr.io/stefanprodan/podinfo has 6 tags, selected ghcr.io/stefanprodan/podinfo:6.7.0
-  default/image-gitops: ghcr.io/fogdong/test-fog has 3 tags, selected ghcr.io/fogdong/test-fog:master-6e9b0f9-1656569910
-  shop/web: ghcr.io/acme/shop has 8 tags, selected ghcr.io/acme/shop:1.5.0
-  shop/worker: ghcr.io/acme/shop-worker has 4 tags, selected ghcr.io/acme/shop-worker:main-9b0c4d2-1718200000
+  flux-system:podinfo: ghcr.io/stefanprodan/podinfo has 6 tags, selected ghcr.io/stefanprodan/podinfo:6.7.0
+  default:image-gitops: ghcr.io/fogdong/test-fog has 3 tags, selected ghcr.io/fogdong/test-fog:master-6e9b0f9-1656569910
+  shop:web: ghcr.io/acme/shop has 8 tags, selected ghcr.io/acme/shop:1.5.0
+  shop:worker: ghcr.io/acme/shop-worker has 4 tags, selected ghcr.io/acme/shop-worker:main-9b0c4d2-1718200000
 
 Automation flux-system/clusters
 diff --git a/clusters/staging/podinfo.yaml b/clusters/staging/podinfo.yaml

@@ -5,7 +5,7 @@ use tagwright::store::{Event, Record, Store, Toggle};
 use tagwright::wire::{ChangedField, HeldField};
 
 use crate::site::{FILE, SHOP, Site, native};
-use crate::status::store;
+use crate::status::{document, left, store};
 use crate::world::{Run, World};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -69,6 +69,28 @@ fn what_was_done_is_a_table() {
     insta::assert_snapshot!(history(&told(), &[]).text(), @r#"
 exit 0
 -- stdout
+TIME                   COMMIT    CHANGE
+2026-11-02T00:00:00Z   -         held: eats data (default:db)
+2026-11-01T01:00:00Z   -         clusters/shop.yaml:8: held 1.1.0, not 1.0.0:
+                                 1.1.0 is newer (default:app, default/shop)
+2026-11-01T00:01:00Z   0123456   clusters/shop.yaml:8: 1.0.0 -> 1.1.0
+                                 (default:app, default/shop)
+2026-11-01T00:01:00Z   0123456   clusters/shop.yaml:9: "" -> db-1 (default:db,
+                                 default/shop)
+2026-11-01T00:01:00Z   0123456   missed: staging is frozen (default/shop)
+2026-11-01T00:01:00Z   0123456   and 2 fields more (default/shop)
+2026-11-01T00:00:00Z   -         failed: cannot fetch from
+                                 https://git.example.com/config.git:
+                                 \u{1b}[31mno (default/shop)
+-- stderr
+"#);
+}
+
+#[test]
+fn a_wide_table_has_a_line_for_each_field() {
+    insta::assert_snapshot!(history(&told(), &["-o", "wide"]).text(), @r#"
+exit 0
+-- stdout
 TIME                   AUTOMATION     POLICY        COMMIT    FILE                   CHANGE
 2026-11-02T00:00:00Z   -              default:db    -         -                      held: eats data
 2026-11-01T01:00:00Z   default/shop   default:app   -         clusters/shop.yaml:8   held 1.1.0, not 1.0.0: 1.1.0 is newer
@@ -85,7 +107,7 @@ TIME                   AUTOMATION     POLICY        COMMIT    FILE              
 fn parts_of_it_can_be_asked_for() {
     let world = told();
     let times = |arguments: &[&str]| {
-        let run = history(&world, arguments);
+        let run = history(&world, &[arguments, &["-o", "wide"]].concat());
         assert_eq!(run.code, 0, "{run:?}");
         let mut times: Vec<_> = run.stdout.lines().skip(1).map(|line| line[..16].to_owned()).collect();
         times.dedup();
@@ -98,7 +120,24 @@ fn parts_of_it_can_be_asked_for() {
     assert_eq!(times(&["--since=2026-11-03"]), "");
     assert_eq!(history(&world, &["--since=2026-11-03"]).stderr, "nothing was found\n");
     assert_eq!(history(&world, &["--limit=1"]).stderr, "note: these are the newest 1; --limit N shows more\n");
-    history(&world, &["--since=yesterday"]).refuses(2, "--since: \"yesterday\" is no time");
+    history(&world, &["--since=yesterday"]).refuses(2, "--since: \"yesterday\" is not a time");
+}
+
+#[test]
+fn a_name_that_there_is_not_is_said() {
+    let world = left(&document());
+    insta::assert_snapshot!(history(&world, &["--policy=default:ap"]).text(), @"
+exit 1
+-- stdout
+-- stderr
+error: there is no policy default:ap, and nothing is told of one
+  hint: did you mean default:app?
+");
+    let json = history(&world, &["--automation=shopp", "--output=json"]);
+    assert!(json.code == 1 && json.stderr.contains("there is no automation default/shopp"), "{json:?}");
+    assert_eq!(json.json()["entries"], serde_json::json!([]), "programs get their document all the same");
+    let none = history(&world, &["--policy=default:app"]);
+    assert_eq!((none.code, none.stderr.as_str()), (0, "nothing was found\n"));
 }
 
 #[test]
@@ -183,9 +222,14 @@ fn git_tells_where_no_history_is_kept() {
     insta::assert_snapshot!(steady(&site, run).text(), @"
 exit 0
 -- stdout
-TIME                   AUTOMATION     POLICY        COMMIT    FILE                   CHANGE
-2026-11-20T00:00:00Z   default/shop   default:app   COMMIT   clusters/shop.yaml:8   REGISTRY/team/app:1.0.4 -> REGISTRY/team/app:1.1.0
-2026-11-20T00:00:00Z   -              default:app   COMMIT   clusters/shop.yaml:8   REGISTRY/team/app:0.9.0 -> REGISTRY/team/app:1.0.5
+TIME                   COMMIT    CHANGE
+2026-11-20T00:00:00Z   COMMIT   clusters/shop.yaml:8:
+                                 REGISTRY/team/app:1.0.4 ->
+                                 REGISTRY/team/app:1.1.0 (default:app,
+                                 default/shop)
+2026-11-20T00:00:00Z   COMMIT   clusters/shop.yaml:8:
+                                 REGISTRY/team/app:0.9.0 ->
+                                 REGISTRY/team/app:1.0.5 (default:app)
 -- stderr
 ");
     let json = site.world.run(["history", "--config=config", "--limit=1", "--output=json"]).json();
@@ -237,10 +281,14 @@ fn one_remote_that_fails_does_not_hide_the_others() {
     insta::assert_snapshot!(steady(&site, run).text(), @"
 exit 1
 -- stdout
-TIME                   AUTOMATION     POLICY        COMMIT    FILE                   CHANGE
-2026-11-20T00:00:00Z   default/shop   default:app   COMMIT   clusters/shop.yaml:8   REGISTRY/team/app:1.0.0 -> REGISTRY/team/app:1.1.0
+TIME                   COMMIT    CHANGE
+2026-11-20T00:00:00Z   COMMIT   clusters/shop.yaml:8:
+                                 REGISTRY/team/app:1.0.0 ->
+                                 REGISTRY/team/app:1.1.0 (default:app,
+                                 default/shop)
 -- stderr
-error: cannot read /nonexistent/repository: /nonexistent/repository reported an error: fatal: '/nonexistent/repository' does not appear to be a git repository
+error: cannot read /nonexistent/repository: it does not exist on this machine
+  hint: check the path
 ");
 }
 

@@ -3,12 +3,23 @@
 #![allow(clippy::unwrap_used)]
 
 mod bot;
+mod clouds;
+mod data;
 mod demo;
+mod doctor;
+mod documents;
+#[path = "../support/events.rs"]
+mod events;
+mod guide;
 mod harmless;
 mod help;
 mod history;
+mod log;
+mod mark;
 mod message;
-mod readme;
+#[path = "../support/page.rs"]
+mod page;
+mod proxied;
 #[path = "../support/registry.rs"]
 mod registry;
 #[path = "../support/git.rs"]
@@ -16,6 +27,9 @@ mod remote;
 mod run;
 mod select;
 mod served;
+#[path = "../../crates/cloud/tests/flows/service.rs"]
+#[allow(dead_code)]
+mod service;
 mod set;
 mod site;
 mod skip;

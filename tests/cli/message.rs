@@ -51,7 +51,7 @@ fn recorded_templates_give_the_recorded_messages() {
     }
 }
 
-/// What README shows for `message --changes`.
+/// What docs/reference/json.md shows for `message --changes`.
 fn shop() -> Value {
     json!({"automation": {"namespace": "default", "name": "shop"}, "values": {"env": "prod"},
            "images": [{"policy": "default:app", "image": "ghcr.io/acme/app:1.2.3"}],
@@ -79,7 +79,7 @@ fn trailers_end_the_message_where_asked_for() {
     insta::assert_snapshot!(run.text(), @"
 exit 0
 -- stdout
-Update from image update automation
+Update app to 1.2.3
 
 Tagwright-Automation: default/shop
 Tagwright-Policy: default:app
@@ -102,6 +102,7 @@ fn mistakes_are_explained() {
     insta::assert_snapshot!(said, @r#"
 error: template: commit message:1: function "nope" not defined
 error: template: commit message:2:3: executing "commit message" at <.Foo>: can't evaluate field Foo in type source.TemplateData
+  hint: the fields there are `AutomationObject`, `Changed`, `Summary`, `Updated`, `Values`
 error: template: commit message:1: function "now" not defined
   hint: left out on purpose, as in Flux: the same changes must always give the same commit message
 error: template: commit message:1: unclosed action
@@ -111,32 +112,51 @@ error: template: commit message:1: function "env" not defined
   hint: left out on purpose, as in Flux: the same changes must always give the same commit message
 "#);
     let mut said = String::new();
-    for input in ["", "[]", "[{}]", "{", r#"{"change": []}"#, r#"{"changes": [{"line": "6"}]}"#] {
+    let without_new = r#"{"changes": [{"file": "app.yaml", "old": "app:1", "policy": "default:app"}]}"#;
+    let inputs =
+        ["", "[]", "[{}]", "{", "changes", r#"{"change": []}"#, r#"{"changes": [{"line": "6"}]}"#, without_new];
+    for input in inputs {
         let run = world.feed(input, ["message", "--changes", "-"]);
         run.refuses(2, "error: cannot read the changes in standard input");
         said.push_str(&run.stderr);
     }
     insta::assert_snapshot!(said, @r#"
 error: cannot read the changes in standard input
-  caused by: EOF while parsing a value at line 1 column 0
-  hint: the README shows the shape of every JSON document under "Commands"
+  caused by: it is empty
+  hint: docs/reference/json.md shows the shape of every JSON document
 error: cannot read the changes in standard input
   caused by: a list where an object with "changes" is expected
-  hint: the README shows the shape of every JSON document under "Commands"
+  hint: docs/reference/json.md shows the shape of every JSON document
 error: cannot read the changes in standard input
   caused by: a list where an object with "changes" is expected
-  hint: the README shows the shape of every JSON document under "Commands"
+  hint: docs/reference/json.md shows the shape of every JSON document
 error: cannot read the changes in standard input
-  caused by: EOF while parsing an object at line 1 column 1
-  hint: the README shows the shape of every JSON document under "Commands"
+  caused by: the JSON ends too early, in line 1
+  hint: docs/reference/json.md shows the shape of every JSON document
 error: cannot read the changes in standard input
-  caused by: unknown field `change`, expected one of `automation`, `values`, `images`, `changes` at line 1 column 9
-  hint: the README shows the shape of every JSON document under "Commands"
+  caused by: it is not JSON: expected value, in line 1, column 1
+  hint: docs/reference/json.md shows the shape of every JSON document
 error: cannot read the changes in standard input
-  caused by: invalid type: string "6", expected usize at line 1 column 25
-  hint: the README shows the shape of every JSON document under "Commands"
+  caused by: unknown field `change`, expected one of `automation`, `values`, `images`, `changes`, in line 1, column 9
+  hint: docs/reference/json.md shows the shape of every JSON document
+error: cannot read the changes in standard input
+  caused by: invalid type: string "6", expected a number, in line 1, column 25
+  hint: docs/reference/json.md shows the shape of every JSON document
+error: cannot read the changes in standard input
+  caused by: missing field `new`, in line 1, column 74
+  hint: docs/reference/json.md shows the shape of every JSON document
 "#);
     world.run(["message", "--changes", "nowhere.json"]).refuses(2, "cannot read nowhere.json");
     world.run(["message", "--changes", "-", "--template", "-"]).refuses(2, "cannot both be standard input");
     world.run(["message"]).refuses(2, "--changes <FILE.json>");
+}
+
+#[test]
+fn the_changes_are_in_a_file() {
+    let run = World::new().run(["message", "--changes", "{}"]);
+    run.refuses(2, "--changes takes a file, and not the JSON itself");
+    let world = World::new();
+    world.write("changes.json", "{}");
+    let run = world.run(["message", "--changes", "changes.json"]);
+    assert_eq!(run.stderr, "note: changes.json has no changes for the message to tell of\n", "{run:?}");
 }

@@ -3,6 +3,7 @@
 mod edges;
 mod mistakes;
 mod pushes;
+mod second;
 mod secrets;
 
 use serde_json::{Value, json};
@@ -37,8 +38,8 @@ diff --git a/clusters/shop.yaml b/clusters/shop.yaml
 -        image:   'REGISTRY/team/app:1.0.0'   # {"$imagepolicy": "default:app"}
 +        image:   'REGISTRY/team/app:1.1.0'   # {"$imagepolicy": "default:app"}
 -- stderr
-default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
-default/shop: would push to main of REMOTE, 1 change
+default:app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+default/shop: would push to main of REMOTE, 1 change; the login may push
   clusters/shop.yaml:8: REGISTRY/team/app:1.0.0 -> REGISTRY/team/app:1.1.0 (default:app)
 "#);
     assert_eq!(site.remote.at("main"), first, "a dry run pushes nothing");
@@ -50,13 +51,13 @@ exit 0
 default/shop: pushed SHORT to main of REMOTE, 1 change
   clusters/shop.yaml:8: REGISTRY/team/app:1.0.0 -> REGISTRY/team/app:1.1.0 (default:app)
 -- stderr
-default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+default:app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
 ");
     assert_eq!(site.commits("main"), 2);
     assert_eq!(site.file("main"), SHOP.replace("app:1.0.0", "app:1.1.0"));
     insta::assert_snapshot!(site.log("main", "%an <%ae>, %cn <%ce>%n%B"), @"
 tagwright <tagwright@users.noreply.example.com>, tagwright <tagwright@users.noreply.example.com>
-Update from image update automation
+Update app to 1.1.0
 
 Tagwright-Automation: default/shop
 Tagwright-Policy: default:app
@@ -70,7 +71,7 @@ exit 0
 -- stdout
 default/shop: nothing to do on main of REMOTE
 -- stderr
-default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+default:app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
 ");
     assert_eq!(site.run(&["--dry-run"]).code, 0);
     assert_eq!(site.commits("main"), 2);
@@ -273,14 +274,17 @@ fn markers_without_effect_are_findings_and_no_failure() {
     insta::assert_snapshot!(site.run(&[]).text(), @r#"
 exit 0
 -- stdout
-default/shop: nothing to do on main of REMOTE
+default/shop: nothing to do on main of REMOTE; 1 field stays, since its policy selects none
 -- stderr
-default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
-default/none: REGISTRY/team/app has 5 tags, selected none: none of 5 tags can be selected: 1 not a version, such as 'latest', 4 not in the range '9.x', such as '2.0.0'
+default:app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+default:none: REGISTRY/team/app has 5 tags, selected none: none of 5 tags can be selected: 1 not a version, such as 'latest', 4 not in the range '9.x', such as '2.0.0'
+  hint: `tagwright explain default:none` shows what becomes of every tag
 warning: nowhere: TW011 the path of the automation does not exist in the repository
+  hint: paths count from the root of the repository, on the branch that is read
 warning: clusters/shop.yaml:10:6: TW001 no policy "default:ap" is in scope; did you mean "default:app"?
+  hint: name a policy that an automation of this remote has, as `namespace:name`
 warning: clusters/shop.yaml:11:6: TW009 the selection of policy "default:app" has no digest; the field stays
-warning: clusters/shop.yaml:12:6: TW008 policy "default:none" has no selection: none of 5 tags can be selected: 1 not a version, such as 'latest', 4 not in the range '9.x', such as '2.0.0'
+  hint: set `digestReflectionPolicy: IfNotPresent` in the policy
 "#);
 }
 
@@ -289,14 +293,14 @@ fn hostile_tags_change_nothing_and_are_reported() {
     let tags = ["1.0.0", "1.9.9{{ .x }}", "1.9.8\n", "1.9.7\u{1b}[31m", "1.9.6 ", "", "1.9.5/../x"];
     let site = Site::new(&tags, SHOP);
     site.configure("shop.yaml", &native("shop", "app", "", ""));
-    insta::assert_snapshot!(site.run(&[]).text(), @r"
+    insta::assert_snapshot!(site.run(&[]).text(), @r#"
 exit 0
 -- stdout
 default/shop: nothing to do on main of REMOTE
 -- stderr
-default/app: REGISTRY/team/app has 1 tag, selected REGISTRY/team/app:1.0.0
+default:app: REGISTRY/team/app has 1 tag, selected REGISTRY/team/app:1.0.0
 warning: TW012 REGISTRY/team/app lists tags that OCI does not allow (6, ignored): such as '', '1.9.5/../x', '1.9.6 ', '1.9.7\u{1b}[31m', '1.9.8\n'
-");
+"#);
     let run = site.run(&["--output=json"]);
     assert_eq!(outcomes(&run.json()), [("shop", "unchanged")]);
     let finding = &run.json()["automations"][0]["diagnostics"][0];
@@ -378,4 +382,84 @@ fn several_files_and_policies_are_one_commit() {
         "Tagwright-Automation: default/shop\nTagwright-Policy: default:app\nTagwright-Policy: default:db"
     );
     assert_eq!(report["automations"][0]["diagnostics"], json!([]));
+}
+
+/// In a file of its own, which holds nothing that a run could set.
+#[test]
+fn a_marker_with_a_misspelt_key_is_named() {
+    let site = Site::new(&["1.0.0"], SHOP);
+    site.configure("shop.yaml", &native("shop", "app", "branch: main", ""));
+    site.remote.commit(&[("clusters/web.yaml", "a: web:1.0 # {\"$imagepolcy\": \"default:app\"}\n")], "misspelt");
+    let run = site.run(&["--strict"]);
+    assert_eq!(run.code, 3, "{run:?}");
+    let says =
+        r#"clusters/web.yaml:1:12: TW003 the comment is not a marker: its key is "$imagepolcy", not "$imagepolicy""#;
+    assert!(run.text().contains(says), "{run:?}");
+}
+
+/// Flux writes it, too, and says nothing.
+#[test]
+fn a_marker_that_lacks_its_tag_is_said_with_what_it_writes() {
+    let site = Site::new(&["1.0.0", "1.1.0"], "image:\n  tag: 1.0.0 # {\"$imagepolicy\": \"default:app\"}\n");
+    site.configure("shop.yaml", &native("shop", "app", "branch: main", ""));
+    let run = site.run(&[]);
+    let says = r#"TW017 the field is for a tag alone, and this marker writes a whole image; write `{"$imagepolicy": "default:app:tag"}`"#;
+    assert!(run.code == 0 && run.stderr.contains(says), "{run:?}");
+    assert!(site.file("main").contains("tag: REGISTRY/team/app:1.1.0"), "{run:?}");
+}
+
+/// Each of these will never do anything, whatever is released.
+#[test]
+fn strict_ends_with_3_where_something_will_never_be_done() {
+    let tags = &["1.0.0", "2.0.0"];
+    let shop = |file: &str, text: &str| {
+        let site = Site::new(tags, file);
+        site.configure("shop.yaml", text);
+        site
+    };
+    let native = native("shop", "app", "branch: main", "");
+    for (what, file, text) in [
+        (
+            "a path that is not there",
+            SHOP.to_owned(),
+            native.replace("branch: main", "branch: main\n    paths: [nowhere]"),
+        ),
+        (
+            "one of two paths",
+            SHOP.to_owned(),
+            native.replace("branch: main", "branch: main\n    paths: [clusters, nowhere]"),
+        ),
+        ("a policy that is not there", SHOP.replace("default:app", "default:ap"), native.clone()),
+        ("a policy of which nothing is in range", SHOP.to_owned(), native.replace("1.x", "9.x")),
+        ("no markers", SHOP.replace("imagepolicy", "image"), native.clone()),
+        ("a marker with a field that is none", SHOP.replace("default:app", "default:app:tga"), native.clone()),
+        (
+            "a value that is sealed",
+            SHOP.replace("'REGISTRY/team/app:1.0.0'", "ENC[AES256_GCM,data:eA==]"),
+            native.clone(),
+        ),
+    ] {
+        let site = shop(&file, &text);
+        let (lax, strict) = (site.run(&[]), site.run(&["--strict"]));
+        assert_eq!((lax.code, strict.code), (0, 3), "{what}: {strict:?}");
+        let last = strict.stderr.lines().last().unwrap();
+        assert!(last.ends_with("that no later run will mend (--strict)"), "{what}: {last}");
+    }
+    for (what, file, text) in [
+        ("nothing to do", SHOP.to_owned(), native.clone()),
+        ("a policy that is suspended", SHOP.to_owned(), native.replace("policy: {", "suspend: true\n      policy: {")),
+        ("a tag that is too young", SHOP.to_owned(), native.replace("policy: {", "minimumAge: 24h\n      policy: {")),
+    ] {
+        let strict = shop(&file, &text).run(&["--strict"]);
+        assert_eq!(strict.code, 0, "{what}: {strict:?}");
+    }
+    // A failure is worse, and a commit is no reason to say that all is well.
+    let site = shop(SHOP, &native.replace("1.x", "9.x"));
+    site.registry.change(|world| drop(world.broken.insert(String::new(), crate::registry::Fault::status(503))));
+    assert_eq!(site.run(&["--strict"]).code, 1);
+    let both = format!("{SHOP}other: REGISTRY/team/app:1.0.0 # {{\"$imagepolicy\": \"default:none\"}}\n");
+    let site = shop(&both, &native.replace("1.x", "'>=1'"));
+    assert_eq!(site.run(&["--strict"]).code, 3);
+    assert_eq!(site.commits("main"), 2);
+    site.world.run(["run", "--strict"]).refuses(2, "--once");
 }

@@ -1,5 +1,8 @@
 //! `status`, `history`, `poll` and orders, to a bot that runs.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use serde_json::json;
 
 use crate::bot::{Bot, until};
@@ -74,13 +77,54 @@ fn a_running_bot_obeys_at_once() {
     bot.says("pushed a commit");
     assert_eq!(site.file("main"), SHOP.replace("app:1.0.0", "app:1.2.0"));
 
+    // An automation's repositories are polled, and then it runs.
+    release(&site, "1.2.1");
+    ask(&site, &["poll", "default/shop", "app"])
+        .prints(0, "automation default/shop is due now\npolicy default:app is due now\n");
+    bot.says("pushed a commit");
+    assert_eq!(site.file("main"), SHOP.replace("app:1.0.0", "app:1.2.1"));
+
     ask(&site, &["suspend", "shop"]).prints(0, "automation default/shop suspended\n");
     release(&site, "1.3.0");
     ask(&site, &["poll"]).prints(0, "everything is due now\n");
     bot.says("selects another tag");
     ask(&site, &["resume", "shop"]).prints(0, "automation default/shop resumed\n");
     bot.says("pushed a commit");
-    assert_eq!(site.commits("main"), 4);
+    assert_eq!(site.commits("main"), 5);
+    bot.signal("TERM");
+    assert_eq!(bot.ends().0, 0);
+}
+
+#[test]
+fn a_running_bot_obeys_about_several_and_about_all() {
+    let site = shop(&["1.0.0", "1.1.0"]);
+    site.configure("web.yaml", &native("web", "web", "branch: main", ""));
+    let mut bot = Bot::start(&site, &[]);
+    bot.says("pushed a commit");
+    let both = "policy default:web held\npolicy default:app held\n";
+    ask(&site, &["hold", "web", "app", "web", "--reason=the fair"]).prints(0, both);
+    // One wrong name, and nothing is ordered.
+    ask(&site, &["release", "app", "nobody"]).refuses(1, "there is no policy default:nobody");
+    let status = ask(&site, &["status"]).stdout;
+    assert_eq!(status.matches("held by hand").count(), 2, "{status}");
+    let run = ask(&site, &["release", "--all"]);
+    let mut lines: Vec<&str> = run.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!((run.code, lines), (0, vec!["policy default:app released", "policy default:web released"]));
+    let run = ask(&site, &["suspend", "--all"]);
+    assert_eq!((run.code, run.stdout.lines().count()), (0, 2), "{run:?}");
+    ask(&site, &["suspend", "--all", "web"]).refuses(2, "cannot be used with");
+    let run = ask(&site, &["resume", "shop", "web"]);
+    run.prints(0, "automation default/shop resumed\nautomation default/web resumed\n");
+
+    // The status is shown again and again until its reader goes away.
+    let mut watching = site.world.tagwright(["status", "--watch=1", "--data-dir=data"]);
+    let mut child = watching.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let seen: Vec<String> = lines.filter(|line| line.starts_with("at ")).take(2).collect();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    ask(&site, &["status", "--watch", "--output=json"]).refuses(2, "--watch shows text");
     bot.signal("TERM");
     assert_eq!(bot.ends().0, 0);
 }
@@ -158,7 +202,7 @@ fn a_running_bot_knows_what_is_suspended_in_its_configuration() {
     bot.says("pushed a commit");
     ask(&site, &["hold", "rarely", "--reason", "later"]).prints(0, "policy default:rarely held\n");
     ask(&site, &["suspend", "idle"]).prints(0, "automation default/idle suspended\n");
-    let status = ask(&site, &["status"]).stdout;
+    let status = ask(&site, &["status", "-o", "wide"]).stdout;
     let row = status.lines().find(|line| line.starts_with("default:rarely ")).unwrap();
     let words: Vec<&str> = row.split_whitespace().collect();
     assert!(words.contains(&"suspended") && words.contains(&"Unknown"), "{row}");

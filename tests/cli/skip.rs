@@ -41,7 +41,7 @@ type Case<'a> = (&'a str, &'a [u8], &'a [&'a str], i32, &'a str);
 #[test]
 fn commits_are_recognised_by_trailer_author_or_beginning() {
     let checkout = Checkout::new();
-    let cases: [Case<'_>; 12] = [
+    let cases: [Case<'_>; 14] = [
         (ADA, b"Fix the shop\n", &[], 1, "COMMIT is not the bot's own\n"),
         (
             ADA,
@@ -85,6 +85,8 @@ fn commits_are_recognised_by_trailer_author_or_beginning() {
             1,
             "COMMIT is not the bot's own\n",
         ),
+        (ADA, b"Update from image update automations are bad\n", &[], 1, "COMMIT is not the bot's own\n"),
+        (ADA, b"Say how\n\nTagwright-Automation: hello world\n", &[], 1, "COMMIT is not the bot's own\n"),
         (
             ADA,
             b"chore(images): web\n",
@@ -162,7 +164,7 @@ exit 2
 -- stdout
 -- stderr
 error: cannot read nowhere
-  caused by: No such file or directory (os error 2)
+  caused by: no such file or directory
   hint: check the path
 ");
     let checkout = Checkout::new();

@@ -20,6 +20,9 @@ note: no bot is running on state; the next one that starts will obey
     order(&["hold", "app"]).prints(0, "policy default:app held already\n");
     order(&["hold", "shop/web"]).prints(0, "policy shop:web held\n");
     order(&["release", "shop:web"]).prints(0, "policy shop:web released\n");
+    // The first time that lifts the hold; reverts are lifted each time.
+    let again = "policy shop:web was not held by hand; what was taken back until now may be written again\n";
+    order(&["release", "shop:web"]).prints(0, again);
     order(&["suspend", "shop", "--reason=moving"]).prints(0, "automation default/shop suspended\n");
     order(&["suspend", "default:shop"]).prints(0, "automation default/shop suspended already\n");
     let switches = store(&world.path("state")).switches().unwrap();
@@ -28,9 +31,23 @@ note: no bot is running on state; the next one that starts will obey
     assert_eq!(switches.suspended["default/shop"].reason.as_deref(), Some("moving"));
     assert!(switches.released.contains_key("shop:web"));
     order(&["resume", "default/shop"]).prints(0, "automation default/shop resumed\n");
-    order(&["resume", "default/shop"]).prints(0, "automation default/shop resumed already\n");
+    order(&["resume", "default/shop"]).prints(0, "automation default/shop was not suspended\n");
     let records = store(&world.path("state")).records(&Filter::default()).unwrap();
-    assert_eq!(records.len(), 5, "each change once: {records:?}");
+    assert_eq!(records.len(), 6, "each change once: {records:?}");
+}
+
+#[test]
+fn all_is_what_the_last_bot_knew_and_what_was_ordered() {
+    let world = left(&document());
+    let order = |arguments: &[&str]| world.run(arguments.iter().chain(&["--data-dir=state"]));
+    assert_eq!(order(&["hold", "default:later"]).code, 0);
+    let held = "policy default:app held\npolicy shop:web held\npolicy shop:old held\n";
+    order(&["hold", "--all", "--reason=the fair"]).prints(0, held);
+    let released = held.replace(" held", " released") + "policy default:later released\n";
+    order(&["release", "--all"]).prints(0, &released);
+    assert!(store(&world.path("state")).switches().unwrap().held.is_empty());
+    let world = left(&json!({}));
+    world.run(["suspend", "--all", "--data-dir=state"]).refuses(1, "no automation is known here");
 }
 
 #[test]
@@ -67,7 +84,7 @@ error: no bot is running on nowhere, and none has ever run there
 ");
     assert!(!world.path("nowhere").exists(), "nothing is made");
     world.run(["hold", "--data-dir=nowhere"]).refuses(2, "<NS:NAME>");
-    world.run(["suspend", "a/b/c", "--data-dir=nowhere"]).refuses(2, "\"a/b/c\" is no name");
+    world.run(["suspend", "a/b/c", "--data-dir=nowhere"]).refuses(2, "\"a/b/c\" is not a name");
     let long = format!("--reason={}", "x".repeat(2000));
     world.run(["hold", "app", &long]).refuses(2, "longer than 1024 bytes");
     world.run(["hold", "app", "--reason=a\nb"]).refuses(2, "control characters");
@@ -91,4 +108,17 @@ fn orders_show_in_the_history() {
     );
     let policy = world.run(["history", "--data-dir=state", "--policy=app", "--output=json"]).json();
     assert_eq!(policy["entries"].as_array().unwrap().len(), 2);
+}
+
+/// Whoever cannot take the lock cannot know either whether a bot has it.
+#[test]
+fn a_folder_whose_lock_cannot_be_looked_at_is_not_said_to_have_no_bot() {
+    let world = World::new();
+    world.write("state/state.redb", "");
+    std::fs::create_dir(world.path("state/state.lock")).unwrap();
+    for command in [&["hold", "default:app"][..], &["status"]] {
+        let run = world.run(command.iter().chain(&["--data-dir=state"]));
+        run.refuses(1, "cannot tell whether a bot is running on state: ");
+        assert!(!run.stderr.contains("no bot is running"), "{run:?}");
+    }
 }

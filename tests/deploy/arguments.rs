@@ -10,8 +10,12 @@ pub(crate) fn assert_understood(arguments: &[&str]) {
     assert!(run.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
 }
 
-/// The value of an option.
+/// The value of an option, which stands behind it or behind its `=`.
 pub(crate) fn value<'a>(arguments: &[&'a str], option: &str) -> Option<&'a str> {
+    let joined = |argument: &&'a str| argument.strip_prefix(option)?.strip_prefix('=');
+    if let Some(value) = arguments.iter().find_map(joined) {
+        return Some(value);
+    }
     let at = arguments.iter().position(|argument| *argument == option)?;
     Some(arguments.get(at + 1).copied().unwrap_or_default())
 }

@@ -1,24 +1,25 @@
 //! The filters for other pipelines hold back the bot's commits and nobody else's.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use regex::Regex;
-use tagwright_core::message::{self, Facts};
+use tagwright_core::message::{self, Author, Criteria, Facts};
 
+use crate::program::{on_path, program};
 use crate::tree::{File, items};
 
-/// A commit message, and which of the filters has to hold it back.
-struct Message {
-    text: String,
-    /// Holds KubeVela's text.
-    kubevela: bool,
+/// A commit, and whether the filters have to hold it back.
+struct Commit {
+    message: String,
+    author: &'static str,
     /// Is the bot's, by any sign.
     bot: bool,
 }
 
-fn messages() -> Vec<Message> {
+const ADA: &str = "ada@example.com";
+
+fn commits() -> Vec<Commit> {
     let native = |text: &str| {
         let facts = Facts {
             automation_namespace: "default",
@@ -30,34 +31,49 @@ fn messages() -> Vec<Message> {
         message::with_trailers(text, &facts)
     };
     let kubevela = "Update image automatically.\nImage: ghcr.io/fogdong/test-fog:master-6e9b0f9-1656569910\n";
+    let squashed = "Shop (#12)\n\n* Rewrite it\n\n* Update web\n\nTagwright-Automation: default/shop\n\n* Fix tests\n";
+    let own = message::DEFAULT_AUTHOR.email;
     [
-        ("Update image automatically.", true, true),
-        (kubevela, true, true),
-        (message::DEFAULT_MESSAGE, false, true),
-        (&native(message::DEFAULT_MESSAGE), false, true),
-        (&native("shop: new tags\n\nAs every day.\n"), false, true),
-        ("Fix the build", false, false),
-        ("docs: what Tagwright-Automation: means", false, false),
-        ("Revert the update of the image\n\nIt broke the shop.\n", false, false),
+        ("Update image automatically.", ADA, true),
+        (kubevela, ADA, true),
+        (message::DEFAULT_MESSAGE, ADA, true),
+        ("Update from image update automation (#7)\n\nMerged.\n", ADA, true),
+        ("Update from image update automation\n\nMerged.\n", ADA, true),
+        (&native(message::DEFAULT_MESSAGE), own, true),
+        (&native("Update podinfo to 6.7.1 (+1 more)"), own, true),
+        (&native("shop: new tags\n\nAs every day.\n"), own, true),
+        (&native("shop: new tags\n\nSigned-off-by: Ada <ada@example.com>\n"), own, true),
+        ("Fix the build", ADA, false),
+        ("docs: what Tagwright-Automation: means", ADA, false),
+        ("Revert the update of the image\n\nIt broke the shop.\n", ADA, false),
+        ("Revert \"Update image automatically.\"\n\nThis reverts commit 1234567.\n", ADA, false),
+        ("Revert \"Update from image update automation\"\n\nThis reverts commit 1234567.\n", ADA, false),
+        ("Update image automatically, say the docs", ADA, false),
+        ("Update from image update automations are bad", ADA, false),
+        (squashed, ADA, false),
+        (&format!("{squashed}\nCo-authored-by: Ada <ada@example.com>\n"), ADA, false),
+        ("Say how\n\nTagwright-Automation: default/shop\nis what it writes.\n", ADA, false),
+        ("Say how\n\nTagwright-Automation: hello world\n", ADA, false),
+        ("Tagwright-Automation: default/shop", ADA, false),
     ]
-    .map(|(text, kubevela, bot)| Message { text: text.to_owned(), kubevela, bot })
+    .map(|(message, author, bot)| Commit { message: message.to_owned(), author, bot })
     .into()
 }
 
-/// Checks a filter by text, which knows KubeVela's messages alone.
+/// Checks a filter on all of them.
 #[track_caller]
-fn check_text(holds_back: impl Fn(&str) -> bool) {
-    for message in messages() {
-        assert_eq!(holds_back(&message.text), message.kubevela, "{:?}", message.text);
+fn check(holds_back: impl Fn(&Commit) -> bool) {
+    for commit in commits() {
+        assert_eq!(holds_back(&commit), commit.bot, "{:?}", commit.message);
     }
 }
 
-/// Checks a filter that knows the other signs as well.
-#[track_caller]
-fn check(holds_back: impl Fn(&str) -> bool) {
-    for message in messages() {
-        assert_eq!(holds_back(&message.text), message.bot, "{:?}", message.text);
-    }
+#[test]
+fn skip_says_the_same() {
+    check(|commit| {
+        let author = Author { name: "", email: commit.author };
+        message::recognise(&commit.message, &author, &Criteria::default()).is_some()
+    });
 }
 
 /// The first group of the only match of a pattern.
@@ -72,8 +88,23 @@ fn the(text: &str, pattern: &str) -> String {
 fn github_actions() {
     let workflow = File::read("deploy/filters/github-actions.yml").document();
     let condition = workflow["jobs"]["publish"]["if"].as_str().unwrap();
-    let text = the(condition, r"^!contains\(github\.event\.head_commit\.message, '([^']+)'\)$");
-    check_text(|message| message.contains(&text));
+    // JSON's `\n` is a line feed, and upper and lower case are the same.
+    let start =
+        Regex::new(r#"^!startsWith\(github\.event\.head_commit\.message, (?:'([^']+)'|fromJSON\('("[^']+")'\))\)$"#)
+            .unwrap();
+    let equal = Regex::new(r"^github\.event\.head_commit\.(message|author\.email) != '([^']+)'$").unwrap();
+    let part = |text: &str, commit: &Commit| {
+        let message = commit.message.to_lowercase();
+        if let Some(found) = start.captures(text) {
+            let json = found.get(2).map(|json| serde_json::from_str::<String>(json.as_str()).unwrap());
+            let text = json.unwrap_or_else(|| found.get(1).unwrap().as_str().to_owned());
+            return message.starts_with(&text.to_lowercase());
+        }
+        let found = equal.captures(text).unwrap_or_else(|| panic!("{text}"));
+        let value = if &found[1] == "message" { &message } else { commit.author };
+        value == found[2].to_lowercase()
+    };
+    check(|commit| condition.split(" && ").any(|text| part(text.trim(), commit)));
 
     let job = &workflow["jobs"]["publish-unless-bot"];
     assert_eq!(job["if"].as_str(), Some("needs.whose.outputs.bot == 'false'"));
@@ -88,17 +119,15 @@ fn github_actions_asks_tagwright() {
     let workflow = File::read("deploy/filters/github-actions.yml").document();
     let script = items(&workflow["jobs"]["whose"]["steps"])[0]["run"].as_str().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let docker = folder.path().join("docker");
-    std::fs::write(&docker, DOCKER).unwrap();
-    std::fs::set_permissions(&docker, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    program(folder.path(), "docker", DOCKER);
     let output = folder.path().join("output");
-    check(|message| {
+    // It is asked about the message alone.
+    check(|Commit { message, .. }| {
         std::fs::write(&output, "").unwrap();
         // As the runner does it: stop at the first error, in pipes too.
         let mut step = Command::new("bash");
         step.args(["-eo", "pipefail", "-c", script])
-            .env("PATH", &path)
+            .env("PATH", on_path(folder.path()))
             .env("TAGWRIGHT", env!("CARGO_BIN_EXE_tagwright"));
         assert!(step.env("MESSAGE", message).env("GITHUB_OUTPUT", &output).output().unwrap().status.success());
         match std::fs::read_to_string(&output).unwrap().as_str() {
@@ -123,16 +152,16 @@ fn gitlab_ci() {
             Regex::new(&pattern).unwrap()
         })
         .collect();
-    check(|message| patterns.iter().any(|pattern| pattern.is_match(message)));
+    check(|commit| patterns.iter().any(|pattern| pattern.is_match(&commit.message)));
 }
 
 #[test]
 fn jenkins() {
     let pipeline = File::read("deploy/filters/Jenkinsfile").text;
-    // Jenkins looks for the pattern in the lines of each message of the build.
-    let pattern = the(&pipeline, r"when \{ not \{ changelog '([^']+)' \} \}");
-    let pattern = Regex::new(&format!("(?m){pattern}")).unwrap();
-    check_text(|message| pattern.is_match(message));
+    // In Groovy's strings backslashes are doubled. The pattern has to fit all of a message.
+    let pattern = the(&pipeline, r"when \{ not \{ changelog '([^']+)' \} \}").replace(r"\\", r"\");
+    let pattern = Regex::new(&format!(r"\A(?:{pattern})\z")).unwrap();
+    check(|commit| pattern.is_match(&commit.message));
     the(&pipeline, r"sh\(script: '(tagwright skip HEAD)', returnStatus: true\) == 1");
     assert_eq!(pipeline.matches('{').count(), pipeline.matches('}').count());
 }
@@ -146,14 +175,15 @@ fn tekton() {
     assert_eq!(filter["name"].as_str(), Some("filter"));
     let expression = filter["value"].as_str().unwrap();
     let all = |pattern: &str| -> Vec<String> {
-        Regex::new(pattern).unwrap().captures_iter(expression).map(|it| it[1].replace("\\n", "\n")).collect()
+        Regex::new(pattern).unwrap().captures_iter(expression).map(|it| it[1].to_owned()).collect()
     };
-    // In CEL `\n` inside quotes is a line feed.
     let starts = all(r"&& !body\.head_commit\.message\.startsWith\('([^']+)'\)");
-    let contains = all(r"&& !body\.head_commit\.message\.contains\('([^']+)'\)");
-    assert_eq!(expression.matches("head_commit.message").count(), starts.len() + contains.len());
+    // In CEL's raw strings a backslash is one.
+    let patterns = all(r"&& !body\.head_commit\.message\.matches\(r'([^']+)'\)");
+    assert_eq!(expression.matches("head_commit.message").count(), starts.len() + patterns.len());
     assert!(!expression.contains("||"));
-    check(|message| {
-        starts.iter().any(|text| message.starts_with(text)) || contains.iter().any(|text| message.contains(text))
+    let patterns: Vec<Regex> = patterns.iter().map(|pattern| Regex::new(pattern).unwrap()).collect();
+    check(|Commit { message, .. }| {
+        starts.iter().any(|text| message.starts_with(text)) || patterns.iter().any(|pattern| pattern.is_match(message))
     });
 }

@@ -48,9 +48,9 @@ fn a_time_zone_needs_nothing_of_the_image() {
 
 #[test]
 fn every_mention_of_the_image_has_the_crate_s_version() {
-    let mention = Regex::new(r"ghcr\.io/tagwright/tagwright(\S*)").unwrap();
+    let mention = Regex::new(r#"ghcr\.io/tagwright/tagwright([^\s'"]*)"#).unwrap();
     let mut mentions = 0;
-    for file in files("deploy") {
+    for file in files("deploy").into_iter().chain([File::read(".pre-commit-hooks.yaml")]) {
         for found in mention.captures_iter(&file.text) {
             assert_eq!(&found[1], concat!(":", env!("CARGO_PKG_VERSION")), "{}", file.name);
             mentions += 1;

@@ -6,10 +6,16 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 mod arguments;
+mod chart;
+mod checks;
 mod filters;
 mod image;
 mod manifests;
+mod program;
+mod release;
+mod rights;
 mod scripts;
 mod systemd;
+mod tools;
 mod tree;
 mod workflows;

@@ -1,4 +1,5 @@
-//! The cluster's manifests: complete, without rights, and with a configuration that loads.
+//! The cluster's manifests: complete, restricted, with arguments that are understood and a configuration that loads. What the
+//! bot may do is in `rights`.
 
 use std::collections::BTreeSet;
 
@@ -28,6 +29,18 @@ impl Workload {
         Self { folder: "cronjob", manifest, pod: &["spec", "jobTemplate", "spec", "template", "spec"] }
     }
 
+    /// The bot that takes its configuration from the API server.
+    fn standalone() -> Self {
+        let manifest = File::read(&format!("{FOLDER}/standalone/base/deployment.yaml")).document();
+        Self { folder: "standalone/base", manifest, pod: &["spec", "template", "spec"] }
+    }
+
+    /// The same beside Flux's controllers, a half of it.
+    fn beside(half: &str) -> Self {
+        let manifest = File::read(&format!("{FOLDER}/flux/beside/{half}.yaml")).document();
+        Self { folder: "flux/beside", manifest, pod: &["spec", "template", "spec"] }
+    }
+
     fn pod(&self) -> &Yaml {
         self.pod.iter().fold(&self.manifest, |yaml, key| &yaml[*key])
     }
@@ -53,8 +66,23 @@ impl Workload {
     }
 }
 
-fn workloads() -> [Workload; 2] {
+/// What has its configuration in files.
+fn of_files() -> [Workload; 2] {
     [Workload::bot(), Workload::job()]
+}
+
+/// What has its configuration from the API server.
+fn of_objects() -> [Workload; 3] {
+    [Workload::standalone(), Workload::beside("image-reflector"), Workload::beside("image-automation")]
+}
+
+/// What goes on running.
+fn bots() -> impl Iterator<Item = Workload> {
+    [Workload::bot()].into_iter().chain(of_objects())
+}
+
+fn workloads() -> impl Iterator<Item = Workload> {
+    of_files().into_iter().chain(of_objects())
 }
 
 fn read(name: &str) -> Yaml {
@@ -65,20 +93,50 @@ fn texts(yaml: &Yaml) -> Vec<&str> {
     items(yaml).iter().map(|item| item.as_str().unwrap()).collect()
 }
 
+/// All folders with a kustomization, and whether they are whole ones or components of others.
+const FOLDERS: [(&str, &str); 11] = [
+    ("base", "Kustomization"),
+    ("bot", "Kustomization"),
+    ("cronjob", "Kustomization"),
+    ("crds", "Kustomization"),
+    ("standalone/base", "Kustomization"),
+    ("standalone/cluster-wide", "Kustomization"),
+    ("standalone/namespaced", "Kustomization"),
+    ("standalone/replicas", "Component"),
+    ("flux", "Component"),
+    ("flux/accounts", "Kustomization"),
+    ("flux/beside", "Component"),
+];
+
 #[test]
 fn the_kustomizations_name_every_file() {
-    for folder in ["base", "bot", "cronjob"] {
+    let mut known = BTreeSet::new();
+    for (folder, kind) in FOLDERS {
         let kustomization = read(&format!("{folder}/kustomization.yaml"));
+        assert_eq!(kustomization["kind"].as_str(), Some(kind), "{folder}");
         let generated = items(&kustomization["configMapGenerator"]).iter().flat_map(|map| texts(&map["files"]));
-        let mut named: BTreeSet<String> =
-            texts(&kustomization["resources"]).into_iter().chain(generated).map(Into::into).collect();
-        assert_eq!(named.remove("../base"), folder != "base", "{folder}");
-        named.insert("kustomization.yaml".to_owned());
-        let below = format!("{FOLDER}/{folder}/");
-        let found: BTreeSet<String> =
-            files(&below).iter().map(|file| file.name.strip_prefix(&below).unwrap().to_owned()).collect();
+        let patched = items(&kustomization["patches"]).iter().filter_map(|patch| patch["path"].as_str());
+        let named = texts(&kustomization["resources"]).into_iter().chain(generated).chain(patched);
+        let (own, others): (BTreeSet<&str>, BTreeSet<&str>) = named.partition(|name| name.ends_with(".yaml"));
+        for other in others {
+            let place = root().join(FOLDER).join(folder).join(other).join("kustomization.yaml");
+            assert!(place.exists(), "{folder} names {other}");
+        }
+        let mut named: BTreeSet<String> = own.into_iter().map(|name| format!("{folder}/{name}")).collect();
+        named.insert(format!("{folder}/kustomization.yaml"));
+        let mut found = BTreeSet::new();
+        for file in files(&format!("{FOLDER}/{folder}")) {
+            let name = file.name.strip_prefix(&format!("{FOLDER}/")).unwrap();
+            // What is further below belongs to a folder of its own.
+            if name.rsplit_once('/').unwrap().0 == folder {
+                found.insert(name.to_owned());
+            }
+        }
         assert_eq!(named, found);
+        known.extend(found);
     }
+    let all = files(FOLDER).into_iter().map(|file| file.name.strip_prefix(&format!("{FOLDER}/")).unwrap().to_owned());
+    assert_eq!(known, all.collect());
 }
 
 #[test]
@@ -88,7 +146,9 @@ fn the_pods_meet_the_restricted_standard() {
         let security = &pod["securityContext"];
         assert_eq!(security["runAsNonRoot"].as_bool(), Some(true));
         assert_eq!(security["seccompProfile"]["type"].as_str(), Some("RuntimeDefault"));
-        assert_eq!(pod["automountServiceAccountToken"].as_bool(), Some(false));
+        // Who reads files does not need to be anybody for the API server.
+        let is_somebody = of_objects().iter().any(|it| it.folder == workload.folder);
+        assert_eq!(pod["automountServiceAccountToken"].as_bool(), Some(is_somebody), "{}", workload.folder);
         let security = &container["securityContext"];
         assert_eq!(security["allowPrivilegeEscalation"].as_bool(), Some(false));
         assert_eq!(security["readOnlyRootFilesystem"].as_bool(), Some(true));
@@ -138,12 +198,40 @@ fn names_are_those_of_the_other_manifests() {
     let namespace = read("base/namespace.yaml");
     let base = read("base/kustomization.yaml");
     let generated = &items(&base["configMapGenerator"])[0]["name"];
-    for workload in workloads() {
+    for workload in of_files() {
         let kustomization = read(&format!("{}/kustomization.yaml", workload.folder));
         assert_eq!(kustomization["namespace"], namespace["metadata"]["name"]);
         assert_eq!(workload.pod()["serviceAccountName"], account["metadata"]["name"]);
         assert_eq!(workload.volume("/policies")["configMap"]["name"], *generated);
     }
+}
+
+#[test]
+fn names_of_the_bot_of_objects_are_those_of_its_other_manifests() {
+    let standalone = Workload::standalone();
+    let account = read("standalone/base/serviceaccount.yaml");
+    assert_eq!(standalone.pod()["serviceAccountName"], account["metadata"]["name"]);
+    let namespace = read("standalone/cluster-wide/namespace.yaml");
+    assert_eq!(account["metadata"]["namespace"], namespace["metadata"]["name"]);
+    for variant in ["cluster-wide", "namespaced"] {
+        let kustomization = read(&format!("standalone/{variant}/kustomization.yaml"));
+        assert_eq!(kustomization["namespace"], namespace["metadata"]["name"]);
+    }
+    let labels = &standalone.manifest["spec"]["selector"]["matchLabels"];
+    assert_eq!(read("standalone/base/network.yaml")["spec"]["podSelector"]["matchLabels"], *labels);
+    assert_eq!(read("standalone/replicas/disruption.yaml")["spec"]["selector"]["matchLabels"], *labels);
+    let claim = &standalone.volume("/var/lib/tagwright")["persistentVolumeClaim"]["claimName"];
+    assert_eq!(*claim, read("standalone/base/volume.yaml")["metadata"]["name"]);
+}
+
+#[test]
+fn a_policy_of_the_network_lets_through_what_the_bot_needs() {
+    let policy = read("standalone/base/network.yaml");
+    let port = &items(&items(&policy["spec"]["ingress"])[0]["ports"])[0]["port"];
+    assert_eq!(*port, items(&Workload::standalone().container()["ports"])[0]["name"]);
+    let ports = items(&policy["spec"]["egress"]).iter().flat_map(|rule| items(&rule["ports"]));
+    let ports: BTreeSet<i64> = ports.map(|port| port["port"].as_i64().unwrap()).collect();
+    assert_eq!(ports, [22, 53, 80, 443, 6443].into());
 }
 
 #[test]
@@ -158,15 +246,27 @@ fn a_bot_reads_an_edited_configuration() {
 }
 
 #[test]
-fn there_is_one_bot_and_its_state_stays() {
-    let bot = Workload::bot();
-    let spec = &bot.manifest["spec"];
-    assert_eq!((spec["replicas"].as_i64(), spec["strategy"]["type"].as_str()), (Some(1), Some("Recreate")));
-    assert_eq!(spec["selector"]["matchLabels"], spec["template"]["metadata"]["labels"]);
+fn there_is_one_bot_of_each_kind() {
+    for bot in bots() {
+        let spec = &bot.manifest["spec"];
+        assert_eq!((spec["replicas"].as_i64(), spec["strategy"]["type"].as_str()), (Some(1), Some("Recreate")));
+        assert_eq!(spec["selector"]["matchLabels"], spec["template"]["metadata"]["labels"]);
+        // The image's, which other commands know, too.
+        assert_eq!(value(&bot.arguments(), "--data-dir"), None);
+        assert!(bot.mounts().contains(&format!("{}/tagwright", state()).as_str()), "{}", bot.folder);
+    }
+}
+
+/// Where the image has the state of its user.
+fn state() -> String {
     let dockerfile = File::read("Dockerfile").text;
-    let state = dockerfile.lines().find_map(|line| line.strip_prefix("ENV XDG_STATE_HOME=")).unwrap();
-    assert_eq!(value(&bot.arguments(), "--data-dir"), None, "the image's, which other commands know, too");
-    let claim = &bot.volume(&format!("{state}/tagwright"))["persistentVolumeClaim"]["claimName"];
+    dockerfile.lines().find_map(|line| line.strip_prefix("ENV XDG_STATE_HOME=")).unwrap().to_owned()
+}
+
+#[test]
+fn its_state_stays() {
+    let bot = Workload::bot();
+    let claim = &bot.volume(&format!("{}/tagwright", state()))["persistentVolumeClaim"]["claimName"];
     let volume = read("bot/volume.yaml");
     assert_eq!(*claim, volume["metadata"]["name"]);
     assert_eq!(texts(&volume["spec"]["accessModes"]), ["ReadWriteOnce"]);
@@ -174,7 +274,10 @@ fn there_is_one_bot_and_its_state_stays() {
 
 #[test]
 fn a_bot_is_asked_how_it_is_where_it_listens() {
-    let bot = Workload::bot();
+    bots().for_each(|bot| is_asked_where_it_listens(&bot));
+}
+
+fn is_asked_where_it_listens(bot: &Workload) {
     let (container, arguments) = (bot.container(), bot.arguments());
     let listens = tagwright::server::parse_address(value(&arguments, "--listen").unwrap()).unwrap();
     assert!(listens.ip().is_unspecified(), "the kubelet asks from outside of the pod");
@@ -188,10 +291,15 @@ fn a_bot_is_asked_how_it_is_where_it_listens() {
 
 #[test]
 fn a_bot_has_the_time_to_finish_a_push() {
-    let bot = Workload::bot();
-    assert_eq!(value(&bot.arguments(), "--grace"), None);
-    let grace = bot.pod()["terminationGracePeriodSeconds"].as_i64().unwrap();
-    assert!(grace > tagwright::schedule::SHUTDOWN_GRACE.as_secs().cast_signed(), "{grace}");
+    let enough = |pod: &Yaml| {
+        let grace = pod["terminationGracePeriodSeconds"].as_i64().unwrap();
+        assert!(grace > tagwright::schedule::SHUTDOWN_GRACE.as_secs().cast_signed(), "{grace}");
+    };
+    for bot in bots() {
+        assert_eq!(value(&bot.arguments(), "--grace"), None);
+        enough(bot.pod());
+    }
+    enough(&read("flux/image-automation-controller.yaml")["spec"]["template"]["spec"]);
 }
 
 #[test]
@@ -201,7 +309,7 @@ fn every_secret_that_the_configuration_names_is_mounted_where_it_is_looked_for()
     let mut secrets = 0;
     for (_, value) in entries(&automation["spec"]["git"]).into_iter().filter(|(key, _)| *key == "secretRef") {
         let folder = format!("/secrets/{namespace}/{}", value["name"].as_str().unwrap());
-        for workload in workloads() {
+        for workload in of_files() {
             assert!(workload.mounts().contains(&folder.as_str()), "{folder}");
         }
         secrets += 1;

@@ -27,11 +27,27 @@ fn the_program_understands_its_arguments() {
 #[test]
 fn its_state_is_in_the_folder_that_it_may_write() {
     let service = section("Service");
-    let (name, value) = service["Environment"].split_once('=').unwrap();
+    let (name, value) = variables(&service["Environment"]).next().unwrap();
     assert_eq!(value, format!("%S/{}", service["StateDirectory"]));
     let help = std::process::Command::new(env!("CARGO_BIN_EXE_tagwright")).args(["run", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     assert!(help.contains(&format!("[env: {name}]")), "{help}");
+}
+
+fn variables(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    line.split_whitespace().filter_map(|setting| setting.split_once('='))
+}
+
+#[test]
+fn memory_is_managed_as_in_the_image() {
+    let of_image = File::read("Dockerfile").text;
+    let memory = |text: &str| -> BTreeMap<String, String> {
+        let named = variables(text).filter(|(name, _)| name.starts_with("MALLOC_"));
+        named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    let of_image = memory(&of_image);
+    assert_eq!(of_image.len(), 2);
+    assert_eq!(memory(&section("Service")["Environment"]), of_image);
 }
 
 #[test]

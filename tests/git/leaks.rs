@@ -121,7 +121,7 @@ async fn what_follows_a_redirect() {
         let (git, _data) = of(&environment);
         fetch(&git.open(&home.url(), &access).unwrap(), Want::DefaultBranch).await.unwrap();
         let seen = target.seen();
-        assert_eq!(seen.len(), 2, "{name}: {seen:?}");
+        assert_eq!(seen.len(), 3, "{name}: {seen:?}");
         assert!(seen.iter().all(|seen| seen.authorization.is_none()), "{name}: {seen:?}");
     }
 }

@@ -78,7 +78,7 @@ fn tangle(remote: &Remote, seed: u64, commits: usize) {
 }
 
 #[tokio::test]
-async fn what_git_log_says() {
+async fn what_git_log_says_of_the_full_history() {
     for seed in 1..=5 {
         let remote = Remote::empty();
         tangle(&remote, seed, 240);
@@ -112,15 +112,23 @@ async fn what_git_log_says() {
     }
 }
 
-/// What `git log` says: each commit that wrote the file, and what it wrote.
+/// What `git log --full-history` says: each commit that wrote the file, and what it wrote.
 fn logged(remote: &Remote, file: &str) -> Vec<String> {
     // `b` is a folder in some commits. The log of the folder is not that of the file, so that the folder is left out.
     let exclude = format!(":(exclude){file}/*");
-    let log = git(&remote.bare(), &["log", "--format=%H", "main", "--", file, &exclude]);
+    let log = git(&remote.bare(), &["log", "--full-history", "--format=%H", "main", "--", file, &exclude]);
+    let at =
+        |commit: &str| Some(git(&remote.bare(), &["ls-tree", commit, "--", file])).filter(|at| at.contains(" blob "));
+    // It names merges that differ from one parent, too.
+    let is_new = |commit: &&str| {
+        let parents = git(&remote.bare(), &["log", "-1", "--format=%P", commit]);
+        let parents: Vec<&str> = parents.split_whitespace().collect();
+        parents.len() < 2 || parents.iter().all(|parent| at(parent) != at(commit))
+    };
     log.lines()
+        .filter(is_new)
         .map(|commit| {
-            let entry = git(&remote.bare(), &["ls-tree", commit, "--", file]);
-            let text = entry.contains(" blob ").then(|| remote.show(&format!("{commit}:{file}")));
+            let text = at(commit).map(|_| remote.show(&format!("{commit}:{file}")));
             format!("{commit} {:?}", text.as_ref().map(|text| text.as_bytes()))
         })
         .collect()

@@ -178,7 +178,7 @@ fn the_memory_is_a_number_of_mib() {
         let made = Git::new(crate::support::settings(data.path(), &[("TAGWRIGHT_GIT_MEMORY", text)]));
         assert_eq!(made.is_ok(), good, "{text}");
         if let Err(error) = made {
-            assert!(matches!(error, Error::Argument { .. }), "{error}");
+            assert!(matches!(error, Error::Memory { .. }), "{error}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Basic logins, and which one belongs to which repository.
 
-use registry::{Error, Kind, Sent};
+use registry::{Client, DockerConfig, Error, Kind, Sent, Settings};
 
 use crate::simulated::{Account, Auth, Fault, Registry, World};
-use crate::{access, client, list, message, repository, with_logins};
+use crate::{access, client, list, message, repository, settings, with_logins};
 
 fn guarded(accounts: Vec<Account>) -> World {
     World::with("team/app", ["1.0"]).and("other/app", ["2.0"]).guarded(Auth::Basic(accounts))
@@ -35,14 +35,34 @@ async fn a_wrong_password_is_denied() {
 #[tokio::test]
 async fn no_password_is_denied() {
     let registry = Registry::start(guarded(vec![Account::new("me", "right")])).await;
-    for access in [access(), with_logins(&[("elsewhere.example.com", "me", "right")])] {
-        let error = list(&registry, "team/app", &access).await.unwrap_err();
-        let text = message(&error, &registry);
-        insta::allow_duplicates! {
-            insta::assert_snapshot!(text, @"'REGISTRY' denied access: http://REGISTRY/v2/team/app/tags/list answered 401 (UNAUTHORIZED: authentication required); no credentials were sent, since none are configured for it");
-        }
-        assert!(matches!(error, Error::Denied { sent: Sent::Nothing, .. }));
-    }
+    let error = list(&registry, "team/app", &access()).await.unwrap_err();
+    insta::assert_snapshot!(message(&error, &registry), @"'REGISTRY' denied access: http://REGISTRY/v2/team/app/tags/list answered 401 (UNAUTHORIZED: authentication required); no credentials were sent, since none are configured for it");
+    assert!(matches!(error, Error::Denied { sent: Sent::Nothing, .. }));
+}
+
+/// Whoever has a secret for another host, port or path sees for which it is.
+#[tokio::test]
+async fn credentials_for_something_else_are_named() {
+    let registry = Registry::start(guarded(vec![Account::new("me", "right")])).await;
+    let elsewhere = format!("{}/other/", registry.host());
+    let logins = [
+        ("elsewhere.example.com", "me", "right"),
+        (&elsewhere, "me", "right"),
+        ("me:right@a.io", "me", "right"),
+        ("b.io", "", ""),
+    ];
+    let error = list(&registry, "team/app", &with_logins(&logins)).await.unwrap_err();
+    insta::assert_snapshot!(message(&error, &registry), @"'REGISTRY' denied access: http://REGISTRY/v2/team/app/tags/list answered 401 (UNAUTHORIZED: authentication required); no credentials were sent, since none are configured for it; those that are there are for elsewhere.example.com, REGISTRY/other/, …@a.io");
+    assert!(matches!(error, Error::Denied { sent: Sent::Nothing, .. }));
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.json");
+    let config =
+        r#"{"auths": {"ghcr.io": {"auth": "bWU6c2VzYW1l"}, "quay.io": {}}, "credHelpers": {"x.azurecr.io": "acr"}}"#;
+    std::fs::write(&file, config).unwrap();
+    let client = Client::new(Settings { docker_config: DockerConfig::file(&file), ..settings() }).unwrap();
+    let error = client.tags(&repository(&registry.host(), "team/app"), &access()).await.unwrap_err();
+    assert!(message(&error, &registry).ends_with("; those that are there are for x.azurecr.io, ghcr.io"), "{error}");
 }
 
 #[tokio::test]

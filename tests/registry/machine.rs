@@ -103,7 +103,7 @@ async fn helpers_that_fail() {
     insta::assert_snapshot!(texts.join("\n"), @"
     credential helper 'docker-credential-broken' failed: vault is locked\\u{1b}[0m (asked about 'REGISTRY')
     credential helper 'docker-credential-chatty' answered something else than JSON credentials (asked about 'REGISTRY')
-    credential helper 'docker-credential-missing' cannot be started: No such file or directory (os error 2) (asked about 'REGISTRY')
+    credential helper 'docker-credential-missing' cannot be started: no such file or directory (asked about 'REGISTRY')
     credential helper 'docker-credential-../../bin/evil' is not a name of a program (asked about 'REGISTRY')
     ");
 }
@@ -195,6 +195,6 @@ async fn a_pipe_is_no_configuration() {
     for path in [pipe, "/dev/zero".into()] {
         let client = Client::new(Settings { docker_config: DockerConfig::file(&path), ..settings() }).unwrap();
         let error = client.tags(&repository(&registry.host(), "team/app"), &access()).await.unwrap_err();
-        assert!(error.to_string().ends_with("it is no file"), "{error}");
+        assert!(error.to_string().ends_with("it is not a file"), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use image::Tag;
 use registry::{Client, Kind, Limits, Settings};
 
-use crate::simulated::{Fault, Links, Registry, World, digest};
+use crate::simulated::{Fault, Links, Refusal, Registry, World, digest};
 use crate::{access, client, list, message, repository, settings};
 
 fn numbered(count: usize) -> Vec<String> {
@@ -136,12 +136,65 @@ async fn links_that_lead_nowhere_are_refused() {
     refused(world(Links::Endless), &say("leads on and on to pages with nothing new")).await;
     let fixed = |link: &str| world(Links::Fixed(link.to_owned()));
     let other = "leads to another server, https://evil.example.com/v2/x";
-    refused(fixed("<https://evil.example.com/v2/x?n=2>; rel=next"), &say(other)).await;
+    refused(fixed("<https://evil.example.com/v2/x>; rel=next"), &say(other)).await;
+    refused(fixed("<https://evil.example.com/v2/x?n=2>; rel=next"), &say("leads back to an earlier page")).await;
     let other = "leads to another server, http://127.0.0.1:1/v2/x";
     refused(fixed("<//127.0.0.1:1/v2/x>; rel=\"next\""), &say(other)).await;
     refused(fixed("</v2/x; rel=\"next\""), &say("has no '>'")).await;
     refused(fixed("next page"), &say("does not start with '<'")).await;
     refused(fixed("<http://[>"), &say("is not an address")).await;
+}
+
+/// Behind a proxy a registry knows neither its host, its port, its scheme nor its path. Nobody but itself is asked.
+#[tokio::test]
+async fn a_link_to_what_a_registry_takes_for_itself_leads_to_the_next_page() {
+    let elsewhere = Registry::start(World::with("team/app", ["6.6.6"])).await;
+    let port: &'static str = format!("{}/v2/team/app/tags/list", elsewhere.url()).leak();
+    for place in [
+        "https://registry.internal.svc:5000/v2/team/app/tags/list",
+        "http://127.0.0.1/v2/team/app/tags/list",
+        "http://127.0.0.1:8081/repository/docker-proxy/v2/team/app/tags/list",
+        "/v2/app/tags/list",
+        "/artifactory/api/docker/x/v2/team/app/tags/list",
+        port,
+    ] {
+        let registry = Registry::start(World::with("team/app", numbered(9)).paged(4, Links::Inside(place))).await;
+        assert_eq!(list(&registry, "team/app", &access()).await.unwrap().tags, numbered(9), "{place}");
+        assert_eq!(registry.count("/v2/team/app/tags/list"), 3, "{place}");
+    }
+    assert_eq!(elsewhere.seen(), []);
+}
+
+/// The repository is there, since its first page is, and the failure says which page it is about.
+#[tokio::test]
+async fn a_failure_of_a_later_page_says_so() {
+    let mut texts = Vec::new();
+    for (status, kind) in [(404, Kind::Denied), (403, Kind::Denied), (503, Kind::Transient)] {
+        let links = Links::Astray(status, "no such page");
+        let registry = Registry::start(World::with("team/app", numbered(5)).paged(2, links)).await;
+        let error = list(&registry, "team/app", &access()).await.unwrap_err();
+        assert_eq!(error.kind(), kind);
+        texts.push(message(&error, &registry));
+    }
+    insta::assert_snapshot!(texts.join("\n"), @"
+    page 2 of the list of tags, to which the registry itself leads: http://REGISTRY/v2/team/app/tags/list answered 404 (UNKNOWN: no such page)
+    page 2 of the list of tags, to which the registry itself leads: 'REGISTRY' denied access: http://REGISTRY/v2/team/app/tags/list answered 403 (UNKNOWN: no such page); no credentials were sent, since none are configured for it
+    page 2 of the list of tags, to which the registry itself leads: http://REGISTRY/v2/team/app/tags/list answered 503 (UNKNOWN: no such page)
+    ");
+}
+
+/// An empty page may lead on to itself, and a link may be empty: there is nothing behind either.
+#[tokio::test]
+async fn links_that_mean_the_end() {
+    let world = World::with("team/app", ["1", "2"]).paged(2, Links::Fixed("<>; rel=\"next\"".to_owned()));
+    let registry = Registry::start(world).await;
+    assert_eq!(list(&registry, "team/app", &access()).await.unwrap().tags, ["1", "2"]);
+    let own = "</v2/team/app/tags/list?last=2>; rel=\"next\"";
+    let (full, empty) = (br#"{"tags": ["1", "2"]}"#.to_vec(), br#"{"tags": []}"#.to_vec());
+    let page = |body: Vec<u8>| Fault::Answer(200, vec![("link", own.to_owned())], body);
+    let world = World::default().failing("tags/list", page(full)).failing("tags/list", page(empty));
+    let registry = Registry::start(world).await;
+    assert_eq!(list(&registry, "team/app", &access()).await.unwrap().tags, ["1", "2"]);
 }
 
 #[tokio::test]
@@ -215,6 +268,41 @@ async fn a_registry_that_cannot_send_large_pages_is_asked_for_small_ones() {
         assert_eq!(queries[..2], ["n=1000", "n=100"], "{status}");
         assert_eq!(queries.len(), 4, "{status}");
     }
+}
+
+/// ECR answers 405, others 413, 416, 422 or 501; some refuse any size. A status that has another meaning has to say in words
+/// what it is about.
+#[tokio::test]
+async fn a_registry_that_refuses_a_size_is_asked_for_another_and_then_for_none() {
+    let plain = |above, status| Refusal { above, status, message: "" };
+    let said = |above, status, message| Refusal { above, status, message };
+    let cases = [
+        plain(100, 405),
+        plain(100, 416),
+        plain(100, 422),
+        plain(0, 400),
+        plain(0, 405),
+        plain(0, 413),
+        plain(0, 501),
+        said(0, 404, "page size is not supported"),
+        said(0, 200, "invalid number of results requested"),
+        said(0, 403, "n exceeds the limit"),
+        said(0, 409, "Invalid parameter at 'maxResults'"),
+    ];
+    for refusal in cases {
+        for links in [Links::Inside("/v2/team/app/tags/list"), Links::Silent] {
+            let world = World::with("team/app", numbered(250)).paged(100, links.clone()).refusing(refusal);
+            let registry = Registry::start(world).await;
+            let found = list(&registry, "team/app", &access()).await.unwrap().tags.len();
+            let queries: Vec<String> = registry.seen().into_iter().map(|seen| seen.query).collect();
+            assert_eq!(found, 250, "{refusal:?} {links:?} {queries:?}");
+            assert_eq!(queries[..2], ["n=1000", "n=100"], "{refusal:?}");
+        }
+    }
+    // A repository that is not there is one question.
+    let registry = Registry::start(World::default()).await;
+    list(&registry, "team/app", &access()).await.unwrap_err();
+    assert_eq!(registry.seen().len(), 1);
 }
 
 #[tokio::test]

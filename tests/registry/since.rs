@@ -11,7 +11,8 @@ fn numbered(count: usize) -> Vec<String> {
 }
 
 async fn since(registry: &Registry, validator: Option<&str>) -> Result<Fresh, Error> {
-    client().tags_since(&repository(&registry.host(), "team/app"), &access(), validator).await
+    let client = client();
+    client.tags_since(&repository(&registry.host(), "team/app"), &access(), validator, &client.place()).await
 }
 
 /// A list that must have been sent.
@@ -48,7 +49,7 @@ async fn the_validator_goes_with_the_login() {
     let access = with_logins(&[(&registry.host(), "ann", "secret")]);
     let validator = client.tags(&image, &access).await.unwrap().validator.expect("a validator");
     registry.revoke();
-    let fresh = client.tags_since(&image, &access, Some(&validator)).await.unwrap();
+    let fresh = client.tags_since(&image, &access, Some(&validator), &client.place()).await.unwrap();
     assert_eq!(fresh, Fresh::Unchanged);
 }
 
@@ -105,7 +106,9 @@ async fn failures_are_the_same_with_a_validator() {
     let faults = (0..2).fold(World::with("team/app", ["1.0"]), |w, _| w.failing("tags/list", Fault::status(503)));
     let registry = Registry::start(World { etags: Etags::Strong, ..faults }).await;
     assert_eq!(sent(&registry, Some("\"old\"")).await.tags, ["1.0"]);
-    let missing = client().tags_since(&repository(&registry.host(), "team/none"), &access(), Some("\"old\"")).await;
+    let client = client();
+    let image = repository(&registry.host(), "team/none");
+    let missing = client.tags_since(&image, &access(), Some("\"old\""), &client.place()).await;
     assert!(matches!(missing, Err(Error::NotFound { .. })), "{missing:?}");
 }
 
@@ -116,7 +119,7 @@ async fn mirrors_have_no_validators() {
     let mirrors = vec![Mirror::parse(&format!("{}={}", upstream.host(), mirror.url())).unwrap()];
     let client = Client::new(Settings { mirrors, ..settings() }).unwrap();
     let image = repository(&upstream.host(), "team/app");
-    let fresh = client.tags_since(&image, &access(), Some("\"1\"")).await.unwrap();
+    let fresh = client.tags_since(&image, &access(), Some("\"1\""), &client.place()).await.unwrap();
     let Fresh::Listing(listing) = fresh else { panic!("unchanged, says a server that was never asked before") };
     assert_eq!(listing.tags, ["1.0"]);
     assert_eq!(listing.validator, None);

@@ -2,10 +2,10 @@
 
 use access::Registry as Access;
 use futures_util::future::join_all;
-use registry::{Client, Kind};
+use registry::{Client, Kind, Settings, TokenServers};
 
 use crate::simulated::{Account, Auth, Bearer, Fault, Registry, World};
-use crate::{access, client, list, message, repository, with_logins};
+use crate::{access, client, list, message, repository, settings, with_logins};
 
 fn world(bearer: Bearer) -> World {
     World::with("team/app", ["1.0"]).and("other/app", ["2.0"]).guarded(Auth::Bearer(bearer))
@@ -181,6 +181,94 @@ async fn challenges_without_a_realm() {
     let registry = Registry::start(World::with("team/app", ["1.0"]).failing("tags/list", fault)).await;
     let error = list(&registry, "team/app", &access()).await.unwrap_err();
     insta::assert_snapshot!(message(&error, &registry), @"http://REGISTRY/v2/team/app/tags/list wants credentials, but does not say where to get a token");
+}
+
+/// A registry that asks for several proofs at once, in one header or in several.
+fn asking(world: World, challenges: &[String]) -> World {
+    let headers = challenges.iter().map(|challenge| ("www-authenticate", challenge.clone())).collect();
+    world.failing("tags/list", Fault::Answer(401, headers, Vec::new()))
+}
+
+#[tokio::test]
+async fn a_token_comes_before_a_login_wherever_it_stands() {
+    let tokens = Registry::start(world(Bearer { strangers: true, ..one_account() })).await;
+    let bearer = format!("Bearer realm=\"{}/token\",service=\"simulated\"", tokens.url());
+    let basic = "Basic realm=\"Registry\"".to_owned();
+    let several = [
+        vec![format!("{basic}, {bearer}")],
+        vec![format!("{bearer}, {basic}")],
+        vec![basic.clone(), bearer.clone()],
+        vec!["Negotiate".to_owned(), basic.clone(), bearer.clone()],
+        vec![format!("Negotiate, {basic} {bearer}")],
+        vec![bearer.replace('"', "").replace("Bearer", "bearer"), basic.clone()],
+        vec![bearer.replace('"', "'")],
+    ];
+    for challenges in several {
+        for is_known in [false, true] {
+            let registry = Registry::start(asking(World::with("team/app", ["1.0"]), &challenges)).await;
+            let access = if is_known { with_logins(&[(&registry.host(), "me", "right")]) } else { access() };
+            assert_eq!(list(&registry, "team/app", &access).await.unwrap().tags, ["1.0"], "{challenges:?}");
+            let sent = registry.seen()[1].authorization.clone().unwrap_or_default();
+            assert!(sent.starts_with("Bearer token-"), "{challenges:?}: {sent}");
+        }
+    }
+}
+
+/// A token that cannot be had, or does not do, is no reason not to try the login that is asked for as well.
+#[tokio::test]
+async fn a_login_does_where_no_token_can_be_had() {
+    let closed = Registry::start(World::default()).await;
+    let open = Registry::start(world(one_account())).await;
+    let nobody = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    for realm in [
+        "image-factory".to_owned(),
+        String::new(),
+        "http://10.255.255.1/token".to_owned(),
+        format!("{}/nothere", closed.url()),
+        format!("http://{nobody}/token"),
+        format!("{}/token", open.url()),
+    ] {
+        let challenges = [format!("Bearer realm=\"{realm}\",service=\"simulated\""), "Basic realm=\"r\"".to_owned()];
+        let guarded = World::with("team/app", ["1.0"]).guarded(Auth::Basic(vec![Account::new("me", "right")]));
+        let registry = Registry::start(asking(guarded, &challenges)).await;
+        let access = with_logins(&[(&registry.host(), "me", "right")]);
+        let client = client();
+        ask(&client, &registry, "team/app", &access).await;
+        let requests = registry.seen().len();
+        ask(&client, &registry, "team/app", &access).await;
+        assert_eq!(registry.seen().len(), requests + 1, "{realm}: what did is remembered");
+    }
+}
+
+#[tokio::test]
+async fn where_nothing_can_be_met_the_first_reason_is_told() {
+    let challenges = ["Bearer realm=\"image-factory\"".to_owned(), "Basic realm=\"r\"".to_owned()];
+    let registry = Registry::start(asking(World::with("team/app", ["1.0"]), &challenges)).await;
+    let error = list(&registry, "team/app", &access()).await.unwrap_err();
+    insta::assert_snapshot!(message(&error, &registry), @"'REGISTRY' names \"image-factory\" for tokens, which is not an address");
+}
+
+/// GitLab and Harbor on machines of a private network: the token server is another machine of it. On this machine, where
+/// anybody may listen, a login does not go there unless it is said to.
+#[tokio::test]
+async fn a_token_server_beside_a_private_registry() {
+    let aside = "http://127.0.0.2:9";
+    let challenge = format!("Bearer realm=\"{aside}/token\",service=\"simulated\"");
+    let ask = async |is_known: bool, servers: &str| {
+        let fault = Fault::header(401, "www-authenticate", challenge.clone());
+        let world = World { broken: [("tags/list".to_owned(), fault)].into(), ..World::default() };
+        let registry = Registry::start(world).await;
+        let access = if is_known { with_logins(&[(&registry.host(), "me", "right")]) } else { access() };
+        let token_servers = TokenServers::parse(&servers.replace("REGISTRY", &registry.host())).unwrap();
+        let client = Client::new(Settings { token_servers, ..settings() }).unwrap();
+        let error = client.tags(&repository(&registry.host(), "team/app"), &access).await.unwrap_err();
+        error.to_string().split(':').next().unwrap().replace(&registry.host(), "REGISTRY")
+    };
+    let (asked, refused) = ("cannot reach http", "'127.0.0.1");
+    assert_eq!(ask(false, "").await, asked);
+    assert_eq!(ask(true, "").await, refused);
+    assert_eq!(ask(true, "REGISTRY=http://127.0.0.2:9").await, asked);
+    assert_eq!(ask(true, "REGISTRY=http://127.0.0.2:10, ghcr.io=http://127.0.0.2:9").await, refused);
 }
 
 /// A scope for another repository, or for writing, is not asked for.

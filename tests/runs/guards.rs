@@ -64,7 +64,7 @@ async fn a_list_that_lost_the_tag_in_use_is_doubted_and_then_nothing_goes_backwa
     check(&bot, &doubted, "unchanged", "1.2.0", &[]);
     let hold = doubted.policies[0].hold.as_ref().unwrap();
     assert_eq!(hold.code(), "shrunk");
-    assert_eq!(doubted.policies[0].selection.as_ref().unwrap_err(), &hold.to_string());
+    assert_eq!(doubted.policies[0].selection.as_ref().unwrap_err().to_string(), hold.to_string());
     // It says the same twice: the list is believed, and the field is guarded by itself.
     check(&bot, &bot.once(&automations).await, "held", "1.2.0", &["downgrade"]);
     check(&bot, &bot.once(&automations).await, "held", "1.2.0", &["downgrade"]);
@@ -230,7 +230,7 @@ async fn a_tag_has_to_be_known_for_a_while() {
     let automations = bot.configuration(&format!("minimumAge: 72h, {STABLE}"));
     let first = bot.once(&automations).await;
     check(&bot, &first, "unchanged", "1.1.0", &[]);
-    assert!(first.policies[0].selection.as_ref().unwrap_err().contains("too young"));
+    assert!(first.policies[0].selection.as_ref().unwrap_err().to_string().contains("too young"));
     bot.later(80);
     check(&bot, &bot.once(&automations).await, "unchanged", "1.1.0", &[]);
     bot.list(&["1.1.0", "1.2.0"]);
@@ -317,7 +317,7 @@ async fn what_another_policy_selected_is_not_written() {
     polled.policies.iter().for_each(|report| polls.take(report));
     let after = bot.configuration(&format!("exclude: [1.2.0], {STABLE}"));
     bot.memory.retain(&after);
-    polls.retain(&after);
+    polls.retain(|policy| after[0].policies.iter().any(|kept| kept.id == *policy));
     let due = [after[0].id.clone()].into();
     let acted = act(bot.context(), &Queue::of_remotes(&after)[0], &due, &polls, &Progress::default()).await;
     assert_eq!(acted.automations[0].outcome.as_str(), "unchanged", "{acted:?}");

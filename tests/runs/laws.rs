@@ -80,7 +80,8 @@ impl One {
     }
 
     async fn run(&self, now: Timestamp) {
-        let context = Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now };
+        let context =
+            Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now, summarise: false, gate: None };
         pass::once(context, &self.automations).await;
     }
 }

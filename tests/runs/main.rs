@@ -7,6 +7,7 @@ mod branches;
 mod guards;
 mod laws;
 mod memory;
+mod merges;
 mod moves;
 mod releases;
 mod rivals;

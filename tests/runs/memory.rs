@@ -1,5 +1,7 @@
 //! What has not changed costs one request, and what has changed is seen.
 
+use std::sync::Arc;
+
 use git::{Criteria, Want};
 use tagwright::run::{Memory, Outcome, Scans};
 use tagwright_core::marker::{self, Embedded};
@@ -12,7 +14,8 @@ async fn a_run_with_nothing_to_do_is_one_request_and_needs_no_mirror() {
     bot.remote.commit(&[("other.yaml", "image: x:1 # {\"$imagepolicy\": \"default:nobody\"}\n")], "an orphan");
     let automations = bot.configuration(STABLE);
     let first = bot.run(&automations).await;
-    bot.check(&first, "unchanged", 2);
+    // What the remote offers, its references, a fetch.
+    bot.check(&first, "unchanged", 3);
     assert_eq!(first.0.automations[0].diagnostics.len(), 1);
 
     std::fs::remove_dir_all(bot.mirrors()).unwrap();
@@ -26,7 +29,7 @@ async fn a_run_with_nothing_to_do_is_one_request_and_needs_no_mirror() {
 async fn what_changed_is_seen() {
     let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
     let automations = bot.configuration(STABLE);
-    bot.check(&bot.run(&automations).await, "unchanged", 2);
+    bot.check(&bot.run(&automations).await, "unchanged", 3);
 
     // A commit that takes the tag back, and then one that changes nothing of interest.
     bot.commit("1.0.0");
@@ -62,7 +65,7 @@ async fn what_changed_is_seen() {
 async fn the_next_process_on_the_same_data_knows_that_there_is_nothing_to_do() {
     let mut bot = Bot::start(&["1.0.0", "1.1.0"]).await;
     let automations = bot.configuration(STABLE);
-    bot.check(&bot.run(&automations).await, "unchanged", 2);
+    bot.check(&bot.run(&automations).await, "unchanged", 3);
     bot.memory = Memory::default();
     let mirror = std::fs::read_dir(bot.mirrors()).unwrap().map(|entry| entry.unwrap().path()).find(|it| it.is_dir());
     // Whoever opened the mirror would find it broken and fetch it anew.
@@ -77,7 +80,7 @@ async fn the_next_process_on_the_same_data_knows_that_there_is_nothing_to_do() {
 async fn files_that_stay_as_they_are_keep_their_markers() {
     let bot = Bot::start(&["1.0.0", "1.1.0"]).await;
     let automations = bot.configuration(STABLE);
-    bot.check(&bot.run(&automations).await, "unchanged", 2);
+    bot.check(&bot.run(&automations).await, "unchanged", 3);
     // The same file at another place and another file: a new head, on which all three are found.
     bot.remote.commit(&[("copy.yaml", &bot.file("1.1.0")), ("old.yaml", &bot.file("1.0.0"))], "more files");
     let pushed = bot.run(&automations).await.0;
@@ -130,11 +133,12 @@ async fn what_is_configured_no_more_leaves_nothing_behind() {
     bot.run(&automations).await;
     let key = tagwright::observe::image_key(&automations[0].policies[0].repository);
     let mirrors = || std::fs::read_dir(bot.mirrors()).unwrap().count();
-    tagwright::observe::forget(bot.context(), &automations).await;
+    let (image, url) = (Arc::clone(&automations[0].policies[0].repository), automations[0].remote.url.clone());
+    tagwright::observe::forget(bot.context(), &[image], &[url]).await;
     assert!(mirrors() > 0 && bot.edges.store.image(&key).unwrap().is_some());
     // What is in use stays until the next time: a child that another test is starting holds the lock, too, until it runs.
     for _ in 0..1_000 {
-        tagwright::observe::forget(bot.context(), &[]).await;
+        tagwright::observe::forget(bot.context(), &[], &[]).await;
         if mirrors() == 0 {
             break;
         }

@@ -27,7 +27,11 @@ impl Rival {
     }
 
     async fn once(&self, now: Timestamp, automations: &[Arc<Automation>]) -> Report {
-        pass::once(Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now }, automations).await
+        pass::once(
+            Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now, summarise: false, gate: None },
+            automations,
+        )
+        .await
     }
 }
 

@@ -79,7 +79,14 @@ impl Bot {
     }
 
     pub(crate) fn context(&self) -> run::Context<'_> {
-        run::Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now: self.now }
+        run::Context {
+            edges: &self.edges,
+            memory: &self.memory,
+            mode: Mode::Push,
+            now: self.now,
+            summarise: false,
+            gate: None,
+        }
     }
 
     /// Runs once; returns the report and how many requests the remote saw.

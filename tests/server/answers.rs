@@ -23,21 +23,22 @@ async fn the_status_is_the_bot_s_own() {
 async fn orders_are_obeyed_and_kept() {
     let world = World::start().await;
     let hold = "/api/v1/policies/default/web/hold";
-    let obeyed =
-        |order: &str, name: &str, changed: bool| (200, json!({"order": order, "name": name, "changed": changed}));
-    assert_eq!(world.order(hold, r#"{"reason": "1.2 eats data"}"#).await, obeyed("hold", "default:web", true));
-    assert_eq!(world.order(hold, "").await, obeyed("hold", "default:web", false));
+    let obeyed = |order: &str, name: &str, changed: bool, was_held: bool| {
+        (200, json!({"order": order, "name": name, "changed": changed, "wasHeld": was_held}))
+    };
+    assert_eq!(world.order(hold, r#"{"reason": "1.2 eats data"}"#).await, obeyed("hold", "default:web", true, false));
+    assert_eq!(world.order(hold, "").await, obeyed("hold", "default:web", false, true));
     let suspend = world.order("/api/v1/automations/default/shop/suspend", "{}").await;
-    assert_eq!(suspend, obeyed("suspend", "default/shop", true));
+    assert_eq!(suspend, obeyed("suspend", "default/shop", true, false));
     let switches = world.handle.store().switches().unwrap();
     assert_eq!(switches.held["default:web"].reason.as_deref(), Some("1.2 eats data"));
     assert!(switches.suspended.contains_key("default/shop"));
     let (_, status) = world.ask("/api/v1/status").await;
     assert_eq!(status["automations"][0]["suspended"], json!(true));
     let release = world.order("/api/v1/policies/default/web/release", "").await;
-    assert_eq!(release, obeyed("release", "default:web", true));
+    assert_eq!(release, obeyed("release", "default:web", true, true));
     let resume = world.order("/api/v1/automations/default/shop/resume", "").await;
-    assert_eq!(resume, obeyed("resume", "default/shop", true));
+    assert_eq!(resume, obeyed("resume", "default/shop", true, false));
 
     let (code, history) = world.ask("/api/v1/history").await;
     let events: Vec<_> =
@@ -66,7 +67,7 @@ async fn what_is_wrong_is_said() {
     assert_eq!(world.ask("/api/v1/poll").await, no(405, "this path takes another method"));
     for body in ["[]x", r#"{"reasons": "typo"}"#, r#"{"reason": 3}"#] {
         let (code, answer) = order("/api/v1/policies/default/web/hold", body).await;
-        assert!(code == 400 && answer["error"].as_str().unwrap().starts_with("the body is no order: "), "{answer}");
+        assert!(code == 400 && answer["error"].as_str().unwrap().starts_with("the body is not an order: "), "{answer}");
     }
     for reason in ["x".repeat(2000), "a\\nb".to_owned()] {
         let (code, answer) = order("/api/v1/policies/default/web/hold", &format!(r#"{{"reason": "{reason}"}}"#)).await;

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::world::World;
+
 /// How long a server may take until it answers.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
@@ -64,6 +66,43 @@ pub(crate) fn listen(log: &Path, mut command: impl FnMut(u16) -> Command) -> (Se
         }
     }
     panic!("no server answered: {}", std::fs::read_to_string(log).unwrap_or_default());
+}
+
+/// The processes of a group that run, by name.
+fn running(group: u32) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().filter_map(Result::ok) {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let Some((name, rest)) = stat.rsplit_once(") ") else { continue };
+        let words: Vec<&str> = rest.split(' ').collect();
+        // State, parent, group.
+        if words[0] != "Z" && words[2] == group.to_string() {
+            found.push(name.split_once('(').unwrap().1.to_owned());
+        }
+    }
+    found
+}
+
+fn until(what: &str, group: u32, is_so: impl Fn(&[String]) -> bool) {
+    let deadline = Instant::now() + READY_WITHIN;
+    while !is_so(&running(group)) {
+        assert!(Instant::now() < deadline, "{what}: {:?}", running(group));
+        std::thread::sleep(BETWEEN_ATTEMPTS);
+    }
+}
+
+/// What a server has started, and what that has started, would otherwise stay behind for ever.
+#[test]
+fn a_server_ends_with_all_that_it_has_started() {
+    let world = World::new();
+    let mut command = world.command("sh");
+    command.args(["-c", "sleep 600 & (sleep 600 & sh -c 'sleep 600; true') & wait"]);
+    let server = Server::start(&mut command, &world.path("log"));
+    let group = server.0.id();
+    let sleep = |running: &[String]| running.iter().filter(|name| *name == "sleep").count();
+    until("three of them sleep", group, |running| sleep(running) == 3);
+    drop(server);
+    until("nothing runs", group, <[String]>::is_empty);
 }
 
 fn answers(server: &mut Server, port: u16) -> bool {

@@ -1,5 +1,6 @@
 //! Debian's docker-registry, with and without a password, and images to put into it.
 
+use std::path::Path;
 use std::sync::OnceLock;
 
 use reqwest::header::{CONTENT_TYPE, LOCATION};
@@ -35,6 +36,30 @@ impl Registry {
     pub(crate) fn protected(world: &World) -> Self {
         let passwords = world.write("registry/htpasswd", HTPASSWD);
         Self::start(world, &format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", text(&passwords)))
+    }
+
+    /// A registry that asks for tokens of a server, signed by the key of a certificate.
+    pub(crate) fn with_tokens(world: &World, realm: &str, service: &str, issuer: &str, certificate: &Path) -> Self {
+        let bundle = text(certificate);
+        let auth = format!(
+            "auth: {{token: {{realm: '{realm}', service: {service}, issuer: {issuer}, rootcertbundle: {bundle}}}}}\n"
+        );
+        Self::start(world, &auth)
+    }
+
+    /// Writes what docker-registry keeps of tags, which is all that listing them reads.
+    pub(crate) fn fill(&self, world: &World, name: &str, tags: usize) {
+        let folder = format!("registry/storage/docker/registry/v2/repositories/{name}/_manifests/tags");
+        let link = format!("sha256:{}", "0".repeat(64));
+        for tag in 0..tags {
+            world.write(&format!("{folder}/1.{tag}.0/current/link"), &link);
+        }
+    }
+
+    /// The requests that it has written down, one a line.
+    pub(crate) fn requests(&self, world: &World) -> Vec<String> {
+        let log = std::fs::read_to_string(world.path("registry.log")).unwrap();
+        log.lines().filter(|line| line.contains("] \"")).map(str::to_owned).collect()
     }
 
     fn start(world: &World, auth: &str) -> Self {

@@ -4,6 +4,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -88,7 +89,7 @@ fn accept(listener: TcpListener, world: &World, stop: Arc<AtomicBool>) -> JoinHa
     let _ = std::fs::create_dir_all("/run/sshd");
     let (settings, log) = (world.path("ssh/config"), world.path("ssh.log"));
     let mut command = world.command("/usr/sbin/sshd");
-    command.arg("-i").arg("-f").arg(&settings).arg("-E").arg(&log);
+    command.arg("-i").arg("-f").arg(&settings).arg("-E").arg(&log).process_group(0);
     std::thread::spawn(move || {
         let mut sessions = Vec::new();
         for connection in listener.incoming() {
@@ -110,7 +111,8 @@ fn serve(command: &mut Command, connection: OwnedFd) -> Server {
 fn settings(keys: &Path) -> String {
     format!(
         "HostKey {keys}/host\nAuthorizedKeysFile {keys}/authorised\nStrictModes no\nUsePAM no\n\
-         PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nPrintMotd no\n",
+         PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nPrintMotd no\n\
+         AcceptEnv GIT_PROTOCOL\n",
         keys = text(keys)
     )
 }

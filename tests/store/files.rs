@@ -63,6 +63,24 @@ fn one_process_at_a_time() {
     open(folder.path());
 }
 
+/// As when the folder was given to somebody else, which root may look into all the same: here a link to itself stands in its place.
+#[test]
+fn a_folder_that_cannot_be_looked_into_stays_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, aside) = (folder.path().join("data"), folder.path().join("aside"));
+    let store = open(&data);
+    fs::rename(&data, &aside).unwrap();
+    std::os::unix::fs::symlink(&data, &data).unwrap();
+    store.look().unwrap_err();
+    let _failed = store.record(vec![record("meanwhile")]);
+    assert!(matches!(Store::open(&aside), Opened::InUse { .. }), "the lock is let go of");
+    fs::remove_file(&data).unwrap();
+    fs::rename(&aside, &data).unwrap();
+    store.look().unwrap();
+    store.record(vec![record("again")]).unwrap();
+    assert!(matches!(Store::open(&data), Opened::InUse { .. }));
+}
+
 /// The file damaged in many ways.
 fn damages(bytes: &[u8]) -> Vec<Vec<u8>> {
     let filled = |from: usize, to: usize| {
@@ -240,4 +258,50 @@ fn where_nothing_can_be_written_memory_serves() {
         store.record(vec![record("kept")]).unwrap();
         assert_eq!(messages(&store), ["kept"]);
     }
+}
+
+#[test]
+fn a_folder_that_is_deleted_is_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let (store, _) = open_with_notice(&data);
+    store.record(vec![record("before")]).unwrap();
+    assert!(store.look().unwrap().is_none());
+    let folder_or_file: [fn(&Path); 2] =
+        [|data| fs::remove_dir_all(data).unwrap(), |data| fs::remove_file(data.join("state.redb")).unwrap()];
+    for delete in folder_or_file {
+        delete(&data);
+        let notice = store.look().unwrap();
+        assert!(matches!(notice, Some(Notice::Deleted { .. })), "{notice:?}");
+        assert!(store.look().unwrap().is_none(), "it is said once");
+        assert_eq!(messages(&store), [""; 0]);
+        store.record(vec![record("after")]).unwrap();
+        assert!(matches!(Store::open(&data), Opened::InUse { .. }), "it is locked again");
+    }
+    drop(store);
+    let (store, notice) = open_with_notice(&data);
+    assert_eq!((notice, messages(&store)), (None, vec!["after".to_owned()]));
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_an_error_until_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let (store, _) = open_with_notice(&data);
+    fs::rename(&data, folder.path().join("moved")).unwrap();
+    fs::write(&data, b"").unwrap();
+    for _ in 0..2 {
+        let error = store.look().unwrap_err();
+        assert!(error.to_string().ends_with("data/state.redb"), "{error}");
+        store.record(vec![record("lost")]).unwrap_err();
+    }
+    fs::remove_file(&data).unwrap();
+    assert!(matches!(store.look().unwrap(), Some(Notice::Deleted { .. })));
+    // Another process was faster.
+    fs::remove_dir_all(&data).unwrap();
+    let (other, _) = open_with_notice(&data);
+    let error = store.look().unwrap_err();
+    assert!(error.to_string().starts_with("another process uses "), "{error}");
+    drop(other);
+    assert!(matches!(store.look().unwrap(), Some(Notice::Deleted { .. })));
 }

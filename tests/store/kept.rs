@@ -1,11 +1,12 @@
 //! What is kept comes back, within its bounds, and again after the file was closed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use tagwright::store::{
-    Error, Event, Filter, Image, MAX_REASON_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, MAX_SWITCHES, Record, SeenTag, Store,
-    Switch, Toggle,
+    Error, Event, Filter, Image, Known, MAX_REASON_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, MAX_SWITCHES, Record, SeenTag,
+    Store, Switch, Toggle,
 };
 
 use super::{at, change, hold, image, messages, open, record};
@@ -18,7 +19,8 @@ fn images() {
         SeenTag { name: image::Tag::parse("1.0.1").unwrap(), first_seen: at(6), pushed: Some(at(-4)) },
     ];
     let digests = BTreeMap::from([("1.0.1".to_owned(), "sha256:1".to_owned())]);
-    let known = Image { tags, validator: Some("W/\"1\"".to_owned()), polled: at(7), doubted: true, digests };
+    let known =
+        Image { tags: Arc::new(tags), validator: Some("W/\"1\"".to_owned()), polled: at(7), doubted: true, digests };
     let store = open(folder.path());
     assert_eq!(store.image("a/b").unwrap(), None);
     store.put_images(vec![("a/b".to_owned(), known.clone()), ("c".to_owned(), Image::default())]).unwrap();
@@ -39,6 +41,25 @@ fn images() {
     store.retain_images(&BTreeSet::from(["c".to_owned(), "d".to_owned()])).unwrap();
     assert_eq!(store.image("a/b").unwrap(), None);
     assert!(store.image("c").unwrap().is_some());
+}
+
+#[test]
+fn of_a_long_list_only_what_it_is_recognised_by_is_read_at_first() {
+    let store = Store::in_memory();
+    let listed = |count: usize| {
+        let names: Vec<String> = (0..count).map(|number| format!("1.0.{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Image { validator: Some(format!("\"{count}\"")), ..image(&names, at(7)) }
+    };
+    let all =
+        [("few", 100), ("many", 5_000), ("very-many", 50_000)].map(|(key, count)| (key.to_owned(), listed(count)));
+    store.put_images(all.to_vec()).unwrap();
+    assert_eq!(store.known("none").unwrap(), Known::All(None));
+    assert_eq!(store.known("few").unwrap(), Known::All(Some(listed(100))));
+    let list = |validator: &str, is_large| Known::List { validator: Some(validator.to_owned()), is_large };
+    assert_eq!(store.known("many").unwrap(), list("\"5000\"", false));
+    assert_eq!(store.known("very-many").unwrap(), list("\"50000\"", true));
+    assert_eq!(store.image("very-many").unwrap(), Some(listed(50_000)));
 }
 
 #[test]

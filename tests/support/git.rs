@@ -4,6 +4,8 @@
 
 #[path = "git/backend.rs"]
 mod backend;
+#[path = "git/make.rs"]
+mod make;
 #[path = "git/server.rs"]
 mod server;
 
@@ -16,7 +18,8 @@ use std::time::Duration;
 use git::{Git, Settings};
 use tempfile::TempDir;
 
-pub(crate) use server::{Behaviour, Seen, Server};
+pub(crate) use make::{Make, Refusal, commit_on_main};
+pub(crate) use server::{Asks, Behaviour, Seen, Server};
 
 /// When commits are made unless a test says otherwise.
 pub(crate) const TIME: i64 = 1_700_000_000;

@@ -65,7 +65,13 @@ impl World {
 
     /// Cuts tags into pages.
     pub fn paged(self, size: usize, links: Links) -> Self {
-        Self { paging: Paging { size: Some(size), links }, ..self }
+        Self { paging: Paging { size: Some(size), links, refusal: None }, ..self }
+    }
+
+    /// Refuses pages of another size.
+    pub fn refusing(mut self, refusal: Refusal) -> Self {
+        self.paging.refusal = Some(refusal);
+        self
     }
 
     /// Asks for proof.
@@ -87,6 +93,8 @@ pub struct Paging {
     pub size: Option<usize>,
     /// What the links look like.
     pub links: Links,
+    /// What becomes of a wish for more.
+    pub refusal: Option<Refusal>,
 }
 
 /// What the links to the next page look like.
@@ -109,6 +117,19 @@ pub enum Links {
     Deaf,
     /// As told, whatever was asked.
     Fixed(String),
+    /// To the next page as it is called behind a proxy: this in place of scheme, host and path, with the query behind it.
+    Inside(&'static str),
+    /// To the next page, on which the registry fails.
+    Astray(u16, &'static str),
+}
+
+/// What a registry says of a size of pages that it does not give.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal {
+    /// The most tags that may be asked for; nothing where none may be.
+    pub above: usize,
+    pub status: u16,
+    pub message: &'static str,
 }
 
 /// What pages are recognised by.

@@ -3,6 +3,7 @@
 //! Every case has a world of its own with a running bot whose branch is current. The fault begins; the log has to say so;
 //! the branch must not get anything wrong; the fault ends, and within so many polls or waves the branch is current.
 
+mod descriptors;
 mod disk;
 mod registry;
 mod remote;
@@ -135,7 +136,7 @@ fn check(case: &Case, mut trial: Trial) {
     assert!(selected.is_some(), "{}: {tag} is not selected:\n{}", case.name, trial.log());
     let polls = trial.world.polls(FAILING, end);
     trial.eventually("the branch is current after the fault", || trial.world.is_current());
-    let waves = trial.world.server.seen().iter().filter(|seen| seen.line.ends_with("service=git-upload-pack")).count();
+    let waves = trial.world.server.seen().iter().filter(|seen| seen.is_listing).count();
     eprintln!("{}: over after {polls} polls and {waves} waves", case.name);
     let is_over = match case.over {
         Over::Polls(most) => polls <= most,

@@ -116,9 +116,10 @@ fn login(key: String, entry: RawEntry) -> Result<RegistryLogin, Error> {
         Some(auth) => decode(auth).ok_or_else(|| Error::Auth { key: key.clone() })?,
         None => (entry.username.unwrap_or_default(), entry.password.unwrap_or_default()),
     };
+    let password = password.trim_end_matches(['\r', '\n']);
     let login = match username.is_empty() && password.is_empty() {
         true => None,
-        false => Some(Login { username, password: Secret::from(password) }),
+        false => Some(Login { username, password: password.into() }),
     };
     Ok(RegistryLogin {
         key,
@@ -132,7 +133,8 @@ fn secret(text: Option<String>) -> Option<Secret> {
     text.filter(|text| !text.is_empty()).map(Secret::from)
 }
 
-/// Decodes `auth`, with or without padding. Docker pads short passwords with NUL bytes, which do not belong to them.
+/// Decodes `auth`, with or without padding. Docker pads short passwords with NUL bytes, which do not belong to them. Neither does
+/// the newline of an `echo` in front of `base64`, which the caller drops.
 fn decode(auth: &str) -> Option<(String, String)> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &alphabet::STANDARD,
@@ -178,6 +180,8 @@ mod tests {
         check(r#"{"a.io": {"auth": "dXNlcjpwYQ"}}"#, &["a.io user:pa - -"]);
         check(r#"{"a.io": {"auth": "dXNlcjpwYQ==\n"}}"#, &["a.io user:pa - -"]);
         check(r#"{"a.io": {"auth": "dTpwAAA="}}"#, &["a.io u:p - -"]);
+        check(r#"{"a.io": {"auth": "dTpwCg=="}}"#, &["a.io u:p - -"]);
+        check(r#"{"a.io": {"username": "u", "password": "p\r\n"}}"#, &["a.io u:p - -"]);
         check(r#"{"a.io": {"auth": "eDo=", "identitytoken": "t"}}"#, &["a.io x: t -"]);
         check(r#"{"a.io": {"registrytoken": "r", "email": "me@example.com"}}"#, &["a.io - - r"]);
         check(r#"{"b.io": null, "a.io/x": {}}"#, &["a.io/x - - -", "b.io - - -"]);

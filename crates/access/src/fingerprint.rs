@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Git, GitLogin, Login, Proxy, Secret, SshIdentity, Tls, TlsIdentity};
+use crate::{Git, GitLogin, GithubApp, Installation, Login, Proxy, Secret, SshIdentity, Tls, TlsIdentity};
 
 /// A hash over everything that makes a value what it is: equal for equal values, and for no others that anybody can find. It
 /// holds no secret, so that it may be the key of a cache.
@@ -144,7 +144,32 @@ impl Distinct for GitLogin {
                 "ssh".mark(marks);
                 identity.mark(marks);
             }
+            Self::GithubApp(app) => {
+                "github".mark(marks);
+                app.mark(marks);
+            }
+            Self::AzureDevOps => "azure".mark(marks),
+            Self::CodeCommit => "aws".mark(marks),
         }
+    }
+}
+
+impl Distinct for GithubApp {
+    fn mark(&self, marks: &mut Marks) {
+        let Self { id, installation, key, base_url } = self;
+        id.mark(marks);
+        match installation {
+            Installation::Id(id) => {
+                "id".mark(marks);
+                id.to_string().mark(marks);
+            }
+            Installation::Owner(owner) => {
+                "owner".mark(marks);
+                owner.mark(marks);
+            }
+        }
+        key.mark(marks);
+        base_url.mark(marks);
     }
 }
 
@@ -190,6 +215,10 @@ mod tests {
             proxy: Some(Proxy { address: address.to_owned(), login }),
             ..git(GitLogin::Machine)
         };
+        let app = |installation: Installation, key: &str, base_url: Option<&str>| {
+            let (id, base_url) = ("1".to_owned(), base_url.map(str::to_owned));
+            git(GitLogin::GithubApp(Box::new(GithubApp { id, installation, key: key.into(), base_url })))
+        };
         let all = || {
             [
                 git(GitLogin::Machine),
@@ -201,6 +230,13 @@ mod tests {
                 git(GitLogin::Basic(login("", "ab"))),
                 git(GitLogin::Bearer("a".into())),
                 git(GitLogin::Bearer("b".into())),
+                app(Installation::Id(1), "a", None),
+                app(Installation::Id(2), "a", None),
+                app(Installation::Owner("1".to_owned()), "a", None),
+                app(Installation::Id(1), "b", None),
+                app(Installation::Id(1), "a", Some("b")),
+                git(GitLogin::AzureDevOps),
+                git(GitLogin::CodeCommit),
                 ssh("a", None, "b"),
                 ssh("a", Some(""), "b"),
                 ssh("a", Some("b"), ""),

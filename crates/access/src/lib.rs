@@ -59,6 +59,8 @@ pub struct Registry {
     /// Entries of `kubernetes.io/dockerconfigjson` and `kubernetes.io/dockercfg` secrets. Empty means that nothing was
     /// configured, and the machine's own Docker configuration is used.
     pub logins: Vec<RegistryLogin>,
+    /// The cloud that gives out the login, in place of `logins`.
+    pub provider: Option<Provider>,
     /// Certificates.
     pub tls: Tls,
     /// The proxy, if one is named.
@@ -76,6 +78,17 @@ impl Registry {
         let tls = Tls { ca: self.tls.ca.clone(), identity: None };
         Self { tls, ..self.clone() }
     }
+}
+
+/// A cloud that knows a machine without a password, and gives it logins for its registries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// Amazon: ECR, private and public.
+    Aws,
+    /// Microsoft: Azure Container Registry.
+    Azure,
+    /// Google: Artifact Registry and Container Registry.
+    Gcp,
 }
 
 /// One entry of a Docker configuration.
@@ -120,6 +133,34 @@ pub enum GitLogin {
     Bearer(Secret),
     /// An ssh key with the host keys to accept.
     Ssh(SshIdentity),
+    /// A GitHub App, whose tokens are HTTP Basic.
+    GithubApp(Box<GithubApp>),
+    /// The machine's identity at Azure, whose tokens are HTTP Bearer for Azure DevOps.
+    AzureDevOps,
+    /// The machine's identity at AWS, which signs for CodeCommit.
+    CodeCommit,
+}
+
+/// A GitHub App.
+#[derive(Debug, Clone)]
+pub struct GithubApp {
+    /// The number or the client id of the App.
+    pub id: String,
+    /// Where it is installed.
+    pub installation: Installation,
+    /// Its private key, PEM.
+    pub key: Secret,
+    /// The address of a GitHub other than github.com.
+    pub base_url: Option<String>,
+}
+
+/// An installation of a GitHub App.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Installation {
+    /// By its number.
+    Id(u64),
+    /// By the organisation or the person who has it.
+    Owner(String),
 }
 
 /// An ssh key with the host keys to accept.

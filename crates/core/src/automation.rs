@@ -173,6 +173,20 @@ pub struct Automation {
     pub suspended: bool,
 }
 
+impl Automation {
+    /// Whether it reads a file, by its path from the root of the repository.
+    #[must_use]
+    pub fn reads(&self, path: &str) -> bool {
+        self.paths.is_empty() || self.paths.iter().any(|folder| is_below(path, folder))
+    }
+}
+
+/// Whether a path is a folder's, or the folder itself.
+#[must_use]
+pub(crate) fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || folder.is_empty())
+}
+
 /// A Git remote and how to reach it.
 #[derive(Debug, Clone)]
 pub struct Remote {
@@ -243,4 +257,15 @@ pub struct Author {
     pub name: String,
     /// The address, which tells the bot's commits from others.
     pub email: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_below;
+
+    #[test]
+    fn folders_hold_what_is_below_them() {
+        assert!(is_below("apps/web.yaml", "apps") && is_below("apps", "apps") && is_below("apps", ""));
+        assert!(!is_below("apps2/web.yaml", "apps") && !is_below("web/apps", "apps"));
+    }
 }

@@ -57,7 +57,7 @@ pub(crate) fn policy_of(setter: &str) -> &str {
     field.map_or(setter, |(at, _)| &setter[..at])
 }
 
-/// A kind of finding; its code is stable and documented in the README.
+/// A kind of finding; its code is stable and documented in docs/reference/findings.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Code {
     /// TW001: the marker names a policy that is not in scope.

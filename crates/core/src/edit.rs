@@ -37,6 +37,8 @@ mod tests;
 pub(crate) mod value;
 pub(crate) mod variables;
 
+pub use advice::meant;
+
 /// The outcome of a policy, as the editor needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
@@ -44,6 +46,9 @@ pub enum Selection {
     Selected(Reference),
     /// Nothing was selected, and why; the fields stay as they are.
     NoSelection(String),
+    /// What it selects is not known, since its registry gave no answer or is not to be asked. The fields stay as they are, and
+    /// the reason is told once, of the policy.
+    Open,
     /// The policy is another automation's; its fields stay as they are, which is nothing to report.
     Elsewhere,
 }
@@ -179,7 +184,7 @@ fn fields<'s>(scan: &'s Scan, selections: &Selections, edited: &mut Edited) -> V
             (Ok(value), _) if value == marker.value => (None, None),
             (Ok(_), Some((_, kept))) => (None, Some((kept.code(), kept.beside(marker.policy())))),
             (Ok(value), None) => (Some(value), None),
-            (Err(Passed::Elsewhere), _) => (None, None),
+            (Err(Passed::Silent), _) => (None, None),
             (Err(Passed::With(code, message)), _) => (None, Some((code, message))),
             (Err(Passed::Kept(kept)), _) => {
                 let passed = (kept.code(), kept.sentence(marker.policy()));
@@ -244,8 +249,8 @@ fn stuck<'s>(scan: &'s Scan, wanted: &[Result<String, Passed>]) -> BTreeMap<Part
 
 /// Why a marker is passed over.
 enum Passed {
-    /// It is another automation's.
-    Elsewhere,
+    /// It is another automation's, or what its policy selects is not known.
+    Silent,
     /// With this finding.
     With(Code, String),
     /// Its value cannot be what is selected.
@@ -256,7 +261,7 @@ fn new_value(marker: &Marker, selections: &Selections, advice: &mut advice::Advi
     let policy = marker.policy();
     match selections.get(policy) {
         None => Err(Passed::With(Code::UnknownPolicy, advice.unknown(marker).to_owned())),
-        Some(Selection::Elsewhere) => Err(Passed::Elsewhere),
+        Some(Selection::Elsewhere | Selection::Open) => Err(Passed::Silent),
         Some(Selection::NoSelection(reason)) => {
             Err(Passed::With(Code::NoSelection, format!("policy {policy:?} has no selection: {reason}")))
         }

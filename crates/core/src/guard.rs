@@ -75,6 +75,7 @@ mod contested;
 mod downgrade;
 mod hold;
 mod identity;
+mod lineage;
 mod reverted;
 
 use jiff::Timestamp;
@@ -89,6 +90,7 @@ pub(crate) use self::downgrade::together;
 pub use self::downgrade::{downgrades, is_step_back, tag_of};
 pub use self::hold::{Contested, Held, Hold, length};
 pub use self::identity::{Identity, Version};
+pub use self::lineage::Lineage;
 pub use self::reverted::{Proposed, Verdict, Writer, Writing, reverted};
 
 /// Holds everything while no window is open; without windows, nothing.

@@ -14,8 +14,9 @@
 //! | an item of `images` that is a text `repository:tag` | Argo CD `kustomize.images` |
 //! | items of `parameters` named `….repository` and `….tag` | Argo CD `helm.parameters` |
 //! | a mapping with a `name` or `path` that ends in `image`, and a `value` or `default` | environment variables, JSON patches, parameters of Tekton |
-//! | an item `--image=repository:tag` of `args` or `command` | containers |
-//! | `ref.tag` beside an `oci://` URL; `package` of Crossplane | `OCIRepository`; `Provider` |
+//! | an item `--image=repository:tag` of `args` or `command`, or one behind an item `--image` | containers |
+//! | `ref.tag` beside an `oci://` URL, `targetRevision` beside a `repoURL` with `oci://`; `package` of Crossplane | Flux `OCIRepository`; Argo CD; `Provider` |
+//! | the version of a Helm chart in a registry, beside the chart's name and where it comes from | Flux `HelmRelease`, `Chart.yaml`, Argo CD, Kustomize, Fleet |
 //!
 //! A registry that stands elsewhere, in a key of its own, is part of the name. Images with a variable, and those in YAML
 //! that a block scalar holds, are found so that they can be named; they have an [`Obstacle`].
@@ -46,6 +47,8 @@ use yamlspan::lines::{self, Lines};
 use yamlspan::tree::Tree;
 
 use crate::change::ObjectIdentity;
+use crate::chart;
+use crate::edit::variables;
 use crate::marker::object::Objects;
 use crate::marker::{self, Field};
 use crate::sops;
@@ -61,6 +64,10 @@ const GENERATED_WITHIN: usize = 10;
 pub struct Inventory {
     /// The images, in the order of the text.
     pub images: Vec<Image>,
+    /// Charts whose registry an object says, which may be in another file; [`resolve`] makes images of them.
+    pub charts: Vec<Chart>,
+    /// Where the objects of Flux's kind `HelmRepository` in the file say that charts are.
+    pub chart_repositories: Vec<ChartRepository>,
     /// Names of the `ImagePolicy` objects in the file.
     pub policies: Vec<ObjectIdentity>,
     /// The policies, as `namespace:name`, that markers in the file name.
@@ -93,6 +100,28 @@ pub struct Override {
     pub object: ObjectIdentity,
 }
 
+/// A chart that an object of Flux's kind `HelmRepository` has.
+#[derive(Debug, Clone)]
+pub struct Chart {
+    /// The namespace of that object, where it is said or follows from the chart's own.
+    pub namespace: String,
+    /// The name of that object.
+    pub source: String,
+    /// The chart without its repository.
+    pub image: Image,
+}
+
+/// An object of Flux's kind `HelmRepository`.
+#[derive(Debug, Clone)]
+pub struct ChartRepository {
+    /// Its namespace; empty where it is not written.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The repository that its charts are below, where that is in a registry.
+    pub registry: Option<String>,
+}
+
 /// A document that may name images and cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
@@ -120,6 +149,8 @@ pub struct Image {
     /// Whether a value is written in a form that this program keeps and Flux does not: a tag with its digest behind it, a digest
     /// without its algorithm, a prefix.
     pub own_form: bool,
+    /// Whether it is a Helm chart, so that what stands behind `_` in its tag is a build.
+    pub is_chart: bool,
     /// The object it is in.
     pub object: ObjectIdentity,
     /// Where repository and tag are fields of one mapping, the keys that lead to that, joined by dots.
@@ -214,6 +245,16 @@ pub enum Obstacle {
         "a digest beside it would be left behind, as it is not known whether it is of this image; mark both by hand"
     )]
     Digest,
+    /// It is the version of a chart, and a range.
+    #[error(
+        "it is a range of versions, which is resolved where the chart is installed; write the version to begin with"
+    )]
+    Range,
+    /// Helm has noted the versions of the charts elsewhere, too.
+    #[error(
+        "Chart.lock beside it notes the same versions, and Helm refuses the chart when they differ; delete that, or run `helm dependency update` with each change"
+    )]
+    Locked,
     /// SOPS has encrypted the file.
     #[error(
         "the file is encrypted with SOPS, and its MAC covers the plain values, too; encrypt it with `mac_only_encrypted: true`, or \
@@ -227,6 +268,14 @@ pub enum Obstacle {
         r#"tagwright.dev/embedded: "true""#
     )]
     Embedded,
+}
+
+impl Inventory {
+    /// Says that Helm has noted the versions of the charts in this file, a `Chart.yaml`, in a lock file.
+    pub fn lock(&mut self) {
+        let free = self.images.iter_mut().filter(|image| image.obstacle.is_none());
+        free.for_each(|image| image.obstacle = Some(Obstacle::Locked));
+    }
 }
 
 /// Finds the images of one file.
@@ -290,6 +339,7 @@ fn found_in(text: &str, level: Level) -> Inventory {
     if sops::covers_plain_values(text, &lines) {
         inventory.images.iter_mut().for_each(|image| image.obstacle = Some(Obstacle::Sealed));
         inventory.overrides.iter_mut().for_each(|it| it.obstacle = Some(Obstacle::Sealed));
+        inventory.charts.iter_mut().for_each(|it| it.image.obstacle = Some(Obstacle::Sealed));
     }
     inventory
 }
@@ -298,8 +348,11 @@ fn found_in(text: &str, level: Level) -> Inventory {
 ///
 /// An override means an image below the same keys of the same object (kind and name), or, outside of objects, in another
 /// file of the same folder. `files` are paths with inventories.
+///
+/// Charts get the registry that the one object of their source says.
 pub fn resolve<'i>(files: impl IntoIterator<Item = (&'i str, &'i mut Inventory)>) {
     let mut files: Vec<_> = files.into_iter().collect();
+    charts(&mut files);
     let known: Vec<(String, ObjectIdentity, String, Repository)> = files
         .iter()
         .flat_map(|(path, inventory)| inventory.images.iter().map(move |image| (folder(path), image)))
@@ -327,7 +380,45 @@ pub fn resolve<'i>(files: impl IntoIterator<Item = (&'i str, &'i mut Inventory)>
             };
             let Override { keys, tag, digest, scalars, obstacle, own_form, object } = it;
             let (repository, shown) = (Some(repository.clone()), repository.name().to_owned());
-            inventory.images.push(Image { repository, shown, tag, digest, scalars, obstacle, own_form, object, keys });
+            inventory.images.push(Image {
+                repository,
+                shown,
+                tag,
+                digest,
+                scalars,
+                obstacle,
+                own_form,
+                is_chart: false,
+                object,
+                keys,
+            });
+        }
+        inventory.images.sort_by_key(|image| image.scalars.first().map(|scalar| scalar.span.start));
+    }
+}
+
+/// Makes images of the charts whose source is one object, which says that they are in a registry.
+fn charts(files: &mut [(&str, &mut Inventory)]) {
+    let sources: Vec<ChartRepository> =
+        files.iter().flat_map(|(_, inventory)| &inventory.chart_repositories).cloned().collect();
+    for (_, inventory) in files {
+        for Chart { namespace, source, mut image } in std::mem::take(&mut inventory.charts) {
+            let is_meant = |it: &&ChartRepository| {
+                let is_near = it.namespace == namespace || it.namespace.is_empty() || namespace.is_empty();
+                it.name == source && is_near
+            };
+            let mut meant = sources.iter().filter(is_meant);
+            let Some(Some(registry)) = meant.next().map(|first| first.registry.as_ref()) else { continue };
+            if meant.any(|other| other.registry.as_ref() != Some(registry)) {
+                continue;
+            }
+            image.shown = chart::joined(registry, &image.shown);
+            image.repository = Repository::parse(&image.shown).ok();
+            let is_variable = variables::has_variable(&image.shown);
+            if image.repository.is_some() || is_variable {
+                image.obstacle = image.obstacle.or(is_variable.then_some(Obstacle::Variable));
+                inventory.images.push(image);
+            }
         }
         inventory.images.sort_by_key(|image| image.scalars.first().map(|scalar| scalar.span.start));
     }
@@ -346,7 +437,7 @@ fn says_generated(text: &str) -> bool {
 /// Whether bytes hold any of the words that images are found by.
 #[must_use]
 pub fn may_name_images(bytes: &[u8]) -> bool {
-    ["mage", "MAGE", "newTag", "tag", "newName", "pkg.crossplane.io"]
+    ["mage", "MAGE", "newTag", "tag", "newName", "pkg.crossplane.io", "chart", "Charts", "oci://"]
         .iter()
         .any(|word| memmem::find(bytes, word.as_bytes()).is_some())
 }

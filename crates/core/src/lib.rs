@@ -4,6 +4,7 @@
 //! acts on. The manifest of this crate has none of the libraries that could do otherwise.
 //!
 //! ```text
+//! chart       versions of Helm charts in YAML
 //! change      what an edit did, and what an observer has to say about a place in a file
 //! policy      filter, semver, numerical, alphabetical -> the tag to use
 //! automation  the validated description of one job
@@ -22,6 +23,7 @@
 
 pub mod automation;
 pub mod change;
+mod chart;
 pub mod edit;
 pub mod explain;
 pub mod guard;

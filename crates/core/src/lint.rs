@@ -42,11 +42,12 @@ use crate::automation::{Automation, Element, ImagePolicy, ObjectName, Origins};
 use crate::change::{Code, Excerpt, Location, Severity};
 use crate::inventory::{self, Image, LineEnd};
 use crate::marker::Embedded;
+use crate::marker::grammar::{self, Reading};
 use crate::plan::MarkedFile;
 
-pub use self::mention::is_mentioned;
 pub use self::policies::configuration;
 pub use self::usage::Usage;
+pub use crate::marker::is_mentioned;
 
 /// Something that is wrong, or good to know, at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +134,7 @@ impl Checked {
 #[must_use]
 pub fn scan(path: String, bytes: Vec<u8>, rules: Option<Rules<'_>>) -> MarkedFile {
     let automations = rules.map(|rules| rules.automations).unwrap_or_default();
-    let embedded = automations.iter().any(|automation| automation.embedded && scope::covers(automation, &path));
+    let embedded = automations.iter().any(|automation| automation.embedded && automation.reads(&path));
     MarkedFile::with(path, bytes, Embedded::everywhere(embedded))
 }
 
@@ -160,7 +161,7 @@ fn file_into(file: &MarkedFile, scopes: Option<&mut Scopes<'_>>, checked: &mut C
     };
     let marked = text::MarkedText { file, text };
     checked.findings.extend(marked.scanned());
-    checked.findings.extend(mention::almost_markers(&marked));
+    checked.findings.extend(mention::within_values(&marked));
     checked.findings.extend(siblings::disagreements(&marked));
     checked.findings.extend(digests::left_behind(&marked));
     checked.findings.extend(field::variables(&marked));
@@ -185,10 +186,14 @@ fn key(finding: &Finding) -> (usize, usize, Code) {
 }
 
 /// A path of an automation that does not exist.
-pub(crate) fn path_missing(rules: &Rules<'_>, automation: &ObjectName, path: &str) -> Finding {
+fn path_missing(rules: &Rules<'_>, automation: &ObjectName, path: &str, usage: &Usage) -> Finding {
     let location = rules.origins.of(Element::Path(automation.clone(), path.to_owned()));
     let message = format!("the path {path:?} of automation {automation} does not exist in the repository");
-    Finding::new(Code::PathMissing, location, message).hint("paths count from the root of the repository")
+    let finding = Finding::new(Code::PathMissing, location, message);
+    match usage.meant(path) {
+        Some(folder) => finding.hint(format!("write `{folder}`, which has markers that no automation follows")),
+        None => finding.hint("paths count from the root of the repository"),
+    }
 }
 
 /// Finds the images of a file that have no marker and could have one.
@@ -197,7 +202,16 @@ pub fn unmarked(path: &str, bytes: &[u8], rules: Option<Rules<'_>>) -> Vec<Findi
     let Ok(text) = std::str::from_utf8(bytes) else { return Vec::new() };
     let inventory = inventory::find(bytes);
     let images = inventory.images.iter().filter(|image| image.marked().is_none() && image.obstacle.is_none());
+    // What is wrong with a marker is a finding of its own.
+    let images = images.filter(|image| !image.scalars.iter().any(|scalar| has_bad_marker(text, scalar.span.end)));
     images.filter_map(|image| suggestion(path, text, image, rules)).collect()
+}
+
+/// Whether the comment behind a value was meant to be a marker.
+fn has_bad_marker(text: &str, end: usize) -> bool {
+    let tail = text[end..].split(['\n', '\r']).next().unwrap_or_default().trim_end();
+    let comment = tail.find('#').map(|at| grammar::read(&tail[at..]));
+    matches!(comment, Some(Reading::Malformed(_) | Reading::UnknownField(_)))
 }
 
 fn suggestion(path: &str, text: &str, image: &Image, rules: Option<Rules<'_>>) -> Option<Finding> {
@@ -214,4 +228,19 @@ fn suggestion(path: &str, text: &str, image: &Image, rules: Option<Rules<'_>>) -
         (_, Some(policy)) => finding.hint(format!("policy {:?} is of this image", policy.id.marker())),
         _ => finding.hint("`tagwright mark` derives a policy from its tag and puts the marker there"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_image_with_a_bad_marker_is_not_unmarked() {
+        let count = |comment: &str| {
+            super::unmarked("a.yaml", format!("image: ghcr.io/acme/web:1.0.0{comment}\n").as_bytes(), None).len()
+        };
+        assert_eq!(count(""), 1);
+        assert_eq!(count(" # the shop"), 1);
+        for bad in ["{\"$imagepolcy\": \"a:b\"}", "{\"$imagepolicy\": \"a:b:tga\"}", "{'$imagepolicy': 'a:b'}"] {
+            assert_eq!(count(&format!(" # {bad}")), 0, "{bad}");
+        }
+    }
 }

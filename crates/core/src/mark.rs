@@ -11,6 +11,7 @@
 //! - A field with a digest gets a policy with a digest, so that the digest is never left behind by the tag.
 //! - Only ends of lines change. What has no room for a marker is reported, never reformatted.
 
+pub mod extend;
 mod insert;
 mod name;
 pub mod policies;
@@ -289,7 +290,11 @@ fn suggestions<'f>(files: &'f [File], settings: &Settings) -> Suggestions<'f> {
         let Some(repository) = &image.repository else { continue };
         suggestions.entry((repository.name(), &image.tag)).or_insert_with(|| {
             let tags = settings.tags.get(repository.name()).into_iter().flatten();
-            suggest::for_tag_among(&image.tag, &tags.map(String::as_str).collect::<Vec<_>>())
+            let tags: Vec<&str> = tags.map(String::as_str).collect();
+            match image.is_chart {
+                true => suggest::for_chart_among(&image.tag, &tags),
+                false => suggest::for_tag_among(&image.tag, &tags),
+            }
         });
     }
     suggestions

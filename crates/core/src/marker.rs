@@ -1,7 +1,7 @@
 //! Finds the fields of YAML files that carry a marker such as `# {"$imagepolicy": "default:podinfo:tag"}`.
 //!
-//! A file is looked at when [`is_candidate_path`] and [`contains_token`] say so. [`scan`] then cuts it into
-//! documents, reads those that contain the token, and gives the byte span of every marked scalar with its policy, the
+//! A file is looked at when [`is_candidate_path`] and [`is_mentioned`] say so. [`scan`] then cuts it into
+//! documents, reads those that mention a marker, and gives the byte span of every marked scalar with its policy, the
 //! field to set and the object it belongs to. It never fails: what cannot be read or used is a [`Diagnostic`], and
 //! one broken document does not stop the others. What a marker looks like is in `marker::grammar`, where it may stand
 //! in `marker::placement`. Markers in YAML that a block scalar holds count where somebody asked for it
@@ -37,6 +37,7 @@ pub(crate) mod embedded;
 pub(crate) mod grammar;
 pub mod kept;
 pub(crate) mod object;
+mod path;
 mod reader;
 pub(crate) mod registry;
 
@@ -148,12 +149,18 @@ pub(crate) struct MarkedScalar {
     pub(crate) ordinal: usize,
     /// The index in [`MarkedDocument::objects`].
     pub(crate) object: usize,
+    /// Where it is in its document, by keys and names.
+    pub(crate) path: u64,
     /// In embedded YAML, the index in [`Scan::blocks`].
     pub(crate) embedded: Option<usize>,
     /// The number of the mapping that it is in, or of the list of parameters whose value it is; in embedded YAML, of that.
     pub(crate) mapping: Option<usize>,
     /// Of a name, the registry that stands under a key of its own.
     pub(crate) registry: Option<Beside>,
+    /// Whether its key is that of a tag, and it has nothing else, although the marker sets a whole image.
+    pub(crate) lacks_field: bool,
+    /// Whether it is the version of a Helm chart, which has `+` where its tag has `_`.
+    pub(crate) is_chart_version: bool,
     /// Whether a MAC of SOPS covers it.
     pub(crate) sealed: bool,
     namespace_length: usize,
@@ -174,6 +181,17 @@ pub(crate) struct MarkedDocument {
 #[must_use]
 pub fn contains_token(bytes: &[u8]) -> bool {
     memmem::find(bytes, TOKEN.as_bytes()).is_some() || is_wide_with_token(bytes)
+}
+
+/// Whether bytes mention a marker, however it is written: with the [`TOKEN`], or with something that is almost one and deserves a
+/// finding, such as another quote or a misspelt key.
+#[must_use]
+pub fn is_mentioned(bytes: &[u8]) -> bool {
+    mentions(bytes) || is_wide_with_token(bytes)
+}
+
+fn mentions(bytes: &[u8]) -> bool {
+    memmem::find(bytes, grammar::MENTION.as_bytes()).is_some() || grammar::has_misspelt(bytes)
 }
 
 /// How many bytes at the beginning tell UTF-16 and UTF-32 from UTF-8: YAML has ASCII there, and that has NULs between.
@@ -234,11 +252,13 @@ pub fn scan(bytes: &[u8]) -> Scan {
 /// ```
 #[must_use]
 pub fn scan_with(bytes: &[u8], embedded: Embedded) -> Scan {
-    if !contains_token(bytes) {
+    if !is_mentioned(bytes) {
         return Scan { embedded, ..Scan::default() };
     }
     match readable(bytes) {
         Ok(text) => scan_text(text, embedded, 0),
+        // It has no marker that somebody could wait for.
+        Err(_) if !contains_token(bytes) => Scan { embedded, ..Scan::default() },
         Err(diagnostic) => Scan { diagnostics: vec![diagnostic], embedded, ..Scan::default() },
     }
 }
@@ -248,7 +268,7 @@ fn scan_text(text: &str, embedded: Embedded, level: usize) -> Scan {
     let mut scan = Scan { embedded, ..Scan::default() };
     let starts = Lines::of(text);
     for span in lines::documents(text, &starts) {
-        if memmem::find(&text.as_bytes()[span.clone()], TOKEN.as_bytes()).is_some() {
+        if mentions(&text.as_bytes()[span.clone()]) {
             Reader { text, lines: &starts, span, level, scan: &mut scan }.read();
         }
     }
@@ -277,7 +297,7 @@ fn readable(bytes: &[u8]) -> Result<&str, Diagnostic> {
         return Err(whole_file(Code::NotText, message));
     }
     std::str::from_utf8(bytes).map_err(|error| {
-        let message = format!("the file has markers and is no UTF-8 from byte {} on", error.valid_up_to());
+        let message = format!("the file has markers and is not UTF-8 from byte {} on", error.valid_up_to());
         whole_file(Code::NotText, message)
     })
 }
@@ -285,6 +305,29 @@ fn readable(bytes: &[u8]) -> Result<&str, Diagnostic> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_almost_a_marker_is_found_and_reported() {
+        for text in [
+            "tag: 1.0 # {\"$imagepolcy\": \"default:app:tag\"}\n",
+            "tag: 1.0 # {\"$imagePolicy\": \"default:app:tag\"}\n",
+            "tag: 1.0 # {'$imagepolicy': 'default:app:tag'}\n",
+            "tag: 1.0 # {$imagepolicy: default:app:tag}\n",
+        ] {
+            assert!(is_mentioned(text.as_bytes()), "{text}");
+            let found = scan(text.as_bytes()).diagnostics;
+            assert!(
+                matches!(&found[..], [it] if it.code == Code::MalformedMarker && it.line == 1),
+                "{text}: {found:?}"
+            );
+        }
+        for text in
+            ["a: 1 # image policy\n", "a: 1 # {\"$ref\": \"a\"}\n", "a: [ # {\"$imagePolicy\": \"a:b\"}\n", "a: 1\n"]
+        {
+            assert!(scan(text.as_bytes()).diagnostics.is_empty(), "{text}");
+        }
+        assert!(!is_mentioned(b"# image policy") && !is_mentioned(b"# {\"$ref\": \"a\"}"));
+    }
 
     #[test]
     fn wide_text_is_found_and_reported_with_and_without_a_mark() {

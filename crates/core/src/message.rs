@@ -10,16 +10,19 @@
 //! | `.Changed.Changes` | the distinct changes, in the order of files and documents |
 //! | `.Values` | the strings configured for the message |
 //! | `.Updated.Files`, `.Updated.Objects`, `.Updated.Images` | the images, as Flux had them before its version 1 |
+//! | `.Summary` | what changes, in one line: `Update podinfo to 6.7.1 (+1 more)` |
 //!
 //! An object has `.APIVersion`, `.Kind`, `.Name` and `.Namespace`; a change has `.OldValue`, `.NewValue` and
 //! `.Setter`. Maps are ranged over in sorted order, objects by those four fields.
 //!
 //! Differences from Flux 1: the order of `.Changed.Changes` is always the same, and `.Updated`, which Flux removed, still
-//! works, because the templates of KubeVela use it. It does not show when the whole data is printed.
+//! works, because the templates of KubeVela use it; `.Summary` is ours. Neither shows when the whole data is printed.
 
+mod advice;
 mod data;
 mod legacy;
 mod recognise;
+mod summary;
 mod trailer;
 
 use std::collections::BTreeMap;
@@ -28,13 +31,17 @@ use gotext::template::{RenderError, Template};
 
 use crate::change::Change;
 
+pub use self::advice::{advice, advice_on_text};
 pub use self::recognise::{Author, Criteria, DEFAULT_AUTHOR, KUBEVELA_AUTHOR, Recognised, is_written_by, recognise};
 pub(crate) use self::trailer::RELEASE_TRAILER;
 pub(crate) use self::trailer::with_trailers_of_each;
 pub use self::trailer::{releases, with_trailers};
 
-/// The message of an automation that has no template.
+/// The message of an automation that has no template, as Flux has it.
 pub const DEFAULT_MESSAGE: &str = "Update from image update automation";
+
+/// The message of a native automation that has none: what changes. Its commits are known by their trailers.
+pub const NATIVE_MESSAGE: &str = "{{ .Summary }}";
 
 /// The facts of a commit that templates and trailers may repeat.
 #[derive(Debug, Clone, Copy)]

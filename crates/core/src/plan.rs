@@ -197,7 +197,7 @@ impl<'p> Contribution<'p> {
 fn selected_images(selections: &Selections) -> BTreeMap<String, String> {
     let selected = |(name, selection): (&str, &Selection)| match selection {
         Selection::Selected(reference) => Some((name.to_owned(), reference.to_string())),
-        Selection::NoSelection(_) | Selection::Elsewhere => None,
+        Selection::NoSelection(_) | Selection::Open | Selection::Elsewhere => None,
     };
     selections.own().filter_map(selected).collect()
 }

@@ -95,6 +95,9 @@ const MAX_AS_GOOD: usize = 64;
 /// The longest template for the value of a tag, in bytes.
 pub(crate) const MAX_EXTRACT_LENGTH: usize = 1024;
 
+/// How much of a text that is no direction is repeated, in characters.
+const MAX_SHOWN: usize = 40;
+
 /// Why a part of a policy is invalid. A range has an error of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
@@ -107,8 +110,8 @@ pub enum Error {
     /// The filter's template asks for a group that the pattern does not have, for which Go, and Flux, take nothing.
     #[error("failed to filter tags: {0}")]
     UnknownGroup(UnknownGroup),
-    /// The direction is none; its text in upper case.
-    #[error("invalid order argument provided: '{0}', must be one of: ASC, DESC")]
+    /// The direction is none; its text.
+    #[error("{} is neither asc nor desc", words::one_line(.0, MAX_SHOWN))]
     Direction(String),
 }
 
@@ -121,7 +124,7 @@ impl Direction {
         match text.to_uppercase().as_str() {
             "" | "ASC" => Ok(Self::Ascending),
             "DESC" => Ok(Self::Descending),
-            other => Err(Error::Direction(other.to_owned())),
+            _ => Err(Error::Direction(text.to_owned())),
         }
     }
 }

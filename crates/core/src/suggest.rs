@@ -9,7 +9,7 @@
 //! - The number of a base image, runtime or architecture stays (`-alpine3.19`, `py3.11`, `php8.3-fpm`, `cuda12.1`), as does that of
 //!   a pull request. Word lists ([`words`]) know these; a number with dots behind any other word stays, too, if it is not the version.
 //! - The first other number with dots is the version that moves, in its major version. A fourth number and a hot fix are updates
-//!   of it, which the next version has in it; a pre-release ranks below its release.
+//!   of it, which the next version has in it; a pre-release ranks below its release, and ends with it.
 //! - Behind it, what is glued to a word that counts, what follows the version at once, and the last bare number count: `-ls7`,
 //!   `-eksbuild.1`, `-k3s2`, `-ubi9-5`. What repeats the version, as in `v1.28.4-eks-1-28-11`, stays.
 //! - Nothing counts: the tag is left alone, with the reason.
@@ -19,8 +19,9 @@
 //! | `1.4.2`, `v1.4.2` | none | semver `^1.4.2`, `^v1.4.2`: the same major version |
 //! | `0.4.2` | none | semver `^0.4.2`: the same minor version, since every minor version of 0.x may break |
 //! | `0.0.3` | none | semver `~0.0.3`, since `^0.0.3` would be that one version |
-//! | `1.4.2-rc.1` | releases and `rc`, nothing else | semver `^1.4.2-rc.1` |
-//! | `1.4.2-rc1`, `1.4.2rc1-fpm` | the same; `$version-${pre}z.1${number}` | semver `^1.4.2-rcz.11`: a release has `z.1`, which is greater |
+//! | `1.4.2-rc.1` | releases, and `rc` of 1.4.2 | semver `^1.4.2-rc.1` |
+//! | `1.4.2-rc1`, `1.4.2rc1-fpm` | the same; `$version$next-${pre}z.1${number}` | semver `^1.4.2-rcz.11`: a release has `z.1`, which is greater |
+//! | `1.4.2-main.9`, `1.4.2-dev9` | releases and builds of the branch, which go on; `$version-${pre}z.1${number}` | the same |
 //! | `1.4.2.1`, `1.4.2-post1` | the number may be missing; `$version-1${revision}` | semver `^1.4.2-11`: a release has `1` |
 //! | `15.4`, `1.4.2-alpine3.19`, `py3.11-v1.4.2` | `$version`, completed to three numbers | semver within the major version |
 //! | `1.4.2-3`, `1.4.2-debian-12-r3`, `1.4.2-14-gabcdef0` | `$version-$build` | semver, then the build number |
@@ -30,6 +31,7 @@
 //! | `build-142`, `main-5ae91c3-1656569910`, `11-debian-11-r82` | `$build`, `$ts` | numerical |
 //! | `20240102.3`, `main-3-20240102` | `$date.$build.0` | semver, as the pair has to be compared part by part |
 //! | `16`, `16-alpine`, `3.13-rc` | | not orderable: most likely a major version, and the next one is not for a robot to choose |
+//! | `v1.28-latest`, `1.21-dev` | | not orderable: the newest of a line, which its publisher moves |
 //! | `16-alpine3.19`, `php8.3-fpm` | | not orderable: the tag moves with releases, and its number is the base's |
 //! | `22.04`, `24.10-curl` | | not orderable: a release of a distribution |
 //! | `latest`, `5ae91c3`, `main-1234567`, `pr-12` | | not orderable |
@@ -37,7 +39,7 @@
 //! The tags of the repository, where they are at hand, are evidence ([`for_tag_among`], [`siblings`]): digits are a hash where a
 //! tag like it has letters, and a build number where none has; a number behind the version that goes on beside others
 //! (`3.1.0-18` and `3.1.0-20`) is a line and stays, and one that most of the others do not share moves; `22.04` is a year and
-//! month where `22.05` is there.
+//! month where `22.05` is there, and `3.9` a version whose third number is 0 where `3.10.1` is there.
 //!
 //! What is not orderable can still be followed by digest ([`tracking`]): the tag stays, the digest behind it is pinned.
 
@@ -48,6 +50,7 @@ mod siblings;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod version;
 mod words;
 
 use gotext::pattern::Pattern;
@@ -152,15 +155,31 @@ pub(crate) fn for_tag_among(tag: &str, tags: &[&str]) -> Suggestion {
     }
 }
 
+/// The same for a tag of a Helm chart, whose build, behind `_`, has no rank.
+pub(crate) fn for_chart_among(tag: &str, tags: &[&str]) -> Suggestion {
+    let version = |tag: &'_ str| tag.split('_').next().unwrap_or_default().to_owned();
+    let versions: Vec<String> = tags.iter().map(|tag| version(tag)).collect();
+    let mut suggestion = for_tag_among(&version(tag), &versions.iter().map(String::as_str).collect::<Vec<_>>());
+    let has_builds = tags.iter().chain([&tag]).any(|tag| tag.contains('_'));
+    if let Suggestion::Policy(derived) = &mut suggestion
+        && derived.policy.filter.is_none()
+        && has_builds
+    {
+        let (pattern, extract) = Filter::WITHOUT_BUILD;
+        derived.policy.filter = Filter::parse(pattern, extract).ok();
+    }
+    suggestion
+}
+
 fn why_not(tag: &str, tokens: &[tokens::Token<'_>], pieces: &[roles::Piece<'_>]) -> Reason {
     let tag = tag.to_owned();
     let numbers = || (0..tokens.len()).filter(|at| matches!(tokens[*at], tokens::Token::Number(_)));
-    let owners = || numbers().map(|at| roles::owner(tokens, at).map_or("", |owner| owner.word));
+    let owners = || numbers().map(|at| version::owner(tokens, at).map_or("", |owner| owner.word));
     if pieces.iter().any(|piece| matches!(piece, roles::Piece::Hash(_))) {
         Reason::Hash(tag)
     } else if owners().any(words::is_request) {
         Reason::Request(tag)
-    } else if numbers().any(|at| matches!(tokens[at], tokens::Token::Number(text) if roles::is_release(text))) {
+    } else if numbers().any(|at| matches!(tokens[at], tokens::Token::Number(text) if version::is_release(text))) {
         Reason::Release(tag)
     } else if owners().any(words::is_fixed) {
         Reason::Base(tag)

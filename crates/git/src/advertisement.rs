@@ -1,16 +1,23 @@
 //! What a remote says it has: references and capabilities.
 //!
 //! A remote may have hundreds of thousands of references, and each automation looks up a few of them. They are therefore kept
-//! sorted, their names one behind the other in one text, and what every automation asks is worked out once.
+//! sorted, their names one behind the other in one text, and what every automation asks is worked out once. Version 0 of the
+//! protocol gives all of them at once (here); version 2 those that were asked for (`listing`). What nobody asks about is not kept.
+
+mod listing;
 
 use std::sync::Arc;
 
 use web::words;
 
+use super::capabilities::{Capabilities, is_sha1};
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
-use super::packet::{Packet, Reader, line};
+use super::names::{BRANCHES, Names, TAGS};
+use super::packet::{Reader, line};
 use super::problem::Problem;
+
+pub(super) use listing::request;
 
 /// The most references of one remote.
 const MAX_REFERENCES: usize = 1_000_000;
@@ -27,10 +34,29 @@ const MANY: usize = 10_000;
 /// How many existing names an error quotes.
 const QUOTED: usize = 5;
 
-/// How much of a name or a word of the remote an error quotes, in characters.
+/// How much of a name of the remote an error quotes, in characters.
 const MAX_QUOTED: usize = 200;
 
-/// The references of a remote at one moment. Cheap to clone.
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All of it.
+    Whole,
+    /// No more once so many bytes have come.
+    Bytes(u64),
+    /// No more than an error quotes.
+    Examples,
+}
+
+/// What a remote answers when it is connected to.
+pub(super) enum Greeting {
+    /// Version 0: its references.
+    References(Advertisement),
+    /// Version 2: what it can be asked.
+    Commands(Capabilities),
+}
+
+/// The references of a remote at one moment, as far as they were asked for. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Advertisement(Arc<Content>);
 
@@ -45,6 +71,10 @@ struct Content {
     head: Option<ObjectId>,
     default_branch: Option<String>,
     capabilities: Capabilities,
+    /// What was asked about.
+    asked: Names,
+    /// Whether not all of it was read.
+    is_cut: bool,
 }
 
 /// A reference as it is kept.
@@ -82,9 +112,10 @@ impl Advertisement {
         self.0.references.iter().map(|entry| self.0.show(entry))
     }
 
-    /// Returns the reference with this full name.
+    /// Returns the reference with this full name, which has to be among those asked for.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Advertised<'_>> {
+        debug_assert!(self.0.asked.covers(name), "nobody asked for {name}");
         self.0.find(name)
     }
 
@@ -99,7 +130,7 @@ impl Advertisement {
         self.0.below("refs/tags/").filter_map(|tag| Some((tag.name.strip_prefix("refs/tags/")?, tag.commit())))
     }
 
-    /// Returns whether there is no reference at all.
+    /// Returns whether there is no reference at all, of those asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.references.is_empty() && self.0.head.is_none()
@@ -112,39 +143,72 @@ impl Advertisement {
         self.0.default_branch.as_deref()
     }
 
+    /// Returns a reference beside which there can be none of this name: one of them would be the other's folder.
+    pub(super) fn in_the_way(&self, name: &str) -> Option<&str> {
+        // No reference is named as short as `refs/heads`.
+        let above = name.match_indices('/').skip(2).filter_map(|(at, _)| self.find(&name[..at]));
+        let beneath = format!("{name}/");
+        let below = self.0.below(&beneath).map(|reference| reference.name).next();
+        above.map(|reference| reference.name).next().or(below)
+    }
+
     pub(super) fn capabilities(&self) -> &Capabilities {
         &self.0.capabilities
     }
 
+    /// What was asked about.
+    pub(super) fn asked(&self) -> &Names {
+        &self.0.asked
+    }
+
+    /// Whether there may be references that were asked for and are not here.
+    pub(super) fn is_cut(&self) -> bool {
+        self.0.is_cut
+    }
+
     /// Says that `reference` does not exist, quoting some that do.
     pub(super) fn missing(&self, remote: &str, reference: &str) -> Error {
-        let prefix = if reference.starts_with("refs/tags/") { "refs/tags/" } else { "refs/heads/" };
-        let known = self.0.below(prefix).take(QUOTED).map(|known| words::one_line(known.name, MAX_QUOTED)).collect();
+        let prefix = if reference.starts_with(TAGS) { TAGS } else { BRANCHES };
+        let known = self.0.below(prefix).filter_map(|known| known.name.strip_prefix(prefix));
+        let known = known.take(QUOTED).map(|name| words::one_line(name, MAX_QUOTED)).collect();
         let reference = words::one_line(reference, MAX_QUOTED);
         Error::ReferenceMissing { remote: remote.to_owned(), reference, known }
     }
 
-    /// Reads the advertisement up to its flush packet.
-    pub(super) async fn read(reader: &mut Reader, remote: &str) -> Result<Self, Error> {
-        let mut content = Content::default();
-        let mut first = true;
-        loop {
-            let data = match reader.next().await? {
-                Packet::Data(data) => data,
-                Packet::Flush => break,
-                Packet::End => return Err(reader.unexpected_end().await),
-            };
-            content.take(&data, first, remote)?;
-            first = false;
+    /// Reads what a remote says first, up to its flush packet, and keeps what is asked about.
+    pub(super) async fn greeting(reader: &mut Reader, asked: &Names, extent: Extent) -> Result<Greeting, Error> {
+        let mut content = Content::about(asked);
+        let mut is_first = true;
+        while let Some(data) = reader.next_line().await? {
+            match line(&data) {
+                b"version 2" if is_first => return Capabilities::read(reader).await.map(Greeting::Commands),
+                // The same as version 0 but for this line.
+                b"version 1" if is_first => continue,
+                _ => content.take(&data, is_first, reader.remote())?,
+            }
+            is_first = false;
+            if content.is_enough(extent, reader) {
+                content.is_cut = true;
+                break;
+            }
         }
-        match content.references.len() {
-            0..MANY => Ok(content.finish()),
-            _ => tokio::task::spawn_blocking(|| content.finish()).await.map_err(|_| Error::Task),
-        }
+        content.put_in_order().await.map(Greeting::References)
     }
 }
 
 impl Content {
+    fn about(asked: &Names) -> Self {
+        Self { asked: asked.clone(), ..Self::default() }
+    }
+
+    fn is_enough(&self, extent: Extent, reader: &Reader) -> bool {
+        match extent {
+            Extent::Whole => false,
+            Extent::Bytes(most) => reader.taken() > most,
+            Extent::Examples => self.references.len() >= QUOTED,
+        }
+    }
+
     fn name(&self, entry: &Entry) -> &str {
         &self.names[entry.name.0 as usize..entry.name.1 as usize]
     }
@@ -171,7 +235,7 @@ impl Content {
         if let Some(said) = text.strip_prefix(b"ERR ") {
             return Err(Error::Remote { remote: remote.to_owned(), words: words::clean(said) });
         }
-        if text.starts_with(b"shallow ") || text.starts_with(b"version ") {
+        if text.starts_with(b"shallow ") {
             return Ok(());
         }
         let (reference, capabilities) = match text.iter().position(|byte| *byte == 0) {
@@ -182,10 +246,7 @@ impl Content {
         let (id, name) = reference.split_at_checked(41).ok_or_else(broken)?;
         if first {
             self.capabilities = Capabilities::parse(capabilities);
-            if let Some(format) = self.capabilities.value("object-format=").filter(|format| *format != "sha1") {
-                let format = words::one_line(format, MAX_QUOTED);
-                return Err(Error::ObjectFormat { remote: remote.to_owned(), format });
-            }
+            is_sha1(self.capabilities.value("object-format="), remote)?;
         }
         let id = ObjectId::from_hex(&id[..40]).filter(|_| id[40] == b' ').ok_or_else(broken)?;
         match std::str::from_utf8(name) {
@@ -199,20 +260,17 @@ impl Content {
         if name == "capabilities^{}" || name == ".have" {
             return Ok(());
         }
-        if name == "HEAD" {
+        if name == "HEAD" || name == "HEAD^{}" {
             self.head = Some(object);
             return Ok(());
         }
-        if name == "HEAD^{}" {
-            self.head = Some(object);
+        if !self.asked.covers(name) {
             return Ok(());
         }
         if let Some(tag) = name.strip_suffix("^{}") {
             let last = self.references.len().checked_sub(1).filter(|last| self.name(&self.references[*last]) == tag);
             let last = last.ok_or_else(|| broken(remote, Problem::Reference))?;
-            self.references[last].peeled = u32::try_from(self.peeled.len()).ok();
-            self.peeled.push(object);
-            return self.check();
+            return self.peel(last, object);
         }
         if self.references.len() == MAX_REFERENCES {
             return Err(Error::TooMany { what: "the number of references of the remote", limit: MAX_REFERENCES });
@@ -225,6 +283,13 @@ impl Content {
         Ok(())
     }
 
+    /// Takes in what an annotated tag stands for, by its place among the references.
+    fn peel(&mut self, at: usize, object: ObjectId) -> Result<(), Error> {
+        self.references[at].peeled = u32::try_from(self.peeled.len()).ok();
+        self.peeled.push(object);
+        self.check()
+    }
+
     /// Whether there is room for what came.
     fn check(&self) -> Result<(), Error> {
         let taken =
@@ -232,6 +297,13 @@ impl Content {
         match taken > MAX_MEMORY {
             true => Err(Error::TooMany { what: "the size of the remote's references in bytes", limit: MAX_MEMORY }),
             false => Ok(()),
+        }
+    }
+
+    async fn put_in_order(self) -> Result<Advertisement, Error> {
+        match self.references.len() {
+            0..MANY => Ok(self.finish()),
+            _ => tokio::task::spawn_blocking(|| self.finish()).await.map_err(|_| Error::Task),
         }
     }
 
@@ -266,25 +338,6 @@ fn broken(remote: &str, problem: Problem) -> Error {
     Error::Protocol { remote: remote.to_owned(), problem }
 }
 
-/// What the server can do.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Capabilities(Vec<String>);
-
-impl Capabilities {
-    fn parse(bytes: &[u8]) -> Self {
-        Self(String::from_utf8_lossy(bytes).split_ascii_whitespace().map(str::to_owned).collect())
-    }
-
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|capability| capability == name)
-    }
-
-    /// Returns what follows `prefix` in the first capability that starts with it.
-    pub(super) fn value(&self, prefix: &str) -> Option<&str> {
-        self.0.iter().find_map(|capability| capability.strip_prefix(prefix))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -297,7 +350,7 @@ mod tests {
     }
 
     fn read<'l>(lines: impl IntoIterator<Item = &'l str>) -> Result<Advertisement, Error> {
-        let mut content = Content::default();
+        let mut content = Content::about(&Names::all());
         for (n, line) in lines.into_iter().enumerate() {
             content.take(line.as_bytes(), n == 0, "remote")?;
         }
@@ -358,7 +411,7 @@ mod tests {
         let lines: Vec<String> = (0..10).map(|n| format!("{id} refs/heads/{n}\u{7}{long}\n")).collect();
         let advertisement = read(lines.iter().map(String::as_str)).unwrap();
         let missing = advertisement.missing("remote", "refs/heads/main").to_string();
-        assert!(missing.contains("refs/heads/0\\u{7}xxx") && missing.len() < 2_000, "{} bytes", missing.len());
+        assert!(missing.contains("branches: 0\\u{7}xxx") && missing.len() < 2_000, "{} bytes", missing.len());
         let first = format!("{id} refs/heads/main\0object-format={long}\n");
         let format = read([first.as_str()]).unwrap_err().to_string();
         assert!(format.contains("'xxx") && format.len() < 500, "{} bytes", format.len());

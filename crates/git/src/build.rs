@@ -153,7 +153,7 @@ impl Writer<'_> {
                 (Node::Folder(inner), Some(Class::Folder)) => {
                     (b"40000", self.folder(at.map(|at| entries[at].id), inner, &path)?)
                 }
-                _ => return Err(refused("it is no plain file in plain folders")),
+                _ => return Err(refused("it is not a plain file in plain folders")),
             };
             match at {
                 Some(at) => entries[at].id = id,

@@ -1,6 +1,6 @@
 //! The checkout that a command was started in, and its commits.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use web::words;
 
@@ -46,6 +46,8 @@ pub struct LocalCheckout {
     pub url: Option<String>,
     /// The branch that is checked out.
     pub branch: Option<String>,
+    /// The root of the checkout.
+    pub root: PathBuf,
     /// The folder or file from the root of the checkout, with `/` between folders; empty for the root.
     pub path: String,
 }
@@ -63,7 +65,7 @@ pub fn local_checkout(directory: &Path) -> Option<LocalCheckout> {
     let head = repository.find_reference("HEAD").ok();
     let target = head.as_ref().and_then(|head| head.symbolic_target().ok().flatten());
     let branch = target.and_then(|target| target.strip_prefix("refs/heads/")).map(str::to_owned);
-    Some(LocalCheckout { url: remote_url(&repository), branch, path })
+    Some(LocalCheckout { url: remote_url(&repository), branch, root, path })
 }
 
 fn remote_url(repository: &git2::Repository) -> Option<String> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use web::ProcessGroup;
 
+use super::capabilities::Version;
 use super::settings::Settings;
 use super::ssh::Identity;
 use super::url::SshTarget;
@@ -65,33 +66,60 @@ impl Service {
     }
 }
 
+/// The variable in which git and ssh are told a version of the protocol that the other side may speak.
+const PROTOCOL: &str = "GIT_PROTOCOL";
+
 /// Serves a folder of this machine.
-pub(super) fn local(settings: &Settings, service: Service, path: &Path) -> Command {
+pub(super) fn local(settings: &Settings, (service, version): (Service, Version), path: &Path) -> Command {
     let mut command = base(settings, &settings.git_program, |name| is_kept(name) || is_config(name));
+    command.envs(version.asked().map(|version| (PROTOCOL, version)));
     command.arg(service.subcommand()).arg("--").arg(path).stdin(Stdio::piped());
     command
 }
 
 /// Asks git's credential helpers; `action` is `fill`, `approve` or `reject`.
 ///
-/// Helpers are programs of the machine's owner and need the owner's environment; what would bind git to a repository, and
-/// our own token, are left out.
+/// Helpers are programs of the machine's owner and need the owner's environment.
 pub(super) fn credential(settings: &Settings, action: &'static str) -> Command {
-    let mut command = base(settings, &settings.git_program, |name| {
-        !name.starts_with("TAGWRIGHT_") && (!name.starts_with("GIT_") || is_kept(name) || is_config(name))
-    });
+    let mut command = base(settings, &settings.git_program, is_owners);
     // Nobody reads what helpers write to their error stream, however much it is.
     command.args(["credential", action]).current_dir("/").stdin(Stdio::piped()).stderr(Stdio::null());
     ProcessGroup::lead(&mut command);
     command
 }
 
-/// Runs `service` on the host of `target`.
-///
-/// With an identity of our own, the agent, the machine's known hosts and every prompt are out of the game. Without one, ssh
-/// uses what the machine has. Unknown host keys are refused in both cases.
-pub(super) fn ssh(settings: &Settings, service: Service, target: &SshTarget, identity: Option<&Identity>) -> Command {
-    let mut command = base(settings, &settings.ssh_program, is_kept);
+/// What carries `ssh://`.
+#[derive(Clone, Copy)]
+pub(super) enum Ssh<'a> {
+    /// The machine's `ssh`, with what the machine has.
+    Machine,
+    /// A command of the machine's owner, which a shell reads, as git has it. It takes OpenSSH's options.
+    Command(&'a str),
+    /// The machine's `ssh` with an identity of ours. The agent, the machine's known hosts and every prompt are out of the game,
+    /// and so is the owner's command, whose options would win over ours.
+    Identity(&'a Identity),
+}
+
+/// Runs `service` on the host of `target`. Unknown host keys are refused, unless the owner's command says otherwise.
+pub(super) fn ssh(
+    settings: &Settings,
+    (service, version): (Service, Version),
+    target: &SshTarget,
+    with: Ssh<'_>,
+) -> Command {
+    let mut command = match with {
+        Ssh::Command(text) => by_shell(settings, text),
+        // git's other variable names a program.
+        Ssh::Machine => match settings.variable("GIT_SSH") {
+            Some(program) => base(settings, program, is_owners),
+            None => base(settings, &settings.ssh_program, is_kept),
+        },
+        Ssh::Identity(_) => base(settings, &settings.ssh_program, is_kept),
+    };
+    if let Some(version) = version.asked() {
+        command.env(PROTOCOL, version);
+        option(&mut command, format!("SendEnv={PROTOCOL}"));
+    }
     option(&mut command, "StrictHostKeyChecking=yes");
     option(&mut command, format!("ConnectTimeout={}", SSH_CONNECT_TIMEOUT.as_secs()));
     option(&mut command, format!("ServerAliveInterval={}", SSH_ALIVE_INTERVAL.as_secs()));
@@ -99,20 +127,28 @@ pub(super) fn ssh(settings: &Settings, service: Service, target: &SshTarget, ide
     for fixed in ["ForwardAgent=no", "ForwardX11=no", "ClearAllForwardings=yes", "PermitLocalCommand=no"] {
         option(&mut command, fixed);
     }
-    match identity {
-        Some(identity) => with_identity(&mut command, identity),
-        None => option(&mut command, "BatchMode=yes"),
+    match with {
+        Ssh::Identity(identity) => with_identity(&mut command, identity),
+        Ssh::Machine | Ssh::Command(_) => option(&mut command, "BatchMode=yes"),
     }
     command.arg("-T");
     if let Some(port) = target.port {
         command.arg("-p").arg(port.to_string());
     }
-    let user = target.user.as_deref().or(identity.map(|_| "git"));
+    let user = target.user.as_deref().or(matches!(with, Ssh::Identity(_)).then_some("git"));
     if let Some(user) = user {
         command.arg("-l").arg(user);
     }
     command.arg("--").arg(&target.host).arg(format!("{} {}", service.name(), quoted(&target.path)));
     command.stdin(Stdio::piped());
+    command
+}
+
+/// A command of the owner with arguments of ours, and all that it starts in one group.
+fn by_shell(settings: &Settings, text: &str) -> Command {
+    let mut command = base(settings, OsStr::new("sh"), is_owners);
+    command.arg("-c").arg(format!("{text} \"$@\"")).arg("ssh");
+    ProcessGroup::lead(&mut command);
     command
 }
 
@@ -150,6 +186,12 @@ fn base(settings: &Settings, program: &OsStr, keep: impl Fn(&str) -> bool) -> Co
 
 fn is_kept(name: &str) -> bool {
     KEPT.contains(&name)
+}
+
+/// What programs of the machine's owner see: the owner's environment, without what would bind git to a repository, and without our
+/// own token.
+fn is_owners(name: &str) -> bool {
+    !name.starts_with("TAGWRIGHT_") && (!name.starts_with("GIT_") || is_kept(name) || is_config(name))
 }
 
 fn is_config(name: &str) -> bool {

@@ -1,19 +1,25 @@
 //! What can go wrong between this machine and a Git remote.
 
+mod kind;
+mod remote;
+
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use kind::Kind;
+
+use super::names::{TAGS, in_words};
 use super::pack::Excess;
-use super::problem::{ObjectProblem, Problem, RedirectProblem, UrlProblem};
+use super::problem::{Lack, ObjectProblem, Problem, RedirectProblem, UrlProblem};
 
 /// A failure of a Git operation. Nothing in it is secret, and what the other side said is bounded and escaped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The text is no URL of a remote that can be reached.
-    #[error("'{url}' is no usable Git URL: {reason}")]
+    #[error("'{url}' is not a usable Git URL: {reason}")]
     Url {
         /// The URL, without user name and password.
         url: String,
@@ -56,6 +62,14 @@ pub enum Error {
         /// What was configured.
         login: &'static str,
     },
+    /// The provider that is to give out the login gives none.
+    #[error("there is no login for {remote}")]
+    Cloud {
+        /// The remote.
+        remote: String,
+        /// The provider's or our own words.
+        source: Box<cloud::Error>,
+    },
     /// A program that is needed cannot be started.
     #[error("cannot start {program}")]
     Program {
@@ -83,12 +97,14 @@ pub enum Error {
         waited: Duration,
     },
     /// The remote does not accept the login.
-    #[error("{remote} denied access with {tried}{}", said(words))]
+    #[error("{remote} denied access with {tried}{lacks}{}", said(words))]
     Denied {
         /// The remote.
         remote: String,
         /// What was tried.
         tried: String,
+        /// What that lacks.
+        lacks: Lack,
         /// The HTTP status, 401 or 403; none over ssh.
         status: Option<u16>,
         /// The remote's words.
@@ -114,15 +130,61 @@ pub enum Error {
         /// What ssh said.
         words: String,
     },
+    /// The remote shows a page for people instead.
+    #[error("{remote} answers with a page to sign in ({page}) and not as a Git server does; it was asked with {tried}")]
+    SignIn {
+        /// The remote.
+        remote: String,
+        /// Where the page is, without its query, or the status that it came with.
+        page: String,
+        /// What was tried.
+        tried: String,
+    },
+    /// The proxy on the way does not let us through.
+    #[error("the proxy {proxy} does not connect to {remote}: {reason}")]
+    ProxyRefuses {
+        /// The remote.
+        remote: String,
+        /// The proxy, without its login.
+        proxy: String,
+        /// Why, as far as it is known.
+        reason: String,
+    },
+    /// The proxy on the way is not there.
+    #[error("cannot reach the proxy {proxy} on the way to {remote}: {reason}")]
+    ProxyUnreachable {
+        /// The remote.
+        remote: String,
+        /// The proxy, without its login.
+        proxy: String,
+        /// Why.
+        reason: String,
+    },
+    /// The proxy on the way wants a login.
+    #[error("the proxy on the way to {remote} wants a login, or another one (HTTP status 407){}", said(words))]
+    ProxyLogin {
+        /// The remote.
+        remote: String,
+        /// The proxy's words.
+        words: String,
+    },
     /// There is no such repository, or none that this login may see.
-    #[error("{remote} was not found, or this login may not see it{}", said(words))]
+    #[error("{remote} was not found, or may not be seen with {tried}{}", said(words))]
     NotFound {
         /// The remote.
         remote: String,
+        /// What was tried.
+        tried: String,
         /// The HTTP status, 404 or 410.
         status: u16,
         /// The remote's words.
         words: String,
+    },
+    /// There is no such folder on this machine.
+    #[error("{remote} does not exist on this machine")]
+    NoFolder {
+        /// The remote, a path.
+        remote: String,
     },
     /// The server answered with an HTTP status that is none of the above.
     #[error("{remote} answered with HTTP status {status}{}{}", asking(*retry_after), said(words))]
@@ -149,12 +211,20 @@ pub enum Error {
         retry_after: Duration,
     },
     /// The answer is no answer of a Git server.
-    #[error("{remote} is no Git repository over smart HTTP; it answered with content of type '{content_type}'")]
+    #[error("{remote} is not a Git repository over smart HTTP; it answered with content of type '{content_type}'")]
     NotGit {
         /// The remote.
         remote: String,
         /// The content type that came.
         content_type: String,
+    },
+    /// Something else came where the protocol should begin.
+    #[error("{remote} says something else before the Git protocol begins{}", said(words))]
+    Talk {
+        /// The remote.
+        remote: String,
+        /// The beginning of it.
+        words: String,
     },
     /// A redirect that is not followed.
     #[error("{remote} redirects {problem}")]
@@ -164,13 +234,23 @@ pub enum Error {
         /// Why it is not followed.
         problem: RedirectProblem,
     },
+    /// The two sides do not agree on TLS, most often since the certificate is not trusted.
+    #[error("{} {remote}: {problem}", if problem.is_about_trust() { "cannot trust" } else { "cannot talk to" })]
+    Untrusted {
+        /// The remote.
+        remote: String,
+        /// What is wrong.
+        problem: web::TlsProblem,
+    },
     /// The connection failed.
-    #[error("cannot talk to {remote}")]
+    #[error("cannot reach {remote}: {reason}")]
     Network {
         /// The remote.
         remote: String,
-        /// The cause, without URL.
-        source: reqwest::Error,
+        /// What that has to do with the address.
+        why: web::Unreachable,
+        /// The cause.
+        reason: String,
     },
     /// The connection to a child process (ssh or git) broke.
     #[error("the connection to {remote} broke{}", said(words))]
@@ -247,13 +327,13 @@ pub enum Error {
         remote: String,
     },
     /// The reference does not exist.
-    #[error("{remote} has no {reference}{}", some(known))]
+    #[error("{remote} has no {}{}", in_words(reference), some(reference, known))]
     ReferenceMissing {
         /// The remote.
         remote: String,
         /// The full name asked for, or `HEAD`.
         reference: String,
-        /// Up to five of those that exist, of the same kind.
+        /// Short names of up to five of those that exist: tags where a tag is missing, or else branches.
         known: Vec<String>,
     },
     /// The commit cannot be had from the remote.
@@ -267,7 +347,7 @@ pub enum Error {
         branch: Option<String>,
     },
     /// The reference names something else than a commit.
-    #[error("{reference} of {remote} is no commit")]
+    #[error("{remote} has another object than a commit at {}", in_words(reference))]
     NotACommit {
         /// The remote.
         remote: String,
@@ -316,6 +396,14 @@ pub enum Error {
         /// Why.
         problem: &'static str,
     },
+    /// The setting of how much memory a remote may take cannot be used.
+    #[error("TAGWRIGHT_GIT_MEMORY is '{value}', and not a number of MiB from 1 to {most}")]
+    Memory {
+        /// The value, escaped.
+        value: String,
+        /// The greatest.
+        most: usize,
+    },
     /// A push option or reference name that the protocol cannot carry.
     #[error("the {what} '{value}' is not valid")]
     Argument {
@@ -329,76 +417,18 @@ pub enum Error {
     Task,
 }
 
-/// What a failure means for the next try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The configuration must change first.
-    Config,
-    /// The remote says no, or does not have what is asked for; worth another try at the interval.
-    Denied,
-    /// It may work in a moment.
-    Transient,
-    /// A bug.
-    Internal,
-}
-
 impl Error {
-    /// Returns what the failure means for the next try.
-    #[must_use]
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::Url { .. }
-            | Self::Rules { .. }
-            | Self::Checkout { .. }
-            | Self::Tls { .. }
-            | Self::LoginMismatch { .. }
-            | Self::TokenHost { .. }
-            | Self::NotGit { .. }
-            | Self::Redirect { .. }
-            | Self::Unsupported { .. }
-            | Self::ObjectFormat { .. }
-            | Self::Argument { .. } => Kind::Config,
-            Self::Denied { .. }
-            | Self::HostKey { .. }
-            | Self::NotFound { .. }
-            | Self::EmptyRemote { .. }
-            | Self::ReferenceMissing { .. }
-            | Self::CommitMissing { .. }
-            | Self::NotACommit { .. }
-            | Self::AnswerTooLarge { .. }
-            | Self::Costly { .. }
-            | Self::TooMany { .. }
-            | Self::Object { .. }
-            | Self::Incomplete { .. }
-            | Self::Edit { .. } => Kind::Denied,
-            Self::Http { retry_after: Some(_), .. } | Self::Paused { .. } => Kind::Transient,
-            Self::Http { status, .. } if web::is_transient(*status) => Kind::Transient,
-            Self::Program { source, .. } => match source.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Kind::Config,
-                // Too many processes or open files, no memory: another time there may be room.
-                _ => Kind::Transient,
-            },
-            Self::Http { .. } => Kind::Denied,
-            Self::File { .. }
-            | Self::Locked { .. }
-            | Self::Network { .. }
-            | Self::Broken { .. }
-            | Self::Deadline { .. }
-            | Self::Remote { .. }
-            | Self::Protocol { .. }
-            | Self::Mirror { .. } => Kind::Transient,
-            Self::Task => Kind::Internal,
-        }
-    }
-
     /// Returns the same without anything that was sent as proof in the remote's words.
     pub(super) fn hiding(mut self, sent: &web::Sent) -> Self {
         match &mut self {
             Self::Denied { words, .. }
             | Self::HostKey { words, .. }
             | Self::NotFound { words, .. }
+            | Self::SignIn { page: words, .. }
+            | Self::ProxyLogin { words, .. }
             | Self::Http { words, .. }
             | Self::Broken { words, .. }
+            | Self::Talk { words, .. }
             | Self::Remote { words, .. }
             | Self::NotGit { content_type: words, .. }
             | Self::ObjectFormat { format: words, .. }
@@ -411,10 +441,11 @@ impl Error {
 
     /// Returns how long the server asks to wait, where it does; at most [`MAX_RETRY_AFTER`](web::MAX_RETRY_AFTER).
     #[must_use]
-    pub const fn retry_after(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Http { retry_after, .. } => *retry_after,
             Self::Paused { retry_after, .. } => Some(*retry_after),
+            Self::Cloud { source, .. } => source.retry_after(),
             _ => None,
         }
     }
@@ -440,10 +471,11 @@ fn said(words: &str) -> String {
     }
 }
 
-fn some(known: &[String]) -> String {
+fn some(reference: &str, known: &[String]) -> String {
+    let kind = if reference.starts_with(TAGS) { "tags" } else { "branches" };
     match known.is_empty() {
         true => String::new(),
-        false => format!("; it has {}", known.join(", ")),
+        false => format!("; its {kind}: {}", known.join(", ")),
     }
 }
 
@@ -455,7 +487,7 @@ fn among(hosts: &[String]) -> String {
 }
 
 fn on(branch: Option<&str>) -> String {
-    branch.map(|branch| format!(" in the history of {branch}")).unwrap_or_default()
+    branch.map(|branch| format!(" in the history of {}", in_words(branch))).unwrap_or_default()
 }
 
 fn place(path: Option<&PathBuf>) -> impl fmt::Display {
@@ -470,18 +502,11 @@ mod tests {
     fn words_of_the_remote_stay_on_one_line() {
         let denied = |words: &str| {
             let (remote, tried) = ("https://a.io/x".to_owned(), "no login".to_owned());
-            Error::Denied { remote, tried, status: Some(403), words: words.to_owned() }.to_string()
+            Error::Denied { remote, tried, lacks: Lack::Nothing, status: Some(403), words: words.to_owned() }
+                .to_string()
         };
         assert_eq!(denied(""), "https://a.io/x denied access with no login");
         assert_eq!(denied("no"), "https://a.io/x denied access with no login: no");
         assert_eq!(denied("no\nERROR fake"), "https://a.io/x denied access with no login: no; ERROR fake");
-    }
-
-    #[test]
-    fn a_program_that_is_not_there_is_a_mistake_and_one_for_which_there_is_no_room_is_not() {
-        let kind = |source: io::Error| Error::Program { program: "git".to_owned(), source }.kind();
-        assert_eq!(kind(io::ErrorKind::NotFound.into()), Kind::Config);
-        // Too many open files.
-        assert_eq!(kind(io::Error::from_raw_os_error(24)), Kind::Transient);
     }
 }

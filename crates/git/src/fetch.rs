@@ -19,14 +19,15 @@ use std::collections::BTreeSet;
 use self::plan::State;
 use super::Inner;
 use super::advertisement::Advertisement;
-use super::command::Service;
+use super::capabilities::Version;
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
+use super::names::Names;
 use super::object;
 use super::pack::Excess;
 use super::problem::Problem;
 use super::store::{self, Store};
-use super::transport::Connection;
+use super::transport::{Ask, Connection};
 
 /// The most generations that [`super::Mirror::deepen`] asks for at once.
 pub const MAX_GENERATIONS: u32 = 10_000;
@@ -81,6 +82,15 @@ struct Target {
     within: Option<CommitId>,
 }
 
+/// How a commit is asked for that is at the tip of no reference.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unnamed {
+    /// By its id, where the remote does not say that it cannot. Version 2 says nothing.
+    ById,
+    /// With the whole history of a branch.
+    InBranch,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Depth {
     One,
@@ -119,6 +129,13 @@ enum Purpose {
 
 /// Brings everything wanted into the mirror.
 pub(super) async fn fetch(inner: &Inner, advertisement: &Advertisement, wants: &[Want]) -> Result<Vec<Fetched>, Error> {
+    match fetch_once(inner, advertisement, wants).await {
+        Err(error) => Err(explained(inner, advertisement, wants, error).await),
+        done => done,
+    }
+}
+
+async fn fetch_once(inner: &Inner, advertisement: &Advertisement, wants: &[Want]) -> Result<Vec<Fetched>, Error> {
     inner.with_store(Store::rebuild_if_broken).await?;
     let done = attempt(inner, advertisement, wants).await;
     let Some(reason) = done.as_ref().err().and_then(damage) else { return done };
@@ -133,6 +150,24 @@ pub(super) async fn fetch(inner: &Inner, advertisement: &Advertisement, wants: &
     };
     inner.with_store(forget).await?;
     Ok(done)
+}
+
+/// The same failure with what the remote has in place of what it lacks, where only some references were asked for.
+async fn explained(inner: &Inner, advertisement: &Advertisement, wants: &[Want], error: Error) -> Error {
+    if advertisement.asked().is_all() {
+        return error;
+    }
+    let mut names = Names::default();
+    match &error {
+        Error::ReferenceMissing { reference, .. } if reference.starts_with("refs/tags/") => names.add_tags(),
+        Error::ReferenceMissing { .. } | Error::EmptyRemote { .. } => names = names.with_branches(),
+        _ => return error,
+    }
+    let Ok((_, examples)) = inner.connect(Ask::Examples(&names)).await else { return error };
+    match &error {
+        Error::ReferenceMissing { reference, .. } => examples.missing(&inner.remote(), reference),
+        _ => resolve(inner, &examples, &wants[..wants.len().min(1)], Unnamed::InBranch).err().unwrap_or(error),
+    }
 }
 
 /// What may be damage of the mirror. A pack that does not fit may lean on objects that got lost.
@@ -157,19 +192,27 @@ fn rebuild_once(store: &mut Store, reason: &str) -> Result<bool, Error> {
 /// Plans one request after the other, until nothing is missing.
 async fn attempt(inner: &Inner, advertisement: &Advertisement, wants: &[Want]) -> Result<Vec<Fetched>, Error> {
     let mut advertisement = Cow::Borrowed(advertisement);
-    let mut targets = resolve(inner, &advertisement, wants)?;
+    let mut unnamed = Unnamed::ById;
+    let mut targets = resolve(inner, &advertisement, wants, unnamed)?;
     let mut state = State::default();
     while let Some(mut step) = state.next(inner, &advertisement, &targets).await? {
-        let (connection, fresh) = connection(inner).await?;
+        let (connection, fresh) = connection(inner, advertisement.asked()).await?;
         if let Some(fresh) = fresh {
             advertisement = Cow::Owned(fresh);
-            targets = resolve(inner, &advertisement, wants)?;
+            targets = resolve(inner, &advertisement, wants, unnamed)?;
             match state.next(inner, &advertisement, &targets).await? {
                 Some(again) => step = again,
                 None => break,
             }
         }
         let done = transfer::transfer(inner, connection, &advertisement, &step, state.arrived()).await;
+        let is_guess = unnamed == Unnamed::ById && advertisement.capabilities().version == Version::Two;
+        let is_by_id = is_guess && step.targets.iter().any(|target| target.reference.is_none());
+        if is_by_id && matches!(done, Err(Error::Remote { .. })) {
+            unnamed = Unnamed::InBranch;
+            targets = resolve(inner, &advertisement, wants, unnamed)?;
+            continue;
+        }
         state.note(step, done)?;
     }
     finish(inner, &advertisement, targets).await
@@ -186,17 +229,17 @@ pub(super) async fn deepen(
     let generations = generations.clamp(1, MAX_GENERATIONS);
     let wants = std::slice::from_ref(want);
     let mut advertisement = Cow::Borrowed(advertisement);
-    let mut targets = resolve(inner, &advertisement, wants)?;
+    let mut targets = resolve(inner, &advertisement, wants, Unnamed::ById)?;
     let object = targets[0].object;
     if inner.with_store(move |store| boundary::reaches(store, object, generations)).await? {
         return Ok(());
     }
     // Where differences from what is there are too large, objects may come whole.
     for thin in [true, false] {
-        let (connection, fresh) = connection(inner).await?;
+        let (connection, fresh) = connection(inner, advertisement.asked()).await?;
         if let Some(fresh) = fresh {
             advertisement = Cow::Owned(fresh);
-            targets = resolve(inner, &advertisement, wants)?;
+            targets = resolve(inner, &advertisement, wants, Unnamed::ById)?;
         }
         let deepen = Deepen::Generations(generations);
         let step = Step { targets: targets.clone(), deepen, purpose: Purpose::Need, thin };
@@ -221,22 +264,32 @@ pub(super) async fn deepen(
 }
 
 /// Returns a connection for one request, and what the remote has where it had to be asked anew.
-async fn connection(inner: &Inner) -> Result<(Connection, Option<Advertisement>), Error> {
+async fn connection(inner: &Inner, asked: &Names) -> Result<(Connection, Option<Advertisement>), Error> {
     if let Some(connection) = inner.take_connection().await {
         return Ok((connection, None));
     }
-    let (connection, fresh) = inner.connect(Service::Upload).await?;
+    let (connection, fresh) = inner.ask_for(asked).await?;
     Ok((connection, Some(fresh)))
 }
 
-fn resolve(inner: &Inner, advertisement: &Advertisement, wants: &[Want]) -> Result<Vec<Target>, Error> {
+/// Looks whether what is wanted is among what the remote has.
+pub(super) fn look_for(inner: &Inner, advertisement: &Advertisement, want: &Want) -> Result<(), Error> {
+    resolve(inner, advertisement, std::slice::from_ref(want), Unnamed::ById).map(|_| ())
+}
+
+fn resolve(
+    inner: &Inner,
+    advertisement: &Advertisement,
+    wants: &[Want],
+    unnamed: Unnamed,
+) -> Result<Vec<Target>, Error> {
     if advertisement.is_empty() {
         return Err(Error::EmptyRemote { remote: inner.remote() });
     }
-    wants.iter().map(|want| target(&inner.remote(), advertisement, want)).collect()
+    wants.iter().map(|want| target(&inner.remote(), advertisement, want, unnamed)).collect()
 }
 
-fn target(remote: &str, advertisement: &Advertisement, want: &Want) -> Result<Target, Error> {
+fn target(remote: &str, advertisement: &Advertisement, want: &Want, unnamed: Unnamed) -> Result<Target, Error> {
     let default = || advertisement.default_branch().ok_or_else(|| advertisement.missing(remote, "HEAD"));
     let named = |name: &str| {
         let found = advertisement.find(name).ok_or_else(|| advertisement.missing(remote, name))?;
@@ -254,7 +307,9 @@ fn target(remote: &str, advertisement: &Advertisement, want: &Want) -> Result<Ta
             }
             let tip = tip_of(*id);
             let capabilities = advertisement.capabilities();
-            if capabilities.has("allow-reachable-sha1-in-want") || capabilities.has("allow-any-sha1-in-want") {
+            let is_offered = ["allow-reachable-sha1-in-want", "allow-any-sha1-in-want"].map(|it| capabilities.has(it));
+            let may_be = capabilities.version == Version::Two || is_offered.contains(&true);
+            if unnamed == Unnamed::ById && may_be {
                 return Ok(Target { reference: None, tip, object: id.object(), depth: Depth::One, within: None });
             }
             let branch = match branch {
@@ -274,8 +329,10 @@ fn tip_of(commit: CommitId) -> String {
 
 /// Names what was fetched, forgets what the remote no longer has, and finds the commits.
 async fn finish(inner: &Inner, advertisement: &Advertisement, targets: Vec<Target>) -> Result<Vec<Fetched>, Error> {
-    let (advertisement, remote) = (advertisement.clone(), inner.remote());
-    inner.with_store(move |store| name(store, &targets, &advertisement, &remote)).await
+    let (seen, remote) = (advertisement.clone(), inner.remote());
+    let fetched = inner.with_store(move |store| name(store, &targets, &seen, &remote)).await?;
+    inner.git.offers.note(&inner.folder, advertisement.capabilities()).await;
+    Ok(fetched)
 }
 
 fn name(
@@ -298,7 +355,8 @@ fn name(
         }
     }
     let is_ours = |tip: &str| [OURS, store::NAMED].iter().any(|prefix| tip.starts_with(prefix));
-    store.drop_tips(|tip| advertisement.find(tip).is_none() && !is_ours(tip))?;
+    let is_gone = |tip: &str| advertisement.asked().covers(tip) && advertisement.find(tip).is_none();
+    store.drop_tips(|tip| is_gone(tip) && !is_ours(tip))?;
     store.measure_once();
     Ok(fetched)
 }

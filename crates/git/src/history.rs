@@ -1,11 +1,12 @@
 //! Who wrote what: from a commit backwards through what the mirror has.
 //!
-//! For each path the walk goes where `git log` goes: a commit that has a parent with the same content at the path did not
-//! write it, and the first such parent alone is followed; a commit that differs from all its parents wrote it, and all are
-//! followed. Commits come newest first by committer time, each after those that have it as a parent.
+//! For each path the walk goes where `git log --full-history` goes: a commit that differs from all its parents at the path wrote
+//! it, one that has a parent with the same content did not, and either way all parents are followed. Of a merge that has what one
+//! side had, the other side counts too: what was written and taken back there has left no trace in the content. Commits come
+//! newest first by committer time, each after those that have it as a parent.
 //!
 //! The mirror is shallow. A path stops where it would have to be compared with a parent that the mirror lacks; that is no
-//! change. A merge of which one parent is there and has the same content is passed all the same.
+//! change. A merge of which one parent is there and has the same content is passed all the same, into those that are there.
 
 mod ahead;
 mod compare;
@@ -215,28 +216,27 @@ impl<'a> Walk<'a> {
             true => Some(self.compare(None, tree, &numbers)?),
             false => None,
         };
-        let mut followed = Vec::new();
+        // Of the paths, those that differ from every parent so far.
+        let mut changed = numbers.clone();
         for parent in &parents {
             let differences = self.compare(Some(parent.tree), tree, &numbers)?;
-            let same = |n: &mut u32| differences.binary_search_by_key(n, |difference| difference.number).is_err();
-            followed.push(numbers.extract_if(.., same).collect::<Numbers>());
+            changed.retain(|n| differences.binary_search_by_key(n, |difference| difference.number).is_ok());
             written.get_or_insert(differences);
         }
         match parents.len() == facts.parents.len() {
             true => {
                 let mut written = written.unwrap_or_default();
-                written.retain(|difference| numbers.binary_search(&difference.number).is_ok());
+                written.retain(|difference| changed.binary_search(&difference.number).is_ok());
                 self.touch(facts, &written, visit)?;
-                followed.iter_mut().for_each(|into| into.extend(&numbers));
             }
             false => {
                 self.cut_any = true;
-                self.cut.extend(&numbers);
+                self.cut.extend(&changed);
+                numbers.retain(|n| changed.binary_search(n).is_err());
             }
         }
-        for (parent, mut numbers) in parents.iter().zip(followed) {
-            numbers.sort_unstable();
-            self.enqueue(parent, numbers);
+        for parent in &parents {
+            self.enqueue(parent, numbers.clone());
         }
         Ok(())
     }

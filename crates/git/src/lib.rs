@@ -1,13 +1,14 @@
 //! Git remotes, their mirrors, and commits made without a work tree.
 //!
 //! A [`Git`] is shared by the whole process. [`Git::open`] gives a [`Mirror`] of one remote, which asks for references
-//! ([`Mirror::advertise`]), fetches ([`Mirror::fetch`]), reads ([`Mirror::snapshot`], [`Mirror::history`]) and pushes
+//! ([`Mirror::ask_for`]), fetches ([`Mirror::fetch`]), reads ([`Mirror::snapshot`], [`Mirror::history`]) and pushes
 //! ([`Mirror::push`]).
 //!
 //! # The wire
 //!
-//! The pack protocol is spoken here, in its version 0: one request gives all references, which is all that a run with nothing
-//! to do costs. Smart HTTP goes over reqwest; ssh and local folders go through a child process, `ssh` or `git`. libgit2 is
+//! The pack protocol is spoken here. Version 2, where the remote has it, gives the references that are asked for and no others:
+//! one request, which is all that a run with nothing to do costs, since what the remote can be asked is remembered
+//! (`offer`). Version 0 gives all of them. Smart HTTP goes over reqwest; ssh and local folders go through a child process, `ssh` or `git`. libgit2 is
 //! the object database alone: it reads objects, builds packs to send, and never opens a connection. It cannot push from a
 //! shallow repository, and its transports know neither authorities of one remote nor atomic pushes. Packs that arrive are
 //! indexed here (`pack`), within bounds.
@@ -23,11 +24,12 @@
 //! # What the machine contributes
 //!
 //! [`Settings::environment`] is the only source: git's configuration (see the list in `rules`), `TAGWRIGHT_GIT_USERNAME` and
-//! `TAGWRIGHT_GIT_TOKEN` (to whom it goes is in `token`), git's credential helpers, the ssh agent, keys and known hosts. Credentials never appear in
+//! `TAGWRIGHT_GIT_TOKEN` (to whom it goes is in `token`), `~/.netrc`, git's credential helpers, the ssh agent, keys and known hosts. Credentials never appear in
 //! arguments, URLs, errors or logs, and go to the host they are for.
 
 mod advertisement;
 mod build;
+mod capabilities;
 mod checkout;
 mod clean;
 mod command;
@@ -38,8 +40,11 @@ mod facts;
 mod fetch;
 mod history;
 mod id;
+mod names;
+mod netrc;
 mod notes;
 mod object;
+mod offer;
 mod pack;
 mod packet;
 mod problem;
@@ -64,8 +69,9 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use command::Service;
+use offer::Offers;
 use store::{Lease, Store};
-use transport::{Connection, Logins};
+use transport::{Ask, Connection, Logins};
 
 pub use advertisement::{Advertised, Advertisement};
 pub use build::{Author, CommitTime, Edit, NewCommit};
@@ -75,11 +81,12 @@ pub use error::{Error, Kind};
 pub use fetch::{Fetched, MAX_GENERATIONS, Want};
 pub use history::{Ahead, End, Interest, MAX_TOUCH_BYTES, Moved, Origin, Touch, Visit, Walked};
 pub use id::{CommitId, ObjectId};
+pub use names::{Names, in_words};
 pub use pack::Excess;
-pub use problem::{ObjectProblem, Problem, RedirectProblem, UrlProblem};
+pub use problem::{Lack, ObjectProblem, Problem, RedirectProblem, UrlProblem};
 pub use push::{Expected, Outcome, Pushed, RefUpdate, UpdateResult};
 pub use search::{Criteria, Found, FoundFile, SkipReason, Skipped};
-pub use settings::{MAX_PACK_BYTES, Settings};
+pub use settings::Settings;
 pub use snapshot::Snapshot;
 pub use url::Url;
 
@@ -107,6 +114,7 @@ struct Shared {
     rules: rules::Rules,
     clients: web::Clients,
     logins: Logins,
+    offers: Offers,
     token_hosts: token::Hosts,
     /// What was sent as proof.
     sent: web::Sent,
@@ -136,6 +144,7 @@ impl Git {
                 settings,
                 rules,
                 logins: Logins::default(),
+                offers: Offers::default(),
                 token_hosts: token::Hosts::default(),
                 sent: web::Sent::of_machine(),
                 clean: Arc::default(),
@@ -225,20 +234,40 @@ impl Mirror {
         &self.inner.folder
     }
 
-    /// Asks the remote for its references: one request, no disk.
+    /// Asks the remote for all its references: one request, no disk.
     ///
     /// # Errors
     ///
     /// Of the connection and the login.
     pub async fn advertise(&self) -> Result<Advertisement, Error> {
+        self.ask_for(&Names::all()).await
+    }
+
+    /// Asks the remote for these references, and gets no others where it speaks version 2 of the protocol. That is one request,
+    /// or two as long as the mirror does not know that it does.
+    ///
+    /// # Errors
+    ///
+    /// Of the connection and the login.
+    pub async fn ask_for(&self, names: &Names) -> Result<Advertisement, Error> {
         let inner = &self.inner;
         inner
             .within("ref advertisement", async {
-                let (connection, advertisement) = inner.connect(Service::Upload).await?;
+                let (connection, advertisement) = inner.ask_for(names).await?;
                 inner.keep_connection(Some(connection)).await;
                 Ok(advertisement)
             })
             .await
+    }
+
+    /// Looks whether the remote has what is wanted, as [`Mirror::fetch`] does before it asks for anything: no request, no disk. A
+    /// commit that no reference names is taken to be there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmptyRemote`], [`Error::ReferenceMissing`].
+    pub fn look_for(&self, advertisement: &Advertisement, want: &Want) -> Result<(), Error> {
+        fetch::look_for(&self.inner, advertisement, want)
     }
 
     /// Returns the hashes that [`Mirror::learn`] was called with, in this process or in an earlier one, as far as they are
@@ -347,6 +376,16 @@ impl Mirror {
         self.inner.with_store(move |store| history::origin(store, commit, &path)).await
     }
 
+    /// Asks with the login of a push whether the remote would take one: reads what it tells about its references to whoever may
+    /// write, and sends nothing. A remote may still refuse a branch or a commit; that is known only when it is pushed.
+    ///
+    /// # Errors
+    ///
+    /// Of the connection and the login.
+    pub async fn may_push(&self) -> Result<(), Error> {
+        self.inner.within("push", push::ask(&self.inner)).await
+    }
+
     /// Pushes commits that were fetched or built, with `options` as `key=value` push options (`key` alone where the value is
     /// empty). Several updates are atomic where the remote can do that.
     ///
@@ -392,12 +431,27 @@ impl Inner {
         }
     }
 
-    async fn connect(&self, service: Service) -> Result<(Connection, Advertisement), Error> {
-        let url = match service {
+    /// Asks for references to fetch, at once where it is known how the remote can be asked.
+    async fn ask_for(&self, names: &Names) -> Result<(Connection, Advertisement), Error> {
+        let (ask, offers) = (Ask::Fetch(names), &self.git.offers);
+        if let Some(offered) = offers.read(&self.folder).await.filter(|_| !names.is_all()) {
+            let asked = transport::reconnect(&self.git, &self.access, &self.fetch, ask, offered).await?;
+            if let Some(done) = asked {
+                return Ok(done);
+            }
+            offers.forget(&self.folder).await;
+        }
+        self.connect(ask).await
+    }
+
+    async fn connect(&self, ask: Ask<'_>) -> Result<(Connection, Advertisement), Error> {
+        let url = match ask.service() {
             Service::Upload => &self.fetch,
             Service::Receive => &self.push,
         };
-        transport::connect(&self.git, &self.access, url, service).await
+        let (connection, advertisement) = transport::connect(&self.git, &self.access, url, ask).await?;
+        self.git.offers.note(&self.folder, advertisement.capabilities()).await;
+        Ok((connection, advertisement))
     }
 
     async fn keep_connection(&self, connection: Option<Connection>) {
@@ -434,7 +488,7 @@ fn memory(settings: &Settings) -> Result<usize, Error> {
     let Some(text) = settings.variable(MEMORY) else { return Ok(PACK_MEMORY) };
     let mib = text.to_str().and_then(|text| text.parse().ok()).filter(|mib| (1..=MAX_MEMORY).contains(mib));
     let value = || web::words::one_line(&text.to_string_lossy(), 100);
-    mib.map(|mib| mib << 20).ok_or_else(|| Error::Argument { what: MEMORY, value: value() })
+    mib.map(|mib| mib << 20).ok_or_else(|| Error::Memory { value: value(), most: MAX_MEMORY })
 }
 
 /// The first half of the hash of the URL without login.

@@ -41,6 +41,29 @@ pub enum UrlProblem {
     FileHost,
 }
 
+/// What a login that was refused lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Lack {
+    /// The remote does not say.
+    #[error("")]
+    Nothing,
+    /// There is none, and one is needed.
+    #[error(", and wants one")]
+    Login,
+    /// There is none, and one may be needed.
+    #[error(", and may want one for a push")]
+    LoginToPush,
+    /// The remote does not know it.
+    #[error(", which is wrong or has ended")]
+    Validity,
+    /// It may not read.
+    #[error(", which lacks the right to read")]
+    Read,
+    /// It may not push.
+    #[error(", which lacks the right to push")]
+    Push,
+}
+
 /// Why a redirect is not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RedirectProblem {
@@ -54,7 +77,7 @@ pub enum RedirectProblem {
     #[error("to a private address, which is not followed")]
     Private,
     /// A `Location` that cannot be read, or one that is not the same repository's ref advertisement.
-    #[error("to a place that is no Git repository")]
+    #[error("to a place that is not a Git repository")]
     Target,
     /// An answer to a `POST`.
     #[error("in the middle of an operation")]
@@ -87,8 +110,14 @@ pub enum Problem {
     #[error("an answer that ends early")]
     Truncated,
     /// A packet length that cannot be.
-    #[error("bytes that are no Git packets")]
+    #[error("bytes that are not Git packets")]
     Framing,
+    /// An answer in a version of the protocol that was not asked for.
+    #[error("an answer in a version of Git's protocol that was not asked for")]
+    Version,
+    /// An answer over HTTP that does not begin as it has to.
+    #[error("an answer that does not name the service that was asked for")]
+    Service,
     /// A reference line that cannot be read.
     #[error("a reference line that cannot be read")]
     Reference,

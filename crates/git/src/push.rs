@@ -1,30 +1,42 @@
 //! Pushing: our own `send-pack`.
 //!
 //! Every update names the id that the reference has to have. The remote compares under its own lock, and what it finds is
-//! the result; the references it advertised just before spare the pack when the race is lost already.
+//! the result; the references it advertised just before spare the pack when the race is lost already. Of those, which are all that
+//! the remote has, no more is kept than is asked about, and no more read than is easily had, unless a forced push needs it. What it
+//! refuses is looked at again: somebody else was faster where the reference is another now, whatever the remote calls it.
 
 mod report;
+mod verdict;
 
 use std::collections::HashMap;
 
 use web::words::one_line;
 
+use self::report::Reported;
 use super::Inner;
-use super::advertisement::{Advertisement, Capabilities};
+use super::advertisement::Advertisement;
+use super::capabilities::{Capabilities, SIDE_BANDS};
 use super::command::Service;
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
+use super::names::{Names, in_words};
 use super::pack::{self, Outgoing};
 use super::packet::{self, Reader};
 use super::problem::Problem;
 use super::store::{self, Store};
-use super::transport::{Connection, MAX_ANSWER};
+use super::transport::{Ask, Connection, MAX_ANSWER};
 
 /// The most updates in one push.
 const MAX_UPDATES: usize = 1_000;
 
 /// The longest push option or reference name.
 const MAX_TEXT: usize = 1_000;
+
+/// What makes a remote say what became of each update.
+const REPORT: &str = "report-status";
+
+/// How long a reason of ours may be that repeats names of the remote, in characters.
+const MAX_REASON: usize = 500;
 
 /// How much of one that cannot be sent an error quotes, in characters.
 const MAX_QUOTED: usize = 100;
@@ -64,15 +76,14 @@ impl Pushed {
     /// Returns whether every reference is where it should be now.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.results.iter().all(|result| matches!(result.outcome, Outcome::Updated | Outcome::UpToDate))
+        self.results.iter().all(|result| result.outcome.is_done())
     }
 
     /// Returns whether the only obstacle was that a reference had moved, so that planning again on its new head may help.
     #[must_use]
     pub fn is_outdated(&self) -> bool {
         let moved = |result: &UpdateResult| matches!(result.outcome, Outcome::Moved { .. });
-        let declined = |result: &UpdateResult| matches!(result.outcome, Outcome::Declined { .. });
-        self.results.iter().any(moved) && !self.results.iter().any(declined)
+        self.results.iter().any(moved) && self.results.iter().all(|result| moved(result) || result.outcome.is_done())
     }
 }
 
@@ -81,7 +92,9 @@ impl Pushed {
     pub(super) fn hiding(mut self, sent: &web::Sent) -> Self {
         self.words = sent.hide(&self.words);
         for result in &mut self.results {
-            if let Outcome::Moved { reason } | Outcome::Declined { reason } = &mut result.outcome {
+            if let Outcome::Moved { reason } | Outcome::Busy { reason } | Outcome::Declined { reason } =
+                &mut result.outcome
+            {
                 *reason = sent.hide(reason);
             }
         }
@@ -110,11 +123,62 @@ pub enum Outcome {
         /// The remote's reason, or ours where the advertisement told.
         reason: String,
     },
-    /// The remote does not want it: a hook, a protected branch, a full disk.
-    Declined {
+    /// The reference is where it was expected, and the remote could not update it at this moment: it is locked.
+    Busy {
         /// The remote's reason.
         reason: String,
     },
+    /// The remote does not want it: a hook, a protected branch, a full disk.
+    Declined {
+        /// The remote's reason, or ours where the advertisement told.
+        reason: String,
+    },
+}
+
+impl Outcome {
+    /// Whether the reference is where it should be.
+    const fn is_done(&self) -> bool {
+        matches!(self, Self::Updated | Self::UpToDate)
+    }
+
+    /// The remote shows it to whoever reads and to nobody who pushes.
+    fn hidden(update: &RefUpdate) -> Self {
+        let reason = format!(
+            "the remote shows {} to whoever reads and not to whoever pushes (`receive.hideRefs` of git)",
+            in_words(&update.reference)
+        );
+        Self::Declined { reason }
+    }
+
+    /// The remote shows it to whoever pushes and to nobody who reads.
+    fn unreadable(update: &RefUpdate) -> Self {
+        let reason = format!(
+            "{} is there, but the remote hides it from fetches (`uploadpack.hideRefs` of git), so that nobody can build on it",
+            in_words(&update.reference)
+        );
+        Self::Declined { reason }
+    }
+
+    /// A reference stands in the way of one that does not exist: one of them would be the other's folder.
+    fn in_the_way(update: &RefUpdate, there: &Advertisement) -> Option<Self> {
+        let name = &update.reference;
+        let other = there.in_the_way(name).filter(|_| there.find(name).is_none())?;
+        let reason = one_line(
+            &format!("it has {}, beside which there can be no {}", in_words(other), in_words(name)),
+            MAX_REASON,
+        );
+        Some(Self::Declined { reason })
+    }
+
+    /// The same for another reference of the same atomic push.
+    fn for_others(&self) -> Option<Self> {
+        let reason = "another reference of the same push".to_owned();
+        match self {
+            Self::Moved { .. } => Some(Self::Moved { reason: reason + " moved" }),
+            Self::Declined { .. } => Some(Self::Declined { reason: reason + " is refused" }),
+            Self::Updated | Self::UpToDate | Self::Busy { .. } => None,
+        }
+    }
 }
 
 /// An update that has to be sent.
@@ -123,38 +187,36 @@ struct Command<'a> {
     old: ObjectId,
 }
 
-impl Command<'_> {
-    /// A forced push has no older state to lose a race against, so that "no fast-forward" is the remote's rule.
-    fn judge(&self, outcome: Outcome) -> Outcome {
-        match outcome {
-            Outcome::Moved { reason } if self.update.expected == Expected::Any && reason.contains("non-fast") => {
-                Outcome::Declined { reason }
-            }
-            other => other,
-        }
-    }
-}
-
 pub(super) async fn push(inner: &Inner, updates: &[RefUpdate], options: &[(String, String)]) -> Result<Pushed, Error> {
     check(updates)?;
     let options = option_lines(options)?;
-    let (connection, advertisement) = inner.connect(Service::Receive).await?;
+    let names = names(updates.iter());
+    let ask = match updates.iter().any(|update| update.expected == Expected::Any) {
+        true => Ask::Push(&names),
+        false => Ask::BlindPush(&names),
+    };
+    let (connection, advertisement) = inner.connect(ask).await?;
     let remote = inner.push.to_string();
     let capabilities = advertisement.capabilities();
     require(capabilities, &remote, !options.is_empty())?;
+    let hidden = hidden(inner, &names, &advertisement, updates.iter()).await?;
+    let unreadable = unreadable(inner, &names, &advertisement, updates.iter()).await?;
     let mut outcomes: HashMap<&str, Outcome> = HashMap::new();
     let mut commands = Vec::new();
     for update in updates {
         match early(&advertisement, update) {
+            _ if hidden.contains(&update.reference.as_str()) => {
+                drop(outcomes.insert(&update.reference, Outcome::hidden(update)));
+            }
+            Err(Outcome::Moved { .. }) if unreadable.contains(&update.reference.as_str()) => {
+                drop(outcomes.insert(&update.reference, Outcome::unreadable(update)));
+            }
             Ok(old) => commands.push(Command { update, old }),
             Err(outcome) => drop(outcomes.insert(&update.reference, outcome)),
         }
     }
-    let lost = outcomes.values().any(|outcome| matches!(outcome, Outcome::Moved { .. }));
-    if lost && updates.len() > 1 && capabilities.has("atomic") {
-        for command in commands.drain(..) {
-            outcomes.insert(&command.update.reference, Outcome::Moved { reason: "another reference moved".to_owned() });
-        }
+    if let Some(outcome) = outcomes.values().find_map(Outcome::for_others).filter(|_| capabilities.has("atomic")) {
+        outcomes.extend(commands.drain(..).map(|command| (command.update.reference.as_str(), outcome.clone())));
     }
     let mut said = String::new();
     if !commands.is_empty() {
@@ -165,6 +227,15 @@ pub(super) async fn push(inner: &Inner, updates: &[RefUpdate], options: &[(Strin
     let outcome = |update: &RefUpdate| outcomes.get(update.reference.as_str()).cloned().unwrap_or(Outcome::UpToDate);
     let result = |update: &RefUpdate| UpdateResult { reference: update.reference.clone(), outcome: outcome(update) };
     Ok(Pushed { results: updates.iter().map(result).collect(), words: said })
+}
+
+/// Asks for the references as a push does, and leaves. Over ssh and for a local remote the stream ends with no command, which
+/// `receive-pack` takes for a push of nothing.
+pub(super) async fn ask(inner: &Inner) -> Result<(), Error> {
+    let (connection, advertisement) = inner.connect(Ask::BlindPush(&Names::default())).await?;
+    require(advertisement.capabilities(), &inner.push.to_string(), false)?;
+    drop(connection);
+    Ok(())
 }
 
 fn check(updates: &[RefUpdate]) -> Result<(), Error> {
@@ -194,21 +265,77 @@ fn option_lines(options: &[(String, String)]) -> Result<Vec<String>, Error> {
 }
 
 fn require(capabilities: &Capabilities, remote: &str, options: bool) -> Result<(), Error> {
-    let needed = ["report-status", "side-band-64k", "push-options"];
-    let needed = if options { &needed[..] } else { &needed[..2] };
-    match needed.iter().find(|name| !capabilities.has(name)) {
-        Some(what) => Err(Error::Unsupported { remote: remote.to_owned(), what }),
-        None => Ok(()),
+    match options && !capabilities.has("push-options") {
+        true => Err(Error::Unsupported { remote: remote.to_owned(), what: "push-options" }),
+        false => Ok(()),
     }
+}
+
+/// What has to be known of the references for these updates: they themselves, and what they would be beneath. What is beneath
+/// them begins alike.
+fn names<'u>(updates: impl Iterator<Item = &'u RefUpdate>) -> Names {
+    let mut names = Names::default();
+    for RefUpdate { reference, .. } in updates {
+        names.add(reference);
+        // No reference is named as short as `refs/heads`.
+        reference.match_indices('/').skip(2).for_each(|(at, _)| names.add(&reference[..at]));
+    }
+    names
+}
+
+/// Returns the names of references that are to be moved, that the remote does not show to whoever pushes, and that it does show to
+/// whoever fetches: it would refuse them whatever happens.
+async fn hidden<'u>(
+    inner: &Inner,
+    names: &Names,
+    advertisement: &Advertisement,
+    updates: impl Iterator<Item = &'u RefUpdate>,
+) -> Result<Vec<&'u str>, Error> {
+    let is_unseen = |update: &RefUpdate| !advertisement.is_cut() && advertisement.find(&update.reference).is_none();
+    let is_lost = |update: &&RefUpdate| matches!(update.expected, Expected::At(_)) && is_unseen(update);
+    let lost: Vec<&RefUpdate> = updates.filter(is_lost).collect();
+    if lost.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (_, shown) = inner.connect(Ask::Fetch(names)).await?;
+    let is_shown = |update: &&RefUpdate| shown.find(&update.reference).is_some();
+    Ok(lost.into_iter().filter(is_shown).map(|update| update.reference.as_str()).collect())
+}
+
+/// Returns the names of references that are to be made, that the remote shows to whoever pushes, and not to whoever fetches: it looks
+/// as if somebody else had just made them, each time.
+async fn unreadable<'u>(
+    inner: &Inner,
+    names: &Names,
+    advertisement: &Advertisement,
+    updates: impl Iterator<Item = &'u RefUpdate>,
+) -> Result<Vec<&'u str>, Error> {
+    let is_there = |update: &&RefUpdate| advertisement.find(&update.reference).is_some();
+    let made: Vec<&RefUpdate> = updates.filter(|it| it.expected == Expected::Absent).filter(is_there).collect();
+    if made.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (_, shown) = inner.connect(Ask::Fetch(names)).await?;
+    let is_unseen = |update: &&RefUpdate| shown.find(&update.reference).is_none();
+    Ok(made.into_iter().filter(is_unseen).map(|update| update.reference.as_str()).collect())
 }
 
 /// Returns the old id to send, or what is clear without sending.
 fn early(advertisement: &Advertisement, update: &RefUpdate) -> Result<ObjectId, Outcome> {
     let current = advertisement.find(&update.reference).map(|reference| reference.object);
+    if current.is_none() && advertisement.is_cut() {
+        return Ok(match update.expected {
+            Expected::At(old) => old.object(),
+            Expected::Absent | Expected::Any => ObjectId::ZERO,
+        });
+    }
     if current == Some(update.new.object()) {
         return Err(Outcome::UpToDate);
     }
     let moved = |reason: String| Err(Outcome::Moved { reason });
+    if let Some(outcome) = Outcome::in_the_way(update, advertisement) {
+        return Err(outcome);
+    }
     match (update.expected, current) {
         (Expected::Any, current) => Ok(current.unwrap_or(ObjectId::ZERO)),
         (Expected::Absent, None) => Ok(ObjectId::ZERO),
@@ -240,8 +367,13 @@ async fn send(
     let mut reader = Reader::new(source, MAX_ANSWER);
     let (report, words) = report::read(&mut reader).await?;
     let references: Vec<_> = commands.iter().map(|command| command.update.reference.as_str()).collect();
-    let outcomes = report::outcomes(&report, &references).ok_or_else(|| reader.problem(Problem::Push))?;
-    let outcomes: Vec<_> = commands.iter().zip(outcomes).map(|(command, outcome)| command.judge(outcome)).collect();
+    let reported = match capabilities.has(REPORT) {
+        true if report.is_empty() => return Err(reader.unexpected_end().await),
+        true => report::outcomes(&report, &references).ok_or_else(|| reader.problem(Problem::Push))?,
+        false => vec![Reported::Nothing; commands.len()],
+    };
+    drop(reader);
+    let outcomes = verdict::find_out(inner, commands, &reported, capabilities.has("atomic")).await;
     let updated = commands.iter().zip(&outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Updated));
     let tips: Vec<_> = updated.map(|(command, _)| (command.update.reference.clone(), command.update.new)).collect();
     if !tips.is_empty() {
@@ -251,20 +383,23 @@ async fn send(
 }
 
 fn request(capabilities: &Capabilities, commands: &[Command<'_>], options: &[String]) -> Vec<u8> {
-    let mut asked = String::from(" report-status side-band-64k");
+    let mut asked = String::new();
     let mut ask = |name: &str, when: bool| {
         if when && capabilities.has(name) {
             asked.push(' ');
             asked.push_str(name);
         }
     };
+    ask(REPORT, true);
+    capabilities.first(SIDE_BANDS).into_iter().for_each(|name| ask(name, true));
     ask("atomic", commands.len() > 1);
     ask("push-options", !options.is_empty());
     ask("ofs-delta", true);
     ask("quiet", true);
     ask("object-format=sha1", true);
-    if capabilities.value("agent=").is_some() {
-        asked.push_str(concat!(" agent=tagwright/", env!("CARGO_PKG_VERSION")));
+    if let Some(agent) = capabilities.agent() {
+        asked.push(' ');
+        asked.push_str(agent);
     }
     let mut out = Vec::new();
     for (n, Command { update, old }) in commands.iter().enumerate() {

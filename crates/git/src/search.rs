@@ -10,6 +10,7 @@
 //! blob can have a thousand names. What a search keeps is counted, and a search that keeps too much ends in an error.
 
 mod blobs;
+mod links;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -96,7 +97,7 @@ pub struct Skipped {
 /// Why a candidate was not looked into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SkipReason {
-    /// It is a symbolic link.
+    /// It is a symbolic link, and leads to a file that matches.
     SymbolicLink,
     /// It matches and is larger than the limit; or it is so large that it was not even read.
     TooLarge {
@@ -184,12 +185,31 @@ fn search_with(
         }
     }
     found.more_skipped += more_skipped;
+    let mut skipped = without_idle_links(store, &odb, root, skipped, criteria)?;
     remember(&mut folders, clean);
     found.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     skipped.sort_unstable();
     skipped.dedup();
     found.skipped = skipped;
     Ok(found)
+}
+
+/// Leaves out the links in whose place a file would not have matched either. Of those that were only counted nobody knows.
+fn without_idle_links(
+    store: &Store,
+    odb: &Odb<'_>,
+    root: ObjectId,
+    skipped: Vec<Skipped>,
+    criteria: Criteria,
+) -> Result<Vec<Skipped>, Error> {
+    let mut kept = Vec::with_capacity(skipped.len());
+    for it in skipped {
+        let is_link = it.reason == SkipReason::SymbolicLink;
+        if !is_link || links::leads_to_match(store, odb, root, &it.path, criteria)? {
+            kept.push(it);
+        }
+    }
+    Ok(kept)
 }
 
 /// A path that is shown, cut where it is very long.

@@ -5,10 +5,11 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cloud::{Cloud, Environment};
 use web::Pauses;
 
 /// The largest pack that is fetched unless told otherwise: 4 GiB.
-pub const MAX_PACK_BYTES: u64 = 4 << 30;
+const MAX_PACK_BYTES: u64 = 4 << 30;
 /// How long an HTTP server may be silent unless told otherwise. git's own servers say something every five seconds, even
 /// while they count objects or run hooks.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
@@ -33,13 +34,17 @@ pub struct Settings {
     pub read_timeout: Duration,
     /// The hosts that are left alone for a while; unless told otherwise a table of its own.
     pub pauses: Pauses,
+    /// Who gives out the logins of clouds and forges; unless told otherwise as whoever this process is known.
+    pub cloud: Cloud,
 }
 
 impl Settings {
     /// Returns the settings of this machine and process.
     #[must_use]
     pub fn of_machine(data_dir: impl Into<PathBuf>) -> Self {
+        let pauses = Pauses::default();
         Self {
+            cloud: Cloud::new(Environment::of_process(), pauses.clone()),
             data_dir: data_dir.into(),
             git_program: "git".into(),
             ssh_program: "ssh".into(),
@@ -47,7 +52,7 @@ impl Settings {
             system_config: PathBuf::from("/etc/gitconfig"),
             max_pack_bytes: MAX_PACK_BYTES,
             read_timeout: READ_TIMEOUT,
-            pauses: Pauses::default(),
+            pauses,
         }
     }
 

@@ -12,7 +12,7 @@ use super::id::{CommitId, ObjectId};
 use super::object;
 use super::search::{self, Criteria, Found};
 use super::store::Store;
-use super::tree::{self, Class};
+use super::tree::{self, Class, LARGE, Large};
 
 /// A commit whose files can be read. It stays the same when the mirror moves on.
 #[derive(Clone)]
@@ -133,6 +133,8 @@ pub(super) fn blob(odb: &Odb<'_>, id: ObjectId, limit: usize) -> Result<Option<V
 }
 
 /// Follows `components` from `root`. None when something on the way is missing or no folder.
+///
+/// Thousands of automations look for their own folder in the same one. A large one is read once for all of them.
 pub(super) fn find(store: &Store, root: ObjectId, components: &[String]) -> Result<Option<(Class, ObjectId)>, Error> {
     let odb = store.odb()?;
     let mut at = (Class::Folder, root);
@@ -140,11 +142,26 @@ pub(super) fn find(store: &Store, root: ObjectId, components: &[String]) -> Resu
         if at.0 != Class::Folder || tree::is_reserved(component.as_bytes()) {
             return Ok(None);
         }
-        let object = object::tree(store, &odb, at.1)?;
-        match tree::find_only(object.data(), component.as_bytes()) {
-            Some(entry) => at = (entry.class(), entry.id),
+        let name = component.as_bytes();
+        let known = store.large.borrow().as_ref().filter(|large| large.id == at.1).map(|large| large.find_only(name));
+        let found = match known {
+            Some(found) => found,
+            None => in_tree(store, object::tree(store, &odb, at.1)?.data(), at.1, name),
+        };
+        match found {
+            Some(found) => at = found,
             None => return Ok(None),
         }
     }
     Ok(Some(at))
+}
+
+fn in_tree(store: &Store, bytes: &[u8], id: ObjectId, name: &[u8]) -> Option<(Class, ObjectId)> {
+    if LARGE.contains(&bytes.len()) {
+        let large = Large::of(id, bytes);
+        let found = large.find_only(name);
+        store.large.replace(Some(large));
+        return found;
+    }
+    tree::find_only(bytes, name).map(|entry| (entry.class(), entry.id))
 }

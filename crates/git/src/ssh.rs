@@ -7,9 +7,14 @@ use std::path::{Path, PathBuf};
 
 use access::{ExposeSecret, SshIdentity};
 use tempfile::TempDir;
+use web::words;
 
 use super::error::Error;
+use super::problem::Lack;
 use super::url::SshTarget;
+
+/// How much of a user name an error repeats, in characters.
+const MAX_USER: usize = 100;
 
 /// ssh's exit status for a failure of its own, as opposed to one of the remote command.
 const SSH_FAILED: i32 = 255;
@@ -61,7 +66,13 @@ impl Identity {
 ///
 /// ssh has one exit status for all its failures, so that its words are all there is to tell them apart. They are in English
 /// because the child runs with `LC_ALL=C`.
-pub(super) fn failure(remote: &str, target: &SshTarget, status: Option<i32>, words: String) -> Error {
+pub(super) fn failure(
+    remote: &str,
+    target: &SshTarget,
+    has_identity: bool,
+    status: Option<i32>,
+    words: String,
+) -> Error {
     let remote = remote.to_owned();
     if status != Some(SSH_FAILED) {
         return Error::Remote { remote, words };
@@ -71,7 +82,11 @@ pub(super) fn failure(remote: &str, target: &SshTarget, status: Option<i32>, wor
         return Error::HostKey { host: target.to_string(), words };
     }
     if says("Permission denied") || says("Too many authentication failures") || says("Load key") {
-        return Error::Denied { remote, tried: "the ssh key".to_owned(), status: None, words };
+        let key = if has_identity { "the configured ssh key" } else { "the ssh keys of this machine" };
+        // As with an identity of ours, `git` where none is named; otherwise ssh's configuration knows it.
+        let user = target.user.as_deref().or(has_identity.then_some("git"));
+        let tried = user.map_or(key.to_owned(), |user| format!("{key} (user '{}')", words::one_line(user, MAX_USER)));
+        return Error::Denied { remote, tried, lacks: Lack::Nothing, status: None, words };
     }
     Error::Broken { remote, words }
 }

@@ -11,6 +11,7 @@ mod lease;
 mod packs;
 mod retain;
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -25,6 +26,7 @@ use super::clean::{CleanSet, Kept};
 use super::error::Error;
 use super::id::ObjectId;
 use super::object;
+use super::tree::Large;
 
 pub(super) use self::lease::Lease;
 pub(super) use self::retain::retain;
@@ -93,6 +95,8 @@ pub(super) struct Store {
     /// Objects that were built here and that no remote is known to have.
     pub(super) built: HashSet<Oid>,
     clean: Option<CleanSet>,
+    /// The large folder that was last looked into.
+    pub(super) large: RefCell<Option<Large>>,
     kept: Arc<Kept>,
     _lease: Lease,
 }
@@ -116,7 +120,8 @@ impl Store {
                 Err(_) => create(folder)?,
             },
         };
-        Ok(Self { folder: folder.to_owned(), repository, built: HashSet::new(), clean: None, kept, _lease: lease })
+        let (folder, built, large) = (folder.to_owned(), HashSet::new(), RefCell::new(None));
+        Ok(Self { folder, repository, built, clean: None, large, kept, _lease: lease })
     }
 
     /// Throws everything away because it is damaged. What was built and not pushed goes with it.

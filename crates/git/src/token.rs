@@ -17,6 +17,8 @@ use super::url::{Location, Url};
 pub(super) const TOKEN: &str = "TAGWRIGHT_GIT_TOKEN";
 /// The variable that says for which hosts it is.
 const HOST: &str = "TAGWRIGHT_GIT_HOST";
+/// The user name beside a token where none is given.
+const USER: &str = "x-access-token";
 /// How many hosts an error names.
 const SHOWN: usize = 5;
 
@@ -64,6 +66,16 @@ impl Hosts {
     }
 }
 
+/// Returns the user name that goes with a token where none is given. Nearly every forge looks at the token alone; Bitbucket's
+/// cloud wants a word that says what kind of token it is, which its first letters tell.
+pub(super) fn user(remote: &url::Url, token: &str) -> &'static str {
+    match (remote.host_str(), token.starts_with("ATATT")) {
+        (Some("bitbucket.org"), true) => "x-bitbucket-api-token-auth",
+        (Some("bitbucket.org"), false) => "x-token-auth",
+        _ => USER,
+    }
+}
+
 fn hosts(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', ' ']).map(str::trim).filter(|host| !host.is_empty())
 }
@@ -90,6 +102,15 @@ mod tests {
         let configured: Vec<Url> = configured.iter().map(|url| Url::parse(url).unwrap()).collect();
         hosts.set(&configured);
         hosts.judge(&settings, &url::Url::parse(remote).unwrap())
+    }
+
+    #[test]
+    fn the_user_beside_a_token() {
+        let name = |remote: &str, token: &str| user(&url::Url::parse(remote).unwrap(), token);
+        assert_eq!(name("https://github.com/a/b", "ghp_x"), "x-access-token");
+        assert_eq!(name("https://bitbucket.org/a/b", "ATATT3xFfGF0x"), "x-bitbucket-api-token-auth");
+        assert_eq!(name("https://bitbucket.org/a/b", "ATCTT3xFfGN0x"), "x-token-auth");
+        assert_eq!(name("https://bitbucket.example.com/a/b", "ATATT3x"), "x-access-token");
     }
 
     #[test]

@@ -1,9 +1,16 @@
 //! Tree objects read without copying: `<mode> <name>\0<20 bytes>`, again and again.
 
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
 use super::id::ObjectId;
 
 /// How deep folders may be nested.
 pub(super) const MAX_DEPTH: usize = 128;
+
+/// How many bytes a tree has that is worth keeping by its names: from about a hundred entries on, which no other cache keeps, to some
+/// twenty thousand, which take about three megabytes.
+pub(super) const LARGE: RangeInclusive<usize> = (4 << 10)..=(1 << 20);
 
 /// One entry of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +96,30 @@ pub(super) fn find<'a>(bytes: &'a [u8], name: &[u8]) -> Option<Entry<'a>> {
     entries(bytes).flatten().find(|entry| entry.name == name)
 }
 
+/// A tree by its names.
+pub(super) struct Large {
+    /// Which.
+    pub(super) id: ObjectId,
+    /// None for a name that several entries have.
+    entries: HashMap<Box<[u8]>, Option<(Class, ObjectId)>>,
+}
+
+impl Large {
+    pub(super) fn of(id: ObjectId, bytes: &[u8]) -> Self {
+        let mut known: HashMap<Box<[u8]>, Option<(Class, ObjectId)>> = HashMap::new();
+        for entry in entries(bytes).flatten() {
+            let found = Some((entry.class(), entry.id));
+            known.entry(entry.name.into()).and_modify(|known| *known = None).or_insert(found);
+        }
+        Self { id, entries: known }
+    }
+
+    /// As [`find_only`].
+    pub(super) fn find_only(&self, name: &[u8]) -> Option<(Class, ObjectId)> {
+        self.entries.get(name).copied().flatten()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +134,14 @@ mod tests {
         assert_eq!(classes(&bytes), [Some(Class::File), Some(Class::Folder)]);
         assert_eq!(find(&bytes, b"dir").map(|entry| entry.id), Some(ObjectId([2; 20])));
         assert_eq!(classes(&bytes[..bytes.len() - 1]), [Some(Class::File), None]);
+        bytes.extend_from_within(..14 + 20);
+        let large = Large::of(ObjectId([3; 20]), &bytes);
+        for name in ["a.yaml", "dir", "b"] {
+            let entry = find_only(&bytes, name.as_bytes()).map(|entry| (entry.class(), entry.id));
+            assert_eq!(large.find_only(name.as_bytes()), entry, "{name}");
+        }
+        assert_eq!(large.find_only(b"dir"), Some((Class::Folder, ObjectId([2; 20]))));
+        assert_eq!(large.find_only(b"a.yaml"), None, "two have this name");
         assert_eq!(classes(b"garbage"), [None]);
         assert!(is_reserved(b".Git") && !is_reserved(b".gitignore"));
     }

@@ -1,6 +1,6 @@
 //! Where a remote is: parsed once, printed without secrets.
 //!
-//! Accepted are `https://`, `http://`, `ssh://`, the scp-like `user@host:path`, `file://` and paths. Refused are remote
+//! Accepted are `https://`, `http://`, `ssh://`, the scp-like `user@host:path` and `[user@host:port]:path`, `file://` and paths. Refused are remote
 //! helpers (`ext::…`, which run commands), other schemes, and everything that a child process could take for an option. A
 //! user name and password inside an `http` URL are taken out at once; they never appear in what is printed, in an error or on
 //! a command line.
@@ -194,16 +194,42 @@ fn parse_scp(text: &str) -> Result<Url, UrlProblem> {
     if ["http", "https", "ssh", "git", "ftp", "file"].contains(&before.to_ascii_lowercase().as_str()) {
         return Err(UrlProblem::Slashes);
     }
-    let (user, rest) = match text.split_once('@') {
-        Some((user, rest)) if !user.contains([':', '/']) => (Some(user.to_owned()), rest),
-        _ => (None, text),
+    // The user may stand in front of the brackets or in them.
+    let (user, rest) = user_of(text);
+    let (user, host, port, path) = match rest.strip_prefix('[') {
+        None => {
+            let (host, path) = rest.split_once(':').ok_or(UrlProblem::Syntax)?;
+            (user, host, None, path)
+        }
+        Some(bracketed) => {
+            let (inside, path) = bracketed.split_once("]:").ok_or(UrlProblem::Syntax)?;
+            let (within, host) = if user.is_none() { user_of(inside) } else { (user, inside) };
+            let (host, port) = port_of(host);
+            if host.contains(':') && host.parse::<std::net::Ipv6Addr>().is_err() {
+                return Err(UrlProblem::Syntax);
+            }
+            (within, host, port, path)
+        }
     };
-    let (host, path) = match rest.strip_prefix('[') {
-        Some(bracketed) => bracketed.split_once("]:"),
-        None => rest.split_once(':'),
+    ssh(user.map(str::to_owned), host.to_owned(), port, path.to_owned())
+}
+
+/// Splits a user name off.
+fn user_of(text: &str) -> (Option<&str>, &str) {
+    match text.split_once('@') {
+        Some((user, rest)) if !user.contains([':', '/', '[']) => (Some(user), rest),
+        _ => (None, text),
     }
-    .ok_or(UrlProblem::Syntax)?;
-    ssh(user, host.to_owned(), None, path.to_owned())
+}
+
+/// Splits a port off what stands in brackets, which is an IPv6 address otherwise.
+fn port_of(text: &str) -> (&str, Option<u16>) {
+    let digits = |port: &&str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let split = text.split_once(':').filter(|(_, port)| digits(port));
+    match split.and_then(|(host, port)| Some((host, port.parse().ok()?))) {
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
+    }
 }
 
 fn ssh(user: Option<String>, host: String, port: Option<u16>, path: String) -> Result<Url, UrlProblem> {
@@ -246,7 +272,7 @@ fn local(path: &str) -> Result<Url, UrlProblem> {
     Ok(Url { location: Location::Local(PathBuf::from(path)), userinfo: None })
 }
 
-fn percent_decode(text: &str) -> String {
+pub(super) fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -8,7 +8,7 @@
 //! - [`template`]: `text/template` with sprig's repeatable functions;
 //! - [`version`]: versions and ranges of Masterminds' semver.
 //!
-//! All three take untrusted text: each bounds its input, its memory and its work, and says by how much in its own pages.
+//! Besides, it prints a [`duration`] as Go does. All three take untrusted text: each bounds its input, its memory and its work, and says by how much in its own pages.
 //!
 //! ```
 //! use gotext::{pattern::Pattern, template::{Template, Value}, version::{Range, Version}};
@@ -24,6 +24,7 @@
 //! Where Go and its libraries are at odds with their documentation, what they do counts, not what they say: the cases in the
 //! repository's `fixtures` were recorded from them.
 
+pub mod duration;
 pub mod pattern;
 mod quote;
 pub mod template;

@@ -113,6 +113,11 @@ impl Template {
     }
 }
 
+/// The names of all functions.
+pub fn functions() -> impl Iterator<Item = &'static str> {
+    function::all().map(|(name, _)| name)
+}
+
 /// Why a text is not a template; displays as Go's `template: NAME:LINE: MESSAGE`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("template: {name}:{line}: {message}")]
@@ -126,9 +131,17 @@ pub struct ParseError {
     /// What is wrong.
     pub message: String,
     hint: Option<&'static str>,
+    /// The function that is not there, where that is what is wrong.
+    function: Option<String>,
 }
 
 impl ParseError {
+    /// The name of the function that is not there, where that is what is wrong.
+    #[must_use]
+    pub fn unknown_function(&self) -> Option<&str> {
+        self.function.as_deref()
+    }
+
     /// What a user may want to know beyond the message, such as why a function of sprig is not there.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -144,9 +157,41 @@ pub struct RenderError {
     place: Box<Place>,
     /// What went wrong.
     reason: Reason,
+    /// The field that is not there, where that is what went wrong.
+    missing: Option<Box<MissingField>>,
+}
+
+/// A field or method that was asked of a value which has none of this name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingField {
+    /// The name that was asked for.
+    pub name: String,
+    /// What it was asked of.
+    pub receiver: Receiver,
+    /// Whether `$`, the whole of what the template was given, has it.
+    pub is_of_whole: bool,
+}
+
+/// What a field was asked of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Receiver {
+    /// A struct, with the names of its fields, also those of embedded ones, and methods.
+    Struct(Vec<&'static str>),
+    /// A list.
+    List,
+    /// A map whose keys are no strings.
+    Map,
+    /// A text, a number, or whatever else has no fields.
+    Other,
 }
 
 impl RenderError {
+    /// The field that is not there, where that is what went wrong.
+    #[must_use]
+    pub fn missing_field(&self) -> Option<&MissingField> {
+        self.missing.as_deref()
+    }
+
     /// Whether a limit of this module was exceeded: the template may be right, and what it was given too much for it.
     #[must_use]
     pub const fn is_limit(&self) -> bool {

@@ -51,6 +51,24 @@ pub enum Error {
     TooManyParts,
 }
 
+impl Error {
+    /// The same in words that need no knowledge of the library that the rules, and the texts of the others, are from: part of a
+    /// sentence.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        match self {
+            Self::Improper(part) => format!("{part} is not a range of versions"),
+            Self::Comparison => "a part of it is not a comparison with a version".to_owned(),
+            Self::NumberTooLarge(number) => format!("the number {number} is too large"),
+            Self::LeadingZero => "a number in it begins with 0".to_owned(),
+            Self::RangeTooLong => format!("it is longer than {} bytes", range::MAX_RANGE_LENGTH),
+            Self::TooManyParts => format!("it has more than {} parts", range::MAX_RANGE_PARTS),
+            Self::NotAVersion => "it is not a version".to_owned(),
+            Self::VersionTooLong => format!("a version is longer than {MAX_VERSION_LENGTH} bytes"),
+        }
+    }
+}
+
 /// A version that owns its text.
 ///
 /// ```

@@ -7,13 +7,23 @@
 use std::borrow::Borrow;
 use std::fmt;
 
+use compact_str::CompactString;
 use thiserror::Error;
 
 /// The longest tag that OCI allows, in bytes.
-pub const MAX_TAG_LENGTH: usize = 128;
+const MAX_TAG_LENGTH: usize = 128;
 
 /// Docker Hub's host in canonical names.
 pub const DOCKER_HUB: &str = "index.docker.io";
+
+/// What Helm and Flux write before the repository of a chart or an artifact.
+pub const OCI_SCHEME: &str = "oci://";
+
+/// What an image layout's name begins with, and what stands for its registry.
+const LAYOUT: &str = "oci-layout";
+
+/// The longest path of an image layout, in bytes.
+const MAX_LAYOUT_PATH: usize = 4096;
 
 /// How much of a text that is none a message repeats, in characters.
 const MAX_SHOWN: usize = 300;
@@ -38,6 +48,19 @@ pub enum Error {
         /// The text behind the colon.
         tag: String,
     },
+    /// What was probably meant is a repository.
+    #[error("image '{}' {reason}; write '{}'", shown(text), shown(meant))]
+    Miswritten {
+        /// The text as given.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+        /// What was probably meant.
+        meant: String,
+    },
+    /// An image layout has no path, or one that no folder has.
+    #[error("'{}' names no folder; write 'oci-layout:PATH', where the file index.json is in", shown(.0))]
+    Layout(String),
     /// The text is no reference at all.
     #[error("could not parse reference: {}", shown(.0))]
     Malformed(String),
@@ -53,21 +76,17 @@ pub enum Error {
 ///
 /// ```
 /// use image::Tag;
-/// assert!(Tag::parse("v1.2.3").is_ok());
+/// // Up to 24 bytes stand in the value itself, since a repository may have a million tags.
+/// assert!(Tag::parse("v1.2.3").is_ok() && size_of::<Tag>() == 24);
 /// assert!(Tag::parse("{{ .Values }}").is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Tag(String);
+pub struct Tag(CompactString);
 
 impl Tag {
     /// Checks a text against OCI's grammar.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        Self::of(text.to_owned()).map_err(Error::Tag)
-    }
-
-    /// Takes a text over as a tag, or gives it back if it is none.
-    pub fn of(text: String) -> Result<Self, String> {
-        if is_tag(&text) { Ok(Self(text)) } else { Err(text) }
+        if is_tag(text) { Ok(Self(text.into())) } else { Err(Error::Tag(text.to_owned())) }
     }
 
     /// The tag's text, without the colon before it.
@@ -211,13 +230,85 @@ impl Repository {
         }
     }
 
+    /// Reads what somebody has written to ask a registry for it. Flux also takes names with empty parts, which no registry has.
+    ///
+    /// ```
+    /// let error = image::Repository::parse_written("ghcr.io/Acme//app/").unwrap_err();
+    /// assert_eq!(error.to_string(), "image 'ghcr.io/Acme//app/' ends with '/'; write 'ghcr.io/acme/app'");
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Repository::parse`], and [`Error::Miswritten`] with what was probably meant.
+    pub fn parse_written(text: &str) -> Result<Self, Error> {
+        let name = |path: &str| path.split([':', '@']).next().unwrap_or_default().to_owned();
+        let (registry, path) = split_registry(text.trim());
+        let reason = match text {
+            _ if text.contains("://") => return Self::parse(text),
+            _ if text.trim() != text => "has a blank at its begin or end",
+            _ if text.ends_with('/') => "ends with '/'",
+            _ if text.starts_with('/') => "begins with '/'",
+            _ if text.contains("//") => "has nothing between two '/'",
+            _ if name(path).contains(|c: char| c.is_ascii_uppercase()) => {
+                "has upper-case letters, which no repository has"
+            }
+            _ => return Self::parse(text),
+        };
+        let path = name(path).to_ascii_lowercase();
+        let parts = [registry].into_iter().chain(path.split('/')).filter(|part| !part.is_empty());
+        let meant = parts.collect::<Vec<_>>().join("/");
+        match Self::parse(&meant) {
+            Ok(_) if split_registry(&meant).0 == registry => {
+                Err(Error::Miswritten { text: text.to_owned(), reason, meant })
+            }
+            _ => Self::parse(text),
+        }
+    }
+
+    /// Reads `oci-layout:PATH`, the name of an image layout: a folder that holds images as a registry does. None where the text is
+    /// something else.
+    ///
+    /// ```
+    /// let layout = image::Repository::parse_layout("oci-layout:/srv/images/app").expect("a layout")?;
+    /// assert_eq!(layout.layout(), Some("/srv/images/app"));
+    /// assert!(image::Repository::parse_layout("ghcr.io/acme/app").is_none());
+    /// # Ok::<(), image::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Layout`] where no folder can be meant.
+    pub fn parse_layout(text: &str) -> Option<Result<Self, Error>> {
+        let path = text.strip_prefix(LAYOUT)?.strip_prefix(':')?;
+        let is_path = !path.is_empty() && path.len() <= MAX_LAYOUT_PATH && !path.contains(char::is_control);
+        Some(match is_path && !path.starts_with("//") {
+            true => Ok(Self { name: text.to_owned(), registry: LAYOUT.to_owned(), path: path.to_owned() }),
+            false => Err(Error::Layout(text.to_owned())),
+        })
+    }
+
+    /// Reads where images, charts or other artifacts are, as somebody has written it: `oci-layout:PATH`, or a repository with or
+    /// without the scheme `oci://`, which Helm and Flux write before charts and artifacts.
+    ///
+    /// # Errors
+    /// As [`Repository::parse_written`] and [`Repository::parse_layout`].
+    pub fn parse_source(text: &str) -> Result<Self, Error> {
+        let written = || Self::parse_written(text.strip_prefix(OCI_SCHEME).unwrap_or(text));
+        Self::parse_layout(text).unwrap_or_else(written)
+    }
+
+    /// The folder, of an image layout. It has no name that could be written where an image runs.
+    #[must_use]
+    pub fn layout(&self) -> Option<&str> {
+        // No registry is called that, as its name has a dot or a port.
+        (self.registry == LAYOUT).then_some(self.path.as_str())
+    }
+
     /// The name exactly as it was written; this is what goes into files.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The registry's authority, `host[:port]`; Docker Hub is [`DOCKER_HUB`].
+    /// The registry's authority, `host[:port]`; Docker Hub is [`DOCKER_HUB`]. Image layouts have `oci-layout`.
     #[must_use]
     pub fn registry(&self) -> &str {
         &self.registry

@@ -36,6 +36,41 @@ fn repositories_are_read_as_flux_reads_them() {
 }
 
 #[test]
+fn what_was_meant_is_said() {
+    for (text, expect) in [
+        ("GHCR.io/acme/app", "accepted"),
+        ("ghcr.io/acme/app", "accepted"),
+        (
+            "ghcr.io/Acme/App",
+            "image 'ghcr.io/Acme/App' has upper-case letters, which no repository has; write 'ghcr.io/acme/app'",
+        ),
+        ("Acme/app", "image 'Acme/app' has upper-case letters, which no repository has; write 'acme/app'"),
+        ("ghcr.io/acme/app/", "image 'ghcr.io/acme/app/' ends with '/'; write 'ghcr.io/acme/app'"),
+        ("ghcr.io/acme//app", "image 'ghcr.io/acme//app' has nothing between two '/'; write 'ghcr.io/acme/app'"),
+        ("ghcr.io//acme/app", "image 'ghcr.io//acme/app' has nothing between two '/'; write 'ghcr.io/acme/app'"),
+        ("/acme/app", "image '/acme/app' begins with '/'; write 'acme/app'"),
+        (" ghcr.io/acme/app", "image ' ghcr.io/acme/app' has a blank at its begin or end; write 'ghcr.io/acme/app'"),
+        ("alpine\n", "image 'alpine\\n' has a blank at its begin or end; write 'alpine'"),
+        ("ghcr.io/", "could not parse reference: ghcr.io/"),
+        (
+            "ghcr.io/acme/APP:1.0",
+            "image 'ghcr.io/acme/APP:1.0' has upper-case letters, which no repository has; write 'ghcr.io/acme/app'",
+        ),
+        ("ghcr.io/acme/app:RC1", "image 'ghcr.io/acme/app:RC1' should not include a tag; remove ':RC1'"),
+        (
+            "https://ghcr.io/Acme/app",
+            "image 'https://ghcr.io/Acme/app' should not include URL scheme; remove 'https://'",
+        ),
+        ("", "could not parse reference: "),
+        ("/", "could not parse reference: /"),
+        ("me:hunter2@reg.io/App", "could not parse reference: …@reg.io/App"),
+    ] {
+        let found = Repository::parse_written(text).map_or_else(|error| error.to_string(), |_| "accepted".to_owned());
+        assert_eq!(found, expect, "{text:?}");
+    }
+}
+
+#[test]
 fn references_are_read_and_written_again() {
     let digest = format!("sha256:{}", "0a".repeat(32));
     for (text, tag, digested) in [

@@ -1,8 +1,9 @@
 //! The `WWW-Authenticate` header: what a registry wants to see before it answers.
 //!
 //! The grammar is RFC 9110's section 11: several challenges may stand in one header, separated by the same comma as their
-//! parameters; names are case-insensitive, values are tokens or quoted strings with escapes. Reading stops where a header
-//! leaves the grammar, and what was read before counts.
+//! parameters; names are case-insensitive, values are tokens or quoted strings with escapes. Registries are less strict than
+//! it: an address may stand without quotes or between single ones, and a `;` may separate. What cannot be read is passed over up
+//! to the next comma, so that one odd challenge does not hide the next.
 
 use super::link::unquote;
 
@@ -18,31 +19,39 @@ const MAX_PARAMETERS: usize = 32;
 pub(crate) enum Challenge {
     /// A user name and a password with each request.
     Basic,
-    /// A token, which `realm` gives out.
-    Bearer {
-        /// The address to ask for a token, as written.
-        realm: String,
-        /// The name of the registry at the realm.
-        service: Option<String>,
-        /// What the token must allow.
-        scope: Option<String>,
-    },
+    /// A token.
+    Bearer(Bearer),
+}
+
+/// Where a token is to be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bearer {
+    /// The address to ask for a token, as written.
+    pub(crate) realm: String,
+    /// The name of the registry at the realm.
+    pub(crate) service: Option<String>,
+    /// What the token must allow.
+    pub(crate) scope: Option<String>,
 }
 
 impl Challenge {
-    /// Picks the first Basic or Bearer challenge of the headers of one response.
-    pub(crate) fn first<'h>(headers: impl IntoIterator<Item = &'h str>) -> Option<Self> {
-        headers.into_iter().flat_map(parse).find_map(Self::known)
+    /// Returns the challenges of the headers of one response that can be met, in the order in which they are: Bearer before
+    /// Basic, as containerd and Docker have it, since a token is also given to those without a login.
+    pub(crate) fn all<H: AsRef<str>>(headers: impl IntoIterator<Item = H>) -> Vec<Self> {
+        let raw = headers.into_iter().flat_map(|header| parse(header.as_ref())).take(MAX_CHALLENGES);
+        let mut all: Vec<Self> = raw.filter_map(Self::known).collect();
+        all.sort_by_key(|challenge| matches!(challenge, Self::Basic));
+        all
     }
 
     fn known(raw: Raw) -> Option<Self> {
         match raw.scheme.as_str() {
             "basic" => Some(Self::Basic),
-            "bearer" => Some(Self::Bearer {
+            "bearer" => Some(Self::Bearer(Bearer {
                 realm: raw.parameter("realm").unwrap_or_default(),
                 service: raw.parameter("service"),
                 scope: raw.parameter("scope"),
-            }),
+            })),
             _ => None,
         }
     }
@@ -64,27 +73,26 @@ impl Raw {
 fn parse(header: &str) -> Vec<Raw> {
     let mut challenges: Vec<Raw> = Vec::new();
     let mut rest = if header.len() > MAX_LENGTH { "" } else { header };
-    loop {
-        rest = rest.trim_start_matches([' ', '\t', ',']);
+    while challenges.len() <= MAX_CHALLENGES {
+        rest = rest.trim_start_matches([' ', '\t', ',', ';']);
         let (name, after) = token(rest);
-        if name.is_empty() {
-            return challenges;
-        }
-        let has_room = challenges.len() < MAX_CHALLENGES;
         match (parameter(after), challenges.last_mut()) {
-            (Some((value, after)), Some(challenge)) => {
-                if challenge.parameters.len() < MAX_PARAMETERS {
+            _ if rest.is_empty() => break,
+            _ if name.is_empty() => rest = skip_junk(rest),
+            (Some((value, after)), last) => {
+                if let Some(challenge) = last.filter(|challenge| challenge.parameters.len() < MAX_PARAMETERS) {
                     challenge.parameters.push((name.to_ascii_lowercase(), value));
                 }
                 rest = after;
             }
-            (None, _) if has_room => {
+            (None, _) => {
                 challenges.push(Raw { scheme: name.to_ascii_lowercase(), parameters: Vec::new() });
                 rest = skip_token68(after);
             }
-            _ => return challenges,
         }
     }
+    challenges.truncate(MAX_CHALLENGES);
+    challenges
 }
 
 /// Splits off a token of RFC 9110.
@@ -99,10 +107,21 @@ fn parameter(text: &str) -> Option<(String, &str)> {
     match value.strip_prefix('"') {
         Some(quoted) => Some(unquote(quoted)),
         None => {
-            let (value, after) = token(value);
-            (!value.is_empty()).then(|| (value.to_owned(), after))
+            let (value, after) = value.split_at(value.find([',', ' ', '\t']).unwrap_or(value.len()));
+            let bare = value.trim_matches(['\'', '"', '\\', ';']);
+            (!bare.is_empty() && !bare.starts_with('=')).then(|| (bare.to_owned(), after))
         }
     }
+}
+
+/// Passes over what is no name, up to the next comma that stands outside of quotes.
+fn skip_junk(text: &str) -> &str {
+    let mut is_quoted = false;
+    let end = text.char_indices().find(|(_, c)| {
+        is_quoted ^= *c == '"';
+        *c == ',' && !is_quoted
+    });
+    end.map_or("", |(at, _)| &text[at..])
 }
 
 /// Passes over the opaque text that may stand in place of parameters, as in `Negotiate YII=`.
@@ -119,23 +138,23 @@ fn skip_token68(text: &str) -> &str {
 mod tests {
     use super::*;
 
-    /// Shows what is picked as `basic`, `bearer realm service scope` or `none`.
+    /// Shows what is picked, each as `basic` or `bearer realm service scope`.
     fn pick(headers: &[&str]) -> String {
-        match Challenge::first(headers.iter().copied()) {
-            None => "none".to_owned(),
-            Some(Challenge::Basic) => "basic".to_owned(),
-            Some(Challenge::Bearer { realm, service, scope }) => {
-                let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let show = |challenge| match challenge {
+            Challenge::Basic => "basic".to_owned(),
+            Challenge::Bearer(Bearer { realm, service, scope }) => {
                 format!("bearer {realm} {} {}", or_dash(service), or_dash(scope))
             }
-        }
+        };
+        Challenge::all(headers).into_iter().map(show).collect::<Vec<_>>().join(" | ")
     }
 
     #[test]
     fn table() {
         let cases: &[(&[&str], &str)] = &[
-            (&[], "none"),
-            (&[""], "none"),
+            (&[], ""),
+            (&[""], ""),
             (&["Basic realm=\"r\""], "basic"),
             (&["BASIC"], "basic"),
             (&["Bearer"], "bearer  - -"),
@@ -146,7 +165,10 @@ mod tests {
             (&["bearer Realm = \"https://a.io/t\" , SERVICE=reg"], "bearer https://a.io/t reg -"),
             (&["Bearer scope=\"repository:x:pull,push\",realm=\"r\""], "bearer r - repository:x:pull,push"),
             (&["Bearer realm=\"a\\\"b,c=\\\\\""], "bearer a\"b,c=\\ - -"),
-            (&["Basic realm=\"r\", Bearer realm=\"x\""], "basic"),
+            (&["Basic realm=\"r\", Bearer realm=\"x\""], "bearer x - - | basic"),
+            (&["Basic realm=\"r\"", "Bearer realm=\"x\""], "bearer x - - | basic"),
+            (&["Bearer realm=\"x\"", "Basic", "Bearer realm=\"y\""], "bearer x - - | bearer y - - | basic"),
+            (&["Basic realm=\"r\" Bearer realm=\"x\",service=s"], "bearer x s - | basic"),
             (&["Negotiate, Bearer realm=\"x\""], "bearer x - -"),
             (&["Negotiate YII=, Bearer realm=\"x\""], "bearer x - -"),
             (&["Negotiate YII+/a==", "Basic realm=x"], "basic"),
@@ -155,9 +177,16 @@ mod tests {
             (&["Bearer realm=\"open"], "bearer open - -"),
             (&["Bearer realm=\"a\" service=\"b\""], "bearer a b -"),
             (&["Bearer realm=one,realm=two"], "bearer one - -"),
-            (&["realm=\"x\""], "none"),
-            (&["\"quoted\", Basic"], "none"),
-            (&["Newauth realm=\"a\" @@@, Basic realm=b"], "none"),
+            (&["realm=\"x\""], ""),
+            (&["\"quoted, Basic\", Basic"], "basic"),
+            (&["Newauth realm=\"a\" @@@, Basic realm=b"], "basic"),
+            (&["bearer realm=http://a.io:5000/token,service=reg"], "bearer http://a.io:5000/token reg -"),
+            (&["Bearer realm='https://a.io/t?x=y',service='reg'"], "bearer https://a.io/t?x=y reg -"),
+            (&["Bearer realm=\\\"https://a.io/t\\\",service=\\\"reg\\\""], "bearer https://a.io/t reg -"),
+            (&["Bearer realm=\"https://a.io/t\"; service=\"reg\""], "bearer https://a.io/t reg -"),
+            (&["Bearer realm=\"Entrep\u{f4}t\", Basic realm=\"\u{fffd}\""], "bearer Entrep\u{f4}t - - | basic"),
+            (&["Bearer,realm=\"x\""], "bearer x - -"),
+            (&["Bearer realm=\"x\",,,error=\"invalid_token\", Basic"], "bearer x - - | basic"),
         ];
         for (headers, expect) in cases {
             assert_eq!(pick(headers), *expect, "{headers:?}");
@@ -168,7 +197,8 @@ mod tests {
     fn bounded() {
         let endless = format!("Bearer realm=\"r\"{}", ",a=b".repeat(2000));
         assert_eq!(pick(&[&endless]), "bearer r - -");
-        assert_eq!(pick(&[&",".repeat(MAX_LENGTH + 1)]), "none");
+        assert_eq!(pick(&[&",".repeat(MAX_LENGTH + 1)]), "");
         assert_eq!(parse(&"A, ".repeat(100)).len(), MAX_CHALLENGES);
+        assert_eq!(pick(&["Bearer realm=x"; 100]).matches('|').count() + 1, MAX_CHALLENGES);
     }
 }

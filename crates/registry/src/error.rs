@@ -4,6 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use thiserror::Error;
+use web::TlsProblem;
+use web::words::one_line;
+
+/// How many keys of other credentials a message names.
+const MAX_OTHERS: usize = 5;
+/// The longest part of such a key that is shown, in characters.
+const MAX_KEY: usize = 100;
 
 /// What a failure calls for. Only [`Error::kind`] decides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +55,33 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A token server is not written as `HOST=URL`.
+    #[error("{}: \"{text}\": {reason}", super::TokenServers::VARIABLE)]
+    TokenServer {
+        /// The text as given, without a password.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// How much may be asked of a host is not written as `[HOST=]AT_ONCE:A_SECOND`.
+    #[error("{}: \"{text}\": expected [HOST=]AT_ONCE:A_SECOND, numbers from 1 to 1000", super::Budgets::VARIABLE)]
+    Budget {
+        /// The text as given.
+        text: String,
+    },
     /// A reference that cannot be part of a request.
     #[error("no registry can have a repository named '{name}'")]
     Name {
         /// The name as written.
         name: String,
+    },
+    /// An image layout cannot be used.
+    #[error("the image layout cannot be used: {file} {reason}")]
+    Layout {
+        /// The file in it.
+        file: String,
+        /// What is wrong with that.
+        reason: String,
     },
     /// The certificates configured for a registry cannot be used.
     #[error("the {what} for '{registry}' cannot be used: {reason}")]
@@ -97,7 +126,7 @@ pub enum Error {
         reason: String,
     },
     /// The registry, or the server that gives out its tokens, denied access.
-    #[error("'{host}' denied access: {url} answered {status}{}; {sent}", detail(.message))]
+    #[error("'{host}' denied access: {url} answered {status}{}; {sent}{}", detail(.message), instead(.others))]
     Denied {
         /// Who denied, an authority.
         host: String,
@@ -109,6 +138,8 @@ pub enum Error {
         message: Option<String>,
         /// Whether credentials were sent.
         sent: Sent,
+        /// What the credentials that are there are for, if none of them are for this.
+        others: Vec<String>,
     },
     /// The registry does not have the repository or the tag.
     #[error("{what} does not exist: {url} answered 404{}", detail(.message))]
@@ -122,7 +153,7 @@ pub enum Error {
     },
     /// Something that people look at with a browser.
     #[error(
-        "{url} answered with a web page (status {status}): perhaps it is no registry, since host, port or path are other ones, \
+        "{url} answered with a web page (status {status}): perhaps it is not a registry, since host, port or path are other ones, \
          or something on the way wants people to sign in"
     )]
     WebPage {
@@ -144,7 +175,7 @@ pub enum Error {
         retry_after: Duration,
     },
     /// Not asked, since the host asked another poll to wait a moment ago.
-    #[error("'{host}' is not asked for {}, since it answered {status} to another request", seconds(.retry_after))]
+    #[error("'{host}' is not asked for {}, {}", seconds(.retry_after), said(*.status))]
     Paused {
         /// The host, an authority.
         host: String,
@@ -176,16 +207,18 @@ pub enum Error {
     Network {
         /// The address.
         url: String,
+        /// What that has to do with the address.
+        why: web::Unreachable,
         /// What the system says.
         reason: String,
     },
     /// The two sides do not agree on TLS, most often since the certificate is not trusted.
-    #[error("cannot trust {url}: {reason}")]
+    #[error("{} {url}: {problem}", if problem.is_about_trust() { "cannot trust" } else { "cannot talk to" })]
     Tls {
         /// The address.
         url: String,
         /// What is wrong.
-        reason: String,
+        problem: TlsProblem,
     },
     /// The deadline of the poll passed.
     #[error("'{name}' was not answered within {}", seconds(.after))]
@@ -213,6 +246,14 @@ pub enum Error {
         /// Why it is not followed.
         reason: String,
     },
+    /// A later page of a list cannot be had, though the registry has the repository.
+    #[error("page {number} of the list of tags, to which the registry itself leads: {cause}")]
+    Page {
+        /// The page, from 2.
+        number: usize,
+        /// Why not.
+        cause: Box<Error>,
+    },
     /// The registry wants proof, but does not say in a usable way how to get it.
     #[error("{url} wants credentials, but {reason}")]
     Challenge {
@@ -220,6 +261,14 @@ pub enum Error {
         url: String,
         /// What is wrong.
         reason: &'static str,
+    },
+    /// The cloud that is to give out the login gives none.
+    #[error("there is no login for '{registry}'")]
+    Cloud {
+        /// The registry.
+        registry: String,
+        /// The cloud's or our own words.
+        source: Box<cloud::Error>,
     },
     /// The server that gives out tokens is one to which no credentials may go.
     #[error("'{registry}' names {realm} for tokens, which {reason}")]
@@ -265,13 +314,19 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Mirror { .. }
+            | Self::TokenServer { .. }
+            | Self::Budget { .. }
             | Self::Name { .. }
             | Self::Certificate { .. }
             | Self::Proxy { .. }
             | Self::NoAuthorities { .. }
             | Self::DockerConfig { .. }
             | Self::Helper { .. } => Kind::Config,
-            Self::Denied { .. } | Self::NotFound { .. } | Self::Tls { .. } | Self::Realm { .. } => Kind::Denied,
+            Self::Layout { .. }
+            | Self::Denied { .. }
+            | Self::NotFound { .. }
+            | Self::Tls { .. }
+            | Self::Realm { .. } => Kind::Denied,
             Self::Redirect { .. } | Self::Link { .. } | Self::Challenge { .. } | Self::TooLarge { .. } => Kind::Denied,
             Self::Throttled { .. } | Self::Paused { .. } | Self::Malformed { .. } => Kind::Transient,
             Self::Network { .. } | Self::Refused { .. } | Self::Timeout { .. } => Kind::Transient,
@@ -280,10 +335,50 @@ impl Error {
             Self::WebPage { .. } => Kind::Denied,
             Self::Status { status, .. } if web::is_transient(*status) => Kind::Transient,
             Self::Status { .. } => Kind::Denied,
+            Self::Cloud { source, .. } => match source.kind() {
+                cloud::Kind::Config => Kind::Config,
+                cloud::Kind::Denied => Kind::Denied,
+                cloud::Kind::Transient => Kind::Transient,
+            },
+            Self::Page { cause, .. } => cause.kind(),
             Self::Behind { mirror, upstream } => match mirror.kind() {
                 Kind::Transient => Kind::Transient,
                 _ => upstream.kind(),
             },
+        }
+    }
+
+    /// Returns the same as what became of a page of a list. Where there is a page before it, the repository is there.
+    pub(crate) fn on_page(self, number: usize) -> Self {
+        let cause = match self {
+            cause if number < 2 => return cause,
+            Self::NotFound { url, message, .. } => Self::Status { url, status: 404, message },
+            cause => cause,
+        };
+        Self::Page { number, cause: Box::new(cause) }
+    }
+
+    /// Returns the same with what the credentials are for that are there, at most five, where none were sent.
+    pub(crate) fn with_others(mut self, keys: impl IntoIterator<Item = String>) -> Self {
+        let denied = match &mut self {
+            Self::Page { cause, .. } => cause.as_mut(),
+            other => other,
+        };
+        if let Self::Denied { sent: Sent::Nothing, others, .. } = denied {
+            // Not a login that somebody has put in front of a host.
+            let bare = |key: String| key.rsplit_once('@').map_or(key.clone(), |(_, host)| format!("…@{host}"));
+            let shown = |key: String| one_line(&bare(key), MAX_KEY);
+            *others = keys.into_iter().take(MAX_OTHERS).map(shown).collect();
+        }
+        self
+    }
+
+    /// Returns the failure of the request itself, wherever in a list it was made.
+    #[must_use]
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Page { cause, .. } => cause,
+            other => other,
         }
     }
 
@@ -294,6 +389,9 @@ impl Error {
             let [mirror, upstream] = [mirror, upstream].map(|error| Box::new(error.hiding(sent)));
             return Self::Behind { mirror, upstream };
         }
+        if let Self::Page { number, cause } = self {
+            return Self::Page { number, cause: Box::new(cause.hiding(sent)) };
+        }
         self.texts().into_iter().for_each(|text| *text = sent.hide(text));
         self
     }
@@ -301,17 +399,20 @@ impl Error {
     /// All texts in which words of a server may be.
     fn texts(&mut self) -> Vec<&mut String> {
         match self {
-            Self::Mirror { .. } | Self::Name { .. } | Self::DockerConfig { .. } | Self::Paused { .. } => Vec::new(),
-            Self::Timeout { .. } | Self::Behind { .. } => Vec::new(),
+            Self::Mirror { .. } | Self::TokenServer { .. } | Self::Budget { .. } | Self::Name { .. } => Vec::new(),
+            Self::Layout { .. } | Self::DockerConfig { .. } | Self::Paused { .. } => Vec::new(),
+            Self::Timeout { .. } | Self::Behind { .. } | Self::Page { .. } => Vec::new(),
+            // It has a memory of its own of what was sent.
+            Self::Cloud { registry, .. } => vec![registry],
             Self::Certificate { registry: text, reason, .. }
             | Self::Proxy { registry: text, reason }
             | Self::Helper { server: text, reason, .. }
             | Self::Refused { url: text, reason }
-            | Self::Network { url: text, reason }
-            | Self::Tls { url: text, reason }
+            | Self::Network { url: text, reason, .. }
             | Self::Link { url: text, reason }
             | Self::Malformed { url: text, reason } => vec![text, reason],
             Self::NoAuthorities { url }
+            | Self::Tls { url, .. }
             | Self::WebPage { url, .. }
             | Self::Challenge { url, .. }
             | Self::TooLarge { url, .. } => vec![url],
@@ -330,14 +431,40 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Throttled { retry_after, .. } | Self::Paused { retry_after, .. } => Some(*retry_after),
+            Self::Page { cause, .. } => cause.retry_after(),
             Self::Behind { mirror, upstream } => mirror.retry_after().max(upstream.retry_after()),
+            Self::Cloud { source, .. } => source.retry_after(),
+            _ => None,
+        }
+    }
+
+    /// Returns the host that asks to be left alone.
+    pub(crate) fn asks_to_wait(&self) -> Option<String> {
+        match self {
+            Self::Throttled { url, .. } => url::Url::parse(url).ok().map(|url| web::authority(&url)),
+            Self::Paused { host, .. } => Some(host.clone()),
+            Self::Page { cause, .. } => cause.asks_to_wait(),
+            Self::Behind { mirror, upstream } if mirror.retry_after() > upstream.retry_after() => mirror.asks_to_wait(),
+            Self::Behind { upstream, .. } => upstream.asks_to_wait(),
             _ => None,
         }
     }
 }
 
+/// What a host said to another request.
+fn said(status: u16) -> String {
+    match status {
+        ..400 => "since it says that nothing is left until then of what it allows".to_owned(),
+        _ => format!("since it answered {status} to another request"),
+    }
+}
+
 fn detail(message: &Option<String>) -> String {
     message.as_ref().map_or(String::new(), |message| format!(" ({message})"))
+}
+
+fn instead(others: &[String]) -> String {
+    if others.is_empty() { String::new() } else { format!("; those that are there are for {}", others.join(", ")) }
 }
 
 fn seconds(duration: &Duration) -> String {

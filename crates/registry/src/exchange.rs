@@ -2,32 +2,31 @@
 //!
 //! Nothing here knows of logins or tokens but as a header value that is for one server alone.
 
-use std::collections::HashMap;
-use std::error::Error as StdError;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::borrow::Cow;
 use std::time::Duration;
 
 use access::{Proxy, Registry};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
-use web::words::one_line;
 use web::{
-    Clients, NoAddress, Obstacle, Origin, Pauses, Protocol, ProxyChoice, Route, Sent, Trail, Unusable, authority,
-    reason, redirect, show,
+    Clients, NoAddress, Obstacle, Origin, Pauses, Protocol, ProxyChoice, Route, Sent, TlsProblem, Trail, Unreachable,
+    Unusable, authority, reason, redirect, show, silence,
 };
 
+use super::allowance::{Allowance, Allowances};
+use super::budget::{Budgets, Hosts};
 use super::error::Error;
 use super::grant;
+use super::room::{LARGE_BODY, Place, Room};
 
 /// How many bytes of a failure's body are read; the rest is dropped with the connection.
 const MAX_FAILURE_BODY: usize = 64 * 1024;
-/// The longest reason of TLS that a message repeats, in characters: it may list all names of a server's certificate.
-const MAX_REASON: usize = 300;
-/// How many hosts are known before those without a request are forgotten.
-const MAX_HOSTS: usize = 1024;
+/// A host that asks for a wait no longer than this is waited for at its gate.
+const SHORT_WAIT: Duration = Duration::from_secs(5);
+/// The status by which hosts refuse requests that are too many.
+const TOO_MANY: u16 = 429;
 
 /// A request. It has no `Debug`, since a form may hold a secret.
 #[derive(Clone)]
@@ -64,26 +63,31 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// Returns all values of a header that are text.
-    pub(crate) fn texts(&self, name: header::HeaderName) -> impl Iterator<Item = &str> {
-        self.headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
+    /// Returns all values of a header as text. What is none of it, such as a name in Latin-1, does not hide the rest.
+    pub(crate) fn texts(&self, name: header::HeaderName) -> impl Iterator<Item = Cow<'_, str>> {
+        self.headers.get_all(name).into_iter().map(|value| String::from_utf8_lossy(value.as_bytes()))
     }
 }
 
-/// Sends requests, only so many at once to each host.
+/// Sends requests, only so many at once and in a second to each host.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     clients: Clients,
-    per_host: usize,
-    gates: Mutex<HashMap<String, Arc<Semaphore>>>,
+    hosts: Hosts,
     pauses: Pauses,
+    /// What hosts say is left of what they allow.
+    pub(crate) allowances: Allowances,
     /// What was sent as proof.
     pub(crate) sent: Sent,
+    /// Where large answers go.
+    pub(crate) room: Room,
 }
 
 impl Exchange {
-    pub(crate) fn new(clients: Clients, per_host: usize, pauses: Pauses) -> Self {
-        Self { clients, per_host: per_host.max(1), gates: Mutex::default(), pauses, sent: Sent::of_machine() }
+    pub(crate) fn new(clients: Clients, budgets: Budgets, pauses: Pauses) -> Self {
+        let (hosts, allowances) = (Hosts::new(budgets), Allowances::default());
+        let (sent, room) = (Sent::of_machine(), Room::default());
+        Self { clients, hosts, pauses, allowances, sent, room }
     }
 
     /// Sends a request and follows redirects. The authorization and the client certificate go to `home` alone, which need
@@ -94,10 +98,11 @@ impl Exchange {
         request: &Request,
         home: &Origin,
         authorization: Option<&HeaderValue>,
+        place: &Place,
     ) -> Result<Reply, Error> {
         let mut trail = Trail::new(home.clone(), request.url.clone());
         loop {
-            let reply = self.send(access, request, &trail, authorization).await?;
+            let reply = self.send(access, request, &trail, authorization, place).await?;
             let nowhere = |NoAddress| {
                 let (url, target) = (show(&reply.url), "nowhere".to_owned());
                 Error::Redirect { url, target, reason: "is not an address" }
@@ -116,6 +121,7 @@ impl Exchange {
         request: &Request,
         trail: &Trail,
         authorization: Option<&HeaderValue>,
+        place: &Place,
     ) -> Result<Reply, Error> {
         let (url, is_home) = (trail.at(), trail.is_home());
         if let Some(login) = access.proxy.as_ref().and_then(|proxy| proxy.login.as_ref()) {
@@ -136,35 +142,57 @@ impl Exchange {
             secret.for_each(|(_, secret)| self.sent.remember_secret(secret));
             builder = builder.form(form);
         }
-        let host = authority(url);
-        let gate = self.gate(&host);
-        // The gate is never closed, so that a failure to enter cannot happen.
-        let _entered = gate.acquire().await;
-        // Behind the gate: those that waited there are the ones to hold back.
-        let now = Instant::now();
-        if let Some(pause) = self.pauses.of(url, now) {
-            return Err(Error::Paused { host, status: pause.status, retry_after: pause.left(now) });
-        }
+        let name = authority(url);
+        let host = self.hosts.of(&name);
+        let entered = host.enter(|now| self.earliest(url, now)).await?;
         let response = builder.send().await.map_err(|error| failure(url, error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         // Before the body, which may be long in coming or break off.
         let asked_wait = self.pauses.heed(url, status, &headers);
-        let body = read(response, url, request.limit).await?;
+        let is_refused = asked_wait.is_some() || status.as_u16() == TOO_MANY;
+        host.answered(&entered, is_refused.then_some(asked_wait));
+        if let Some(allowance) = Allowance::read(&headers) {
+            if let Some(wait) = allowance.wait().filter(|_| asked_wait.is_none()) {
+                self.pauses.begin(url, status.as_u16(), wait, Instant::now());
+            }
+            self.allowances.note(&name, allowance);
+        }
+        let room = async || {
+            // Whoever is in the room may need to enter the host.
+            drop(entered);
+            place.take().await;
+        };
+        let body = read(response, url, request.limit, room).await?;
+        if TlsProblem::is_said(url, status, &body) {
+            return Err(Error::Tls { url: show(url), problem: TlsProblem::Secure });
+        }
         Ok(Reply { status, headers, url: url.clone(), is_home, asked_wait, body })
     }
 
-    fn gate(&self, authority: &str) -> Arc<Semaphore> {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        if gates.len() >= MAX_HOSTS {
-            gates.retain(|_, gate| Arc::strong_count(gate) > 1);
+    /// When the host of an address may be asked again. It is looked for behind the gate: those that waited there are the ones to
+    /// hold back.
+    ///
+    /// # Errors
+    /// The host asked to be left alone for longer than is waited for at its gate.
+    fn earliest(&self, url: &Url, now: Instant) -> Result<Instant, Error> {
+        let pause = self.pauses.of(url, now);
+        let left = pause.map_or(Duration::ZERO, |pause| pause.left(now));
+        match pause {
+            Some(pause) if left > SHORT_WAIT => {
+                Err(Error::Paused { host: authority(url), status: pause.status, retry_after: left })
+            }
+            _ => Ok(now + left),
         }
-        let gate = gates.entry(authority.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(self.per_host)));
-        Arc::clone(gate)
     }
 }
 
-/// Reads a body to its end, or as much of a failure's as a message needs.
-async fn read(mut response: reqwest::Response, url: &Url, limit: usize) -> Result<Vec<u8>, Error> {
+/// Reads a body to its end, or as much of a failure's as a message needs. A large one waits for `room`.
+async fn read(
+    mut response: reqwest::Response,
+    url: &Url,
+    limit: usize,
+    room: impl AsyncFnOnce(),
+) -> Result<Vec<u8>, Error> {
     let success = response.status().is_success();
     let limit = if success { limit } else { MAX_FAILURE_BODY };
     let too_large = || Error::TooLarge { url: show(url), limit, what: "bytes" };
@@ -172,10 +200,17 @@ async fn read(mut response: reqwest::Response, url: &Url, limit: usize) -> Resul
     if success && announced > limit && limit > 0 {
         return Err(too_large());
     }
-    let mut body = Vec::with_capacity(announced.min(limit));
+    let mut room = Some(room);
+    let mut body = Vec::with_capacity(announced.min(limit).min(LARGE_BODY));
     while let Some(chunk) = response.chunk().await.map_err(|error| failure(url, error))? {
         if body.len() + chunk.len() > limit {
             return if success { Err(too_large()) } else { Ok(body) };
+        }
+        if body.len() + chunk.len() > LARGE_BODY
+            && let Some(room) = room.take()
+        {
+            room().await;
+            body.reserve_exact(announced.min(limit).saturating_sub(body.len()));
         }
         body.extend_from_slice(&chunk);
     }
@@ -223,40 +258,11 @@ fn go_on(trail: &mut Trail, request: &Request, target: Url) -> Result<(), Error>
 
 /// Says what kept a request from being answered.
 fn failure(url: &Url, error: reqwest::Error) -> Error {
-    let tls = tls_error(&error);
+    let tls = TlsProblem::of(&error);
     let url = show(url);
-    match tls {
-        Some(tls) => Error::Tls { url, reason: one_line(&tls.to_string(), MAX_REASON) },
-        None if is_refused(&error) => Error::Refused { url, reason: reason(&error.without_url()) },
-        None if error.is_timeout() => Error::Network { url, reason: "it took too long to answer".to_owned() },
-        None => Error::Network { url, reason: reason(&error.without_url()) },
+    match (tls, Unreachable::of(&error)) {
+        (Some(problem), _) => Error::Tls { url, problem },
+        (None, Unreachable::Refused) => Error::Refused { url, reason: reason(&error.without_url()) },
+        (None, why) => Error::Network { url, why, reason: silence(error) },
     }
-}
-
-/// Whether the system said that nobody listens.
-fn is_refused(error: &(dyn StdError + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let io = error.downcast_ref::<std::io::Error>();
-        if io.is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
-}
-
-/// Finds TLS's own reason, unless it is that the other side does not speak TLS at all.
-fn tls_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e rustls::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let inner = wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        match inner.or_else(|| error.downcast_ref::<rustls::Error>()) {
-            Some(rustls::Error::InvalidMessage(_)) => return None,
-            Some(tls) => return Some(tls),
-            None => next = wrapped.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| error.source()),
-        }
-    }
-    None
 }

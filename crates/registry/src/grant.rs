@@ -1,14 +1,12 @@
-//! How a token is asked for: where, with what, and how the answer is read.
+//! How a token is asked for: with what, and how the answer is read.
 
 use std::time::Duration;
 
 use access::{ExposeSecret as _, Secret};
 use serde::Deserialize;
 use url::Url;
-use web::words::one_line;
-use web::{is_loopback, is_private, show};
+use web::show;
 
-use super::endpoint::Endpoint;
 use super::error::Error;
 use super::token::{Token, TokenKey};
 
@@ -22,30 +20,6 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long before its end a token is not used any more; a fifth of its life where that is less.
 const MARGIN: Duration = Duration::from_secs(10);
-
-/// Checks that a realm is one to which credentials may go: HTTPS (plain HTTP where the registry itself speaks it, so that
-/// nothing is said in the open that was secret before; what stayed on this machine was), and no private address unless it is
-/// the registry's own.
-pub(crate) fn check_realm(realm: &str, endpoint: &Endpoint) -> Result<Url, Error> {
-    let refuse = |realm: String, reason| Error::Realm { registry: endpoint.authority.clone(), realm, reason };
-    let Ok(url) = Url::parse(realm) else {
-        return Err(refuse(format!("{:?}", one_line(realm, 100)), "is not an address"));
-    };
-    let reason = if !matches!(url.scheme(), "http" | "https") {
-        "is not an address of the web"
-    } else if url.scheme() == "http" && endpoint.root.scheme() != "http" {
-        "is plain HTTP"
-    } else if url.scheme() == "http" && is_loopback(&endpoint.root) && !is_loopback(&url) {
-        "is plain HTTP, and not on this machine as the registry is"
-    } else if is_private(&url) && url.host() != endpoint.root.host() {
-        "is a private address and not the registry's own"
-    } else if !url.username().is_empty() || url.password().is_some() {
-        "has a login in it"
-    } else {
-        return Ok(url);
-    };
-    Err(refuse(show(&url), reason))
-}
 
 /// Adds the service and the scope to a realm; whatever else its query has stays.
 pub(crate) fn address(key: &TokenKey) -> Url {
@@ -113,73 +87,6 @@ fn usable(lifetime: Duration) -> Duration {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use image::Repository;
-
-    /// An endpoint as it is once it is known what is spoken there: plain HTTP on port 5000.
-    fn endpoint(name: &str) -> Endpoint {
-        let mut endpoint = Endpoint::all(&Repository::parse(name).unwrap(), &[], false).unwrap().remove(0);
-        if endpoint.root.port() == Some(5000) {
-            endpoint.root.set_scheme("http").unwrap();
-        }
-        endpoint
-    }
-
-    #[test]
-    fn realms() {
-        let cases = [
-            ("ghcr.io/a/b", "https://ghcr.io/token", "ok"),
-            ("ghcr.io/a/b", "https://auth.example.com:8443/t?x=y", "ok"),
-            (
-                "ghcr.io/a/b",
-                "http://ghcr.io/token",
-                "'ghcr.io' names http://ghcr.io/token for tokens, which is plain HTTP",
-            ),
-            (
-                "ghcr.io/a/b",
-                "https://10.0.0.1/t?s=secret",
-                "'ghcr.io' names https://10.0.0.1/t for tokens, which is a private address and not the registry's own",
-            ),
-            (
-                "ghcr.io/a/b",
-                "https://169.254.169.254/",
-                "'ghcr.io' names https://169.254.169.254/ for tokens, which is a private address and not the registry's own",
-            ),
-            (
-                "ghcr.io/a/b",
-                "https://u:p@ghcr.io/",
-                "'ghcr.io' names https://ghcr.io/ for tokens, which has a login in it",
-            ),
-            ("ghcr.io/a/b", "/token", "'ghcr.io' names \"/token\" for tokens, which is not an address"),
-            ("ghcr.io/a/b", "", "'ghcr.io' names \"\" for tokens, which is not an address"),
-            (
-                "ghcr.io/a/b",
-                "file:///etc/passwd",
-                "'ghcr.io' names file:///etc/passwd for tokens, which is not an address of the web",
-            ),
-            ("127.0.0.1:5000/ab", "http://127.0.0.1:5001/token", "ok"),
-            (
-                "127.0.0.1:5000/ab",
-                "http://127.0.0.2:5001/token",
-                "'127.0.0.1:5000' names http://127.0.0.2:5001/token for tokens, which is a private address and not the registry's own",
-            ),
-            (
-                "127.0.0.1:5000/ab",
-                "http://auth.example.com/token",
-                "'127.0.0.1:5000' names http://auth.example.com/token for tokens, which is plain HTTP, and not on this machine as the registry is",
-            ),
-            ("10.0.0.1:5000/ab", "http://auth.example.com/token", "ok"),
-            ("10.0.0.1/ab", "https://auth.example.com/token", "ok"),
-            (
-                "127.0.0.1:5001/ab",
-                "http://127.0.0.1:5001/token",
-                "'127.0.0.1:5001' names http://127.0.0.1:5001/token for tokens, which is plain HTTP",
-            ),
-        ];
-        for (name, realm, expect) in cases {
-            let found = check_realm(realm, &endpoint(name)).map_or_else(|error| error.to_string(), |_| "ok".to_owned());
-            assert_eq!(found, expect, "{name} {realm}");
-        }
-    }
 
     #[test]
     fn addresses() {

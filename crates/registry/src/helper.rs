@@ -42,11 +42,14 @@ pub(crate) async fn get(
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
         return Err(fail("is not a name of a program".to_owned()));
     }
-    let child = command(&program, path).spawn().map_err(|error| fail(format!("cannot be started: {error}")))?;
+    let child = command(&program, path)
+        .spawn()
+        .map_err(|error| fail(format!("cannot be started: {}", web::words::system(&error.to_string()))))?;
     let _group = ProcessGroup::of(&child);
     let answer = tokio::time::timeout(patience, talk(child, server)).await;
     let answer = answer.map_err(|_| fail(format!("did not answer within {} s", patience.as_secs_f32())))?;
-    let (success, output) = answer.map_err(|error| fail(format!("failed: {error}")))?;
+    let (success, output) =
+        answer.map_err(|error| fail(format!("failed: {}", web::words::system(&error.to_string()))))?;
     if success {
         return read(server, &output).map_err(|reason| fail(reason.to_owned()));
     }

@@ -14,7 +14,7 @@
 //! let client = Client::new(Settings::default())?;
 //! let tls = access::Tls::default();
 //! let timeout = Duration::from_secs(30);
-//! let access = access::Registry { logins: Vec::new(), tls, proxy: None, insecure: false, timeout };
+//! let access = access::Registry { logins: Vec::new(), provider: None, tls, proxy: None, insecure: false, timeout };
 //! let repository = Repository::parse("ghcr.io/stefanprodan/podinfo")?;
 //! for tag in client.tags(&repository, &access).await?.tags {
 //!     let digest = client.digest(&repository, &tag, &access).await?;
@@ -35,28 +35,34 @@
 //!   a mirror, or to the next page on another server; a client certificate to the registry alone. The rule is [`web::Trail`]'s,
 //!   which Git keeps too.
 //! - A token server may be on any host of the web, since nobody but the registry knows where its own is (Docker Hub's is
-//!   elsewhere); not on a private address, unless it is the registry's host, and not at plain HTTP, unless the registry is.
+//!   elsewhere); not on a private address, unless the registry is on a private network, too, and not at plain HTTP, unless the
+//!   registry is; or where an operator says so ([`TokenServers`]).
 //! - HTTPS unless plain HTTP is allowed; a server that is not trusted is never asked in the open instead.
-//! - A registry that asks for time gets it, for everything that is asked of that host, at most an hour ([`MAX_RETRY_AFTER`]).
+//! - A registry that asks for time gets it, for everything that is asked of that host, at most an hour ([`MAX_RETRY_AFTER`]), and one
+//!   that refuses requests as too many is asked more slowly. Nothing of that slows another host.
+//! - Of one host, no more is asked at once and in any second than its [`Budget`] says.
 //! - No message holds a secret, and what a registry says in one is short and escaped ([`Error`]).
 //!
 //! # The way of a question
 //!
 //! 1. `endpoint` and `mirror` say where to ask: the mirrors, then the registry. `scheme` finds out what is spoken there.
-//! 2. `login` looks for credentials, in the configuration and else in what `machine` and `helper` have.
+//! 2. `login` looks for credentials, in the configuration and else in what `machine` and `helper` have; or a [`cloud`] gives
+//!    them out, for its own registries alone.
 //! 3. `poll` asks the endpoints in turn, `retry` asks again: three times at most, after about 1 and 3 seconds.
 //! 4. `session` sends what the registry wanted the last time (`habit`); meets its `challenge`, perhaps with a `token` that
-//!    `grant` gets.
-//! 5. `exchange` sends one request and follows redirects, at most 16 requests at once to one host; [`web`] has the connections.
-//! 6. `listing` puts the pages together that `link` leads to, and that `truncation` finds behind a full one; `page` reads each. `manifest` finds the digest. `pushed` and `validator` read what
-//!    some registries add: when tags were pushed, and by what a list is recognised.
+//!    `grant` gets where `realm` allows it.
+//! 5. `exchange` sends one request, when its host's `budget` has a place, takes down what `allowance` the host says is left, and
+//!    follows redirects; [`web`] has the connections.
+//! 6. `listing` puts the pages together. `size` asks for them in a size that the registry can give; `next` is where a `link`
+//!    leads, and `truncation` finds what is behind a full page without one; `page` reads each. `manifest` finds the digest.
+//!    `pushed` and `validator` read what some registries add: when tags were pushed, and by what a list is recognised.
 //! 7. `error` says what a failure calls for ([`Error::kind`]), `envelope` what the registry had to say.
 //!
 //! # Limits
 //!
 //! | what | at most |
 //! |---|---|
-//! | one question, with all pages, tokens, retries and waits | [`access::Registry::timeout`] |
+//! | one question, with all pages, tokens, retries and waits but that for room | [`access::Registry::timeout`] |
 //! | a connection, TLS included | 10 s |
 //! | silence, before an answer or in the middle of it | 30 s |
 //! | a credential helper | 20 s |
@@ -66,7 +72,11 @@
 //! | an answer of a token server | 1 MiB |
 //! | what a message repeats of an answer | 200 characters |
 //! | redirects of one request | 5 |
+//! | requests to one host, at once and in any second | 16 and 100 ([`Budget`]) |
+//! | questions with an answer of over 1 MiB, or with a list of over 20,000 tags, at once | 1 ([`Place`]) |
 
+mod allowance;
+mod budget;
 mod challenge;
 mod endpoint;
 mod envelope;
@@ -75,22 +85,29 @@ mod exchange;
 mod grant;
 mod habit;
 mod helper;
+mod layout;
 mod link;
 mod listing;
 mod login;
 mod machine;
 mod manifest;
 mod mirror;
+mod next;
 mod page;
+mod pair;
 mod poll;
 mod pushed;
+mod realm;
 mod retry;
+mod room;
 mod scheme;
 mod session;
 mod settings;
+mod size;
 mod token;
 mod truncation;
 mod validator;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -108,10 +125,15 @@ use retry::{ATTEMPTS, Patience};
 use scheme::Schemes;
 use session::Shared;
 use token::Tokens;
+use waits::Waits;
 
+pub use allowance::Allowance;
+pub use budget::{Budget, Budgets};
 pub use error::{Error, Kind, Sent};
 pub use machine::DockerConfig;
 pub use mirror::Mirror;
+pub use realm::TokenServers;
+pub use room::Place;
 pub use settings::{Limits, Settings};
 pub use web::MAX_RETRY_AFTER;
 
@@ -160,10 +182,18 @@ impl Client {
     /// None at present; settings that cannot work may become errors.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let clients = Clients::new(settings.connections());
-        let exchange = Exchange::new(clients, settings.per_host, settings.pauses.clone());
+        let exchange = Exchange::new(clients, settings.budgets.clone(), settings.pauses.clone());
         let machine = Machine::new(settings.docker_config.clone(), settings.helper_timeout);
-        let shared = Shared { exchange, tokens: Tokens::default(), habits: Habits::default() };
+        let token_servers = settings.token_servers.clone();
+        let (tokens, habits, waits) = (Tokens::default(), Habits::default(), Waits::default());
+        let shared = Shared { exchange, token_servers, tokens, habits, waits };
         Ok(Self { settings, machine, schemes: Schemes::default(), shared })
+    }
+
+    /// Returns what hosts have last said is left of what they allow, by authority.
+    #[must_use]
+    pub fn allowances(&self) -> BTreeMap<String, Allowance> {
+        self.shared.exchange.allowances.all()
     }
 
     /// Returns all tags of a repository.
@@ -172,13 +202,20 @@ impl Client {
     /// The registry cannot be reached, denies access, does not have the repository, or breaks the protocol; or the
     /// configuration cannot work. [`Error::kind`] tells which. A list is complete or an error, never a part.
     pub async fn tags(&self, repository: &Repository, access: &access::Registry) -> Result<Listing, Error> {
-        match self.tags_since(repository, access, None).await? {
+        match self.tags_since(repository, access, None, &self.place()).await? {
             Fresh::Listing(listing) => Ok(listing),
             Fresh::Unchanged => {
                 let reason = "304, without having been asked whether anything has changed".to_owned();
                 Err(Error::Malformed { url: repository.name().to_owned(), reason })
             }
         }
+    }
+
+    /// Returns a place for a question whose answer may be large ([`Place`]). It is taken when the answer is, and stays so
+    /// until the place is dropped.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place::new(&self.shared.exchange.room)
     }
 
     /// Returns all tags of a repository, unless the list still is the one that a validator was given with. The registry is
@@ -192,11 +229,16 @@ impl Client {
         repository: &Repository,
         access: &access::Registry,
         validator: Option<&str>,
+        place: &Place,
     ) -> Result<Fresh, Error> {
+        if let Some(folder) = repository.layout() {
+            return layout::tags(folder, &self.settings.limits).await.map(Fresh::Listing);
+        }
         let start = Instant::now();
         let has_mirror = self.settings.mirrors.iter().any(|mirror| mirror.stands_for(repository.registry()));
         let known = validator.filter(|_| !has_mirror).and_then(validator::header);
-        let mut fresh = self.poll(repository, access, &TagList { limits: &self.settings.limits, known }).await?;
+        let question = TagList { limits: &self.settings.limits, known };
+        let mut fresh = self.poll(repository, access, &question, place).await?;
         if let (Fresh::Listing(listing), true) = (&mut fresh, has_mirror) {
             listing.validator = None;
         }
@@ -220,8 +262,11 @@ impl Client {
     /// # Errors
     /// As [`Client::tags`].
     pub async fn digest(&self, repository: &Repository, tag: &Tag, access: &access::Registry) -> Result<Digest, Error> {
+        if let Some(folder) = repository.layout() {
+            return layout::digest(folder, tag, &self.settings.limits).await;
+        }
         let start = Instant::now();
-        let digest = self.poll(repository, access, &DigestOf { tag }).await?;
+        let digest = self.poll(repository, access, &DigestOf { tag }, &self.place()).await?;
         tracing::debug!(
             image.repository = repository.name(),
             image.tag = tag.as_str(),
@@ -237,12 +282,16 @@ impl Client {
         repository: &Repository,
         access: &access::Registry,
         question: &Q,
+        place: &Place,
     ) -> Result<Q::Answer, Error> {
-        let endpoints = Endpoint::all(repository, &self.settings.mirrors, access.insecure)?;
+        // The login of a cloud does not go over plain HTTP.
+        let insecure = access.insecure && access.provider.is_none();
+        let endpoints = Endpoint::all(repository, &self.settings.mirrors, insecure)?;
         let deadline = tokio::time::Instant::now() + access.timeout.min(MAX_TIMEOUT);
-        let patience = Patience { attempts: ATTEMPTS, first_wait: self.settings.retry_wait, deadline };
-        let poll = Poll { client: self, repository, access, question, patience };
-        let answer = tokio::time::timeout_at(deadline, poll.run(&endpoints)).await;
-        answer.unwrap_or_else(|_| Err(Error::Timeout { name: repository.name().to_owned(), after: access.timeout }))
+        let patience =
+            Patience { attempts: ATTEMPTS, first_wait: self.settings.retry_wait, deadline, told: &self.shared.waits };
+        let poll = Poll { client: self, repository, access, question, patience, place };
+        let answer = place.within(deadline, poll.run(&endpoints)).await;
+        answer.unwrap_or_else(|| Err(Error::Timeout { name: repository.name().to_owned(), after: access.timeout }))
     }
 }

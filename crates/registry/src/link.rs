@@ -1,8 +1,9 @@
 //! The `Link` header, reduced to the address of the next page.
 //!
 //! The grammar is RFC 8288's. Registries are less strict than it, and so is this: `rel` may lack its quotes, may hold
-//! several relations, and where a value has no `rel` at all it counts as the next page, as Flux takes it. A value that does
-//! not start with `<` or has no `>` is an error, since a list that silently ends early would look like a smaller list.
+//! several relations, and where a value has no `rel` at all it counts as the next page, as Flux takes it; an address may lack
+//! its `<` and `>`. What is no link all the same is an error, since a list that silently ends early would look like a smaller
+//! list. A link with nothing between `<` and `>` is none.
 
 /// The longest header value that is read, in bytes.
 const MAX_LENGTH: usize = 16 * 1024;
@@ -11,15 +12,16 @@ const MAX_LENGTH: usize = 16 * 1024;
 ///
 /// # Errors
 /// What is wrong with the header.
-pub(crate) fn next<'h>(headers: impl IntoIterator<Item = &'h str>) -> Result<Option<String>, &'static str> {
+pub(crate) fn next<H: AsRef<str>>(headers: impl IntoIterator<Item = H>) -> Result<Option<String>, &'static str> {
     for header in headers {
+        let header = header.as_ref();
         if header.len() > MAX_LENGTH {
             return Err("is too long");
         }
         let mut rest = skip_empty(header);
         while !rest.is_empty() {
             let (target, is_next, after) = value(rest)?;
-            if is_next {
+            if is_next && !target.is_empty() {
                 return Ok(Some(target.to_owned()));
             }
             rest = skip_empty(after);
@@ -34,8 +36,10 @@ fn skip_empty(text: &str) -> &str {
 
 /// Reads one link value: its target, whether it is the next page, and what follows it.
 fn value(text: &str) -> Result<(&str, bool, &str), &'static str> {
-    let inner = text.strip_prefix('<').ok_or("does not start with '<'")?;
-    let (target, mut rest) = inner.split_once('>').ok_or("has no '>'")?;
+    let (target, mut rest) = match text.strip_prefix('<') {
+        Some(inner) => inner.split_once('>').ok_or("has no '>'")?,
+        None => bare(text).ok_or("does not start with '<'")?,
+    };
     let mut relation: Option<bool> = None;
     loop {
         rest = rest.trim_start();
@@ -49,6 +53,14 @@ fn value(text: &str) -> Result<(&str, bool, &str), &'static str> {
     // Whatever else stands before the next comma is not ours to judge.
     let after = rest.find(',').map_or("", |comma| &rest[comma..]);
     Ok((target.trim(), relation.unwrap_or(true), after))
+}
+
+/// Reads an address that stands without `<` and `>`.
+fn bare(text: &str) -> Option<(&str, &str)> {
+    let is_address = ["/", "?", "http://", "https://"].iter().any(|start| text.starts_with(start));
+    let (target, rest) = text.split_at(text.find(';').unwrap_or(text.len()));
+    let is_one = !target.trim_end().contains(|c: char| c.is_whitespace() || c == ',' || c == '>');
+    (is_address && is_one).then_some((target, rest))
 }
 
 /// Reads `name=content` or `name="content"` up to the next `;` or `,`.
@@ -107,7 +119,16 @@ mod tests {
             (&["</a>; anchor=\"#x\"; rel=\"prev\"; rel=\"next\", </b>; rel=next"], Ok(Some("/b"))),
             (&[" , ,</a>;;rel=next"], Ok(Some("/a"))),
             (&["</a>; rel=\"next"], Ok(Some("/a"))),
-            (&["/a; rel=next"], Err("does not start with '<'")),
+            (&["/a; rel=next"], Ok(Some("/a"))),
+            (&["/a?next=b%3D ; rel=\"next\""], Ok(Some("/a?next=b%3D"))),
+            (&["https://r.io/a?b"], Ok(Some("https://r.io/a?b"))),
+            (&["/a; rel=prev"], Ok(None)),
+            (&["<>; rel=next"], Ok(None)),
+            (&["< >"], Ok(None)),
+            (&["<>; rel=next, </b>; rel=next"], Ok(Some("/b"))),
+            (&["/a, /b"], Err("does not start with '<'")),
+            (&["a?b; rel=next"], Err("does not start with '<'")),
+            (&["next page"], Err("does not start with '<'")),
             (&["</a; rel=next"], Err("has no '>'")),
             (&["</a>; rel=prev, b"], Err("does not start with '<'")),
         ];

@@ -8,19 +8,17 @@ use indexmap::IndexSet;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{self, HeaderValue};
-use url::Url;
+use web::show;
 use web::words::{one_line, shorten};
-use web::{Origin, show};
 
 use super::error::Error;
-use super::exchange::{Reply, Request};
-use super::link;
+use super::exchange::Reply;
+use super::page::{self, Page};
+use super::room::LARGE_LIST;
 use super::session::Session;
 use super::settings::Limits;
-use super::{Fresh, Listing, page, pushed, truncation, validator};
+use super::{Fresh, Listing, next, pushed, size, truncation, validator};
 
-/// How many tags are asked for in one page; if a registry cannot (400, 5xx), how many then.
-pub(crate) const PAGE_SIZES: [&str; 2] = ["1000", "100"];
 /// How many pages in a row may add nothing new. Registries that filter after cutting pages do send some.
 const MAX_IDLE_PAGES: usize = 10;
 /// How many refused tags are shown.
@@ -30,10 +28,10 @@ const MAX_REFUSED_LENGTH: usize = 80;
 
 /// Reads all pages, unless the list is the one that is known.
 pub(crate) async fn list(session: &Session<'_>, limits: &Limits, known: Option<HeaderValue>) -> Result<Fresh, Error> {
-    let mut reply = first(session, limits, known).await?;
+    let mut reply = first(session, limits, known.as_ref()).await?;
     if reply.status == StatusCode::NOT_MODIFIED {
         // Only a list of one page is recognised, and this one has got another.
-        if next(session, &reply)?.is_none() {
+        if next::after(&reply)?.is_none() {
             return Ok(Fresh::Unchanged);
         }
         reply = first(session, limits, None).await?;
@@ -46,78 +44,55 @@ async fn pages(session: &Session<'_>, limits: &Limits, mut reply: Reply) -> Resu
     let mut seen = HashSet::new();
     let mut idle = 0;
     let mut doubt = truncation::Doubt::default();
-    for page in 1.. {
-        let added = tags.add(&reply, limits)?;
+    for number in 1.. {
+        let page = page::read(&reply, limits).map_err(|error| error.on_page(number))?;
+        let is_empty = page.tags.is_empty();
+        let added = tags.add(page, &reply, limits)?;
+        if tags.count() > LARGE_LIST {
+            session.place.take().await;
+        }
         idle = if added == 0 { idle + 1 } else { 0 };
         seen.insert(reply.url.clone());
-        let next = next(session, &reply)?;
-        if next.as_ref().is_some_and(|next| seen.contains(next)) {
-            return Err(link_error(&reply.url, "leads back to an earlier page"));
-        }
+        let next = match next::after(&reply)? {
+            // It leads on from where there is nothing more.
+            Some(next) if is_empty && seen.contains(&next) => None,
+            Some(next) if seen.contains(&next) => {
+                return Err(next::error(&reply.url, "leads back to an earlier page"));
+            }
+            next => next,
+        };
         if next.is_some() && idle > MAX_IDLE_PAGES {
-            return Err(link_error(&reply.url, "leads on and on to pages with nothing new"));
+            return Err(next::error(&reply.url, "leads on and on to pages with nothing new"));
         }
         let following = match next {
-            Some(next) if page < limits.pages => {
+            Some(next) if number < limits.pages => {
                 seen.insert(next.clone());
                 doubt.linked = true;
-                Some(session.fetch(&[request(next, limits)]).await?)
+                size::fetch(session, limits, next, None).await.map(Some)
             }
             Some(_) => return Err(too_many_pages(&reply, limits)),
-            None => truncation::beyond(session, limits, &reply, &mut doubt, |tag| tags.is_new(tag)).await?,
+            None => truncation::beyond(session, limits, &reply, &mut doubt, |tag| tags.is_new(tag)).await,
         };
-        reply = match following {
-            Some(_) if page >= limits.pages => return Err(too_many_pages(&reply, limits)),
+        reply = match following.map_err(|error| error.on_page(number + 1))? {
+            Some(_) if number >= limits.pages => return Err(too_many_pages(&reply, limits)),
             Some(following) => following,
             None => {
                 let validator = validator::of_single_page(reply.texts(header::ETAG), tags.entries);
-                return Ok(tags.finish(validator.filter(|_| page == 1)));
+                return Ok(tags.finish(validator.filter(|_| number == 1)));
             }
         };
     }
     Ok(tags.finish(None))
 }
 
-async fn first(session: &Session<'_>, limits: &Limits, known: Option<HeaderValue>) -> Result<Reply, Error> {
-    let sized = |size: &str| {
-        let mut url = session.address("tags/list");
-        url.query_pairs_mut().append_pair("n", size);
-        Request { known: known.clone(), ..request(url, limits) }
-    };
-    let requests = PAGE_SIZES.map(sized);
-    match session.fetch(&requests).await {
-        Err(Error::Status { status: 400, .. }) => session.fetch(&requests[1..]).await,
-        settled => settled,
-    }
-}
-
-pub(crate) fn request(url: Url, limits: &Limits) -> Request {
-    Request::get(url, HeaderValue::from_static("application/json"), limits.page_bytes)
-}
-
-/// Returns the address of the next page. It must be on the registry, or on the server that the registry sent us to, which
-/// gets nothing that is for the registry, and has no say either in what the registry is asked for.
-fn next(session: &Session<'_>, reply: &Reply) -> Result<Option<Url>, Error> {
-    let target = link::next(reply.texts(header::LINK)).map_err(|reason| link_error(&reply.url, reason))?;
-    let Some(target) = target else { return Ok(None) };
-    let mut url = reply.url.join(&target).map_err(|_| link_error(&reply.url, "is not an address"))?;
-    url.set_fragment(None);
-    let target = Origin::of(&url);
-    let origin = Origin::of(&reply.url);
-    let known = origin.covers(&target) || (reply.is_home && Origin::of(&session.endpoint.root).covers(&target));
-    let is_downgrade = reply.url.scheme() == "https" && url.scheme() == "http";
-    match known && !is_downgrade && url.username().is_empty() && url.password().is_none() {
-        true => Ok(Some(url)),
-        false => Err(link_error(&reply.url, &format!("leads to another server, {}", show(&url)))),
-    }
+async fn first(session: &Session<'_>, limits: &Limits, known: Option<&HeaderValue>) -> Result<Reply, Error> {
+    let mut url = session.address("tags/list");
+    url.query_pairs_mut().append_pair("n", &size::USUAL.to_string());
+    size::fetch(session, limits, url, known).await
 }
 
 fn too_many_pages(reply: &Reply, limits: &Limits) -> Error {
     Error::TooLarge { url: show(&reply.url), limit: limits.pages, what: "pages" }
-}
-
-fn link_error(url: &Url, reason: &str) -> Error {
-    Error::Link { url: show(url), reason: reason.to_owned() }
 }
 
 #[derive(Default)]
@@ -157,21 +132,20 @@ impl Refused {
 
 impl Gathered {
     /// Takes the tags of one page and returns how many of them are new.
-    fn add(&mut self, reply: &Reply, limits: &Limits) -> Result<usize, Error> {
+    fn add(&mut self, page: Page<'_>, reply: &Reply, limits: &Limits) -> Result<usize, Error> {
         let before = self.count();
-        let page = page::read(reply)?;
         for tag in page.tags {
             self.entries += 1;
-            let _ = match Tag::of(tag) {
+            let _ = match Tag::parse(&tag) {
                 Ok(tag) => self.tags.insert(tag),
-                Err(text) => self.refused.insert(&text),
+                Err(_) => self.refused.insert(&tag),
             };
             if self.count() > limits.tags {
                 return Err(Error::TooLarge { url: show(&reply.url), limit: limits.tags, what: "tags" });
             }
         }
         if let Some(manifests) = page.manifest {
-            pushed::read(manifests, |tag, time| self.add_time(tag, time));
+            pushed::read(manifests, limits.tags, |tag, time| self.add_time(tag, time));
         }
         Ok(self.count() - before)
     }

@@ -92,6 +92,11 @@ fn is_empty(login: &Login) -> bool {
     login.username.is_empty() && login.password.expose_secret().is_empty()
 }
 
+/// Returns the keys of the entries that have something to show.
+pub(crate) fn keys(entries: &[RegistryLogin]) -> impl Iterator<Item = String> {
+    entries.iter().filter(|entry| !Credential::of(entry).is_anonymous()).map(|entry| entry.key.clone())
+}
+
 /// Returns the entry that applies to a repository, given by its registry's authority and its path.
 pub(crate) fn matching<'l>(entries: &'l [RegistryLogin], authority: &str, path: &str) -> Option<&'l RegistryLogin> {
     let keys: Vec<String> = entries.iter().map(|entry| entry.key.clone()).collect();

@@ -148,6 +148,12 @@ impl Machine {
         Ok(Credential::Anonymous)
     }
 
+    /// Returns what there are credentials for, without asking helpers.
+    pub(crate) async fn keys(&self) -> Vec<String> {
+        let Ok(files) = self.read().await else { return Vec::new() };
+        files.iter().flat_map(|file| file.helpers.keys().cloned().chain(login::keys(&file.logins))).collect()
+    }
+
     /// Forgets what helpers said about a registry, since it was denied.
     pub(crate) async fn forget(&self, authority: &str) {
         let server = server(authority);
@@ -218,7 +224,7 @@ fn server(authority: &str) -> String {
 /// Reads a file, and nothing else: a pipe would keep us waiting, and a device never end.
 async fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     if !tokio::fs::metadata(path).await?.is_file() {
-        return Err(std::io::Error::new(ErrorKind::InvalidInput, "it is no file"));
+        return Err(std::io::Error::new(ErrorKind::InvalidInput, "it is not a file"));
     }
     let mut text = Vec::new();
     tokio::fs::File::open(path).await?.take(MAX_FILE_BYTES + 1).read_to_end(&mut text).await?;
@@ -234,7 +240,7 @@ async fn read_file(file: &File) -> Result<Option<dockerconfig::DockerConfig>, Er
         Ok(text) => dockerconfig::parse(&text).map(Some).map_err(|error| fail(error.to_string())),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(_) if file.named == Named::ByConvention => Ok(None),
-        Err(error) => Err(fail(error.to_string())),
+        Err(error) => Err(fail(web::words::system(&error.to_string()))),
     }
 }
 

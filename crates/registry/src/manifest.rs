@@ -16,7 +16,7 @@ use super::page;
 use super::session::Session;
 
 /// The most bytes that are read of a manifest; what registries themselves accept.
-const MAX_MANIFEST: usize = 4 * 1024 * 1024;
+pub(crate) const MAX_MANIFEST: usize = 4 * 1024 * 1024;
 /// The header that says what a tag points to.
 const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-content-digest");
 
@@ -56,7 +56,8 @@ fn is_manifest(reply: &Reply) -> bool {
 }
 
 fn announced(reply: &Reply) -> Result<Option<Digest>, Error> {
-    let header = reply.texts(DIGEST_HEADER).next().map(str::trim).filter(|text| !text.is_empty());
+    let header = reply.texts(DIGEST_HEADER).next();
+    let header = header.as_deref().map(str::trim).filter(|text| !text.is_empty());
     header.map(Digest::parse).transpose().map_err(|_| malformed(reply))
 }
 
@@ -70,7 +71,7 @@ fn accept() -> HeaderValue {
     HeaderValue::try_from(types.join(", ")).unwrap_or_else(|_| HeaderValue::from_static("*/*"))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

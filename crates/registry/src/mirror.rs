@@ -8,14 +8,10 @@
 use std::fmt;
 
 use url::Url;
-use web::show;
-use web::words::one_line;
 
 use super::endpoint::{canonical_host, is_docker_hub};
 use super::error::Error;
-
-/// How much of a text that is no mirror is shown, in characters.
-const MAX_SHOWN: usize = 300;
+use super::pair::{Pair, WrongPair};
 
 /// One `HOST=URL`.
 ///
@@ -41,23 +37,8 @@ impl Mirror {
     /// # Errors
     /// The text has another form, or the address another scheme, a user, a query or a fragment.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let (host, address) = text.split_once('=').ok_or_else(|| fail(text, "expected HOST=URL"))?;
-        let (host, address) = (host.trim(), address.trim());
-        let is_host = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
-        if host.is_empty() || !host.chars().all(is_host) {
-            return Err(fail(text, "expected the host of a registry before '='"));
-        }
-        let url = Url::parse(address).map_err(|_| fail(text, "expected a URL after '='"))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(fail(text, "the URL must begin with http:// or https://"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(fail(text, "the URL must not hold a login; put it into the Docker configuration"));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(fail(text, "the URL must not have a query or a fragment"));
-        }
-        Ok(Self { host: host.to_ascii_lowercase(), url })
+        let pair = Pair::parse(text).map_err(|WrongPair { text, reason }| Error::Mirror { text, reason })?;
+        Ok(Self { host: pair.host, url: pair.url })
     }
 
     /// Whether this mirror stands in for a registry, given by its authority. Docker Hub is meant by any of its names.
@@ -86,24 +67,6 @@ impl fmt::Display for Mirror {
         let host = if is_docker_hub(&self.host) { "docker.io" } else { &self.host };
         write!(f, "{host}={}", self.url.as_str().trim_end_matches('/'))
     }
-}
-
-/// Says what is wrong without what may be secret: a login, a path, a query. Where it is no URL at all, the host in front of `=` is
-/// what is left to show.
-fn fail(text: &str, reason: &'static str) -> Error {
-    let (host, address) = text.split_once('=').map_or((text, None), |(host, address)| (host, Some(address)));
-    let place = address.map(|address| match Url::parse(address.trim()) {
-        Ok(url) if url.has_host() => {
-            let hidden = if url.username().is_empty() && url.password().is_none() { "" } else { "…@" };
-            let rest = if url.query().is_some() || url.fragment().is_some() { "?…" } else { "" };
-            let plain = show(&url).replacen("://", &format!("://{hidden}"), 1);
-            format!("={}{rest}", plain.trim_end_matches('/'))
-        }
-        _ if address.contains(['@', '?', '#']) => "=…".to_owned(),
-        _ => format!("={address}"),
-    });
-    let host = if host.contains(['@', '?', '#']) { "…" } else { host };
-    Error::Mirror { text: one_line(&format!("{host}{}", place.unwrap_or_default()), MAX_SHOWN), reason }
 }
 
 #[cfg(test)]

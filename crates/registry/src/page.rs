@@ -4,6 +4,10 @@
 //! the page of a portal. None of them is an empty list, which would mean that all tags are gone. An empty list has its
 //! `tags`: `[]`, or `null`, which is how Docker's own registry writes that a repository has none left.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use web::show;
@@ -11,12 +15,13 @@ use web::show;
 use super::envelope;
 use super::error::Error;
 use super::exchange::Reply;
+use super::settings::Limits;
 
 /// One page.
 #[derive(Debug)]
 pub(crate) struct Page<'a> {
     /// The tags as they came, whatever is in them.
-    pub(crate) tags: Vec<String>,
+    pub(crate) tags: Vec<Cow<'a, str>>,
     /// What Google's registries say about the images themselves.
     pub(crate) manifest: Option<&'a RawValue>,
 }
@@ -24,8 +29,8 @@ pub(crate) struct Page<'a> {
 #[derive(Deserialize)]
 struct Body<'a> {
     /// Whether it is there, and whether it is null.
-    #[serde(default, deserialize_with = "present")]
-    tags: Option<Option<Vec<String>>>,
+    #[serde(default, borrow, deserialize_with = "present")]
+    tags: Option<Option<&'a RawValue>>,
     #[serde(borrow)]
     manifest: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -35,9 +40,10 @@ struct Body<'a> {
 /// Reads one page.
 ///
 /// # Errors
-/// It is something else.
-pub(crate) fn read(reply: &Reply) -> Result<Page<'_>, Error> {
-    let body: Body<'_> = match serde_json::from_slice(&reply.body) {
+/// It is something else, or has more tags than a list may have: a page of a few megabytes can have many millions.
+pub(crate) fn read<'r>(reply: &'r Reply, limits: &Limits) -> Result<Page<'r>, Error> {
+    let text = reply.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&reply.body);
+    let body: Body<'_> = match serde_json::from_slice(text) {
         Ok(body) => body,
         Err(_) if is_web_page(reply) => return Err(web_page(reply)),
         // The parser's own message may repeat what the registry wrote.
@@ -47,10 +53,55 @@ pub(crate) fn read(reply: &Reply) -> Result<Page<'_>, Error> {
         }
     };
     let has_errors = body.errors.is_some_and(|errors| !matches!(errors.get(), "null" | "[]" | "{}" | "\"\""));
-    match body.tags {
-        _ if has_errors => Err(malformed(reply, "an error in place of tags")),
-        Some(tags) => Ok(Page { tags: tags.unwrap_or_default(), manifest: body.manifest }),
-        None => Err(malformed(reply, "JSON that has no list of tags in it")),
+    let tags = match body.tags {
+        _ if has_errors => return Err(malformed(reply, "an error in place of tags")),
+        Some(None) => Vec::new(),
+        Some(Some(tags)) => match texts(tags, limits.tags) {
+            Ok(Some(tags)) => tags,
+            Ok(None) => return Err(Error::TooLarge { url: show(&reply.url), limit: limits.tags, what: "tags" }),
+            Err(_) => return Err(malformed(reply, "`tags` that are no list of texts")),
+        },
+        None => return Err(malformed(reply, "JSON that has no list of tags in it")),
+    };
+    Ok(Page { tags, manifest: body.manifest })
+}
+
+/// Reads a list of texts; none where it has more than so many.
+pub(crate) fn texts(list: &RawValue, most: usize) -> serde_json::Result<Option<Vec<Cow<'_, str>>>> {
+    let mut is_longer = false;
+    let texts = Deserializer::deserialize_seq(
+        &mut serde_json::Deserializer::from_str(list.get()),
+        Texts { most, is_longer: &mut is_longer },
+    );
+    if is_longer { Ok(None) } else { texts.map(Some) }
+}
+
+struct Texts<'l> {
+    most: usize,
+    is_longer: &'l mut bool,
+}
+
+/// A text that is borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Visitor<'de> for Texts<'_> {
+    type Value = Vec<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of texts")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(Text(text)) = list.next_element()? {
+            if texts.len() == self.most {
+                *self.is_longer = true;
+                break;
+            }
+            texts.push(text);
+        }
+        Ok(texts)
     }
 }
 
@@ -68,7 +119,7 @@ pub(crate) fn web_page(reply: &Reply) -> Error {
 }
 
 fn malformed(reply: &Reply, what: &str) -> Error {
-    let said = envelope::read(&reply.body).map_or(String::new(), |said| format!(" ({said})"));
+    let said = envelope::of(reply).map_or(String::new(), |said| format!(" ({said})"));
     Error::Malformed { url: show(&reply.url), reason: format!("{what}{said}") }
 }
 
@@ -94,7 +145,8 @@ mod tests {
             asked_wait: None,
             body: body.as_bytes().to_vec(),
         };
-        read(&reply).map_or_else(|error| error.to_string(), |page| page.tags.join(","))
+        read(&reply, &Limits { tags: 3, ..Limits::default() })
+            .map_or_else(|error| error.to_string(), |page| page.tags.join(","))
     }
 
     #[test]
@@ -104,12 +156,21 @@ mod tests {
             (r#"{"name":"x","tags":["a","b"]}"#, "a,b"),
             (r#"{"name":"x","tags":[]}"#, ""),
             (r#"{"name":"x","tags":null}"#, ""),
+            ("\u{feff}{\"tags\":[\"a\"]}", "a"),
             (r#"{"tags":["a"],"errors":null}"#, "a"),
             (r#"{"tags":["a"],"errors":[]}"#, "a"),
         ] {
             assert_eq!(check(json, body), expect, "{body}");
             assert_eq!(check("text/html; charset=utf-8", body), expect, "what is a list counts, whatever it is called");
         }
+    }
+
+    #[test]
+    fn more_than_a_list_may_have() {
+        let json = "application/json";
+        assert_eq!(check(json, r#"{"tags":["a","b\u0031","c"]}"#), "a,b1,c");
+        let expect = "https://r.io/v2/x/tags/list answered with more than 3 tags";
+        assert_eq!(check(json, r#"{"tags":["a","b","c","d","e"]}"#), expect);
     }
 
     #[test]
@@ -132,7 +193,9 @@ mod tests {
             (json, "null", "something else than a list of tags (line 1, column 4)"),
             (json, "", "something else than a list of tags (line 1, column 0)"),
             (json, "[]", "something else than a list of tags (line 1, column 2)"),
-            (json, r#"{"tags":{}}"#, "something else than a list of tags (line 1, column 8)"),
+            (json, r#"{"tags":{}}"#, "`tags` that are no list of texts"),
+            (json, r#"{"tags":["a",1]}"#, "`tags` that are no list of texts"),
+            (json, r#"{"tags":["a"]"#, "something else than a list of tags (line 1, column 13)"),
         ] {
             assert_eq!(check(kind, body), format!("https://r.io/v2/x/tags/list answered with {expect}"), "{body}");
         }

@@ -9,6 +9,7 @@ use super::endpoint::{Endpoint, Role};
 use super::error::{Error, Kind, Sent};
 use super::login::{self, Credential};
 use super::retry::Patience;
+use super::room::Place;
 use super::session::Session;
 use super::settings::{Limits, PROBE_TIMEOUT};
 use super::{Client, Fresh, listing, manifest};
@@ -63,7 +64,8 @@ pub(crate) struct Poll<'p, Q> {
     pub(crate) repository: &'p Repository,
     pub(crate) access: &'p access::Registry,
     pub(crate) question: &'p Q,
-    pub(crate) patience: Patience,
+    pub(crate) patience: Patience<'p>,
+    pub(crate) place: &'p Place,
 }
 
 impl<Q: Question> Poll<'_, Q> {
@@ -95,12 +97,35 @@ impl<Q: Question> Poll<'_, Q> {
         Err(Error::Name { name: self.repository.name().to_owned() })
     }
 
-    async fn ask(&self, endpoint: &Endpoint, patience: Patience) -> Result<Q::Answer, Error> {
+    async fn ask(&self, endpoint: &Endpoint, patience: Patience<'_>) -> Result<Q::Answer, Error> {
         let (credential, origin) = self.credential(endpoint).await?;
+        let answer = self.ask_as(endpoint, patience, &credential, &origin).await;
+        let is_denied = |error: &Error| matches!(error.cause(), Error::Denied { sent: Sent::Credentials, .. });
+        match (answer, origin) {
+            (Err(error), Origin::Cloud(granted)) if is_denied(&error) => {
+                self.client.settings.cloud.forget(&granted);
+                if !granted.is_old {
+                    return Err(error);
+                }
+                // It was given out a while ago, and may have been withdrawn.
+                let (credential, origin) = self.credential(endpoint).await?;
+                self.ask_as(endpoint, patience, &credential, &origin).await
+            }
+            (answer, _) => answer,
+        }
+    }
+
+    async fn ask_as(
+        &self,
+        endpoint: &Endpoint,
+        patience: Patience<'_>,
+        credential: &Credential,
+        origin: &Origin,
+    ) -> Result<Q::Answer, Error> {
         // Also before it is sent: the registry may know it from a process before.
         credential.remember_in(&self.client.shared.exchange.sent);
         let access = self.access_to(endpoint);
-        let (shared, access) = (&self.client.shared, access.as_ref());
+        let (shared, access, place) = (&self.client.shared, access.as_ref(), self.place);
         let sent = &shared.exchange.sent;
         let settle = async |_| {
             let settled = self.client.schemes.settle(&shared.exchange, access, endpoint, PROBE_TIMEOUT).await;
@@ -108,10 +133,10 @@ impl<Q: Question> Poll<'_, Q> {
         };
         let settled = patience.retry(settle).await?;
         let subject = self.question.subject(self.repository);
-        let session = Session { shared, access, endpoint: &settled, credential: &credential, patience, subject };
+        let session = Session { shared, access, endpoint: &settled, credential, patience, subject, place };
         let answer = self.question.ask(&session).await.map_err(|error| error.hiding(sent));
-        match &answer {
-            Err(Error::Denied { sent: Sent::Credentials, .. }) if origin == Origin::Machine => {
+        match answer.as_ref().map_err(Error::cause) {
+            Err(Error::Denied { sent: Sent::Credentials, .. }) if matches!(origin, Origin::Machine) => {
                 self.client.machine.forget(&endpoint.authority).await;
             }
             Err(Error::Network { .. } | Error::Refused { .. } | Error::Tls { .. }) => {
@@ -119,7 +144,12 @@ impl<Q: Question> Poll<'_, Q> {
             }
             _ => {}
         }
-        answer
+        match (answer, origin) {
+            (Err(error), _) if !credential.is_anonymous() => Err(error),
+            (Err(error), Origin::Configured) => Err(error.with_others(login::keys(&self.access.logins))),
+            (Err(error), Origin::Machine) => Err(error.with_others(self.client.machine.keys().await)),
+            (answer, _) => answer,
+        }
     }
 
     /// Returns how to reach an endpoint. The client certificate is the registry's, and no mirror gets to see it.
@@ -134,6 +164,12 @@ impl<Q: Question> Poll<'_, Q> {
     /// the repository's secrets do not have may come from the machine's configuration.
     async fn credential(&self, endpoint: &Endpoint) -> Result<(Credential, Origin), Error> {
         let Endpoint { authority, scope_name, .. } = endpoint;
+        if let (Some(provider), Role::Registry) = (self.access.provider, endpoint.role) {
+            let way = cloud::Way { proxy: self.access.proxy.as_ref(), authority: None };
+            let granted = self.client.settings.cloud.registry(provider, authority, way).await;
+            let (login, granted) = granted.map_err(|error| no_login(authority, error))?.split();
+            return Ok((Credential::Login(login), Origin::Cloud(granted)));
+        }
         if let Some(entry) = login::matching(&self.access.logins, authority, scope_name) {
             return Ok((Credential::of(entry), Origin::Configured));
         }
@@ -145,10 +181,16 @@ impl<Q: Question> Poll<'_, Q> {
 }
 
 /// Where credentials come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Origin {
     Configured,
     Machine,
+    /// It was given out, and is told by this.
+    Cloud(cloud::Granted<()>),
+}
+
+fn no_login(registry: &str, error: cloud::Error) -> Error {
+    Error::Cloud { registry: registry.to_owned(), source: Box::new(error) }
 }
 
 /// Whether a mirror's failure leaves the question to the registry itself.

@@ -4,28 +4,51 @@
 //! "timeCreatedMs": "…"}}`. The second time is what the image claims of itself, and is left alone. Nobody else has to write
 //! anything sensible there, so that whatever is not understood is passed over, and never a reason to refuse a list.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer as _};
 use serde_json::value::RawValue;
+
+use super::page;
 
 #[derive(Deserialize)]
 struct Manifest<'a> {
     #[serde(borrow)]
-    tag: Vec<Cow<'a, str>>,
+    tag: &'a RawValue,
     #[serde(borrow, rename = "timeUploadedMs")]
     uploaded: &'a RawValue,
 }
 
-/// Calls `found` with each tag and the time it was pushed.
-pub(crate) fn read(manifests: &RawValue, mut found: impl FnMut(&str, Timestamp)) {
-    let manifests: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(manifests.get()).unwrap_or_default();
-    for manifest in manifests.into_values() {
-        let Ok(manifest) = serde_json::from_str::<Manifest<'_>>(manifest.get()) else { continue };
-        let Some(time) = time(manifest.uploaded.get()) else { continue };
-        manifest.tag.iter().for_each(|tag| found(tag, time));
+/// Calls `found` with each tag and the time it was pushed. A manifest of more than `most` tags is passed over.
+pub(crate) fn read(manifests: &RawValue, most: usize, found: impl FnMut(&str, Timestamp)) {
+    let mut json = serde_json::Deserializer::from_str(manifests.get());
+    // What was found before something that is not understood counts.
+    let _ = json.deserialize_map(Manifests { most, found });
+}
+
+/// Visits one manifest after the other, since there may be millions.
+struct Manifests<F> {
+    most: usize,
+    found: F,
+}
+
+impl<'de, F: FnMut(&str, Timestamp)> Visitor<'de> for Manifests<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("manifests by their digests")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut manifests: A) -> Result<(), A::Error> {
+        while let Some((IgnoredAny, manifest)) = manifests.next_entry::<_, &RawValue>()? {
+            let Ok(manifest) = serde_json::from_str::<Manifest<'_>>(manifest.get()) else { continue };
+            let Some(time) = time(manifest.uploaded.get()) else { continue };
+            let Ok(Some(tags)) = page::texts(manifest.tag, self.most) else { continue };
+            tags.iter().for_each(|tag| (self.found)(tag, time));
+        }
+        Ok(())
     }
 }
 
@@ -42,7 +65,7 @@ mod tests {
 
     fn check(json: &str, expect: &[(&str, i64)]) {
         let mut found = Vec::new();
-        read(serde_json::from_str(json).unwrap(), |tag, time| found.push((tag.to_owned(), time.as_millisecond())));
+        read(serde_json::from_str(json).unwrap(), 10, |tag, time| found.push((tag.to_owned(), time.as_millisecond())));
         let expect: Vec<(String, i64)> = expect.iter().map(|(tag, time)| ((*tag).to_owned(), *time)).collect();
         assert_eq!(found, expect, "{json}");
     }

@@ -1,8 +1,8 @@
 //! When a request is repeated, and how long to wait before.
 //!
 //! Up to three attempts, with about one and three seconds between them, as Flux has them. Where the registry says
-//! `Retry-After`, that is the wait. A wait that would end after the deadline is not begun: the failure is reported at
-//! once, with the wait in it. Where nobody listens, which most often stays so, there are two attempts with less than half a
+//! `Retry-After`, that is the wait; where a host was not asked at all, since it had asked others to wait, that is no attempt. A wait that would end after the deadline is not begun: the failure is reported at
+//! once, with the wait in it. Who looks on is told of a wait that a registry asks for. Where nobody listens, which most often stays so, there are two attempts with less than half a
 //! second between them: enough for a server that is started anew behind a load balancer.
 
 use std::time::Duration;
@@ -11,6 +11,7 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::time::Instant;
 
 use super::error::Error;
+use super::waits::Waits;
 
 /// How many times one request is made.
 pub(crate) const ATTEMPTS: usize = 3;
@@ -23,13 +24,14 @@ const FACTOR: f32 = 3.0;
 
 /// How often and until when something is tried.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct Patience<'w> {
     pub(crate) attempts: usize,
     pub(crate) first_wait: Duration,
     pub(crate) deadline: Instant,
+    pub(crate) told: &'w Waits,
 }
 
-impl Patience {
+impl Patience<'_> {
     /// Repeats an attempt until it succeeds, fails for good, or patience ends. The attempt is told its number, from 0.
     pub(crate) async fn retry<T, F>(self, mut attempt: impl FnMut(usize) -> F) -> Result<T, Error>
     where
@@ -42,12 +44,18 @@ impl Patience {
                 Err(error) if is_passing(&error) => error,
                 settled => return settled,
             };
-            let Some(wait) = waits.next().and_then(|usual| wait_after(&error, number, usual)) else {
-                return Err(error);
+            // What was not asked is no attempt.
+            let wait = match error.cause() {
+                Error::Paused { retry_after, .. } => Some(*retry_after),
+                _ => waits.next().and_then(|usual| wait_after(&error, number, usual)),
             };
+            let Some(wait) = wait else { return Err(error) };
             // Checked, since a registry may ask for more than a clock can hold.
             if Instant::now().checked_add(wait).is_none_or(|end| end >= self.deadline) {
                 return Err(error);
+            }
+            if let Some(host) = error.asks_to_wait() {
+                self.told.tell(&host, wait);
             }
             tracing::debug!(wait_ms = wait.as_millis(), %error, "waits before another attempt");
             tokio::time::sleep(wait).await;
@@ -76,7 +84,7 @@ fn wait_after(error: &Error, number: usize, usual: Duration) -> Option<Duration>
 
 /// Whether a failure may be gone in a moment.
 pub(crate) fn is_passing(error: &Error) -> bool {
-    match error {
+    match error.cause() {
         Error::Network { .. } | Error::Refused { .. } | Error::Throttled { .. } | Error::Paused { .. } => true,
         Error::Status { status, .. } => web::is_worth_retrying(*status),
         Error::Behind { mirror, upstream } => is_passing(mirror) || is_passing(upstream),
@@ -86,7 +94,7 @@ pub(crate) fn is_passing(error: &Error) -> bool {
 
 /// Whether nobody listens, anywhere.
 fn is_refused(error: &Error) -> bool {
-    match error {
+    match error.cause() {
         Error::Refused { .. } => true,
         Error::Behind { mirror, upstream } => is_refused(mirror) && is_refused(upstream),
         _ => false,
@@ -102,7 +110,11 @@ mod tests {
     fn where_nobody_listens_it_is_soon_over() {
         let error = |refused: bool| {
             let (url, reason) = ("https://r.example.com/v2/".to_owned(), "no".to_owned());
-            if refused { Error::Refused { url, reason } } else { Error::Network { url, reason } }
+            if refused {
+                Error::Refused { url, reason }
+            } else {
+                Error::Network { url, why: web::Unreachable::Otherwise, reason }
+            }
         };
         let behind = |mirror, upstream| Error::Behind { mirror: Box::new(mirror), upstream: Box::new(upstream) };
         let waits = |error: Error| [0, 1].map(|number| wait_after(&error, number, Duration::from_secs(1)));
@@ -118,7 +130,12 @@ mod tests {
 
     #[test]
     fn waits_grow_and_vary() {
-        let patience = Patience { attempts: 3, first_wait: Duration::from_secs(1), deadline: Instant::now() };
+        let patience = Patience {
+            attempts: 3,
+            first_wait: Duration::from_secs(1),
+            deadline: Instant::now(),
+            told: &Waits::default(),
+        };
         let all: Vec<Vec<Duration>> = (0..20).map(|_| patience.waits().collect()).collect();
         for waits in &all {
             let [first, second] = waits.as_slice() else { panic!("two waits, got {waits:?}") };

@@ -13,14 +13,15 @@ use access::Registry;
 use reqwest::header::HeaderValue;
 use tokio::sync::Mutex;
 use url::Url;
-use web::{Origin, Trail, show};
+use web::{Origin, TlsProblem, Trail, Unreachable, show};
 
 use super::endpoint::{Endpoint, PlainHttp, Role};
 use super::error::Error;
 use super::exchange::{Exchange, Request};
+use super::room::{LARGE_BODY, Place};
 
 /// The most bytes that are read of the answer, which does not matter.
-const MAX_ANSWER: usize = 1024 * 1024;
+const MAX_ANSWER: usize = LARGE_BODY;
 
 /// What is spoken with which host.
 #[derive(Debug, Default)]
@@ -64,12 +65,17 @@ async fn find(exchange: &Exchange, access: &Registry, endpoint: &Endpoint, patie
     }
     let refused = match ask(exchange, access, &secure, patience).await {
         Ok(()) => return Ok(secure),
-        Err(error @ (Error::Network { .. } | Error::Refused { .. } | Error::NoAuthorities { .. })) => error,
+        Err(
+            error @ (Error::Network { .. }
+            | Error::Refused { .. }
+            | Error::NoAuthorities { .. }
+            | Error::Tls { problem: TlsProblem::Plain, .. }),
+        ) => error,
         Err(error) => return Err(error),
     };
     match ask(exchange, access, &plain, patience).await {
         Ok(()) => Ok(plain),
-        Err(Error::Network { url, reason }) => Err(Error::Network { url, reason: and(reason, refused) }),
+        Err(Error::Network { url, why, reason }) => Err(Error::Network { url, why, reason: and(reason, refused) }),
         Err(Error::Refused { url, reason }) => Err(Error::Refused { url, reason: and(reason, refused) }),
         Err(error) => Err(error),
     }
@@ -89,12 +95,16 @@ fn and(reason: String, first: Error) -> String {
 async fn ask(exchange: &Exchange, access: &Registry, root: &Url, patience: Duration) -> Result<(), Error> {
     let request = Request::get(root.clone(), HeaderValue::from_static("application/json"), MAX_ANSWER);
     let trail = Trail::new(Origin::of(root), root.clone());
-    let answer = tokio::time::timeout(patience, exchange.send(access, &request, &trail, None)).await;
+    // An answer of this size needs no room.
+    let place = Place::new(&exchange.room);
+    let answer = tokio::time::timeout(patience, exchange.send(access, &request, &trail, None, &place)).await;
     match answer {
         Ok(Ok(_) | Err(Error::TooLarge { .. })) => Ok(()),
         Ok(Err(error)) => Err(error),
-        Err(_) => {
-            Err(Error::Network { url: show(root), reason: format!("no answer within {} s", patience.as_secs_f32()) })
-        }
+        Err(_) => Err(Error::Network {
+            url: show(root),
+            why: Unreachable::Otherwise,
+            reason: format!("no answer within {} s", patience.as_secs_f32()),
+        }),
     }
 }

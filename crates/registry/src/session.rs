@@ -1,8 +1,9 @@
 //! One poll's conversation with one endpoint: what is shown to it, and what its answers mean.
 //!
 //! Requests go out directly; there is no ping. Where a registry answers 401, its challenge is met once, and what it wants
-//! is remembered for the host and the credential, so that later requests bring it along. A token that is rejected is
-//! dropped and fetched anew, once. A registry that answers 403 or 404 without any challenge may be hiding something from
+//! is remembered for the host and the credential, so that later requests bring it along. Of several challenges the first that can
+//! be met is: a token, and where none can be had or it does not do, the login. A token that is rejected is dropped and fetched
+//! anew, once. A registry that answers 403 or 404 without any challenge may be hiding something from
 //! strangers; it is asked again with the login, if there is one.
 
 use std::borrow::Cow;
@@ -14,7 +15,7 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 use web::{Origin, authority, is_loopback, show};
 
-use super::challenge::Challenge;
+use super::challenge::{Bearer, Challenge};
 use super::endpoint::Endpoint;
 use super::envelope;
 use super::error::{Error, Sent};
@@ -23,13 +24,18 @@ use super::grant;
 use super::habit::{Habit, HabitKey, Habits};
 use super::login::Credential;
 use super::page;
-use super::retry::Patience;
+use super::realm::{self, TokenServers};
+use super::retry::{Patience, is_passing};
+use super::room::Place;
 use super::token::{Source, Token, TokenKey, Tokens};
+use super::waits::Waits;
 
 /// What is asked of a repository unless its registry wants another word for it.
 const PULL: &str = "pull";
 /// Actions that no token of ours may allow.
 const WRITING: [&str; 3] = ["push", "delete", "*"];
+/// How many token servers are asked because of one answer.
+const MAX_GRANTS: usize = 3;
 /// How often one request is sent with different proof: without, with a known token, with a new one.
 const MAX_PROOFS: usize = 3;
 
@@ -37,8 +43,10 @@ const MAX_PROOFS: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) exchange: Exchange,
+    pub(crate) token_servers: TokenServers,
     pub(crate) tokens: Tokens,
     pub(crate) habits: Habits,
+    pub(crate) waits: Waits,
 }
 
 /// What goes with one request.
@@ -46,6 +54,8 @@ pub(crate) struct Shared {
 enum Proof {
     Nothing,
     Basic(HeaderValue),
+    /// The login itself, since there is no token to be had with it, or it does not do.
+    Instead(HeaderValue),
     /// A bearer token of the configuration.
     Fixed(HeaderValue),
     Token(Token, Rejection),
@@ -64,7 +74,7 @@ impl Proof {
     fn header(&self) -> Option<&HeaderValue> {
         match self {
             Self::Nothing => None,
-            Self::Basic(header) | Self::Fixed(header) => Some(header),
+            Self::Basic(header) | Self::Instead(header) | Self::Fixed(header) => Some(header),
             Self::Token(token, _) => Some(&token.header),
         }
     }
@@ -78,9 +88,11 @@ pub(crate) struct Session<'p> {
     /// Where, with the scheme that is really spoken.
     pub(crate) endpoint: &'p Endpoint,
     pub(crate) credential: &'p Credential,
-    pub(crate) patience: Patience,
+    pub(crate) patience: Patience<'p>,
     /// What a 404 is about.
     pub(crate) subject: String,
+    /// Where a large answer goes.
+    pub(crate) place: &'p Place,
 }
 
 impl Session<'_> {
@@ -131,7 +143,7 @@ impl Session<'_> {
         };
         let mut request = Cow::Borrowed(request);
         for _ in 0..MAX_PROOFS {
-            let reply = self.shared.exchange.follow(self.access, &request, &home, proof.header()).await?;
+            let reply = self.shared.exchange.follow(self.access, &request, &home, proof.header(), self.place).await?;
             match self.better_proof(&reply, &proof).await? {
                 Some(better) => {
                     proof = better;
@@ -145,7 +157,7 @@ impl Session<'_> {
                 }
             }
         }
-        let reply = self.shared.exchange.follow(self.access, &request, &home, proof.header()).await?;
+        let reply = self.shared.exchange.follow(self.access, &request, &home, proof.header(), self.place).await?;
         let sent = self.sent(&reply, &proof);
         Ok((reply, sent))
     }
@@ -170,7 +182,7 @@ impl Session<'_> {
         }
         match self.shared.habits.get(&self.habit_key()) {
             None => Ok(Proof::Nothing),
-            Some(Habit::Basic) => Ok(self.basic().unwrap_or(Proof::Nothing)),
+            Some(Habit::Basic) => Ok(self.basic().map_or(Proof::Nothing, Proof::Basic)),
             Some(Habit::Bearer { realm, service, actions }) => {
                 let token = self.token(realm, service, &actions, None).await;
                 // The realm may have moved; then the registry says where to.
@@ -185,12 +197,17 @@ impl Session<'_> {
             // It is not about who asks, and it is not asked again now.
             _ if reply.asked_wait.is_some() => Ok(None),
             (StatusCode::UNAUTHORIZED, _) if reply.is_home => self.meet(reply, proof).await,
-            (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, Proof::Nothing)
-                if reply.is_home && !reply.headers.contains_key(header::WWW_AUTHENTICATE) =>
-            {
-                self.unasked()
+            // What hides from strangers may say how to be none, and is hidden all the same where that leads nowhere.
+            (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, Proof::Nothing) if reply.is_home => {
+                match reply.headers.contains_key(header::WWW_AUTHENTICATE) {
+                    true => self
+                        .meet(reply, proof)
+                        .await
+                        .or_else(|error| if is_passing(&error) { Err(error) } else { Ok(None) }),
+                    false => self.unasked(),
+                }
             }
-            (status, Proof::Basic(_)) if status.is_success() => {
+            (status, Proof::Basic(_) | Proof::Instead(_)) if status.is_success() => {
                 self.learn(reply, Habit::Basic);
                 Ok(None)
             }
@@ -198,20 +215,45 @@ impl Session<'_> {
         }
     }
 
-    /// Meets the challenge of a 401.
+    /// Meets the first challenge of a 401 that can be met, and that was not met in vain before.
     async fn meet(&self, reply: &Reply, proof: &Proof) -> Result<Option<Proof>, Error> {
         if matches!((self.credential, proof), (Credential::Bearer(_), Proof::Nothing)) {
             return self.unasked();
         }
-        let challenge = Challenge::first(reply.texts(header::WWW_AUTHENTICATE));
-        let (rejected, bearer) = match (proof, challenge) {
-            (Proof::Fixed(_) | Proof::Token(_, Rejection::Final), _) => return Ok(None),
-            (Proof::Basic(_), Some(Challenge::Basic) | None) => return Ok(None),
-            (_, Some(Challenge::Basic) | None) => return Ok(self.basic()),
-            (Proof::Token(token, Rejection::Passing), Some(bearer)) => (Some(token.serial()), bearer),
-            (Proof::Nothing | Proof::Basic(_), Some(bearer)) => (None, bearer),
-        };
-        let Challenge::Bearer { realm, service, scope } = bearer else { return Ok(None) };
+        let challenges = Challenge::all(reply.texts(header::WWW_AUTHENTICATE));
+        let mut problem = None;
+        let mut grants = 0;
+        for challenge in &challenges {
+            match (challenge, proof) {
+                (_, Proof::Fixed(_) | Proof::Instead(_)) => {}
+                (Challenge::Basic, Proof::Basic(_)) => {}
+                (Challenge::Basic, Proof::Nothing) if problem.is_none() => return Ok(self.basic().map(Proof::Basic)),
+                (Challenge::Basic, _) => {
+                    if let Some(login) = self.basic() {
+                        return Ok(Some(Proof::Instead(login)));
+                    }
+                }
+                (Challenge::Bearer(_), Proof::Token(_, Rejection::Final)) => {}
+                (Challenge::Bearer(_), _) if grants == MAX_GRANTS => {}
+                (Challenge::Bearer(bearer), _) => {
+                    grants += 1;
+                    match self.grant(reply, bearer, proof).await {
+                        Ok(token) => return Ok(Some(token)),
+                        Err(error) => problem = problem.or(Some(error)),
+                    }
+                }
+            }
+        }
+        match problem {
+            Some(problem) => Err(problem),
+            None if challenges.is_empty() => self.unchallenged(proof),
+            None => Ok(None),
+        }
+    }
+
+    /// Gets the token that a challenge asks for.
+    async fn grant(&self, reply: &Reply, bearer: &Bearer, proof: &Proof) -> Result<Proof, Error> {
+        let Bearer { realm, service, scope } = bearer;
         if realm.is_empty() {
             return Err(Error::Challenge { url: show(&reply.url), reason: "does not say where to get a token" });
         }
@@ -219,12 +261,16 @@ impl Session<'_> {
             true => Cow::Owned(Endpoint { root: reply.url.clone(), ..self.endpoint.clone() }),
             false => Cow::Borrowed(self.endpoint),
         };
-        let realm = grant::check_realm(&realm, &asked)?;
+        let realm = realm::check(realm, &asked, self.credential, &self.shared.token_servers)?;
         let actions = self.actions(scope.as_deref());
+        let rejected = match proof {
+            Proof::Token(token, _) => Some(token.serial()),
+            _ => None,
+        };
         let habit = Habit::Bearer { realm: realm.clone(), service: service.clone(), actions: actions.clone() };
-        let proof = self.token(realm, service, &actions, rejected).await?;
+        let proof = self.token(realm, service.clone(), &actions, rejected).await?;
         self.learn(reply, habit);
-        Ok(Some(proof))
+        Ok(proof)
     }
 
     /// Remembers what an answer wanted, for those who ask at the same place: not what it wanted over HTTPS for plain HTTP.
@@ -238,7 +284,15 @@ impl Session<'_> {
     fn unasked(&self) -> Result<Option<Proof>, Error> {
         match self.credential {
             Credential::Bearer(secret) => self.fixed(secret).map(Some),
-            _ => Ok(self.basic()),
+            _ => Ok(self.basic().map(Proof::Basic)),
+        }
+    }
+
+    /// Returns what may do for a registry that only says 401.
+    fn unchallenged(&self, proof: &Proof) -> Result<Option<Proof>, Error> {
+        match proof {
+            Proof::Nothing | Proof::Token(_, Rejection::Passing) => Ok(self.basic().map(Proof::Basic)),
+            _ => Ok(None),
         }
     }
 
@@ -287,7 +341,7 @@ impl Session<'_> {
         if let Some(refresh) = refresh {
             let get = Request::get(key.realm.clone(), accept.clone(), grant::MAX_ANSWER);
             let post = Request { method: Method::POST, form: Some(grant::form(key, refresh)), ..get };
-            let reply = self.shared.exchange.follow(access, &post, &home, None).await?;
+            let reply = self.shared.exchange.follow(access, &post, &home, None, self.place).await?;
             // Older token servers only know the other way.
             if !matches!(reply.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
                 return self.read_token(&reply, Sent::Credentials);
@@ -295,7 +349,7 @@ impl Session<'_> {
         }
         let get = Request::get(grant::address(key), accept, grant::MAX_ANSWER);
         let authorization = login.as_ref().map(web::basic);
-        let reply = self.shared.exchange.follow(access, &get, &home, authorization.as_ref()).await?;
+        let reply = self.shared.exchange.follow(access, &get, &home, authorization.as_ref(), self.place).await?;
         let is_sent = login.is_some() && reply.is_home;
         self.read_token(&reply, if is_sent { Sent::Credentials } else { Sent::Nothing })
     }
@@ -310,9 +364,9 @@ impl Session<'_> {
         }
     }
 
-    fn basic(&self) -> Option<Proof> {
+    fn basic(&self) -> Option<HeaderValue> {
         match self.credential {
-            Credential::Login(login) | Credential::Refresh(_, Some(login)) => Some(Proof::Basic(web::basic(login))),
+            Credential::Login(login) | Credential::Refresh(_, Some(login)) => Some(web::basic(login)),
             _ => None,
         }
     }
@@ -332,11 +386,7 @@ impl Session<'_> {
         match reply.status.as_u16() {
             401 | 403 if reply.asked_wait.is_none() => denied(reply, sent),
             404 if page::is_web_page(reply) => page::web_page(reply),
-            404 => Error::NotFound {
-                what: self.subject.clone(),
-                url: show(&reply.url),
-                message: envelope::read(&reply.body),
-            },
+            404 => Error::NotFound { what: self.subject.clone(), url: show(&reply.url), message: envelope::of(reply) },
             _ => status_error(reply),
         }
     }
@@ -360,13 +410,14 @@ fn denied(reply: &Reply, sent: Sent) -> Error {
         host: authority(&reply.url),
         url: show(&reply.url),
         status: reply.status.as_u16(),
-        message: envelope::read(&reply.body),
+        message: envelope::of(reply),
         sent,
+        others: Vec::new(),
     }
 }
 
 fn status_error(reply: &Reply) -> Error {
-    let (url, status, message) = (show(&reply.url), reply.status.as_u16(), envelope::read(&reply.body));
+    let (url, status, message) = (show(&reply.url), reply.status.as_u16(), envelope::of(reply));
     match reply.asked_wait {
         Some(retry_after) => Error::Throttled { url, status, message, retry_after },
         None => Error::Status { url, status, message },

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use cloud::{Cloud, Environment};
 use web::{Common, Pauses};
 
+use super::budget::Budgets;
 use super::machine::DockerConfig;
 use super::mirror::Mirror;
+use super::realm::TokenServers;
 
-/// How many requests are under way at once to one host.
-const PER_HOST: usize = 16;
 /// How long a registry may be silent, before an answer or in the middle of it.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a credential helper may take.
@@ -25,14 +26,18 @@ pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Settings {
     /// Where requests for some registries go first.
     pub mirrors: Vec<Mirror>,
+    /// Servers that may give out tokens, wherever they are.
+    pub token_servers: TokenServers,
     /// The credentials for repositories that have none of their own.
     pub docker_config: DockerConfig,
+    /// Who gives out the logins of clouds. Default: as whoever this process is known.
+    pub cloud: Cloud,
     /// How much of what a registry sends is read.
     pub limits: Limits,
     /// The hosts that are left alone for a while. Default: a table of its own.
     pub pauses: Pauses,
-    /// How many requests are under way at once to one host. Default: 16.
-    pub per_host: usize,
+    /// How much is asked of one host. Default: 16 requests at once, 100 a second.
+    pub budgets: Budgets,
     /// How long a registry may be silent, before an answer or in the middle of it. Default: 30 s.
     pub read_timeout: Duration,
     /// How long a credential helper may take. Default: 20 s.
@@ -42,14 +47,17 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// No mirrors, and the machine's Docker configuration.
+    /// No mirrors, no token servers beyond the rule, and the machine's Docker configuration.
     fn default() -> Self {
+        let pauses = Pauses::default();
         Self {
             mirrors: Vec::new(),
+            token_servers: TokenServers::default(),
             docker_config: DockerConfig::machine(),
+            cloud: Cloud::new(Environment::of_process(), pauses.clone()),
             limits: Limits::default(),
-            pauses: Pauses::default(),
-            per_host: PER_HOST,
+            pauses,
+            budgets: Budgets::default(),
             read_timeout: READ_TIMEOUT,
             helper_timeout: HELPER_TIMEOUT,
             retry_wait: RETRY_WAIT,
@@ -64,7 +72,7 @@ impl Settings {
             user_agent: concat!("tagwright/", env!("CARGO_PKG_VERSION")).to_owned(),
             connect_timeout: CONNECT_TIMEOUT,
             read_timeout: self.read_timeout,
-            idle_per_host: self.per_host,
+            idle_per_host: self.budgets.most_at_once(),
         }
     }
 }

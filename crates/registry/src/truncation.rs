@@ -16,16 +16,18 @@
 //! 100, 200 …), which may be cut by the registry's own limit or complete by chance; and the full page at the end of a list
 //! that had links before, which a registry that knows links will have meant as the last.
 
+use std::borrow::Cow;
+
 use image::is_tag;
 use reqwest::StatusCode;
 use url::Url;
 
 use super::error::Error;
 use super::exchange::Reply;
-use super::listing::{self, PAGE_SIZES};
 use super::page;
 use super::session::Session;
 use super::settings::Limits;
+use super::size;
 
 /// The limits of registries' own pages are multiples of this.
 const ROUND: usize = 50;
@@ -64,12 +66,13 @@ pub(crate) async fn beyond(
     doubt: &mut Doubt,
     is_new: impl Fn(&str) -> bool,
 ) -> Result<Option<Reply>, Error> {
-    let tags = page::read(reply)?.tags;
+    let tags = page::read(reply, limits)?.tags;
     let Some(full) = doubt.full(reply, tags.len()) else { return Ok(None) };
     let mut refusal = None;
+    let asked = size::of(&reply.url).unwrap_or(size::USUAL);
     for &way in ways(full, tags.is_sorted()) {
-        let Some(url) = address(session, way, &tags) else { continue };
-        let more = match session.fetch(&[listing::request(url, limits)]).await {
+        let Some(url) = address(session, way, asked, &tags) else { continue };
+        let more = match size::fetch(session, limits, url, None).await {
             Ok(more) => more,
             Err(error) if is_refusal(&error) => {
                 refusal = Some(error);
@@ -78,7 +81,7 @@ pub(crate) async fn beyond(
             Err(error) => return Err(error),
         };
         refusal = None;
-        let found = page::read(&more)?.tags;
+        let found = page::read(&more, limits)?.tags;
         if found.iter().any(|tag| is_new(tag)) {
             doubt.whole = way == Way::Whole;
             return Ok(Some(more));
@@ -95,7 +98,7 @@ pub(crate) async fn beyond(
 
 impl Doubt {
     fn full(self, reply: &Reply, tags: usize) -> Option<Full> {
-        let asked = reply.url.query_pairs().find(|(name, _)| name == "n").and_then(|(_, n)| n.parse().ok());
+        let asked = size::of(&reply.url);
         match (tags, self.linked) {
             (0, _) => None,
             _ if self.whole => None,
@@ -116,11 +119,12 @@ fn ways(full: Full, is_sorted: bool) -> &'static [Way] {
     }
 }
 
-fn address(session: &Session<'_>, way: Way, tags: &[String]) -> Option<Url> {
+/// Returns the address for a way; pages are asked for in the size that the one before was given in.
+fn address(session: &Session<'_>, way: Way, asked: usize, tags: &[Cow<'_, str>]) -> Option<Url> {
     let mut url = session.address("tags/list");
     if way == Way::Last {
         let last = tags.iter().rfind(|tag| is_tag(tag))?;
-        url.query_pairs_mut().append_pair("n", PAGE_SIZES[0]).append_pair("last", last);
+        url.query_pairs_mut().append_pair("n", &asked.to_string()).append_pair("last", last);
     }
     Some(url)
 }

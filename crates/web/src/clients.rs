@@ -2,19 +2,19 @@
 //!
 //! A client for each repository would pay for a TLS handshake and for the system's certificate authorities a thousand times. What
 //! makes one client differ from another is a [`Route`]; what all clients of one user have in common is [`Common`]. The
-//! authorities are read once for all of them, when the first is built that may have to trust somebody.
+//! authorities are read once for all of them, when the first is built that may have to trust somebody; `trust` says whom.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use access::{Distinct, ExposeSecret as _, Fingerprint, Login, Marks, TlsIdentity};
 use indexmap::IndexMap;
-use reqwest::{Certificate, ClientBuilder};
-use rustls::RootCertStore;
-use secrecy::zeroize::Zeroizing;
+use reqwest::ClientBuilder;
 use url::Url;
 
 use super::place::is_loopback;
+use super::silence::reason;
+use super::trust::{self, Trusted};
 
 /// The most clients kept; of more, the one that was not used for longest goes. Certificates change over the months that a bot
 /// runs.
@@ -38,7 +38,7 @@ pub struct Common {
 /// What makes one client differ from another.
 #[derive(Debug, Clone)]
 pub struct Route<'a> {
-    /// Authorities trusted in addition to the system's, as PEM.
+    /// Authorities, and certificates of servers, trusted in addition to the system's, as PEM.
     pub authorities: Vec<&'a str>,
     /// The certificate and key that the server may see.
     pub identity: Option<&'a TlsIdentity>,
@@ -116,15 +116,6 @@ enum Trust {
     Nobody,
 }
 
-/// The certificate authorities of the system, where `SSL_CERT_FILE` and `SSL_CERT_DIR` do not name others. Reading them opens
-/// hundreds of files, which was two thirds of what a run with nothing to do costs.
-static SYSTEM: LazyLock<Vec<Certificate>> = LazyLock::new(|| {
-    let found = rustls_native_certs::load_native_certs().certs.into_iter();
-    // One that cannot be used is none; it must not spoil the others.
-    let usable = found.filter(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
-    usable.filter_map(|certificate| Certificate::from_der(&certificate).ok()).collect()
-});
-
 impl Clients {
     /// Creates an empty cache. Nothing is built yet.
     #[must_use]
@@ -197,17 +188,18 @@ impl Distinct for Route<'_> {
 /// Builds a client. It trusts nobody if that is wanted, and on a machine without authorities, such as a bare container, which must
 /// still reach its plain HTTP servers.
 fn build(common: &Common, route: &Route<'_>, wanted: Trust) -> Result<Kept, Unusable> {
-    let mut all = authorities(&route.authorities)?;
-    match wanted {
-        Trust::Authorities => all.extend(SYSTEM.iter().cloned()),
-        Trust::Nobody => all.clear(),
-    }
-    let trust = if all.is_empty() { Trust::Nobody } else { Trust::Authorities };
-    let http = configure(common, route)?.tls_certs_only(all).build();
+    let named = Trusted::of(&route.authorities)?;
+    let trusted = match wanted {
+        Trust::Authorities => named.and_the_system(),
+        Trust::Nobody => Trusted::nobody(),
+    };
+    let trust = if trusted.is_nobody() { Trust::Nobody } else { Trust::Authorities };
+    let tls = trust::configuration(trusted, route.identity)?;
+    let http = configure(common, route)?.tls_backend_preconfigured(tls).build();
     Ok(Kept { http: http.map_err(|error| Unusable::Certificates(reason(&error)))?, trust })
 }
 
-/// Everything but the authorities.
+/// Everything but TLS.
 fn configure(common: &Common, route: &Route<'_>) -> Result<ClientBuilder, Unusable> {
     let mut builder = reqwest::Client::builder()
         .user_agent(&common.user_agent)
@@ -220,34 +212,11 @@ fn configure(common: &Common, route: &Route<'_>) -> Result<ClientBuilder, Unusab
     if route.protocol == Protocol::Http1 {
         builder = builder.http1_only();
     }
-    if let Some(identity) = route.identity {
-        builder = builder.identity(client_identity(identity)?);
-    }
     Ok(match route.proxy {
         ProxyChoice::Environment => builder,
         ProxyChoice::Direct => builder.no_proxy(),
         ProxyChoice::Named { address, login } => builder.no_proxy().proxy(named_proxy(address, login)?),
     })
-}
-
-fn authorities(texts: &[&str]) -> Result<Vec<reqwest::Certificate>, Unusable> {
-    let mut all = Vec::new();
-    for pem in texts {
-        let found = reqwest::Certificate::from_pem_bundle(pem.as_bytes());
-        let found = found.map_err(|error| Unusable::Authority(reason(&error)))?;
-        if found.is_empty() {
-            return Err(Unusable::Authority("it holds no PEM certificate".to_owned()));
-        }
-        all.extend(found);
-    }
-    Ok(all)
-}
-
-fn client_identity(identity: &TlsIdentity) -> Result<reqwest::Identity, Unusable> {
-    let mut pem = Zeroizing::new(identity.key.expose_secret().as_bytes().to_vec());
-    pem.push(b'\n');
-    pem.extend_from_slice(identity.certificate.as_bytes());
-    reqwest::Identity::from_pem(&pem).map_err(|error| Unusable::Identity(reason(&error)))
 }
 
 /// Go lets the proxy resolve names for `socks5` too, and users of Flux rely on it; a name of the inside, which only the proxy
@@ -277,16 +246,6 @@ fn speaks_tls(proxy: ProxyChoice<'_>) -> bool {
         }
         ProxyChoice::Direct => false,
     }
-}
-
-/// Returns the innermost reason of a failure; the outer ones only say that there was one.
-#[must_use]
-pub fn reason(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@
 //!   [`Trail::follow`], [`is_private`].
 //! - Connections are shared by all that go the same way, with the same certificates and the same proxy: [`Clients`], at most
 //!   64 of them.
+//! - A server is trusted by authorities, or since its certificate is itself one that is configured; and why it is not is said in
+//!   the words of an operator: [`TlsProblem`].
 //! - A host that asks for time gets it, for everything that is asked of it, whoever asks, at most an hour: [`Pauses`].
 //! - Who is asked for a login on this machine ends with all that it has started: [`ProcessGroup`].
 //! - What a status says of the next try: [`is_transient`], [`is_worth_retrying`].
@@ -39,24 +41,31 @@
 //! ```
 
 mod clients;
+mod named;
 mod origin;
 mod pause;
 mod place;
 mod process_group;
 mod proof;
+mod proxy;
 mod retry_after;
 mod sent;
+mod silence;
 mod status;
+mod tls_problem;
 mod trail;
+mod trust;
 
-pub use clients::{Clients, Common, Protocol, ProxyChoice, Route, Unusable, reason};
+pub use clients::{Clients, Common, Protocol, ProxyChoice, Route, Unusable};
 pub use origin::{Origin, authority};
 pub use pause::{Pause, Pauses};
-pub use place::{is_loopback, is_private, show};
+pub use place::{is_inside, is_loopback, is_private, show};
 pub use process_group::ProcessGroup;
 pub use proof::{basic, bearer};
 pub use retry_after::MAX_RETRY_AFTER;
-pub use sent::{MASK, Sent};
+pub use sent::Sent;
+pub use silence::{Unreachable, reason, silence};
 pub use status::{is_transient, is_worth_retrying};
+pub use tls_problem::TlsProblem;
 pub use trail::{NoAddress, Obstacle, Trail, redirect};
 pub use words;

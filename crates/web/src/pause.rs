@@ -51,8 +51,8 @@ impl Pauses {
         Some(wait)
     }
 
-    /// Leaves the host of an address alone, at most for [`MAX_RETRY_AFTER`]. A pause that is longer stays.
-    fn begin(&self, url: &Url, status: u16, wait: Duration, now: Instant) {
+    /// Leaves the host of an address alone from now on, at most for [`MAX_RETRY_AFTER`]. A pause that is longer stays.
+    pub fn begin(&self, url: &Url, status: u16, wait: Duration, now: Instant) {
         let until = now + wait.min(MAX_RETRY_AFTER);
         let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if pauses.len() >= MAX_HOSTS {

@@ -43,6 +43,39 @@ pub fn is_private(url: &Url) -> bool {
     }
 }
 
+/// Whether an address is written so that it can only be one of a private network: of RFC 1918, of RFC 6598 (tailnets have those),
+/// unique local, or a name that no public server has. Not this machine, and not where clouds give out credentials.
+#[must_use]
+pub fn is_inside(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => is_inside_name(name) && !is_localhost(name) && !is_metadata(name),
+        Some(Host::Ipv4(address)) => is_inside_v4(address),
+        Some(Host::Ipv6(address)) => match address.to_canonical() {
+            IpAddr::V4(v4) => is_inside_v4(v4),
+            IpAddr::V6(v6) => v6.is_unique_local() && v6 != METADATA_V6,
+        },
+        None => false,
+    }
+}
+
+/// Where Amazon's and Alibaba's machines ask for their credentials.
+const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+const METADATA_V4: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
+
+fn is_inside_v4(v4: Ipv4Addr) -> bool {
+    let is_shared = matches!(v4.octets(), [100, 64..=127, _, _]);
+    (v4.is_private() || is_shared) && v4 != METADATA_V4
+}
+
+/// Names without a dot, those of clusters, and the top-level domains that RFC 6762 (appendix G) and RFC 8375 know from private
+/// networks.
+fn is_inside_name(name: &str) -> bool {
+    const DOMAINS: [&str; 9] = ["local", "internal", "intranet", "private", "corp", "home", "lan", "home.arpa", "svc"];
+    let name = name.trim_end_matches('.');
+    let is_below = |domain: &str| name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    !name.contains('.') || DOMAINS.into_iter().any(is_below)
+}
+
 fn is_localhost(name: &str) -> bool {
     let name = name.trim_end_matches('.');
     name == "localhost" || name.ends_with(".localhost")
@@ -148,6 +181,43 @@ mod tests {
             "https://metadata.example.com/",
         ] {
             assert!(!is_private(&Url::parse(address).unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn private_networks() {
+        let inside = |address: &str| is_inside(&Url::parse(address).unwrap());
+        for address in [
+            "https://10.0.0.1/",
+            "https://192.168.1.1:8443/",
+            "https://100.64.0.1/",
+            "https://[fd12::1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://registry:5000/",
+            "https://harbor.lan/",
+            "https://Registry.tools.svc.cluster.local./",
+            "https://nas.home.arpa/",
+        ] {
+            assert!(inside(address), "{address}");
+        }
+        for address in [
+            "https://127.0.0.1/",
+            "https://localhost/",
+            "https://a.localhost/",
+            "https://169.254.169.254/",
+            "https://100.100.100.200/",
+            "https://[fd00:ec2::254]/",
+            "https://[fe80::1]/",
+            "https://[::1]/",
+            "https://0.0.0.0/",
+            "https://metadata/",
+            "https://metadata.google.internal/",
+            "https://8.8.8.8/",
+            "https://ghcr.io/",
+            "https://a.example/x.local",
+            "https://lan.example/",
+        ] {
+            assert!(!inside(address), "{address}");
         }
     }
 

@@ -20,6 +20,8 @@
 //! assert_eq!(words::clean(b"\x1b[31mno\x1b[0m 1%\rno 2%\nreally\n"), "no 2%\nreally");
 //! ```
 //!
+//! What the operating system says of a failure is a sentence with a number behind: [`system`] is the sentence.
+//!
 //! What people write may hold a login: a URL, or a name that has lost its scheme. [`logins`] finds them, and [`without_logins`] is
 //! the text without.
 //!
@@ -70,6 +72,30 @@ pub fn shorten(text: &str, limit: usize) -> String {
 #[must_use]
 pub fn escape(text: &str) -> String {
     if is_harmless(text) { text.to_owned() } else { escaped(text) }
+}
+
+/// The operating system's words for a failure, in lower case and without their number, as a part of a sentence of ours. A text
+/// that has no such number stays as it is.
+///
+/// ```
+/// let error = std::io::Error::from_raw_os_error(2);
+/// assert_eq!(words::system(&error.to_string()), "no such file or directory");
+/// assert_eq!(words::system("Permission denied (os error 13) at path /x"), "permission denied at path /x");
+/// assert_eq!(words::system("Disk full"), "Disk full");
+/// ```
+#[must_use]
+pub fn system(text: &str) -> String {
+    let parts = text.rsplit_once(" (os error ").and_then(|(sentence, rest)| {
+        let (number, behind) = rest.split_once(')')?;
+        number.bytes().all(|byte| byte.is_ascii_digit()).then(|| format!("{sentence}{behind}"))
+    });
+    let Some(sentence) = parts else { return text.to_owned() };
+    let mut letters = sentence.chars();
+    match (letters.next(), letters.clone().next()) {
+        // Not of an abbreviation.
+        (Some(first), Some(second)) if second.is_lowercase() => first.to_lowercase().chain(letters).collect(),
+        _ => sentence,
+    }
 }
 
 /// Makes a text of several lines, put together by us of our words and of others', fit to be printed: line ends stay, everything

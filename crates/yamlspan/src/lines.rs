@@ -163,6 +163,7 @@ mod tests {
             &["\u{FEFF}---\r\na: b\r\n", "\u{FEFF}---\r\nc: d\r\n"],
         );
         check("---\n---\n", &["---\n", "---\n"]);
+        check("|\n--- # x\n- a\n", &["|\n", "--- # x\n- a\n"]);
         check("a: b\r---\rc: d", &["a: b\r", "---\rc: d"]);
         check("", &[]);
     }

@@ -62,9 +62,13 @@ pub(super) fn observe(arguments: &Arguments, found: files::Found, configuration:
     let checked = check_all(marked, rules);
     findings.extend(checked.findings);
     findings.sort_by(|a, b| (&a.location, a.code).cmp(&(&b.location, b.code)));
-    observed.entries = findings.into_iter().map(|finding| site.entry(finding)).collect();
     observed.usage = checked.usage;
     site.look(&mut observed);
+    // Where a path is wrong, that is said of the path alone.
+    let meant: Vec<&str> = observed.missing.iter().filter_map(|(_, path)| observed.usage.meant(path)).collect();
+    let is_meant = |file: &str| meant.iter().any(|folder| Path::new(file).starts_with(folder));
+    findings.retain(|finding| finding.code != Code::NotRead || !is_meant(&finding.location.file));
+    observed.entries = findings.into_iter().map(|finding| site.entry(finding)).collect();
     observed
 }
 

@@ -13,6 +13,7 @@ use crate::cli::streams;
 use crate::config::Configuration;
 use crate::failure::{Context, Failure, Result};
 use crate::observe::{Seen, Survey, Wanted, survey};
+use crate::report;
 use crate::report::check::Entry;
 use crate::run::name_remotes;
 
@@ -59,11 +60,12 @@ pub(super) fn observe(arguments: &Arguments, configuration: &Configuration) -> R
 /// Puts together what automations read of the same commit; says what could not be read.
 fn trees(surveys: Vec<Survey>, observed: &mut Observed) -> BTreeMap<(String, String), Tree> {
     let mut trees: BTreeMap<(String, String), Tree> = BTreeMap::new();
+    let failed = surveys.iter().filter_map(|it| Some((it.seen.as_ref().err()?, vec![it.automation.id.to_string()])));
+    streams::talk(&report::causes(failed));
     for Survey { automation, seen } in surveys {
         let Seen { commit, files, missing, diagnostics } = match seen {
             Ok(seen) => seen,
             Err(error) => {
-                streams::sentence("error", &format!("{}: {}", automation.id, error.chain()));
                 observed.failed = observed.failed.max(Some(error.kind()));
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Answer;
+use super::{Answer, Known};
 use crate::cli::{run as runs, streams};
 use crate::config;
 use crate::failure::{Context, Result};
@@ -43,5 +43,9 @@ pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filte
     }
     let entries = past.records.into_iter().map(Entry::from).collect();
     let worst = past.failures.iter().map(run::Error::kind).max();
-    Ok(Answer { history: History { source: Source::Git, entries }, worst })
+    let known = Known {
+        policies: configuration.policies.iter().map(|policy| policy.id.clone()).collect(),
+        automations: configuration.automations.iter().map(|automation| automation.id.clone()).collect(),
+    };
+    Ok(Answer { history: History { source: Source::Git, entries }, known: Some(known), worst })
 }

@@ -9,7 +9,7 @@ use image::Repository;
 use tagwright_core::mark::{Group, Outlook};
 
 use crate::config::DEFAULT_EXCLUSION;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::observe;
 
 /// How long one registry may take: this is a courtesy, and who is offline should not wait for it.
@@ -20,7 +20,14 @@ const CONCURRENT: usize = 8;
 
 /// The machine's own logins, and a short deadline.
 pub(super) fn access(insecure: bool) -> access::Registry {
-    access::Registry { logins: Vec::new(), tls: access::Tls::default(), proxy: None, insecure, timeout: TIMEOUT }
+    access::Registry {
+        logins: Vec::new(),
+        provider: None,
+        tls: access::Tls::default(),
+        proxy: None,
+        insecure,
+        timeout: TIMEOUT,
+    }
 }
 
 /// What the registries list, by the name of the repository; or why not.
@@ -35,7 +42,7 @@ pub(super) async fn ask(
     let client = &registry::Client::new(settings)?;
     let exclusion = &Pattern::parse(DEFAULT_EXCLUSION)?;
     let listings = futures_util::stream::iter(repositories).map(|(name, repository)| async move {
-        let listing = client.tags(&repository, access).await.map_err(|error| chain(&error));
+        let listing = client.tags(&repository, access).await.map_err(|error| Failure::from(error).line());
         let tags = listing.map(|listing| {
             let tags = listing.tags.iter().map(image::Tag::as_str).filter(|tag| !exclusion.is_match(tag));
             tags.map(str::to_owned).collect()
@@ -63,15 +70,4 @@ fn of_tags(group: &mut Group, tags: &[&str]) -> Outlook {
     group.keep_spelling(tags);
     let nothing = || Outlook::SelectsNone(observe::no_match(&group.policy.evaluate(tags), tags.len()));
     group.outlook(tags).unwrap_or_else(nothing)
-}
-
-/// An error and what caused it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

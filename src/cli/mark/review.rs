@@ -1,12 +1,13 @@
 //! The questions of `--interactive`.
 
 use std::io::BufRead;
+use std::path::Path;
 
 use gotext::version::Range;
 use tagwright_core::mark::{File, Group, Marking, Origin, Outlook, Why};
 use tagwright_core::policy::{Direction, Order};
 
-use crate::report::mark::{group_line, place};
+use crate::report::mark::{Mode, group_line, place};
 
 /// Places of a policy that are shown before the question.
 const MAX_PLACES: usize = 8;
@@ -25,7 +26,15 @@ enum Verdict {
     Accept,
     AcceptAll,
     Skip,
+    SkipAll,
     Quit,
+}
+
+/// What was said about all policies that are left.
+#[derive(Clone, Copy)]
+enum Rest {
+    Accepted,
+    Skipped,
 }
 
 /// Asks about every policy; skipped ones leave the marking, changed ones are changed in it.
@@ -36,12 +45,22 @@ pub(super) fn all(
     talk: &mut impl FnMut(&str),
 ) -> std::io::Result<Answer> {
     let mut skipped = Vec::new();
+    let mut rest = None;
     for group in &mut marking.groups {
-        match one(files, group, input, talk)? {
+        let verdict = match rest {
+            None => one(files, group, input, talk)?,
+            Some(Rest::Accepted) => Verdict::Accept,
+            Some(Rest::Skipped) => Verdict::Skip,
+        };
+        match verdict {
             Verdict::Accept => {}
+            Verdict::AcceptAll => rest = Some(Rest::Accepted),
             Verdict::Skip => skipped.extend(group.members.iter().copied()),
+            Verdict::SkipAll => {
+                rest = Some(Rest::Skipped);
+                skipped.extend(group.members.iter().copied());
+            }
             Verdict::Quit => return Ok(Answer::Quit),
-            Verdict::AcceptAll => break,
         }
     }
     for member in skipped {
@@ -49,6 +68,24 @@ pub(super) fn all(
     }
     marking.groups.retain(|group| !group.members.is_empty());
     Ok(Answer::Done)
+}
+
+/// Asks whether what was answered is to be written; an end of the input is no.
+pub(super) fn whether_to_write(
+    config: Option<&Path>,
+    input: &mut impl BufRead,
+    talk: &mut impl FnMut(&str),
+) -> std::io::Result<Mode> {
+    let policies =
+        config.map_or_else(|| "print the policies".to_owned(), |path| format!("the policies to {}", path.display()));
+    loop {
+        talk(&format!("\nwrite the markers, and {policies}? [y]es, [n]o, only show it"));
+        match line(input)?.unwrap_or_else(|| "no".to_owned()).to_ascii_lowercase().as_str() {
+            "y" | "yes" | "w" | "write" => return Ok(Mode::Written),
+            "n" | "no" => return Ok(Mode::Shown),
+            _ => {}
+        }
+    }
 }
 
 fn one(
@@ -64,12 +101,13 @@ fn one(
     loop {
         talk(&group_line(group));
         let changes = if group.origin == Origin::Derived { ", change [r]ange, change [o]rder" } else { "" };
-        talk(&format!("[a]ccept, [s]kip{changes}, accept a[l]l, [q]uit without writing?"));
+        talk(&format!("[a]ccept, [s]kip{changes}, accept a[l]l, skip all the r[e]st, [q]uit without writing?"));
         let Some(answer) = line(input)? else { return Ok(Verdict::Quit) };
         let change = match answer.to_ascii_lowercase().as_str() {
             "a" | "accept" | "y" | "yes" | "" => return Ok(Verdict::Accept),
             "s" | "skip" | "n" | "no" => return Ok(Verdict::Skip),
             "l" | "all" => return Ok(Verdict::AcceptAll),
+            "e" | "rest" => return Ok(Verdict::SkipAll),
             "q" | "quit" => return Ok(Verdict::Quit),
             "r" | "range" if group.origin == Origin::Derived => {
                 talk("range, such as ^1.4 or \">=1.0.0-0 <2\":");
@@ -103,7 +141,9 @@ fn adopt(group: &mut Group, order: Order, talk: &mut impl FnMut(&str)) {
 }
 
 fn semver(text: &str) -> Result<Order, String> {
-    Range::parse(text).map(Order::Semver).map_err(|error| error.to_string())
+    Range::parse(text)
+        .map(Order::Semver)
+        .map_err(|error| format!("{}; ranges look like 6.x, ^1.2 or >=1.0.0 <2.0.0", error.plain()))
 }
 
 fn order(text: &str) -> Result<Order, String> {
@@ -146,10 +186,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_answered_can_be_written_without_asking_again() {
+        for (answers, expect) in
+            [("y\n", Mode::Written), ("what\nWRITE\n", Mode::Written), ("\nn\n", Mode::Shown), ("", Mode::Shown)]
+        {
+            let mut said = String::new();
+            let path = Path::new("policies/app.yaml");
+            let mode = whether_to_write(Some(path), &mut answers.as_bytes(), &mut |text| said.push_str(text)).unwrap();
+            assert!(mode == expect && said.contains("the policies to policies/app.yaml"), "{said}");
+        }
+    }
+
+    #[test]
     fn answers() {
         check("a\n\ny\n", "shop ^1.4.2, api ^2.0.0, job Numerical(Ascending)");
         check("s\nl\n", "api ^2.0.0, job Numerical(Ascending)");
         check("s\ns\ns\n", "");
+        check("a\ne\n", "shop ^1.4.2");
         check("what\nr\n~1.4\na\nl\n", "shop ~1.4, api ^2.0.0, job Numerical(Ascending)");
         check(
             "r\n^2\nr\n1..\no\nalphabetical desc\na\ns\no\nnumerical desc\na\n",

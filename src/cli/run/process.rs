@@ -8,45 +8,68 @@ use std::time::Duration;
 
 use tagwright_core::automation::Automation;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::watch::{Fingerprint, LOOK, Watch};
 use super::{Settings, clients};
-use crate::cli::{Ending, at, streams};
-use crate::config::{self, Sources};
+use crate::cli::{Ending, at};
+use crate::cluster::{self, Connection};
+use crate::config::{self, Effect, Sources};
 use crate::failure::{Context, Failure, Kind, Result};
 use crate::run::Edges;
-use crate::schedule::{self, Bot, Handle, Trigger};
+use crate::schedule::{self, Assignment, Bot, Done, Handle, Trigger};
 use crate::server::Server;
-use crate::store::{self, Opened, Store};
+use crate::store::{self, Notice, Opened, Store};
 
 /// How long is waited for what cannot be stopped before the process exits.
 const EXIT_WAIT: Duration = Duration::from_secs(1);
 
 /// Works until it is told to stop.
-pub(super) fn run(settings: &Settings, grace: Duration, listen: Option<SocketAddr>) -> Result<Ending> {
+pub(super) fn run(
+    settings: &Settings,
+    grace: Duration,
+    listen: Option<SocketAddr>,
+    cluster: Option<cluster::Settings>,
+) -> Result<Ending> {
     let runtime = crate::cli::runtime()?;
-    let ending = runtime.block_on(serve(settings, grace, listen));
+    let ending = runtime.block_on(serve(settings, grace, listen, cluster));
     // What hangs in the system must not keep the process.
     runtime.shutdown_timeout(EXIT_WAIT);
     ending
 }
 
-async fn serve(settings: &Settings, grace: Duration, listen: Option<SocketAddr>) -> Result<Ending> {
+async fn serve(
+    settings: &Settings,
+    grace: Duration,
+    listen: Option<SocketAddr>,
+    cluster: Option<cluster::Settings>,
+) -> Result<Ending> {
     let signals = Signals::new()?;
-    let watch = Watch::new(Fingerprint::of(&settings.sources));
-    let automations = load(&settings.sources)?;
+    let (begin, source) = match cluster {
+        Some(cluster) => (begin_in_cluster(), Source::Cluster(Box::new(Connection::new(cluster).await?))),
+        None => {
+            let watch = Watch::new(Fingerprint::of(&settings.sources));
+            (load(&settings.sources)?.into(), Source::Files(watch, settings.sources.clone()))
+        }
+    };
     let folder = at::folder(settings.data_dir.as_deref())?;
     let (registry, git) = clients(settings, folder.clone())?;
     let store = open(&folder)?;
     let server = Server::bind(&folder, listen).await?;
-    let count = automations.len();
-    let settings_of_bot = schedule::Settings { grace, ..schedule::Settings::default() };
-    let (bot, handle) = Bot::new(Edges { registry, git, store }, automations, settings_of_bot);
+    let count = source.files().then_some(begin.automations.len());
+    let (listener, done) = unbounded_channel();
+    let (listener, gate) = match &source {
+        Source::Files(..) => (None, None),
+        Source::Cluster(connection) => (Some(listener), Some(connection.gate())),
+    };
+    let settings_of_bot = schedule::Settings { grace, listener, gate, ..schedule::Settings::default() };
+    let (bot, handle) = Bot::new(Edges { registry, git, store }, begin, settings_of_bot);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         automations = count,
+        namespace = source.namespace(),
         data_dir = %folder.display(),
         listen = server.address().map(tracing::field::display),
         "started"
@@ -55,7 +78,7 @@ async fn serve(settings: &Settings, grace: Duration, listen: Option<SocketAddr>)
     // What the bot is asked while it stops is answered, too.
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(handle.clone(), async { drop(stopped.await) }));
-    let ending = attend(bot, handle, signals, watch, &settings.sources).await;
+    let ending = attend(bot, handle, signals, source, done).await;
     drop(stop);
     let _ = serving.await;
     Ok(ending)
@@ -64,16 +87,21 @@ async fn serve(settings: &Settings, grace: Duration, listen: Option<SocketAddr>)
 /// Reads the configuration, which must have something to do.
 fn load(sources: &Sources) -> Result<Vec<Arc<Automation>>> {
     let configuration = config::load(sources)?;
-    for notice in &configuration.notices {
-        streams::sentence("note", &notice.to_string());
-    }
     super::something_to_do(sources, &configuration)?;
+    for notice in &configuration.notices {
+        // A bot says all that it says in its log, which may be JSON.
+        match notice.effect {
+            Effect::Lost => tracing::warn!(%notice, "the configuration has something without effect"),
+            Effect::Intended | Effect::Unchecked => tracing::info!(%notice, "about the configuration"),
+        }
+    }
     Ok(configuration.automations)
 }
 
 /// Opens the store; there is one bot for each data directory.
 fn open(folder: &Path) -> Result<Store> {
     match Store::open(folder) {
+        Opened::Ready { notice: Some(Notice::InMemory { reason, .. }), .. } => Err(super::unusable(folder, &reason)),
         Opened::Ready { store, notice } => {
             if let Some(notice) = notice {
                 tracing::warn!(%notice, "the state of earlier runs cannot be used");
@@ -120,20 +148,57 @@ impl Signals {
     }
 }
 
-/// Attends to signals and files until the bot has ended.
+/// Where the configuration comes from.
+enum Source {
+    /// Files, which are read again when they change.
+    Files(Watch, Sources),
+    /// The objects of a cluster.
+    Cluster(Box<Connection>),
+}
+
+impl Source {
+    fn files(&self) -> bool {
+        matches!(self, Self::Files(..))
+    }
+
+    fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Files(..) => None,
+            Self::Cluster(connection) => Some(connection.namespace()),
+        }
+    }
+}
+
+/// Nothing, until the cluster's objects are known.
+fn begin_in_cluster() -> Assignment {
+    Assignment { polled: Some(Vec::new()), ..Assignment::default() }
+}
+
+/// Attends to signals and to where the configuration comes from until the bot has ended.
 async fn attend(
     mut bot: JoinHandle<()>,
     handle: Handle,
     mut signals: Signals,
-    watch: Watch,
-    sources: &Sources,
+    source: Source,
+    done: UnboundedReceiver<Done>,
 ) -> Ending {
     let (again, asked) = tokio::sync::mpsc::channel(1);
-    let reader = tokio::spawn(read(handle.clone(), watch, sources.clone(), asked));
-    let mut stopping = false;
+    let ended = watch::Sender::new(false);
+    let (reader, mut control) = match source {
+        Source::Files(watch, sources) => (Some(tokio::spawn(read(handle.clone(), watch, sources, asked))), None),
+        Source::Cluster(connection) => (None, Some(connection.attend(handle.clone(), done, ended.subscribe()))),
+    };
+    let (mut stopping, mut is_broken) = (false, false);
     let ending = loop {
         let stop = tokio::select! {
             ended = &mut bot => break ending(ended),
+            // It ends when it is told to, which is not yet.
+            () = ended_early(&mut control) => {
+                tracing::error!("what attends to the objects of the cluster broke");
+                (control, is_broken) = (None, true);
+                handle.shutdown();
+                false
+            }
             _ = signals.terminate.recv() => true,
             _ = signals.interrupt.recv() => true,
             _ = signals.hangup.recv() => {
@@ -157,8 +222,24 @@ async fn attend(
             handle.shutdown();
         }
     };
-    reader.abort();
-    ending
+    if let Some(reader) = reader {
+        reader.abort();
+    }
+    if let Some(control) = control {
+        // What the bot has done to its end is said, too.
+        ended.send_replace(true);
+        let _ = control.await;
+    }
+    // Somebody starts it again, with all that it knows read anew.
+    if is_broken { Ending::Failed(Kind::Internal) } else { ending }
+}
+
+/// Waits for the end of a task; for ever where there is none.
+async fn ended_early(task: &mut Option<JoinHandle<()>>) {
+    match task {
+        Some(task) => drop(task.await),
+        None => std::future::pending().await,
+    }
 }
 
 fn ending(ended: Result<(), tokio::task::JoinError>) -> Ending {

@@ -1,6 +1,6 @@
 //! What an agenda is about: image repositories and automations, without how they are done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub(crate) struct Plan {
 pub(crate) struct RepositoryPlan {
     /// What it is called here.
     pub(crate) key: Arc<str>,
+    /// What it is called in the configuration.
+    pub(crate) id: ObjectName,
     /// Its canonical name, `registry/path`.
     pub(crate) image: String,
     /// The registry's authority.
@@ -56,6 +58,8 @@ pub(crate) struct AutomationPlan {
     pub(crate) suspended: bool,
     /// The policies it applies, and the keys of their repositories.
     pub(crate) applies: Vec<(ObjectName, Arc<str>)>,
+    /// The policies it applies whose repositories are not polled here.
+    pub(crate) elsewhere: BTreeSet<ObjectName>,
 }
 
 impl AutomationPlan {
@@ -68,8 +72,10 @@ impl AutomationPlan {
     pub(super) fn is_meant(&self, trigger: &Trigger) -> bool {
         match trigger {
             Trigger::All => true,
-            Trigger::Image(_) => false,
-            Trigger::Policy(policy) => self.applies.iter().any(|(id, _)| id == policy),
+            Trigger::Image(_) | Trigger::Repository(_) => false,
+            Trigger::Policy(policy) => {
+                self.applies.iter().any(|(id, _)| id == policy) || self.elsewhere.contains(policy)
+            }
             Trigger::Automation(id) => self.id == *id,
             Trigger::Remote(url) => *self.remote == **url,
         }

@@ -17,7 +17,7 @@ type Tally = BTreeMap<Duration, usize>;
 /// There may be thousands of automations, and one changes at a time: what they come to together is kept in counts.
 #[derive(Debug, Default)]
 pub(super) struct Remote {
-    pub(super) jobs: BTreeMap<ObjectName, Job>,
+    pub(super) jobs: BTreeMap<ObjectName, Box<Job>>,
     /// How many automations are due when, as they were last counted.
     due: Tally,
     /// How many wait for polls until when, as they were last counted.

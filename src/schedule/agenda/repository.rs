@@ -27,7 +27,7 @@ pub(super) struct Repository {
     flying: Option<Flying>,
     /// It is not configured any more.
     gone: bool,
-    /// The automations that apply policies of it, by URL and name, sorted. Most have one, for which a tree would be large.
+    /// The automations that apply policies of it, by URL and name, sorted.
     pub(super) users: Vec<(Key, ObjectName)>,
 }
 
@@ -57,13 +57,12 @@ impl Repository {
         }
     }
 
-    /// Takes a new configuration, and is due at once.
+    /// Takes a new configuration.
     pub(super) fn configure(&mut self, plan: RepositoryPlan, now: Moment) {
         self.timing.configure(plan.regular(), now);
         self.digests = digests(&plan, self.timing.spread(), now);
         self.plan = plan;
         self.gone = false;
-        self.ask(now);
     }
 
     /// Is not configured any more.
@@ -76,6 +75,8 @@ impl Repository {
     pub(super) fn used_by(&mut self, url: &Key, id: &ObjectName) {
         let user = (Arc::clone(url), id.clone());
         if let Err(at) = self.users.binary_search(&user) {
+            // Most have one.
+            self.users.reserve_exact(1);
             self.users.insert(at, user);
         }
     }

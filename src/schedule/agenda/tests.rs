@@ -42,6 +42,7 @@ fn cron(expression: &str) -> Schedule {
 fn repository(key: &str) -> RepositoryPlan {
     RepositoryPlan {
         key: key.into(),
+        id: name(key),
         image: format!("registry/{key}"),
         registry: "registry".to_owned(),
         schedule: Schedule::Every(MINUTE),
@@ -59,6 +60,7 @@ fn automation(id: &str, remote: &str, repositories: &[&str]) -> AutomationPlan {
         gather: Gather::default(),
         suspended: false,
         applies: repositories.iter().map(|key| (name(key), Arc::from(*key))).collect(),
+        elsewhere: BTreeSet::new(),
     }
 }
 
@@ -120,7 +122,7 @@ impl World {
             wakes: 0,
         };
         let now = world.now();
-        world.agenda.configure(plan, now);
+        world.agenda.configure(plan, &News::All, now);
         world
     }
 
@@ -134,8 +136,12 @@ impl World {
     }
 
     fn configure(&mut self, plan: Plan) {
+        self.learn(plan, &News::All);
+    }
+
+    fn learn(&mut self, plan: Plan, news: &News) {
         let now = self.now();
-        self.agenda.configure(plan, now);
+        self.agenda.configure(plan, news, now);
     }
 
     fn trigger(&mut self, trigger: Trigger) -> usize {

@@ -1,66 +1,88 @@
 //! The configuration that a bot works with, and how its agenda calls the parts of it.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy, ImageRepository};
+use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy, ImageRepository, ObjectName};
 
 use crate::schedule::agenda::{AutomationPlan, Plan, RepositoryPlan};
+use crate::schedule::assignment::{Assignment, Watched};
 
 /// How long a look-up of digests may take within a run before it hangs.
 const DIGEST_PATIENCE: Duration = Duration::from_secs(300);
 
-/// A repository with the policies that look at it.
-#[derive(Debug, Clone)]
-pub(super) struct Watched {
-    pub(super) repository: Arc<ImageRepository>,
-    pub(super) policies: Vec<Arc<ImagePolicy>>,
-}
-
-/// A policy that an automation applies.
+/// A policy that is evaluated, or that an automation applies.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) policy: Arc<ImagePolicy>,
-    /// The key of its repository; none when every automation that applies it is suspended, so that nobody asks.
+    /// The key of its repository; none when it is not polled here.
     pub(super) key: Option<Arc<str>>,
+    /// Somebody else polls its repository. Otherwise nobody does, since every automation that applies it is suspended.
+    pub(super) elsewhere: bool,
 }
 
 /// The configuration that a bot works with.
 #[derive(Debug, Default)]
 pub(super) struct Configured {
     pub(super) automations: Vec<Arc<Automation>>,
-    /// Every policy of an automation, in the configuration's order.
+    /// Every policy of an automation, and every one that is evaluated without, in the configuration's order.
     pub(super) policies: Vec<Known>,
     repositories: BTreeMap<Arc<str>, Watched>,
     /// The order in which repositories are configured.
     order: Vec<Arc<str>>,
+    /// Where each policy is, by name.
+    at: HashMap<ObjectName, usize>,
 }
 
 impl Configured {
-    pub(super) fn new(automations: Vec<Arc<Automation>>) -> Self {
+    pub(super) fn new(assignment: Assignment) -> Self {
+        let Assignment { automations, polled, news: _ } = assignment;
+        let elsewhere = polled.is_some();
         let mut configured = Self { automations, ..Self::default() };
-        let mut keys: HashMap<*const ImageRepository, Arc<str>> = HashMap::new();
         let mut known: HashMap<*const ImagePolicy, Arc<str>> = HashMap::new();
-        let active: Vec<_> =
-            configured.automations.iter().filter(|automation| !automation.suspended).cloned().collect();
-        for policy in active.iter().flat_map(|automation| &automation.policies) {
-            let Entry::Vacant(entry) = known.entry(Arc::as_ptr(policy)) else { continue };
-            let at = Arc::as_ptr(&policy.repository);
-            let key = keys.entry(at).or_insert_with(|| configured.add(&policy.repository));
-            if let Some(watched) = configured.repositories.get_mut(key) {
-                watched.policies.push(Arc::clone(policy));
+        for Watched { repository, policies } in polled.unwrap_or_else(|| needed(&configured.automations)) {
+            let key = configured.add(&repository);
+            known.extend(policies.iter().map(|policy| (Arc::as_ptr(policy), Arc::clone(&key))));
+            if let Some(watched) = configured.repositories.get_mut(&key) {
+                watched.policies = policies;
             }
-            entry.insert(Arc::clone(key));
         }
         let mut seen: HashSet<*const ImagePolicy> = HashSet::new();
-        let all = configured.automations.iter().flat_map(|automation| &automation.policies);
+        let applied = configured.automations.iter().flat_map(|automation| &automation.policies);
+        let polled = configured.order.iter().filter_map(|key| configured.repositories.get(key));
+        let all = applied.chain(polled.flat_map(|watched| &watched.policies));
         let once = all.filter(|policy| seen.insert(Arc::as_ptr(policy)));
-        configured.policies = once
-            .map(|policy| Known { policy: Arc::clone(policy), key: known.get(&Arc::as_ptr(policy)).cloned() })
-            .collect();
+        let known = once.map(|policy| Known {
+            policy: Arc::clone(policy),
+            key: known.get(&Arc::as_ptr(policy)).cloned(),
+            elsewhere,
+        });
+        configured.policies = known.collect();
+        configured.at =
+            configured.policies.iter().enumerate().map(|(at, known)| (known.policy.id.clone(), at)).collect();
         configured
+    }
+
+    /// Where the policy of this name is among all of them.
+    pub(super) fn at(&self, policy: &ObjectName) -> Option<usize> {
+        self.at.get(policy).copied()
+    }
+
+    /// Whether it has a policy of this name.
+    pub(super) fn is_known(&self, policy: &ObjectName) -> bool {
+        self.at.contains_key(policy)
+    }
+
+    /// Whether it has a policy of this name whose repository is polled here, or would be.
+    pub(super) fn is_polled(&self, policy: &ObjectName) -> bool {
+        let known = self.at.get(policy).and_then(|at| self.policies.get(*at));
+        known.is_some_and(|known| known.key.is_some() || !known.elsewhere)
+    }
+
+    /// All image repositories that it polls.
+    pub(super) fn repositories(&self) -> impl Iterator<Item = &Arc<ImageRepository>> {
+        self.repositories.values().map(|watched| &watched.repository)
     }
 
     /// Adds a repository under a key that is the same in every configuration that has it.
@@ -104,6 +126,7 @@ impl Configured {
             let Watched { repository, policies } = self.repositories.get(key)?;
             Some(RepositoryPlan {
                 key: Arc::clone(key),
+                id: repository.id.clone(),
                 image: repository.image.canonical(),
                 registry: repository.image.registry().to_owned(),
                 schedule: repository.schedule.clone(),
@@ -125,9 +148,31 @@ impl Configured {
                 .iter()
                 .filter_map(|policy| Some((policy.id.clone(), Arc::clone(keys.get(&Arc::as_ptr(policy))?))))
                 .collect(),
+            elsewhere: automation
+                .policies
+                .iter()
+                .filter(|policy| !keys.contains_key(&Arc::as_ptr(policy)))
+                .map(|policy| policy.id.clone())
+                .collect(),
         });
         Plan { repositories: repositories.collect(), automations: automations.collect() }
     }
+}
+
+/// The image repositories that automations need, with the policies that these apply. Those that are suspended need none.
+fn needed(automations: &[Arc<Automation>]) -> Vec<Watched> {
+    let mut needed: Vec<Watched> = Vec::new();
+    let mut at: HashMap<*const ImageRepository, usize> = HashMap::new();
+    let mut seen: HashSet<*const ImagePolicy> = HashSet::new();
+    let active = automations.iter().filter(|automation| !automation.suspended);
+    for policy in active.flat_map(|automation| &automation.policies).filter(|policy| seen.insert(Arc::as_ptr(policy))) {
+        let place = *at.entry(Arc::as_ptr(&policy.repository)).or_insert_with(|| {
+            needed.push(Watched { repository: Arc::clone(&policy.repository), policies: Vec::new() });
+            needed.len() - 1
+        });
+        needed[place].policies.push(Arc::clone(policy));
+    }
+    needed
 }
 
 /// How often the digest of a policy's tag is looked up between polls, if it is.

@@ -1,10 +1,12 @@
 //! The end of a task: its result goes into the agenda, the status and the log.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tagwright_core::automation::ObjectName;
+use tokio::time::Instant;
 
-use super::journal::Subject;
+use super::journal::{Subject, Trouble};
 use super::rows::Change;
 use super::shared::State;
 use crate::act::Acted;
@@ -12,22 +14,22 @@ use crate::failure::{Failure, Kind};
 use crate::observe::{LookedUp, Polled};
 use crate::run::{AutomationReport, Error, Outcome};
 use crate::schedule::agenda::{self, Ending, Moment, Ran, Work};
-use crate::wire::HeldField;
+use crate::schedule::done::Done;
 
 impl State {
     /// Takes in what a poll came to.
     pub(super) fn polled(&mut self, key: &str, number: u64, polled: &Polled, now: Moment) {
         for report in &polled.policies {
             self.polls.take(report);
-            match self.rows.polled(report, now.time) {
+            match self.rows.polled(&self.configured, report, now.time) {
                 // A failed poll is told by itself.
                 Change::Nothing(_) if !polled.failures.is_empty() => {}
-                change => tell(&report.id.to_string(), change),
+                change => tell(&report.id.marker(), change),
             }
         }
         if let Some(subject) = self.image(key) {
             match polled.failures.first() {
-                Some(error) => self.journal.fails(subject, error.kind(), &error.chain(), now.elapsed),
+                Some(error) => self.journal.fails(subject, Trouble::from(error), now.elapsed),
                 None => self.journal.works(&subject, now.elapsed),
             }
         }
@@ -42,16 +44,16 @@ impl State {
     pub(super) fn looked_up(&mut self, key: &str, number: u64, looked_up: &LookedUp, now: Moment) {
         for report in &looked_up.policies {
             self.polls.take(report);
-            tell(&report.id.to_string(), self.rows.polled(report, now.time));
+            tell(&report.id.marker(), self.rows.polled(&self.configured, report, now.time));
         }
         for (policy, reason) in &looked_up.lacking {
-            self.rows.poll_failed(policy, reason, now.time);
+            self.rows.poll_failed(&self.configured, policy, reason, now.time);
         }
         if let Some(subject) = self.image(key) {
             match looked_up.failures.first() {
-                Some(error) => self.journal.fails(subject, error.kind(), &error.chain(), now.elapsed),
+                Some(error) => self.journal.fails(subject, Trouble::from(error), now.elapsed),
                 // That one digest can be had says nothing of the others, nor of the list.
-                None if self.rows.is_ready(key) => self.journal.works(&subject, now.elapsed),
+                None if self.rows.is_ready(&self.configured, key) => self.journal.works(&subject, now.elapsed),
                 None => {}
             }
         }
@@ -66,19 +68,18 @@ impl State {
         let mut failing: BTreeSet<Subject> = BTreeSet::new();
         let digest = |error: &Error| Subject::Digest(url.to_owned(), error.to_string());
         for error in &acted.failures {
-            self.journal.fails(digest(error), error.kind(), &error.chain(), now.elapsed);
+            self.journal.fails(digest(error), Trouble::from(error), now.elapsed);
             failing.insert(digest(error));
         }
         self.journal.digests(url, &failing, now.elapsed);
         let mut ran: Vec<Ran> = Vec::new();
         for report in &acted.automations {
             self.rows.ran(report, now.time);
-            let held: Vec<HeldField> = report.holds.iter().map(HeldField::from).collect();
-            self.journal.holds(&report.id.to_string(), url, &held);
-            self.journal.counts.commits += usize::from(matches!(report.outcome, Outcome::Pushed { .. }));
+            self.journal.noticed(report);
+            self.journal.committed(usize::from(matches!(report.outcome, Outcome::Pushed { .. })));
             if let Some(error) = report.outcome.error() {
                 let subject = culprit(report, error);
-                self.journal.fails(subject.clone(), error.kind(), &error.chain(), now.elapsed);
+                self.journal.fails(subject.clone(), Trouble::from(error), now.elapsed);
                 failing.insert(subject);
             } else {
                 tracing::debug!(automation = %report.id, outcome = report.outcome.as_str(), "ran");
@@ -97,6 +98,44 @@ impl State {
         self.agenda.ran(url, number, &ran, now);
     }
 
+    /// As [`State::lost`]; returns what that is for somebody who publishes it.
+    pub(super) fn give_up(
+        &mut self,
+        (work, began): (Work, Instant),
+        kind: Kind,
+        message: String,
+        now: Moment,
+    ) -> Option<Done> {
+        let repository = match &work {
+            Work::Poll { repository: key, .. } => {
+                self.configured.watched(key).map(|watched| Arc::clone(&watched.repository))
+            }
+            Work::LookUp { .. } | Work::Run { .. } => None,
+        };
+        self.lost(&work, kind, &message, now);
+        match work {
+            Work::Poll { .. } => repository.map(|repository| Done::PollLost { repository, message, began }),
+            Work::LookUp { .. } => None,
+            Work::Run { due, .. } => Some(Done::RunLost { due, message, began }),
+        }
+    }
+
+    /// Takes in that a piece of work may not begin now; it is tried again.
+    pub(super) fn put_off(&mut self, work: &Work, now: Moment) {
+        let ending = Ending::Failed { kind: Kind::Transient, retry_after: None };
+        match work {
+            Work::Poll { repository, number } | Work::LookUp { repository, number, .. } => {
+                let changed = BTreeSet::new();
+                let polled = agenda::Polled { repository, number: *number, ending, changed: &changed, until: None };
+                self.agenda.polled(&polled, now);
+            }
+            Work::Run { remote, number, due } => {
+                let ran = due.iter().map(|id| Ran { automation: id.clone(), ending, until: None });
+                self.agenda.ran(remote, *number, &ran.collect::<Vec<_>>(), now);
+            }
+        }
+    }
+
     /// Takes in that a task ended without a result: it took too long, it hung, it panicked.
     pub(super) fn lost(&mut self, work: &Work, kind: Kind, message: &str, now: Moment) {
         let ending = Ending::Failed { kind, retry_after: None };
@@ -104,10 +143,10 @@ impl State {
             Work::Poll { repository: key, number } => {
                 let policies = self.configured.watched(key).map(|watched| watched.policies.clone()).unwrap_or_default();
                 for policy in policies {
-                    self.rows.poll_failed(&policy.id, message, now.time);
+                    self.rows.poll_failed(&self.configured, &policy.id, message, now.time);
                 }
                 if let Some(subject) = self.image(key) {
-                    self.journal.fails(subject, kind, message, now.elapsed);
+                    self.journal.fails(subject, Trouble::new(kind, message), now.elapsed);
                 }
                 self.journal.counts.polls += 1;
                 self.journal.counts.polls_failed += 1;
@@ -118,9 +157,9 @@ impl State {
                 );
             }
             Work::LookUp { repository: key, number, policies } => {
-                policies.iter().for_each(|policy| self.rows.poll_failed(policy, message, now.time));
+                policies.iter().for_each(|policy| self.rows.poll_failed(&self.configured, policy, message, now.time));
                 if let Some(subject) = self.image(key) {
-                    self.journal.fails(subject, kind, message, now.elapsed);
+                    self.journal.fails(subject, Trouble::new(kind, message), now.elapsed);
                 }
                 self.journal.counts.look_ups += 1;
                 self.journal.counts.look_ups_failed += 1;
@@ -132,7 +171,7 @@ impl State {
             }
             Work::Run { remote: url, number, due } => {
                 due.iter().for_each(|id| self.rows.run_failed(id, message, now.time));
-                self.journal.fails(Subject::Remote(url.to_string()), kind, message, now.elapsed);
+                self.journal.fails(Subject::Remote(url.to_string()), Trouble::new(kind, message), now.elapsed);
                 self.journal.counts.runs += 1;
                 self.journal.counts.runs_failed += 1;
                 let ran = due.iter().map(|id| Ran { automation: id.clone(), ending, until: None });

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use tagwright_core::automation::Automation;
+use image::Reference;
+use tagwright_core::automation::ObjectName;
 
 use super::shared::Shared;
 use crate::failure::Failure;
 use crate::schedule::agenda::Trigger;
-use crate::schedule::bot::journal::Subject;
+use crate::schedule::assignment::Assignment;
+use crate::schedule::bot::journal::{Subject, Trouble};
 use crate::snippet::Style;
 use crate::store::Store;
 use crate::wire::status::{ConfigurationFailure, Status};
@@ -27,11 +29,18 @@ impl Handle {
         count
     }
 
-    /// Takes a configuration in place of the one before. All of it is due at once.
-    pub fn configure(&self, automations: Vec<Arc<Automation>>) {
-        self.shared.configure(automations);
+    /// Takes an assignment in place of the one before. What it has for news is due at once.
+    pub fn configure(&self, assignment: impl Into<Assignment>) {
+        self.shared.configure(assignment.into());
         let now = self.shared.now().elapsed;
         self.shared.state().journal.works(&Subject::Configuration, now);
+        self.shared.wake.notify_one();
+    }
+
+    /// Takes in what policies select according to others, who poll or have polled for them; none is forgotten. Runs go by it
+    /// where the polls here came to nothing, and automations that go by one that is new are due.
+    pub fn publish(&self, selections: Vec<(ObjectName, Option<Reference>)>) {
+        self.shared.publish(selections);
         self.shared.wake.notify_one();
     }
 
@@ -46,7 +55,7 @@ impl Handle {
             state.journal.forget(&Subject::Configuration);
         }
         state.configuration.failure = Some(ConfigurationFailure { since, message: message.to_owned() });
-        state.journal.fails(Subject::Configuration, failure.kind(), message, now.elapsed);
+        state.journal.fails(Subject::Configuration, Trouble::new(failure.kind(), message), now.elapsed);
     }
 
     /// What the bot says about itself. Reads the store, so it may have to wait for the disk.
@@ -69,9 +78,30 @@ impl Handle {
         self.shared.live()
     }
 
+    /// Why the data directory cannot be used, if it cannot.
+    #[must_use]
+    pub fn data_failure(&self) -> Option<String> {
+        self.shared.memory.store_failure()
+    }
+
     /// Ends the bot: nothing new begins, polls are given up, and a run may finish within the time that the settings grant.
     pub fn shutdown(&self) {
         self.shared.stop.send_replace(true);
+    }
+
+    /// What is under way is about these: canonical names of image repositories, and URLs of remotes.
+    #[must_use]
+    pub fn subjects(&self) -> Vec<String> {
+        self.shared.state().tasks.subjects()
+    }
+
+    /// How many policies have not been polled yet that somebody waits for, and how many there are. Where what is done is published,
+    /// nobody waits: what each came to is said there.
+    #[must_use]
+    pub fn unpolled(&self) -> (usize, usize) {
+        let state = self.shared.state();
+        let (left, all) = state.rows.unpolled(&state.configured);
+        if self.shared.settings.listener.is_some() { (0, all) } else { (left, all) }
     }
 
     /// Waits until nothing is due and nothing is under way.

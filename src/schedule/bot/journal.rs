@@ -1,11 +1,18 @@
 //! The log of a bot: each change once, nothing of what is as it was, and a sign of life every hour.
 
+mod noticed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use self::noticed::Noticed;
 use super::configured::Configured;
-use crate::failure::Kind;
-use crate::wire::HeldField;
+use super::rows::Rows;
+use crate::failure::{Failure, Kind};
+use crate::run::{AutomationReport, Cause, Error};
+use crate::schedule::assignment::News;
 
 /// The time between two signs of life, so that silence never means that all is well.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(3600);
@@ -48,6 +55,39 @@ impl Subject {
     }
 }
 
+/// A failure as the log tells it.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    kind: Kind,
+    error: String,
+    hint: Option<String>,
+    cause: Option<Cause>,
+}
+
+impl Trouble {
+    /// A failure that is told in one sentence.
+    pub(super) fn new(kind: Kind, error: &str) -> Self {
+        Self { kind, error: error.to_owned(), hint: None, cause: None }
+    }
+}
+
+impl From<&Error> for Trouble {
+    fn from(error: &Error) -> Self {
+        let failure = Failure::from(error);
+        let hint = failure.hint().map(str::to_owned);
+        Self { kind: error.kind(), error: failure.line(), hint, cause: error.cause() }
+    }
+}
+
+/// Something that fails now.
+#[derive(Debug)]
+struct Failing {
+    /// The age of the process when that began.
+    since: Duration,
+    /// The host that is to blame.
+    cause: Option<Cause>,
+}
+
 /// The work since the last sign of life.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
@@ -63,52 +103,84 @@ pub(super) struct Counts {
 /// The state of the log: what it has said is not said again.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    /// Whatever fails now, with the age of the process when that began.
-    failing: BTreeMap<Subject, Duration>,
-    /// The held fields of each automation: file, line, policy and guard.
-    held: BTreeMap<String, BTreeSet<(String, usize, String, String)>>,
+    /// Whatever fails now.
+    failing: BTreeMap<Subject, Failing>,
+    noticed: Noticed,
     pub(super) counts: Counts,
+    /// The first round with the configuration, until it is over.
+    round: Option<Round>,
     /// When there was a sign of life.
     alive: Duration,
 }
 
+/// The first polls and runs with a configuration.
+#[derive(Debug)]
+struct Round {
+    since: Timestamp,
+    commits: usize,
+}
+
 impl Journal {
-    /// Says that something fails, if it did not before.
-    pub(super) fn fails(&mut self, subject: Subject, kind: Kind, error: &str, now: Duration) {
+    /// Says that something fails, if it did not before. Of all that one host stops, the first is named.
+    pub(super) fn fails(&mut self, subject: Subject, trouble: Trouble, now: Duration) {
         let (image, remote, automation) = (subject.image(), subject.remote(), subject.automation());
+        let Trouble { kind, error, hint, cause } = trouble;
         if self.failing.contains_key(&subject) {
             tracing::debug!(image.repository = image, git.remote = remote, automation, error, "still fails");
             return;
         }
-        match kind {
-            _ if subject == Subject::Configuration => {
-                tracing::error!(
-                    "the configuration as it is now cannot be used, and the one before goes on to be:\n{error}"
-                );
-            }
-            Kind::Transient => {
-                tracing::warn!(
-                    image.repository = image,
-                    git.remote = remote,
-                    automation,
-                    error,
-                    "fails, and is tried again"
-                );
-            }
-            Kind::Denied | Kind::Config | Kind::Internal => {
-                tracing::error!(image.repository = image, git.remote = remote, automation, error, "fails");
+        let host = cause.as_ref().map(|cause| cause.host.as_str());
+        if cause.is_some() && self.failing.values().any(|failing| failing.cause == cause) {
+            tracing::debug!(host, image.repository = image, git.remote = remote, error, "fails for the same reason");
+        } else {
+            match kind {
+                _ if subject == Subject::Configuration => {
+                    tracing::error!(
+                        "the configuration as it is now cannot be used, and the one before goes on to be:\n{error}"
+                    );
+                }
+                Kind::Transient => {
+                    tracing::warn!(
+                        host,
+                        image.repository = image,
+                        git.remote = remote,
+                        automation,
+                        error,
+                        hint,
+                        "failed, will retry"
+                    );
+                }
+                Kind::Denied | Kind::Config | Kind::Internal => {
+                    tracing::error!(
+                        host,
+                        image.repository = image,
+                        git.remote = remote,
+                        automation,
+                        error,
+                        hint,
+                        "fails"
+                    );
+                }
             }
         }
-        self.failing.insert(subject, now);
+        self.failing.insert(subject, Failing { since: now, cause });
     }
 
-    /// Says that something works again, if it failed.
+    /// Says that something works again, if it failed; of all that one host has stopped, the last.
     pub(super) fn works(&mut self, subject: &Subject, now: Duration) {
-        if let Some(since) = self.failing.remove(subject) {
-            let (image, remote, automation) = (subject.image(), subject.remote(), subject.automation());
-            let failed_s = now.saturating_sub(since).as_secs();
-            tracing::info!(image.repository = image, git.remote = remote, automation, failed_s, "works again");
+        let Some(Failing { since, cause }) = self.failing.remove(subject) else { return };
+        if *subject == Subject::Configuration {
+            // Whoever has read it says that it is used.
+            return;
         }
+        let (image, remote, automation) = (subject.image(), subject.remote(), subject.automation());
+        let failed_s = now.saturating_sub(since).as_secs();
+        let host = cause.as_ref().map(|cause| cause.host.as_str());
+        if cause.is_some() && self.failing.values().any(|failing| failing.cause == cause) {
+            tracing::debug!(host, image.repository = image, git.remote = remote, failed_s, "one works again");
+            return;
+        }
+        tracing::info!(host, image.repository = image, git.remote = remote, automation, failed_s, "works again");
     }
 
     /// Says which digests of a remote's runs work again; `failing` are those that do not.
@@ -121,42 +193,43 @@ impl Journal {
         }
     }
 
-    /// Says which holds of an automation began, and which ended.
-    pub(super) fn holds(&mut self, automation: &str, url: &str, holds: &[HeldField]) {
-        let before = self.held.remove(automation).unwrap_or_default();
-        let mut held = BTreeSet::new();
-        for hold in holds {
-            let key = (hold.file.clone(), hold.line, hold.policy.clone(), hold.code.clone());
-            if !before.contains(&key) {
-                let HeldField { policy, file, line, wanted, code, reason, .. } = hold;
-                tracing::info!(
-                    automation,
-                    git.remote = url,
-                    policy.name = policy,
-                    file,
-                    line,
-                    wanted,
-                    code,
-                    reason,
-                    "holds an update"
-                );
+    /// Says which holds and findings of an automation began, and which ended. A run that did not get to look says nothing.
+    pub(super) fn noticed(&mut self, report: &AutomationReport) {
+        if report.has_looked() {
+            self.noticed.take(report);
+        }
+    }
+
+    /// Counts the commits of a run.
+    pub(super) fn committed(&mut self, commits: usize) {
+        self.counts.commits += commits;
+        if let Some(round) = &mut self.round {
+            round.commits += commits;
+        }
+    }
+
+    /// Says what the first round with a configuration came to, once it is over: that there was nothing to do is news, too.
+    pub(super) fn first_round(&mut self, configured: &Configured, rows: &Rows) {
+        let over = self.round.as_ref().and_then(|round| rows.had_their_turn(configured, round.since));
+        let (Some((policies, answered)), Some(Round { commits, .. })) = (over, &self.round) else { return };
+        let mut said = match (policies, answered) {
+            (1, 1) => "1 policy polled".to_owned(),
+            _ if policies == answered => format!("{policies} policies polled"),
+            _ => format!("{answered} of {policies} policies polled"),
+        };
+        said.push_str(&match commits {
+            0 => ", nothing to do".to_owned(),
+            1 => ", 1 commit pushed".to_owned(),
+            commits => format!(", {commits} commits pushed"),
+        });
+        let (held, findings) = (self.noticed.held(), self.noticed.findings());
+        for (count, what) in [(self.failing(), "failing"), (held, "held"), (findings, "findings")] {
+            if count > 0 {
+                said.push_str(&format!("; {what}: {count}"));
             }
-            held.insert(key);
         }
-        for (file, line, policy, code) in before.difference(&held) {
-            tracing::info!(
-                automation,
-                git.remote = url,
-                policy.name = policy,
-                file,
-                line,
-                code,
-                "holds an update no more"
-            );
-        }
-        if !held.is_empty() {
-            self.held.insert(automation.to_owned(), held);
-        }
+        tracing::info!("{said}");
+        self.round = None;
     }
 
     /// Says a failure again the next time, because it is another one.
@@ -164,17 +237,25 @@ impl Journal {
         self.failing.remove(subject);
     }
 
-    /// Forgets automations and images that are not configured any more.
-    pub(super) fn configure(&mut self, configured: &Configured) {
+    /// Begins a round with a configuration of which all is new. Forgets automations and images that are not configured any more.
+    pub(super) fn configure(&mut self, configured: &Configured, news: &News, now: Timestamp) {
+        if matches!(news, News::All) && !(configured.automations.is_empty() && configured.policies.is_empty()) {
+            self.round = Some(Round { since: now, commits: 0 });
+        }
         let automations: BTreeSet<String> = configured.automations.iter().map(|it| it.id.to_string()).collect();
         let urls: BTreeSet<&String> = configured.automations.iter().map(|it| &it.remote.url).collect();
-        self.held.retain(|automation, _| automations.contains(automation));
+        self.noticed.retain(&automations);
         self.failing.retain(|subject, _| match subject {
             Subject::Image(key, _) => configured.watched(key).is_some(),
             Subject::Remote(url) | Subject::Digest(url, _) => urls.contains(url),
             Subject::Automation(id) => automations.contains(id),
             Subject::Configuration => true,
         });
+    }
+
+    /// How many things fail, for reasons of their own or one of several.
+    pub(super) fn failing(&self) -> usize {
+        self.failing.len()
     }
 
     /// When the next sign of life is due.
@@ -190,7 +271,7 @@ impl Journal {
         self.alive = now;
         let Counts { polls, polls_failed, look_ups, look_ups_failed, runs, runs_failed, commits } =
             std::mem::take(&mut self.counts);
-        let (failing, held) = (self.failing.len(), self.held.values().map(BTreeSet::len).sum::<usize>());
+        let (failing, held, findings) = (self.failing(), self.noticed.held(), self.noticed.findings());
         tracing::info!(
             polls,
             polls_failed,
@@ -202,6 +283,7 @@ impl Journal {
             automations,
             failing,
             held,
+            findings,
             "alive"
         );
         true

@@ -1,49 +1,47 @@
 //! The rows of the status document, as they are kept up to date.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::mem::{Discriminant, discriminant};
 
-use image::Reference;
+use image::{Digest, Reference, Tag};
 use jiff::Timestamp;
 use tagwright_core::automation::{Automation, ObjectName};
-use tagwright_core::guard::Hold;
+use tagwright_core::change::Diagnostic;
 
 use super::configured::{Configured, Known};
-use crate::run::{AutomationReport, Outcome, PolicyReport};
+use crate::run::{AutomationReport, Lack, Outcome, PolicyReport};
 use crate::wire::HeldField;
-use crate::wire::status::{AutomationStatus, PolicyStatus, Ready};
+use crate::wire::status::{AutomationFinding, AutomationStatus, MAX_FINDINGS, PolicyStatus, Ready};
 
 /// Digits of a commit's hash in a sentence.
 const SHORT: usize = 7;
 
+/// Digits of a digest in a sentence.
+const SHORT_DIGEST: usize = 12;
+
 /// The rows of the status document.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    pub(super) policies: Vec<PolicyRow>,
+    /// What has become of the policies of the configuration, in its order.
+    policies: Vec<PolicyRow>,
     pub(super) automations: Vec<AutomationStatus>,
-    policy_at: HashMap<ObjectName, usize>,
     automation_at: HashMap<ObjectName, usize>,
 }
 
-/// The row of a policy, and what it takes to keep it up to date.
+/// What the row of a policy says beside what is configured, and what it takes to keep it up to date.
 #[derive(Debug)]
-pub(super) struct PolicyRow {
-    pub(super) status: PolicyStatus,
-    /// The key of its repository; none when that is not asked.
-    pub(super) repository: Option<Arc<str>>,
-    /// The last selection there was.
-    selected: Option<Reference>,
-    /// The reason, as the log last gave it, why nothing is selected of the tags that there are.
-    told: Option<Lack>,
-}
-
-/// Why nothing is selected of the tags that there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lack {
-    /// The list is not believed yet.
-    Doubt,
-    /// None of them can be selected.
-    Candidate,
+struct PolicyRow {
+    last_poll: Option<Timestamp>,
+    ready: Ready,
+    suspended: bool,
+    message: String,
+    /// Whether its registry gave an answer the last time.
+    answered: bool,
+    /// The tag and the digest of the last selection there was.
+    selected: Option<(Option<Tag>, Option<Digest>)>,
+    /// The kind of reason, as the log last gave it, why nothing is selected of the tags that there are.
+    told: Option<Discriminant<Lack>>,
 }
 
 /// The change that a poll has brought for a policy, which the log tells.
@@ -62,66 +60,108 @@ pub(super) enum Change {
 }
 
 impl Rows {
-    /// Takes a new configuration. What is known of those that stay is kept.
-    pub(super) fn configure(&mut self, configured: &Configured) {
-        let mut policies: HashMap<ObjectName, PolicyRow> =
-            self.policies.drain(..).map(|row| (row.status.id(), row)).collect();
+    /// Takes a new configuration in place of the one before. What is known of those that stay is kept.
+    pub(super) fn configure(&mut self, before: &Configured, configured: &Configured) {
+        let known = before.policies.iter().map(|known| (&known.policy.id, known.policy.repository.image.name()));
+        let mut policies: HashMap<(&ObjectName, &str), PolicyRow> =
+            known.zip(std::mem::take(&mut self.policies)).collect();
         let mut automations: HashMap<ObjectName, AutomationStatus> =
             self.automations.drain(..).map(|row| (row.id(), row)).collect();
-        self.policies =
-            configured.policies.iter().map(|known| policy_row(known, policies.remove(&known.policy.id))).collect();
+        let rows = configured.policies.iter().map(|known| {
+            // What is known of an image says nothing of another one.
+            let of = (&known.policy.id, known.policy.repository.image.name());
+            policy_row(known, policies.remove(&of))
+        });
+        self.policies = rows.collect();
         self.automations = configured
             .automations
             .iter()
             .map(|automation| automation_row(automation, automations.remove(&automation.id)))
             .collect();
-        let keyed = self.policies.iter().enumerate();
-        self.policy_at = keyed.map(|(at, row)| (row.status.id(), at)).collect();
         let keyed = self.automations.iter().enumerate();
         self.automation_at = keyed.map(|(at, row)| (row.id(), at)).collect();
     }
 
     /// Takes in what a policy selects.
-    pub(super) fn polled(&mut self, report: &PolicyReport, now: Timestamp) -> Change {
-        let Some(row) = self.policy_at.get(&report.id).and_then(|at| self.policies.get_mut(*at)) else {
+    pub(super) fn polled(&mut self, configured: &Configured, report: &PolicyReport, now: Timestamp) -> Change {
+        let Some(row) = configured.at(&report.id).and_then(|at| self.policies.get_mut(at)) else {
             return Change::None;
         };
-        row.status.last_poll = Some(now);
+        row.last_poll = Some(now);
+        row.answered = !matches!(report.selection, Err(Lack::NoAnswer(_)));
         match &report.selection {
             Ok(reference) => row.selects(report, reference),
-            Err(reason) => {
-                row.status.message.clone_from(reason);
-                row.status.ready = Ready::False;
-                // Without tags the poll failed, or is not wanted.
-                if report.tags.is_none() {
-                    return Change::None;
-                }
-                let lack = match report.hold {
-                    Some(Hold::Shrunk { .. }) => Lack::Doubt,
-                    _ => Lack::Candidate,
+            Err(lack) => {
+                row.message = lack.to_string();
+                row.ready = Ready::False;
+                let told = match lack {
+                    Lack::NoAnswer(_) | Lack::Suspended(_) => return Change::None,
+                    lack => row.told.replace(discriminant(lack)),
                 };
                 match lack {
-                    _ if row.told.replace(lack) == Some(lack) => Change::None,
-                    Lack::Doubt => Change::Doubted(reason.clone()),
-                    Lack::Candidate => Change::Nothing(reason.clone()),
+                    _ if told == Some(discriminant(lack)) => Change::None,
+                    Lack::Doubted(reason) => Change::Doubted(reason.clone()),
+                    lack => Change::Nothing(lack.to_string()),
                 }
             }
         }
     }
 
+    /// The rows of the policies, as a document has them; `next` says when a policy of an image repository is polled next.
+    pub(super) fn policies(
+        &self,
+        configured: &Configured,
+        next: impl Fn(&str, &ObjectName) -> Option<Timestamp>,
+    ) -> impl Iterator<Item = PolicyStatus> {
+        configured.policies.iter().zip(&self.policies).map(move |(Known { policy, key, .. }, row)| PolicyStatus {
+            namespace: policy.id.namespace.clone(),
+            name: policy.id.name.clone(),
+            image: policy.repository.image.name().to_owned(),
+            tag: row.selected.as_ref().and_then(|(tag, _)| Some(tag.as_ref()?.as_str().to_owned())),
+            last_poll: row.last_poll,
+            next: key.as_ref().and_then(|key| next(key, &policy.id)),
+            ready: row.ready,
+            suspended: row.suspended,
+            message: row.message.clone(),
+        })
+    }
+
     /// Whether all is well with every policy of an image repository.
-    pub(super) fn is_ready(&self, repository: &str) -> bool {
-        let ours = self.policies.iter().filter(|row| row.repository.as_deref() == Some(repository));
-        ours.into_iter().all(|row| row.status.ready == Ready::True)
+    pub(super) fn is_ready(&self, configured: &Configured, repository: &str) -> bool {
+        let ours = configured.watched(repository).into_iter().flat_map(|watched| &watched.policies);
+        let mut rows = ours.filter_map(|policy| self.policies.get(configured.at(&policy.id)?));
+        rows.all(|row| row.ready == Ready::True)
     }
 
     /// Says why a policy could not be polled at all, or its digest not be looked up again.
-    pub(super) fn poll_failed(&mut self, policy: &ObjectName, message: &str, now: Timestamp) {
-        if let Some(row) = self.policy_at.get(policy).and_then(|at| self.policies.get_mut(*at)) {
-            row.status.last_poll = Some(now);
-            row.status.ready = Ready::False;
-            message.clone_into(&mut row.status.message);
+    pub(super) fn poll_failed(&mut self, configured: &Configured, policy: &ObjectName, message: &str, now: Timestamp) {
+        if let Some(row) = configured.at(policy).and_then(|at| self.policies.get_mut(at)) {
+            row.last_poll = Some(now);
+            row.answered = false;
+            row.ready = Ready::False;
+            message.clone_into(&mut row.message);
         }
+    }
+
+    /// The rows of the policies that are polled here.
+    fn here<'r>(&'r self, configured: &'r Configured) -> impl Iterator<Item = &'r PolicyRow> {
+        let rows = configured.policies.iter().zip(&self.policies);
+        rows.filter(|(known, _)| known.key.is_some()).map(|(_, row)| row)
+    }
+
+    /// How many policies that are polled here have not been yet, and how many there are.
+    pub(super) fn unpolled(&self, configured: &Configured) -> (usize, usize) {
+        let left = self.here(configured).filter(|row| row.ready == Ready::Unknown && !row.suspended).count();
+        (left, self.here(configured).count())
+    }
+
+    /// How many policies were polled, and how many of these got an answer, once all policies and automations that are not
+    /// suspended had their turn since this time; none before.
+    pub(super) fn had_their_turn(&self, configured: &Configured, since: Timestamp) -> Option<(usize, usize)> {
+        let due = || self.here(configured).filter(|row| !row.suspended);
+        let is_over = due().all(|row| row.last_poll >= Some(since))
+            && self.automations.iter().all(|row| row.suspended || row.last_run >= Some(since));
+        is_over.then(|| (due().count(), due().filter(|row| row.answered).count()))
     }
 
     /// Takes in how an automation ended.
@@ -134,11 +174,16 @@ impl Rows {
         if let Outcome::Pushed { commit, .. } = &report.outcome {
             row.last_commit = Some(commit.clone());
         }
-        row.ready = match report.outcome.error() {
-            Some(_) => Ready::False,
-            None => Ready::True,
+        row.ready = match (report.outcome.error(), &report.idle) {
+            (None, None) => Ready::True,
+            _ => Ready::False,
         };
-        row.holds = report.holds.iter().map(HeldField::from).collect();
+        if report.has_looked() {
+            row.holds = report.holds.iter().map(HeldField::from).collect();
+            let shown = gravest_first(&report.diagnostics).into_iter().take(MAX_FINDINGS);
+            row.findings = shown.map(AutomationFinding::from).collect();
+            row.more_findings = report.diagnostics.len().saturating_sub(MAX_FINDINGS);
+        }
         row.message = sentence(report);
     }
 
@@ -158,43 +203,38 @@ impl Rows {
 
 impl PolicyRow {
     fn selects(&mut self, report: &PolicyReport, reference: &Reference) -> Change {
-        self.status.tag = reference.tag.as_ref().map(|tag| tag.as_str().to_owned());
-        self.status.ready = Ready::True;
-        self.status.message = selection(report);
+        self.ready = Ready::True;
+        self.message = selection(report);
         self.told = None;
-        match self.selected.replace(reference.clone()) {
+        let Reference { repository, tag, digest } = reference;
+        if self.selected.as_ref().is_some_and(|before| (&before.0, &before.1) == (tag, digest)) {
+            return Change::None;
+        }
+        match self.selected.replace((tag.clone(), digest.clone())) {
             None => Change::First(reference.clone()),
-            Some(before) if before == *reference => Change::None,
-            Some(before) => Change::Other(before, reference.clone()),
+            Some((tag, digest)) => {
+                Change::Other(Reference { repository: repository.clone(), tag, digest }, reference.clone())
+            }
         }
     }
 }
 
-fn policy_row(Known { policy, key }: &Known, before: Option<PolicyRow>) -> PolicyRow {
-    let image = policy.repository.image.name().to_owned();
-    let suspended = policy.suspended || policy.repository.suspended || key.is_none();
-    let message = if key.is_some() { "not polled yet" } else { "its automation is suspended" };
+fn policy_row(Known { policy, key, elsewhere }: &Known, before: Option<PolicyRow>) -> PolicyRow {
+    let suspended = policy.suspended || policy.repository.suspended || key.is_none() && !elsewhere;
+    let message = match key {
+        Some(_) => "not polled yet",
+        None if *elsewhere => "polled by another process",
+        None => "its automation is suspended",
+    };
     // What was said before there was anything to say is said anew.
-    match before.filter(|row| row.status.image == image && row.status.last_poll.is_some()) {
-        Some(row) => PolicyRow {
-            status: PolicyStatus { suspended, ..row.status },
-            repository: key.clone(),
-            selected: row.selected,
-            told: row.told,
-        },
+    match before.filter(|row| row.last_poll.is_some()) {
+        Some(row) => PolicyRow { suspended, ..row },
         None => PolicyRow {
-            status: PolicyStatus {
-                namespace: policy.id.namespace.clone(),
-                name: policy.id.name.clone(),
-                image,
-                tag: None,
-                last_poll: None,
-                next: None,
-                ready: Ready::Unknown,
-                suspended,
-                message: message.to_owned(),
-            },
-            repository: key.clone(),
+            last_poll: None,
+            ready: Ready::Unknown,
+            suspended,
+            message: message.to_owned(),
+            answered: false,
             selected: None,
             told: None,
         },
@@ -216,6 +256,8 @@ fn automation_row(automation: &Automation, before: Option<AutomationStatus>) -> 
             ready: Ready::Unknown,
             suspended,
             holds: Vec::new(),
+            findings: Vec::new(),
+            more_findings: 0,
             message: (if suspended { "suspended" } else { "not run yet" }).to_owned(),
         },
     }
@@ -223,23 +265,41 @@ fn automation_row(automation: &Automation, before: Option<AutomationStatus>) -> 
 
 /// The selection of a policy in one sentence, and the reason why a better tag waits.
 fn selection(report: &PolicyReport) -> String {
-    let tags = match report.tags {
-        Some(1) => "1 tag".to_owned(),
-        Some(count) => format!("{count} tags"),
-        None => "tags".to_owned(),
+    let reference = match &report.selection {
+        Ok(reference) => reference,
+        Err(lack) => return lack.to_string(),
     };
-    match (&report.selection, &report.hold) {
-        (Ok(reference), None) => format!("{tags}, selected {reference}"),
-        (Ok(reference), Some(hold)) => format!("{tags}, selected {reference}; {hold}"),
-        (Err(reason), _) => reason.clone(),
+    let tag = reference.tag.as_ref().map(|tag| tag.as_str()).unwrap_or_default();
+    let digest = reference.digest.as_ref().map(|digest| format!(" ({})", short_digest(digest.as_str())));
+    let digest = digest.unwrap_or_default();
+    let of = match report.tags {
+        Some(1) => " of 1 tag".to_owned(),
+        Some(count) => format!(" of {count} tags"),
+        None => String::new(),
+    };
+    match &report.hold {
+        None => format!("selected {tag}{digest}{of}"),
+        Some(hold) => format!("selected {tag}{digest}{of}; {hold}"),
     }
 }
 
-/// The outcome of an automation in one sentence.
+/// A digest with the first digits of its hash.
+fn short_digest(digest: &str) -> String {
+    let end = digest.find(':').map_or(0, |colon| colon + 1) + SHORT_DIGEST;
+    digest.get(..end).map_or_else(|| digest.to_owned(), |short| format!("{short}…"))
+}
+
+/// Findings, the gravest first, otherwise in the order of files.
+fn gravest_first(findings: &[Diagnostic]) -> Vec<&Diagnostic> {
+    let mut sorted: Vec<&Diagnostic> = findings.iter().collect();
+    sorted.sort_by_key(|finding| Reverse(finding.code.severity()));
+    sorted
+}
+
+/// The outcome of an automation in one sentence, with what is known of its files.
 fn sentence(report: &AutomationReport) -> String {
     let ended = match &report.outcome {
-        // It says how many updates are held.
-        Outcome::Held { reason } => return reason.clone(),
+        Outcome::Held { reason } => reason.clone(),
         Outcome::Pushed { commit, missed } => {
             let pushed = format!("pushed {}", commit.get(..SHORT).unwrap_or(commit));
             match missed {
@@ -247,13 +307,29 @@ fn sentence(report: &AutomationReport) -> String {
                 None => pushed,
             }
         }
-        Outcome::Unchanged => "nothing to do".to_owned(),
+        Outcome::Unchanged => match &report.idle {
+            Some(reason) => format!("nothing can be written: {reason}"),
+            None => "nothing to do".to_owned(),
+        },
         Outcome::WouldPush => "would push".to_owned(),
-        Outcome::Failed(error) => error.chain(),
+        Outcome::Failed(error) => return error.chain(),
     };
+    let mut sentence = ended;
+    // One that is held says how many updates are.
     match report.holds.len() {
-        0 => ended,
-        1 => format!("{ended}, 1 update is held"),
-        several => format!("{ended}, {several} updates are held"),
+        _ if matches!(report.outcome, Outcome::Held { .. }) => {}
+        0 => {}
+        1 => sentence.push_str(", 1 update is held"),
+        several => sentence.push_str(&format!(", {several} updates are held")),
     }
+    if report.unanswered > 0 {
+        let policies = if report.unanswered == 1 { "policy" } else { "policies" };
+        sentence.push_str(&format!("; {} {policies} could not be polled", report.unanswered));
+    }
+    if let Some(first) = gravest_first(&report.diagnostics).first().map(|first| AutomationFinding::from(*first)) {
+        let count = report.diagnostics.len();
+        let findings = if count == 1 { "finding" } else { "findings" };
+        sentence.push_str(&format!("; {count} {findings}, first {}", first.place()));
+    }
+    sentence
 }

@@ -1,11 +1,13 @@
 //! What the bot's loop, its tasks and its handles share.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use image::Reference;
 use jiff::Timestamp;
-use tagwright_core::automation::Automation;
+use tagwright_core::automation::{Automation, ObjectName};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -15,8 +17,10 @@ use super::rows::Rows;
 use super::task::Tasks;
 use super::{BEAT_LIMIT, STUCK_LIMIT, Settings};
 use crate::observe::Polls;
-use crate::run::{Context, Edges, Memory, Mode, aside, name_remotes};
-use crate::schedule::agenda::{Agenda, Moment};
+use crate::run::{Context, Edges, Memory, Mode, PolicyReport, Subject, aside, name_remotes};
+use crate::schedule::agenda::{Agenda, Moment, Work};
+use crate::schedule::assignment::Assignment;
+use crate::schedule::done::Done;
 use crate::wire::status::{ConfigurationStatus, Status};
 
 /// What the bot's loop, its tasks and its handles share.
@@ -47,6 +51,8 @@ pub(super) struct State {
     pub(super) configuration: ConfigurationStatus,
     /// What the last polls came to.
     pub(super) polls: Polls,
+    /// What policies select according to others, who poll or have polled for them.
+    pub(super) published: BTreeMap<ObjectName, Reference>,
     /// Whether things of an earlier configuration may lie around.
     pub(super) untidy: bool,
 }
@@ -62,6 +68,7 @@ impl Shared {
             tasks: Tasks::default(),
             configuration: ConfigurationStatus { loaded: started, failure: None },
             polls: Polls::default(),
+            published: BTreeMap::new(),
             untidy: false,
         };
         Self {
@@ -93,7 +100,9 @@ impl Shared {
     }
 
     pub(super) fn context(&self) -> Context<'_> {
-        Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now: (self.settings.clock)() }
+        let (now, summarise) = ((self.settings.clock)(), self.settings.listener.is_some());
+        let gate = self.settings.gate.as_ref();
+        Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now, summarise, gate }
     }
 
     /// Says that the loop moves.
@@ -101,33 +110,88 @@ impl Shared {
         self.beat.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Takes a configuration in place of the one before.
-    pub(super) fn configure(&self, automations: Vec<Arc<Automation>>) {
+    /// Takes an assignment in place of the one before.
+    pub(super) fn configure(&self, assignment: Assignment) {
         let now = self.now();
-        name_remotes(&self.edges.git, &automations);
+        name_remotes(&self.edges.git, &assignment.automations);
         let mut state = self.state();
         let state = &mut *state;
-        self.memory.retain(&automations);
-        state.polls.retain(&automations);
-        state.configured = Configured::new(automations);
-        state.rows.configure(&state.configured);
-        state.journal.configure(&state.configured);
-        state.agenda.configure(state.configured.plan(), now);
+        self.memory.retain(&assignment.automations);
+        let news = assignment.news.clone();
+        let before = std::mem::replace(&mut state.configured, Configured::new(assignment));
+        let is_known = |policy: &ObjectName| state.configured.is_known(policy);
+        state.polls.retain(|policy| state.configured.is_polled(policy));
+        state.published.retain(|policy, _| is_known(policy));
+        state.rows.configure(&before, &state.configured);
+        state.journal.configure(&state.configured, &news, now.time);
+        state.agenda.configure(state.configured.plan(), &news, now);
         state.configuration = ConfigurationStatus { loaded: now.time, failure: None };
         state.untidy = true;
+    }
+
+    /// Takes in what policies select according to others; what is none any more is forgotten. Automations that go by one that is
+    /// new are due.
+    pub(super) fn publish(&self, selections: Vec<(ObjectName, Option<Reference>)>) {
+        let now = self.now();
+        let mut state = self.state();
+        let state = &mut *state;
+        let mut changed = BTreeSet::new();
+        for (policy, selection) in selections {
+            let Some(selection) = selection else {
+                state.published.remove(&policy);
+                continue;
+            };
+            let is_new = state.published.get(&policy) != Some(&selection);
+            // Who polls by itself knows best.
+            let own = state.polls.last(&policy).is_some_and(|report| report.selection.is_ok());
+            if is_new && !own {
+                changed.insert(policy.clone());
+            }
+            state.published.insert(policy, selection);
+        }
+        state.agenda.changed(&changed, now);
+    }
+
+    /// What runs go by: what the polls here came to, and where that is no selection, what others have published.
+    pub(super) fn chosen(state: &State, automations: &[Arc<Automation>]) -> Polls {
+        let mut polls = state.polls.of_automations(automations);
+        for policy in automations.iter().flat_map(|automation| &automation.policies) {
+            if polls.of(policy).is_some_and(|report| report.selection.is_ok()) {
+                continue;
+            }
+            if let Some(selection) = state.published.get(&policy.id) {
+                polls.take(&Arc::new(PolicyReport::published(policy, selection)));
+            }
+        }
+        polls
+    }
+
+    /// Whether a piece of work may begin.
+    pub(super) fn may_begin(&self, work: &Work) -> bool {
+        let Some(gate) = &self.settings.gate else { return true };
+        match work {
+            Work::Poll { .. } | Work::LookUp { .. } => gate(&Subject::Image),
+            Work::Run { remote, .. } => gate(&Subject::Remote(remote)),
+        }
+    }
+
+    /// Tells somebody who publishes it what was done.
+    pub(super) fn tell(&self, done: Option<Done>) {
+        if let (Some(listener), Some(done)) = (&self.settings.listener, done) {
+            // One that has ended publishes nothing any more.
+            let _ = listener.send(done);
+        }
     }
 
     /// What the bot says about itself.
     pub(super) fn status(&self) -> Status {
         let now = self.now();
         // Asked before the lock is taken, since it may have to wait for the disk.
-        let switches = aside(|| self.edges.store.switches()).unwrap_or_default();
+        let switches = aside("read switches", || self.edges.store.switches()).unwrap_or_default();
         let state = self.state();
-        let policies = state.rows.policies.iter().map(|row| {
-            let mut status = row.status.clone();
-            let id = status.id();
-            status.next = row.repository.as_ref().and_then(|key| state.agenda.next_poll(key, &id, now));
-            if switches.held.contains_key(&id.marker()) {
+        let next = |repository: &str, policy: &ObjectName| state.agenda.next_poll(repository, policy, now);
+        let policies = state.rows.policies(&state.configured, next).map(|mut status| {
+            if switches.held.contains_key(&status.id().marker()) {
                 status.message.push_str("; held by hand");
             }
             status
@@ -144,6 +208,7 @@ impl Shared {
             started: self.started,
             written: now.time,
             configuration: state.configuration.clone(),
+            data_failure: self.memory.store_failure(),
             policies: policies.collect(),
             automations: automations.collect(),
             work: state.tasks.status(now.time),

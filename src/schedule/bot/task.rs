@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::task::{AbortHandle, Id};
+use tokio::time::Instant;
 
 use crate::run::Progress;
 use crate::schedule::agenda::Work;
@@ -17,6 +18,9 @@ pub(super) struct Task {
     /// The image repository or the remote.
     pub(super) subject: String,
     pub(super) progress: Progress,
+    /// When it began, and by the calendar.
+    pub(super) began: Instant,
+    pub(super) time: Timestamp,
     /// How long it may be at one stage.
     pub(super) patience: Duration,
     pub(super) abort: AbortHandle,
@@ -28,6 +32,7 @@ pub(super) struct Task {
 #[derive(Debug)]
 pub(super) struct Hanging {
     pub(super) work: Work,
+    pub(super) began: Instant,
     pub(super) stage: &'static str,
     pub(super) what: String,
     pub(super) stuck: Duration,
@@ -46,11 +51,24 @@ impl Tasks {
             if step.elapsed() > task.patience {
                 task.given_up = Some(now);
                 task.abort.abort();
-                let (work, stage, stuck) = (task.work.clone(), step.stage.as_str(), step.elapsed());
-                hanging.push(Hanging { work, stage, what: step.what, stuck });
+                let (work, began) = (task.work.clone(), task.began);
+                let (stage, stuck) = (step.stage.as_str(), step.elapsed());
+                hanging.push(Hanging { work, began, stage, what: step.what, stuck });
             }
         }
         hanging
+    }
+
+    /// What they are about: canonical names of image repositories, and URLs of remotes.
+    pub(super) fn subjects(&self) -> Vec<String> {
+        let subject = |task: &Task| match &task.work {
+            // A key is the name of the object and that of the image.
+            Work::Poll { repository, .. } | Work::LookUp { repository, .. } => {
+                repository.split(' ').nth(1).unwrap_or_default().to_owned()
+            }
+            Work::Run { remote, .. } => remote.to_string(),
+        };
+        self.0.values().map(subject).collect()
     }
 
     /// The longest time for which a task was to end, and did not.

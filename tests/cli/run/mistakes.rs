@@ -1,7 +1,7 @@
 //! Bad input: a clear message, exit code 2, and nothing written.
 
 use super::shop;
-use crate::site::{Site, native};
+use crate::site::{SHOP, Site, native};
 
 /// Runs the shop's configuration with a piece replaced; nothing may be polled, fetched or pushed.
 fn refused(site: &Site, from: &str, to: &str) -> String {
@@ -37,7 +37,7 @@ error: `spec.git.paths` must be a list, but is a single value
   |            ^^^^^^^^
 ");
     insta::assert_snapshot!(refused(&site, "spec:", "spec:\n  interval: 5 minutes"), @"
-error: `spec.interval` is no duration: `5 minutes`
+error: `spec.interval` is not a duration: `5 minutes`
  --> config/shop.yaml:5:13
   |
 5 |   interval: 5 minutes
@@ -46,27 +46,31 @@ error: `spec.interval` is no duration: `5 minutes`
   = help: write numbers with a unit, as in `5m` or `1h30m`; the units are ms, s, m, h
 ");
     insta::assert_snapshot!(refused(&site, "spec:", "spec:\n  schedule: '* * *'"), @"
-error: `spec.schedule`: not a cron expression: pattern must have 5 fields when seconds are disallowed
+error: `spec.schedule`: not a cron expression: it has 3 fields in place of 5
  --> config/shop.yaml:5:13
   |
 5 |   schedule: '* * *'
   |             ^^^^^^^
+  |
+  = help: `0 6 * * 1-5` is at 6:00 from Monday to Friday: minute, hour, day of the month, month, day of the week; or write `@hourly`, `@daily`, `@weekly` or `@monthly`
 ");
     insta::assert_snapshot!(refused(&site, "semver: {range: 1.x}", "semver: {range: one}"), @r#"
-error: `spec.images[0].policy.semver.range`: improper constraint: "one"
+error: `spec.images[0].policy.semver.range`: "one" is not a range of versions
   --> config/shop.yaml:11:32
    |
 11 |       policy: {semver: {range: one}}
    |                                ^^^
    |
-   = help: ranges look like `6.x`, `^1.2`, `>=1.0.0 <2.0.0` or `1.x || 3.x`
+   = help: ranges look like `6.x`, `^1.2`, `>=1.0.0 <2.0.0` or `1.x || 3.x`; `*` is every version
 "#);
     insta::assert_snapshot!(refused(&site, "semver: {range: 1.x}", "numerical: {order: up}"), @"
-error: `spec.images[0].policy.numerical.order`: invalid order argument provided: 'UP', must be one of: ASC, DESC
+error: `spec.images[0].policy.numerical.order`: up is neither asc nor desc
   --> config/shop.yaml:11:35
    |
 11 |       policy: {numerical: {order: up}}
    |                                   ^^
+   |
+   = help: `asc`, which is the default, selects the greatest tag, `desc` the smallest
 ");
     insta::assert_snapshot!(refused(&site, "      policy:", "      filterTags: {pattern: '(?=a)'}\n      policy:"), @"
 error: `spec.images[0].filterTags.pattern`: invalid regular expression pattern '(?=a)': error parsing regexp: invalid or unsupported Perl syntax: `(?=`
@@ -134,7 +138,7 @@ error: unknown kind `ImageAutomaton` of tagwright.dev/v1alpha1
   = help: a kind with a similar name exists: `ImageAutomation`
 ");
     insta::assert_snapshot!(refused(&site, "metadata: {name: shop", "metadata: {name: Shop"), @"
-error: `metadata.name` is no name that Kubernetes allows: `Shop`
+error: `metadata.name` is not a name that Kubernetes allows: `Shop`
  --> config/shop.yaml:3:18
   |
 3 | metadata: {name: Shop, namespace: default}
@@ -158,7 +162,7 @@ fn two_policies_of_one_name_are_shown_both() {
     let run = site.run(&[]);
     run.refuses(2, "error: ");
     insta::assert_snapshot!(run.stderr, @"
-error: two policies have the name 'default/app'
+error: two policies have the name 'default:app'
  --> config/shop.yaml:9:13
   |
 9 |     - name: app
@@ -195,7 +199,7 @@ error: secret 'default/half': invalid 'https' auth option: 'password' requires '
     write("key/identity", "planted, and no key");
     write("key/known_hosts", "git.example.com ssh-ed25519 AAAA");
     insta::assert_snapshot!(secret("ssh://git@git.example.com/a.git", "key"), @"
-error: secret 'default/key': 'identity' is no private key
+error: secret 'default/key': 'identity' is not a private key
  --> config/shop.yaml:7:23
   |
 7 |     secretRef: {name: key}
@@ -204,7 +208,7 @@ error: secret 'default/key': 'identity' is no private key
     write("tls/tls.crt", "planted");
     write("tls/tls.key", "planted");
     insta::assert_snapshot!(secret("https://git.example.com/a.git", "tls"), @"
-error: secret 'default/tls': 'tls.crt' is no PEM certificate
+error: secret 'default/tls': 'tls.crt' is not a PEM certificate
  --> config/shop.yaml:7:23
   |
 7 |     secretRef: {name: tls}
@@ -212,7 +216,7 @@ error: secret 'default/tls': 'tls.crt' is no PEM certificate
 ");
     write("ca/ca.crt", "planted, and no certificate");
     insta::assert_snapshot!(secret("https://git.example.com/a.git", "ca"), @"
-error: secret 'default/ca': 'ca.crt' is no PEM certificate
+error: secret 'default/ca': 'ca.crt' is not a PEM certificate
  --> config/shop.yaml:7:23
   |
 7 |     secretRef: {name: ca}
@@ -221,7 +225,7 @@ error: secret 'default/ca': 'ca.crt' is no PEM certificate
     std::fs::create_dir_all(site.world.path("secrets/default/folder/password")).unwrap();
     write("folder/username", "bot");
     insta::assert_snapshot!(secret("https://git.example.com/a.git", "folder"), @"
-error: secret 'default/folder': cannot read secrets/default/folder/password: Is a directory (os error 21)
+error: secret 'default/folder': cannot read secrets/default/folder/password: is a directory
  --> config/shop.yaml:7:23
   |
 7 |     secretRef: {name: folder}
@@ -235,11 +239,13 @@ fn sources_that_are_not_there() {
     let site = shop();
     let empty = site.world.path("nothing");
     std::fs::create_dir(&empty).unwrap();
+    site.world.write("others/shop.yaml.txt", "");
     let mut said = String::new();
     for arguments in [
         &["run", "--once"][..],
         &["run", "--once", "--config=nowhere.yaml"],
         &["run", "--once", "--config=nothing"],
+        &["run", "--once", "--config=others"],
         &["run", "--once", "--config=config", "--secrets=nowhere"],
         &["run", "--once", "--config=config", "--registry-mirror=ghcr.io"],
     ] {
@@ -249,23 +255,29 @@ fn sources_that_are_not_there() {
     }
     insta::assert_snapshot!(said, @r#"
 $ tagwright run --once
-error: cannot read the configuration: No such file or directory (os error 2)
+error: cannot read the configuration: no such file or directory
 --> policies
- = help: name the file or folder with `--config`
+ = help: name the file or folder with `--config`; `tagwright mark` writes one
 $ tagwright run --once --config=nowhere.yaml
-error: cannot read the configuration: No such file or directory (os error 2)
+error: cannot read the configuration: no such file or directory
 --> nowhere.yaml
- = help: name the file or folder with `--config`
+ = help: name the file or folder with `--config`; `tagwright mark` writes one
 $ tagwright run --once --config=nothing
 note: the configuration has no automation
 error: no automation is configured in nothing
   hint: write an ImageAutomation, an ImageUpdateAutomation or an Application
+$ tagwright run --once --config=others
+note: nothing in others is read: its files are not named .yaml, .yml or .json
+note: the configuration has no automation
+error: no automation is configured in others
+  hint: write an ImageAutomation, an ImageUpdateAutomation or an Application
 $ tagwright run --once --config=config --secrets=nowhere
-error: cannot read the folder of secrets: No such file or directory (os error 2)
+error: cannot read the folder of secrets: no such file or directory
 --> nowhere
  = help: `--secrets` takes a folder of NAMESPACE/NAME/KEY files
 $ tagwright run --once --config=config --registry-mirror=ghcr.io
 error: registry mirror "ghcr.io": expected HOST=URL
+  hint: write --registry-mirror HOST=URL, such as --registry-mirror docker.io=https://mirror.example.com
 "#);
 }
 
@@ -277,7 +289,7 @@ fn what_is_no_file_is_not_read() {
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     for path in ["pipe.yaml", "/dev/zero"] {
         let run = site.world.run(["run", "--once", "--config", path]);
-        run.refuses(2, "it is no file");
+        run.refuses(2, "it is not a file");
     }
     let keys = site.world.path("secrets/default/git");
     std::fs::create_dir_all(&keys).unwrap();
@@ -286,5 +298,21 @@ fn what_is_no_file_is_not_read() {
         "shop.yaml",
         &native("shop", "app", "secretRef: {name: git}", "").replace("REMOTE", "https://git.example.com/a.git"),
     );
-    site.run(&["--secrets=secrets"]).refuses(2, "it is no file");
+    site.run(&["--secrets=secrets"]).refuses(2, "it is not a file");
+}
+
+/// One finding, and what becomes of the automation.
+#[test]
+fn a_marker_that_is_almost_one_is_the_only_reason() {
+    let site = Site::new(&["1.0.0", "1.1.0"], &SHOP.replace("$imagepolicy", "$imagePolicy"));
+    site.configure("shop.yaml", &native("shop", "app", "", ""));
+    insta::assert_snapshot!(site.run(&[]).text(), @r#"
+exit 0
+-- stdout
+default/shop: nothing can be written on main of REMOTE: none of the markers in its paths can be followed
+-- stderr
+default:app: REGISTRY/team/app has 2 tags, selected REGISTRY/team/app:1.1.0
+warning: clusters/shop.yaml:8:53: TW003 the comment is not a marker: its key is "$imagePolicy", not "$imagepolicy"
+  hint: write it like `# {"$imagepolicy": "default:web"}`; `tagwright check` shows the one that was meant
+"#);
 }

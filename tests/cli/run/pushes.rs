@@ -1,8 +1,8 @@
 //! Where commits go, and what becomes of them when the remote does not want them.
 
 use super::{TAGS, outcomes, shop};
-use crate::remote::{Remote, git};
-use crate::site::{SHOP, Site, native};
+use crate::remote::{Asks, Behaviour, Remote, Server, git};
+use crate::site::{SHOP, Site, background, native};
 use crate::world::text;
 
 #[test]
@@ -32,8 +32,9 @@ exit 1
 -- stdout
 default/shop: failed
 -- stderr
-default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
-error: default/shop: REMOTE refused the push to refs/heads/main: pre-receive hook declined (remote: no deployments on Friday; red)
+default:app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+error: default/shop: REMOTE refused the push to branch main: pre-receive hook declined (remote: no deployments on Friday; red)
+  hint: let the bot's user push there, or name another branch in `push.branch` and merge it as you merge other changes
 ");
     let json = site.run(&["--output=json"]);
     assert_eq!((json.code, outcomes(&json.json())), (1, vec![("shop", "failed")]));
@@ -79,7 +80,7 @@ exit 2
 -- stdout
 default/shop: failed
 -- stderr
-default/app: REGISTRY/team/app has 7 tags, selected REGISTRY/team/app:1.4.0
+default:app: REGISTRY/team/app has 7 tags, selected REGISTRY/team/app:1.4.0
 error: default/shop: the source of the refspec refs/heads/nope:refs/heads/x does not exist on REMOTE
 ");
     assert_eq!(site.remote.at("main"), before, "nothing is pushed");
@@ -99,7 +100,7 @@ fn a_refspec_whose_destination_went_its_own_way_is_not_overwritten() {
         "{text}"
     );
     let why =
-        "error: default/shop: refs/heads/staging of REMOTE has moved on its own; a refspec that starts with '+' would";
+        "error: default/shop: refs/heads/staging of REMOTE has moved on its own, and is not overwritten\n  hint: ";
     assert!(run.stderr.contains(why), "{run:?}");
     assert_eq!(site.remote.at("staging"), theirs);
 }
@@ -121,13 +122,13 @@ fn a_commit_that_the_second_destination_declined_is_told_and_comes_with_the_next
         ("pushed".to_owned(), "HASH".to_owned(), "main".to_owned())
     );
     assert_eq!(automation["changes"].as_array().unwrap().len(), 1, "{automation}");
-    assert!(of("error").contains("refused the push to refs/heads/staging"), "{automation}");
+    assert!(of("error").contains("refused the push to branch staging"), "{automation}");
 
     // As long as it declines, each run fails and commits nothing.
     let ran = run(&[]);
     assert_eq!((ran.code, site.remote.at("main")), (1, main.clone()), "{ran:?}");
     assert!(ran.stdout.starts_with("default/shop: failed\n"), "{ran:?}");
-    assert!(ran.stderr.contains("refused the push to refs/heads/staging"), "{ran:?}");
+    assert!(ran.stderr.contains("refused the push to branch staging"), "{ran:?}");
 
     site.remote.hook("update", "exit 0");
     let ran = run(&["--output=json"]);
@@ -163,7 +164,7 @@ fn push_options_reach_the_remote() {
     let run = site.run(&[]);
     assert_eq!(run.code, 2, "{run:?}");
     assert!(
-        run.stderr.contains("error: default/shop: cannot push to REMOTE: REMOTE does not support push-options"),
+        run.stderr.contains("error: default/shop: cannot push to REMOTE: it does not support push-options"),
         "{run:?}"
     );
 }
@@ -187,13 +188,13 @@ exit 1
 -- stdout
 default/shop: failed
 -- stderr
-default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
-error: default/shop: cannot fetch from REMOTE: REMOTE has no refs/heads/nope; it has refs/heads/main
+default:app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+error: default/shop: cannot fetch from REMOTE: it has no branch nope; its branches: main
 ");
     site.configure("shop.yaml", &native("shop", "app", "ref: {tag: v1}\n    push: {branch: x}", ""));
     insta::assert_snapshot!(site.run(&[]).stderr, @"
-default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
-error: default/shop: cannot fetch from REMOTE: REMOTE has no refs/tags/v1
+default:app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+error: default/shop: cannot fetch from REMOTE: it has no tag v1
 ");
     site.configure("shop.yaml", &native("shop", "app", "ref: {tag: v1}", ""));
     insta::assert_snapshot!(site.run(&[]).stderr, @"
@@ -207,13 +208,14 @@ error: push spec not provided, and cannot be inferred from .spec.git.checkout.re
 ");
     site.configure("shop.yaml", &native("shop", "app", "ref: {semver: '>=9'}\n    push: {branch: x}", ""));
     insta::assert_snapshot!(site.run(&[]).stderr, @"
-default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+default:app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
 error: default/shop: no tag of REMOTE is in the range >=9
 ");
     site.configure("shop.yaml", &native("shop", "app", "", "").replace("REMOTE", "REMOTE/nowhere"));
     insta::assert_snapshot!(site.run(&[]).stderr, @"
-default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
-error: default/shop: cannot read REMOTE/nowhere: REMOTE/nowhere reported an error: fatal: 'REMOTE/nowhere' does not appear to be a git repository
+default:app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+error: default/shop: cannot read REMOTE/nowhere: it does not exist on this machine
+  hint: check the path
 ");
     let empty = Remote::empty();
     site.configure("shop.yaml", &native("shop", "app", "", "").replace("REMOTE", &empty.path()));
@@ -222,8 +224,54 @@ exit 1
 -- stdout
 default/shop: failed
 -- stderr
-default/app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
-error: default/shop: cannot fetch from EMPTY: EMPTY is empty: it has no branch yet
+default:app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
+error: default/shop: cannot fetch from EMPTY: it is empty: it has no branch yet
   hint: push a first commit
 ");
+}
+
+/// A login that may read is enough to find out what there is to push, and not to push it.
+#[test]
+fn a_dry_run_asks_for_the_right_to_push() {
+    let site = Site::new(&TAGS, SHOP);
+    let runtime = background();
+    let server = |asks| {
+        let authorization = Some("Basic eC1hY2Nlc3MtdG9rZW46dDBrZW4=".to_owned());
+        let behaviour = Behaviour { authorization, asks, refuses_with: Some(403), ..Behaviour::default() };
+        runtime.block_on(Server::start(site.remote.root.path(), behaviour))
+    };
+    let run = |server: &Server, variables: &[(&str, &str)], arguments: &[&str]| {
+        site.configure("shop.yaml", &native("shop", "app", "", "").replace("REMOTE", &server.url()));
+        let mut command = site.world.tagwright(["run", "--once", "--config", "config"]);
+        command.args(arguments).envs(variables.iter().copied());
+        site.masked(site.world.finish(&mut command, b"")).masked(&server.url(), "URL")
+    };
+    let reads_alone = server(Asks::Pushers);
+    for (variables, with) in [
+        (&[][..], "no login, and wants one"),
+        (
+            &[("TAGWRIGHT_GIT_TOKEN", "wrong")],
+            "TAGWRIGHT_GIT_TOKEN (user 'x-access-token'), which lacks the right to push",
+        ),
+    ] {
+        let dry = run(&reads_alone, variables, &["--dry-run"]);
+        let expect =
+            format!("error: default/shop: cannot push to URL: it denied access with {with}: who are you?\n  hint: ");
+        assert!(dry.code == 1 && dry.stderr.contains(&expect), "{dry:?}");
+        assert!(dry.stdout.contains("+++ b/clusters/shop.yaml"), "{dry:?}");
+        let real = run(&reads_alone, variables, &[]);
+        assert!(real.code == 1 && real.stderr.contains(&expect), "{real:?}");
+    }
+    let dry = run(&reads_alone, &[("TAGWRIGHT_GIT_TOKEN", "t0ken")], &["--dry-run"]);
+    assert!(
+        dry.code == 3 && dry.stderr.contains("would push to main of URL, 1 change; the login may push\n"),
+        "{dry:?}"
+    );
+    assert_eq!(site.commits("main"), 1);
+    // Nothing to push, nothing to ask.
+    let reads = reads_alone.seen().len();
+    assert_eq!(run(&reads_alone, &[("TAGWRIGHT_GIT_TOKEN", "t0ken")], &[]).code, 0);
+    reads_alone.seen();
+    assert_eq!(run(&reads_alone, &[], &["--dry-run"]).code, 0);
+    assert!(reads_alone.seen().iter().all(|seen| !seen.line.contains("receive-pack")) && reads > 0);
 }

@@ -1,5 +1,6 @@
-//! A TCP proxy that loses connections as told.
+//! A TCP proxy that loses connections as told, and counts what passes.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -32,6 +33,8 @@ pub(crate) struct Proxy {
     /// `127.0.0.1:PORT`
     pub(crate) address: String,
     line: Arc<Mutex<Line>>,
+    /// How many bytes have passed, both ways.
+    bytes: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -47,13 +50,19 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let line = Arc::new(Mutex::new(Line::Open));
-        let state = Arc::clone(&line);
+        let bytes = Arc::default();
+        let (state, count) = (Arc::clone(&line), Arc::clone(&bytes));
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, target.clone(), Arc::clone(&state)));
+                tokio::spawn(serve(client, target.clone(), Arc::clone(&state), Arc::clone(&count)));
             }
         });
-        Self { address, line, task }
+        Self { address, line, bytes, task }
+    }
+
+    /// How many bytes have passed, both ways; begins anew.
+    pub(crate) fn take_bytes(&self) -> u64 {
+        self.bytes.swap(0, Ordering::Relaxed)
     }
 
     pub(crate) fn set(&self, line: Line) {
@@ -61,19 +70,19 @@ impl Proxy {
     }
 }
 
-async fn serve(client: TcpStream, target: String, line: Arc<Mutex<Line>>) {
+async fn serve(client: TcpStream, target: String, line: Arc<Mutex<Line>>, bytes: Arc<AtomicU64>) {
     let Ok(server) = TcpStream::connect(target).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     // Whichever side ends first ends the connection.
     tokio::select! {
-        () = pass(from_client, to_server, Line::CutPush, Arc::clone(&line)) => {}
-        () = pass(from_server, to_client, Line::CutFetch, line) => {}
+        () = pass(from_client, to_server, (Line::CutPush, &line), &bytes) => {}
+        () = pass(from_server, to_client, (Line::CutFetch, &line), &bytes) => {}
     }
 }
 
 /// Passes bytes on until either side ends, or a pack begins that is to be cut.
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, cut: Line, line: Arc<Mutex<Line>>) {
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, (cut, line): (Line, &Mutex<Line>), bytes: &AtomicU64) {
     let mut piece = vec![0; 64 << 10];
     while let Ok(read @ 1..) = from.read(&mut piece).await {
         let now = *line.lock().unwrap();
@@ -85,6 +94,7 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, cut: Line, line: 
         if let Some(start) = pack {
             passed = &passed[..(start + OF_A_PACK).min(read)];
         }
+        bytes.fetch_add(passed.len() as u64, Ordering::Relaxed);
         if to.write_all(passed).await.is_err() || pack.is_some() {
             return;
         }

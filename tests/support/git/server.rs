@@ -11,6 +11,7 @@ use axum::http::{Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 
+use super::make::Make;
 use super::{backend, git_environment};
 
 /// How the loopback server behaves.
@@ -18,6 +19,12 @@ use super::{backend, git_environment};
 pub(crate) struct Behaviour {
     /// The `Authorization` header that is asked for.
     pub(crate) authorization: Option<String>,
+    /// Who is asked for it.
+    pub(crate) asks: Asks,
+    /// How another one is answered, where that is not 401.
+    pub(crate) refuses_with: Option<u16>,
+    /// Whether whoever has none is answered in the same way, and asked for nothing.
+    pub(crate) is_cold: bool,
     /// Where every `GET` is redirected to, with the path and query appended.
     pub(crate) redirect: Option<String>,
     /// Where every `POST` is redirected to.
@@ -30,6 +37,24 @@ pub(crate) struct Behaviour {
     pub(crate) stalls: bool,
     /// A capability that the server does not own up to.
     pub(crate) hides: Option<&'static str>,
+    /// Whether the server knows version 0 of the protocol alone.
+    pub(crate) is_old: bool,
+    /// What it does as a server of another make.
+    pub(crate) make: Make,
+}
+
+/// Which requests need a login.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// All.
+    #[default]
+    Everybody,
+    /// The second request, which fetches or pushes.
+    Posts,
+    /// Whoever asks as for a push.
+    Pushers,
+    /// The second request of a push, as in the example of `git-http-backend(1)`.
+    Pushes,
 }
 
 /// A request as the server saw it.
@@ -37,6 +62,10 @@ pub(crate) struct Behaviour {
 pub(crate) struct Seen {
     pub(crate) line: String,
     pub(crate) authorization: Option<String>,
+    /// The version of the protocol that was asked for.
+    pub(crate) protocol: Option<String>,
+    /// Whether it asks for references in version 2.
+    pub(crate) is_listing: bool,
 }
 
 /// A loopback server for the repositories below a folder.
@@ -98,13 +127,25 @@ impl Server {
     }
 }
 
-async fn serve(State(shared): State<Shared>, request: Request<Body>) -> Response {
+async fn serve(State(shared): State<Shared>, mut request: Request<Body>) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let authorization = request.headers().get("authorization");
-    let authorization = authorization.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let [authorization, protocol] = ["authorization", "git-protocol"].map(|name| {
+        let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+        value.map(str::to_owned)
+    });
     let line = format!("{method} {uri}");
-    shared.seen.lock().unwrap().push(Seen { line, authorization: authorization.clone() });
+    let mut is_listing = false;
+    if line.starts_with("POST") && line.ends_with("/git-upload-pack") {
+        let (parts, body) = request.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+        is_listing = body.starts_with(b"0014command=ls-refs");
+        request = Request::from_parts(parts, Body::from(body));
+    }
+    shared.seen.lock().unwrap().push(Seen { line, authorization: authorization.clone(), protocol, is_listing });
     let behaviour = shared.behaviour.lock().unwrap().clone();
+    if behaviour.is_old {
+        request.headers_mut().remove("git-protocol");
+    }
     if behaviour.stalls {
         std::future::pending::<()>().await;
     }
@@ -122,12 +163,36 @@ async fn serve(State(shared): State<Shared>, request: Request<Body>) -> Response
     if let (Some(base), &Method::POST) = (&behaviour.post_redirect, &method) {
         return (StatusCode::TEMPORARY_REDIRECT, [("location", format!("{base}{uri}"))]).into_response();
     }
-    if behaviour.authorization.is_some() && behaviour.authorization != authorization {
+    let is_push = format!("{uri}").contains("git-receive-pack");
+    let asks = match behaviour.asks {
+        Asks::Everybody => true,
+        Asks::Posts => method == Method::POST,
+        Asks::Pushers => is_push,
+        Asks::Pushes => method == Method::POST && is_push,
+    };
+    if asks && behaviour.authorization.is_some() && behaviour.authorization != authorization {
         let headers = [("www-authenticate", "Basic realm=\"git\""), ("content-type", "text/plain")];
-        return (StatusCode::UNAUTHORIZED, headers, "who are you?\n").into_response();
+        let status = behaviour.refuses_with.filter(|_| behaviour.is_cold || authorization.is_some()).unwrap_or(401);
+        if status == 302 {
+            return (StatusCode::FOUND, [("location", "/_signin?realm=x")]).into_response();
+        }
+        return (StatusCode::from_u16(status).unwrap(), headers, "who are you?\n").into_response();
     }
     let user = authorization.map(|_| "somebody");
+    let bare = shared.root.join(uri.path().trim_start_matches('/').split(".git").next().unwrap()).with_extension("git");
+    let request = match method {
+        Method::POST => match behaviour.make.post(&bare, is_push, request).await {
+            Ok(request) => request,
+            Err(response) => return response,
+        },
+        _ => request,
+    };
     let response = backend::answer(&shared.root, git_environment(), user, request).await;
+    let response = match method {
+        Method::GET if response.status() == StatusCode::OK => behaviour.make.advertise(is_push, response).await,
+        Method::POST if is_push => behaviour.make.report(response).await,
+        _ => response,
+    };
     let response = match behaviour.hides.filter(|_| method == Method::GET) {
         Some(capability) => hide(response, capability).await,
         None => response,

@@ -93,7 +93,14 @@ impl Inner {
 
     fn page(&mut self, origin: &str, seen: &Seen, name: &str) -> Response<Body> {
         let tags = &self.world.repositories[name];
-        let asked: usize = parameter(seen, "n").and_then(|n| n.parse().ok()).unwrap_or(usize::MAX);
+        let wish: Option<usize> = parameter(seen, "n").and_then(|n| n.parse().ok());
+        if let Some(refusal) = self.world.paging.refusal.filter(|refusal| wish.is_some_and(|n| n > refusal.above)) {
+            return failed(refusal.status, "UNSUPPORTED", refusal.message);
+        }
+        if let (Links::Astray(status, message), Some(_)) = (&self.world.paging.links, parameter(seen, "last")) {
+            return failed(*status, "UNKNOWN", message);
+        }
+        let asked = wish.unwrap_or(usize::MAX);
         let size = self.world.paging.size.unwrap_or(usize::MAX).min(asked).max(1);
         let start = match &self.world.paging.links {
             Links::Opaque => parameter(seen, "next_page").map_or(0, |token| opaque_position(&token)),
@@ -117,7 +124,8 @@ impl Inner {
             Links::Fixed(link) => Some(link.clone()),
             _ if is_last => None,
             Links::Silent | Links::Deaf => None,
-            Links::Relative => Some(format!("<{}?n={size}&last={last}>; rel=\"next\"", seen.path)),
+            Links::Inside(place) => Some(format!("<{place}?last={last}&n={size}>; rel=\"next\"")),
+            Links::Relative | Links::Astray(..) => Some(format!("<{}?n={size}&last={last}>; rel=\"next\"", seen.path)),
             Links::Absolute => Some(format!("<{origin}{}?last={last}&n={size}>; rel=\"next\"", seen.path)),
             Links::Opaque => {
                 Some(format!("</x>; rel=\"first\", <?next_page={}>; rel=next", opaque(start + page.len())))
@@ -244,8 +252,12 @@ fn opaque_position(token: &str) -> usize {
 }
 
 fn unknown(code: &str, message: &str) -> Response<Body> {
+    failed(404, code, message)
+}
+
+fn failed(status: u16, code: &str, message: &str) -> Response<Body> {
     let body = serde_json::json!({"errors": [{"code": code, "message": message}]});
-    build(404, &[], body.to_string().into_bytes())
+    build(status, &[], body.to_string().into_bytes())
 }
 
 /// A body that ends before its announced length.

@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, IsCa, KeyPair};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio_rustls::rustls::{ALL_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 /// Either side of a connection.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -72,9 +74,12 @@ pub struct Certificates {
     pub client_certificate: String,
     /// Its key, PEM.
     pub client_key: String,
-    server_certificate: String,
+    /// The certificate of the server, PEM.
+    pub server_certificate: String,
     server_key: String,
     clients: Clients,
+    /// The versions of TLS that are spoken.
+    pub versions: &'static [&'static SupportedProtocolVersion],
 }
 
 /// Whether clients must show a certificate.
@@ -101,11 +106,38 @@ impl Certificates {
         let (server_certificate, server_key) = issue(&["127.0.0.1", "localhost"]);
         let (client_certificate, client_key) = issue(&["client.example.com"]);
         let ca = issuer.pem();
-        Self { ca, client_certificate, client_key, server_certificate, server_key, clients }
+        Self { ca, client_certificate, client_key, server_certificate, server_key, clients, versions: ALL_VERSIONS }
+    }
+
+    /// An authority, and a server certificate with other properties.
+    pub fn issued(change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+        let (key, params) = (KeyPair::generate().unwrap(), for_this_machine(change));
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        Self::pair(issuer.pem(), certificate.pem(), key.serialize_pem())
+    }
+
+    /// A server certificate with other properties that nobody has signed but its own key; it is its own authority.
+    pub fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let (key, params) = (KeyPair::generate().unwrap(), for_this_machine(change));
+        let certificate = params.self_signed(&key).unwrap().pem();
+        Self::pair(certificate.clone(), certificate, key.serialize_pem())
+    }
+
+    /// A certificate of X.509's first version, its own authority.
+    pub fn of_version_one() -> Self {
+        let certificate = include_str!("../../../fixtures/tls/v1.pem").to_owned();
+        Self::pair(certificate.clone(), certificate, include_str!("../../../fixtures/tls/v1-key.pem").to_owned())
+    }
+
+    fn pair(ca: String, server_certificate: String, server_key: String) -> Self {
+        Self { ca, server_certificate, server_key, ..Self::new(Clients::Anybody) }
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        let builder = ServerConfig::builder();
+        let builder = ServerConfig::builder_with_protocol_versions(self.versions);
         let builder = match self.clients {
             Clients::Anybody => builder.with_no_client_auth(),
             Clients::Asked | Clients::Certified => {
@@ -121,6 +153,16 @@ impl Certificates {
         };
         let certificate = CertificateDer::from_pem_slice(self.server_certificate.as_bytes()).unwrap();
         let key = PrivateKeyDer::from_pem_slice(self.server_key.as_bytes()).unwrap();
-        TlsAcceptor::from(Arc::new(builder.with_single_cert(vec![certificate], key).unwrap()))
+        // Without a look at whether they belong together, since no certificate of the first version would pass that.
+        let key = any_supported_type(&key).unwrap();
+        let resolver = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], key));
+        TlsAcceptor::from(Arc::new(builder.with_cert_resolver(Arc::new(resolver))))
     }
+}
+
+fn for_this_machine(change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    params.distinguished_name = DistinguishedName::new();
+    change(&mut params);
+    params
 }

@@ -20,15 +20,31 @@
 
 use std::sync::Arc;
 
-use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 use thiserror::Error;
 
+use crate::spelling::nearest;
+
 /// The zone of an expression that is given none.
 const DEFAULT_TIME_ZONE: &str = "UTC";
+
+/// How much of a part is repeated in a message, in characters.
+const MAX_SHOWN: usize = 40;
+
+/// The names that stand for expressions.
+const NAMES: [&str; 5] = ["@daily", "@hourly", "@monthly", "@weekly", "@yearly"];
+
+/// The fields in their order: their names, and what they may be.
+const FIELDS: [(&str, &str); 5] = [
+    ("minute", "0 to 59"),
+    ("hour", "0 to 23"),
+    ("day of the month", "1 to 31"),
+    ("month", "1 to 12, or JAN to DEC"),
+    ("day of the week", "0 to 7 from Sunday to Sunday, or SUN to SAT"),
+];
 
 /// A cron expression in a time zone, which is due at some time. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +72,7 @@ impl Cron {
     /// It cannot be read, or is never due, such as `0 0 30 2 *`.
     pub fn parse(expression: &str, zone: TimeZone) -> Result<Self, Error> {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let pattern = parser.parse(expression).map_err(|error| Error::Malformed(reason(error)))?;
+        let pattern = parser.parse(expression).map_err(|_| Error::Malformed(reason(&parser, expression)))?;
         let start = date(2024, 1, 1).to_zoned(TimeZone::UTC).map_err(|_| Error::Never)?;
         pattern.find_next_occurrence(&start, true).map_err(|_| Error::Never)?;
         Ok(Self { expression: expression.trim().to_owned(), pattern: Arc::new(pattern), zone })
@@ -94,15 +110,37 @@ fn whole(found: Timestamp) -> Timestamp {
     Timestamp::from_second(found.as_second()).unwrap_or(found)
 }
 
-/// Says what is wrong with an expression, as part of a sentence.
-fn reason(error: CronError) -> String {
-    let text = match error {
-        CronError::InvalidPattern(text) | CronError::IllegalCharacters(text) | CronError::ComponentError(text) => text,
-        CronError::EmptyPattern => "it is empty".to_owned(),
-        other => other.to_string(),
-    };
-    let mut chars = text.trim_end_matches('.').chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+/// Says what is wrong with an expression that the parser does not take, as part of a sentence.
+fn reason(parser: &CronParser, expression: &str) -> String {
+    let fields: Vec<&str> = expression.split_whitespace().collect();
+    match fields.as_slice() {
+        [] => "it is empty".to_owned(),
+        [name] if name.starts_with('@') => {
+            let meant = nearest(name, &NAMES).map(|meant| format!("; `{meant}` is"));
+            format!("{} is not a name for one{}", shown(name), meant.unwrap_or_default())
+        }
+        fields if fields.len() != FIELDS.len() => {
+            format!("it has {} fields in place of {}", fields.len(), FIELDS.len())
+        }
+        fields => wrong_field(parser, fields).unwrap_or_else(|| "its fields do not go together".to_owned()),
+    }
+}
+
+/// Says which of five fields is to blame: on its own, among fields that match everything, it is not taken either.
+fn wrong_field(parser: &CronParser, fields: &[&str]) -> Option<String> {
+    let (_, (field, (name, values))) = fields.iter().zip(FIELDS).enumerate().find(|(at, (field, _))| {
+        let mut alone = ["*"; FIELDS.len()];
+        if let Some(slot) = alone.get_mut(*at) {
+            *slot = **field;
+        }
+        parser.parse(&alone.join(" ")).is_err()
+    })?;
+    Some(format!("{} is no {name} ({values})", shown(field)))
+}
+
+/// A part of an expression as a message repeats it.
+fn shown(part: &str) -> String {
+    format!("`{}`", words::one_line(part, MAX_SHOWN))
 }
 
 #[cfg(test)]
@@ -129,6 +167,22 @@ mod tests {
         }
         assert_eq!(berlin("@daily").time_zone(), "Europe/Berlin");
         assert_eq!(Cron::parse("@daily", TimeZone::UTC).unwrap().time_zone(), "UTC");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_of_the_field() {
+        for (bad, reason) in [
+            ("", "it is empty"),
+            ("@dayly", "`@dayly` is not a name for one; `@daily` is"),
+            ("* * * *", "it has 4 fields in place of 5"),
+            ("0 0 * * * *", "it has 6 fields in place of 5"),
+            ("61 * * * *", "`61` is no minute (0 to 59)"),
+            ("0 6 * FOO 1-5", "`FOO` is no month (1 to 12, or JAN to DEC)"),
+            ("0 6 * * 1-8", "`1-8` is no day of the week (0 to 7 from Sunday to Sunday, or SUN to SAT)"),
+            ("0 6 32 * *", "`32` is no day of the month (1 to 31)"),
+        ] {
+            assert_eq!(Cron::parse(bad, TimeZone::UTC).unwrap_err(), Error::Malformed(reason.to_owned()), "{bad}");
+        }
     }
 
     #[test]

@@ -77,6 +77,69 @@ impl Code {
         self.facts().2
     }
 
+    /// What to do about it, where that can be said without the place; one instruction, lower case, no final period. `check`
+    /// knows more of the place, and has hints of its own.
+    #[must_use]
+    pub const fn hint(self) -> Option<&'static str> {
+        Some(match self {
+            Self::UnknownPolicy => "name a policy that an automation of this remote has, as `namespace:name`",
+            Self::MalformedMarker => {
+                "write it like `# {\"$imagepolicy\": \"default:web\"}`; `tagwright check` shows the one that was meant"
+            }
+            Self::NoSelection => "`tagwright explain` with the name of the policy shows what becomes of every tag",
+            Self::NoDigest | Self::PinnedValue => "set `digestReflectionPolicy: IfNotPresent` in the policy",
+            Self::PathMissing => "paths count from the root of the repository, on the branch that is read",
+            Self::NothingMarked => "`tagwright mark` puts markers on images",
+            Self::NotText => "save the file as UTF-8",
+            Self::FileTooLarge => "split the file",
+            Self::Sealed => "encrypt the file with `mac_only_encrypted: true`, or move the value to a file of its own",
+            Self::Variable => {
+                "give it a default that can be updated, such as `${TAG:-1.4.2}`, or mark the value where it is set"
+            }
+            Self::UnmarkedDigest => "mark the digest too, with a marker that ends in `:digest`",
+            Self::PushBranchLeft => "merge the branch, or delete it",
+            Self::UnparsableDocument | Self::EmbeddedUnsupported => "`tagwright check` shows the place",
+            _ => return None,
+        })
+    }
+
+    /// Whether what it is about will never do anything as it is written: a marker that sets nothing, a path that is not
+    /// there, a policy that can select nothing.
+    #[must_use]
+    pub const fn is_dead_end(self) -> bool {
+        match self {
+            Self::UnknownPolicy
+            | Self::UnknownField
+            | Self::MalformedMarker
+            | Self::MisplacedMarker
+            | Self::UnparsableDocument
+            | Self::NotText
+            | Self::FileTooLarge
+            | Self::NoSelection
+            | Self::NoDigest
+            | Self::EditRefused
+            | Self::PathMissing
+            | Self::UnusedPolicy
+            | Self::NothingMarked
+            | Self::MessageFails
+            | Self::NothingMatches
+            | Self::NoEffect
+            | Self::NotRead
+            | Self::Sealed
+            | Self::Variable
+            | Self::PinnedValue
+            | Self::EmbeddedUnsupported => true,
+            Self::InvalidReference
+            | Self::SymbolicLink
+            | Self::Disagreement
+            | Self::UnreachableValue
+            | Self::UnmarkedImage
+            | Self::UnmarkedDigest
+            | Self::PushBranchLeft
+            | Self::EmbeddedOff => false,
+        }
+    }
+
     const fn facts(self) -> (&'static str, Severity, &'static str) {
         use Severity::{Error, Note, Warning};
         match self {
@@ -84,7 +147,7 @@ impl Code {
             Self::UnknownField => {
                 ("UnknownField", Error, "a marker ends in something else than :tag, :name or :digest")
             }
-            Self::MalformedMarker => ("MalformedMarker", Error, "a comment mentions $imagepolicy and is no marker"),
+            Self::MalformedMarker => ("MalformedMarker", Error, "a comment mentions $imagepolicy and is not a marker"),
             Self::MisplacedMarker => ("MisplacedMarker", Error, "a marker stands where there is no scalar to set"),
             Self::UnparsableDocument => ("UnparsableDocument", Error, "a document with a marker cannot be parsed"),
             Self::NotText => ("NotText", Error, "a file with a marker is not UTF-8 text"),
@@ -94,7 +157,7 @@ impl Code {
             Self::EditRefused => ("EditRefused", Error, "an edit of the file is not confirmed by the second parser"),
             Self::PathMissing => ("PathMissing", Error, "a path of an automation does not exist"),
             Self::InvalidReference => {
-                ("InvalidReference", Warning, "a value is no reference, tag or digest that OCI allows")
+                ("InvalidReference", Warning, "a value is not a reference, tag or digest that OCI allows")
             }
             Self::SymbolicLink => ("SymbolicLink", Note, "a YAML file is a symbolic link, which is not followed"),
             Self::Disagreement => ("Disagreement", Error, "markers of one image name different policies"),

@@ -44,9 +44,27 @@ pub(crate) enum Similar<'k> {
     Spelling(&'k str),
 }
 
-/// Looks for the policy, `namespace:name`, that a marker with an unknown one may mean.
+/// Looks for the policy, `namespace:name`, that was probably meant by one that is not known, as a marker or the command line has it.
+///
+/// ```
+/// use tagwright_core::edit::meant;
+/// let known = ["default:podinfo", "other:web"];
+/// assert_eq!(meant(&known, "default:podinf"), Some("default:podinfo"));
+/// assert_eq!(meant(&known, "default:web"), Some("other:web"));
+/// assert_eq!(meant(&known, "default:api"), None);
+/// ```
+#[must_use]
+pub fn meant<'k>(known: &[&'k str], policy: &str) -> Option<&'k str> {
+    similar_to(known, policy.split_once(':')?).map(|(Similar::Namesake(policy) | Similar::Spelling(policy))| policy)
+}
+
+/// The same for a marker, with the way in which the two are alike.
 pub(crate) fn similar<'k>(known: &[&'k str], marker: &Marker) -> Option<Similar<'k>> {
-    let is_namesake = |policy: &&str| policy.split_once(':').is_some_and(|(_, name)| name == marker.policy_name());
+    similar_to(known, (marker.policy_namespace(), marker.policy_name()))
+}
+
+fn similar_to<'k>(known: &[&'k str], (namespace, name): (&str, &str)) -> Option<Similar<'k>> {
+    let is_namesake = |policy: &&str| policy.split_once(':').is_some_and(|(_, known)| known == name);
     let namesake = known.iter().copied().find(is_namesake);
     if let Some(policy) = namesake {
         return Some(Similar::Namesake(policy));
@@ -54,12 +72,10 @@ pub(crate) fn similar<'k>(known: &[&'k str], marker: &Marker) -> Option<Similar<
     // The namespace that two policies share says nothing about their names.
     let known =
         known[..known.len().min(MAX_KNOWN)].iter().filter_map(|policy| Some((*policy, policy.split_once(':')?)));
-    let here: Vec<(&str, &str)> = known
-        .filter(|(_, (namespace, _))| *namespace == marker.policy_namespace())
-        .map(|(policy, (_, name))| (policy, name))
-        .collect();
+    let here: Vec<(&str, &str)> =
+        known.filter(|(_, (of, _))| *of == namespace).map(|(policy, (_, name))| (policy, name)).collect();
     let names: Vec<&str> = here.iter().map(|(_, name)| *name).collect();
-    let nearest = spelling::nearest(marker.policy_name(), &names)?;
+    let nearest = spelling::nearest(name, &names)?;
     here.iter().find(|(_, name)| *name == nearest).map(|(policy, _)| Similar::Spelling(policy))
 }
 

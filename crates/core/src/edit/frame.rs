@@ -56,6 +56,10 @@ fn word(field: Field, value: &str, repository: Option<&Repository>) -> Option<Ra
 
 /// How much of a value stays before the image: `name=`, a scheme, or both.
 fn prefix_length(marker: &Marker, value: &str) -> usize {
+    // A sign of equality there is one of a range.
+    if marker.scalar.is_chart_version {
+        return 0;
+    }
     // What follows may be a variable, in which an equals sign means something else.
     let head = value.find(['$', '{']).map_or(value, |end| &value[..end]);
     let assigned = head.rfind('=').map_or(0, |at| at + 1);

@@ -18,6 +18,8 @@ pub(crate) enum Kept {
     Variable(String),
     /// The key beside it has another registry than the selection.
     Registry(String),
+    /// There is no image to keep the name of, and the selection is one of a folder, which has none.
+    Nameless,
     /// It is encrypted, or in an encrypted file.
     Sealed(Seal),
 }
@@ -60,7 +62,7 @@ impl Kept {
             Self::NoDigest => Code::NoDigest,
             Self::Pinned(_) => Code::PinnedValue,
             Self::Variable(_) => Code::Variable,
-            Self::Registry(_) => Code::UnreachableValue,
+            Self::Registry(_) | Self::Nameless => Code::UnreachableValue,
             Self::Sealed(_) => Code::Sealed,
         }
     }
@@ -81,6 +83,11 @@ impl Kept {
             Self::Registry(registry) => {
                 format!("the registry beside it is {registry:?}, not that of policy {policy:?}; the field stays")
             }
+            Self::Nameless => {
+                format!(
+                    "policy {policy:?} selects from a folder, which has no name to write; write an image to begin with; the field stays"
+                )
+            }
             Self::Sealed(seal) => seal.sentence().to_owned(),
         }
     }
@@ -92,7 +99,7 @@ impl Kept {
             // An empty field for a digest waits to be filled in.
             Self::NoDigest => value::current(marker).is_ok_and(|current| current.digest.is_some()),
             Self::Variable(_) => marker.field != Field::Name,
-            Self::Pinned(_) | Self::Registry(_) | Self::Sealed(_) => true,
+            Self::Pinned(_) | Self::Registry(_) | Self::Nameless | Self::Sealed(_) => true,
         }
     }
 
@@ -104,6 +111,7 @@ impl Kept {
             }
             Self::Variable(_) => "a part of the image beside it is a variable",
             Self::Sealed(_) => "a part of the image beside it is encrypted with SOPS",
+            Self::Nameless => "there is no name beside it",
             Self::NoTag | Self::Registry(_) => "the registry beside it is another one",
         };
         format!("{part}; the fields of policy {policy:?} stay together")

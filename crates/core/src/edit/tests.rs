@@ -140,7 +140,7 @@ const DIFFERENCES: [Difference; 10] = [
     stays("suffix digest empty", "a field is never blanked because a selection lacks a digest"),
     stays("quoted to empty digest", "a field is never blanked because a selection lacks a digest"),
     stays("null to empty digest", "a field is never blanked because a selection lacks a digest"),
-    stays("inf", "`.inf` is no tag that OCI allows, so it is never selected"),
+    stays("inf", "`.inf` is not a tag that OCI allows, so it is never selected"),
     changes("flow map single kv", "a flow mapping of one line that holds one value is unambiguous"),
     changes("bare seq", "documents whose root is a sequence are edited"),
     changes("multi doc bad yaml", "a broken document does not stop the others"),

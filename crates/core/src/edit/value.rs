@@ -9,6 +9,8 @@
 //!   selection has no digest, the field stays.
 //! - What SOPS has encrypted stays, and what its MAC covers does, too.
 //! - A digest that is written without its algorithm, as 64 hexadecimal digits, stays so.
+//! - The version of a Helm chart has `+` where its tag has `_`.
+//! - The name stays where the selection is one of an image layout.
 //! - A name that means the selected repository stays as it is written, and one beside a key for the registry is the name
 //!   without that.
 
@@ -17,6 +19,7 @@ use std::ops::Range;
 use image::{DOCKER_HUB, Digest, Reference, Repository, Tag};
 use words::one_line;
 
+use crate::chart;
 use crate::edit::frame;
 use crate::edit::kept::{Kept, Seal};
 use crate::edit::pin::{DigestForm, TagForm, has_pin, is_hex};
@@ -88,6 +91,7 @@ pub(crate) fn read(marker: &Marker, value: &str, repository: Option<&Repository>
             digest: it.digest,
         }),
         Field::Name => named(text, marker.scalar.registry.as_ref()),
+        Field::Tag if marker.scalar.is_chart_version => tagged(&chart::tag(text)),
         Field::Tag => tagged(text),
         Field::Digest => match DigestForm::of(text) {
             DigestForm::Other => None,
@@ -132,9 +136,9 @@ fn with_own_registry(marker: &Marker, name: &str) -> Option<Repository> {
     Repository::parse(&beside.with(name)).ok()
 }
 
-/// Whether two names mean one repository.
+/// Whether two names mean one repository. Images of a layout may have any name where they run.
 pub(crate) fn is_same(one: &Repository, other: &Repository) -> bool {
-    canonical(one) == canonical(other)
+    one.layout().is_some() || other.layout().is_some() || canonical(one) == canonical(other)
 }
 
 fn canonical(repository: &Repository) -> String {
@@ -194,8 +198,12 @@ impl<'m> Written<'m> {
         if has_pin(text) && reference.digest.is_none() {
             return Err(Kept::Pinned(self.framed(&reference.to_string())));
         }
-        if !expanded.has_variables && !self.is_behind_registry(text, reference) {
+        let is_nameless = reference.repository.layout().is_some();
+        if !expanded.has_variables && !is_nameless && !self.is_behind_registry(text, reference) {
             return Ok(reference.to_string());
+        }
+        if is_nameless && Reference::parse(text).is_err() {
+            return Err(Kept::Nameless);
         }
         let Ok(old) = Reference::parse(text) else { return self.with(&[(0..text.len(), reference.to_string())]) };
         let name = old.repository.name();
@@ -226,6 +234,9 @@ impl<'m> Written<'m> {
 
     fn tag(&self, reference: &Reference) -> Result<String, Kept> {
         let new = reference.tag.as_ref().ok_or(Kept::NoTag)?.as_str();
+        if self.marker.scalar.is_chart_version {
+            return self.with(&[(0..self.expanded()?.text.len(), chart::version(new))]);
+        }
         let text = self.expanded()?.text.as_str();
         let whole = 0..text.len();
         let pinned = || Kept::Pinned(self.framed(new));
@@ -266,6 +277,9 @@ impl<'m> Written<'m> {
 
     /// The name to write: that of the repository, unless the old one, perhaps with the registry beside it, means the same.
     fn new_name(&self, old: &str, repository: &Repository) -> Result<String, Kept> {
+        if repository.layout().is_some() {
+            return if old.is_empty() { Err(Kept::Nameless) } else { Ok(old.to_owned()) };
+        }
         let means = |text: &str| Repository::parse(text).is_ok_and(|it| is_same(&it, repository));
         if means(old) {
             return Ok(old.to_owned());

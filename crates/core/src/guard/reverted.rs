@@ -155,6 +155,6 @@ fn is_same(value: &str, wanted: &str, current: &str) -> bool {
     }
 }
 
-fn without_digest(value: &str) -> &str {
+pub(super) fn without_digest(value: &str) -> &str {
     value.split_once('@').map_or(value, |(value, _)| value)
 }

@@ -1,5 +1,6 @@
 //! The shapes in which images are written.
 
+mod charts;
 mod parts;
 mod whole;
 
@@ -7,7 +8,7 @@ use image::{Digest, Repository, is_tag};
 use yamlspan::tree::{Collection, Text, Tree};
 
 use super::scalar::Scalars;
-use super::{Image, Inventory, Obstacle, Override};
+use super::{Chart, ChartRepository, Image, Inventory, Obstacle, Override};
 use crate::change::ObjectIdentity;
 use crate::edit::{pin, variables};
 use crate::marker::Field;
@@ -20,8 +21,16 @@ const DIGESTS: [&str; 5] = ["digest", "imageDigest", "image_digest", "sha", "sha
 /// Finds the images of one document.
 pub(super) fn document(tree: &Tree<'_>, objects: &Objects, scalars: &Scalars<'_>, inventory: &mut Inventory) {
     let registries = Registries::of(tree);
-    let mut finder =
-        Finder { tree, objects, scalars, registries: &registries, found: Vec::new(), overrides: Vec::new() };
+    let mut finder = Finder {
+        tree,
+        objects,
+        scalars,
+        registries: &registries,
+        found: Vec::new(),
+        overrides: Vec::new(),
+        charts: Vec::new(),
+        repositories: Vec::new(),
+    };
     for (index, collection) in tree.collections.iter().enumerate() {
         let object = finder.object(collection.node);
         if object.kind == "ImagePolicy" && collection.parent.is_none() {
@@ -38,6 +47,8 @@ pub(super) fn document(tree: &Tree<'_>, objects: &Objects, scalars: &Scalars<'_>
     }
     inventory.images.append(&mut finder.found);
     inventory.overrides.append(&mut finder.overrides);
+    inventory.charts.append(&mut finder.charts);
+    inventory.chart_repositories.append(&mut finder.repositories);
 }
 
 /// Whether images are looked for in the object that a node is in.
@@ -58,6 +69,8 @@ struct Finder<'f, 'd> {
     registries: &'f Registries<'d>,
     found: Vec<Image>,
     overrides: Vec<Override>,
+    charts: Vec<Chart>,
+    repositories: Vec<ChartRepository>,
 }
 
 /// The repository, tag and digest of an image, each as one scalar.
@@ -106,6 +119,9 @@ impl<'d> Finder<'_, 'd> {
         let used = self.split(index, mapping);
         self.pairs(index, mapping);
         self.oci_repository(mapping);
+        self.chart(mapping);
+        self.artifact(mapping);
+        self.chart_repository(mapping);
         self.named_value(mapping);
         for entry in mapping.entries.iter().filter(|entry| Some(entry.node) != used) {
             self.whole(index, mapping, entry, object);
@@ -120,7 +136,7 @@ impl<'d> Finder<'_, 'd> {
         };
         match sequence.key {
             "images" => each(self, Self::list_item),
-            "args" | "command" => each(self, Self::argument),
+            "args" | "command" => self.arguments(sequence),
             "parameters" => self.parameters(sequence),
             _ => {}
         }
@@ -153,7 +169,18 @@ impl<'d> Finder<'_, 'd> {
         let Tagged { tag: tag_text, digest, own_form, .. } = written;
         let object = self.object(tag.or(name_at).map_or(0, |text| text.node));
         let shown = repository.as_ref().map_or_else(|| name.clone(), |repository| repository.name().to_owned());
-        self.found.push(Image { repository, shown, tag: tag_text, digest, scalars, obstacle, own_form, object, keys });
+        self.found.push(Image {
+            repository,
+            shown,
+            tag: tag_text,
+            digest,
+            scalars,
+            obstacle,
+            own_form,
+            is_chart: false,
+            object,
+            keys,
+        });
         true
     }
 

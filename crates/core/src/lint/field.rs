@@ -49,7 +49,8 @@ fn known(marked: &MarkedText<'_>, marker: &Marker, policy: &ImagePolicy, checked
                 checked.findings.push(pinned(marked, marker));
             }
             let strange = current.repository.filter(|it| is_strange(marker, it, policy));
-            if let Some(repository) = strange {
+            // Of one that lacks `:tag` that was said.
+            if let Some(repository) = strange.filter(|_| !marker.scalar.lacks_field) {
                 checked.findings.push(other_image(marked, marker, &repository, policy));
             }
             if let Some(tag) = current.tag {
@@ -61,11 +62,12 @@ fn known(marked: &MarkedText<'_>, marker: &Marker, policy: &ImagePolicy, checked
         // That is said of every field, whether its policy is known or not.
         Err(Unread::Variable(_) | Unread::Sealed) => {}
         Err(Unread::Malformed) => {
-            let message = format!("this is no {} that OCI allows: {:?}", noun(marker.field), marker.value);
+            let message = format!("this is not {} that OCI allows: {:?}", with_article(marker.field), marker.value);
             let finding = Finding::new(Code::InvalidReference, marked.value(marker), message);
             let stays = sample(marker, policy).is_err();
-            let hint = if stays { "no update writes over it; write it anew" } else { "the next update writes over it" };
-            checked.findings.push(finding.hint(hint));
+            let what = resembles(marker.field, &marker.value).map_or_else(String::new, |what| format!("{what}; "));
+            let then = if stays { "no update writes over it; write it anew" } else { "the next update writes over it" };
+            checked.findings.push(finding.hint(format!("{what}{then}")));
         }
     }
 }
@@ -86,12 +88,36 @@ fn read(marker: &Marker, policy: &ImagePolicy) -> Result<Current, Unread> {
     value::read(marker, &marker.value, Some(&policy.repository.image))
 }
 
-fn noun(field: Field) -> &'static str {
+/// What a value is that cannot be what the marker sets, where that can be told.
+fn resembles(field: Field, value: &str) -> Option<&'static str> {
+    let behind_at = value.split_once('@').map(|(_, digest)| digest);
+    let is_image = || value.contains('/') && Reference::parse(value).is_ok();
     match field {
-        Field::Image => "image",
-        Field::Name => "image name",
-        Field::Tag => "tag",
-        Field::Digest => "digest",
+        _ if value.contains(":sha256:") && behind_at.is_none() => Some("a digest stands behind `@`, not behind `:`"),
+        Field::Digest if behind_at.is_some_and(is_digest) => {
+            Some("it is an image with a digest: a marker without `:digest` sets both")
+        }
+        _ if behind_at.is_some_and(|digest| !is_digest(digest)) => {
+            Some("what stands behind `@` is not a whole digest, `sha256:` and 64 hexadecimal digits")
+        }
+        Field::Name | Field::Tag if is_image() => {
+            Some("it is a whole image: a marker without `:name` and `:tag` sets all of it")
+        }
+        Field::Digest if image::is_tag(value) => Some("it is a tag: the marker for that ends in `:tag`"),
+        _ => None,
+    }
+}
+
+fn is_digest(text: &str) -> bool {
+    Digest::parse(text).is_ok()
+}
+
+fn with_article(field: Field) -> &'static str {
+    match field {
+        Field::Image => "an image",
+        Field::Name => "an image name",
+        Field::Tag => "a tag",
+        Field::Digest => "a digest",
     }
 }
 
@@ -175,4 +201,31 @@ fn other_image(marked: &MarkedText<'_>, marker: &Marker, repository: &Repository
         format!("policy {:?} would never choose {:?}: its image is {image:?}", marker.policy(), repository.name());
     let finding = Finding::new(Code::UnreachableValue, marked.value(marker), message);
     finding.hint("the next update replaces the image; perhaps the marker is of another policy")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_wrong_value_is() {
+        let digest = "sha256:4b6ad3a68d34da29bf7c8ccb5d355ba8b4babcad1f99798204e7abb43e54ee3d";
+        for (field, value, says) in [
+            (Field::Image, format!("acme/web:{digest}"), "behind `@`, not"),
+            (Field::Image, "acme/web@1.2.3".to_owned(), "not a whole digest"),
+            (Field::Tag, "1.2.3@sha256:abc".to_owned(), "not a whole digest"),
+            (Field::Tag, "acme/web:1.2.3".to_owned(), "it is a whole image"),
+            (Field::Name, "acme/web:1.2.3".to_owned(), "it is a whole image"),
+            (Field::Digest, format!("acme/web@{digest}"), "an image with a digest"),
+            (Field::Digest, "1.2.3".to_owned(), "it is a tag"),
+        ] {
+            let told = resembles(field, &value).unwrap_or_default();
+            assert!(told.contains(says), "{value}: {told:?}");
+        }
+        for (field, value) in
+            [(Field::Tag, "1.4.2+build"), (Field::Image, "ghcr.io/Acme/web:1.4.2"), (Field::Name, "A")]
+        {
+            assert_eq!(resembles(field, value), None, "{value}");
+        }
+    }
 }

@@ -1,13 +1,13 @@
-//! Comments and texts that look like markers without being any.
+//! Markers within values.
 //!
-//! A run passes over them in silence: a document without the exact token `"$imagepolicy"` is never searched for markers, and a
-//! marker inside a value is a part of it. Here they are found, so that nobody waits for an update that never comes.
+//! A run passes over them in silence, since what is inside a value is a part of it. Here they are found, so that nobody waits for an
+//! update that never comes. Comments that are almost markers are findings of the scan.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use memchr::{memchr_iter, memmem};
+use memchr::memmem;
 use yamlspan::document::{self, Document, Node, NodeKind, Style};
 use yamlspan::lines::{self, Lines};
 use yamlspan::tree::Tree;
@@ -33,28 +33,11 @@ const WRITE: &str =
 const HEADER: &str = "for the text as a whole put it behind the `|`; within, it counts in a mapping or a sequence, where somebody asks for \
                       embedded YAML to be edited";
 
-/// Whether bytes mention a marker, however it is written.
-#[must_use]
-pub fn is_mentioned(bytes: &[u8]) -> bool {
-    memmem::find(bytes, MENTION.as_bytes()).is_some() || marker::contains_token(bytes) || has_misspelt(bytes)
-}
-
-/// Whether there is a comment such as `# {"$imagePolicy": …}`.
-fn has_misspelt(bytes: &[u8]) -> bool {
-    let is_first = |at: &usize| *at == 0 || bytes[at - 1] != b'#';
-    memchr_iter(b'#', bytes).filter(is_first).any(|at| {
-        let end = bytes.len().min(at + MAX_COMMENT);
-        let start = bytes[at..end].iter().position(|byte| !matches!(byte, b'#' | b' ' | b'\t'));
-        let is_object = start.is_some_and(|start| bytes[at + start] == b'{');
-        is_object && grammar::misspelt(&String::from_utf8_lossy(&bytes[at..end])).is_some()
-    })
-}
-
-/// How much of a comment is looked at for a misspelt key, in bytes.
+/// How far before the key the comment of a marker within a value may begin, in bytes.
 const MAX_COMMENT: usize = 128;
 
-/// Finds the comments that are no markers, in documents in which nobody looks for markers, misspelt ones, and markers within values.
-pub(super) fn almost_markers(marked: &MarkedText<'_>) -> Vec<Finding> {
+/// Finds the markers that are a part of a value.
+pub(super) fn within_values(marked: &MarkedText<'_>) -> Vec<Finding> {
     let text = marked.text;
     if text.len() > marker::MAX_FILE_BYTES {
         return Vec::new();
@@ -63,13 +46,12 @@ pub(super) fn almost_markers(marked: &MarkedText<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for span in lines::documents(text, &lines) {
         let part = &text[span.clone()];
-        if !is_mentioned(part.as_bytes()) {
+        if memmem::find(part.as_bytes(), MENTION.as_bytes()).is_none() {
             continue;
         }
         if let Ok(document) = document::parse(part) {
             let read = Read::of(marked, &lines, span.start);
             let looked = Looked { marked, lines: &lines, span, document: &document, read, owners: OnceCell::new() };
-            looked.comments(&mut findings);
             looked.values(&mut findings);
         }
     }
@@ -120,34 +102,6 @@ impl Looked<'_, '_> {
         let span = self.span.start + span.start..self.span.start + span.end;
         let place = self.lines.position(self.marked.text, span.start);
         Finding::new(code, self.marked.location(place.line, place.column, span), message)
-    }
-
-    fn comments(&self, findings: &mut Vec<Finding>) {
-        let text = self.text();
-        let is_silent = !text.contains(TOKEN);
-        for comment in &self.document.comments {
-            let read = &text[comment.clone()];
-            let reason = match grammar::misspelt(read) {
-                Some(key) => Some(format!("its key is {key:?}, not {MENTION:?}")),
-                None if is_silent => self.malformed(comment),
-                // These are findings of the scan.
-                None => None,
-            };
-            findings.extend(reason.map(|reason| {
-                let message = format!("the comment is no marker: {reason}");
-                self.finding(Code::MalformedMarker, comment.clone(), message).hint(WRITE)
-            }));
-        }
-    }
-
-    fn malformed(&self, comment: &Range<usize>) -> Option<String> {
-        let at = self.span.start + comment.start;
-        let before = &self.marked.text[self.lines.start_of(at)..at];
-        let read = &self.text()[comment.clone()];
-        match grammar::read(read) {
-            Reading::Malformed(reason) if !grammar::is_talk(read, before) => Some(reason),
-            _ => None,
-        }
     }
 
     /// The markers that are a part of a value.
@@ -279,7 +233,5 @@ d: 1 # {'$imagepolicy': 'default:no'}
 "#;
         let found: Vec<String> = policies(text.as_bytes()).into_iter().collect();
         assert_eq!(found, ["default:api", "default:db", "default:web"]);
-        assert!(is_mentioned(b"# {'$imagepolicy': 'a:b'}") && !is_mentioned(b"# image policy"));
-        assert!(is_mentioned(b"a: 1 # {\"$imagePolicy\": \"a:b\"}") && !is_mentioned(b"# {\"$ref\": \"a\"}"));
     }
 }

@@ -28,7 +28,11 @@ pub(super) fn check(automation: &Automation, sample: Option<&Sample>, origins: &
     let error = message::render(&automation.commit.message, &facts).err()?;
     let location = origins.of(Element::Message(automation.id.clone(), error.line()));
     let message = format!("the commit message of automation {} fails on a sample change: {error}", automation.id);
-    let hint = "the README lists what a message sees; `tagwright message` tries it on changes of your own";
+    let advice = message::advice(&error).map(|advice| format!("{advice}; "));
+    let advice = advice.unwrap_or_default();
+    let hint = format!(
+        "{advice}docs/reference/commit-messages.md lists what a message sees; `tagwright message` tries it out"
+    );
     Some(Finding::new(Code::MessageFails, location, message).hint(hint))
 }
 

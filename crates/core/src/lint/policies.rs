@@ -24,12 +24,12 @@ pub fn configuration(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for policy in rules.policies {
-        findings.extend(unused(rules, policy, usage, &seen));
+        findings.extend(unused(rules, policy, usage, missing, &seen));
         findings.extend(nothing_matches(rules, policy, usage));
     }
     for automation in rules.automations.iter().filter(|automation| seen(&automation.id).is_some()) {
         for (_, path) in missing.iter().filter(|(id, _)| *id == automation.id) {
-            findings.push(super::path_missing(rules, &automation.id, path));
+            findings.push(super::path_missing(rules, &automation.id, path, usage));
         }
         if seen(&automation.id) == Some(View::Whole) {
             findings.extend(nothing_marked(rules, automation, usage, missing));
@@ -44,6 +44,7 @@ fn unused(
     rules: &Rules<'_>,
     policy: &ImagePolicy,
     usage: &Usage,
+    missing: &[(ObjectName, String)],
     seen: &impl Fn(&ObjectName) -> Option<View>,
 ) -> Option<Finding> {
     let name = policy.id.marker();
@@ -61,7 +62,10 @@ fn unused(
         let hint = "an automation of Flux applies the policies of its own namespace that its `policySelector` matches";
         return Some(finding(format!("no automation applies policy {name:?}")).hint(hint));
     }
-    if !automations.iter().all(|automation| seen(&automation.id) == Some(View::Whole)) {
+    // Its markers may be where a path was meant to lead.
+    let lacks_path = |automation: &&Automation| missing.iter().any(|(id, _)| *id == automation.id);
+    let is_seen = |automation: &&Automation| seen(&automation.id) == Some(View::Whole);
+    if !automations.iter().all(is_seen) || automations.iter().any(lacks_path) {
         return None;
     }
     let image = policy.repository.image.name();

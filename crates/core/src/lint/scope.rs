@@ -58,7 +58,7 @@ impl<'r> Scopes<'r> {
     /// The scope of a file.
     pub(super) fn of(&mut self, path: &str) -> Rc<Scope<'r>> {
         let automations = self.rules.automations;
-        let reading: Vec<usize> = (0..automations.len()).filter(|&at| covers(&automations[at], path)).collect();
+        let reading: Vec<usize> = (0..automations.len()).filter(|&at| automations[at].reads(path)).collect();
         let rules = self.rules;
         Rc::clone(self.known.entry(reading).or_insert_with_key(|reading| Rc::new(scope(rules, reading))))
     }
@@ -87,16 +87,6 @@ fn scope<'r>(rules: Rules<'r>, reading: &[usize]) -> Scope<'r> {
         policies: policies.into_iter().map(|policy| (policy.id.marker(), policy)).collect(),
         configured,
     }
-}
-
-/// Whether an automation reads a file.
-pub(super) fn covers(automation: &Automation, path: &str) -> bool {
-    automation.paths.is_empty() || automation.paths.iter().any(|folder| is_below(path, folder))
-}
-
-/// Whether a path is a folder's, or the folder itself.
-pub(super) fn is_below(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || folder.is_empty())
 }
 
 fn hint(rules: Rules<'_>, marker: &Marker, scope: &Scope<'_>) -> String {
@@ -130,15 +120,4 @@ pub(super) fn not_read(marked: &MarkedText<'_>, rules: &Rules<'_>) -> Option<Fin
     let message = "the markers of this file are never followed: it is in no automation's paths";
     let finding = Finding::new(Code::NotRead, marked.policy(marker), message);
     Some(finding.hint(format!("the paths are {}{more}", listed.join(", "))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_below;
-
-    #[test]
-    fn folders_hold_what_is_below_them() {
-        assert!(is_below("apps/web.yaml", "apps") && is_below("apps", "apps") && is_below("apps", ""));
-        assert!(!is_below("apps2/web.yaml", "apps") && !is_below("web/apps", "apps"));
-    }
 }

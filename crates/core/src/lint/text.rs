@@ -6,8 +6,8 @@ use yamlspan::lines::Lines;
 
 use super::Finding;
 use crate::change::{Code, Diagnostic, Excerpt, Location, MAX_LINE};
-use crate::marker::Marker;
 use crate::marker::grammar::{self, Reading};
+use crate::marker::{Marker, TOKEN};
 use crate::plan::MarkedFile;
 use crate::spelling;
 
@@ -76,6 +76,10 @@ impl MarkedText<'_> {
             Code::UnparsableDocument if self.text.contains("{{") => {
                 Some("quote template expressions, or mark the values that they take in their own file".to_owned())
             }
+            Code::MalformedMarker => match grammar::meant(comment) {
+                Some(setter) => Some(format!("write `# {{{TOKEN}: \"{setter}\"}}` behind the value")),
+                None => general(code).map(str::to_owned),
+            },
             other => general(other).map(str::to_owned),
         }
     }

@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::mention;
-use super::scope::is_below;
+use crate::automation::is_below;
 use crate::automation::{Automation, ObjectName};
 use crate::change::Change;
 use crate::plan::MarkedFile;
+use crate::spelling;
 
 /// How many tags of one policy are remembered.
 const MAX_TAGS: usize = 100;
+
+/// How many folders with files that nobody reads are remembered.
+const MAX_UNREAD: usize = 1_000;
 
 /// How many changes of one automation a message is tried on.
 const MAX_CHANGES: usize = 3;
@@ -23,6 +27,8 @@ pub struct Usage {
     pub(super) marked: BTreeSet<(ObjectName, String)>,
     /// Changes that an automation may make, to try its message on.
     pub(super) samples: BTreeMap<ObjectName, Sample>,
+    /// The folders, at any depth, with marked files that no automation reads.
+    unread: BTreeSet<String>,
 }
 
 /// Changes that a run could make.
@@ -40,10 +46,24 @@ impl Usage {
             self.policies.entry(policy).or_default().extend(tags);
         }
         self.marked.extend(other.marked);
+        other.unread.into_iter().for_each(|folder| self.leave(folder));
         for (automation, sample) in other.samples {
             for change in sample.changes {
                 self.sample(&automation, change, &sample.images);
             }
+        }
+    }
+
+    /// The folder that a path which does not exist was probably meant to be: one with marked files that no automation reads.
+    #[must_use]
+    pub fn meant(&self, path: &str) -> Option<&str> {
+        let folders: Vec<&str> = self.unread.iter().map(String::as_str).collect();
+        spelling::nearest(path, &folders)
+    }
+
+    fn leave(&mut self, folder: String) {
+        if self.unread.len() < MAX_UNREAD {
+            self.unread.insert(folder);
         }
     }
 
@@ -70,6 +90,10 @@ impl Usage {
         }
         if !file.scan.diagnostics.is_empty() {
             mention::policies(&file.bytes).iter().for_each(|policy| self.name(policy));
+        }
+        if automations.is_empty() {
+            let ends = file.path.match_indices('/').map(|(end, _)| end);
+            ends.for_each(|end| self.leave(file.path[..end].to_owned()));
         }
         for automation in automations {
             let whole = [String::new()];

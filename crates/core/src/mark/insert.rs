@@ -21,7 +21,7 @@ pub(super) struct Insertion {
 /// Why markers cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum Refused {
-    #[error("it is no UTF-8 text")]
+    #[error("it is not UTF-8 text")]
     NotText,
     #[error("a marker would not count for its field")]
     NotFound,

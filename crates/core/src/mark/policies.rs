@@ -1,21 +1,12 @@
 //! Derived policies as documents: native, or Flux's objects.
 
-use thiserror::Error;
-use yamlspan::document::{self, Node, NodeKind};
-use yamlspan::lines::{self, Lines};
-use yamlspan::tree::{Collection, Tree};
-
 use super::Group;
 use crate::automation::DigestReflection;
-use crate::marker::object::Objects;
 use crate::message::DEFAULT_AUTHOR;
 use crate::policy::{Direction, Order};
 
 /// How far a new document indents its images.
 const IMAGES_INDENT: usize = 4;
-
-/// The namespace of objects that name none.
-const DEFAULT_NAMESPACE: &str = "default";
 
 /// How often registries are polled and the repository is looked at.
 const INTERVAL: &str = "5m";
@@ -45,20 +36,6 @@ pub struct Target {
     pub path: Option<String>,
 }
 
-/// Why policies cannot be added to a document.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Error {
-    /// It cannot be parsed.
-    #[error("it cannot be parsed: {0}")]
-    Unparsable(String),
-    /// It has no list to add to.
-    #[error("it does not end with the `images` of an ImageAutomation, an item a line")]
-    NoList,
-    /// Nothing in it would use the policies.
-    #[error("it has no ImageUpdateAutomation in the namespace {0:?}")]
-    NoAutomation(String),
-}
-
 /// Writes a new document.
 #[must_use]
 pub fn document<'g>(dialect: Dialect, target: &Target, groups: impl IntoIterator<Item = &'g Group>) -> String {
@@ -69,73 +46,6 @@ pub fn document<'g>(dialect: Dialect, target: &Target, groups: impl IntoIterator
         }
         Dialect::Flux => flux(target) + &groups.into_iter().map(flux_policy).collect::<String>(),
     }
-}
-
-/// Adds policies to a document that is there; every byte of it stays.
-///
-/// # Errors
-/// A native document has no block list `spec.images` at its end, Flux's objects no automation for a policy's namespace; or
-/// the text cannot be parsed.
-pub fn extended<'g>(
-    dialect: Dialect,
-    existing: &str,
-    groups: impl IntoIterator<Item = &'g Group>,
-) -> Result<String, Error> {
-    let line_break = if existing.is_empty() || existing.ends_with('\n') { "" } else { "\n" };
-    let more: String = match dialect {
-        Dialect::Native => {
-            let (indent, namespace) = images_of(existing)?;
-            groups.into_iter().map(|group| native_image(group, &namespace, indent)).collect()
-        }
-        Dialect::Flux => {
-            let served = automation_namespaces(existing)?;
-            let policy = |group: &Group| match served.contains(&group.namespace) {
-                true => Ok(flux_policy(group)),
-                false => Err(Error::NoAutomation(group.namespace.clone())),
-            };
-            groups.into_iter().map(policy).collect::<Result<_, _>>()?
-        }
-    };
-    Ok(format!("{existing}{line_break}{more}"))
-}
-
-/// The namespaces of the `ImageUpdateAutomation`s in a text.
-fn automation_namespaces(text: &str) -> Result<Vec<String>, Error> {
-    let lines = Lines::of(text);
-    let mut namespaces = Vec::new();
-    for span in lines::documents(text, &lines) {
-        let document = document::parse(&text[span]).map_err(|broken| Error::Unparsable(broken.reason))?;
-        let objects = Objects::of(&document, &Tree::of(&document)).objects;
-        let identities = objects.iter().map(|object| object.identity(|_| None));
-        namespaces.extend(identities.filter(|it| it.kind == "ImageUpdateAutomation").map(|it| namespace(it.namespace)));
-    }
-    Ok(namespaces)
-}
-
-fn namespace(text: String) -> String {
-    if text.is_empty() { DEFAULT_NAMESPACE.to_owned() } else { text }
-}
-
-/// How far the items of `spec.images` are indented, if nothing follows them, and the namespace of the object.
-fn images_of(text: &str) -> Result<(usize, String), Error> {
-    let lines = Lines::of(text);
-    let span = lines::documents(text, &lines).pop().ok_or(Error::NoList)?;
-    let part = &text[span.clone()];
-    let document = document::parse(part).map_err(|broken| Error::Unparsable(broken.reason))?;
-    let tree = Tree::of(&document);
-    let objects = Objects::of(&document, &tree).objects;
-    let identity = objects.first().map(|object| object.identity(|_| None)).filter(|it| it.kind == "ImageAutomation");
-    let namespace = namespace(identity.ok_or(Error::NoList)?.namespace);
-    let is_list = |collection: &&Collection<'_>| collection.key == "images" && !collection.is_mapping;
-    let list = tree.collections.iter().find(is_list).ok_or(Error::NoList)?.node;
-    // Behind the list only the mappings around it may close.
-    let closes = |it: &Node<'_>| matches!(it.kind, NodeKind::Close { open, .. } if open == list);
-    let close = document.nodes.iter().position(closes).ok_or(Error::NoList)?;
-    let is_last = document.nodes[close + 1..].iter().all(|it| matches!(it.kind, NodeKind::Close { .. }));
-    let first = document.nodes.get(list + 2).ok_or(Error::NoList)?.span.start + span.start;
-    let line = &text[lines.start_of(first)..];
-    let indent = line.len() - line.trim_start_matches(' ').len();
-    if is_last && line[indent..].starts_with("- ") { Ok((indent, namespace)) } else { Err(Error::NoList) }
 }
 
 fn native(target: &Target) -> String {
@@ -161,7 +71,7 @@ fn native(target: &Target) -> String {
 }
 
 /// `own` is the namespace of the automation.
-fn native_image(group: &Group, own: &str, indent: usize) -> String {
+pub(super) fn native_image(group: &Group, own: &str, indent: usize) -> String {
     let mut text = format!(
         "# {}\n- name: {}\n  image: {}\n",
         group.explanation,
@@ -234,7 +144,7 @@ fn flux_url(url: &str) -> String {
     }
 }
 
-fn flux_policy(group: &Group) -> String {
+pub(super) fn flux_policy(group: &Group) -> String {
     let (namespace, name) = (scalar(&group.namespace), scalar(&group.name));
     let image = scalar(group.repository.name());
     let mut text = format!(
@@ -301,7 +211,7 @@ fn indented(text: &str, by: usize) -> String {
 }
 
 /// A text as a YAML scalar: as it is where nothing can misread it, otherwise in single quotes.
-fn scalar(text: &str) -> String {
+pub(super) fn scalar(text: &str) -> String {
     const WORDS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic());
     let safe = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b':'));

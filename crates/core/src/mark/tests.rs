@@ -3,7 +3,8 @@
 
 use proptest::prelude::*;
 
-use super::policies::{self, Dialect};
+use super::extend;
+use super::policies::Dialect;
 use super::{Edit, File, Marking, Moving, Settings, edits, plan};
 use crate::{inventory, marker};
 
@@ -143,11 +144,11 @@ fn documents_that_cannot_be_extended_are_refused() {
         "kind: ImageAutomation\nspec:\n  images:\n    - name: x\n  suspend: true\n",
         "kind: ImageAutomation\nspec:\n  images:\n    - {name: x}\n---\nkind: Secret\n",
     ] {
-        assert!(policies::extended(Dialect::Native, text, &marking.groups).is_err(), "{text}");
-        assert!(policies::extended(Dialect::Flux, text, &marking.groups).is_err(), "{text}");
+        assert!(extend::extended(Dialect::Native, text, &marking.groups).is_err(), "{text}");
+        assert!(extend::extended(Dialect::Flux, text, &marking.groups).is_err(), "{text}");
     }
     let elsewhere = "kind: ImageUpdateAutomation\nmetadata: {name: x, namespace: flux-system}\n";
-    assert!(policies::extended(Dialect::Flux, elsewhere, &marking.groups).is_err());
+    assert!(extend::extended(Dialect::Flux, elsewhere, &marking.groups).is_err());
 }
 
 #[test]
@@ -155,7 +156,7 @@ fn an_image_of_another_namespace_says_so() {
     let (marking, _) = marked(&[file("a.yaml", "image: acme/shop:1.4.2\n")], &settings());
     let text =
         "kind: ImageAutomation\nmetadata: {name: x, namespace: apps}\nspec:\n  images:\n  - name: x\n    image: a/x";
-    let new = policies::extended(Dialect::Native, text, &marking.groups).unwrap();
+    let new = extend::extended(Dialect::Native, text, &marking.groups).unwrap();
     let added =
         "\n  # the latest 1.x from 1.4.2\n  - name: shop\n    image: acme/shop\n    namespace: default\n    policy:\n";
     assert!(new.strip_prefix(text).unwrap().starts_with(added), "{new}");

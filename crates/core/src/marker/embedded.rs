@@ -12,7 +12,7 @@ use yamlspan::document::{Node, NodeKind, Role, Scalar, TagSite};
 use yamlspan::lines::Position;
 
 use crate::marker::object::{EMBEDDED, Object};
-use crate::marker::{MarkedScalar, Marker, Scan};
+use crate::marker::{MarkedScalar, Marker, Scan, path};
 
 /// How many levels of embedded YAML are edited.
 pub(crate) const MAX_LEVELS: usize = 1;
@@ -82,7 +82,7 @@ pub(crate) fn unsupported(scalar: &Scalar<'_>, level: usize) -> String {
 pub(crate) fn unfit(node: &Node<'_>) -> Option<&'static str> {
     let NodeKind::Scalar(scalar) = &node.kind else { return None };
     if node.role == Role::Root {
-        return Some("the marker sets nothing: the text around it is no mapping or sequence");
+        return Some("the marker sets nothing: the text around it is not a mapping or sequence");
     }
     let leading_blank = node.is_block_scalar() && scalar.value.starts_with('\n');
     leading_blank.then_some("the marker sets nothing: the embedded value starts with a blank line")
@@ -121,6 +121,7 @@ impl Block {
                 document: home.document,
                 object: home.object,
                 embedded: Some(home.block),
+                path: path::within(home.path, marker.scalar.path),
                 ..marker.scalar.clone()
             },
             ..marker.clone()
@@ -134,4 +135,6 @@ pub(crate) struct Home {
     pub(crate) document: usize,
     pub(crate) object: usize,
     pub(crate) block: usize,
+    /// Of the block scalar.
+    pub(crate) path: u64,
 }

@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 
 use memchr::memmem;
+use serde::de::IgnoredAny;
 
 use crate::marker::{Field, TOKEN};
 use crate::spelling;
@@ -22,14 +23,20 @@ pub(crate) const MENTION: &str = "$imagepolicy";
 /// The longest key that is compared with it, in bytes.
 const MAX_KEY: usize = 32;
 
+/// How much of a comment is looked at for a misspelt key, in bytes.
+const MAX_COMMENT: usize = 128;
+
+/// How much of a comment is repeated in a finding, in characters.
+const MAX_SHOWN: usize = 40;
+
 /// A comment, read as a marker.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// It does not mention `$imagepolicy`.
+    /// It mentions `$imagepolicy` in no way.
     Unrelated,
     /// A marker that names a policy, and perhaps a field.
     Marker(Setter),
-    /// It mentions `$imagepolicy` and is no marker; the reason completes "no marker: …".
+    /// It mentions `$imagepolicy`, or almost, and is no marker; the reason completes "no marker: …".
     Malformed(String),
     /// A marker, but for its last part.
     UnknownField(String),
@@ -47,8 +54,20 @@ pub(crate) struct Setter {
     pub(crate) field: Field,
 }
 
-/// Reads a comment, `#` included.
+/// Reads a comment, `#` included. One with a key that is almost `$imagepolicy` is a malformed marker.
 pub(crate) fn read(comment: &str) -> Reading {
+    let reading = exact(comment);
+    match reading {
+        Reading::Unrelated | Reading::Malformed(_) => match misspelt(comment) {
+            Some(key) => Reading::Malformed(format!("its key is {key:?}, not {MENTION:?}")),
+            None => reading,
+        },
+        reading => reading,
+    }
+}
+
+/// Reads a comment whose key, if it is a marker, is written as it must be.
+fn exact(comment: &str) -> Reading {
     if memmem::find(comment.as_bytes(), MENTION.as_bytes()).is_none() {
         return Reading::Unrelated;
     }
@@ -73,7 +92,7 @@ pub(crate) fn is_talk(comment: &str, before: &str) -> bool {
 }
 
 /// The key of an object in a comment that is almost `$imagepolicy`, as in `# {"$imagePolicy": "a:b"}`.
-pub(crate) fn misspelt(comment: &str) -> Option<&str> {
+fn misspelt(comment: &str) -> Option<&str> {
     let body = comment.trim_start_matches('#').trim_start().strip_prefix('{')?.trim_start();
     let quote = body.chars().next().filter(|c| matches!(c, '"' | '\''))?;
     let rest = &body[1..];
@@ -83,12 +102,51 @@ pub(crate) fn misspelt(comment: &str) -> Option<&str> {
     (has_value && spelling::nearest(&letters, &[&MENTION[1..]]).is_some()).then_some(key)
 }
 
+/// Whether bytes mention a marker in a comment that is none for its key, such as `# {"$imagePolicy": …}`. Text without a `#`
+/// before a `{` costs one search.
+pub(crate) fn has_misspelt(bytes: &[u8]) -> bool {
+    let is_first = |at: &usize| *at == 0 || bytes[at - 1] != b'#';
+    memchr::memchr_iter(b'#', bytes).filter(is_first).any(|at| {
+        let end = bytes.len().min(at + MAX_COMMENT);
+        let start = bytes[at..end].iter().position(|byte| !matches!(byte, b'#' | b' ' | b'\t'));
+        let is_object = start.is_some_and(|start| bytes[at + start] == b'{');
+        is_object && misspelt(&String::from_utf8_lossy(&bytes[at..end])).is_some()
+    })
+}
+
 fn describe(body: &str, error: &serde_json::Error) -> String {
     match body.trim_start_matches([' ', '\t']).chars().next() {
         Some('{') if error.is_data() => "a value in the object is not a string".to_owned(),
-        Some('{') => format!("it is not one JSON object and nothing else ({error})"),
+        Some('{') if error.is_eof() => "the object has no end: a quote or a } is missing".to_owned(),
+        Some('{') => match serde_json::Deserializer::from_str(body).into_iter::<IgnoredAny>().next() {
+            Some(Ok(_)) => "something stands behind the JSON object".to_owned(),
+            _ => format!("it is not JSON from {:?} on", words::one_line(rest(body, error), MAX_SHOWN)),
+        },
         _ => "something stands before the JSON object".to_owned(),
     }
+}
+
+/// What stands where JSON ends to be JSON, from the beginning of the word.
+fn rest<'b>(body: &'b str, error: &serde_json::Error) -> &'b str {
+    let at = body.floor_char_boundary(error.column().saturating_sub(1));
+    let word = body[..at].trim_end_matches(char::is_alphanumeric).len();
+    &body[word..]
+}
+
+/// The value of the marker that a malformed one was meant to be, as far as that can be told: with the namespace `default` where it
+/// names none, and with a colon for a slash.
+pub(crate) fn meant(comment: &str) -> Option<String> {
+    let key = misspelt(comment).unwrap_or(MENTION);
+    let rest = &comment[comment.find(key)? + key.len()..];
+    let value = rest.trim_start_matches(['"', '\'', ' ', '\t']).strip_prefix(':')?;
+    let value = value.trim_start_matches(['"', '\'', ' ', '\t']);
+    let value = value.split(['"', '\'', ' ', '\t', '}', ',']).next()?;
+    let value = match value.contains(':') {
+        true => value.to_owned(),
+        false if value.contains('/') => value.replacen('/', ":", 1),
+        false => format!("default:{value}"),
+    };
+    matches!(setter(&value), Reading::Marker(_)).then_some(value)
 }
 
 fn setter(raw: &str) -> Reading {
@@ -166,9 +224,42 @@ mod tests {
     #[test]
     fn ordinary_comments() {
         check("# tag of the image", "unrelated");
-        check(r#"# {"\u0024imagepolicy": "ns:p"}"#, "unrelated");
-        check(r#"# {"$ImagePolicy": "ns:p"}"#, "unrelated");
         check(r##"# {"$ref": "#/definitions/io.k8s.cli.setters.ns:p"}"##, "unrelated");
+    }
+
+    #[test]
+    fn what_is_wrong_and_what_was_meant() {
+        let check = |comment: &str, reason: &str, marker: Option<&str>| {
+            let Reading::Malformed(found) = read(comment) else { panic!("{comment}") };
+            assert_eq!((&*found, meant(comment).as_deref()), (reason, marker), "{comment}");
+        };
+        check(
+            r#"# {"\u0024imagepolicy": "ns:p"}"#,
+            r#"its key is "\\u0024imagepolicy", not "$imagepolicy""#,
+            Some("ns:p"),
+        );
+        check(
+            r#"# {"$ImagePolicy": "ns:p:tag"}"#,
+            r#"its key is "$ImagePolicy", not "$imagepolicy""#,
+            Some("ns:p:tag"),
+        );
+        check(r#"# {"$imagepolicy": "ns:p""#, "the object has no end: a quote or a } is missing", Some("ns:p"));
+        check(r#"# {"$imagepolicy": "ns:p"} keep"#, "something stands behind the JSON object", Some("ns:p"));
+        check(r#"# x {"$imagepolicy": "ns:p"}"#, "something stands before the JSON object", Some("ns:p"));
+        check(r#"# {'$imagepolicy': 'ns:p'}"#, r#"it is not JSON from "'$imagepolicy': 'ns:p'}" on"#, Some("ns:p"));
+        check(r#"# {"$imagepolicy": ns:p}"#, r#"it is not JSON from "ns:p}" on"#, Some("ns:p"));
+        check(
+            r#"# {"$imagepolicy": "p"}"#,
+            r#""p" is not namespace:policy or namespace:policy:field"#,
+            Some("default:p"),
+        );
+        check(
+            r#"# {"$imagepolicy": "ns/p"}"#,
+            r#""ns/p" is not namespace:policy or namespace:policy:field"#,
+            Some("ns:p"),
+        );
+        check(r#"# {"$imagepolicy": ""}"#, "its value is empty", None);
+        check(r#"# {"x": "$imagepolicy"}"#, "the object has no key \"$imagepolicy\"", None);
     }
 
     #[test]

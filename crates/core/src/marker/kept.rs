@@ -12,7 +12,8 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {name: sample, namespace: default, annotations: {tagwright.dev/embedded: \"true\"}}
 list:
-  - image: &a 'example.com/app:1.0' # {\"$imagepolicy\": \"default:app\"}
+  - name: app
+    image: &a 'example.com/app:1.0' # {\"$imagepolicy\": \"default:app\"}
   - tag: !!str 1.0 # {\"$imagepolicy\": \"default:app:tag\"}
 data:
   values.yaml: |

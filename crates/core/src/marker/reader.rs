@@ -11,10 +11,20 @@ use yamlspan::tree::Tree;
 
 use super::{Field, MAX_DIAGNOSTICS, MarkedDocument, MarkedScalar, Marker, Scan, TOKEN, scan_text};
 use crate::change::{Code, Diagnostic};
+use crate::chart::ChartVersion;
 use crate::marker::embedded::{self, Block, Home, MAX_LEVELS, Permission};
 use crate::marker::grammar::{self, Reading, Setter};
 use crate::marker::object::Objects;
+use crate::marker::path::Paths;
 use crate::marker::registry::Registries;
+
+/// What ends a line in YAML 1.1 and not in 1.2: NEL, LS and PS. Programs that read the older one, such as Kubernetes', may see
+/// two lines, and another value, where we see one.
+const OLD_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+
+/// Why a marker sets nothing that stands behind a value with one of them.
+const OLD_BREAK: &str =
+    "the value has a character (U+0085, U+2028 or U+2029) at which some programs end the line; remove it";
 
 /// Reads one document of a file.
 pub(super) struct Reader<'s> {
@@ -38,8 +48,9 @@ impl Reader<'_> {
         let text = &self.text[self.span.clone()];
         let document = match document::parse(text) {
             Ok(document) => document,
+            Err(_) if !text.contains(TOKEN) => return,
             Err(broken) => {
-                let hint = if text.contains("{{") { " (templates that are no YAML cannot be edited)" } else { "" };
+                let hint = if text.contains("{{") { " (templates that are not YAML cannot be edited)" } else { "" };
                 let message = format!("the document has markers and cannot be parsed: {}{hint}", broken.reason);
                 return self.report(broken.offset, Code::UnparsableDocument, message);
             }
@@ -57,23 +68,39 @@ impl Reader<'_> {
         let has_names = hits.iter().any(|hit| is_named(hit.setter.field));
         let registries = has_names.then(|| Registries::of(&tree));
         let targets: Vec<usize> = hits.iter().map(|hit| hit.target.node).collect();
+        // A marked one may be another after the edit.
+        let is_marked = |node| targets.binary_search(&node).is_ok();
+        let paths = Paths::of(&tree, self.level > 0, is_marked);
         for hit in hits {
             let node = hit.target.node;
             let owner = objects.owner(&tree, node);
             if let Some(mut marker) = self.marker(&document.nodes[node], owner, hit) {
                 marker.scalar.mapping = mapping(&tree, node);
+                marker.scalar.path = paths.to(&tree, node);
                 if let (true, Some(registries), Some(around)) = (is_named(marker.field), &registries, tree.around(node))
                 {
-                    // A marked one may be another after the edit.
-                    let is_marked = |node| targets.binary_search(&node).is_ok();
                     marker.scalar.registry = registries.beside(&tree, around, is_marked);
+                }
+                if marker.field == Field::Tag {
+                    marker.scalar.is_chart_version = is_chart_version(&tree, node);
+                }
+                if marker.field == Field::Image && is_tag_alone(&tree, node, &marker.value) {
+                    marker.scalar.lacks_field = true;
+                    let place = Position { line: marker.line, column: marker.column };
+                    self.list(place, Code::UnreachableValue, tag_alone(&marker.setter));
                 }
                 marked.push(marker.scalar.ordinal);
                 self.scan.markers.push(marker);
             }
         }
         for block in blocks {
-            marked.extend(self.block(&document.nodes[block], objects.owner(&tree, block), &objects));
+            let home = Home {
+                document: self.scan.documents.len(),
+                object: objects.owner(&tree, block),
+                block: self.scan.blocks.len(),
+                path: paths.to(&tree, block),
+            };
+            marked.extend(self.block(&document.nodes[block], home, &objects));
         }
         if marked.is_empty() {
             return;
@@ -93,7 +120,7 @@ impl Reader<'_> {
                 Reading::Unrelated => {}
                 Reading::Malformed(_) if grammar::is_talk(&text[comment.clone()], self.before(comment.start)) => {}
                 Reading::Malformed(reason) => {
-                    self.report(comment.start, Code::MalformedMarker, format!("the comment is no marker: {reason}"));
+                    self.report(comment.start, Code::MalformedMarker, format!("the comment is not a marker: {reason}"));
                 }
                 Reading::UnknownField(setter) => {
                     let message =
@@ -101,6 +128,9 @@ impl Reader<'_> {
                     self.report(comment.start, Code::UnknownField, message);
                 }
                 Reading::Marker(setter) => match placement.target(index) {
+                    Ok(target) if text[document.nodes[target.node].span.clone()].contains(OLD_BREAKS) => {
+                        self.misplaced(comment.start, OLD_BREAK);
+                    }
                     Ok(target) if self.level > 0 => match embedded::unfit(&document.nodes[target.node]) {
                         Some(reason) => self.report(comment.start, Code::EmbeddedUnsupported, reason.to_owned()),
                         None => hits.push(Hit { comment: comment.start, setter, target }),
@@ -142,10 +172,10 @@ impl Reader<'_> {
     }
 
     /// Takes in the markers of a block scalar, if they count; returns the number of the scalar.
-    fn block(&mut self, node: &Node<'_>, object: usize, objects: &Objects) -> Option<usize> {
+    fn block(&mut self, node: &Node<'_>, home: Home, objects: &Objects) -> Option<usize> {
         let NodeKind::Scalar(scalar) = &node.kind else { return None };
         let permission = match self.level {
-            0 => self.scan.embedded.permission(&objects.objects[object]),
+            0 => self.scan.embedded.permission(&objects.objects[home.object]),
             _ => Permission::Granted,
         };
         if permission == Permission::Declined {
@@ -180,7 +210,6 @@ impl Reader<'_> {
         if found.markers.is_empty() {
             return None;
         }
-        let home = Home { document: self.scan.documents.len(), object, block: self.scan.blocks.len() };
         let block = Block::new(scalar, source, found);
         self.scan.markers.extend(block.scan.markers.iter().map(|marker| block.outward(marker, home)));
         self.scan.blocks.push(block);
@@ -202,9 +231,12 @@ impl Reader<'_> {
             document: self.scan.documents.len(),
             ordinal: *ordinal,
             object,
+            path: 0,
             embedded: None,
             mapping: None,
             registry: None,
+            lacks_field: false,
+            is_chart_version: false,
             sealed: false,
             namespace_length: hit.setter.namespace,
             policy_length: hit.setter.policy,
@@ -238,6 +270,32 @@ impl Reader<'_> {
         let message = message + note;
         self.scan.diagnostics.push(Diagnostic { file: String::new(), line, column, code, message });
     }
+}
+
+/// Whether a value is that of a key for tags, and is a tag or to be filled in. A parameter has the key in its `name`.
+fn is_tag_alone(tree: &Tree<'_>, node: usize, value: &str) -> bool {
+    if !value.is_empty() && !image::is_tag(value) {
+        return false;
+    }
+    let Some(around) = tree.around(node) else { return false };
+    let around = &tree.collections[around];
+    let entry = around.entries.binary_search_by_key(&node, |entry| entry.node).map(|at| around.entries[at]);
+    let key = match entry.map_or("", |entry| entry.key) {
+        "value" => tree.get(around, "name").map_or("", |name| name.value),
+        key => key,
+    };
+    let key = key.to_ascii_lowercase();
+    ["tag", "version", "targetrevision"].iter().any(|ending| key.ends_with(ending))
+}
+
+/// Whether a value is the version of a Helm chart.
+fn is_chart_version(tree: &Tree<'_>, node: usize) -> bool {
+    let Some(around) = tree.around(node) else { return false };
+    ChartVersion::of(tree, &tree.collections[around]).is_some_and(|chart| chart.version.node == node)
+}
+
+fn tag_alone(setter: &str) -> String {
+    format!("the field is for a tag alone, and this marker writes a whole image; write `{{{TOKEN}: \"{setter}:tag\"}}`")
 }
 
 /// The mapping around a value, in which the other parts of its image are; of a parameter the list, where each part is an item.

@@ -7,7 +7,7 @@ use gotext::template::{Field, List, Map, Method, MethodError, Struct, StructType
 
 use crate::change::{Change, ObjectIdentity};
 use crate::message::trailer::is_unprintable;
-use crate::message::{Facts, legacy};
+use crate::message::{Facts, legacy, summary};
 
 const CHANGES: &str = "[]update.Change";
 const OBJECT_CHANGES: &str = "update.ObjectChanges";
@@ -16,11 +16,17 @@ const REMOVED_IMAGE_RESULT: &str = "template uses removed '.Changed.ImageResult'
      '.Changed.FileChanges' or '.Changed.Objects' instead. See: \
      https://fluxcd.io/flux/components/image/imageupdateautomations/#message-template";
 
-/// The whole. `Updated` is a method, so that it is there and does not print.
+/// A method that is there to say what took its place.
+pub(super) const REMOVED: &str = "ImageResult";
+
+/// The whole. `Updated` and `Summary` are methods, so that they are there and do not print.
 static TEMPLATE_DATA: StructType = StructType {
     name: "source.TemplateData",
     fields: &[Field::named("AutomationObject"), Field::named("Changed"), Field::named("Values")],
-    methods: &[Method { name: "Updated", parameters: &[], call: |this, _| hidden(this, 0) }],
+    methods: &[
+        Method { name: "Updated", parameters: &[], call: |this, _| hidden(this, 0) },
+        Method { name: "Summary", parameters: &[], call: |this, _| hidden(this, 1) },
+    ],
     text: None,
 };
 
@@ -32,7 +38,7 @@ static RESULT: StructType = StructType {
         Method { name: "Changes", parameters: &[], call: |this, _| hidden(this, 0) },
         Method { name: "Objects", parameters: &[], call: |this, _| hidden(this, 1) },
         Method {
-            name: "ImageResult",
+            name: REMOVED,
             parameters: &[],
             call: |_, _| Err(MethodError::Removed(REMOVED_IMAGE_RESULT.to_owned())),
         },
@@ -85,8 +91,8 @@ static NAMESPACED_NAME: StructType = StructType {
 /// The data of a message template. What manifests and registries say is in one line, so that it cannot end the line or the
 /// paragraph that the template puts it into, and begin a trailer.
 pub(crate) fn template_data(facts: &Facts<'_>) -> Value {
-    let in_line: Vec<Change> = facts.changes.iter().map(change_in_line).collect();
-    let mut changes: Vec<&Change> = in_line.iter().collect();
+    let harmless: Vec<Change> = facts.changes.iter().map(change_in_line).collect();
+    let mut changes: Vec<&Change> = harmless.iter().collect();
     changes.sort_by(|a, b| a.file.cmp(&b.file)); // Stable: within a file the order of its documents stays.
     let values = Map::of_strings(facts.values.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     Value::Struct(Rc::new(Struct {
@@ -96,7 +102,10 @@ pub(crate) fn template_data(facts: &Facts<'_>) -> Value {
             changed(&changes),
             Value::Map(Rc::new(values)),
         ],
-        hidden: vec![legacy::updated(&changes, facts.images)],
+        hidden: vec![
+            legacy::updated(&changes, facts.images),
+            Value::from(in_line(&summary::summary(&changes, facts.images))),
+        ],
     }))
 }
 

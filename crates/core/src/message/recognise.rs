@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::message::DEFAULT_MESSAGE;
-use crate::message::trailer::{AUTOMATION_TRAILER, find};
+use crate::message::trailer::{AUTOMATION_TRAILER, values};
 
 /// The author of a native automation that names none.
 pub const DEFAULT_AUTHOR: Author<'static> = Author { name: "tagwright", email: "tagwright@users.noreply.example.com" };
@@ -66,7 +66,8 @@ impl fmt::Display for Recognised {
 /// Whether a commit is the bot's own, and by what.
 ///
 /// The trailer is looked at first, because it says most, then the author, then the beginning of the message.
-/// A trailer counts only in the block of trailers at the end of the message, addresses in any case.
+/// A trailer counts only in the block of trailers at the end of the message, and when it names an automation; addresses count in
+/// any case. The known beginnings end where a word does: `Update from image update automations are bad` is a person's.
 ///
 /// ```
 /// use tagwright_core::message::{Author, Criteria, recognise};
@@ -79,7 +80,7 @@ impl fmt::Display for Recognised {
 /// ```
 #[must_use]
 pub fn recognise(message: &str, author: &Author<'_>, criteria: &Criteria<'_>) -> Option<Recognised> {
-    if let Some(automation) = find(message, AUTOMATION_TRAILER).filter(|value| !value.is_empty()) {
+    if let Some(automation) = values(message, AUTOMATION_TRAILER).find(|value| is_automation(value)) {
         return Some(Recognised::Trailer(automation.to_owned()));
     }
     let by_default = DEFAULT_AUTHORS.iter().any(|known| author.email.trim().eq_ignore_ascii_case(known.email));
@@ -88,8 +89,22 @@ pub fn recognise(message: &str, author: &Author<'_>, criteria: &Criteria<'_>) ->
     }
     let message = message.trim_start();
     let given = criteria.prefixes.iter().map(|prefix| prefix.trim()).filter(|prefix| !prefix.is_empty());
-    let prefix = DEFAULT_PREFIXES.into_iter().chain(given).find(|prefix| message.starts_with(prefix))?;
+    let known = DEFAULT_PREFIXES.into_iter().filter(|prefix| begins_with_words(message, prefix));
+    let prefix = known.chain(given.filter(|prefix| message.starts_with(prefix))).next()?;
     Some(Recognised::Prefix(prefix.to_owned()))
+}
+
+/// Whether a trailer's value is `namespace/name`.
+fn is_automation(value: &str) -> bool {
+    let is_name = |name: &str| !name.is_empty() && !name.contains(|c: char| c == '/' || c.is_whitespace());
+    value.split_once('/').is_some_and(|(namespace, name)| is_name(namespace) && is_name(name))
+}
+
+/// Whether a message begins with words, the last of which does not go on after them.
+fn begins_with_words(message: &str, words: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let goes_on = |rest: &str| words.ends_with(is_word) && rest.starts_with(is_word);
+    message.strip_prefix(words).is_some_and(|rest| !goes_on(rest))
 }
 
 /// Whether a commit was written by a bot that commits as `own`: by its author's address, or by the name where `own` has no

@@ -278,6 +278,17 @@ fn own_commits_are_recognised() {
         ),
         ("chore(images): x", &ada, &extra, Some(Recognised::Prefix("chore(images)".into()))),
         ("chore(images): x", &ada, &none, None),
+        ("S\n\nTagwright-Automation: hello world", &ada, &none, None),
+        ("S\n\nTagwright-Automation: hello/", &ada, &none, None),
+        ("S\n\nTagwright-Automation: was the bot\nTagwright-Automation: ns/a", &ada, &none, trailer("ns/a")),
+        ("Update from image update automations are bad", &ada, &none, None),
+        ("Update from image update automation-like things", &ada, &none, None),
+        (
+            "Update from image update automation (#12)\n\nBody",
+            &ada,
+            &none,
+            Some(Recognised::Prefix("Update from image update automation".into())),
+        ),
         ("Revert \"Update image automatically.\"", &ada, &extra, None),
         ("", &ada, &extra, None),
     ];

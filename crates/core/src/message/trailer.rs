@@ -105,13 +105,8 @@ pub fn releases(message: &str) -> Vec<String> {
     values(message, RELEASE_TRAILER).flat_map(words).collect()
 }
 
-/// The value of a trailer in the block at the end of a message, its key in any case.
-pub(crate) fn find<'m>(message: &'m str, key: &str) -> Option<&'m str> {
-    values(message, key).next()
-}
-
-/// The values of all trailers with a key.
-fn values<'m>(message: &'m str, key: &str) -> impl Iterator<Item = &'m str> {
+/// The values of all trailers with a key, in any case, in the block at the end of a message.
+pub(super) fn values<'m>(message: &'m str, key: &str) -> impl Iterator<Item = &'m str> {
     block(message).unwrap_or_default().lines().filter_map(move |line| {
         let (found, value) = line.split_at(separator(line)?);
         found.trim_end().eq_ignore_ascii_case(key).then(|| value[1..].trim())

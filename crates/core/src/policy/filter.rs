@@ -23,6 +23,9 @@ enum Extract {
 }
 
 impl Filter {
+    /// Pattern and template for tags of Helm charts: the version without its build, which stands behind `_` and has no rank.
+    pub const WITHOUT_BUILD: (&str, &str) = ("^([^_]+)", "$1");
+
     /// Reads a filter as a user writes it.
     ///
     /// # Errors

@@ -79,7 +79,7 @@ struct Numbers {
     calendar: bool,
     /// With how many digits that is written.
     year: usize,
-    /// Whether a third number may follow two.
+    /// Whether numbers that it does not have may follow.
     patch: bool,
 }
 
@@ -119,7 +119,29 @@ impl Numbers {
         }
     }
 
-    /// The numbers as a group, or two if a third one may follow.
+    /// The numbers as a group, and the numbers that may follow as others.
+    fn groups(self) -> String {
+        let version = format!("(?P<version>{})", self.pattern());
+        match (self.count, self.patch) {
+            (1, true) => format!(r"{version}(?:\.(?P<minor>[0-9]+))?(?:\.(?P<patch>[0-9]+))?"),
+            // What has no minor version is a name that moves.
+            (1, false) => format!(r"{version}\.(?P<minor>[0-9]+)(?:\.(?P<patch>[0-9]+))?"),
+            (_, true) => format!(r"{version}(?:\.(?P<patch>[0-9]+))?"),
+            (_, false) => version,
+        }
+    }
+
+    /// What makes three numbers of those in the groups.
+    fn template(self) -> &'static str {
+        match (self.count, self.patch) {
+            (1, _) => ".0$minor.0$patch",
+            (_, true) => ".0$patch",
+            (2, false) => ".0",
+            _ => "",
+        }
+    }
+
+    /// The numbers, or two if a third one may follow.
     fn pattern(self) -> String {
         if self.count == 1 {
             return "[0-9]+".to_owned();
@@ -150,9 +172,12 @@ impl Numbers {
 struct Shape {
     pattern: String,
     version: Option<Numbers>,
-    /// `-rc.1` where it stands in the group of the version, and its word.
+    /// `-rc.1` where it stands in the group of the version.
     embedded: String,
+    /// The words `rc versions`, of which release where they end with it.
     prerelease: String,
+    /// A second group for the version, where it has a pre-release.
+    next: &'static str,
     /// For each thing that counts, the template that extracts it, and its value in the tag.
     counters: Vec<(String, String)>,
     /// Whether a value is written otherwise than in the tag, for the sake of its order.
@@ -177,6 +202,10 @@ impl Shape {
                         shape.embedded(version, behind);
                         rest.next();
                     }
+                    [Piece::Prerelease(behind), ..] if behind.ends_with_release() => {
+                        shape.until_release(version, behind);
+                        rest.next();
+                    }
                     _ => shape.version(version),
                 },
                 Piece::Prerelease(behind) => shape.prerelease(behind),
@@ -191,12 +220,7 @@ impl Shape {
 
     /// A version, and what counts behind it.
     fn versioned(&self, tag: &str, version: Numbers) -> Option<Derived> {
-        let mut extract = match (version.count, version.patch) {
-            (1, _) => "$version.0$patch.0".to_owned(),
-            (_, true) => "$version.0$patch".to_owned(),
-            (2, false) => "$version.0".to_owned(),
-            _ => "$version".to_owned(),
-        };
+        let mut extract = format!("$version{}{}", self.next, version.template());
         let mut start = self.embedded.clone();
         if !self.counters.is_empty() {
             let (templates, values): (Vec<_>, Vec<_>) = self.counters.iter().cloned().unzip();
@@ -208,7 +232,7 @@ impl Shape {
         let explanation = match self.prerelease.as_str() {
             "" if self.encoded => format!("{what}, among tags like it"),
             "" => format!("{what}, among tags like {tag}"),
-            word => format!("{what}, {word} versions included"),
+            included => format!("{what}, {included} included"),
         };
         self.with(&extract, Order::Semver(Range::parse(&version.range("", &start)).ok()?), explanation, version.line())
     }
@@ -251,10 +275,7 @@ impl Shape {
     fn version(&mut self, version: &Version<'_>) {
         match Numbers::of(version) {
             Some(numbers) => {
-                self.pattern.push_str(&format!("(?P<version>{})", numbers.pattern()));
-                if numbers.patch {
-                    self.pattern.push_str(r"(?:\.(?P<patch>[0-9]+))?");
-                }
+                self.pattern.push_str(&numbers.groups());
                 self.version = Some(numbers);
             }
             None => self.pattern.push_str(&escaped(version.text)),
@@ -265,26 +286,54 @@ impl Shape {
         let Behind { word, between, number, .. } = *behind;
         let Some(numbers) = Numbers::of(version) else { return self.pattern.push_str(&escaped(version.text)) };
         let digits = if number.is_empty() { "" } else { "[0-9]+" };
-        let pattern = format!("(?P<version>{}(?:-{word}{}{digits})?)", numbers.pattern(), escaped(between));
+        let (release, more) = (numbers.pattern(), format!("-{word}{}{digits}", escaped(between)));
+        let pattern = if behind.ends_with_release() {
+            format!("(?P<version>{release}|{}{more})", escaped(version.text))
+        } else {
+            format!("(?P<version>{release}(?:{more})?)")
+        };
         self.pattern.push_str(&pattern);
         self.version = Some(numbers);
         self.embedded = format!("-{word}{between}{number}");
-        self.prerelease = word.to_owned();
-        self.words.push(word.to_owned());
+        self.included(version, behind);
+    }
+
+    /// The pre-releases of one version, or any release: who tries what comes with a release is on releases then.
+    fn until_release(&mut self, version: &Version<'_>, behind: &Behind<'_>) {
+        let Some(numbers) = Numbers::of(version) else { return self.pattern.push_str(&escaped(version.text)) };
+        let (groups, prerelease) = (numbers.groups(), self.encoded_prerelease(behind));
+        self.pattern.push_str(&format!("(?:{groups}|(?P<next>{}){prerelease})", escaped(version.text)));
+        self.version = Some(numbers);
+        self.next = "$next";
+        self.included(version, behind);
     }
 
     /// A pre-release becomes two identifiers: its word with a `z` behind, as a release has the `z` alone, which is greater;
     /// and its number with a 1 before, as a release has the 1 alone.
-    fn prerelease(&mut self, behind: &Behind<'_>) {
+    fn encoded_prerelease(&mut self, behind: &Behind<'_>) -> String {
         let Behind { lead, word, between, number } = *behind;
         let (lead, between) = (escaped(lead), escaped(between));
         let digits = if number.contains('.') { "[0-9.]+" } else { "[0-9]+" };
         let (name, counter) = (self.name("pre"), self.name("number"));
-        self.pattern.push_str(&format!("(?:{lead}(?P<{name}>{word}){between}(?P<{counter}>{digits}))?"));
         self.encoded = true;
         self.counters.push((format!("${{{name}}}z.1${{{counter}}}"), format!("{word}z.1{number}")));
-        self.prerelease = word.to_owned();
-        self.words.push(word.to_owned());
+        format!("{lead}(?P<{name}>{word}){between}(?P<{counter}>{digits})")
+    }
+
+    /// Pre-releases of any version.
+    fn prerelease(&mut self, behind: &Behind<'_>) {
+        let pattern = self.encoded_prerelease(behind);
+        self.pattern.push_str(&format!("(?:{pattern})?"));
+        self.prerelease = format!("{} versions", behind.word);
+        self.words.push(behind.word.to_owned());
+    }
+
+    /// Says which pre-releases are included.
+    fn included(&mut self, version: &Version<'_>, behind: &Behind<'_>) {
+        let ends = behind.ends_with_release();
+        let of = if ends { format!(" of {}", version.text) } else { String::new() };
+        self.prerelease = format!("{} versions{of}", behind.word);
+        self.words.push(behind.word.to_owned());
     }
 
     /// An update of a version is above it: the number with a 1 before, where the version has the 1 alone.

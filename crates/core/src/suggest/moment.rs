@@ -47,6 +47,11 @@ pub(super) fn is_year(text: &str) -> bool {
     text.len() == 4 && number(text).is_some_and(|year| YEARS.contains(&year))
 }
 
+/// Whether six digits are a date with a year of two.
+pub(super) fn is_short_date(text: &str) -> bool {
+    text.len() == 6 && within(&text[..2], 15, 39) && within(&text[2..4], 1, 12) && within(&text[4..], 1, 31)
+}
+
 fn taken_as_date(parts: &[MomentPart<'_>]) -> bool {
     !matches!(parts, [MomentPart::Digits("time", _)] | [.., MomentPart::Digits("week" | "month", _)])
 }

@@ -6,6 +6,7 @@
 use super::moment::{Moment, MomentPart};
 use super::siblings::Siblings;
 use super::tokens::{self, HASH_DIGITS, Token};
+use super::version::{self, Owner, behind_moment, is_calendar, is_java, is_release, owner};
 use super::words;
 
 /// A part of a tag with its role. Together the pieces are the tag.
@@ -27,13 +28,13 @@ pub(super) enum Piece<'t> {
     Number(&'t str),
 }
 
-/// Two or three numbers.
+/// One to three numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Version<'t> {
     pub(super) text: &'t str,
     /// Whether the first number is a year.
     pub(super) calendar: bool,
-    /// Whether a third number may follow two.
+    /// Whether numbers that it does not have may follow.
     pub(super) patch: bool,
 }
 
@@ -46,6 +47,13 @@ pub(super) struct Behind<'t> {
     pub(super) number: &'t str,
 }
 
+impl Behind<'_> {
+    /// Whether a pre-release ends with the release that it leads to, as `rc` does; builds of a branch go on.
+    pub(super) fn ends_with_release(&self) -> bool {
+        words::is_prerelease(self.word) || words::is_python_prerelease(self.word, self.lead, self.number)
+    }
+}
+
 /// From this many digits on, a lone number is a counter; `16` and `21` are rather major versions.
 const COUNTER_DIGITS: usize = 3;
 
@@ -54,90 +62,7 @@ const MAX_HASH_NUMBER: usize = 9;
 
 /// Assigns the roles.
 pub(super) fn assign<'t>(tokens: &[Token<'t>], siblings: &Siblings<'_>) -> Vec<Piece<'t>> {
-    Reader { tokens, siblings, main: main(tokens, siblings) }.read()
-}
-
-/// The token of the version that moves: the first number with a dot that is not a base's or runtime's.
-fn main(tokens: &[Token<'_>], siblings: &Siblings<'_>) -> Option<usize> {
-    let dots = |at: &usize| match &tokens[*at] {
-        Token::Number(text) => text.matches('.').count(),
-        _ => 0,
-    };
-    let own = |at: &usize| {
-        let other = |owner: Owner<'_>| words::is_fixed(owner.word) || words::is_request(owner.word);
-        !owner(tokens, *at).is_some_and(other) && !behind_moment(tokens, *at)
-    };
-    let java = is_java(tokens);
-    // `17rc1` is a version of one number, as PostgreSQL has them.
-    if let [Token::Number(_), Token::Word(word), Token::Number(_), ..] = tokens
-        && dots(&0) == 0
-        && words::is_prerelease(word)
-    {
-        return Some(0);
-    }
-    let mut found = (0..tokens.len()).filter(|at| dots(at) > 0).filter(own);
-    let moments = tokens.iter().any(|token| matches!(token, Token::Moment(_)));
-    let at = match (found.next(), found.next()) {
-        _ if java => return None,
-        // `3.10-7.3.13`: what has fewer numbers is a line, and what follows it the version.
-        (Some(first), Some(second)) if second == first + 2 && dots(&first) == 1 && dots(&second) == 2 => second,
-        (Some(first), _) => first,
-        // `go1.21.3` is the version where nothing else is one.
-        (None, _) if !moments => {
-            let at = (0..tokens.len()).find(|at| dots(at) > 1)?;
-            if counts(&tokens[..at]) {
-                return None;
-            }
-            at
-        }
-        (None, _) => return None,
-    };
-    let Token::Number(text) = &tokens[at] else { return None };
-    let release = dots(&at) == 1 && is_release(text) && !siblings.years_and_months(at);
-    let moving = dots(&at) == 1
-        && matches!(&tokens[at + 1..], [Token::Separator(_), Token::Word(word), rest @ ..]
-        if words::is_prerelease(word) && !matches!(rest, [Token::Number(_), ..] | [Token::Separator(_), Token::Number(_), ..]));
-    (!release && !moving).then_some(at)
-}
-
-/// Whether a tag has Java's old versions, `8u402`.
-fn is_java(tokens: &[Token<'_>]) -> bool {
-    tokens.windows(3).any(|it| matches!(it, [Token::Number(_), Token::Word("u"), Token::Number(_)]))
-}
-
-/// Whether nothing but a separator stands between a date and a number.
-fn behind_moment(tokens: &[Token<'_>], at: usize) -> bool {
-    matches!(tokens[..at], [.., Token::Moment(_), Token::Separator(_)])
-}
-
-/// Whether any number stands behind a word that counts.
-fn counts(tokens: &[Token<'_>]) -> bool {
-    (0..tokens.len()).any(|at| {
-        matches!(&tokens[at], Token::Number(text) if !text.contains('.'))
-            && owner(tokens, at).is_some_and(|owner| words::is_counted(owner.word))
-    })
-}
-
-/// Whether a text is a year and month in which Ubuntu is released.
-pub(super) fn is_release(text: &str) -> bool {
-    let Some((year, month)) = text.split_once('.') else { return false };
-    let year = if year.len() == 2 { year.parse().unwrap_or(0) } else { 0 };
-    (month == "04" && (6..=39).contains(&year)) || (month == "10" && (18..=39).contains(&year))
-}
-
-/// The word that a number belongs to.
-pub(super) struct Owner<'t> {
-    pub(super) word: &'t str,
-    /// Whether nothing stands between.
-    glued: bool,
-}
-
-pub(super) fn owner<'t>(tokens: &[Token<'t>], at: usize) -> Option<Owner<'t>> {
-    match &tokens[..at] {
-        [.., Token::Word(word)] => Some(Owner { word, glued: true }),
-        [.., Token::Word(word), Token::Separator(_)] => Some(Owner { word, glued: false }),
-        _ => None,
-    }
+    Reader { tokens, siblings, main: version::main(tokens, siblings) }.read()
 }
 
 struct Reader<'r, 't> {
@@ -198,7 +123,10 @@ impl<'t> Reader<'_, 't> {
         // What has a build has all its numbers, so that two are a version whose third is 0.
         let counter = (at + 1..self.tokens.len()).any(|at| self.role_at(at) == Role::Counts);
         let short = version.matches('.').count() < 2 || (counter && more.is_empty() && self.siblings.are_shorter(at));
-        let patch = (counter || prerelease) && short && !calendar;
+        let one = !text.contains('.');
+        let ends = matches!(behind, Some((Piece::Prerelease(it), _)) if it.ends_with_release());
+        let patch =
+            (counter || prerelease || self.siblings.leave_zeros_out(at)) && short && !calendar && !(one && ends);
         pieces.push(Piece::Version(Version { text: version, calendar, patch }));
         if let Some(fourth) = more.strip_prefix('.') {
             if calendar && fourth.len() == HASH_DIGITS {
@@ -209,7 +137,7 @@ impl<'t> Reader<'_, 't> {
             } else {
                 pieces.extend([Piece::Literal(&more[..1]), Piece::Number(fourth)]);
             }
-        } else if revision && self.tokens[at + 1] == Token::Separator("_") && !patch {
+        } else if revision && self.tokens[at + 1] == Token::Separator("_") && (one || !patch) {
             // Java's `17.0.8.1_1` comes between `17.0.8_7` and `17.0.9_9`.
             pieces.push(Piece::Update(Behind { lead: ".", ..Behind::default() }));
         }
@@ -247,7 +175,7 @@ impl<'t> Reader<'_, 't> {
 
     fn update(&self, at: usize) -> Option<(Piece<'t>, usize)> {
         let (behind, taken) = self.behind(at)?;
-        let number = matches!(self.tokens.get(at + taken - 1), Some(Token::Number(text)) if !text.contains('.'));
+        let number = !behind.number.is_empty() && !behind.number.contains('.');
         let is_one = words::is_update(behind.word) && number;
         is_one.then_some((Piece::Update(behind), taken))
     }
@@ -280,12 +208,12 @@ impl<'t> Reader<'_, 't> {
     fn role(&self, at: usize, text: &str) -> Role {
         let owner = owner(self.tokens, at);
         let glued_counter = owner.as_ref().is_some_and(|owner| owner.glued && words::is_counted(owner.word));
-        let revision = owner.as_ref().is_some_and(|it| !it.glued && words::is_distribution(it.word))
-            && matches!(text.split('.').next(), Some("0" | "1"));
-        if revision && self.main.is_some_and(|main| main < at) {
+        if self.main.is_some_and(|main| main < at && self.is_package(main, at, text)) {
             return Role::Counts;
         }
-        if owner.as_ref().is_some_and(|it| (words::is_fixed(it.word) && !glued_counter) || words::is_request(it.word)) {
+        // `bullseye.1` is the second image of that release, not another release.
+        let fixed = |it: &Owner<'_>| words::is_fixed(it.word) && !(words::is_codename(it.word) && self.main.is_some());
+        if owner.as_ref().is_some_and(|it| (fixed(it) && !glued_counter) || words::is_request(it.word)) {
             return Role::Stays;
         }
         // `4ddf5b` is a name.
@@ -301,12 +229,12 @@ impl<'t> Reader<'_, 't> {
             }
         }
         if text.contains('.') {
-            let second = self.main.is_some_and(|main| main + 2 == at);
-            let moves = self.main.is_some_and(|main| main < at)
-                && self.siblings.moves(at) == Some(true)
-                && !self.siblings.is_line(at);
-            let counts =
-                second || moves || glued_counter || behind_moment(self.tokens, at) || self.implements(at, text);
+            let counts = match self.main {
+                Some(main) if main < at && self.siblings.is_line(at) => false,
+                Some(main) if main < at && self.siblings.moves(at) == Some(true) => true,
+                main => main.is_some_and(|main| self.is_second(main, at, text)),
+            };
+            let counts = counts || glued_counter || behind_moment(self.tokens, at) || self.implements(at, text);
             return if counts { Role::Counts } else { Role::Stays };
         }
         match self.main {
@@ -318,6 +246,30 @@ impl<'t> Reader<'_, 't> {
             Some(_) if glued_counter && self.siblings.moves(at) == Some(true) => Role::Counts,
             Some(_) => Role::Stays,
             None => self.without_version(at, text, owner.as_ref()),
+        }
+    }
+
+    /// Whether a number with dots is the revision of a distribution's package, as in `v1.16.2-debian-1.1` and
+    /// `v1.16.2-debian-elasticsearch7-1.1`; a release of a distribution is well above 1.
+    fn is_package(&self, main: usize, at: usize, text: &str) -> bool {
+        let distribution = |token: &Token<'_>| matches!(token, Token::Word(word) if words::is_distribution(word));
+        let fixed = |it: Owner<'_>| it.glued || (words::is_fixed(it.word) && !words::is_distribution(it.word));
+        matches!(text.split('.').next(), Some("0" | "1"))
+            && self.tokens[main + 1..at].iter().any(distribution)
+            && !owner(self.tokens, at).is_some_and(fixed)
+    }
+
+    /// Whether a number with dots belongs to the release as the version right before it does: `2.3.1-2.6.0`, `4.6.0_v2.0.9`. A
+    /// release of a distribution does not, nor what has fewer numbers and a base behind it, as in `1.1.5-3.11-bookworm`.
+    fn is_second(&self, main: usize, at: usize, text: &str) -> bool {
+        let Token::Number(version) = self.tokens[main] else { return false };
+        let dots = text.matches('.').count();
+        match self.tokens.get(main + 1..at).unwrap_or_default() {
+            [Token::Separator(_)] => {
+                !(is_release(text) || dots < version.matches('.').count() && self.is_before_base(at))
+            }
+            [Token::Separator(_), Token::Word("v")] => dots > 1,
+            _ => false,
         }
     }
 
@@ -334,7 +286,7 @@ impl<'t> Reader<'_, 't> {
         match owner {
             _ if is_hash => Role::Hash,
             _ if echo => Role::Stays,
-            Some(owner) if owner.glued && owner.word == "v" => Role::Stays,
+            Some(owner) if owner.glued && owner.word == "v" && main + 3 < at => Role::Stays,
             Some(owner) if words::is_counted(owner.word) => Role::Counts,
             None if main + 2 == at && self.may_be_runtime(at, text) => Role::Stays,
             None if main + 2 == at => Role::Counts,
@@ -367,9 +319,12 @@ impl<'t> Reader<'_, 't> {
 
     /// Whether a number between a version and the base of a runtime may be that runtime's: `18` in `1.0.0-18-alpine3.17`.
     fn may_be_runtime(&self, at: usize, text: &str) -> bool {
+        self.is_before_base(at) && text.len() > 1 && self.tokens[at - 1] == Token::Separator("-")
+    }
+
+    fn is_before_base(&self, at: usize) -> bool {
         let next = self.tokens.get(at + 1..at + 3);
-        let base = matches!(next, Some([Token::Separator(_), Token::Word(word)]) if words::is_slim_base(word));
-        base && text.len() > 1 && self.tokens[at - 1] == Token::Separator("-")
+        matches!(next, Some([Token::Separator(_), Token::Word(word)]) if words::is_slim_base(word))
     }
 
     fn without_version(&self, at: usize, text: &str, owner: Option<&Owner<'_>>) -> Role {
@@ -386,6 +341,7 @@ impl<'t> Reader<'_, 't> {
             None if self.tokens.len() == 1 && may_be_hash(text) => Role::Hash,
             None if self.tokens.len() == 1 && is_build(text) => Role::Counts,
             None if self.follows_count(at) || self.before_hash(at, text) => Role::Counts,
+            None if at == 0 && super::moment::is_short_date(text) => Role::Counts,
             None => Role::Stays,
         }
     }
@@ -435,21 +391,4 @@ fn is_update(fourth: &str) -> bool {
 /// Seven to nine digits, which an abbreviated hash may have by chance.
 fn may_be_hash(digits: &str) -> bool {
     (HASH_DIGITS..=MAX_HASH_NUMBER).contains(&digits.len())
-}
-
-/// Whether a version starts with a year, or with a year of two digits and a month.
-fn is_calendar(text: &str, years_and_months: impl Fn() -> bool) -> bool {
-    let numbers: Vec<&str> = text.split('.').collect();
-    let month = |text: &str| text.len() == 2 && text.parse().is_ok_and(|month: u32| (1..=12).contains(&month));
-    match numbers[..] {
-        [year, ..] if super::moment::is_year(year) => true,
-        [year, ..] if year.len() == 6 && super::moment::is_year(&year[..4]) && month(&year[4..]) => true,
-        [year, number, ..] => {
-            let short = year.len() == 2 && year.parse().is_ok_and(|year: u32| (15..=39).contains(&year));
-            let dated =
-                numbers.get(2).is_some_and(|it| it.len() == 8 && it.starts_with("20") && it[2..].starts_with(year));
-            short && month(number) && (number.starts_with('0') || dated || years_and_months())
-        }
-        _ => false,
-    }
 }

@@ -84,11 +84,7 @@ impl<'s> Siblings<'s> {
     /// Whether numbers behind the third one are updates, which not every version has; none where the siblings do not tell.
     /// Three numbers that are the start of others are mostly a name that moves, not a version without an update.
     pub(super) fn have_updates(&self, at: usize) -> Option<bool> {
-        let texts = || {
-            self.siblings
-                .iter()
-                .filter_map(|tokens| if let Token::Number(text) = tokens[at] { Some(text) } else { None })
-        };
+        let texts = || self.siblings.iter().filter_map(|tokens| number(&tokens[at]));
         let (short, long): (BTreeSet<&str>, BTreeSet<&str>) = texts().partition(|text| text.matches('.').count() < 3);
         let three = short.iter().filter(|text| text.matches('.').count() == 2);
         let starts = |text: &&&str| {
@@ -99,6 +95,17 @@ impl<'s> Siblings<'s> {
             (0, 0) => (self.siblings.len() >= MIN_SIBLINGS).then_some(false),
             (moving, versions) => Some(versions >= moving),
         }
+    }
+
+    /// Whether two numbers are a version whose third is 0, as in `3.9` beside `3.10.1`, and not a name that moves with those of
+    /// three: most have none of three that they are the start of.
+    pub(super) fn leave_zeros_out(&self, at: usize) -> bool {
+        let texts = || self.siblings.iter().filter_map(|tokens| number(&tokens[at]));
+        let (two, three): (BTreeSet<&str>, BTreeSet<&str>) = (with_dots(texts(), 1), with_dots(texts(), 2));
+        let starts =
+            |short: &str| three.iter().any(|it| it.strip_prefix(short).is_some_and(|rest| rest.starts_with('.')));
+        let moving = two.iter().filter(|short| starts(short)).count();
+        !three.is_empty() && self.siblings.len() >= MIN_SIBLINGS && moving * 2 < two.len()
     }
 
     /// Whether some siblings have two numbers where a tag has three.
@@ -129,6 +136,15 @@ impl<'s> Siblings<'s> {
         let same = self.siblings.iter().filter(|tokens| tokens[at] == self.own[at]).count();
         (self.siblings.len() >= MIN_SIBLINGS).then_some(same * RECURRENCE <= self.siblings.len())
     }
+}
+
+fn number<'t>(token: &Token<'t>) -> Option<&'t str> {
+    if let Token::Number(text) = token { Some(text) } else { None }
+}
+
+/// Those of several numbers that have so many dots.
+fn with_dots<'t>(numbers: impl Iterator<Item = &'t str>, dots: usize) -> BTreeSet<&'t str> {
+    numbers.filter(|text| text.matches('.').count() == dots).collect()
 }
 
 /// What a tag has besides one token, hashes apart.

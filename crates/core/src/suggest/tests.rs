@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Suggestion, for_tag, for_tag_among, spelled_alike, tracking};
+use super::{Suggestion, for_chart_among, for_tag, for_tag_among, spelled_alike, tracking};
 use crate::policy::{Direction, Order, Policy};
 
 fn written(policy: &Policy) -> String {
@@ -55,7 +55,23 @@ struct Vector {
     image: String,
     tag: String,
     right: Option<String>,
+    /// What is right where nobody knows the tags of the repository, if that is another one.
+    alone: Option<String>,
     tags: Vec<String>,
+}
+
+impl Vector {
+    fn tags(&self) -> Vec<&str> {
+        self.tags.iter().map(String::as_str).collect()
+    }
+
+    fn alone(&self) -> &str {
+        self.alone.as_deref().unwrap_or_else(|| self.with_list())
+    }
+
+    fn with_list(&self) -> &str {
+        self.right.as_ref().unwrap_or(&self.tag)
+    }
 }
 
 /// What a policy makes of a tag in use: the tag selected, but for one that is only as good.
@@ -73,31 +89,32 @@ enum Verdict {
     Wrong,
 }
 
-fn judge(vector: &Vector, suggestion: &Suggestion) -> Verdict {
-    let tags: Vec<&str> = vector.tags.iter().map(String::as_str).collect();
+fn judge(vector: &Vector, suggestion: &Suggestion, right: &str) -> Verdict {
     let found = match suggestion {
-        Suggestion::Policy(derived) => selected(&derived.policy, &vector.tag, &tags),
+        Suggestion::Policy(derived) => selected(&derived.policy, &vector.tag, &vector.tags()),
         Suggestion::NotOrderable(_) => None,
     };
-    let found = found.unwrap_or(&vector.tag);
-    match &vector.right {
-        right if found == right.as_ref().unwrap_or(&vector.tag) => Verdict::Right,
-        _ if found == vector.tag => Verdict::Stays,
+    match found.unwrap_or(&vector.tag) {
+        found if found == right => Verdict::Right,
+        found if found == vector.tag => Verdict::Stays,
         _ => Verdict::Wrong,
     }
 }
 
 /// Every vector is right; otherwise says which classes have some that are not, and why.
-fn judge_all(suggest: impl Fn(&Vector) -> Suggestion) {
-    let vectors: Vec<Vector> = serde_json::from_str(include_str!("../../../../fixtures/suggest/tags.json")).unwrap();
-    let mut misses: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for vector in &vectors {
-        let suggestion = suggest(vector);
-        let verdict = judge(vector, &suggestion);
+fn judge_all(suggest: impl Fn(&Vector) -> Suggestion, right: impl Fn(&Vector) -> &str) {
+    let files = [
+        include_str!("../../../../fixtures/suggest/tags.json"),
+        include_str!("../../../../fixtures/suggest/lists.json"),
+    ];
+    let vectors = files.iter().flat_map(|file| serde_json::from_str::<Vec<Vector>>(file).unwrap());
+    let mut misses: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for vector in vectors {
+        let (suggestion, right) = (suggest(&vector), right(&vector));
+        let verdict = judge(&vector, &suggestion, right);
         if verdict != Verdict::Right {
-            let Vector { class, image, tag, right, .. } = vector;
-            let miss = format!("{verdict:?} {image}:{tag}, right is {right:?}: {suggestion:?}");
-            misses.entry(class).or_default().push(miss);
+            let miss = format!("{verdict:?} {}:{}, right is {right}: {suggestion:?}", vector.image, vector.tag);
+            misses.entry(vector.class.clone()).or_default().push(miss);
         }
     }
     assert!(misses.is_empty(), "{misses:#?}");
@@ -106,12 +123,12 @@ fn judge_all(suggest: impl Fn(&Vector) -> Suggestion) {
 /// Tags in use from public repositories and reports, with those that their registries list, and the one that an operator wants.
 #[test]
 fn tags_of_many_registries() {
-    judge_all(|vector| for_tag(&vector.tag));
+    judge_all(|vector| for_tag(&vector.tag), Vector::alone);
 }
 
 #[test]
 fn tags_of_many_registries_with_their_lists() {
-    judge_all(|vector| for_tag_among(&vector.tag, &vector.tags.iter().map(String::as_str).collect::<Vec<_>>()));
+    judge_all(|vector| for_tag_among(&vector.tag, &vector.tags()), Vector::with_list);
 }
 
 /// What a list says of a number that is a line of its own, of one that moves, and of digits.
@@ -198,4 +215,16 @@ fn a_derived_policy_stays_in_its_variant_and_major_version() {
     let Suggestion::Policy(derived) = for_tag("v1.4.2-alpine") else { panic!("it is orderable") };
     let tags = ["v1.4.2-alpine", "v1.5.0-alpine", "v1.6.0", "v2.0.0-alpine"];
     assert_eq!(derived.policy.select(&tags), Some("v1.5.0-alpine"));
+}
+
+#[test]
+fn builds_of_charts_have_no_rank() {
+    let tags = ["103.0.0_up4.5.0", "103.1.0_up5.0.1", "104.0.0_up6.0.0", "103.2.0-rc.1_up7.0.0"];
+    let select = |tag| match for_chart_among(tag, &tags) {
+        Suggestion::Policy(derived) => derived.policy.select(&tags),
+        Suggestion::NotOrderable(_) => None,
+    };
+    assert_eq!(select("103.0.0_up4.5.0"), Some("103.1.0_up5.0.1"));
+    // One that has no build itself moves to those that have.
+    assert_eq!(select("103.0.0"), Some("103.1.0_up5.0.1"));
 }

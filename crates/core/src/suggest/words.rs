@@ -8,6 +8,9 @@ const BASES: &str = "al alma almalinux alpine alt amazonlinux amzn arch azurelin
     nanoserver nd noble ol openeuler opensuse oracle oraclelinux photon rhel rocky rockylinux servercore sle sles \
     stream stretch suse trixie tumbleweed ubi ubuntu windows windowsservercore wolfi xenial";
 
+/// Those of them that are one release, so that a number behind them is not theirs.
+const CODENAMES: &str = "bionic bookworm bullseye buster focal jammy noble stretch trixie xenial";
+
 /// Architectures.
 const ARCHITECTURES: &str = "aarch amd arm armhf armv avx cpuv i ia mips ppc riscv sm sse x";
 
@@ -45,6 +48,12 @@ const PRERELEASES: &str = "alpha beta canary candidate cr ea eap m milestone nex
 const NUMBERED_PRERELEASES: &str =
     "b ci dev develop development edge experimental insider insiders main master nightly snapshot test trunk unstable";
 
+/// Words of tags that their publisher moves with each build.
+const CHANNELS: &str = "bleeding dev develop edge head latest main master nightly snapshot tip trunk unstable";
+
+/// What Java's builds are made for.
+const JAVA: &str = "jdk jre";
+
 /// Words before the number of an update to a version, which the next version has in it.
 const UPDATES: &str = "bugfix fix hf hotfix p patch pl post respin security sp update";
 
@@ -65,6 +74,11 @@ pub(super) fn is_fixed(word: &str) -> bool {
 /// Whether a word is that of a base which official images of languages have.
 pub(super) fn is_slim_base(word: &str) -> bool {
     is_one_of("alpine bookworm bullseye buster minimal slim trixie", word)
+}
+
+/// Whether a word names one release of a distribution.
+pub(super) fn is_codename(word: &str) -> bool {
+    is_one_of(CODENAMES, word)
 }
 
 /// Whether a word is that of a distribution whose releases start well above 1, as a revision does not.
@@ -90,6 +104,19 @@ pub(super) fn is_prerelease(word: &str) -> bool {
 
 pub(super) fn is_numbered_prerelease(word: &str) -> bool {
     is_prerelease(word) || is_one_of(NUMBERED_PRERELEASES, word)
+}
+
+/// Whether a word is PEP 440's for a pre-release, as in `3.8.0b1`. `3b189` is a build.
+pub(super) fn is_python_prerelease(word: &str, lead: &str, number: &str) -> bool {
+    lead.is_empty() && (1..3).contains(&number.len()) && is_one_of("a b", word)
+}
+
+pub(super) fn is_channel(word: &str) -> bool {
+    is_one_of(CHANNELS, word)
+}
+
+pub(super) fn is_java(word: &str) -> bool {
+    is_one_of(JAVA, word)
 }
 
 pub(super) fn is_update(word: &str) -> bool {

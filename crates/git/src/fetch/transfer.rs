@@ -1,15 +1,18 @@
 //! One request and its answer: a pack that goes into the mirror as it arrives.
+//!
+//! Both versions of the protocol say the same, in another order: version 2 has its arguments one by one behind a delimiter, and
+//! an answer of sections with names.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use web::words;
 
 use super::boundary;
 use super::{Deepen, Step};
 use crate::Inner;
-use crate::advertisement::{Advertisement, Capabilities};
+use crate::advertisement::Advertisement;
+use crate::capabilities::{Capabilities, SIDE_BANDS, Version};
 use crate::command::Service;
 use crate::error::Error;
 use crate::id::ObjectId;
@@ -17,6 +20,9 @@ use crate::pack::{self, Piece, Stored, Waiting};
 use crate::packet::{self, Packet, Reader};
 use crate::problem::Problem;
 use crate::transport::{Connection, MAX_ANSWER};
+
+/// What a pack begins with, and no packet.
+const PACK: &[u8] = b"PACK";
 
 /// The depth that means everything.
 const ALL: u32 = 0x7fff_ffff;
@@ -37,20 +43,23 @@ pub(super) async fn transfer(
 ) -> Result<(), Error> {
     let remote = inner.remote();
     let capabilities = advertisement.capabilities();
-    if !capabilities.has("side-band-64k") {
-        return Err(Error::Unsupported { remote, what: "side-band-64k" });
-    }
     let (mut haves, shallow) = inner.with_store(|store| Ok((store.haves()?, boundary::ends(store)?))).await?;
     haves.extend(known);
     let deepen = deepen_line(capabilities, step.deepen, &shallow);
     let objects = step.targets.iter().map(|target| target.object).collect();
-    let request = request(capabilities, &objects, &haves, &shallow, deepen.as_deref(), step.thin);
+    let asked = Asked { objects, haves, shallow: &shallow, deepen, is_thin: step.thin };
+    let request = match capabilities.version {
+        Version::Zero => asked.of_version_0(capabilities),
+        Version::Two => asked.of_version_2(capabilities),
+    };
     inner.keep_connection(connection.again()).await;
     let source = connection.exchange(Service::Upload, request).await?;
     let mut reader = Reader::new(source, MAX_ANSWER);
     let mut ends = shallow.clone();
-    if deepen.is_some() {
-        read_boundary(&mut reader, &mut ends).await?;
+    match capabilities.version {
+        Version::Zero if asked.deepen.is_some() => read_boundary(&mut reader, &mut ends, &Packet::Flush).await?,
+        Version::Zero => {}
+        Version::Two => read_sections(&mut reader, &mut ends).await?,
     }
     let (extended, is_extended) = (ends.clone(), ends != shallow);
     if is_extended {
@@ -88,108 +97,141 @@ fn deepen_line(capabilities: &Capabilities, deepen: Deepen, shallow: &BTreeSet<O
     }
 }
 
-fn request(
-    offered: &Capabilities,
-    objects: &BTreeSet<ObjectId>,
-    haves: &[ObjectId],
-    shallow: &BTreeSet<ObjectId>,
-    deepen: Option<&str>,
+/// What is asked for, in whichever version.
+struct Asked<'a> {
+    objects: BTreeSet<ObjectId>,
+    haves: Vec<ObjectId>,
+    shallow: &'a BTreeSet<ObjectId>,
+    deepen: Option<String>,
     is_thin: bool,
-) -> Vec<u8> {
-    let mut capabilities = String::new();
-    for wanted in [
-        "multi_ack_detailed",
-        "side-band-64k",
-        "thin-pack",
-        "ofs-delta",
-        "no-progress",
-        "deepen-since",
-        "object-format=sha1",
-    ] {
-        if offered.has(wanted) && (is_thin || wanted != "thin-pack") {
+}
+
+impl Asked<'_> {
+    fn of_version_0(&self, offered: &Capabilities) -> Vec<u8> {
+        let mut capabilities = String::new();
+        // With `done` sent at once the acknowledgements say nothing that is needed; but there are servers (Azure DevOps) that
+        // answer nobody who names neither form of them.
+        let acknowledgements = offered.first(&["multi_ack_detailed", "multi_ack"]);
+        let side_band = offered.first(SIDE_BANDS);
+        let others = ["thin-pack", "ofs-delta", "no-progress", "deepen-since", "object-format=sha1"];
+        let others = others.into_iter().filter(|name| offered.has(name) && (self.is_thin || *name != "thin-pack"));
+        for wanted in acknowledgements.into_iter().chain(side_band).chain(others) {
             capabilities.push(' ');
             capabilities.push_str(wanted);
         }
+        if let Some(agent) = offered.agent() {
+            capabilities.push(' ');
+            capabilities.push_str(agent);
+        }
+        let mut out = Vec::new();
+        for (n, object) in self.objects.iter().enumerate() {
+            let capabilities = if n == 0 { capabilities.as_str() } else { "" };
+            packet::push(&mut out, format!("want {object}{capabilities}\n").as_bytes());
+        }
+        self.push_boundary(offered, &mut out);
+        packet::push_flush(&mut out);
+        self.push_haves(&mut out);
+        out
     }
-    if offered.value("agent=").is_some() {
-        capabilities.push_str(concat!(" agent=tagwright/", env!("CARGO_PKG_VERSION")));
+
+    fn of_version_2(&self, offered: &Capabilities) -> Vec<u8> {
+        let mut out = offered.command("fetch");
+        let thin = self.is_thin.then_some("thin-pack\n");
+        thin.into_iter()
+            .chain(["no-progress\n", "ofs-delta\n"])
+            .for_each(|line| packet::push(&mut out, line.as_bytes()));
+        self.objects.iter().for_each(|id| packet::push(&mut out, format!("want {id}\n").as_bytes()));
+        self.push_boundary(offered, &mut out);
+        self.push_haves(&mut out);
+        packet::push_flush(&mut out);
+        out
     }
-    let mut out = Vec::new();
-    for (n, object) in objects.iter().enumerate() {
-        let capabilities = if n == 0 { capabilities.as_str() } else { "" };
-        packet::push(&mut out, format!("want {object}{capabilities}\n").as_bytes());
+
+    /// Where our history ends, and how much of it is wanted.
+    fn push_boundary(&self, offered: &Capabilities, out: &mut Vec<u8>) {
+        if offered.has("shallow") {
+            self.shallow.iter().for_each(|id| packet::push(out, format!("shallow {id}\n").as_bytes()));
+        }
+        if let Some(deepen) = &self.deepen {
+            packet::push(out, deepen.as_bytes());
+        }
     }
-    if offered.has("shallow") {
-        shallow.iter().for_each(|id| packet::push(&mut out, format!("shallow {id}\n").as_bytes()));
+
+    fn push_haves(&self, out: &mut Vec<u8>) {
+        self.haves.iter().for_each(|id| packet::push(out, format!("have {id}\n").as_bytes()));
+        packet::push(out, b"done\n");
     }
-    if let Some(deepen) = deepen {
-        packet::push(&mut out, deepen.as_bytes());
-    }
-    packet::push_flush(&mut out);
-    haves.iter().for_each(|id| packet::push(&mut out, format!("have {id}\n").as_bytes()));
-    packet::push(&mut out, b"done\n");
-    out
 }
 
-/// Reads the `shallow` and `unshallow` lines. What is no longer shallow shows once its parents are there.
-async fn read_boundary(reader: &mut Reader, ends: &mut BTreeSet<ObjectId>) -> Result<(), Error> {
+/// Reads the `shallow` and `unshallow` lines, up to `end`. What is no longer shallow shows once its parents are there.
+async fn read_boundary(reader: &mut Reader, ends: &mut BTreeSet<ObjectId>, end: &Packet) -> Result<(), Error> {
     loop {
         let data = match reader.next().await? {
             Packet::Data(data) => data,
-            Packet::Flush => return Ok(()),
             Packet::End => return Err(reader.unexpected_end().await),
+            packet if packet == *end => return Ok(()),
+            _ => return Err(reader.problem(Problem::Fetch)),
         };
         let line = packet::line(&data);
         let id = |prefix: &[u8]| line.strip_prefix(prefix).and_then(ObjectId::from_hex);
-        if let Some(words) = line.strip_prefix(b"ERR ") {
-            return Err(reader.said(words));
-        } else if let Some(id) = id(b"shallow ") {
+        if let Some(id) = id(b"shallow ") {
             ends.insert(id);
         } else if id(b"unshallow ").is_none() {
-            return Err(reader.problem(Problem::Fetch));
+            return Err(reader.said_or(line, Problem::Fetch));
         }
     }
 }
 
-/// Passes on what side band 1 carries. Acknowledgements are passed over: with `done` sent at once, the pack follows anyhow.
+/// Reads the sections of version 2 in front of the pack. Acknowledgements are passed over: with `done` sent at once, there need
+/// be none.
+async fn read_sections(reader: &mut Reader, ends: &mut BTreeSet<ObjectId>) -> Result<(), Error> {
+    loop {
+        let Some(data) = reader.next_line().await? else { return Err(reader.problem(Problem::Fetch)) };
+        match packet::line(&data) {
+            b"packfile" => return Ok(()),
+            b"shallow-info" => read_boundary(reader, ends, &Packet::Delimiter).await?,
+            b"acknowledgments" => while let Packet::Data(_) = reader.next().await? {},
+            line => return Err(reader.said_or(line, Problem::Fetch)),
+        }
+    }
+}
+
+/// Passes on what side band 1 carries, or all that comes behind the acknowledgements where there are no side bands. The
+/// acknowledgements are passed over: with `done` sent at once, the pack follows anyhow.
 async fn read_pack(reader: &mut Reader, pieces: mpsc::Sender<Piece>) -> Result<(), Error> {
     let mut any = false;
     loop {
+        if !any && reader.is_at(PACK).await? {
+            while let Some(data) = reader.plain().await? {
+                pass(reader, &pieces, Piece::Data(data)).await?;
+            }
+            break;
+        }
         let mut data = match reader.next().await? {
             Packet::Data(data) => data,
             Packet::Flush if any => break,
-            Packet::Flush => return Err(reader.problem(Problem::Fetch)),
+            Packet::Flush | Packet::Delimiter => return Err(reader.problem(Problem::Fetch)),
             Packet::End => return Err(reader.unexpected_end().await),
         };
         match data.first() {
             Some(1) => {
                 any = true;
                 data.remove(0);
-                if pieces.send(Piece::Data(data)).await.is_err() {
-                    return Err(reader.problem(Problem::Pack));
-                }
+                pass(reader, &pieces, Piece::Data(data)).await?;
             }
             Some(2) => {}
             Some(3) => return Err(reader.said(&data[1..])),
             _ => match packet::line(&data) {
                 b"NAK" => {}
                 line if line.starts_with(b"ACK ") => {}
-                line => match line.strip_prefix(b"ERR ") {
-                    Some(words) => return Err(reader.said(words)),
-                    None => return Err(reader.problem(Problem::Fetch)),
-                },
+                line => return Err(reader.said_or(line, Problem::Fetch)),
             },
         }
     }
-    match pieces.send(Piece::Done).await {
-        Ok(()) => Ok(()),
-        Err(_) => Err(reader.problem(Problem::Pack)),
-    }
+    pass(reader, &pieces, Piece::Done).await
 }
 
-impl Reader {
-    /// The remote's words as its error.
-    fn said(&self, raw: &[u8]) -> Error {
-        Error::Remote { remote: self.remote().to_owned(), words: words::clean(raw) }
-    }
+/// Hands over a piece of the pack. That nobody takes it means that what came before is no pack.
+async fn pass(reader: &Reader, pieces: &mpsc::Sender<Piece>, piece: Piece) -> Result<(), Error> {
+    pieces.send(piece).await.map_err(|_| reader.problem(Problem::Pack))
 }

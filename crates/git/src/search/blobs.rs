@@ -110,7 +110,7 @@ fn count(verdict: &Verdict, names: usize, matches: &AtomicUsize, limit: usize) -
     within(matches.fetch_add(more, Ordering::Relaxed).saturating_add(more), limit)
 }
 
-fn read(odb: &Odb<'_>, id: ObjectId, criteria: Criteria) -> Result<Verdict, git2::Error> {
+pub(super) fn read(odb: &Odb<'_>, id: ObjectId, criteria: Criteria) -> Result<Verdict, git2::Error> {
     let (size, _) = object::head(odb, id)?;
     if size > MAX_READ {
         return Ok(Verdict::TooLarge(size));

@@ -1,48 +1,53 @@
-//! Smart HTTP, as git speaks it in protocol version 0: one `GET` brings all references, one `POST` exchanges the rest.
+//! Smart HTTP, as git speaks it: one `GET` brings all references, or what a server of version 2 can be asked, and each `POST`
+//! exchanges a request for an answer.
 //!
 //! Redirects are followed for the `GET` alone, by the rules of [`Trail`]. What proves who we are goes to the place that was
-//! configured and to no other. A host that asked to be left alone is not asked.
+//! configured and to no other. A host that asked to be left alone is not asked. A login may be asked for in answer to either
+//! request; the example of `git-http-backend(1)` does so in answer to the `POST` of a push alone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName};
+use reqwest::{Client, RequestBuilder, Response};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
-use web::words;
-use web::{Obstacle, Origin, Pauses, Sent, Trail, authority, redirect};
+use web::{Obstacle, Origin, Pauses, TlsProblem, Trail, authority, redirect};
 
 use crate::Shared;
+use crate::capabilities::Version;
 use crate::command::Service;
-use crate::error::Error;
-use crate::packet::{Packet, Reader};
+use crate::error::{Error, Kind};
+use crate::packet::{self, Packet, Reader};
 use crate::problem::{Problem, RedirectProblem};
-use crate::rules::Rules;
 use crate::url::Url;
 
-use super::route::Ways;
+use super::route::{Contact, Ways};
 
+mod answer;
 mod login;
+mod provider;
 
 use login::Attempts;
 
 pub(crate) use login::Logins;
 
-/// The longest content type that an error repeats, in characters.
-const MAX_CONTENT_TYPE: usize = 100;
-
-/// From this length on, the value of a header of git's configuration may be a secret.
-const MIN_SECRET_HEADER: usize = 12;
+/// The header in which a server is asked for a version of the protocol.
+const PROTOCOL: HeaderName = HeaderName::from_static("git-protocol");
 
 /// What the rest of an operation needs to know of its first request.
 #[derive(Clone)]
 pub(crate) struct Session {
-    client: Client,
+    contact: Contact,
     pauses: Pauses,
     /// The repository's URL after redirects.
     base: url::Url,
-    headers: HeaderMap,
+    /// Whether that is on the host that the login is for.
+    is_home: bool,
+    login: Arc<Mutex<Attempts>>,
+    /// The version of the protocol that is spoken.
+    version: Version,
     remote: String,
-    tried: String,
 }
 
 /// An answer, and how long it asks to be left alone.
@@ -57,45 +62,104 @@ pub(crate) struct Body {
     remote: String,
 }
 
-/// Asks for the references of `service`, logging in where the remote wants it.
+/// The first request of an operation.
+pub(super) enum First {
+    /// What `service` has, in a version of the protocol if the server has it.
+    References(Service, Version),
+    /// A command of version 2, which the server is known to speak.
+    Command(Vec<u8>),
+}
+
+/// Makes the first request, logging in where the remote wants it. A login that was given out a while ago and is refused may have
+/// been withdrawn; it is asked for anew, once.
 pub(super) async fn connect(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     access: &access::Git,
     remote: &Url,
     base: &url::Url,
-    service: Service,
+    first: First,
 ) -> Result<(Session, Body), Error> {
-    let name = remote.to_string();
-    let mut attempts = Attempts::new(shared, access, remote, base)?;
-    let ways = Ways::of(&shared.rules, access, &name, base)?;
+    let cloud = &shared.settings.cloud;
+    let Some(given) = provider::given(cloud, access, remote, base).await? else {
+        let attempts = Attempts::new(shared, access, remote, base)?;
+        return begin(shared, access, base, &first, attempts).await;
+    };
+    let is_old = given.granted.is_old;
+    let attempts = Attempts::given(shared, &given, remote, base)?;
+    match begin(shared, &given.access, base, &first, attempts).await {
+        Err(error) if is_old && error.kind() == Kind::Denied => {}
+        settled => return settled,
+    }
+    let Some(given) = provider::given(cloud, access, remote, base).await? else { return Err(Error::Task) };
+    let attempts = Attempts::given(shared, &given, remote, base)?;
+    begin(shared, &given.access, base, &first, attempts).await
+}
+
+async fn begin(
+    shared: &Arc<Shared>,
+    access: &access::Git,
+    base: &url::Url,
+    first: &First,
+    mut attempts: Attempts,
+) -> Result<(Session, Body), Error> {
+    let name = attempts.remote().to_string();
+    let place = attempts.place();
+    let ways = Ways::of(&shared.rules, access, &name, place)?;
+    if let Some(login) = access.proxy.as_ref().and_then(|proxy| proxy.login.as_ref()) {
+        shared.sent.remember_login(login);
+    }
+    shared.rules.proxy(place).into_iter().for_each(|proxy| shared.sent.remember_address(proxy));
     loop {
-        let headers = headers(&shared.rules, base, attempts.authorization());
-        remember(&shared.sent, &headers, access);
-        shared.rules.proxy(base).into_iter().for_each(|proxy| shared.sent.remember_address(proxy));
+        let headers = attempts.headers();
         let way = Way { shared, ways: &ways, base, start: attempts.start(), remote: &name };
-        let Arrival { client, answer, trail } = way.get(service, &headers).await?;
-        if answer.response.status() == StatusCode::UNAUTHORIZED && attempts.next(&trail).await? {
+        let (arrival, service, kind) = match first {
+            First::References(service, version) => {
+                (way.get(*service, *version, &headers).await?, *service, "advertisement")
+            }
+            First::Command(command) => (way.post(command, &headers).await?, Service::Upload, "result"),
+        };
+        let Arrival { contact, answer, trail } = arrival;
+        let expected = media_type(service, kind);
+        if let Some(refusal) = answer.refusal(&expected)
+            && attempts.next(refusal, trail.is_home().then_some(trail.at())).await?
+        {
             continue;
         }
-        let tried = attempts.tried();
-        let response = expect(answer, service, "advertisement", &name, &tried).await?;
+        let response = answer.expect(&expected, service, &name, &attempts).await?;
         attempts.worked().await;
-        let headers = if trail.is_home() { headers } else { HeaderMap::new() };
-        let pauses = shared.settings.pauses.clone();
-        let session = Session { client, pauses, base: trail.at().clone(), headers, remote: name.clone(), tried };
+        let session = Session {
+            contact,
+            pauses: shared.settings.pauses.clone(),
+            base: trail.at().clone(),
+            is_home: trail.is_home(),
+            version: Version::Zero,
+            login: Arc::new(Mutex::new(attempts)),
+            remote: name.clone(),
+        };
         return Ok((session, Body { response, remote: name }));
     }
 }
 
-/// Reads the `# service=…` line and the flush packet after it.
-pub(super) async fn skip_service_line(reader: &mut Reader) -> Result<(), Error> {
+/// Reads the `# service=…` line, which version 2 may do without, what a server may say of itself behind it, and the flush packet at
+/// the end.
+pub(super) async fn skip_service_line(reader: &mut Reader, version: Version) -> Result<(), Error> {
     match reader.next().await? {
         Packet::Data(data) if data.starts_with(b"# service=") => {}
-        _ => return Err(reader.problem(Problem::Framing)),
+        Packet::Data(data) if version == Version::Two && packet::line(&data) == b"version 2" => {
+            reader.put_back(&data);
+            return Ok(());
+        }
+        Packet::Data(data) => return Err(reader.said_or(&data, Problem::Service)),
+        _ => return Err(reader.problem(Problem::Service)),
     }
-    match reader.next().await? {
-        Packet::Flush => Ok(()),
-        _ => Err(reader.problem(Problem::Framing)),
+    loop {
+        match reader.next().await? {
+            Packet::Flush => return Ok(()),
+            Packet::Data(data) if data.starts_with(b"ERR ") => return Err(reader.said_or(&data, Problem::Service)),
+            Packet::Data(_) => {}
+            Packet::Delimiter => return Err(reader.problem(Problem::Service)),
+            Packet::End => return Err(reader.unexpected_end().await),
+        }
     }
 }
 
@@ -104,18 +168,38 @@ impl Session {
         &self.remote
     }
 
-    /// Sends a request; the answer has to be what `service` answers with.
+    /// Whether `place` is what answered, and has not redirected to it.
+    pub(super) fn is_at(&self, place: &url::Url) -> bool {
+        self.base == *place
+    }
+
+    /// Speaks a version of the protocol from now on.
+    pub(super) fn speak(&mut self, version: Version) {
+        self.version = version;
+    }
+
+    /// Sends a request, and again with a login where one is asked for; the answer has to be what `service` answers with.
     pub(super) async fn post(&self, service: Service, body: Vec<u8>) -> Result<Body, Error> {
-        let url = format!("{}/{}", self.base.as_str().trim_end_matches('/'), service.name());
-        let request = self.client.post(url).headers(self.headers.clone());
-        let request =
-            request.header(CONTENT_TYPE, media_type(service, "request")).header(ACCEPT, media_type(service, "result"));
-        let answer = send(&self.pauses, &self.base, request.body(body), &self.remote).await?;
-        if answer.response.status().is_redirection() {
-            return Err(Error::Redirect { remote: self.remote.clone(), problem: RedirectProblem::Post });
+        let expected = media_type(service, "result");
+        let mut login = self.login.lock().await;
+        let request = asking(post(&self.contact.client, &self.base, service), self.version).body(body);
+        loop {
+            let headers = if self.is_home { login.headers() } else { HeaderMap::new() };
+            // What is in memory as a whole can be sent as often as it is asked for.
+            let again = request.try_clone().ok_or(Error::Task)?.headers(headers);
+            let answer = send(&self.pauses, &self.base, again, &self.remote, self.contact.proxy.as_deref()).await?;
+            if answer.response.status().is_redirection() {
+                return Err(Error::Redirect { remote: self.remote.clone(), problem: RedirectProblem::Post });
+            }
+            if let Some(refusal) = answer.refusal(&expected)
+                && login.next(refusal, self.is_home.then_some(&self.base)).await?
+            {
+                continue;
+            }
+            let response = answer.expect(&expected, service, &self.remote, &login).await?;
+            login.worked().await;
+            return Ok(Body { response, remote: self.remote.clone() });
         }
-        let response = expect(answer, service, "result", &self.remote, &self.tried).await?;
-        Ok(Body { response, remote: self.remote.clone() })
     }
 }
 
@@ -136,13 +220,19 @@ impl Body {
 }
 
 /// Sends a request to `place`, unless its host asked to be left alone.
-async fn send(pauses: &Pauses, place: &url::Url, request: RequestBuilder, remote: &str) -> Result<Answer, Error> {
+async fn send(
+    pauses: &Pauses,
+    place: &url::Url,
+    request: RequestBuilder,
+    remote: &str,
+    proxy: Option<&str>,
+) -> Result<Answer, Error> {
     let now = Instant::now();
     if let Some(pause) = pauses.of(place, now) {
         let (remote, host) = (remote.to_owned(), authority(place));
         return Err(Error::Paused { remote, host, status: pause.status, retry_after: pause.left(now) });
     }
-    let response = request.send().await.map_err(|source| network(remote, source))?;
+    let response = request.send().await.map_err(|source| unreachable(remote, proxy, source))?;
     let retry_after = pauses.heed(place, response.status(), response.headers());
     Ok(Answer { response, retry_after })
 }
@@ -161,31 +251,54 @@ struct Way<'a> {
 /// The first answer that is no redirect.
 struct Arrival {
     /// What reached it, and may go on with the same server.
-    client: Client,
+    contact: Contact,
     answer: Answer,
     /// Ends at the repository's URL after redirects.
     trail: Trail,
 }
 
 impl Way<'_> {
+    /// Sends a command of version 2 to where the references would be asked for. It is not redirected.
+    async fn post(&self, command: &[u8], headers: &HeaderMap) -> Result<Arrival, Error> {
+        let Self { shared, ways, base, start, remote } = self;
+        let trail = Trail::new(Origin::of(base), (*start).clone());
+        let contact = ways.contact(&shared.clients, trail.at(), trail.is_home())?;
+        let request = asking(post(&contact.client, trail.at(), Service::Upload), Version::Two).headers(headers.clone());
+        let answer = send(
+            &shared.settings.pauses,
+            trail.at(),
+            request.body(command.to_owned()),
+            remote,
+            contact.proxy.as_deref(),
+        )
+        .await?;
+        match answer.response.status().is_redirection() {
+            true => Err(Error::Redirect { remote: (*remote).to_owned(), problem: RedirectProblem::Post }),
+            false => Ok(Arrival { contact, answer, trail }),
+        }
+    }
+
     /// Asks for the references, following redirects.
-    async fn get(&self, service: Service, headers: &HeaderMap) -> Result<Arrival, Error> {
+    async fn get(&self, service: Service, version: Version, headers: &HeaderMap) -> Result<Arrival, Error> {
         let Self { shared, ways, base, start, remote } = self;
         let refused = |problem| Error::Redirect { remote: (*remote).to_owned(), problem };
         let mut trail = Trail::new(Origin::of(base), (*start).clone());
         loop {
-            let client = ways.client(&shared.clients, trail.at(), trail.is_home())?;
+            let contact = ways.contact(&shared.clients, trail.at(), trail.is_home())?;
             let url = format!("{}{}", trail.at().as_str().trim_end_matches('/'), suffix(service));
-            let mut request = client.get(url);
+            let mut request = asking(contact.client.get(url), version);
             if trail.is_home() {
                 request = request.headers(headers.clone());
             }
-            let answer = send(&shared.settings.pauses, trail.at(), request, remote).await?;
+            let answer = send(&shared.settings.pauses, trail.at(), request, remote, contact.proxy.as_deref()).await?;
             let response = &answer.response;
             let target = match redirect(response.url(), response.status(), response.headers()) {
-                Ok(Some(target)) => repository(&target, service).ok_or_else(|| refused(RedirectProblem::Target))?,
-                Ok(None) => return Ok(Arrival { client, answer, trail }),
+                Ok(target) => target,
                 Err(_) => return Err(refused(RedirectProblem::Target)),
+            };
+            // What leads to another question is no way to the repository; it is looked at as an answer.
+            let Some(target) = target.and_then(|target| repository(&target, service)) else {
+                return Ok(Arrival { contact, answer, trail });
             };
             trail.follow(target).map_err(|obstacle| {
                 refused(match obstacle {
@@ -199,81 +312,25 @@ impl Way<'_> {
     }
 }
 
+/// A request in a version of the protocol.
+fn asking(request: RequestBuilder, version: Version) -> RequestBuilder {
+    match version.asked() {
+        Some(asked) => request.header(PROTOCOL, asked),
+        None => request,
+    }
+}
+
+/// A request to `service` of the repository at a place.
+fn post(client: &Client, place: &url::Url, service: Service) -> RequestBuilder {
+    let url = format!("{}/{}", place.as_str().trim_end_matches('/'), service.name());
+    let request = client.post(url).header(CONTENT_TYPE, media_type(service, "request"));
+    request.header(ACCEPT, media_type(service, "result"))
+}
+
 /// Returns the repository that a redirect points to. Like git, only a URL that still asks the same question counts.
 fn repository(target: &url::Url, service: Service) -> Option<url::Url> {
     let target = url::Url::parse(target.as_str().strip_suffix(&suffix(service))?).ok()?;
     target.query().is_none().then_some(target)
-}
-
-/// Headers of git's configuration and the login, which wins over an `Authorization` header among them.
-fn headers(rules: &Rules, url: &url::Url, authorization: Option<&HeaderValue>) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for header in rules.extra_headers(url) {
-        let Some((name, value)) = header.split_once(':') else { continue };
-        if let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name.trim()), HeaderValue::try_from(value.trim())) {
-            value.set_sensitive(true);
-            headers.append(name, value);
-        }
-    }
-    if let Some(value) = authorization {
-        headers.insert(AUTHORIZATION, value.clone());
-    }
-    headers
-}
-
-/// Notes what may be shown to the remote, so that its words never repeat it.
-fn remember(sent: &Sent, headers: &HeaderMap, access: &access::Git) {
-    headers.get_all(AUTHORIZATION).into_iter().for_each(|value| sent.remember(value));
-    let others =
-        headers.iter().filter(|(name, _)| **name != AUTHORIZATION).filter_map(|(_, value)| value.to_str().ok());
-    others.filter(|value| value.len() >= MIN_SECRET_HEADER).for_each(|value| sent.remember_secret(value));
-    if let Some(login) = access.proxy.as_ref().and_then(|proxy| proxy.login.as_ref()) {
-        sent.remember_login(login);
-    }
-}
-
-/// Returns the answer when it is one of `service`, and otherwise what it means.
-async fn expect(
-    answer: Answer,
-    service: Service,
-    kind: &'static str,
-    remote: &str,
-    tried: &str,
-) -> Result<Response, Error> {
-    let Answer { response, retry_after } = answer;
-    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let content_type = words::one_line(content_type, MAX_CONTENT_TYPE);
-    let status = response.status();
-    if status == StatusCode::OK {
-        let bare = content_type.split(';').next().unwrap_or_default().trim();
-        if bare == media_type(service, kind) {
-            return Ok(response);
-        }
-        return Err(Error::NotGit { remote: remote.to_owned(), content_type });
-    }
-    let (remote, words) = (remote.to_owned(), body_words(response, &content_type).await);
-    let status = status.as_u16();
-    Err(match status {
-        // Whatever the status means otherwise, the host wants time.
-        _ if retry_after.is_some() => Error::Http { remote, status, words, retry_after },
-        401 | 403 => Error::Denied { remote, tried: tried.to_owned(), status: Some(status), words },
-        404 | 410 => Error::NotFound { remote, status, words },
-        _ => Error::Http { remote, status, words, retry_after },
-    })
-}
-
-/// What the server says in plain text; pages made for browsers are left out.
-async fn body_words(mut response: Response, content_type: &str) -> String {
-    let mut raw = Vec::new();
-    if content_type.starts_with("text/plain") {
-        while let Ok(Some(chunk)) = response.chunk().await {
-            words::collect(&mut raw, &chunk);
-            if raw.len() >= words::MAX_BYTES {
-                break;
-            }
-        }
-    }
-    words::clean(&raw)
 }
 
 fn suffix(service: Service) -> String {
@@ -284,6 +341,27 @@ fn media_type(service: Service, kind: &str) -> String {
     format!("application/x-{}-{kind}", service.name())
 }
 
+/// What it means that no connection came about. Through a proxy it is the proxy that says so, or that is not there: an error of
+/// the system is about it, since nothing but it was connected to.
+fn unreachable(remote: &str, proxy: Option<&str>, source: reqwest::Error) -> Error {
+    // TLS is spoken with the remote, behind the proxy.
+    let is_before = source.is_connect() && TlsProblem::of(&source).is_none();
+    let Some(proxy) = proxy.filter(|_| is_before) else { return network(remote, source) };
+    let (remote, proxy, reason) = (remote.to_owned(), proxy.to_owned(), web::reason(&source));
+    match is_of_the_system(&source) {
+        true => Error::ProxyUnreachable { remote, proxy, reason },
+        false => Error::ProxyRefuses { remote, proxy, reason },
+    }
+}
+
+fn is_of_the_system(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<std::io::Error>())
+}
+
 fn network(remote: &str, source: reqwest::Error) -> Error {
-    Error::Network { remote: remote.to_owned(), source: source.without_url() }
+    let remote = remote.to_owned();
+    match TlsProblem::of(&source) {
+        Some(problem) => Error::Untrusted { remote, problem },
+        None => Error::Network { remote, why: web::Unreachable::of(&source), reason: web::silence(source) },
+    }
 }

@@ -1,5 +1,6 @@
 //! The protocol over the standard streams of a child process: `ssh`, or `git` itself for a folder of this machine.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,16 +9,21 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use web::words;
+use web::{ProcessGroup, words};
 
-use crate::command::{self, Service};
+use crate::Shared;
+use crate::capabilities::Version;
+use crate::command::{self, Service, Ssh};
 use crate::error::Error;
-use crate::settings::Settings;
 use crate::ssh::{self, Identity};
 use crate::url::{Location, SshTarget, Url};
 
 /// How long a child may take to end once its output has.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How a shell ends that cannot run a program, and one that does not find it.
+const NOT_EXECUTABLE: i32 = 126;
+const NOT_FOUND: i32 = 127;
 
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;
@@ -33,28 +39,41 @@ pub(crate) struct Session {
     /// The task that reads the error stream, and the one that writes a request. They end with the session.
     tasks: JoinSet<()>,
     chunk: Vec<u8>,
-    _identity: Option<Identity>,
+    identity: Option<Identity>,
+    /// All that a shell has started; it ends with the session.
+    group: Option<ProcessGroup>,
 }
 
-/// Starts the child for `service` of the remote.
+/// Starts the child for `service` of the remote, in a version of the protocol if the other side has it.
 pub(super) async fn start(
-    settings: &Settings,
+    shared: &Shared,
     access: &access::Git,
     url: &Url,
-    service: Service,
+    (service, version): (Service, Version),
 ) -> Result<Session, Error> {
-    let remote = url.to_string();
+    let (settings, remote) = (&shared.settings, url.to_string());
     let (mut command, target, identity, program) = match url.location() {
-        Location::Local(path) => (command::local(settings, service, path), None, None, &settings.git_program),
+        Location::Local(path) if !path.exists() => return Err(Error::NoFolder { remote }),
+        Location::Local(path) => {
+            (command::local(settings, (service, version), path), None, None, settings.git_program.clone())
+        }
         Location::Ssh(target) => {
             let identity = identity(access, &remote).await?;
-            let command = command::ssh(settings, service, target, identity.as_ref());
-            (command, Some(target.clone()), identity, &settings.ssh_program)
+            let with = match (&identity, shared.rules.ssh_command()) {
+                (Some(identity), _) => Ssh::Identity(identity),
+                (None, Some(text)) => Ssh::Command(text),
+                (None, None) => Ssh::Machine,
+            };
+            let command = command::ssh(settings, (service, version), target, with);
+            let program = command.as_std().get_program().to_owned();
+            (command, Some(target.clone()), identity, program)
         }
         Location::Http(_) => return Err(Error::Task),
     };
     let failed = |source| Error::Program { program: program.display().to_string(), source };
     let mut child = command.spawn().map_err(failed)?;
+    let is_by_shell = identity.is_none() && target.is_some() && shared.rules.ssh_command().is_some();
+    let group = is_by_shell.then(|| ProcessGroup::of(&child));
     let (Some(stdin), Some(stdout), Some(mut stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
         return Err(Error::Task);
@@ -71,7 +90,7 @@ pub(super) async fn start(
         }
     });
     let chunk = vec![0; CHUNK];
-    Ok(Session { remote, target, child, stdin: Some(stdin), stdout, stderr: said, tasks, chunk, _identity: identity })
+    Ok(Session { remote, target, child, stdin: Some(stdin), stdout, stderr: said, tasks, chunk, identity, group })
 }
 
 async fn identity(access: &access::Git, remote: &str) -> Result<Option<Identity>, Error> {
@@ -80,6 +99,9 @@ async fn identity(access: &access::Git, remote: &str) -> Result<Option<Identity>
         GitLogin::Machine => Ok(None),
         GitLogin::User(_) | GitLogin::Basic(_) => mismatch("a user name and password"),
         GitLogin::Bearer(_) => mismatch("a bearer token"),
+        GitLogin::GithubApp(_) | GitLogin::AzureDevOps | GitLogin::CodeCommit => {
+            mismatch("the login of a provider, which is for https")
+        }
         GitLogin::Ssh(identity) => {
             let identity = identity.clone();
             let written = tokio::task::spawn_blocking(move || Identity::create(&identity)).await;
@@ -93,7 +115,16 @@ impl Session {
         &self.remote
     }
 
-    /// Writes the request in the background and closes the stream, so that the child can answer meanwhile. A failure to
+    /// Writes a request after which others may come, and which the other side reads whole before it answers. A failure to write
+    /// shows itself in the answer.
+    pub(super) async fn ask(&mut self, request: &[u8]) {
+        if let Some(stdin) = &mut self.stdin {
+            let _closed = stdin.write_all(request).await;
+            let _closed = stdin.flush().await;
+        }
+    }
+
+    /// Writes the last request in the background and closes the stream, so that the child can answer meanwhile. A failure to
     /// write shows itself in the answer.
     pub(super) fn send(&mut self, request: Vec<u8>) {
         if let Some(mut stdin) = self.stdin.take() {
@@ -122,7 +153,11 @@ impl Session {
         let _late = timeout(GRACE, async { while self.tasks.join_next().await.is_some() {} }).await;
         let words = words::clean(&self.stderr.lock().unwrap_or_else(PoisonError::into_inner));
         match &self.target {
-            Some(target) => ssh::failure(&self.remote, target, status, words),
+            Some(_) if self.group.is_some() && matches!(status, Some(NOT_EXECUTABLE | NOT_FOUND)) => {
+                let program = "the command for ssh of git's configuration or GIT_SSH_COMMAND".to_owned();
+                Error::Program { program, source: io::Error::new(io::ErrorKind::NotFound, words) }
+            }
+            Some(target) => ssh::failure(&self.remote, target, self.identity.is_some(), status, words),
             None => Error::Remote { remote: self.remote.clone(), words },
         }
     }

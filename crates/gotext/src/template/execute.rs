@@ -70,7 +70,7 @@ impl<'t> Run<'t, '_> {
             executing: self.executing.to_owned(),
             context: bounded(self.at.map(ToString::to_string).unwrap_or_default()),
         });
-        RenderError { place, reason: reason.bounded() }
+        RenderError { place, reason: reason.bounded(), missing: None }
     }
 
     fn wrong(&self, message: impl Into<String>) -> RenderError {

@@ -136,6 +136,7 @@ impl Parser<'_> {
             column: position - line_start + 1,
             message: message.into(),
             hint: None,
+            function: None,
         }
     }
 

@@ -16,6 +16,7 @@ mod grammar;
 mod sample;
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::scan::{has_leading_zero, number_at};
 use super::{Error, MAX_VERSION_LENGTH, Version, VersionRef, cmp_prerelease};
@@ -28,7 +29,7 @@ pub(super) const MAX_RANGE_LENGTH: usize = 512;
 /// The most parts (joined by `||`) that a range may have (Masterminds' limit).
 pub(super) const MAX_RANGE_PARTS: usize = 32;
 
-/// A set of versions, written as a user writes it.
+/// A set of versions, written as a user writes it. Cloning is cheap.
 ///
 /// ```
 /// use gotext::version::{Range, Version};
@@ -39,8 +40,8 @@ pub(super) const MAX_RANGE_PARTS: usize = 32;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Range {
-    text: String,
-    parts: Vec<Part>,
+    text: Arc<str>,
+    parts: Arc<[Part]>,
 }
 
 /// Comparisons that must all hold.
@@ -89,7 +90,7 @@ impl Range {
             return Err(Error::TooManyParts);
         }
         let parts = parts.into_iter().map(Part::parse).collect::<Result<_, _>>()?;
-        Ok(Self { text: text.to_owned(), parts })
+        Ok(Self { text: text.into(), parts })
     }
 
     /// Whether the version is in the range.

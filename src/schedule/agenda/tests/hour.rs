@@ -44,7 +44,7 @@ fn the_same_seed_gives_the_same_hour() {
     let (mut one, mut two) = (World::new(large()), World::new(large()));
     two.agenda = Agenda::new(43);
     let now = two.now();
-    two.agenda.configure(large(), now);
+    two.agenda.configure(large(), &News::All, now);
     let mut three = World::new(large());
     for world in [&mut one, &mut two, &mut three] {
         world.pass(3 * MINUTE);

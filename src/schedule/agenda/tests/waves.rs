@@ -258,3 +258,54 @@ fn a_new_configuration_is_applied_at_once() {
     assert_eq!((world.polls.len(), world.runs.len()), (0, 0));
     assert!(world.agenda.repositories.is_empty() && world.agenda.remotes.is_empty(), "nothing is left");
 }
+
+/// Of a configuration that is read again, only what has changed is due.
+#[test]
+fn what_is_no_news_is_not_due() {
+    let of = |repositories: &[&str], automations: &[&str]| News::Of {
+        repositories: repositories.iter().map(|id| name(id)).collect(),
+        automations: automations.iter().map(|id| name(id)).collect(),
+    };
+    let mut plan = shop();
+    plan.repositories.push(repository("web"));
+    plan.automations.push(automation("front", "git", &["web"]));
+    let mut world = settled(plan.clone());
+    let counts = |world: &World| (world.polls.len(), world.ran("shop").len(), world.ran("front").len());
+    for (news, expect) in [
+        (of(&[], &[]), (0, 0, 0)),
+        (of(&["app"], &[]), (1, 0, 0)),
+        (of(&[], &["front"]), (1, 0, 1)),
+        (News::All, (2, 1, 1)),
+    ] {
+        world.forget();
+        world.learn(plan.clone(), &news);
+        world.pass(SECOND);
+        assert_eq!(counts(&world), expect, "{news:?}");
+    }
+    plan.automations.push(automation("new", "other", &["app"]));
+    world.forget();
+    world.learn(plan, &of(&[], &[]));
+    world.pass(SECOND);
+    assert_eq!((world.ran("new").len(), world.ran("shop").len()), (1, 0), "what was not there before is due");
+}
+
+/// A policy whose repository is polled by somebody else makes its automations due when that one selects something else.
+#[test]
+fn selections_from_elsewhere_make_automations_due() {
+    let mut plan = Plan { repositories: Vec::new(), automations: vec![automation("shop", "git", &[])] };
+    plan.automations[0].elsewhere = [name("app")].into();
+    plan.automations[0].schedule = Schedule::Every(HOUR);
+    let mut world = World::new(plan);
+    world.pass(SECOND);
+    assert_eq!(world.ran("shop").len(), 1, "there is no poll to wait for");
+    world.forget();
+    let now = world.now();
+    world.agenda.changed(&[name("web")].into(), now);
+    world.pass(SECOND);
+    assert_eq!(world.ran("shop").len(), 0);
+    let now = world.now();
+    world.agenda.changed(&[name("app")].into(), now);
+    world.pass(SECOND);
+    assert_eq!(world.ran("shop").len(), 1);
+    assert_eq!(world.trigger(Trigger::Policy(name("app"))), 1);
+}

@@ -46,7 +46,10 @@ impl<'d> Finder<'_, 'd> {
         let in_image = is_image_key(mapping.key);
         let bare = |text: &Text<'_>| !text.value.contains('@') && !has_tag(text.value);
         let image = get("image").filter(bare);
-        let name = get("name").filter(|text| in_image && bare(text));
+        // Of a list, the name is a label.
+        let around = mapping.parent.map(|parent| tree.collections[parent].key);
+        let in_map = around.is_some_and(|key| key.starts_with("images")) && !tree.is_item(mapping);
+        let name = get("name").filter(|text| (in_image || in_map && text.value.contains('/')) && bare(text));
         let repository = tree.first(mapping, &REPOSITORIES).filter(bare);
         let repository =
             repository.or_else(|| get("repo").filter(|text| bare(text) && is_image_repository(text.value)));

@@ -44,7 +44,7 @@ impl<'d> Finder<'_, 'd> {
             // The digest would be written into the image, too.
             let digest = digests.obstacle.or(digests.own.map(|_| Obstacle::Digest));
             self.add_whole(text, registry.or(digest));
-            self.with_version(mapping, text);
+            self.with_tags_beside(mapping, entry.key, text);
         } else if is_image_key(entry.key) && variables::has_variable(text.value) {
             self.add_variable(text);
         }
@@ -72,15 +72,16 @@ impl<'d> Finder<'_, 'd> {
         services.is_some_and(|services| services.key == "services" && services.is_mapping) && !is_item
     }
 
-    /// Adds a `version` beside an image that is its tag once more, so that both move.
-    fn with_version(&mut self, mapping: &Collection<'d>, text: Text<'d>) {
-        let Some(version) = self.tree.get(mapping, "version").filter(|version| !version.value.is_empty()) else {
-            return;
-        };
-        let Some(image) = self.found.last_mut().filter(|image| image.tag == version.value) else { return };
+    /// Adds a `version` beside an image, or a `webImageTag` beside a `webImage`, that is its tag once more, so that both move.
+    fn with_tags_beside(&mut self, mapping: &Collection<'d>, key: &str, text: Text<'d>) {
         let scalar = |node, field| self.scalars.scalar(node, field);
-        let is_last = scalar(text.node, Field::Image).is_some_and(|scalar| image.scalars.first() == Some(&scalar));
-        image.scalars.extend(scalar(version.node, Field::Tag).filter(|_| is_last));
+        let own = scalar(text.node, Field::Image);
+        let Some(image) = self.found.last_mut().filter(|image| image.scalars.first() == own.as_ref()) else { return };
+        let keys = ["version".to_owned(), format!("{key}Tag"), format!("{key}_tag"), format!("{key}-tag")];
+        let beside = keys.iter().filter_map(|key| self.tree.get(mapping, key));
+        let tags = beside.filter(|tag| !tag.value.is_empty() && tag.value == image.tag);
+        let more: Vec<_> = tags.filter_map(|tag| scalar(tag.node, Field::Tag)).collect();
+        image.scalars.extend(more);
         image.scalars.sort_by_key(|scalar| scalar.span.start);
     }
 
@@ -114,8 +115,23 @@ impl<'d> Finder<'_, 'd> {
         }
     }
 
-    /// An argument `--image=…`, or another whose name ends in `image`.
-    pub(super) fn argument(&mut self, text: Text<'d>) {
+    /// Arguments `--image=…` and `--image …`, or others whose name ends in `image`.
+    pub(super) fn arguments(&mut self, sequence: &Collection<'d>) {
+        let mut before: Option<Text<'d>> = None;
+        for entry in &sequence.entries {
+            let text = self.tree.text(entry.node);
+            let is_named =
+                |name: Text<'_>| name.value.starts_with('-') && is_image_key(name.value.trim_start_matches('-'));
+            match text {
+                Some(text) if before.is_some_and(is_named) && has_tag(text.value) => self.add_whole(text, None),
+                Some(text) => self.argument(text),
+                None => {}
+            }
+            before = text;
+        }
+    }
+
+    fn argument(&mut self, text: Text<'d>) {
         let Some((name, image)) = text.value.split_once('=').filter(|(name, _)| name.starts_with('-')) else { return };
         if is_image_key(name.trim_start_matches('-'))
             && has_tag(image)
@@ -146,7 +162,18 @@ impl<'d> Finder<'_, 'd> {
         let Reference { repository, digest, .. } = reference;
         let (scalars, object, keys) = (vec![scalar], self.object(text.node), String::new());
         let (repository, shown) = (Some(repository.clone()), repository.name().to_owned());
-        self.found.push(Image { repository, shown, tag, digest, scalars, obstacle, own_form: false, object, keys });
+        self.found.push(Image {
+            repository,
+            shown,
+            tag,
+            digest,
+            scalars,
+            obstacle,
+            own_form: false,
+            is_chart: false,
+            object,
+            keys,
+        });
     }
 
     /// A value such as `ghcr.io/acme/shop:${TAG}`: what stands before the tag is still worth naming.
@@ -161,6 +188,17 @@ impl<'d> Finder<'_, 'd> {
         let shown = repository.as_ref().map_or(text.value, |repository| repository.name()).to_owned();
         let (scalars, object, keys) = (vec![scalar], self.object(text.node), String::new());
         let (tag, digest, obstacle) = (String::new(), None, Some(Obstacle::Variable));
-        self.found.push(Image { repository, shown, tag, digest, scalars, obstacle, own_form: false, object, keys });
+        self.found.push(Image {
+            repository,
+            shown,
+            tag,
+            digest,
+            scalars,
+            obstacle,
+            own_form: false,
+            is_chart: false,
+            object,
+            keys,
+        });
     }
 }

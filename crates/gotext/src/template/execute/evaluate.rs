@@ -9,6 +9,7 @@ use crate::template::execute::{Arguments, Evaluated, Run};
 use crate::template::operand::{self, Operand};
 use crate::template::syntax::{Command, Pipeline, Word, WordKind};
 use crate::template::value::{Method, Struct, Value};
+use crate::template::{MissingField, Receiver, RenderError, bounded};
 
 /// How many variables are looked at for one unit of work.
 const VARIABLES_PER_WORK: usize = 16;
@@ -168,7 +169,7 @@ impl<'t> Run<'t, '_> {
             Value::Nil => Ok(Operand::default()),
             Value::Struct(value) => match value.kind.method(name) {
                 Some(method) => self.method(value, method, word, arguments),
-                None => self.struct_field(value, type_name, name, has_arguments),
+                None => self.struct_field(&receiver.value, value, name, has_arguments),
             },
             Value::Map(_) | Value::Dict(_) if has_arguments => {
                 Err(self.wrong(format!("{name} is not a method but has arguments")))
@@ -179,7 +180,7 @@ impl<'t> Run<'t, '_> {
                 Ok(found.map_or_else(Operand::default, |value| Operand { value, boxed }))
             }
             Value::Dict(dict) => Ok(dict.get(name).map_or_else(Operand::default, Operand::boxed)),
-            _ => Err(self.wrong(format!("can't evaluate field {name} in type {type_name}"))),
+            other => Err(self.no_field(other, type_name, name)),
         }
     }
 
@@ -199,13 +200,28 @@ impl<'t> Run<'t, '_> {
         self.called(result, method.name, word).map(Operand::new)
     }
 
-    fn struct_field(&self, value: &Struct, type_name: &str, name: &str, has_arguments: bool) -> Evaluated<Operand> {
-        let Some(found) = value.field(name) else {
-            return Err(self.wrong(format!("can't evaluate field {name} in type {type_name}")));
-        };
+    fn struct_field(&self, value: &Value, of: &Struct, name: &str, has_arguments: bool) -> Evaluated<Operand> {
+        let Some(found) = of.field(name) else { return Err(self.no_field(value, of.kind.name, name)) };
         if has_arguments {
             return Err(self.wrong(format!("{name} has arguments but cannot be invoked as function")));
         }
         Ok(Operand::new(found))
+    }
+
+    fn no_field(&self, receiver: &Value, type_name: &str, name: &str) -> RenderError {
+        let receiver = match receiver {
+            Value::Struct(value) => Receiver::Struct(value.names()),
+            Value::List(_) => Receiver::List,
+            Value::Map(_) => Receiver::Map,
+            _ => Receiver::Other,
+        };
+        let whole = self.variables.iter().rev().find(|(known, _)| *known == "$").map(|(_, whole)| &whole.value);
+        let is_of_whole = match whole {
+            Some(Value::Struct(whole)) => whole.kind.method(name).is_some() || whole.field(name).is_some(),
+            _ => false,
+        };
+        let missing = MissingField { name: bounded(name.to_owned()), receiver, is_of_whole };
+        let error = self.wrong(format!("can't evaluate field {name} in type {type_name}"));
+        RenderError { missing: Some(Box::new(missing)), ..error }
     }
 }

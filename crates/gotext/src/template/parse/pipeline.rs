@@ -161,7 +161,8 @@ impl Parser<'_> {
             Some((name, function)) => Ok(WordKind::Function(name, function)),
             None => {
                 let (message, hint) = sprig::omission(name);
-                Err(ParseError { hint, ..self.error(format!("function {} not defined{message}", quote(name))) })
+                let error = self.error(format!("function {} not defined{message}", quote(name)));
+                Err(ParseError { hint, function: Some(name.to_owned()), ..error })
             }
         }
     }

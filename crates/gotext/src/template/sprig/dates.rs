@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 
+use crate::duration;
 use crate::quote::quote;
 use crate::template::context::{Context, Failure};
 use crate::template::function::{Function, text};
@@ -22,7 +23,7 @@ pub(crate) const TABLE: &[Function] = &[
             Value::Int(IntKind::Int64, seconds) => *seconds,
             _ => 0i64,
         };
-        context.string(show_duration(seconds.wrapping_mul(1_000_000_000)))
+        context.string(duration::show(seconds.wrapping_mul(1_000_000_000)))
     }),
     Function::new("durationRound", &[ANY], |context, a| {
         let nanoseconds = match &a[0] {
@@ -179,38 +180,6 @@ fn unit_scale(unit: &str) -> Option<i64> {
         "h" => 3_600_000_000_000,
         _ => return None,
     })
-}
-
-/// Go's text of a duration: `1h0m0s`, `1.5s`, `20ms`.
-fn show_duration(nanoseconds: i64) -> String {
-    let size = nanoseconds.unsigned_abs();
-    let sign = if nanoseconds < 0 { "-" } else { "" };
-    if size == 0 {
-        return "0s".to_owned();
-    }
-    if size < 1_000_000_000 {
-        let (scale, unit) = match size {
-            0..1_000 => (1, "ns"),
-            1_000..1_000_000 => (1_000, "µs"),
-            _ => (1_000_000, "ms"),
-        };
-        return format!("{sign}{}{unit}", with_fraction(size, scale));
-    }
-    let seconds = with_fraction(size % 60_000_000_000, 1_000_000_000);
-    let minutes = size / 60_000_000_000;
-    match (minutes / 60, minutes % 60) {
-        (0, 0) => format!("{sign}{seconds}s"),
-        (0, minutes) => format!("{sign}{minutes}m{seconds}s"),
-        (hours, minutes) => format!("{sign}{hours}h{minutes}m{seconds}s"),
-    }
-}
-
-fn with_fraction(size: u64, scale: u64) -> String {
-    let digits = scale.to_string().len() - 1;
-    let fraction = format!("{:0digits$}", size % scale);
-    let fraction = fraction.trim_end_matches('0');
-    let whole = size / scale;
-    if fraction.is_empty() { whole.to_string() } else { format!("{whole}.{fraction}") }
 }
 
 /// The largest unit of a duration, rounded down.

@@ -34,6 +34,19 @@ impl Struct {
         })
     }
 
+    /// The names of all fields and methods, also of the fields of embedded structs.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let methods = self.kind.methods.iter().map(|method| method.name);
+        let mut names: Vec<&'static str> = methods.collect();
+        for (field, value) in self.kind.fields.iter().zip(&self.fields) {
+            match value {
+                Value::Struct(inner) if field.embedded => names.extend(inner.names()),
+                _ => names.push(field.name),
+            }
+        }
+        names
+    }
+
     /// The text of a type that has a method `String`.
     pub(crate) fn text(&self) -> Option<String> {
         self.kind.text.map(|text| text(self))

@@ -1,0 +1,88 @@
+//! What of the work is ours, for each half of it, and the proof of it.
+//!
+//! What is taken is kept until nothing is done with it any more: then another process may have it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kubernetes::lease::Proof;
+use kubernetes::shards::{Replicas, Shard, Share};
+use tokio::sync::watch;
+
+/// One half of the work, as far as it is ours.
+pub(super) struct Half {
+    mine: watch::Receiver<Arc<Share>>,
+    share: Arc<Share>,
+    shards: u16,
+    /// What was taken of it.
+    proofs: BTreeMap<Shard, Proof>,
+}
+
+impl Half {
+    /// What is ours of the work that these replicas share, cut into so many shards.
+    pub(super) fn of(replicas: &Replicas, shards: u16) -> Self {
+        let mut mine = replicas.mine();
+        let share = Arc::clone(&mine.borrow_and_update());
+        Self { mine, share, shards, proofs: BTreeMap::new() }
+    }
+
+    /// Whether a piece of work is ours, by what it is called.
+    pub(super) fn has(&self, subject: &str) -> bool {
+        self.share.holds(Shard::of(subject, self.shards))
+    }
+
+    /// Tells by itself whether a piece of work is ours, by what is known of the leases when it is asked.
+    pub(super) fn gate(&self) -> impl Fn(&str) -> bool + Send + Sync + use<> {
+        let (mine, shards) = (self.mine.clone(), self.shards);
+        move |subject| {
+            let share = Arc::clone(&mine.borrow());
+            share.holds(Shard::of(subject, shards))
+        }
+    }
+
+    /// Tells by itself whether anything is ours, by what is known of the leases when it is asked.
+    pub(super) fn any(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let mine = self.mine.clone();
+        move || !mine.borrow().is_nothing()
+    }
+
+    /// Waits until something else is ours; for ever where that cannot be.
+    pub(super) async fn changed(&mut self) {
+        match self.mine.changed().await {
+            Ok(()) => self.share = Arc::clone(&self.mine.borrow_and_update()),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Takes what is ours now.
+    pub(super) fn take(&mut self) {
+        // What nobody has cut is one piece.
+        let whole = self.share.is_all().then(|| Shard::of("", self.shards));
+        let ours: Vec<Shard> = self.share.shards().chain(whole).collect();
+        for shard in ours {
+            // One from before the lease was lost proves nothing any more, and would not keep the shard from being handed over.
+            let is_kept = self.proofs.get(&shard).is_some_and(Proof::is_held);
+            if let (false, Some(proof)) = (is_kept, self.share.proof(shard)) {
+                self.proofs.insert(shard, proof);
+            }
+        }
+    }
+
+    /// Gives back what is no longer ours, but for what is still being done.
+    pub(super) fn give_back(&mut self, subjects: &[String]) {
+        let busy: BTreeSet<Shard> = subjects.iter().map(|subject| Shard::of(subject, self.shards)).collect();
+        let share = &self.share;
+        let is_kept = |shard: &Shard| share.holds(*shard) || busy.contains(shard) || share.is_all();
+        self.proofs.retain(|shard, _| is_kept(shard));
+    }
+
+    /// Whether something is still to be given back.
+    pub(super) fn owes(&self) -> bool {
+        self.proofs.keys().any(|shard| !self.share.holds(*shard))
+    }
+
+    /// Gives back everything.
+    pub(super) fn give_up(&mut self) {
+        self.proofs.clear();
+    }
+}

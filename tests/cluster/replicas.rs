@@ -1,0 +1,296 @@
+//! Replicas that share the work, as processes: killed, frozen, cut off, more of them and fewer. Each selection is committed once.
+//!
+//! `TAGWRIGHT_DISTURBANCES` makes it as many disturbances as it says, and `TAGWRIGHT_AUTOMATIONS` as many automations.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use kube::api::ListParams;
+use tempfile::TempDir;
+
+use crate::bot::{Bot, Chance};
+use crate::cluster::{Cluster, Line, Passing, Space, eventually};
+use crate::remote::{Behaviour, Server, git};
+use crate::simulated::{Registry, World as Images};
+use crate::world::deployed;
+
+/// Git remotes.
+const REMOTES: usize = 6;
+
+/// Shards, all in all.
+const SHARDS: usize = 64;
+
+/// The Leases count for so long, so that a test need not wait for minutes.
+const TIMING: [&str; 3] = [
+    "--leader-election-lease-duration=4s",
+    "--leader-election-renew-deadline=3s",
+    "--leader-election-retry-period=500ms",
+];
+
+fn from_environment(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// A namespace with many automations, and the replicas that work on them.
+struct Fleet<'c> {
+    space: Space<'c>,
+    registry: Registry,
+    server: Server,
+    folder: TempDir,
+    automations: usize,
+    replicas: BTreeMap<usize, Replica>,
+    started: usize,
+    token: String,
+    /// The tag that is the newest of all images: `1.RELEASES.0`.
+    releases: usize,
+}
+
+struct Replica {
+    bot: Bot,
+    line: Line,
+}
+
+impl<'c> Fleet<'c> {
+    async fn new(cluster: &'c Cluster, automations: usize) -> Self {
+        let space = Space::new(cluster).await;
+        let mut images = Images::default();
+        for number in 0..automations {
+            images = images.and(&format!("team/app-{number}"), ["1.0.0"]);
+        }
+        let registry = Registry::start(images).await;
+        let folder = tempfile::tempdir().unwrap();
+        for remote in 0..REMOTES {
+            git(folder.path(), &["init", "-q", "--bare", "-b", "main", &format!("remote-{remote}.git")]);
+            git(&folder.path().join(format!("remote-{remote}.git")), &["config", "http.receivepack", "true"]);
+        }
+        let server = Server::start(folder.path(), Behaviour::default()).await;
+        space.apply_file(deployed("standalone/namespaced/rbac.yaml")).await;
+        space.apply_file(deployed("standalone/replicas/rbac.yaml")).await;
+        let token = space.token("tagwright").await;
+        let (replicas, started) = (BTreeMap::new(), 0);
+        let fleet = Self { space, registry, server, folder, automations, replicas, started, token, releases: 0 };
+        fleet.files();
+        fleet.objects().await;
+        fleet
+    }
+
+    /// The first commit of each remote: a file for each automation.
+    fn files(&self) {
+        for remote in 0..REMOTES {
+            let work = self.folder.path().join("work");
+            git(self.folder.path(), &["clone", "-q", &format!("remote-{remote}.git"), "work"]);
+            for number in (0..self.automations).filter(|number| number % REMOTES == remote) {
+                std::fs::create_dir_all(work.join(format!("app-{number}"))).unwrap();
+                let (host, namespace) = (self.registry.host(), &self.space.name);
+                let marker = format!("# {{\"$imagepolicy\": \"{namespace}:app-{number}\"}}");
+                let text = format!("image: {host}/team/app-{number}:1.0.0 {marker}\n");
+                std::fs::write(work.join(format!("app-{number}/app.yaml")), text).unwrap();
+            }
+            git(&work, &["add", "--all"]);
+            git(&work, &["commit", "-q", "--allow-empty", "-m", "first"]);
+            git(&work, &["push", "-q", "origin", "HEAD:main"]);
+            std::fs::remove_dir_all(work).unwrap();
+        }
+    }
+
+    async fn objects(&self) {
+        let mut text = String::new();
+        let (host, url) = (self.registry.host(), self.server.url());
+        let base = url.rsplit_once('/').unwrap().0;
+        for remote in 0..REMOTES {
+            text += &format!(
+                "---\napiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {{name: remote-{remote}}}\n\
+                 spec: {{url: '{base}/remote-{remote}.git', interval: 1h, ref: {{branch: main}}}}\n"
+            );
+        }
+        for number in 0..self.automations {
+            let remote = number % REMOTES;
+            text += &format!(
+                "---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {{name: app-{number}}}\n\
+                 spec: {{image: '{host}/team/app-{number}', interval: 2s, timeout: 30s, insecure: true}}\n\
+                 ---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {{name: app-{number}}}\n\
+                 spec: {{imageRepositoryRef: {{name: app-{number}}}, policy: {{semver: {{range: 1.x}}}}}}\n\
+                 ---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdateAutomation\nmetadata: {{name: app-{number}}}\n\
+                 spec: {{interval: 10s, sourceRef: {{kind: GitRepository, name: remote-{remote}}},\n  \
+                 git: {{commit: {{author: {{email: bot@example.com}}}}}}, update: {{path: ./app-{number}, strategy: Setters}}}}\n"
+            );
+        }
+        self.space.apply(&text).await;
+    }
+
+    /// Starts one more replica, with a line and a data directory of its own.
+    async fn join(&mut self) -> usize {
+        let number = self.started;
+        self.started += 1;
+        let line = Line::to(self.space.cluster).await;
+        let bot = self.launch(number, &line.url);
+        self.replicas.insert(number, Replica { bot, line });
+        number
+    }
+
+    fn launch(&self, number: usize, url: &str) -> Bot {
+        let kubeconfig = self.folder.path().join(format!("{number}.kubeconfig"));
+        std::fs::write(&kubeconfig, self.space.cluster.kubeconfig(url, &self.token, &self.space.name)).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tagwright"));
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
+        command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C.UTF-8");
+        command.args(["run", "--log-format", "json", "--kubernetes", "--replicas-share", "--listen", "127.0.0.1:0"]);
+        command.arg("--watch-all-namespaces=false").args(TIMING);
+        command.arg("--kubeconfig").arg(kubeconfig);
+        command.arg("--data-dir").arg(self.folder.path().join(format!("data-{number}")));
+        Bot::start(&mut command)
+    }
+
+    /// Publishes the next tag of every image.
+    fn release(&mut self) {
+        self.releases += 1;
+        let tag = format!("1.{}.0", self.releases);
+        self.registry.change(|world| {
+            for repository in world.repositories.values_mut() {
+                repository.push(tag.clone());
+            }
+        });
+    }
+
+    /// How many automations have not committed the newest tag yet.
+    fn behind(&self) -> usize {
+        let newest = format!(":1.{}.0 ", self.releases);
+        (0..self.automations).filter(|number| !self.show(*number, "main").contains(&newest)).count()
+    }
+
+    fn bare(&self, number: usize) -> std::path::PathBuf {
+        self.folder.path().join(format!("remote-{}.git", number % REMOTES))
+    }
+
+    fn show(&self, number: usize, commit: &str) -> String {
+        git(&self.bare(number), &["show", &format!("{commit}:app-{number}/app.yaml")])
+    }
+
+    async fn caught_up(&self, what: &str) {
+        eventually(&format!("all automations committed after {what}"), || async { (self.behind() == 0).then_some(()) })
+            .await;
+    }
+
+    /// How many shards each holder has.
+    async fn shares(&self) -> Vec<usize> {
+        let leases: Api<Lease> = Api::namespaced(self.space.admin.clone(), &self.space.name);
+        let mut shares: BTreeMap<String, usize> = BTreeMap::new();
+        for lease in leases.list(&ListParams::default()).await.unwrap() {
+            let name = lease.metadata.name.unwrap_or_default();
+            let holder = lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
+            if name.contains("-shard-") && !holder.is_empty() {
+                *shares.entry(holder).or_default() += 1;
+            }
+        }
+        shares.into_values().collect()
+    }
+
+    /// Waits until so many replicas hold all shards, in fair shares.
+    async fn fair(&self, replicas: usize) {
+        let is_fair = |shares: &Vec<usize>| {
+            let fair = SHARDS as f64 / replicas as f64;
+            let within = |share: &usize| (*share as f64 - fair).abs() <= fair * 0.2 + 1.0;
+            shares.len() == replicas && shares.iter().sum::<usize>() == SHARDS && shares.iter().all(within)
+        };
+        let look = || async { Some(self.shares().await).filter(is_fair) };
+        eventually(&format!("{replicas} replicas have fair shares"), look).await;
+    }
+
+    /// Every selection was committed once, and nothing went back.
+    fn judge(&self) {
+        for number in 0..self.automations {
+            let path = format!("app-{number}/app.yaml");
+            let log = git(&self.bare(number), &["log", "--reverse", "--format=%H", "main", "--", &path]);
+            let tags: Vec<usize> = log
+                .lines()
+                .map(|commit| {
+                    let text = self.show(number, commit);
+                    let tag = text.split(":1.").nth(1).and_then(|rest| rest.split('.').next()).unwrap_or_default();
+                    tag.parse().unwrap()
+                })
+                .collect();
+            assert!(tags.windows(2).all(|pair| pair[0] < pair[1]), "app-{number}: {tags:?}");
+            assert_eq!(tags.last(), Some(&self.releases), "app-{number}: {tags:?}");
+        }
+        for remote in 0..REMOTES.min(self.automations) {
+            git(&self.bare(remote), &["fsck", "--strict"]);
+        }
+    }
+}
+
+/// What happens to a replica.
+#[derive(Debug, Clone, Copy)]
+enum Disturbance {
+    Killed,
+    Frozen,
+    CutOff,
+    Stopped,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_come_and_go_and_each_selection_is_committed_once() {
+    const ALL: [Disturbance; 4] = [Disturbance::Killed, Disturbance::Frozen, Disturbance::CutOff, Disturbance::Stopped];
+    let automations = from_environment("TAGWRIGHT_AUTOMATIONS", 12);
+    let disturbances = from_environment("TAGWRIGHT_DISTURBANCES", ALL.len());
+    let mut fleet = Fleet::new(Cluster::shared(), automations).await;
+    fleet.join().await;
+    fleet.release();
+    fleet.caught_up("the first start").await;
+    fleet.join().await;
+    fleet.join().await;
+    fleet.fair(3).await;
+    fleet.release();
+    fleet.caught_up("three replicas have shares").await;
+
+    let mut chance = Chance::new(26);
+    for round in 0..disturbances {
+        let what = ALL[round % ALL.len()];
+        let whom = chance.pick(&fleet.replicas.keys().copied().collect::<Vec<_>>());
+        fleet.release();
+        match what {
+            Disturbance::Killed => {
+                let mut gone = fleet.replicas.remove(&whom).unwrap();
+                gone.bot.kill();
+                fleet.join().await;
+            }
+            Disturbance::Frozen => {
+                fleet.replicas[&whom].bot.signal("STOP");
+                fleet.caught_up("one is frozen").await;
+                fleet.fair(2).await;
+                fleet.release();
+                fleet.replicas[&whom].bot.signal("CONT");
+            }
+            Disturbance::CutOff => {
+                fleet.replicas[&whom].line.set(Passing::Frozen);
+                fleet.caught_up("one is cut off").await;
+                fleet.fair(2).await;
+                fleet.release();
+                fleet.replicas[&whom].line.set(Passing::Open);
+            }
+            Disturbance::Stopped => {
+                let mut gone = fleet.replicas.remove(&whom).unwrap();
+                assert!(gone.bot.stop().success());
+                fleet.join().await;
+            }
+        }
+        fleet.caught_up(&format!("round {round}: {what:?}")).await;
+        fleet.fair(3).await;
+    }
+
+    for _ in 0..2 {
+        fleet.join().await;
+    }
+    fleet.fair(5).await;
+    fleet.release();
+    fleet.caught_up("there are five").await;
+    while fleet.replicas.len() > 1 {
+        let (_, mut gone) = fleet.replicas.pop_last().unwrap();
+        assert!(gone.bot.stop().success());
+    }
+    fleet.fair(1).await;
+    fleet.release();
+    fleet.caught_up("there is one again").await;
+    fleet.judge();
+}
