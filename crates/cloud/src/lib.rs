@@ -116,10 +116,11 @@ impl Cloud {
     /// The registry is not of this cloud, or the cloud gives no login.
     pub async fn registry(&self, provider: Provider, host: &str, way: Way<'_>) -> Result<Granted<Login>, Error> {
         let asking = self.asking(way);
+        // On the heap, as below: whoever asks for a login holds the way to it, and all of them are long.
         match provider {
-            Provider::Aws => asking.ecr(host).await,
-            Provider::Azure => asking.acr(host).await,
-            Provider::Gcp => asking.artifact_registry(host).await,
+            Provider::Aws => Box::pin(asking.ecr(host)).await,
+            Provider::Azure => Box::pin(asking.acr(host)).await,
+            Provider::Gcp => Box::pin(asking.artifact_registry(host)).await,
         }
     }
 
@@ -128,7 +129,7 @@ impl Cloud {
     /// # Errors
     /// The remote is not on the App's GitHub, or GitHub gives no login.
     pub async fn github_app(&self, app: &GithubApp, remote: &Url, way: Way<'_>) -> Result<Granted<Login>, Error> {
-        self.asking(way).github(app, remote).await
+        Box::pin(self.asking(way).github(app, remote)).await
     }
 
     /// Returns the bearer token for a remote of Azure DevOps.
@@ -136,7 +137,7 @@ impl Cloud {
     /// # Errors
     /// The remote is not of Azure DevOps, or Entra ID gives no token.
     pub async fn azure_devops(&self, remote: &Url, way: Way<'_>) -> Result<Granted<Secret>, Error> {
-        self.asking(way).azure_devops(remote).await
+        Box::pin(self.asking(way).azure_devops(remote)).await
     }
 
     /// Returns the login for a remote of AWS CodeCommit: a signature of its address, good for a quarter of an hour.
@@ -144,7 +145,7 @@ impl Cloud {
     /// # Errors
     /// The remote is not of CodeCommit, or the machine has no credentials for AWS.
     pub async fn code_commit(&self, remote: &Url, way: Way<'_>) -> Result<Granted<Login>, Error> {
-        self.asking(way).code_commit(remote).await
+        Box::pin(self.asking(way).code_commit(remote)).await
     }
 
     /// Forgets a login that was rejected, so that the next one is new.

@@ -125,7 +125,7 @@ pub(super) async fn reconnect(
     let Location::Http(base) = url.location() else { return Ok(None) };
     let asked = async {
         let first = http::First::Command(advertisement::request(&offered, ask.names()));
-        let (mut session, body) = http::connect(shared, access, url, base, first).await?;
+        let (mut session, body) = Box::pin(http::connect(shared, access, url, base, first)).await?;
         session.speak(Version::Two);
         let (source, again) = (Source::Http(Box::new(body)), Some(Box::new(session)));
         let (connection, advertisement) = listed(source, again, &offered, ask.names(), ask.extent()).await?;
@@ -164,7 +164,7 @@ async fn greet(
     match url.location() {
         Location::Http(base) => {
             let first = http::First::References(ask.service(), version);
-            let (mut session, body) = http::connect(shared, access, url, base, first).await?;
+            let (mut session, body) = Box::pin(http::connect(shared, access, url, base, first)).await?;
             let mut reader = Reader::new(Source::Http(Box::new(body)), advertisement::MAX_BYTES);
             http::skip_service_line(&mut reader, version).await?;
             let mut greeting = Advertisement::greeting(&mut reader, &names, extent).await?;

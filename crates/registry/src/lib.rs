@@ -291,7 +291,7 @@ impl Client {
         let patience =
             Patience { attempts: ATTEMPTS, first_wait: self.settings.retry_wait, deadline, told: &self.shared.waits };
         let poll = Poll { client: self, repository, access, question, patience, place };
-        let answer = place.within(deadline, poll.run(&endpoints)).await;
+        let answer = place.within(deadline, Box::pin(poll.run(&endpoints))).await;
         answer.unwrap_or_else(|| Err(Error::Timeout { name: repository.name().to_owned(), after: access.timeout }))
     }
 }

@@ -99,7 +99,7 @@ impl<Q: Question> Poll<'_, Q> {
 
     async fn ask(&self, endpoint: &Endpoint, patience: Patience<'_>) -> Result<Q::Answer, Error> {
         let (credential, origin) = self.credential(endpoint).await?;
-        let answer = self.ask_as(endpoint, patience, &credential, &origin).await;
+        let answer = Box::pin(self.ask_as(endpoint, patience, &credential, &origin)).await;
         let is_denied = |error: &Error| matches!(error.cause(), Error::Denied { sent: Sent::Credentials, .. });
         match (answer, origin) {
             (Err(error), Origin::Cloud(granted)) if is_denied(&error) => {
@@ -109,7 +109,7 @@ impl<Q: Question> Poll<'_, Q> {
                 }
                 // It was given out a while ago, and may have been withdrawn.
                 let (credential, origin) = self.credential(endpoint).await?;
-                self.ask_as(endpoint, patience, &credential, &origin).await
+                Box::pin(self.ask_as(endpoint, patience, &credential, &origin)).await
             }
             (answer, _) => answer,
         }

@@ -143,7 +143,8 @@ impl Session<'_> {
         };
         let mut request = Cow::Borrowed(request);
         for _ in 0..MAX_PROOFS {
-            let reply = self.shared.exchange.follow(self.access, &request, &home, proof.header(), self.place).await?;
+            let sent = self.shared.exchange.follow(self.access, &request, &home, proof.header(), self.place);
+            let reply = Box::pin(sent).await?;
             match self.better_proof(&reply, &proof).await? {
                 Some(better) => {
                     proof = better;

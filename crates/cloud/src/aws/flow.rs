@@ -52,7 +52,7 @@ impl Asking<'_> {
                 settled => settled,
             }
         };
-        let kept = self.shared.tokens.get(key, fetch).await?;
+        let kept = self.shared.tokens.get(key, Box::pin(fetch)).await?;
         Ok(Granted::of(key, kept, |password| Login { username: ecr::USER.to_owned(), password }))
     }
 
