@@ -487,10 +487,11 @@ fn policy_summary(text: &mut String, policy: &ImagePolicy) {
     let suspended = if repository.suspended { " suspended" } else { "" };
     writeln!(
         text,
-        "  image {} of {}{suspended} {}",
+        "  image {} of {}{suspended} {}{}",
         repository.image,
         repository.id,
-        schedule_summary(&repository.schedule)
+        schedule_summary(&repository.schedule),
+        repository.max_interval.map(|longest| format!(" to {}s", longest.as_secs())).unwrap_or_default()
     )
     .unwrap();
     let exclusions: Vec<&str> = repository.exclusions.iter().map(|pattern| pattern.as_str()).collect();

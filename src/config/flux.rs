@@ -19,22 +19,25 @@ use super::report::{Finding, Report, quoted};
 use super::select::Selector;
 use super::value::Units;
 use super::yaml::Place;
-use super::{git, image, provider};
+use super::{git, guards, image, provider};
 
 /// An object's name, and its content where that is right.
 pub(super) type Read<T> = (Option<Meta>, Option<T>);
 
-/// Guards are the policies'.
-fn only_on_policies(report: &Report, meta: Option<&Meta>) {
+const GUARDS_HINT: &str = "guards are annotations of an `ImagePolicy`";
+
+/// Guards are the policies', and the interval is the image repositories'.
+fn only_on_images(report: &Report, meta: Option<&Meta>) {
     if let Some(meta) = meta {
-        meta.annotated.lost(report, "guards are annotations of an `ImagePolicy`");
+        meta.annotated.lost_guards(report, GUARDS_HINT);
+        meta.annotated.lost_interval(report, "it is an annotation of an `ImageRepository`");
     }
 }
 
 /// Reads a `GitRepository`. What only other controllers look at is accepted.
 pub(super) fn git_repository(report: &Report, object: &Object) -> Read<GitRepository> {
     let (meta, spec) = open(report, object);
-    only_on_policies(report, meta.as_ref());
+    only_on_images(report, meta.as_ref());
     let content = spec.and_then(|mut spec| {
         let address = spec.required_text("url").and_then(|url| git::address(report, &url));
         let reference = spec.optional_fields("ref", git::reference);
@@ -71,7 +74,9 @@ fn unsupported(spec: &mut Fields<'_>) -> Vec<(Place, String)> {
 /// Reads an `ImageRepository`.
 pub(super) fn image_repository(report: &Report, object: &Object) -> Read<ImageRepository> {
     let (meta, spec) = open(report, object);
-    only_on_policies(report, meta.as_ref());
+    if let Some(meta) = &meta {
+        meta.annotated.lost_guards(report, GUARDS_HINT);
+    }
     let content = spec.and_then(|mut spec| {
         let interval = required_interval(&mut spec);
         let access_from = spec.fields("accessFrom").map(access_from);
@@ -79,7 +84,10 @@ pub(super) fn image_repository(report: &Report, object: &Object) -> Read<ImageRe
         let namespace = meta.as_ref().map(|meta| meta.id.namespace.as_str());
         let content = image::repository(&mut spec, image::Dialect::Flux, id, namespace, interval.map(Schedule::Every));
         spec.finish();
-        Some(ImageRepository { access_from, ..content? })
+        let content = content?;
+        let longest = meta.as_ref().and_then(|meta| meta.annotated.max_interval.clone());
+        let max_interval = longest.and_then(|longest| guards::max_interval(report, longest, &content.schedule));
+        Some(ImageRepository { access_from, max_interval, ..content })
     });
     (meta, content)
 }
@@ -101,6 +109,9 @@ fn access_from(mut fields: Fields<'_>) -> Vec<BTreeMap<String, String>> {
 /// Reads an `ImagePolicy`.
 pub(super) fn image_policy(report: &Report, object: &Object) -> Read<ImagePolicy> {
     let (meta, spec) = open(report, object);
+    if let Some(meta) = &meta {
+        meta.annotated.lost_interval(report, "it is an annotation of an `ImageRepository`");
+    }
     let content = spec.and_then(|mut spec| {
         let place = spec.key("imageRepositoryRef");
         let target = spec.required_fields("imageRepositoryRef").and_then(|fields| target(fields, meta.as_ref(), &[]));
@@ -159,7 +170,7 @@ fn target(mut fields: Fields<'_>, meta: Option<&Meta>, others: &[&'static str]) 
 /// Reads an `ImageUpdateAutomation`.
 pub(super) fn automation(report: &Report, object: &Object) -> Read<Automation> {
     let (meta, spec) = open(report, object);
-    only_on_policies(report, meta.as_ref());
+    only_on_images(report, meta.as_ref());
     let content = spec.and_then(|mut spec| {
         let source = source(&mut spec, meta.as_ref());
         let interval = required_interval(&mut spec);

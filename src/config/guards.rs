@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use image::is_tag;
 use jiff::tz::TimeZone;
-use tagwright_core::automation::{Batch, Cron, Deny, Gather, Guards, Window};
+use tagwright_core::automation::{Batch, Cron, Deny, Gather, Guards, Schedule, Window};
 
 use super::MAX_EXCLUSIONS;
 use super::decode::Fields;
@@ -30,6 +30,9 @@ pub(super) const MINIMUM_AGE: &str = "tagwright.dev/minimum-age";
 /// The annotation for `allowDowngrade`.
 pub(super) const ALLOW_DOWNGRADE: &str = "tagwright.dev/allow-downgrade";
 
+/// The annotation for `maxInterval`.
+pub(super) const MAX_INTERVAL: &str = "tagwright.dev/max-interval";
+
 /// The longest `minimumAge`: ten years. Whatever is longer was meant to be something else.
 const MAX_MINIMUM_AGE: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
@@ -39,11 +42,13 @@ const MAX_WINDOWS: usize = 100;
 /// `maxDelay` where only `quietPeriod` is given, as a multiple of that.
 const DEFAULT_DELAY: u32 = 10;
 
-/// Guards of an object's annotations, and where the first of them stands.
+/// Guards of an object's annotations, and where the first of them stands; and the interval of an image repository.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Annotated {
     pub(super) guards: Guards,
     first: Option<(String, Place)>,
+    /// How far the interval of an image repository is stretched.
+    pub(super) max_interval: Option<(Duration, Place)>,
 }
 
 impl Annotated {
@@ -57,26 +62,55 @@ impl Annotated {
         let all = [get(EXCLUDE), get(MINIMUM_AGE), get(ALLOW_DOWNGRADE)];
         let first = all.iter().flatten().map(|text| (text.path.clone(), text.place)).next();
         let [exclude, minimum_age, allow_downgrade] = all;
-        let minimum_age = minimum_age.and_then(|text| {
-            let age = value::duration(&text.value, Units::UpToHours).map_err(|error| {
+        let duration = |text: &Text| {
+            let duration = value::duration(&text.value, Units::UpToHours).map_err(|error| {
                 let message = format!("annotation `{}` {error}: {}", text.path, quoted(&text.value));
                 report.add(Finding::at(text.place, message).hint(Units::UpToHours.hint()))
             });
-            checked_age(report, &text.path, age.ok()?, text.place)
-        });
+            duration.ok()
+        };
+        let minimum_age = minimum_age.and_then(|text| checked_age(report, &text.path, duration(&text)?, text.place));
+        let max_interval = get(MAX_INTERVAL).and_then(|text| Some((duration(&text)?, text.place)));
         let guards = Guards {
             deny: exclude.map(|text| (text.place, words(text))).map_or_else(Vec::new, |it| deny(report, EXCLUDE, it)),
             minimum_age,
             allow_downgrade: allow_downgrade.is_some_and(|text| text.value == "true"),
         };
-        Self { guards, first }
+        Self { guards, first, max_interval }
     }
 
     /// Says that the guards are lost on this object.
-    pub(super) fn lost(&self, report: &Report, hint: &str) {
+    pub(super) fn lost_guards(&self, report: &Report, hint: &str) {
         if let Some((name, place)) = &self.first {
             let message = format!("annotation `{name}` has no effect on this kind of object");
             report.add(Finding::at(*place, message).hint(hint));
+        }
+    }
+
+    /// Says that the interval is lost on this object.
+    pub(super) fn lost_interval(&self, report: &Report, hint: &str) {
+        if let Some((_, place)) = &self.max_interval {
+            let message = format!("annotation `{MAX_INTERVAL}` has no effect on this kind of object");
+            report.add(Finding::at(*place, message).hint(hint));
+        }
+    }
+}
+
+/// Checks how far an interval is stretched: from what it is, and there has to be one.
+pub(super) fn max_interval(
+    report: &Report,
+    (longest, place): (Duration, Place),
+    schedule: &Schedule,
+) -> Option<Duration> {
+    match schedule {
+        Schedule::Every(interval) if longest < *interval => {
+            report.error(place, format!("the longest interval is shorter than the interval, which is {interval:?}"));
+            None
+        }
+        Schedule::Every(_) => Some(longest),
+        Schedule::Cron(_) => {
+            report.error(place, "`maxInterval` stretches an interval, and there is a `schedule`".to_owned());
+            None
         }
     }
 }

@@ -66,6 +66,7 @@ pub(super) fn repository(
         namespace: namespace?.to_owned(),
         image: image?,
         schedule: schedule?,
+        max_interval: None,
         timeout,
         secret,
         cert_secret,

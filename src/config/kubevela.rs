@@ -23,7 +23,7 @@ use super::select::Selector;
 use super::text::Text;
 use super::value::Units;
 use super::yaml::Place;
-use super::{git, image};
+use super::{git, guards, image};
 
 /// The beginning of every message; pipelines look for it.
 const MESSAGE: &str = "Update image automatically.";
@@ -246,11 +246,13 @@ fn images(mut fields: Fields<'_>, meta: &Meta) -> Images {
     let place = fields.place;
     fields.finish();
     let repository = image.zip(interval).zip(secret).and_then(|((image, interval), secret)| {
+        let (schedule, longest) = (Schedule::Every(interval), &meta.annotated.max_interval);
         Some(ImageRepository {
             id: meta.id.clone(),
             namespace: meta.id.namespace.clone(),
             image,
-            schedule: Schedule::Every(interval),
+            max_interval: longest.clone().and_then(|it| guards::max_interval(report, it, &schedule)),
+            schedule,
             timeout: None,
             secret,
             cert_secret: None,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tagwright_core::automation::{Author, ObjectName, Schedule};
+use tagwright_core::automation::{Author, DigestReflection, ObjectName, Schedule};
 use tagwright_core::message::{DEFAULT_AUTHOR, DEFAULT_MESSAGE, NATIVE_MESSAGE};
 use tagwright_core::policy::{Order, Policy};
 
@@ -14,10 +14,12 @@ use super::decode::Fields;
 use super::document::{Object, open};
 use super::flux::{Read, checked_interval};
 use super::raw::{
-    Automation, GitRepository, ImagePolicy, Message, Meta, Paths, Push, Reference, RepositoryOf, Scope, SourceOf,
+    Automation, GitRepository, ImagePolicy, ImageRepository, Message, Meta, Paths, Push, Reference, RepositoryOf,
+    Scope, SourceOf,
 };
 use super::report::Report;
 use super::value::{self, Units};
+use super::yaml::Place;
 use super::{git, guards, image, provider};
 
 /// The interval of an automation that gives neither interval nor schedule.
@@ -31,8 +33,11 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
     let suspended = spec.flag("suspend");
     let (batch, gather, windows) = (guards::batch(&mut spec), guards::gather(&mut spec), guards::windows(&mut spec));
     if let Some(meta) = &meta {
-        meta.annotated
-            .lost(report, "write `exclude`, `minimumAge` and `allowDowngrade` of the images below `spec.images`");
+        meta.annotated.lost_guards(
+            report,
+            "write `exclude`, `minimumAge` and `allowDowngrade` of the images below `spec.images`",
+        );
+        meta.annotated.lost_interval(report, "write `maxInterval` of the images below `spec.images`");
     }
     let git = spec.required_fields("git").and_then(|fields| git_fields(fields, meta.as_ref()));
     if spec.key("images").is_none() {
@@ -184,6 +189,7 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
     };
     let schedule = schedule(&mut fields).and_then(|given| given.or_else(|| inherited.cloned()));
     let id = name.as_ref().zip(namespace).map(|(name, namespace)| ObjectName { namespace, name: name.value.clone() });
+    let longest = fields.duration("maxInterval", Units::UpToHours);
     let repository = image::repository(&mut fields, image::Dialect::Native, id.clone(), owner, schedule);
     let order = fields.key("policy");
     let is_chart = image::is_chart(&fields);
@@ -194,6 +200,11 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
         _ => policy,
     });
     let (digest, _) = image::digest(&mut fields);
+    let repository = repository.map(|repository| {
+        let longest = longest.filter(|(_, place)| !follows_digest(&fields, digest, *place));
+        let max_interval = longest.and_then(|it| guards::max_interval(fields.report(), it, &repository.schedule));
+        ImageRepository { max_interval, ..repository }
+    });
     let guards = guards::guards(&mut fields);
     fields.finish();
     let Some((name, id)) = name.zip(id) else { return (None, None) };
@@ -205,4 +216,14 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
         ImagePolicy { meta: meta.clone(), repository, policy, guards, order, digest, refresh: None, suspended }
     });
     (Some(meta), content)
+}
+
+/// A digest moves without a new tag, so that a quiet list says nothing of it.
+fn follows_digest(fields: &Fields<'_>, digest: DigestReflection, place: Place) -> bool {
+    let follows = digest == DigestReflection::Always;
+    if follows {
+        let (longest, digest) = (fields.path("maxInterval"), fields.path("digestReflectionPolicy"));
+        fields.report().error(place, format!("`{longest}` and `{digest}: Always` exclude each other"));
+    }
+    follows
 }

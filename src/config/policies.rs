@@ -79,6 +79,7 @@ fn repository(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<Imag
             timeout: floor(timeout),
         },
         schedule: raw.schedule.clone(),
+        max_interval: raw.max_interval,
         suspended: raw.suspended,
     })
 }

@@ -77,6 +77,8 @@ pub(super) struct ImageRepository {
     pub(super) namespace: String,
     pub(super) image: Repository,
     pub(super) schedule: Schedule,
+    /// How far the interval is stretched while nothing new comes.
+    pub(super) max_interval: Option<Duration>,
     pub(super) timeout: Option<Duration>,
     pub(super) secret: Option<Text>,
     pub(super) cert_secret: Option<Text>,

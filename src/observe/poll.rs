@@ -7,6 +7,7 @@ use std::time::Instant;
 use flux::repository::Scan;
 use futures_util::StreamExt;
 use image::Reference;
+use jiff::Timestamp;
 use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy, ImageRepository, ObjectName};
 
 use super::digests::Digests;
@@ -28,6 +29,8 @@ pub struct Polled {
     /// The policies that select something that runs did not know: something else than after the poll before, or the same
     /// after one that came to nothing.
     pub changed: BTreeSet<ObjectName>,
+    /// When the newest of the tags was first seen, where the interval may be stretched.
+    pub newest: Option<Timestamp>,
     /// The list in short, where it was asked for and [`Context::summarise`] says that somebody wants it.
     pub scan: Option<Scan>,
 }
@@ -62,6 +65,7 @@ pub async fn poll(
         select::stay(report, before.of(&report.policy).map(Arc::as_ref));
     }
     let listed = asked.as_ref().and_then(|asked| asked.as_ref().ok()).filter(|_| context.summarise);
+    let newest = repository.max_interval.and_then(|_| tags.as_ref().ok()?.newest());
     let scan = listed.map(|tags| aside_if(is_much(count, 1), "sum up tags", || scan(repository, tags)));
     let mut failures: Vec<Error> = asked.and_then(Result::err).into_iter().collect();
     if place.is_taken() {
@@ -71,7 +75,7 @@ pub async fn poll(
     drop(place);
     failures.extend(digests(context, policies, &mut reports, before).await);
     let policies = Vec::with_capacity(policies.len());
-    let mut polled = Polled { policies, failures, changed: BTreeSet::new(), scan };
+    let mut polled = Polled { policies, failures, changed: BTreeSet::new(), newest, scan };
     for report in reports {
         if before.is_news(&report) {
             polled.changed.insert(report.id.clone());

@@ -49,6 +49,11 @@ impl Tags {
         self.seen.get(at)
     }
 
+    /// When the one that came last was first seen.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        self.seen.iter().map(|tag| tag.first_seen).max()
+    }
+
     /// When a tag was pushed, where the registry says so, or when it was first seen.
     pub(super) fn since(&self, tag: &str) -> Option<Timestamp> {
         self.get(tag).map(|seen| seen.pushed.unwrap_or(seen.first_seen))

@@ -1,7 +1,8 @@
 //! When what is due: a state machine without clock, I/O or chance. The same calls with the same seed give the same answers.
 //!
 //! - **Image repositories** are due at once at the start, and then at their interval, at a point of it that is stable for
-//!   each repository in one process and spreads thousands of them. A cron schedule is spread over [`CRON_SPREAD`].
+//!   each repository in one process and spreads thousands of them. A cron schedule is spread over [`CRON_SPREAD`]. Where an
+//!   interval may be stretched, the next poll comes after a [`STRETCH`]th of the time for which the list has got no new tag.
 //! - **Digests** that a policy wants more often than its repository is polled are looked up in between, at points of the same
 //!   grid, without the list of tags. A poll takes along those that are due with it.
 //! - **Automations** are grouped by remote, and one wave at a time runs on each remote. The point of the interval comes from
@@ -55,7 +56,7 @@ use crate::schedule::assignment::News;
 pub(crate) use self::limits::{
     CONCURRENT_POLLS, CONCURRENT_POLLS_PER_REGISTRY, CONFIG_RECHECK, CRON_SPREAD, FIRST_POLLS, FIRST_RETRY, LONG_POLL,
     LONG_RUN, LONGEST_RETRY, LONGEST_SLEEP, MAX_REGISTRY_PAUSE, MAX_RETRY_AFTER, MIN_WAIT, MOST_POLLS, MOST_RUNS,
-    PATIENCE, TOLERANCE,
+    PATIENCE, STRETCH, TOLERANCE,
 };
 pub(crate) use self::moment::Moment;
 pub(crate) use self::plan::{AutomationPlan, Plan, RepositoryPlan};
@@ -314,6 +315,14 @@ impl Agenda {
         for url in touched {
             self.refresh_counted(&url);
         }
+    }
+
+    /// Takes in for how long the list of a repository has got no new tags.
+    pub(crate) fn rest(&mut self, repository: &str, quiet: Duration, now: Moment) {
+        let Some(repository) = self.repositories.get_mut(repository) else { return };
+        repository.rest(quiet, now);
+        let key = Arc::clone(&repository.plan.key);
+        self.refresh_repository(&key, now);
     }
 
     /// Takes in that policies whose repositories are polled elsewhere select something else.

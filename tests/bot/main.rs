@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod adaptive;
 mod digests;
 mod hang;
 mod hour;

@@ -288,3 +288,61 @@ async fn a_challenge_cannot_widen_the_scope() {
         registry.take_lines();
     }
 }
+
+/// Polls so many repositories, each once, whose tokens end in a moment.
+async fn poll_many(bearer: Bearer, count: usize) -> (Registry, Vec<usize>) {
+    let bearer = Bearer { answer: r#"{"token": "TOKEN", "expires_in": 30}"#, ..bearer };
+    let world = (0..count).fold(World::default(), |world, number| world.and(&format!("team/{number}"), ["1.0"]));
+    let registry = Registry::start(world.guarded(Auth::Bearer(bearer))).await;
+    let access = with_logins(&[(&registry.host(), "me", "right")]);
+    let client = client();
+    for _ in 0..2 {
+        for number in 0..count {
+            ask(&client, &registry, &format!("team/{number}"), &access).await;
+        }
+    }
+    let requests = registry.seen().into_iter().filter(|seen| seen.path == "/token");
+    let scopes = requests.map(|seen| seen.query.matches("scope=").count()).collect();
+    (registry, scopes)
+}
+
+#[tokio::test]
+async fn one_token_is_for_several_repositories() {
+    let (registry, scopes) = poll_many(one_account(), 12).await;
+    assert_eq!(scopes, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 10]);
+    assert_eq!(registry.count("tags/list"), 12 * 2 + 1, "all of them do");
+}
+
+#[tokio::test]
+async fn a_server_that_gives_no_token_for_several_is_asked_for_one() {
+    let (registry, scopes) = poll_many(Bearer { most_scopes: 1, ..one_account() }, 4).await;
+    assert_eq!(scopes, [1, 2, 1, 1, 1]);
+    assert_eq!(registry.count("tags/list"), 4 * 2 + 1);
+}
+
+#[tokio::test]
+async fn what_a_token_for_several_does_not_open_gets_its_own() {
+    let (_, scopes) = poll_many(Bearer { granted_scopes: 1, ..one_account() }, 3).await;
+    assert_eq!(scopes, [1, 2, 3, 1, 1], "each in vain once");
+}
+
+#[tokio::test]
+async fn refresh_tokens_get_tokens_for_several_too() {
+    let bearer = Bearer { oauth: true, answer: r#"{"access_token": "TOKEN", "expires_in": 30}"#, ..one_account() };
+    let world = World::with("team/a", ["1.0"]).and("team/b", ["1.0"]).guarded(Auth::Bearer(bearer));
+    let registry = Registry::start(world).await;
+    let mut access = with_logins(&[(&registry.host(), "me", "right")]);
+    access.logins[0].login = None;
+    access.logins[0].identity_token = Some("right".into());
+    let client = client();
+    ask(&client, &registry, "team/a", &access).await;
+    ask(&client, &registry, "team/b", &access).await;
+    ask(&client, &registry, "team/a", &access).await;
+    let asked: Vec<_> = registry.seen().into_iter().filter(|seen| seen.path == "/token").collect();
+    assert_eq!(asked.len(), 2);
+    assert!(
+        asked[1].body.contains("scope=repository%3Ateam%2Fb%3Apull+repository%3Ateam%2Fa%3Apull"),
+        "{}",
+        asked[1].body
+    );
+}

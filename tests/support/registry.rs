@@ -171,6 +171,10 @@ pub struct Bearer {
     pub realm: Option<String>,
     /// Whether refresh tokens are taken by POST.
     pub oauth: bool,
+    /// How many scopes may be asked for at once.
+    pub most_scopes: usize,
+    /// How many of them a token is good for.
+    pub granted_scopes: usize,
 }
 
 impl Bearer {
@@ -182,6 +186,8 @@ impl Bearer {
             answer: r#"{"token": "TOKEN", "expires_in": 300}"#,
             realm: None,
             oauth: false,
+            most_scopes: usize::MAX,
+            granted_scopes: usize::MAX,
         }
     }
 }
@@ -296,7 +302,7 @@ struct Inner {
     world: World,
     seen: Vec<Seen>,
     /// Tokens that are accepted, with the repository each is for.
-    tokens: BTreeMap<String, String>,
+    tokens: BTreeMap<String, Vec<String>>,
     issued: usize,
     links: usize,
 }

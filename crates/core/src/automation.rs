@@ -58,6 +58,8 @@ pub struct ImageRepository {
     pub access: access::Registry,
     /// The interval or the times at which its tags are listed.
     pub schedule: Schedule,
+    /// How far the interval is stretched while the list gets no new tags; none is not at all.
+    pub max_interval: Option<Duration>,
     /// Suspended repositories are not polled, and their policies select nothing.
     pub suspended: bool,
 }

@@ -8,7 +8,7 @@ use url::Url;
 use web::show;
 
 use super::error::Error;
-use super::token::{Token, TokenKey};
+use super::token::{Issuer, Token};
 
 /// The field of the form that holds a secret.
 pub(crate) const SECRET_FIELD: &str = "refresh_token";
@@ -21,30 +21,30 @@ const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long before its end a token is not used any more; a fifth of its life where that is less.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// Adds the service and the scope to a realm; whatever else its query has stays.
-pub(crate) fn address(key: &TokenKey) -> Url {
-    let kept: Vec<(String, String)> = key
+/// Adds the service and the scopes to a realm; whatever else its query has stays.
+pub(crate) fn address(issuer: &Issuer, scopes: &[&str]) -> Url {
+    let kept: Vec<(String, String)> = issuer
         .realm
         .query_pairs()
         .filter(|(name, _)| name != "service" && name != "scope")
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect();
-    let mut url = key.realm.clone();
+    let mut url = issuer.realm.clone();
     url.set_fragment(None);
     url.query_pairs_mut()
         .clear()
         .extend_pairs(kept)
-        .extend_pairs(key.service.iter().map(|service| ("service", service)))
-        .append_pair("scope", &key.scope);
+        .extend_pairs(issuer.service.iter().map(|service| ("service", service)))
+        .extend_pairs(scopes.iter().map(|scope| ("scope", scope)));
     url
 }
 
 /// Returns the form by which a refresh token is exchanged, by the distribution specification's OAuth 2 endpoint.
-pub(crate) fn form(key: &TokenKey, refresh: &Secret) -> Vec<(&'static str, String)> {
+pub(crate) fn form(issuer: &Issuer, scopes: &[&str], refresh: &Secret) -> Vec<(&'static str, String)> {
     vec![
         ("grant_type", "refresh_token".to_owned()),
-        ("service", key.service.clone().unwrap_or_default()),
-        ("scope", key.scope.clone()),
+        ("service", issuer.service.clone().unwrap_or_default()),
+        ("scope", scopes.join(" ")),
         ("client_id", env!("CARGO_PKG_NAME").to_owned()),
         (SECRET_FIELD, refresh.expose_secret().to_owned()),
     ]
@@ -90,11 +90,10 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let key = |realm: &str, service: Option<&str>| TokenKey {
+        let issuer = |realm: &str, service: Option<&str>| Issuer {
             registry: Url::parse("https://r.io/v2/").unwrap(),
             realm: Url::parse(realm).unwrap(),
             service: service.map(str::to_owned),
-            scope: "repository:a/b:pull".to_owned(),
             credential: access::Distinct::fingerprint(""),
         };
         let cases = [
@@ -106,8 +105,10 @@ mod tests {
             ),
         ];
         for (realm, service, expect) in cases {
-            assert_eq!(address(&key(realm, service)).as_str(), expect);
+            assert_eq!(address(&issuer(realm, service), &["repository:a/b:pull"]).as_str(), expect);
         }
+        let several = address(&issuer("https://a.io/t", None), &["repository:a:pull", "repository:b:pull"]);
+        assert_eq!(several.as_str(), "https://a.io/t?scope=repository%3Aa%3Apull&scope=repository%3Ab%3Apull");
     }
 
     #[test]

@@ -27,7 +27,7 @@ use super::page;
 use super::realm::{self, TokenServers};
 use super::retry::{Patience, is_passing};
 use super::room::Place;
-use super::token::{Source, Token, TokenKey, Tokens};
+use super::token::{Asks, Issuer, Source, Token, Tokens};
 use super::waits::Waits;
 
 /// What is asked of a repository unless its registry wants another word for it.
@@ -318,41 +318,10 @@ impl Session<'_> {
     ) -> Result<Proof, Error> {
         let scope = format!("repository:{}:{actions}", self.endpoint.scope_name);
         let registry = self.endpoint.root.clone();
-        let key = TokenKey { registry, realm, service, scope, credential: self.credential.fingerprint() };
-        let (token, source) = self.shared.tokens.get(&key, rejected, self.fetch_token(&key)).await?;
+        let issuer = Issuer { registry, realm, service, credential: self.credential.fingerprint() };
+        let (token, source) = self.shared.tokens.get(&issuer, &scope, rejected, self).await?;
         let is_new = source == Source::Server || rejected.is_some();
         Ok(Proof::Token(token, if is_new { Rejection::Final } else { Rejection::Passing }))
-    }
-
-    async fn fetch_token(&self, key: &TokenKey) -> Result<Token, Error> {
-        let (login, refresh) = match self.credential {
-            Credential::Login(login) => (Some(login.clone()), None),
-            Credential::Refresh(refresh, login) => (Some(refresh_login(refresh, login.as_ref())), Some(refresh)),
-            Credential::Anonymous | Credential::Bearer(_) => (None, None),
-        };
-        let accept = HeaderValue::from_static("application/json");
-        // The one other server that a login is for: the registry named it, and it was checked. The client certificate is for the
-        // registry alone.
-        let home = Origin::of(&key.realm);
-        let access = match Origin::of(&self.endpoint.root).covers(&home) {
-            true => Cow::Borrowed(self.access),
-            false => Cow::Owned(access::Registry::without_identity(self.access)),
-        };
-        let access = access.as_ref();
-        if let Some(refresh) = refresh {
-            let get = Request::get(key.realm.clone(), accept.clone(), grant::MAX_ANSWER);
-            let post = Request { method: Method::POST, form: Some(grant::form(key, refresh)), ..get };
-            let reply = self.shared.exchange.follow(access, &post, &home, None, self.place).await?;
-            // Older token servers only know the other way.
-            if !matches!(reply.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
-                return self.read_token(&reply, Sent::Credentials);
-            }
-        }
-        let get = Request::get(grant::address(key), accept, grant::MAX_ANSWER);
-        let authorization = login.as_ref().map(web::basic);
-        let reply = self.shared.exchange.follow(access, &get, &home, authorization.as_ref(), self.place).await?;
-        let is_sent = login.is_some() && reply.is_home;
-        self.read_token(&reply, if is_sent { Sent::Credentials } else { Sent::Nothing })
     }
 
     fn read_token(&self, reply: &Reply, sent: Sent) -> Result<Token, Error> {
@@ -390,6 +359,39 @@ impl Session<'_> {
             404 => Error::NotFound { what: self.subject.clone(), url: show(&reply.url), message: envelope::of(reply) },
             _ => status_error(reply),
         }
+    }
+}
+
+impl Asks for Session<'_> {
+    async fn ask(&self, issuer: &Issuer, scopes: &[&str]) -> Result<Token, Error> {
+        let (login, refresh) = match self.credential {
+            Credential::Login(login) => (Some(login.clone()), None),
+            Credential::Refresh(refresh, login) => (Some(refresh_login(refresh, login.as_ref())), Some(refresh)),
+            Credential::Anonymous | Credential::Bearer(_) => (None, None),
+        };
+        let accept = HeaderValue::from_static("application/json");
+        // The one other server that a login is for: the registry named it, and it was checked. The client certificate is for the
+        // registry alone.
+        let home = Origin::of(&issuer.realm);
+        let access = match Origin::of(&self.endpoint.root).covers(&home) {
+            true => Cow::Borrowed(self.access),
+            false => Cow::Owned(access::Registry::without_identity(self.access)),
+        };
+        let access = access.as_ref();
+        if let Some(refresh) = refresh {
+            let get = Request::get(issuer.realm.clone(), accept.clone(), grant::MAX_ANSWER);
+            let post = Request { method: Method::POST, form: Some(grant::form(issuer, scopes, refresh)), ..get };
+            let reply = self.shared.exchange.follow(access, &post, &home, None, self.place).await?;
+            // Older token servers only know the other way.
+            if !matches!(reply.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+                return self.read_token(&reply, Sent::Credentials);
+            }
+        }
+        let get = Request::get(grant::address(issuer, scopes), accept, grant::MAX_ANSWER);
+        let authorization = login.as_ref().map(web::basic);
+        let reply = self.shared.exchange.follow(access, &get, &home, authorization.as_ref(), self.place).await?;
+        let is_sent = login.is_some() && reply.is_home;
+        self.read_token(&reply, if is_sent { Sent::Credentials } else { Sent::Nothing })
     }
 }
 

@@ -25,6 +25,9 @@ pub(crate) const LONG_RUN: Duration = Duration::from_secs(60);
 /// Runs under way at once, with those that have given up their places.
 pub(crate) const MOST_RUNS: usize = 64;
 
+/// The share of the time for which a list has got no new tag that the next poll waits, where an interval may be stretched.
+pub(crate) const STRETCH: u32 = 20;
+
 /// What would be due within this is due now.
 pub(crate) const TOLERANCE: Duration = Duration::from_secs(2);
 

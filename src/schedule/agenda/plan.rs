@@ -30,6 +30,8 @@ pub(crate) struct RepositoryPlan {
     pub(crate) registry: String,
     /// When to poll.
     pub(crate) schedule: Schedule,
+    /// How far the interval is stretched while the list gets no new tags.
+    pub(crate) max_interval: Option<Duration>,
     /// The policies that want the digest of their tag looked up between polls, and how often. A poll looks it up, too.
     pub(crate) digests: BTreeMap<ObjectName, Duration>,
     /// A suspended one is looked at once, to say so.

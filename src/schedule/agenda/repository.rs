@@ -163,6 +163,13 @@ impl Repository {
         }
     }
 
+    /// Takes in for how long the list has got no new tags.
+    pub(super) fn rest(&mut self, quiet: Duration, now: Moment) {
+        if let (Some(longest), false) = (self.plan.max_interval, self.plan.suspended) {
+            self.timing.stretch(longest, quiet, now);
+        }
+    }
+
     /// The number of the poll or look-up under way.
     pub(super) fn under_way(&self) -> Option<u64> {
         self.flying.as_ref().map(|_| self.begun)

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod adaptive;
 mod clock;
 mod digests;
 mod failures;
@@ -46,6 +47,7 @@ fn repository(key: &str) -> RepositoryPlan {
         image: format!("registry/{key}"),
         registry: "registry".to_owned(),
         schedule: Schedule::Every(MINUTE),
+        max_interval: None,
         digests: BTreeMap::new(),
         suspended: false,
     }
@@ -87,6 +89,13 @@ fn failed(kind: Kind) -> Course {
     Course { ending: Ending::Failed { kind, retry_after: None }, ..Course::default() }
 }
 
+fn key_of(work: &Work) -> &str {
+    match work {
+        Work::Poll { repository, .. } | Work::LookUp { repository, .. } => repository,
+        Work::Run { remote, .. } => remote,
+    }
+}
+
 /// An agenda in a simulated world.
 struct World {
     agenda: Agenda,
@@ -97,6 +106,8 @@ struct World {
     courses: BTreeMap<String, Course>,
     /// The policies that select something else at the next poll of their repository.
     released: BTreeSet<ObjectName>,
+    /// When the newest tag of a repository was first seen, as far as polls tell.
+    newest: BTreeMap<String, Duration>,
     under_way: BTreeMap<(Duration, usize), Work>,
     begun: usize,
     polls: Vec<(Duration, String)>,
@@ -114,6 +125,7 @@ impl World {
             offset: SignedDuration::ZERO,
             courses: BTreeMap::new(),
             released: BTreeSet::new(),
+            newest: BTreeMap::new(),
             under_way: BTreeMap::new(),
             begun: 0,
             polls: Vec::new(),
@@ -200,6 +212,15 @@ impl World {
     fn finish(&mut self) {
         let (_, work) = self.under_way.pop_first().unwrap();
         let now = self.now();
+        let newest = match (&work, self.newest.get_mut(key_of(&work))) {
+            (Work::Poll { repository, .. }, Some(newest)) => {
+                if self.released.iter().any(|policy| *policy.name == **repository) {
+                    *newest = self.elapsed;
+                }
+                Some((Arc::clone(repository), self.elapsed - *newest))
+            }
+            _ => None,
+        };
         match work {
             Work::Poll { repository, number } | Work::LookUp { repository, number, .. } => {
                 let Course { ending, until, .. } = self.courses.get(&*repository).cloned().unwrap_or_default();
@@ -215,6 +236,9 @@ impl World {
                 let ran: Vec<Ran> = due.into_iter().map(|automation| Ran { automation, ending, until }).collect();
                 self.agenda.ran(&remote, number, &ran, now);
             }
+        }
+        if let Some((repository, quiet)) = newest {
+            self.agenda.rest(&repository, quiet, now);
         }
     }
 

@@ -7,7 +7,9 @@ use tagwright_core::automation::Schedule;
 
 use super::moment::Moment;
 use super::spread::Spread;
-use super::{CONFIG_RECHECK, CRON_SPREAD, Ending, FIRST_RETRY, LONGEST_RETRY, MAX_RETRY_AFTER, MIN_WAIT, TOLERANCE};
+use super::{
+    CONFIG_RECHECK, CRON_SPREAD, Ending, FIRST_RETRY, LONGEST_RETRY, MAX_RETRY_AFTER, MIN_WAIT, STRETCH, TOLERANCE,
+};
 use crate::failure::Kind;
 
 /// When one thing is due by its schedule, by what it waits for, and by its failures.
@@ -111,6 +113,14 @@ impl Timing {
         let firm = kind == Kind::Transient;
         let asked_for = retry_after.is_some();
         self.retry = wait.map(|wait| Retry { at: now.elapsed + wait, firm, asked_for });
+    }
+
+    /// Puts off the next point of the interval, so that it is a share of how long nothing new has come, at most the longest.
+    /// It stays on the grid of the interval.
+    pub(super) fn stretch(&mut self, longest: Duration, quiet: Duration, now: Moment) {
+        let Some(interval) = self.interval() else { return };
+        let wanted = (quiet / STRETCH).min(longest).max(interval);
+        self.regular = Some(Regular::Elapsed(self.spread.next(interval, now.elapsed + (wanted - interval))));
     }
 
     /// Finds the next point of a cron schedule anew, after the wall clock went back.

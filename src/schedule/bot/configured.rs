@@ -130,6 +130,8 @@ impl Configured {
                 image: repository.image.canonical(),
                 registry: repository.image.registry().to_owned(),
                 schedule: repository.schedule.clone(),
+                // A digest moves without a new tag, so that a quiet list says nothing of it.
+                max_interval: repository.max_interval.filter(|_| !policies.iter().any(follows_digest)),
                 digests: policies.iter().filter_map(|policy| Some((policy.id.clone(), refresh(policy)?))).collect(),
                 suspended: repository.suspended,
             })
@@ -173,6 +175,11 @@ fn needed(automations: &[Arc<Automation>]) -> Vec<Watched> {
         needed[place].policies.push(Arc::clone(policy));
     }
     needed
+}
+
+/// Whether a policy looks at the digest whenever its repository is polled.
+fn follows_digest(policy: &Arc<ImagePolicy>) -> bool {
+    policy.digest == DigestReflection::Always && !policy.suspended
 }
 
 /// How often the digest of a policy's tag is looked up between polls, if it is.

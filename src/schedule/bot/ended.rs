@@ -38,6 +38,10 @@ impl State {
         let until = polled.policies.iter().filter_map(|report| report.hold.as_ref()?.until()).min();
         let (ending, changed) = (most_hopeful(polled.failures.iter()), &polled.changed);
         self.agenda.polled(&agenda::Polled { repository: key, number, ending, changed, until }, now);
+        if let Some(newest) = polled.newest {
+            let quiet = now.time.duration_since(newest).try_into().unwrap_or_default();
+            self.agenda.rest(key, quiet, now);
+        }
     }
 
     /// Takes in what a look-up of digests between two polls came to.

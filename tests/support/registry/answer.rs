@@ -171,7 +171,9 @@ impl Inner {
             }
             Auth::Bearer(bearer) => {
                 let token = seen.authorization.as_ref().and_then(|text| text.strip_prefix("Bearer "));
-                if token.is_some_and(|token| self.tokens.get(token).is_some_and(|known| known == name)) {
+                if token.is_some_and(|token| {
+                    self.tokens.get(token).is_some_and(|known| known.iter().any(|known| known == name))
+                }) {
                     return None;
                 }
                 let realm = bearer.realm.clone().unwrap_or_else(|| format!("{origin}/token?kept=1"));
@@ -184,8 +186,16 @@ impl Inner {
     fn token(&mut self, seen: &Seen) -> Response<Body> {
         let Auth::Bearer(bearer) = &self.world.auth else { return build(404, &[], Vec::new()) };
         let refused = || build(401, &[], br#"{"details": "incorrect username or password"}"#.to_vec());
-        let scope = if seen.method == "POST" { form(seen, "scope") } else { parameter(seen, "scope") };
-        let Some(name) = scope.as_deref().and_then(scope_name) else { return build(400, &[], Vec::new()) };
+        let scopes: Vec<String> = match seen.method.as_str() {
+            "POST" => form(seen, "scope").iter().flat_map(|scopes| scopes.split(' ')).map(str::to_owned).collect(),
+            _ => parameters(seen, "scope").collect(),
+        };
+        let names: Option<Vec<String>> = scopes.iter().map(|scope| scope_name(scope)).collect();
+        let Some(mut names) = names.filter(|names| !names.is_empty()) else { return build(400, &[], Vec::new()) };
+        if names.len() > bearer.most_scopes {
+            return build(400, &[], Vec::new());
+        }
+        let name = names[0].clone();
         let may = match seen.method.as_str() {
             "POST" if !bearer.oauth => return build(405, &[], Vec::new()),
             "POST" => may_refresh(bearer, seen, &name),
@@ -197,7 +207,8 @@ impl Inner {
         self.issued += 1;
         let token = format!("token-{}-{}", self.issued, name.replace('/', "."));
         let body = bearer.answer.replace("TOKEN", &token);
-        self.tokens.insert(token, name);
+        names.truncate(bearer.granted_scopes);
+        self.tokens.insert(token, names);
         build(200, &[], body.into_bytes())
     }
 }
@@ -235,7 +246,12 @@ fn allowed(accounts: &[Account], seen: &Seen, name: &str) -> bool {
 }
 
 fn parameter(seen: &Seen, name: &str) -> Option<String> {
-    url::form_urlencoded::parse(seen.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    parameters(seen, name).next()
+}
+
+fn parameters(seen: &Seen, name: &str) -> impl Iterator<Item = String> {
+    let pairs = url::form_urlencoded::parse(seen.query.as_bytes());
+    pairs.filter(move |(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 fn form(seen: &Seen, name: &str) -> Option<String> {
