@@ -85,7 +85,7 @@ pub(super) fn image_repository(report: &Report, object: &Object) -> Read<ImageRe
         let content = image::repository(&mut spec, image::Dialect::Flux, id, namespace, interval.map(Schedule::Every));
         spec.finish();
         let content = content?;
-        let longest = meta.as_ref().and_then(|meta| meta.annotated.max_interval.clone());
+        let longest = meta.as_ref().and_then(|meta| meta.annotated.max_interval);
         let max_interval = longest.and_then(|longest| guards::max_interval(report, longest, &content.schedule));
         Some(ImageRepository { access_from, max_interval, ..content })
     });

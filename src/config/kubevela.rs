@@ -246,12 +246,12 @@ fn images(mut fields: Fields<'_>, meta: &Meta) -> Images {
     let place = fields.place;
     fields.finish();
     let repository = image.zip(interval).zip(secret).and_then(|((image, interval), secret)| {
-        let (schedule, longest) = (Schedule::Every(interval), &meta.annotated.max_interval);
+        let (schedule, longest) = (Schedule::Every(interval), meta.annotated.max_interval);
         Some(ImageRepository {
             id: meta.id.clone(),
             namespace: meta.id.namespace.clone(),
             image,
-            max_interval: longest.clone().and_then(|it| guards::max_interval(report, it, &schedule)),
+            max_interval: longest.and_then(|it| guards::max_interval(report, it, &schedule)),
             schedule,
             timeout: None,
             secret,
