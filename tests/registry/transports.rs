@@ -168,3 +168,19 @@ async fn a_machine_without_authorities_still_speaks_plain_http() {
     assert_eq!(error.kind(), Kind::Config);
     insta::assert_snapshot!(error.to_string(), @"cannot trust https://ghcr.io/v2/team/app/tags/list: this machine has no certificate authorities, and none is configured");
 }
+
+#[tokio::test]
+async fn many_lists_at_once_are_one_connection_where_the_registry_speaks_http_2() {
+    let mut certificates = Certificates::new(Clients::Anybody);
+    certificates.http2 = true;
+    let world = (0..40).fold(World::default(), |world, number| world.and(&format!("team/{number}"), ["1.0"]));
+    let registry = Registry::start_tls(world, &certificates).await;
+    let (client, access) = (Client::new(settings()).unwrap(), trusting(&certificates));
+    let ask = async |number: usize| {
+        let image = repository(&registry.host(), &format!("team/{number}"));
+        assert_eq!(client.tags(&image, &access).await.unwrap().tags.len(), 1);
+    };
+    ask(0).await;
+    futures_util::future::join_all((0..40).map(ask)).await;
+    assert_eq!((registry.seen().len(), registry.connections()), (41, 1));
+}

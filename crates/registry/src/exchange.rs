@@ -226,7 +226,7 @@ fn route(access: &Registry, is_home: bool) -> Route<'_> {
             Some(Proxy { address, login }) => ProxyChoice::Named { address, login: login.as_ref() },
             None => ProxyChoice::Environment,
         },
-        protocol: Protocol::Http1,
+        protocol: Protocol::Any,
     }
 }
 

@@ -19,6 +19,8 @@ use super::trust::{self, Trusted};
 /// The most clients kept; of more, the one that was not used for longest goes. Certificates change over the months that a bot
 /// runs.
 const MAX_CLIENTS: usize = 64;
+/// How often a connection of HTTP/2 on which answers are waited for is asked for a sign of life, and how long that may take.
+const PING: Duration = Duration::from_secs(10);
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -67,10 +69,21 @@ pub enum ProxyChoice<'a> {
 /// Which versions of HTTP are spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// 1.1, so that many requests at once are many connections, which a server can spread.
+    /// 1.1: one request at a time is all that is asked.
     Http1,
-    /// 1.1 or 2, as the server wants.
+    /// 2 where a server at `https` offers it, so that many requests at once are one connection; otherwise 1.1.
     Any,
+}
+
+impl Protocol {
+    /// What is offered to servers at `https`, the best first.
+    fn offered(self) -> Vec<Vec<u8>> {
+        let names: &[&[u8]] = match self {
+            Self::Http1 => &[b"http/1.1"],
+            Self::Any => &[b"h2", b"http/1.1"],
+        };
+        names.iter().map(|name| name.to_vec()).collect()
+    }
 }
 
 /// Why no client can be had. Nothing in it is secret.
@@ -194,7 +207,8 @@ fn build(common: &Common, route: &Route<'_>, wanted: Trust) -> Result<Kept, Unus
         Trust::Nobody => Trusted::nobody(),
     };
     let trust = if trusted.is_nobody() { Trust::Nobody } else { Trust::Authorities };
-    let tls = trust::configuration(trusted, route.identity)?;
+    let mut tls = trust::configuration(trusted, route.identity)?;
+    tls.alpn_protocols = route.protocol.offered();
     let http = configure(common, route)?.tls_backend_preconfigured(tls).build();
     Ok(Kept { http: http.map_err(|error| Unusable::Certificates(reason(&error)))?, trust })
 }
@@ -209,8 +223,10 @@ fn configure(common: &Common, route: &Route<'_>) -> Result<ClientBuilder, Unusab
         .pool_max_idle_per_host(common.idle_per_host)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false);
-    if route.protocol == Protocol::Http1 {
-        builder = builder.http1_only();
+    match route.protocol {
+        Protocol::Http1 => builder = builder.http1_only(),
+        // A connection that has died would take all requests with it until their deadlines.
+        Protocol::Any => builder = builder.http2_keep_alive_interval(PING).http2_keep_alive_timeout(PING),
     }
     Ok(match route.proxy {
         ProxyChoice::Environment => builder,

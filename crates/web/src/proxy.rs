@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn a_proxy_is_shown_without_its_login() {
         let to = |proxy| {
-            let route = Route { authorities: Vec::new(), identity: None, proxy, protocol: Protocol::Any };
+            let route = Route { authorities: Vec::new(), identity: None, proxy, protocol: Protocol::Http1 };
             route.proxy_to(&Url::parse("https://git.example.com/x").unwrap())
         };
         let named = |address| to(ProxyChoice::Named { address, login: None });

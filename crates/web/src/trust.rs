@@ -102,7 +102,7 @@ pub(super) fn configuration(trusted: Trusted, identity: Option<&TlsIdentity>) ->
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| Unusable::Certificates(error.to_string()))?;
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
-    let mut configuration = match identity {
+    let configuration = match identity {
         None => builder.with_no_client_auth(),
         Some(identity) => {
             let (chain, key) = read(identity)?;
@@ -110,7 +110,6 @@ pub(super) fn configuration(trusted: Trusted, identity: Option<&TlsIdentity>) ->
             builder.with_client_auth_cert(chain, key).map_err(unusable)?
         }
     };
-    configuration.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(configuration)
 }
 

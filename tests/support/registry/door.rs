@@ -80,6 +80,8 @@ pub struct Certificates {
     clients: Clients,
     /// The versions of TLS that are spoken.
     pub versions: &'static [&'static SupportedProtocolVersion],
+    /// Whether HTTP/2 is offered.
+    pub http2: bool,
 }
 
 /// Whether clients must show a certificate.
@@ -106,7 +108,8 @@ impl Certificates {
         let (server_certificate, server_key) = issue(&["127.0.0.1", "localhost"]);
         let (client_certificate, client_key) = issue(&["client.example.com"]);
         let ca = issuer.pem();
-        Self { ca, client_certificate, client_key, server_certificate, server_key, clients, versions: ALL_VERSIONS }
+        let (versions, http2) = (ALL_VERSIONS, false);
+        Self { ca, client_certificate, client_key, server_certificate, server_key, clients, versions, http2 }
     }
 
     /// An authority, and a server certificate with other properties.
@@ -156,7 +159,11 @@ impl Certificates {
         // Without a look at whether they belong together, since no certificate of the first version would pass that.
         let key = any_supported_type(&key).unwrap();
         let resolver = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], key));
-        TlsAcceptor::from(Arc::new(builder.with_cert_resolver(Arc::new(resolver))))
+        let mut config = builder.with_cert_resolver(Arc::new(resolver));
+        if self.http2 {
+            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        }
+        TlsAcceptor::from(Arc::new(config))
     }
 }
 

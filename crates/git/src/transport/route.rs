@@ -87,7 +87,7 @@ impl<'a> Ways<'a> {
                 (None, Some(address)) => ProxyChoice::Named { address, login: None },
                 (None, None) => ProxyChoice::Environment,
             },
-            protocol: Protocol::Any,
+            protocol: Protocol::Http1,
         };
         let client = clients.get(&route, to).map_err(|unusable| {
             let what = match unusable {
