@@ -54,6 +54,14 @@ impl Half {
         }
     }
 
+    /// How many parts of how many are ours.
+    pub(super) fn part(&self) -> (usize, usize) {
+        match self.share.is_all() {
+            true => (1, 1),
+            false => (self.share.shards().count(), usize::from(self.shards)),
+        }
+    }
+
     /// Takes what is ours now.
     pub(super) fn take(&mut self) {
         // What nobody has cut is one piece.

@@ -1,6 +1,7 @@
 //! How much is asked of one host: so many requests at once, so many in a second, and as fast as the host itself lets us.
 //!
-//! All questions of a process to a host have one budget, whoever asks. A [`Budget`] is what an operator allows. A host that refuses
+//! All questions of a process to a host have one budget, whoever asks. A [`Budget`] is what an operator allows; of processes that
+//! share their work each has the part of it that it has of the work, a request at once and one in a second at least. A host that refuses
 //! requests since they are too many (429, or another answer with `Retry-After`) is asked more slowly from then on: as often as it
 //! answered since the requests began, the wait that it asks for included. Half a minute without a refusal makes that a tenth faster,
 //! and five minutes make it forgotten. No other host notices.
@@ -64,6 +65,12 @@ impl fmt::Display for Budget {
 }
 
 impl Budget {
+    /// The part of it for one of several processes.
+    fn part(self, Part { ours, of }: Part) -> Self {
+        let part = |number: usize| (number * ours / of).max(1);
+        Self { at_once: part(self.at_once), a_second: part(self.a_second) }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let (at_once, a_second) = text.split_once(':')?;
         let number = |text: &str| text.parse().ok().filter(|number| (1..=MOST).contains(number));
@@ -139,34 +146,100 @@ fn unsaid(authority: &str) -> Budget {
     if is_here { Budget { a_second: A_SECOND_HERE, ..Budget::default() } } else { Budget::default() }
 }
 
+/// How much of a budget is this process's.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    ours: usize,
+    of: usize,
+}
+
 /// The hosts, and what is under way to each.
 #[derive(Debug)]
 pub(crate) struct Hosts {
     budgets: Budgets,
-    known: Mutex<HashMap<String, Arc<Host>>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    hosts: HashMap<String, Arc<Host>>,
+    part: Part,
 }
 
 impl Hosts {
     pub(crate) fn new(budgets: Budgets) -> Self {
-        Self { budgets, known: Mutex::default() }
+        Self { budgets, known: Mutex::new(Known { hosts: HashMap::new(), part: Part { ours: 1, of: 1 } }) }
+    }
+
+    /// Takes a part of all budgets, where the rest is for others.
+    pub(crate) fn take_part(&self, ours: usize, of: usize) {
+        let mut known = self.known();
+        known.part = Part { ours: ours.min(of), of: of.max(1) };
+        known.hosts.iter().for_each(|(authority, host)| host.resize(self.budgets.of(authority).part(known.part)));
     }
 
     /// Returns the host of this authority.
     pub(crate) fn of(&self, authority: &str) -> Arc<Host> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MAX_HOSTS {
-            known.retain(|_, host| Arc::strong_count(host) > 1);
+        let mut known = self.known();
+        if known.hosts.len() >= MAX_HOSTS {
+            known.hosts.retain(|_, host| Arc::strong_count(host) > 1);
         }
-        let host = known.entry(authority.to_owned()).or_insert_with(|| Arc::new(Host::new(self.budgets.of(authority))));
-        Arc::clone(host)
+        let new = Host::new(self.budgets.of(authority).part(known.part));
+        Arc::clone(known.hosts.entry(authority.to_owned()).or_insert_with(|| Arc::new(new)))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One host.
 #[derive(Debug)]
 pub(crate) struct Host {
-    gate: Arc<Semaphore>,
+    gate: Arc<Gate>,
     pace: Mutex<Pace>,
+}
+
+/// How many requests are under way at once.
+#[derive(Debug)]
+struct Gate {
+    places: Arc<Semaphore>,
+    size: Mutex<Size>,
+}
+
+#[derive(Debug)]
+struct Size {
+    places: usize,
+    /// Places that are to go once they are free.
+    owed: usize,
+}
+
+impl Gate {
+    fn new(places: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(places)), size: Mutex::new(Size { places, owed: 0 }) }
+    }
+
+    fn resize(&self, to: usize) {
+        let mut size = self.size();
+        let (more, fewer) = (to.saturating_sub(size.places), size.places.saturating_sub(to));
+        let kept = more.min(size.owed);
+        size.owed -= kept;
+        self.places.add_permits(more - kept);
+        size.owed += fewer - self.places.forget_permits(fewer);
+        size.places = to;
+    }
+
+    fn leave(&self, place: OwnedSemaphorePermit) {
+        let mut size = self.size();
+        if size.owed > 0 {
+            size.owed -= 1;
+            place.forget();
+        }
+    }
+
+    fn size(&self) -> MutexGuard<'_, Size> {
+        self.size.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A request that is under way. The next may begin when this is dropped.
@@ -174,19 +247,34 @@ pub(crate) struct Host {
 pub(crate) struct Entered {
     /// When it began.
     at: Instant,
-    _permit: Option<OwnedSemaphorePermit>,
+    gate: Arc<Gate>,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.gate.leave(place);
+        }
+    }
 }
 
 impl Host {
     fn new(budget: Budget) -> Self {
-        Self { gate: Arc::new(Semaphore::new(budget.at_once)), pace: Mutex::new(Pace::new(budget.a_second)) }
+        Self { gate: Arc::new(Gate::new(budget.at_once)), pace: Mutex::new(Pace::new(budget.a_second)) }
+    }
+
+    fn resize(&self, budget: Budget) {
+        self.gate.resize(budget.at_once);
+        self.pace().a_second = budget.a_second;
     }
 
     /// Waits until the next request may begin. What else has to be waited for, and whether that need not be tried, is asked
     /// again behind each wait.
     pub(crate) async fn enter<E>(&self, earliest: impl Fn(Instant) -> Result<Instant, E>) -> Result<Entered, E> {
         // The gate is never closed, so that a failure to enter cannot happen.
-        let permit = Arc::clone(&self.gate).acquire_owned().await.ok();
+        let place = Arc::clone(&self.gate.places).acquire_owned().await.ok();
+        let mut entered = Entered { at: Instant::now(), gate: Arc::clone(&self.gate), place };
         loop {
             let free = earliest(Instant::now())?;
             let turn = self.pace().reserve(Instant::now());
@@ -194,7 +282,8 @@ impl Host {
             // The host may have refused others meanwhile.
             let now = Instant::now();
             if earliest(now)? <= now && !self.pace().is_held(now) {
-                return Ok(Entered { at: now, _permit: permit });
+                entered.at = now;
+                return Ok(entered);
             }
         }
     }
@@ -251,8 +340,10 @@ impl Pace {
         while self.begun.front().is_some_and(|first| *first + Duration::from_secs(1) <= now) {
             self.begun.pop_front();
         }
-        let full = self.begun.len() >= self.a_second;
-        let free = full.then(|| self.begun.pop_front()).flatten().map(|first| first + Duration::from_secs(1));
+        let mut free = None;
+        while self.begun.len() >= self.a_second {
+            free = self.begun.pop_front().map(|first| first + Duration::from_secs(1));
+        }
         self.relax(now);
         let slow = self.slow.map(|slow| slow.next);
         let at = [free, slow, self.held, last].into_iter().flatten().fold(now, Instant::max);
@@ -419,6 +510,43 @@ mod tests {
         assert!(tokio::time::timeout(60 * SECOND, enter()).await.is_err());
         drop(first);
         enter().await.unwrap();
+    }
+
+    /// Of processes that share their work each asks as much as its part is, as soon as that changes.
+    #[tokio::test(start_paused = true)]
+    async fn a_part_of_the_budget() {
+        let hosts = Hosts::new(Budgets::of_each(Budget { at_once: 16, a_second: 100 }));
+        let host = hosts.of("r.io");
+        let enter = || host.enter(Ok::<_, Infallible>);
+        let mut under_way = Vec::new();
+        for _ in 0..16 {
+            under_way.push(enter().await.unwrap());
+        }
+        hosts.take_part(13, 64);
+        let full = async || tokio::time::timeout(60 * SECOND, enter()).await.is_err();
+        for _ in 0..13 {
+            assert!(full().await);
+            drop(under_way.pop());
+        }
+        assert!(full().await, "three are under way, which is all");
+        drop(under_way.pop());
+        under_way.push(enter().await.unwrap());
+        hosts.take_part(64, 64);
+        for _ in 0..13 {
+            under_way.push(enter().await.unwrap());
+        }
+        assert!(full().await, "sixteen as before");
+        drop(under_way);
+
+        hosts.take_part(13, 64);
+        for authority in ["r.io", "new.io"] {
+            let server = Throttle::new(1e9, 1e9, None);
+            sleep(2 * SECOND).await;
+            ask(&hosts.of(authority), &server, 100).await;
+            assert_eq!(most_in_a_second(&server.borrow().served), 20, "{authority}");
+        }
+        hosts.take_part(0, 64);
+        assert!(enter().await.is_ok(), "one at least");
     }
 
     /// A host that was busy once is not slow for ever.

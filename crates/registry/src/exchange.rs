@@ -90,6 +90,11 @@ impl Exchange {
         Self { clients, hosts, pauses, allowances, sent, room }
     }
 
+    /// Takes a part of all budgets, where the rest is for others.
+    pub(crate) fn take_part(&self, ours: usize, of: usize) {
+        self.hosts.take_part(ours, of);
+    }
+
     /// Sends a request and follows redirects. The authorization and the client certificate go to `home` alone, which need
     /// not be where the request goes: a list may go on on another server.
     pub(crate) async fn follow(

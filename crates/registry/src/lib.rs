@@ -190,6 +190,11 @@ impl Client {
         Ok(Self { settings, machine, schemes: Schemes::default(), shared })
     }
 
+    /// Takes so many parts of so many of all budgets, since other processes have the rest.
+    pub fn take_part(&self, ours: usize, of: usize) {
+        self.shared.exchange.take_part(ours, of);
+    }
+
     /// Returns what hosts have last said is left of what they allow, by authority.
     #[must_use]
     pub fn allowances(&self) -> BTreeMap<String, Allowance> {

@@ -13,6 +13,9 @@ impl Control {
     pub(super) fn assign(&mut self, news: News) {
         self.reflector.take();
         self.automation.take();
+        let asks = if self.settings.controllers.reflector { &self.reflector } else { &self.automation };
+        let (ours, of) = asks.part();
+        self.handle.take_part(ours, of);
         let automations: Vec<Arc<Automation>> =
             self.reading.automations.iter().filter(|automation| self.runs(automation)).cloned().collect();
         let mut polled: Vec<Watched> = Vec::new();

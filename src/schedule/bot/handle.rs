@@ -37,6 +37,11 @@ impl Handle {
         self.shared.wake.notify_one();
     }
 
+    /// Takes so many parts of so many of what may be asked of registries, since other processes have the rest.
+    pub fn take_part(&self, ours: usize, of: usize) {
+        self.shared.edges.registry.take_part(ours, of);
+    }
+
     /// Takes in what policies select according to others, who poll or have polled for them; none is forgotten. Runs go by it
     /// where the polls here came to nothing, and automations that go by one that is new are due.
     pub fn publish(&self, selections: Vec<(ObjectName, Option<Reference>)>) {
