@@ -127,6 +127,7 @@ fn access() -> access::Registry {
     access::Registry {
         logins: Vec::new(),
         provider: None,
+        account: None,
         tls,
         proxy: None,
         insecure: false,

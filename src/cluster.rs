@@ -19,6 +19,7 @@
 //!   where there is a volume.
 //! - Secrets and service accounts are asked for by name, when something refers to them.
 
+mod accounts;
 mod control;
 mod judge;
 mod objects;
@@ -190,6 +191,11 @@ impl Connection {
             Subject::Image => polls() || runs(),
             Subject::Remote(url) => runs_this(url),
         })
+    }
+
+    /// Who gives out the tokens of the cluster's service accounts.
+    pub(crate) fn accounts(&self) -> Arc<dyn cloud::Accounts> {
+        Arc::new(accounts::Accounts(self.cluster.clone()))
     }
 
     /// Our namespace.

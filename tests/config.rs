@@ -398,8 +398,8 @@ fn automation_summary(text: &mut String, automation: &Automation) {
             let base = app.base_url.as_deref().unwrap_or("github.com");
             format!("app {} at {base} {:?} {}", app.id, app.installation, app.key.expose_secret().len())
         }
-        GitLogin::AzureDevOps => "Azure DevOps".to_owned(),
-        GitLogin::CodeCommit => "CodeCommit".to_owned(),
+        GitLogin::AzureDevOps(_) => "Azure DevOps".to_owned(),
+        GitLogin::CodeCommit(_) => "CodeCommit".to_owned(),
         GitLogin::Ssh(ssh) => format!("ssh {} passphrase {}", ssh.known_hosts, ssh.passphrase.is_some()),
     };
     writeln!(text, "  login {login}{}", edge_summary(&remote.access.tls, remote.access.proxy.as_ref())).unwrap();

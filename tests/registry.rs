@@ -60,6 +60,7 @@ fn access() -> access::Registry {
     access::Registry {
         logins: Vec::new(),
         provider: None,
+        account: None,
         tls: access::Tls::default(),
         proxy: None,
         insecure: false,

@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
                 data_dir: None,
                 git_configuration: None,
             };
-            let (registry, git) = clients(&settings, folder.clone())?;
+            let (registry, git) = clients(&settings, folder.clone(), None)?;
             lines.extend(registries::look(&registry, configuration).await);
             lines.extend(remotes::look(&git, configuration).await);
             lines.push(clock::look(&arguments.registry_mirror, configuration).await);

@@ -6,6 +6,7 @@ mod watch;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tagwright_core::change::Diagnostic;
@@ -134,7 +135,7 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> Result<Report> {
             (Some(scratch), folder)
         }
     };
-    let (registry, git) = clients(settings, data_dir)?;
+    let (registry, git) = clients(settings, data_dir, None)?;
     let store = store(kept, scratch.as_ref().map(tempfile::TempDir::path))?;
     let edges = Edges { registry, git, store };
     let memory = run::Memory::default();
@@ -149,9 +150,17 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> Result<Report> {
     Ok(pass::once(context, &configuration.automations).await)
 }
 
-/// The clients of a run. They share what hosts asked for, since one host may have both images and a Git remote.
-pub(super) fn clients(settings: &Settings, data_dir: PathBuf) -> Result<(registry::Client, git::Git)> {
+/// The clients of a run. They share what hosts asked for, since one host may have both images and a Git remote. In a cluster,
+/// that gives out the tokens of its service accounts.
+pub(super) fn clients(
+    settings: &Settings,
+    data_dir: PathBuf,
+    accounts: Option<Arc<dyn cloud::Accounts>>,
+) -> Result<(registry::Client, git::Git)> {
     let registry = registry_settings(&settings.mirrors)?;
+    if let Some(accounts) = accounts {
+        registry.cloud.ask_accounts_of(accounts);
+    }
     let mut git = git_settings(data_dir, settings.git_configuration.clone());
     git.pauses = registry.pauses.clone();
     git.cloud = registry.cloud.clone();

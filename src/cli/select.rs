@@ -176,6 +176,7 @@ async fn listed(arguments: &Arguments, image: &str) -> Result<Vec<String>> {
     let access = access::Registry {
         logins: Vec::new(),
         provider: None,
+        account: None,
         tls: access::Tls::default(),
         proxy: None,
         insecure: arguments.insecure,

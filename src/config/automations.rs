@@ -141,7 +141,11 @@ fn remote(context: &Context<'_>, source: &GitRepository) -> Checked<Remote> {
     };
     let login = secret(&source.secret);
     let proxy = secret(&source.proxy_secret).and_then(|secret| secret.as_ref().map(credentials::proxy).transpose());
-    let (login, tls) = provider::login(report, source, login?.as_ref())?;
+    let account = match &source.service_account {
+        Some(name) => context.secrets.account(&in_namespace(&source.namespace, name), name.place),
+        None => Ok(None),
+    };
+    let (login, tls) = provider::login(report, source, login?.as_ref(), account?)?;
     if let Some(name) = &source.proxy_secret
         && !matches!(source.address.transport, Transport::Http | Transport::Https)
     {

@@ -17,6 +17,7 @@ use super::raw::{
 };
 use super::report::{Finding, Report, quoted};
 use super::select::Selector;
+use super::text::Text;
 use super::value::Units;
 use super::yaml::Place;
 use super::{git, guards, image, provider};
@@ -45,7 +46,7 @@ pub(super) fn git_repository(report: &Report, object: &Object) -> Read<GitReposi
         let proxy_secret = spec.reference("proxySecretRef");
         let timeout = spec.duration("timeout", Units::UpToMinutes).map(|(timeout, _)| timeout);
         let provider = provider::of_git(&mut spec);
-        let unsupported = unsupported(&mut spec);
+        let (service_account, unsupported) = service_account(&mut spec, provider::knows_accounts(provider.as_ref()));
         spec.accept(&["interval", "gitImplementation", "accessFrom", "ignore", "include", "sparseCheckout"]);
         spec.idle(&["suspend", "verify", "recurseSubmodules"]);
         spec.finish();
@@ -57,18 +58,24 @@ pub(super) fn git_repository(report: &Report, object: &Object) -> Read<GitReposi
             reference: reference?.unwrap_or_default(),
             timeout,
             provider,
+            service_account,
             unsupported,
         })
     });
     (meta, content)
 }
 
-fn unsupported(spec: &mut Fields<'_>) -> Vec<(Place, String)> {
-    let mut unsupported = Vec::new();
-    if let Some(account) = spec.filled_text("serviceAccountName") {
-        unsupported.push((account.place, format!("`{}`: workload identity is not supported yet", account.path)));
-    }
-    unsupported
+/// The service account as whom a cloud is asked, and why not where that cannot be.
+fn service_account(spec: &mut Fields<'_>, is_known: bool) -> (Option<Text>, Vec<(Place, String)>) {
+    let is_of_objects = spec.report().is_of_objects();
+    let Some(account) = spec.filled_text("serviceAccountName") else { return (None, Vec::new()) };
+    let reason = match (is_known, is_of_objects) {
+        (true, true) => return (Some(account), Vec::new()),
+        (false, _) => "it is for the providers `aws` and `azure`",
+        (true, false) => "only a cluster gives out tokens of a service account, and these are files",
+    };
+    let unsupported = (account.place, format!("`{}`: {reason}", account.path));
+    (None, vec![unsupported])
 }
 
 /// Reads an `ImageRepository`.

@@ -57,7 +57,8 @@ pub(super) fn repository(
     let secret = alone(fields.reference("secretRef"));
     let cert_secret = alone(fields.reference("certSecretRef"));
     let proxy_secret = fields.reference("proxySecretRef").filter(|_| !is_layout);
-    let service_account = fields.optional_name("serviceAccountName").map(alone);
+    let is_asked = !is_layout && (provider.is_none() || report.is_of_objects());
+    let service_account = fields.optional_name("serviceAccountName").map(|name| name.filter(|_| is_asked));
     let insecure = fields.flag("insecure");
     let exclusions = exclusions(fields);
     let suspended = fields.flag("suspend");

@@ -161,6 +161,7 @@ fn repository(
         reference,
         timeout,
         provider: None,
+        service_account: None,
         unsupported: Vec::new(),
     }
 }

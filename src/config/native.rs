@@ -134,6 +134,7 @@ fn git_fields(mut fields: Fields<'_>, meta: Option<&Meta>) -> Option<Git> {
         reference: reference?,
         timeout,
         provider,
+        service_account: None,
         unsupported: Vec::new(),
     };
     Some(Git { repository, paths: paths?, embedded, push: push?.unwrap_or_default(), commit: commit? })

@@ -56,6 +56,10 @@ pub(super) fn resolve(
 fn repository(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<ImageRepository> {
     let logins = logins(context, raw);
     let namespace = &raw.namespace;
+    let account = match raw.service_account.as_ref().filter(|_| raw.provider.is_some()) {
+        Some(name) => context.secrets.account(&in_namespace(namespace, name), name.place),
+        None => Ok(None),
+    };
     let secret = |name: &Option<Text>| match name {
         Some(name) => context.secrets.secret(&in_namespace(namespace, name), name.place),
         None => Ok(None),
@@ -73,6 +77,7 @@ fn repository(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<Imag
         access: access::Registry {
             logins: logins?,
             provider: raw.provider,
+            account: account?,
             tls: tls?.unwrap_or_else(Tls::default),
             proxy: proxy?,
             insecure: raw.insecure,
@@ -99,7 +104,7 @@ fn logins(context: &Context<'_>, raw: &raw::ImageRepository) -> Checked<Vec<Regi
         Some(name) => context.secrets.secret(&in_namespace(namespace, name), name.place),
         None => Ok(None),
     };
-    let of_account = match &raw.service_account {
+    let of_account = match raw.service_account.as_ref().filter(|_| raw.provider.is_none()) {
         Some(account) => context.secrets.pull_secrets(&in_namespace(namespace, account), account.place),
         None => Ok(Vec::new()),
     };

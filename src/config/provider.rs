@@ -1,6 +1,6 @@
 //! `provider`: who gives out the login of a registry or of a Git remote, in place of a secret.
 
-use access::{GitLogin, Provider, Tls};
+use access::{GitLogin, Provider, ServiceAccount, Tls};
 use tagwright_core::spelling::listed;
 
 use super::credentials;
@@ -64,11 +64,13 @@ pub(super) fn of_image(fields: &mut Fields<'_>, registry: Option<&str>) -> Optio
         let finding = Finding::at(place, message).hint(format!("its registries are {hosts}; leave it out for others"));
         let _ = report.refuse(place, finding);
     }
-    fields.refuse(
-        "serviceAccountName",
-        "the identity of a service account is not supported yet beside `provider`",
-        "leave it out: the bot asks with its own identity; a login that is shorter lived needs another bot",
-    );
+    if !report.is_of_objects() {
+        fields.refuse(
+            "serviceAccountName",
+            "only a cluster gives out tokens of a service account, and these are files",
+            "run the bot with `--kubernetes`, or leave it out: the bot asks with its own identity",
+        );
+    }
     // Whoever may write the object could else read what the bot is given.
     fields.refuse(
         "certSecretRef",
@@ -85,13 +87,23 @@ pub(super) fn of_image(fields: &mut Fields<'_>, registry: Option<&str>) -> Optio
     Some(provider)
 }
 
+/// Whether a provider of Git may be asked as a service account.
+pub(super) fn knows_accounts(provider: Option<&Named<GitProvider>>) -> bool {
+    provider.is_some_and(|named| matches!(named.provider, GitProvider::Aws | GitProvider::Azure))
+}
+
 /// Reads the provider of a Git repository.
 pub(super) fn of_git(fields: &mut Fields<'_>) -> Option<Named<GitProvider>> {
     named(fields, &GIT)
 }
 
 /// Reads login and certificates of a remote, from its provider or its secret.
-pub(super) fn login(report: &Report, source: &GitRepository, secret: Option<&Secret<'_>>) -> Checked<(GitLogin, Tls)> {
+pub(super) fn login(
+    report: &Report,
+    source: &GitRepository,
+    secret: Option<&Secret<'_>>,
+    account: Option<ServiceAccount>,
+) -> Checked<(GitLogin, Tls)> {
     let Some(named) = &source.provider else {
         if let Some(secret) = secret
             && credentials::has_github_app(secret)?
@@ -121,11 +133,11 @@ pub(super) fn login(report: &Report, source: &GitRepository, secret: Option<&Sec
         }
         (GitProvider::Azure, secret) => {
             without_secret(secret);
-            Ok((GitLogin::AzureDevOps, Tls::default()))
+            Ok((GitLogin::AzureDevOps(account), Tls::default()))
         }
         (GitProvider::Aws, secret) => {
             without_secret(secret);
-            Ok((GitLogin::CodeCommit, Tls::default()))
+            Ok((GitLogin::CodeCommit(account), Tls::default()))
         }
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct GitRepository {
     pub(super) timeout: Option<Duration>,
     /// Who gives out the login, in place of the secret or with what it holds.
     pub(super) provider: Option<Named<GitProvider>>,
+    /// As whom that is asked.
+    pub(super) service_account: Option<Text>,
     /// Fields that only matter, and are only refused, when an automation uses this repository.
     pub(super) unsupported: Vec<(Place, String)>,
 }

@@ -10,6 +10,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use access::ServiceAccount;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tagwright_core::automation::ObjectName;
@@ -111,13 +112,32 @@ impl<'a> Secrets<'a> {
         Ok(Secret { report: self.report, id: id.clone(), place, kind, values, definition })
     }
 
+    /// A service account that is referred to at a place, as whom a cloud is asked.
+    pub(super) fn account(&self, id: &ObjectName, place: Place) -> Checked<Option<ServiceAccount>> {
+        if !self.report.is_for_run() {
+            self.account_of_run(id, place);
+            return Ok(None);
+        }
+        let object = self.only(Kind::ServiceAccount, id, place, None)?;
+        let metadata = object.node.get("metadata").and_then(|metadata| metadata.get("annotations"));
+        let Some(annotations) = metadata else { return Ok(Some(named(id, BTreeMap::new()))) };
+        let fields = Fields::of(self.report, annotations, "metadata.annotations", object.place);
+        let annotations = fields.map(Fields::into_map).unwrap_or_default();
+        Ok(Some(named(id, annotations.into_iter().map(|(key, text)| (key, text.value)).collect())))
+    }
+
+    /// Says that a run needs a service account.
+    fn account_of_run(&self, id: &ObjectName, place: Place) {
+        if !self.objects.contains_key(&(Kind::ServiceAccount, id.clone())) {
+            let message = format!("service account '{id}' is not here; a run needs it");
+            self.report.remark(Some(place), message, Effect::Unchecked);
+        }
+    }
+
     /// The secrets in `imagePullSecrets` of a service account that is referred to at a place.
     pub(super) fn pull_secrets(&self, id: &ObjectName, place: Place) -> Checked<Vec<Secret<'a>>> {
         if !self.report.is_for_run() {
-            if !self.objects.contains_key(&(Kind::ServiceAccount, id.clone())) {
-                let message = format!("service account '{id}' is not here; a run needs it");
-                self.report.remark(Some(place), message, Effect::Unchecked);
-            }
+            self.account_of_run(id, place);
             return Ok(Vec::new());
         }
         let object = self.only(Kind::ServiceAccount, id, place, None)?;
@@ -193,6 +213,10 @@ impl<'a> Secrets<'a> {
             _ => "add a `ServiceAccount` document".to_owned(),
         }
     }
+}
+
+fn named(id: &ObjectName, annotations: BTreeMap<String, String>) -> ServiceAccount {
+    ServiceAccount { namespace: id.namespace.clone(), name: id.name.clone(), annotations }
 }
 
 /// Reports a folder of secrets that is not there.

@@ -17,6 +17,9 @@ mod native;
 mod page;
 #[path = "../support/git.rs"]
 mod remote;
+#[path = "../../crates/cloud/tests/flows/service.rs"]
+#[allow(dead_code)]
+mod service;
 #[path = "../support/registry.rs"]
 mod simulated;
 #[path = "../support/tools.rs"]
@@ -24,6 +27,7 @@ mod tools;
 
 mod admitted;
 mod breaks;
+mod clouds;
 mod from_flux;
 mod hostile;
 mod looks;

@@ -106,7 +106,7 @@ async fn a_host_is_left_alone_as_registry_and_as_remote() {
     let data = tempfile::tempdir().unwrap();
     let of_git = Settings { pauses: of_registry.pauses.clone(), ..settings(data.path(), &[]) };
     let (logins, tls, timeout) = (Vec::new(), Tls::default(), Duration::from_secs(60));
-    let access = access::Registry { logins, provider: None, tls, proxy: None, insecure: false, timeout };
+    let access = access::Registry { logins, provider: None, account: None, tls, proxy: None, insecure: false, timeout };
     let repository = Repository::parse(&format!("{}/team/app", host.host())).unwrap();
     registry::Client::new(of_registry).unwrap().tags(&repository, &access).await.unwrap_err();
     let mirror = Git::new(of_git).unwrap().open(&format!("{}/repo.git", host.url()), &anyone()).unwrap();

@@ -89,7 +89,7 @@ async fn what_the_provider_says_is_told() {
     assert!(source.to_string().ends_with("(HTTP 401): Integration not found"), "{source}");
     assert_eq!(error.kind(), Kind::Denied);
     assert!(server.seen().is_empty(), "the remote is not asked without");
-    for login in [GitLogin::CodeCommit, GitLogin::AzureDevOps] {
+    for login in [GitLogin::CodeCommit(None), GitLogin::AzureDevOps(None)] {
         let error = git.open(&server.url(), &access(login)).unwrap().advertise().await.unwrap_err();
         assert_eq!(error.kind(), Kind::Config, "its login is not for this host: {error}");
     }

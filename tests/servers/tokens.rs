@@ -72,7 +72,7 @@ async fn token(State(tokens): State<Arc<Tokens>>, Query(query): Query<BTreeMap<S
 
 fn access() -> access::Registry {
     let (tls, timeout) = (access::Tls::default(), Duration::from_secs(120));
-    access::Registry { logins: Vec::new(), provider: None, tls, proxy: None, insecure: true, timeout }
+    access::Registry { logins: Vec::new(), provider: None, account: None, tls, proxy: None, insecure: true, timeout }
 }
 
 /// Two policies ask for each repository. A registry without pages is asked what comes behind a list of 200.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Git, GitLogin, GithubApp, Installation, Login, Proxy, Secret, SshIdentity, Tls, TlsIdentity};
+use crate::{
+    Git, GitLogin, GithubApp, Installation, Login, Proxy, Secret, ServiceAccount, SshIdentity, Tls, TlsIdentity,
+};
 
 /// A hash over everything that makes a value what it is: equal for equal values, and for no others that anybody can find. It
 /// holds no secret, so that it may be the key of a cache.
@@ -148,8 +150,27 @@ impl Distinct for GitLogin {
                 "github".mark(marks);
                 app.mark(marks);
             }
-            Self::AzureDevOps => "azure".mark(marks),
-            Self::CodeCommit => "aws".mark(marks),
+            Self::AzureDevOps(account) => {
+                "azure".mark(marks);
+                account.mark(marks);
+            }
+            Self::CodeCommit(account) => {
+                "aws".mark(marks);
+                account.mark(marks);
+            }
+        }
+    }
+}
+
+impl Distinct for ServiceAccount {
+    fn mark(&self, marks: &mut Marks) {
+        let Self { namespace, name, annotations } = self;
+        namespace.mark(marks);
+        name.mark(marks);
+        annotations.len().to_string().mark(marks);
+        for (key, value) in annotations {
+            key.mark(marks);
+            value.mark(marks);
         }
     }
 }

@@ -9,6 +9,8 @@
 pub mod dockerconfig;
 mod fingerprint;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 pub use fingerprint::{Distinct, Fingerprint, Marks};
@@ -61,6 +63,8 @@ pub struct Registry {
     pub logins: Vec<RegistryLogin>,
     /// The cloud that gives out the login, in place of `logins`.
     pub provider: Option<Provider>,
+    /// As whom the cloud is asked, where that is not the machine.
+    pub account: Option<ServiceAccount>,
     /// Certificates.
     pub tls: Tls,
     /// The proxy, if one is named.
@@ -89,6 +93,23 @@ pub enum Provider {
     Azure,
     /// Google: Artifact Registry and Container Registry.
     Gcp,
+}
+
+/// A service account of a cluster, which clouds know by the tokens that the cluster gives out for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceAccount {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its annotations, which say as whom it is known in a cloud.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl fmt::Display for ServiceAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 /// One entry of a Docker configuration.
@@ -135,10 +156,10 @@ pub enum GitLogin {
     Ssh(SshIdentity),
     /// A GitHub App, whose tokens are HTTP Basic.
     GithubApp(Box<GithubApp>),
-    /// The machine's identity at Azure, whose tokens are HTTP Bearer for Azure DevOps.
-    AzureDevOps,
-    /// The machine's identity at AWS, which signs for CodeCommit.
-    CodeCommit,
+    /// An identity at Azure, whose tokens are HTTP Bearer for Azure DevOps: that of a service account, or the machine's.
+    AzureDevOps(Option<ServiceAccount>),
+    /// An identity at AWS, which signs for CodeCommit: that of a service account, or the machine's.
+    CodeCommit(Option<ServiceAccount>),
 }
 
 /// A GitHub App.

@@ -44,6 +44,16 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A service account is not known in the cloud, or the cluster gives out no token for it.
+    #[error("the service account {account} {reason}")]
+    Account {
+        /// The account.
+        account: String,
+        /// What that calls for.
+        kind: Kind,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A file cannot be read, or does not hold what it should.
     #[error("{path} {reason}")]
     File {
@@ -148,6 +158,7 @@ impl Error {
             Self::Network { .. } | Self::Paused { .. } | Self::Malformed { .. } => Kind::Transient,
             Self::Status { status, .. } if web::is_transient(*status) => Kind::Transient,
             Self::Status { .. } => Kind::Denied,
+            Self::Account { kind, .. } => *kind,
         }
     }
 

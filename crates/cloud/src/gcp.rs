@@ -1,5 +1,6 @@
 //! Google: tokens, which are the logins of its registries.
 
+mod account;
 mod document;
 mod flow;
 mod token;

@@ -13,6 +13,9 @@
 //! | [`Cloud::azure_devops`] | a token of Entra ID | nothing else: it is the bearer token |
 //! | [`Cloud::code_commit`] | the machine's credentials for AWS | a signature of the address, made here |
 //!
+//! In place of the machine stands the service account of an object in a cluster, where one is named ([`Way::account`]): the cluster
+//! gives out a token for it ([`Accounts`]), and its annotations say as whom the cloud knows it.
+//!
 //! # Promises
 //!
 //! - A login goes to hosts of its cloud alone, and never over plain HTTP; any other host is an error ([`Error::Host`]).
@@ -50,9 +53,11 @@ mod request;
 mod said;
 mod xml;
 
-use std::sync::Arc;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 
-use access::{Distinct, Fingerprint, GithubApp, Login, Marks, Provider, Secret};
+use access::{Distinct, Fingerprint, GithubApp, Login, Marks, Provider, Secret, ServiceAccount};
 use url::Url;
 use web::Pauses;
 
@@ -74,11 +79,24 @@ struct Shared {
     keys: Cache<aws::Keys>,
     /// What was given out: passwords and tokens.
     tokens: Cache<Secret>,
+    /// Who gives out the tokens of service accounts.
+    accounts: OnceLock<Arc<dyn Accounts>>,
 }
+
+/// A cluster, which gives out tokens for its service accounts.
+pub trait Accounts: fmt::Debug + Send + Sync {
+    /// Asks for a token that is shown to this audience alone. Why there is none is said in words, behind the account's name.
+    fn token<'a>(&'a self, account: &'a ServiceAccount, audience: &'a str) -> AccountToken<'a>;
+}
+
+/// A token that is asked for.
+pub type AccountToken<'a> = Pin<Box<dyn Future<Output = Result<Secret, (Kind, String)>> + Send + 'a>>;
 
 /// How services are reached.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Way<'w> {
+    /// As whom the cloud is asked, where that is not the machine.
+    pub account: Option<&'w ServiceAccount>,
     /// The proxy that the configuration names; without one that of the environment.
     pub proxy: Option<&'w access::Proxy>,
     /// Authorities that are trusted in addition to the system's, as PEM. Only a [GitHub App](Cloud::github_app) has them.
@@ -107,7 +125,18 @@ impl Cloud {
     #[must_use]
     pub fn new(environment: Environment, pauses: Pauses) -> Self {
         let exchange = Exchange::new(pauses);
-        Self(Arc::new(Shared { environment, exchange, keys: Cache::default(), tokens: Cache::default() }))
+        Self(Arc::new(Shared {
+            environment,
+            exchange,
+            keys: Cache::default(),
+            tokens: Cache::default(),
+            accounts: OnceLock::new(),
+        }))
+    }
+
+    /// Takes the cluster that gives out the tokens of service accounts; the first one stays.
+    pub fn ask_accounts_of(&self, cluster: Arc<dyn Accounts>) {
+        let _ = self.0.accounts.set(cluster);
     }
 
     /// Returns the login for a registry, given by its host and port.
@@ -187,6 +216,15 @@ pub fn not_for_code_commit(remote: &str) -> Option<&'static str> {
 }
 
 impl Asking<'_> {
+    /// Asks for a token of a service account.
+    async fn account_token(self, account: &ServiceAccount, audience: &str) -> Result<Secret, Error> {
+        let failed = |(kind, reason)| Error::Account { account: account.to_string(), kind, reason };
+        let Some(cluster) = self.shared.accounts.get() else {
+            return Err(failed((Kind::Config, "is of a cluster, and no cluster is asked for its token".to_owned())));
+        };
+        cluster.token(account, audience).await.map_err(failed)
+    }
+
     /// What is kept is kept for a purpose and a way: what fails through one proxy may be had without it.
     fn key(&self, purpose: &[&str]) -> Fingerprint {
         self.key_for(purpose, "")
@@ -208,6 +246,7 @@ impl<P: Distinct + ?Sized, W: Distinct + ?Sized> Distinct for Purpose<'_, P, W> 
     fn mark(&self, marks: &mut Marks) {
         self.purpose.mark(marks);
         self.whose.mark(marks);
+        self.way.account.mark(marks);
         self.way.proxy.mark(marks);
         self.way.authority.mark(marks);
     }

@@ -14,7 +14,7 @@
 //! let client = Client::new(Settings::default())?;
 //! let tls = access::Tls::default();
 //! let timeout = Duration::from_secs(30);
-//! let access = access::Registry { logins: Vec::new(), provider: None, tls, proxy: None, insecure: false, timeout };
+//! let access = access::Registry { logins: Vec::new(), provider: None, account: None, tls, proxy: None, insecure: false, timeout };
 //! let repository = Repository::parse("ghcr.io/stefanprodan/podinfo")?;
 //! for tag in client.tags(&repository, &access).await?.tags {
 //!     let digest = client.digest(&repository, &tag, &access).await?;

@@ -165,7 +165,8 @@ impl<Q: Question> Poll<'_, Q> {
     async fn credential(&self, endpoint: &Endpoint) -> Result<(Credential, Origin), Error> {
         let Endpoint { authority, scope_name, .. } = endpoint;
         if let (Some(provider), Role::Registry) = (self.access.provider, endpoint.role) {
-            let way = cloud::Way { proxy: self.access.proxy.as_ref(), authority: None };
+            let (account, proxy) = (self.access.account.as_ref(), self.access.proxy.as_ref());
+            let way = cloud::Way { account, proxy, authority: None };
             let granted = self.client.settings.cloud.registry(provider, authority, way).await;
             let (login, granted) = granted.map_err(|error| no_login(authority, error))?.split();
             return Ok((Credential::Login(login), Origin::Cloud(granted)));

@@ -23,6 +23,7 @@ pub(super) fn access(insecure: bool) -> access::Registry {
     access::Registry {
         logins: Vec::new(),
         provider: None,
+        account: None,
         tls: access::Tls::default(),
         proxy: None,
         insecure,

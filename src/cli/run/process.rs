@@ -55,7 +55,7 @@ async fn serve(
         }
     };
     let folder = at::folder(settings.data_dir.as_deref())?;
-    let (registry, git) = clients(settings, folder.clone())?;
+    let (registry, git) = clients(settings, folder.clone(), source.accounts())?;
     let store = open(&folder)?;
     let server = Server::bind(&folder, listen).await?;
     let count = source.files().then_some(begin.automations.len());
@@ -159,6 +159,13 @@ enum Source {
 impl Source {
     fn files(&self) -> bool {
         matches!(self, Self::Files(..))
+    }
+
+    fn accounts(&self) -> Option<Arc<dyn cloud::Accounts>> {
+        match self {
+            Self::Files(..) => None,
+            Self::Cluster(connection) => Some(connection.accounts()),
+        }
     }
 
     fn namespace(&self) -> Option<&str> {

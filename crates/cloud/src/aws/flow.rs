@@ -3,13 +3,13 @@
 //! The machine's credentials are looked for as AWS's own tools do: the environment, the profile, a web identity, the container,
 //! the metadata of the machine. What is there and wrong is an error; what is not there leads to the next.
 
-use access::{ExposeSecret as _, Login};
+use access::{ExposeSecret as _, Login, ServiceAccount};
 use jiff::Timestamp;
 use url::Url;
 use web::words::one_line;
 
 use crate::cache::{Fresh, Kept};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::machine;
 use crate::request::{Answer, Request};
 use crate::{Asking, Granted};
@@ -17,6 +17,10 @@ use crate::{Asking, Granted};
 use super::profile::{Profiles, Role, Way, With};
 use super::{Keys, codecommit, container, ecr, keys, metadata, region, sts};
 
+/// The annotation of a service account with its role, as EKS has it.
+const ROLE_ANNOTATION: &str = "eks.amazonaws.com/role-arn";
+/// Whom the token of a service account is shown to.
+const STS_AUDIENCE: &str = "sts.amazonaws.com";
 /// The longest name of a role.
 const MAX_ROLE: usize = 64;
 
@@ -92,6 +96,9 @@ impl Asking<'_> {
     }
 
     async fn look_for_keys(self, usual_region: &str) -> Result<Fresh<Keys>, Error> {
+        if let Some(account) = self.way.account {
+            return self.of_account(account, usual_region).await;
+        }
         let profiles = self.profiles().await?;
         let environment = &self.shared.environment;
         let profile = environment.get("AWS_PROFILE");
@@ -235,6 +242,20 @@ impl Asking<'_> {
         let token = machine::read(setting, &self.shared.environment.path(file)).await?;
         let token = token.expose_secret().trim().into();
         let make = |_| Ok(sts::with_web_identity(url.clone(), role, &token));
+        sts::read(&self.shared.exchange.ask(&self.way, make).await?)
+    }
+
+    /// Takes the role that a service account is annotated with, as EKS has it, with a token of the account.
+    async fn of_account(self, account: &ServiceAccount, usual_region: &str) -> Result<Fresh<Keys>, Error> {
+        let arn = account.annotations.get(ROLE_ANNOTATION).ok_or_else(|| Error::Account {
+            account: account.to_string(),
+            kind: Kind::Denied,
+            reason: format!("has no annotation `{ROLE_ANNOTATION}`, which names its role at AWS"),
+        })?;
+        let role = Role { arn: arn.clone(), session: None, external_id: None };
+        let url = self.sts(usual_region)?;
+        let token = self.account_token(account, STS_AUDIENCE).await?;
+        let make = |_| Ok(sts::with_web_identity(url.clone(), &role, &token));
         sts::read(&self.shared.exchange.ask(&self.way, make).await?)
     }
 

@@ -3,12 +3,12 @@
 //! Tokens of Entra ID are had as Azure's own libraries do: with an application and its password in the environment, with the token
 //! of a workload identity, or as the managed identity of the machine. No program is run.
 
-use access::{Login, Secret};
+use access::{Login, Secret, ServiceAccount};
 use url::Url;
 use web::words::one_line;
 
 use crate::cache::{Fresh, Kept};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::machine::{self, Environment};
 use crate::{Asking, Granted};
 
@@ -19,6 +19,8 @@ const TENANT: &str = "AZURE_TENANT_ID";
 const CLIENT: &str = "AZURE_CLIENT_ID";
 const SECRET: &str = "AZURE_CLIENT_SECRET";
 const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+/// Whom the token of a service account is shown to.
+const ASSERTION_AUDIENCE: &str = "api://AzureADTokenExchange";
 const METADATA: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
 
 impl Asking<'_> {
@@ -78,6 +80,11 @@ impl Asking<'_> {
         let ask = async |make: &(dyn Fn() -> crate::request::Request + Sync)| {
             entra::read(&self.shared.exchange.ask(&self.way, |_| Ok(make())).await?)
         };
+        if let Some(account) = self.way.account {
+            let application = of_account(account, environment, &authority)?;
+            let assertion = self.account_token(account, ASSERTION_AUDIENCE).await?;
+            return ask(&|| entra::with_assertion(application, scope, &assertion)).await;
+        }
         let mut tried = Vec::new();
         match (environment.get(SECRET), environment.get(TOKEN_FILE)) {
             (Some(secret), _) => {
@@ -106,6 +113,26 @@ impl Asking<'_> {
             settled => settled,
         }
     }
+}
+
+/// Returns the application that a service account is annotated with; the tenant may also be that of the environment.
+fn of_account<'a>(
+    account: &'a ServiceAccount,
+    environment: &'a Environment,
+    authority: &'a Url,
+) -> Result<Application<'a>, Error> {
+    let wrong = |name: &str, reason: &str| Error::Account {
+        account: account.to_string(),
+        kind: Kind::Denied,
+        reason: format!("has {reason} `{name}`"),
+    };
+    let get = |name: &str, usual: Option<&'a str>| {
+        let value = account.annotations.get(name).map(String::as_str).or(usual);
+        let value = value.ok_or_else(|| wrong(name, "no annotation"))?;
+        entra::is_name(value).then_some(value).ok_or_else(|| wrong(name, "no name that Entra ID has in its annotation"))
+    };
+    let tenant = get("azure.workload.identity/tenant-id", environment.get(TENANT))?;
+    Ok(Application { authority, tenant, client: get("azure.workload.identity/client-id", None)? })
 }
 
 /// Returns the application that the environment names beside its proof.

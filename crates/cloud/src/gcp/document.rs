@@ -16,7 +16,7 @@ const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 #[derive(Debug)]
 pub(crate) enum Document {
     Account(Account),
-    Federation(Box<Federation>),
+    Federation(Box<Federated>),
     User(User),
 }
 
@@ -45,6 +45,12 @@ pub(crate) struct Federation {
     pub(crate) token_type: String,
     pub(crate) token_url: Url,
     pub(crate) impersonation: Option<Url>,
+}
+
+/// The same, and where the token is.
+#[derive(Debug)]
+pub(crate) struct Federated {
+    pub(crate) federation: Federation,
     pub(crate) source: Source,
     /// The field of a JSON document in which the token is; without one the text is the token.
     pub(crate) field: Option<String>,
@@ -120,7 +126,7 @@ impl Document {
     }
 }
 
-fn federation(raw: Raw) -> Result<Federation, String> {
+fn federation(raw: Raw) -> Result<Federated, String> {
     let source = needed(raw.credential_source, "credential_source")?;
     let field = match source.format {
         Some(RawFormat { r#type: Some(kind), subject_token_field_name: Some(field) }) if kind == "json" => Some(field),
@@ -147,14 +153,13 @@ fn federation(raw: Raw) -> Result<Federation, String> {
         (None, None) => return Err("has a `credential_source` without `file` and `url`".to_owned()),
     };
     let impersonation = raw.service_account_impersonation_url;
-    Ok(Federation {
+    let federation = Federation {
         audience: needed(raw.audience, "audience")?,
         token_type: needed(raw.subject_token_type, "subject_token_type")?,
         token_url: address("token_url", &needed(raw.token_url, "token_url")?)?,
         impersonation: impersonation.map(|url| address("service_account_impersonation_url", &url)).transpose()?,
-        source: from,
-        field,
-    })
+    };
+    Ok(Federated { federation, source: from, field })
 }
 
 fn needed<T>(value: Option<T>, name: &str) -> Result<T, String> {

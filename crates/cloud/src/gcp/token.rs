@@ -23,10 +23,17 @@ const ASSERTION_LIFE: i64 = 3600;
 /// How long before now it begins, for clocks that are late.
 const ASSERTION_AGE: i64 = 30;
 
+/// Where the metadata has a token of the machine's own service account.
+pub(crate) const OF_MACHINE: &str = "instance/service-accounts/default/token";
+
 /// Asks the metadata of a machine.
-pub(crate) fn metadata(base: &Url) -> Request {
-    let url = below(base, "/computeMetadata/v1/instance/service-accounts/default/token");
-    Request::get(url, "a token to the service account of this machine").near().with("metadata-flavor", "Google")
+pub(crate) fn metadata(base: &Url, path: &str) -> Request {
+    let url = below(base, &format!("/computeMetadata/v1/{path}"));
+    let subject = match path {
+        OF_MACHINE => "a token to the service account of this machine",
+        _ => "the name of the cluster that this machine is in",
+    };
+    Request::get(url, subject).near().with("metadata-flavor", "Google")
 }
 
 /// Asks as a service account, with its key.

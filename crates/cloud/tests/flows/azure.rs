@@ -50,7 +50,7 @@ fn registry(seen: &Seen, now: Timestamp) -> Reply {
 
 async fn password(cloud: &Cloud, registry: &Service) -> Result<String, Error> {
     let proxy = Proxy { address: registry.url.clone(), login: None };
-    let way = Way { proxy: Some(&proxy), authority: Some(&registry.authority) };
+    let way = Way { account: None, proxy: Some(&proxy), authority: Some(&registry.authority) };
     let granted = cloud.registry(Provider::Azure, REGISTRY, way).await?;
     assert_eq!(granted.login.username, "00000000-0000-0000-0000-000000000000");
     Ok(granted.login.password.expose_secret().to_owned())

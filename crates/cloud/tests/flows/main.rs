@@ -2,6 +2,7 @@
 //! check signatures, tokens and times as the real ones do, and count what they are asked.
 #![allow(clippy::unwrap_used)]
 
+mod accounts;
 mod aws;
 mod azure;
 mod github;

@@ -99,7 +99,7 @@ async fn identity(access: &access::Git, remote: &str) -> Result<Option<Identity>
         GitLogin::Machine => Ok(None),
         GitLogin::User(_) | GitLogin::Basic(_) => mismatch("a user name and password"),
         GitLogin::Bearer(_) => mismatch("a bearer token"),
-        GitLogin::GithubApp(_) | GitLogin::AzureDevOps | GitLogin::CodeCommit => {
+        GitLogin::GithubApp(_) | GitLogin::AzureDevOps(_) | GitLogin::CodeCommit(_) => {
             mismatch("the login of a provider, which is for https")
         }
         GitLogin::Ssh(identity) => {

@@ -181,7 +181,7 @@ impl Attempts {
                 attempts.start_with_machine();
             }
             // What a provider gives out stands in its place.
-            GitLogin::GithubApp(_) | GitLogin::AzureDevOps | GitLogin::CodeCommit => return Err(Error::Task),
+            GitLogin::GithubApp(_) | GitLogin::AzureDevOps(_) | GitLogin::CodeCommit(_) => return Err(Error::Task),
         }
         Ok(attempts)
     }
@@ -197,7 +197,7 @@ impl Attempts {
                 sent.remember_secret(name.expose_secret());
             }
             GitLogin::User(_) | GitLogin::Ssh(_) | GitLogin::Machine => {}
-            GitLogin::GithubApp(_) | GitLogin::AzureDevOps | GitLogin::CodeCommit => {}
+            GitLogin::GithubApp(_) | GitLogin::AzureDevOps(_) | GitLogin::CodeCommit(_) => {}
         }
         let in_url = self.remote.userinfo().and_then(|user| user.password.as_ref());
         [in_url.map(|password| password.expose_secret()), self.shared.settings.text(token::TOKEN)]

@@ -20,23 +20,23 @@ pub(super) struct Given {
 pub(super) async fn given(cloud: &Cloud, access: &Git, remote: &Url, at: &url::Url) -> Result<Option<Given>, Error> {
     let fail = |source| Error::Cloud { remote: remote.to_string(), source: Box::new(source) };
     let proxy = access.proxy.as_ref();
-    let way = Way { proxy, authority: None };
+    let way = |account| Way { account, proxy, authority: None };
     let (login, name, granted) = match &access.login {
         GitLogin::Machine | GitLogin::User(_) | GitLogin::Basic(_) | GitLogin::Bearer(_) | GitLogin::Ssh(_) => {
             return Ok(None);
         }
         GitLogin::GithubApp(app) => {
             // The secret with the App's key may have the authority of its GitHub.
-            let way = Way { proxy, authority: access.tls.ca.as_deref() };
+            let way = Way { account: None, proxy, authority: access.tls.ca.as_deref() };
             let (login, granted) = cloud.github_app(app, at, way).await.map_err(fail)?.split();
             (GitLogin::Basic(login), "the token of the GitHub App", granted)
         }
-        GitLogin::AzureDevOps => {
-            let (token, granted) = cloud.azure_devops(at, way).await.map_err(fail)?.split();
+        GitLogin::AzureDevOps(account) => {
+            let (token, granted) = cloud.azure_devops(at, way(account.as_ref())).await.map_err(fail)?.split();
             (GitLogin::Bearer(token), "the token of Entra ID", granted)
         }
-        GitLogin::CodeCommit => {
-            let (login, granted) = cloud.code_commit(at, way).await.map_err(fail)?.split();
+        GitLogin::CodeCommit(account) => {
+            let (login, granted) = cloud.code_commit(at, way(account.as_ref())).await.map_err(fail)?.split();
             (GitLogin::Basic(login), "the signature for CodeCommit", granted)
         }
     };
