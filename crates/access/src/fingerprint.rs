@@ -213,6 +213,11 @@ mod tests {
         Login { username: username.to_owned(), password: password.into() }
     }
 
+    fn account(namespace: &str, name: &str, annotations: &[(&str, &str)]) -> ServiceAccount {
+        let annotations = annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        ServiceAccount { namespace: namespace.to_owned(), name: name.to_owned(), annotations }
+    }
+
     fn git(login: GitLogin) -> Git {
         Git { login, tls: Tls::default(), proxy: None, timeout: Duration::from_secs(1) }
     }
@@ -256,8 +261,12 @@ mod tests {
                 app(Installation::Owner("1".to_owned()), "a", None),
                 app(Installation::Id(1), "b", None),
                 app(Installation::Id(1), "a", Some("b")),
-                git(GitLogin::AzureDevOps),
-                git(GitLogin::CodeCommit),
+                git(GitLogin::AzureDevOps(None)),
+                git(GitLogin::CodeCommit(None)),
+                git(GitLogin::CodeCommit(Some(account("n", "a", &[])))),
+                git(GitLogin::CodeCommit(Some(account("na", "", &[])))),
+                git(GitLogin::CodeCommit(Some(account("n", "a", &[("k", "v")])))),
+                git(GitLogin::AzureDevOps(Some(account("n", "a", &[])))),
                 ssh("a", None, "b"),
                 ssh("a", Some(""), "b"),
                 ssh("a", Some("b"), ""),
