@@ -47,6 +47,10 @@ pub struct World {
     pub head: Head,
     /// What pages are recognised by.
     pub etags: Etags,
+    /// What tags point to in place of the usual, by `name:tag`.
+    pub manifests: BTreeMap<String, Vec<u8>>,
+    /// Manifests that no tag needs to point to, by `name@digest`.
+    pub untagged: BTreeMap<String, Vec<u8>>,
     /// When tags were pushed, in milliseconds since 1970, told as Google's registries do; by `name:tag`.
     pub pushed: BTreeMap<String, i64>,
 }
@@ -55,6 +59,18 @@ impl World {
     /// A registry with one repository.
     pub fn with<T: Into<String>>(name: &str, tags: impl IntoIterator<Item = T>) -> Self {
         Self::default().and(name, tags)
+    }
+
+    /// Pushes a tag, anew where it is there already; what it had before stays under its digest. Returns the digest.
+    pub fn push(&mut self, name: &str, tag: &str, manifest: &[u8]) -> String {
+        let digest = answer::digest(manifest);
+        self.untagged.insert(format!("{name}@{digest}"), manifest.to_vec());
+        self.manifests.insert(format!("{name}:{tag}"), manifest.to_vec());
+        let tags = self.repositories.entry(name.to_owned()).or_default();
+        if !tags.iter().any(|known| known == tag) {
+            tags.push(tag.to_owned());
+        }
+        digest
     }
 
     /// Adds a repository.

@@ -114,7 +114,7 @@ impl Inner {
                 // Images claim to be as old as 1970.
                 let facts =
                     serde_json::json!({"tag": [tag], "timeCreatedMs": "1", "timeUploadedMs": pushed.to_string()});
-                body["manifest"][digest(&manifest(name, tag))] = facts;
+                body["manifest"][digest(&self.manifest_of(name, tag))] = facts;
             }
         }
         let is_last = start + page.len() >= tags.len() && self.world.paging.links != Links::Endless;
@@ -146,16 +146,22 @@ impl Inner {
     }
 
     fn manifest(&self, seen: &Seen, name: &str, tag: &str) -> Response<Body> {
-        if !self.world.repositories[name].iter().any(|known| known == tag) {
-            return unknown("MANIFEST_UNKNOWN", "manifest unknown");
-        }
-        let body = manifest(name, tag);
+        let body = match self.world.untagged.get(&format!("{name}@{tag}")) {
+            Some(untagged) => untagged.clone(),
+            None if self.world.repositories[name].iter().any(|known| known == tag) => self.manifest_of(name, tag),
+            None => return unknown("MANIFEST_UNKNOWN", "manifest unknown"),
+        };
         match (seen.method.as_str(), self.world.head) {
             ("HEAD", Head::Digest) => build(200, &[("docker-content-digest", digest(&body))], Vec::new()),
             ("HEAD", Head::Silent) => build(200, &[], Vec::new()),
             ("HEAD", Head::Status(status)) => build(status, &[], Vec::new()),
             _ => build(200, &[], body),
         }
+    }
+
+    /// What a tag points to.
+    fn manifest_of(&self, name: &str, tag: &str) -> Vec<u8> {
+        self.world.manifests.get(&format!("{name}:{tag}")).cloned().unwrap_or_else(|| manifest(name, tag))
     }
 
     /// Returns why somebody may not see a repository.
