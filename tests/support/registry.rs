@@ -13,6 +13,8 @@
 
 #[path = "registry/answer.rs"]
 mod answer;
+#[path = "registry/artifacts.rs"]
+pub mod artifacts;
 #[path = "registry/door.rs"]
 pub mod door;
 #[path = "registry/socks.rs"]
@@ -49,6 +51,8 @@ pub struct World {
     pub etags: Etags,
     /// When tags were pushed, in milliseconds since 1970, told as Google's registries do; by `name:tag`.
     pub pushed: BTreeMap<String, i64>,
+    /// Manifests and blobs that are more than a tag's name.
+    pub artifacts: artifacts::Artifacts,
 }
 
 impl World {
@@ -389,4 +393,9 @@ impl Drop for Registry {
 /// The digest of the manifest that a tag of a simulated registry points to.
 pub fn digest(name: &str, tag: &str) -> String {
     answer::digest(&answer::manifest(name, tag))
+}
+
+/// The digest of bytes.
+pub fn digest_of(bytes: &[u8]) -> String {
+    answer::digest(bytes)
 }
