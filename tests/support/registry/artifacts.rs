@@ -36,6 +36,9 @@ pub enum Api {
     None,
 }
 
+/// Headers and a body.
+type Answer = (Vec<(&'static str, String)>, Vec<u8>);
+
 impl Artifacts {
     /// Adds a manifest under its digest, and where a tag is given, under that. Returns its digest.
     pub fn put(&mut self, name: &str, tag: Option<&str>, media_type: &str, body: impl Into<Vec<u8>>) -> String {
@@ -105,12 +108,7 @@ impl Artifacts {
     }
 
     /// A page of a list of referrers, with its headers.
-    pub(super) fn referrers(
-        &self,
-        name: &str,
-        digest: &str,
-        page: usize,
-    ) -> Option<(Vec<(&'static str, String)>, Vec<u8>)> {
+    pub(super) fn referrers(&self, name: &str, digest: &str, page: usize) -> Option<Answer> {
         let entries = self.referrers.get(&(name.to_owned(), digest.to_owned())).cloned().unwrap_or_default();
         let (shown, is_last) = match self.api {
             Api::None => return None,
