@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use tagwright::run::{Lack, Memory, Report};
 use tagwright_core::automation::Automation;
 
@@ -18,11 +19,11 @@ const MAIN: &str = "filterTags: {pattern: ^main$}, policy: {alphabetical: {}}, d
 const VERSIONS: &str = "policy: {semver: {range: 1.x}}, digestReflectionPolicy: Always";
 
 impl Bot {
-    /// Somebody pushes a tag; the digest. The manifest is told by its number.
+    /// Somebody pushes a tag; the digest. The image is told by its number.
     fn push(&self, tag: &str, number: u32) -> String {
-        let manifest = serde_json::json!({"schemaVersion": 2, "annotations": {"number": number.to_string()}});
+        let config = json!({"os": "linux", "architecture": "amd64", "config": {"Labels": {"number": number.to_string()}}});
         let mut digest = String::new();
-        self.registry.change(|world| digest = world.push(APP, tag, manifest.to_string().as_bytes()));
+        self.registry.change(|world| digest = world.push(APP, tag, &config));
         digest
     }
 

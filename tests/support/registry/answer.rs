@@ -76,18 +76,35 @@ impl Inner {
         if path.is_empty() {
             return build(200, &[], b"{}".to_vec());
         }
-        let (name, what) = match (path.strip_suffix("/tags/list"), path.split_once("/manifests/")) {
-            (Some(name), _) => (name, None),
-            (None, Some((name, tag))) => (name, Some(tag)),
-            (None, None) => return build(404, &[], Vec::new()),
+        let below = |part: &str| path.split_once(part);
+        let name = match (path.strip_suffix("/tags/list"), below("/manifests/"), below("/blobs/"), below("/referrers/"))
+        {
+            (Some(name), ..)
+            | (None, Some((name, _)), ..)
+            | (None, None, Some((name, _)), _)
+            | (None, None, None, Some((name, _))) => name,
+            (None, None, None, None) => return build(404, &[], Vec::new()),
         };
         if let Some(refusal) = self.refusal(origin, seen, name) {
             return refusal;
         }
-        match (self.world.repositories.contains_key(name), what) {
-            (false, _) => unknown("NAME_UNKNOWN", "repository name not known to registry"),
-            (true, None) => self.page(origin, seen, name),
-            (true, Some(tag)) => self.manifest(seen, name, tag),
+        if !self.world.repositories.contains_key(name) {
+            return unknown("NAME_UNKNOWN", "repository name not known to registry");
+        }
+        match (below("/manifests/"), below("/blobs/"), below("/referrers/")) {
+            (Some((_, reference)), ..) => self.manifest(seen, name, reference),
+            (None, Some((_, digest)), _) => match self.world.artifacts.blob(name, digest) {
+                Some(body) => build(200, &[("content-type", "application/octet-stream".to_owned())], body),
+                None => unknown("BLOB_UNKNOWN", "blob unknown to registry"),
+            },
+            (None, None, Some((_, digest))) => {
+                let page = parameter(seen, "page").and_then(|page| page.parse().ok()).unwrap_or(0);
+                match self.world.artifacts.referrers(name, digest, page) {
+                    Some((headers, body)) => build(200, &headers, body),
+                    None => build(404, &[("content-type", "text/plain".to_owned())], b"404 page not found".to_vec()),
+                }
+            }
+            (None, None, None) => self.page(origin, seen, name),
         }
     }
 
@@ -114,7 +131,7 @@ impl Inner {
                 // Images claim to be as old as 1970.
                 let facts =
                     serde_json::json!({"tag": [tag], "timeCreatedMs": "1", "timeUploadedMs": pushed.to_string()});
-                body["manifest"][digest(&self.manifest_of(name, tag))] = facts;
+                body["manifest"][digest(&manifest(name, tag))] = facts;
             }
         }
         let is_last = start + page.len() >= tags.len() && self.world.paging.links != Links::Endless;
@@ -146,22 +163,20 @@ impl Inner {
     }
 
     fn manifest(&self, seen: &Seen, name: &str, tag: &str) -> Response<Body> {
-        let body = match self.world.untagged.get(&format!("{name}@{tag}")) {
-            Some(untagged) => untagged.clone(),
-            None if self.world.repositories[name].iter().any(|known| known == tag) => self.manifest_of(name, tag),
-            None => return unknown("MANIFEST_UNKNOWN", "manifest unknown"),
-        };
+        if let Some((media_type, body)) = self.world.artifacts.manifest(name, tag) {
+            let headers = [("content-type", media_type), ("docker-content-digest", digest(&body))];
+            return build(200, &headers, if seen.method == "HEAD" { Vec::new() } else { body });
+        }
+        if !self.world.repositories[name].iter().any(|known| known == tag) {
+            return unknown("MANIFEST_UNKNOWN", "manifest unknown");
+        }
+        let body = manifest(name, tag);
         match (seen.method.as_str(), self.world.head) {
             ("HEAD", Head::Digest) => build(200, &[("docker-content-digest", digest(&body))], Vec::new()),
             ("HEAD", Head::Silent) => build(200, &[], Vec::new()),
             ("HEAD", Head::Status(status)) => build(status, &[], Vec::new()),
             _ => build(200, &[], body),
         }
-    }
-
-    /// What a tag points to.
-    fn manifest_of(&self, name: &str, tag: &str) -> Vec<u8> {
-        self.world.manifests.get(&format!("{name}:{tag}")).cloned().unwrap_or_else(|| manifest(name, tag))
     }
 
     /// Returns why somebody may not see a repository.
