@@ -226,6 +226,21 @@ fn filtered(report: &Report, pattern: Pattern, extract: &Text) -> Option<Filter>
     None
 }
 
+/// Reads `pin`, which is short for two of the words of `digestReflectionPolicy`, or that.
+pub(super) fn pin(fields: &mut Fields<'_>) -> DigestReflection {
+    let (digest, place) = digest(fields);
+    let words = [("digest", DigestReflection::Always), ("tag", DigestReflection::Never)];
+    match (fields.one_of("pin", &words), place) {
+        (Some((_, pin)), Some(_)) => {
+            let (pin_path, path) = (fields.path("pin"), fields.path("digestReflectionPolicy"));
+            fields.report().error(pin, format!("`{pin_path}` and `{path}` exclude each other"));
+            digest
+        }
+        (Some((pin, _)), None) => pin,
+        (None, _) => digest,
+    }
+}
+
 /// Reads `digestReflectionPolicy`, and says where it is given.
 pub(super) fn digest(fields: &mut Fields<'_>) -> (DigestReflection, Option<Place>) {
     use DigestReflection::{Always, IfNotPresent, Never};

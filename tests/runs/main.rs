@@ -17,3 +17,4 @@ mod simulated;
 #[path = "../support/git.rs"]
 mod support;
 mod world;
+mod year;

@@ -7,7 +7,7 @@ use gotext::pattern::Pattern;
 use image::Digest;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Cron;
+use super::{Cron, Platform, Pullable};
 
 /// The guards of one policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -18,6 +18,10 @@ pub struct Guards {
     pub deny_digests: BTreeSet<Digest>,
     /// How long a tag has to be known before it is selected, or its digest, where that is written; never zero.
     pub minimum_age: Option<Duration>,
+    /// What an image must be for, all of it.
+    pub platforms: Vec<Platform>,
+    /// Where an image must be, if that is looked at.
+    pub pullable: Option<Pullable>,
     /// Whether a field may go back to a tag that ranks below the one it has.
     pub allow_downgrade: bool,
 }
