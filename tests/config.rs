@@ -468,6 +468,7 @@ fn policy_summary(text: &mut String, policy: &ImagePolicy) {
     let suspended = if policy.suspended { " suspended" } else { "" };
     let order = match &policy.policy.order {
         Order::Semver(range) => format!("semver {}", range.as_str()),
+        Order::Calver(format) => format!("calver {}", format.as_str()),
         Order::Numerical(direction) => format!("numerical {direction:?}"),
         Order::Alphabetical(direction) => format!("alphabetical {direction:?}"),
     };

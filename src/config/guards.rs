@@ -52,6 +52,10 @@ const DIGEST_HINT: &str =
 /// How many platforms an image may have to be for.
 const MAX_PLATFORMS: usize = 16;
 
+/// What to write instead of something that is no platform.
+const PLATFORM_HINT: &str =
+    "write the operating system, the processor, and perhaps its variant: `linux/arm64`, `linux/arm/v7`";
+
 /// How many other repositories an image may have to be in.
 const MAX_MIRRORS: usize = 16;
 
@@ -178,10 +182,14 @@ fn platforms(report: &Report, path: &str, (place, texts): (Place, Vec<Text>)) ->
         report.error(place, format!("`{path}` has more than {MAX_PLATFORMS} items"));
         return Vec::new();
     }
-    let hint = || {
-        "write the operating system, the processor, and perhaps its variant: `linux/arm64`, `linux/arm/v7`".to_owned()
+    let platform = |text: &Text| {
+        let found = Platform::parse(&text.value).map_err(|error| {
+            let message = format!("`{}`: {} {error}", text.path, quoted(&text.value));
+            report.add(Finding::at(text.place, message).hint(PLATFORM_HINT))
+        });
+        found.ok()
     };
-    texts.iter().filter_map(|text| text.parsed_or(report, hint, Platform::parse)).collect()
+    texts.iter().filter_map(platform).collect()
 }
 
 fn mirrors(report: &Report, path: &str, (place, texts): (Place, Vec<Text>)) -> Vec<Repository> {

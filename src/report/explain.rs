@@ -148,6 +148,7 @@ fn heading(story: &Story<'_>) -> String {
 fn rule(policy: &Policy) -> String {
     let order = match &policy.order {
         Order::Semver(range) => format!("the highest version in '{range}'"),
+        Order::Calver(format) => format!("the latest version in the format {}", format.as_str()),
         Order::Numerical(Direction::Ascending) => "the greatest number".to_owned(),
         Order::Numerical(Direction::Descending) => "the smallest number".to_owned(),
         Order::Alphabetical(Direction::Ascending) => "the last in the order of bytes".to_owned(),
@@ -206,6 +207,7 @@ fn rows(funnel: &Funnel<'_>, extent: Extent) -> String {
 fn label(group: &Dropped<'_>, policy: &Policy) -> String {
     let range = match &policy.order {
         Order::Semver(range) => range.as_str(),
+        Order::Calver(format) => format.as_str(),
         _ => "",
     };
     match &group.cause {
@@ -219,6 +221,7 @@ fn label(group: &Dropped<'_>, policy: &Policy) -> String {
         Cause::TooFewDots => "fewer than two dots, so not taken for a version".to_owned(),
         Cause::OutOfRange => format!("not in the range '{range}'"),
         Cause::Prerelease => format!("pre-releases, which '{range}' does not ask for"),
+        Cause::NotInFormat => format!("not in the format {range}"),
         Cause::NotANumber => "not a number".to_owned(),
         Cause::NumberTooLarge => "too large a number".to_owned(),
         Cause::Collides => "with the extracted value of another tag".to_owned(),
@@ -241,6 +244,7 @@ fn example(dropped: &DroppedTag<'_>) -> String {
         Some(
             Reason::NotAVersion { value }
             | Reason::TooFewDots { value }
+            | Reason::NotInFormat { value, .. }
             | Reason::NotANumber { value }
             | Reason::NumberTooLarge { value },
         ) if value != tag => format!("{tag} ({})", quoted(value)),

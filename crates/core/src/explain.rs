@@ -137,6 +137,8 @@ pub enum Cause {
     OutOfRange,
     /// The version is a pre-release, which the range does not ask for.
     Prerelease,
+    /// What was extracted is not in the format.
+    NotInFormat,
     /// What was extracted is no number.
     NotANumber,
     /// The number is too large.
@@ -158,6 +160,7 @@ impl From<&Reason> for Cause {
             Reason::TooFewDots { .. } => Self::TooFewDots,
             Reason::OutOfRange { .. } => Self::OutOfRange,
             Reason::Prerelease { .. } => Self::Prerelease,
+            Reason::NotInFormat { .. } => Self::NotInFormat,
             Reason::NotANumber { .. } => Self::NotANumber,
             Reason::NumberTooLarge { .. } => Self::NumberTooLarge,
             Reason::Collides { .. } => Self::Collides,

@@ -96,6 +96,7 @@ fn word(cause: &Cause) -> &'static str {
         Cause::TooFewDots => "too-few-dots",
         Cause::OutOfRange => "out-of-range",
         Cause::Prerelease => "pre-release",
+        Cause::NotInFormat => "not-in-format",
         Cause::NotANumber => "not-a-number",
         Cause::NumberTooLarge => "number-too-large",
         Cause::Collides => "collision",

@@ -21,7 +21,7 @@ pub struct Platform {
 
 /// A text is no platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("is not a platform such as linux/amd64")]
+#[error("is not a platform")]
 pub struct NoPlatform;
 
 impl Platform {
