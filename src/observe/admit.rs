@@ -33,6 +33,9 @@ const MAX_ASKED: usize = 32;
 /// How many of the best are asked for at every poll, though it is known that they have to wait: they may have moved.
 const FRESH: usize = 8;
 
+/// How many images are admitted of a policy that moves together with others.
+const MAX_ADMITTED: usize = 16;
+
 /// How many candidates of a policy are looked at, the best first.
 pub(super) const MAX_WALKED: usize = 1_000;
 
@@ -87,7 +90,7 @@ pub async fn admission(
     let ranked: Vec<Ranked> = ranked.collect();
     let (mut walk, mut passed_over) = (Walk::new(client, known, now), Vec::new());
     let selected = match walk.along(policy, &ranked, &mut passed_over).await {
-        Walked::Admitted(tag, digest) => {
+        Walked::Admitted(tag, digest, _) => {
             passed_over.iter_mut().for_each(|passed| passed.moved = passed.tag == tag.as_str());
             Ok((tag, digest))
         }
@@ -99,8 +102,8 @@ pub async fn admission(
 
 /// What a walk came to.
 enum Walked {
-    /// This image is admitted.
-    Admitted(Tag, Digest),
+    /// This image is admitted, as the best of these.
+    Admitted(Tag, Digest, Vec<(Tag, Digest)>),
     /// None is.
     Nothing,
     /// The registry did not answer, for this tag.
@@ -144,7 +147,7 @@ pub(super) async fn again(
     let walked = walk.along(policy, &one, &mut Vec::new()).await;
     failures.extend(kept.end(walk, std::slice::from_ref(policy)));
     match walked {
-        Walked::Admitted(_, digest) => Ok(Some(digest)),
+        Walked::Admitted(_, digest, _) => Ok(Some(digest)),
         Walked::Nothing => Ok(None),
         Walked::NoAnswer(_, reason) => Err(reason),
     }
@@ -206,12 +209,17 @@ impl<'w> Walk<'w> {
 
     async fn along(&mut self, policy: &ImagePolicy, ranked: &[Ranked], passed: &mut Vec<PassedOver>) -> Walked {
         let mut asked = self.ask_ahead(policy, ranked).await;
+        let wanted = if policy.guards.together.is_some() { MAX_ADMITTED } else { 1 };
+        let mut admitted: Vec<(Tag, Digest)> = Vec::new();
         for candidate in ranked.iter().take(MAX_WALKED) {
             let tag = &candidate.tag;
             if self.told.answer(&policy.repository, tag).is_none() {
                 if let Some(refused) = self.known_to_wait(policy, tag) {
-                    passed.push(refused);
+                    passed.extend(Some(refused).filter(|_| admitted.is_empty()));
                     continue;
+                }
+                if asked >= MAX_ASKED && !admitted.is_empty() {
+                    break;
                 }
                 if asked >= MAX_ASKED {
                     passed.push(passed_over(tag, None, Refusal::NotAsked { asked }));
@@ -227,19 +235,29 @@ impl<'w> Walk<'w> {
             match self.told.answer(&policy.repository, tag) {
                 Some(Answer::Digest(_)) => {}
                 Some(Answer::NoImage(_)) => {
-                    passed.push(passed_over(tag, None, Refusal::NoImage));
+                    passed.extend(Some(passed_over(tag, None, Refusal::NoImage)).filter(|_| admitted.is_empty()));
                     continue;
                 }
+                Some(Answer::Failed(_)) if !admitted.is_empty() => break,
                 Some(Answer::Failed(reason)) => return Walked::NoAnswer(tag.clone(), reason.clone()),
                 None => continue,
             }
-            match self.image(policy, tag, passed).await {
-                Ok(Some(digest)) => return Walked::Admitted(tag.clone(), digest),
+            // Of what is worse than the first that is admitted, nothing is told.
+            let told = if admitted.is_empty() { &mut *passed } else { &mut Vec::new() };
+            match self.image(policy, tag, told).await {
+                Ok(Some(digest)) => admitted.push((tag.clone(), digest)),
                 Ok(None) => {}
+                Err(_) if !admitted.is_empty() => break,
                 Err(reason) => return Walked::NoAnswer(tag.clone(), reason),
             }
+            if admitted.len() >= wanted {
+                break;
+            }
         }
-        Walked::Nothing
+        match admitted.first().cloned() {
+            Some((tag, digest)) => Walked::Admitted(tag, digest, admitted),
+            None => Walked::Nothing,
+        }
     }
 
     /// The first image of a tag that is admitted: what it has now, or where digests are written, what it had before.
@@ -403,9 +421,19 @@ fn passed_over(tag: &Tag, digest: Option<&Digest>, refusal: Refusal) -> PassedOv
 fn tell(policy: &ImagePolicy, report: &mut PolicyReport, walked: Walked, mut passed: Vec<PassedOver>) {
     let listed = report.tags.unwrap_or_default();
     report.as_good = Vec::new();
+    report.alternatives = Vec::new();
     report.short = None;
     match walked {
-        Walked::Admitted(tag, digest) => {
+        Walked::Admitted(tag, digest, all) => {
+            let image = &policy.repository.image;
+            let reference = |(tag, digest): (Tag, Digest)| Reference {
+                repository: image.clone(),
+                tag: Some(tag),
+                digest: Some(digest).filter(|_| policy.writes_digests()),
+            };
+            if policy.guards.together.is_some() {
+                report.alternatives = all.into_iter().map(reference).collect();
+            }
             passed.iter_mut().for_each(|passed| passed.moved = passed.tag == tag.as_str());
             let digest = Some(digest).filter(|_| policy.writes_digests());
             let repository = policy.repository.image.clone();

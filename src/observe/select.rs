@@ -12,6 +12,9 @@ use super::admit::{MAX_WALKED, Ranked};
 use super::tags::Tags;
 use crate::run::{Lack, PolicyReport, Short};
 
+/// How many tags policies that move together may differ by.
+pub(super) const MAX_ALTERNATIVES: usize = 100;
+
 /// The longest part of a tag that stands as an example, in characters.
 const MAX_EXAMPLE: usize = 60;
 
@@ -27,6 +30,7 @@ pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &Lack>, no
         as_good: Vec::new(),
         hold: None,
         passed_over: Vec::new(),
+        alternatives: Vec::new(),
         short: None,
     };
     if policy.suspended {
@@ -42,6 +46,10 @@ pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &Lack>, no
             if let Some(selected) = choice.selected {
                 let as_good = policy.policy.as_good_as(selected, &choice.considered);
                 report.as_good = as_good.into_iter().map(str::to_owned).collect();
+            }
+            if policy.guards.together.is_some() {
+                report.as_good = Vec::new();
+                report.alternatives = alternatives(policy, tags, &choice);
             }
             report.hold = tags.doubt.clone().or(choice.waiting.clone());
             report.short = choice.selected.is_none().then(|| short(policy, &choice, names.len()));
@@ -101,6 +109,14 @@ pub(super) fn ranked(policy: &ImagePolicy, tags: &Tags, now: Timestamp) -> Vec<R
         Some(Ranked { tag: seen.name.clone(), pushed: seen.pushed })
     };
     candidates.iter().take(MAX_WALKED).filter_map(ranked).collect()
+}
+
+/// The best tags that a policy can select, for those with which it moves together.
+fn alternatives(policy: &ImagePolicy, tags: &Tags, choice: &Choice<'_>) -> Vec<Reference> {
+    let candidates = policy.policy.evaluate(&choice.considered).candidates;
+    let repository = &policy.repository.image;
+    let tags = candidates.iter().take(MAX_ALTERNATIVES).filter_map(|it| Some(tags.get(it.tag)?.name.clone()));
+    tags.map(|tag| Reference { repository: repository.clone(), tag: Some(tag), digest: None }).collect()
 }
 
 /// The tags that the policy's repository does not exclude.

@@ -334,6 +334,9 @@ pub enum Lack {
     /// Nobody wants it to: the policy or its image repository is suspended.
     #[error("{0}")]
     Suspended(String),
+    /// It will once others can, with which it moves together.
+    #[error("{0}")]
+    Apart(String),
     /// It will in a while: tags are too young.
     #[error("{0}")]
     Waiting(String),
@@ -367,6 +370,8 @@ pub struct PolicyReport {
     pub hold: Option<Hold>,
     /// Better images than the selected one, best first, as far as there are not very many, and why each is passed over.
     pub passed_over: Vec<PassedOver>,
+    /// What else it could select where it moves together with others, best first: the selection, and as many as they may need.
+    pub alternatives: Vec<Reference>,
     /// How far the tags came of which none is selected.
     pub short: Option<Short>,
 }
@@ -399,6 +404,7 @@ impl PolicyReport {
             as_good: Vec::new(),
             hold: None,
             passed_over: Vec::new(),
+            alternatives: vec![selection.clone()],
             short: None,
         }
     }

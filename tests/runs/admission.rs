@@ -341,3 +341,92 @@ async fn hostile_manifests_are_refused() {
         assert!(report.failures[0].chain().len() < 600, "{name}: {}", report.failures[0].chain());
     }
 }
+
+/// Two images that move only together, `app` and `worker`, each with a field.
+fn pair(bot: &Bot, image: &str) -> Vec<Arc<Automation>> {
+    let more = format!("  - {{name: worker, image: {}/team/worker, {image}}}\n", bot.registry.host());
+    tagwright::config::parse("configuration.yaml", &(bot.text("[]", image) + &more)).unwrap().automations
+}
+
+fn fields(bot: &Bot, tag: &str) -> String {
+    let (app, host) = (bot.image(), bot.registry.host());
+    format!(
+        "a: {app}:{tag} # {{\"$imagepolicy\": \"default:app\"}}\n\
+         b: {host}/team/worker:{tag} # {{\"$imagepolicy\": \"default:worker\"}}\n"
+    )
+}
+
+#[tokio::test]
+async fn what_belongs_together_moves_together() {
+    let bot = Bot::start(&["1.1.0"]).await;
+    bot.registry.change(|world| drop(world.repositories.insert("team/worker".to_owned(), vec!["1.1.0".to_owned()])));
+    let list = |name: &'static str, tags: &[&str]| {
+        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        bot.registry.change(|world| drop(world.repositories.insert(name.to_owned(), tags)));
+    };
+    bot.somebody_writes(&fields(&bot, "1.1.0"), "Both");
+    let automations = pair(&bot, "together: backend, policy: {semver: {range: 1.x}}");
+    assert_eq!(bot.once(&automations).await.automations[0].outcome.as_str(), "unchanged");
+
+    // One is there first.
+    list(APP, &["1.1.0", "1.2.0"]);
+    let report = &bot.once(&automations).await.automations[0];
+    assert_eq!(report.outcome.as_str(), "held", "{report:?}");
+    let hold = &report.holds[0];
+    assert_eq!((hold.hold.code(), hold.policy()), ("together", "default:app"));
+    let expect =
+        "1.2.0 waits for default:worker, which cannot select it yet; the policies of 'backend' move only together";
+    assert_eq!(hold.hold.to_string(), expect);
+    assert_eq!(bot.remote.show("main:app.yaml"), fields(&bot, "1.1.0"));
+    // Known by now, and told again.
+    let report = &bot.once(&automations).await.automations[0];
+    assert_eq!(report.holds.len(), 1, "{report:?}");
+
+    // The other comes, and the first has gone on: what both have is written, and what one has alone waits.
+    list("team/worker", &["1.1.0", "1.2.0"]);
+    list(APP, &["1.1.0", "1.2.0", "1.3.0"]);
+    let report = &bot.once(&automations).await.automations[0];
+    assert_eq!(report.outcome.as_str(), "pushed", "{report:?}");
+    assert_eq!(bot.remote.show("main:app.yaml"), fields(&bot, "1.2.0"));
+    let report = &bot.once(&automations).await.automations[0];
+    assert_eq!((report.outcome.as_str(), report.holds.len()), ("held", 1), "{report:?}");
+
+    // One whose registry does not answer holds back the other.
+    list("team/worker", &["1.1.0", "1.2.0", "1.3.0"]);
+    bot.registry.change(|world| world.faults.push_back(("team/worker/tags/list".to_owned(), Fault::status(403))));
+    let report = bot.once(&automations).await;
+    assert_eq!(bot.remote.show("main:app.yaml"), fields(&bot, "1.2.0"));
+    assert_eq!(report.automations[0].holds.len(), 1, "{report:?}");
+    assert_eq!(bot.once(&automations).await.automations[0].outcome.as_str(), "pushed");
+    assert_eq!(bot.remote.show("main:app.yaml"), fields(&bot, "1.3.0"));
+
+    // Without a word about it, each goes its way.
+    list(APP, &["1.1.0", "1.2.0", "1.3.0", "1.4.0"]);
+    let alone = pair(&bot, "policy: {semver: {range: 1.x}}");
+    bot.once(&alone).await;
+    let expect = fields(&bot, "1.3.0").replace("team/app:1.3.0", "team/app:1.4.0");
+    assert_eq!(bot.remote.show("main:app.yaml"), expect);
+}
+
+#[tokio::test]
+async fn what_belongs_together_is_admitted_together() {
+    let bot = Bot::start(&[]).await;
+    let denied = bot.push("1.2.0", 2);
+    let mut digests = vec![bot.push("1.1.0", 1)];
+    bot.registry.change(|world| {
+        for number in [1, 2] {
+            let config = json!({"os": "linux", "architecture": "amd64", "worker": number});
+            digests.push(world.push("team/worker", &format!("1.{number}.0"), &config));
+        }
+    });
+    bot.somebody_writes(&fields(&bot, "1.0.0"), "Both");
+    let image = format!("together: backend, excludeDigests: ['{denied}'], {VERSIONS}");
+    let automations = pair(&bot, &image);
+    let report = &bot.once(&automations).await.automations[0];
+    assert_eq!(report.outcome.as_str(), "pushed", "{report:?}");
+    let file = bot.remote.show("main:app.yaml");
+    assert!(file.contains(&format!("team/app:{} ", at("1.1.0", &digests[0]))), "{file}");
+    assert!(file.contains(&format!("team/worker:{} ", at("1.1.0", &digests[1]))), "{file}");
+    let waits: Vec<_> = report.holds.iter().map(|held| (held.policy(), held.hold.code())).collect();
+    assert_eq!(waits, [("default:worker", "together")], "{report:?}");
+}

@@ -168,8 +168,14 @@ impl ImagePolicy {
     /// Whether something is required of the image behind a tag, so that a registry has to be asked before one is selected.
     #[must_use]
     pub fn asks(&self) -> bool {
-        let Guards { deny_digests, platforms, pullable, .. } = &self.guards;
-        self.digest_age().is_some() || !deny_digests.is_empty() || !platforms.is_empty() || pullable.is_some()
+        let Guards { deny_digests, platforms, pullable, together, .. } = &self.guards;
+        // Each tag that all could select has to have its digest.
+        let is_together = together.is_some() && self.writes_digests();
+        is_together
+            || self.digest_age().is_some()
+            || !deny_digests.is_empty()
+            || !platforms.is_empty()
+            || pullable.is_some()
     }
 }
 
