@@ -15,17 +15,19 @@
 //! - A registry that does not answer for a tag on which the selection depends makes the policy select nothing in this poll, and
 //!   never something worse. What was selected before stays.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use image::{Digest, Reference, Repository, Tag};
 use jiff::Timestamp;
 use tagwright_core::automation::{ImagePolicy, ImageRepository, Platform};
-use tagwright_core::guard::{self, Candidate, Hold, PassedOver, Refusal};
+use tagwright_core::guard::{self, Candidate, Hold, PassedOver, Refusal, Sighting};
 
 use super::digests::{Answer, Digests};
+use super::hurry::Hurry;
 use super::{contents, tags};
 use crate::run::{Context, Error, Lack, PolicyReport, Short};
-use crate::store::Digests as Known;
+use crate::store::{Digests as Known, Switch};
 
 /// How many tags of a policy are asked for their digest in one poll.
 const MAX_ASKED: usize = 32;
@@ -60,6 +62,8 @@ struct Walk<'w> {
     told: Digests,
     /// What else could not be asked.
     failures: Vec<Error>,
+    /// What need not become older, of the policy that is walked for.
+    hurry: Option<Hurry>,
 }
 
 /// Whether a tag points to an image, or did.
@@ -84,11 +88,13 @@ pub async fn admission(
     policy: &ImagePolicy,
     candidates: impl IntoIterator<Item = (Tag, Option<Timestamp>)>,
     known: Known,
+    hurried: Option<&Switch>,
     now: Timestamp,
 ) -> Admission {
     let ranked = candidates.into_iter().take(MAX_WALKED).map(|(tag, pushed)| Ranked { tag, pushed });
     let ranked: Vec<Ranked> = ranked.collect();
     let (mut walk, mut passed_over) = (Walk::new(client, known, now), Vec::new());
+    walk.hurry = hurried.map(Hurry::of);
     let selected = match walk.along(policy, &ranked, &mut passed_over).await {
         Walked::Admitted(tag, digest, _) => {
             passed_over.iter_mut().for_each(|passed| passed.moved = passed.tag == tag.as_str());
@@ -117,6 +123,7 @@ pub(super) async fn admit(
     policies: &[Arc<ImagePolicy>],
     reports: &mut [PolicyReport],
     ranked: Vec<Vec<Ranked>>,
+    hurries: &BTreeMap<String, Hurry>,
 ) -> Vec<Error> {
     let asking = |policy: &Arc<ImagePolicy>, report: &PolicyReport| policy.asks() && report.selection.is_ok();
     let first = policies.iter().zip(&*reports).find(|(policy, report)| asking(policy, report));
@@ -126,7 +133,12 @@ pub(super) async fn admit(
     for ((policy, report), ranked) in policies.iter().zip(reports).zip(&ranked) {
         if asking(policy, report) {
             let mut passed = Vec::new();
+            walk.hurry = hurries.get(&policy.id.marker()).cloned();
             let walked = walk.along(policy, ranked, &mut passed).await;
+            report.hurried = match &walked {
+                Walked::Admitted(_, digest, _) => walk.hurried(policy, digest),
+                Walked::Nothing | Walked::NoAnswer(..) => None,
+            };
             tell(policy, report, walked, passed);
         }
     }
@@ -143,6 +155,7 @@ pub(super) async fn again(
 ) -> Result<Option<Digest>, String> {
     let kept = Kept::of(context, &policy.repository).await;
     let mut walk = kept.walk();
+    walk.hurry = Hurry::all(context, std::iter::once(&**policy)).await.into_values().next();
     let one = [Ranked { tag: tag.clone(), pushed: None }];
     let walked = walk.along(policy, &one, &mut Vec::new()).await;
     failures.extend(kept.end(walk, std::slice::from_ref(policy)));
@@ -204,7 +217,7 @@ impl<'k> Kept<'k> {
 impl<'w> Walk<'w> {
     fn new(client: &'w registry::Client, mut known: Known, now: Timestamp) -> Self {
         known.sightings.not_after(now);
-        Self { client, now, known, told: Digests::default(), failures: Vec::new() }
+        Self { client, now, known, told: Digests::default(), failures: Vec::new(), hurry: None }
     }
 
     async fn along(&mut self, policy: &ImagePolicy, ranked: &[Ranked], passed: &mut Vec<PassedOver>) -> Walked {
@@ -271,7 +284,7 @@ impl<'w> Walk<'w> {
         let sightings: Vec<_> = self.known.sightings.of(tag.as_str()).take(most).cloned().collect();
         for (place, sighting) in sightings.iter().enumerate() {
             let candidate = Candidate { tag: tag.as_str(), sighting };
-            let admitted = match guard::admit(policy, candidate, self.now) {
+            let admitted = match self.admit(policy, candidate) {
                 Ok(()) => {
                     let place = if place == 0 { Place::Now } else { Place::Before };
                     self.check(policy, &sighting.digest, place).await?
@@ -286,6 +299,19 @@ impl<'w> Walk<'w> {
             }
         }
         Ok(None)
+    }
+
+    /// Holds an image against what can be told without asking anybody.
+    fn admit(&self, policy: &ImagePolicy, candidate: Candidate<'_>) -> Result<(), Refusal> {
+        let Sighting { digest, since } = candidate.sighting;
+        let since = Hurry::since(self.hurry.as_ref(), Some(*since)).unwrap_or(*since);
+        let sighting = &Sighting { digest: digest.clone(), since };
+        guard::admit(policy, Candidate { sighting, ..candidate }, self.now)
+    }
+
+    /// By whose word an image did not have to become older.
+    fn hurried(&self, policy: &ImagePolicy, digest: &Digest) -> Option<String> {
+        self.hurry.as_ref()?.told(self.known.sightings.since(digest), policy.digest_age(), self.now)
     }
 
     /// Holds an image against what the registry, or what is in it, has to say: the place for each further check. What was
@@ -399,7 +425,7 @@ impl<'w> Walk<'w> {
         let mut newest = None;
         for sighting in self.known.sightings.of(tag.as_str()) {
             let candidate = Candidate { tag: tag.as_str(), sighting };
-            let refusal = guard::admit(policy, candidate, self.now).err()?;
+            let refusal = self.admit(policy, candidate).err()?;
             newest.get_or_insert_with(|| passed_over(tag, Some(&sighting.digest), refusal));
         }
         newest

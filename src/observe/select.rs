@@ -9,6 +9,7 @@ use tagwright_core::guard::{self, Choice, Hold};
 use tagwright_core::policy::{self, Evaluation, Reason, Rejection};
 
 use super::admit::{MAX_WALKED, Ranked};
+use super::hurry::Hurry;
 use super::tags::Tags;
 use crate::run::{Lack, PolicyReport, Short};
 
@@ -19,7 +20,12 @@ pub(super) const MAX_ALTERNATIVES: usize = 100;
 const MAX_EXAMPLE: usize = 60;
 
 /// Evaluates a policy; `tags` are what is known of its repository, or why nothing is.
-pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &Lack>, now: Timestamp) -> PolicyReport {
+pub(super) fn evaluate(
+    policy: &Arc<ImagePolicy>,
+    tags: Result<&Tags, &Lack>,
+    hurry: Option<&Hurry>,
+    now: Timestamp,
+) -> PolicyReport {
     let mut report = PolicyReport {
         id: policy.id.clone(),
         policy: Arc::clone(policy),
@@ -30,6 +36,7 @@ pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &Lack>, no
         as_good: Vec::new(),
         hold: None,
         passed_over: Vec::new(),
+        hurried: None,
         alternatives: Vec::new(),
         short: None,
     };
@@ -40,7 +47,11 @@ pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &Lack>, no
         Err(lack) => Err(lack.clone()),
         Ok(tags) => {
             let names = names(policy, tags);
-            let choice = guard::choose(policy, &names, &|tag| tags.since(tag), now);
+            let choice = guard::choose(policy, &names, &|tag| Hurry::since(hurry, tags.since(tag)), now);
+            if let Some(hurry) = hurry.filter(|_| policy.tag_age().is_some()) {
+                let since = choice.selected.and_then(|tag| tags.since(tag));
+                report.hurried = hurry.told(since, policy.tag_age(), now);
+            }
             report.refused.clone_from(&tags.refused);
             report.tags = Some(names.len());
             if let Some(selected) = choice.selected {

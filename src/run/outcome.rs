@@ -370,6 +370,8 @@ pub struct PolicyReport {
     pub hold: Option<Hold>,
     /// Better images than the selected one, best first, as far as there are not very many, and why each is passed over.
     pub passed_over: Vec<PassedOver>,
+    /// By whose word the selection did not have to become older first, in one sentence; none where it did not have to.
+    pub hurried: Option<String>,
     /// What else it could select where it moves together with others, best first: the selection, and as many as they may need.
     pub alternatives: Vec<Reference>,
     /// How far the tags came of which none is selected.
@@ -404,6 +406,7 @@ impl PolicyReport {
             as_good: Vec::new(),
             hold: None,
             passed_over: Vec::new(),
+            hurried: None,
             alternatives: vec![selection.clone()],
             short: None,
         }

@@ -139,6 +139,7 @@ exit 0
       "tag": "1.1.0",
       "digest": "",
       "hold": null,
+      "passedOver": [],
       "error": ""
     }
   ],

@@ -430,3 +430,40 @@ async fn what_belongs_together_is_admitted_together() {
     let waits: Vec<_> = report.holds.iter().map(|held| (held.policy(), held.hold.code())).collect();
     assert_eq!(waits, [("default:worker", "together")], "{report:?}");
 }
+
+/// Somebody cannot wait: what is there when it is said is selected, what comes later waits, and it is told by whose word.
+#[tokio::test]
+async fn what_cannot_wait_is_let_through_by_hand() {
+    for image in [MAIN, "policy: {alphabetical: {}}"] {
+        let mut bot = Bot::start(&[]).await;
+        let automations = bot.configuration(&format!("minimumAge: 72h, {image}"));
+        let first = bot.push("main", 1);
+        assert!(bot.selects(&automations).await.0.starts_with("nothing: "), "{image}");
+        bot.later(24);
+        let ordered = bot.now;
+        bot.edges.store.hurry("default:app", Some("fixes CVE-2026-1234"), ordered).unwrap();
+        // Pushed just before, and not seen yet.
+        bot.now += jiff::SignedDuration::from_mins(5);
+        let second = bot.push("main", 2);
+        let report = bot.once(&automations).await;
+        let digests = image == MAIN;
+        assert_eq!(selected(&report), if digests { at("main", &second) } else { "main".to_owned() });
+        let hurried = report.policies[0].hurried.clone().unwrap();
+        assert!(hurried.starts_with("known since 20"), "{hurried}");
+        let by = format!("it need not become older, as ordered by hand at {ordered:.0} (fixes CVE-2026-1234)");
+        assert!(hurried.ends_with(&by), "{hurried}");
+        assert!(report.policies[0].hold.is_none());
+        // What is pushed later waits, and nothing goes back.
+        bot.later(1);
+        bot.push("main", 3);
+        let (selection, code) = bot.selects(&automations).await;
+        assert_eq!(
+            (selection, code),
+            if digests { (at("main", &second), Some("too-young")) } else { ("main".to_owned(), None) }
+        );
+        // Old enough by itself, nobody's word is needed.
+        bot.later(80);
+        assert_eq!(bot.once(&automations).await.policies[0].hurried, None);
+        assert_ne!(first, second);
+    }
+}
