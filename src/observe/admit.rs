@@ -64,6 +64,8 @@ struct Walk<'w> {
     failures: Vec<Error>,
     /// What need not become older, of the policy that is walked for.
     hurry: Option<Hurry>,
+    /// When the first image that it waits for comes of age.
+    wakes: Option<Timestamp>,
 }
 
 /// Whether a tag points to an image, or did.
@@ -134,11 +136,13 @@ pub(super) async fn admit(
         if asking(policy, report) {
             let mut passed = Vec::new();
             walk.hurry = hurries.get(&policy.id.marker()).cloned();
+            walk.wakes = None;
             let walked = walk.along(policy, ranked, &mut passed).await;
             report.hurried = match &walked {
                 Walked::Admitted(_, digest, _) => walk.hurried(policy, digest),
                 Walked::Nothing | Walked::NoAnswer(..) => None,
             };
+            report.wakes = walk.wakes;
             tell(policy, report, walked, passed);
         }
     }
@@ -217,7 +221,7 @@ impl<'k> Kept<'k> {
 impl<'w> Walk<'w> {
     fn new(client: &'w registry::Client, mut known: Known, now: Timestamp) -> Self {
         known.sightings.not_after(now);
-        Self { client, now, known, told: Digests::default(), failures: Vec::new(), hurry: None }
+        Self { client, now, known, told: Digests::default(), failures: Vec::new(), hurry: None, wakes: None }
     }
 
     async fn along(&mut self, policy: &ImagePolicy, ranked: &[Ranked], passed: &mut Vec<PassedOver>) -> Walked {
@@ -302,11 +306,15 @@ impl<'w> Walk<'w> {
     }
 
     /// Holds an image against what can be told without asking anybody.
-    fn admit(&self, policy: &ImagePolicy, candidate: Candidate<'_>) -> Result<(), Refusal> {
+    fn admit(&mut self, policy: &ImagePolicy, candidate: Candidate<'_>) -> Result<(), Refusal> {
         let Sighting { digest, since } = candidate.sighting;
         let since = Hurry::since(self.hurry.as_ref(), Some(*since)).unwrap_or(*since);
         let sighting = &Sighting { digest: digest.clone(), since };
-        guard::admit(policy, Candidate { sighting, ..candidate }, self.now)
+        let admitted = guard::admit(policy, Candidate { sighting, ..candidate }, self.now);
+        if let Some(until) = admitted.as_ref().err().and_then(Refusal::until) {
+            self.wakes = Some(self.wakes.map_or(until, |wakes| wakes.min(until)));
+        }
+        admitted
     }
 
     /// By whose word an image did not have to become older.
@@ -420,10 +428,11 @@ impl<'w> Walk<'w> {
 
     /// Why a tag is passed over without asking again: every image that it is known to have had waits. What it may have by now
     /// waits longer.
-    fn known_to_wait(&self, policy: &ImagePolicy, tag: &Tag) -> Option<PassedOver> {
+    fn known_to_wait(&mut self, policy: &ImagePolicy, tag: &Tag) -> Option<PassedOver> {
         policy.digest_age()?;
         let mut newest = None;
-        for sighting in self.known.sightings.of(tag.as_str()) {
+        let sightings: Vec<Sighting> = self.known.sightings.of(tag.as_str()).cloned().collect();
+        for sighting in &sightings {
             let candidate = Candidate { tag: tag.as_str(), sighting };
             let refusal = self.admit(policy, candidate).err()?;
             newest.get_or_insert_with(|| passed_over(tag, Some(&sighting.digest), refusal));

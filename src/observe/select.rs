@@ -36,6 +36,7 @@ pub(super) fn evaluate(
         as_good: Vec::new(),
         hold: None,
         passed_over: Vec::new(),
+        wakes: None,
         hurried: None,
         alternatives: Vec::new(),
         short: None,
