@@ -1,12 +1,14 @@
 //! The registry edge against a simulated registry on loopback.
 //!
-//! Only what the program can do from outside is used: [`Client::tags`], [`Client::tags_since`] and [`Client::digest`].
+//! Only what the program can do from outside is used: the questions of [`Client`].
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[path = "support/registry.rs"]
 mod simulated;
 
+#[path = "registry/contents.rs"]
+mod contents;
 #[path = "registry/digests.rs"]
 mod digests;
 #[path = "registry/failures.rs"]

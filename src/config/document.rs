@@ -10,7 +10,9 @@ use tagwright_core::automation::ObjectName;
 use tagwright_core::spelling::{listed, nearest};
 
 use super::decode::Fields;
-use super::guards::{ALLOW_DOWNGRADE, Annotated, EXCLUDE, MAX_INTERVAL, MINIMUM_AGE};
+use super::guards::{
+    ALLOW_DOWNGRADE, Annotated, EXCLUDE, EXCLUDE_DIGESTS, MAX_INTERVAL, MINIMUM_AGE, PLATFORMS, PULLABLE, TOGETHER,
+};
 use super::notice::Effect;
 use super::raw::Meta;
 use super::report::{Finding, Report, quoted};
@@ -328,7 +330,18 @@ enum Orders {
 
 /// A misspelt guard would be none, so names below our domain that mean nothing are errors.
 fn unknown_annotations(report: &Report, annotations: &BTreeMap<String, Text>, orders: Orders) {
-    let known = [TRAILERS, EMBEDDED, EXCLUDE, MINIMUM_AGE, ALLOW_DOWNGRADE, MAX_INTERVAL];
+    let known = [
+        TRAILERS,
+        EMBEDDED,
+        EXCLUDE,
+        EXCLUDE_DIGESTS,
+        PLATFORMS,
+        PULLABLE,
+        TOGETHER,
+        MINIMUM_AGE,
+        ALLOW_DOWNGRADE,
+        MAX_INTERVAL,
+    ];
     let ours = |(name, _): &(&String, &Text)| name.starts_with(DOMAIN) && !known.contains(&name.as_str());
     for (name, text) in annotations.iter().filter(ours) {
         let is_order = ORDERS.contains(&name.as_str());

@@ -3,12 +3,12 @@
 //! In the native document they are fields; a Flux `ImagePolicy` and a KubeVela `Application` have annotations for the guards,
 //! since they have no fields for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use image::is_tag;
+use image::{Digest, Repository, is_tag};
 use jiff::tz::TimeZone;
-use tagwright_core::automation::{Batch, Cron, Deny, Gather, Guards, Schedule, Window};
+use tagwright_core::automation::{Batch, Cron, Deny, Gather, Guards, Platform, Pullable, Schedule, Window};
 
 use super::MAX_EXCLUSIONS;
 use super::decode::Fields;
@@ -24,6 +24,18 @@ const CRON_HINT: &str = "`0 6 * * 1-5` is at 6:00 from Monday to Friday: minute,
 /// The annotation for `exclude`, its items between white space.
 pub(super) const EXCLUDE: &str = "tagwright.dev/exclude";
 
+/// The annotation for `excludeDigests`, its items between white space.
+pub(super) const EXCLUDE_DIGESTS: &str = "tagwright.dev/exclude-digests";
+
+/// The annotation for `platforms`, its items between white space.
+pub(super) const PLATFORMS: &str = "tagwright.dev/platforms";
+
+/// The annotation for `pullable`: `true`, or the mirrors, between white space.
+pub(super) const PULLABLE: &str = "tagwright.dev/pullable";
+
+/// The annotation for `together`.
+pub(super) const TOGETHER: &str = "tagwright.dev/together";
+
 /// The annotation for `minimumAge`.
 pub(super) const MINIMUM_AGE: &str = "tagwright.dev/minimum-age";
 
@@ -35,6 +47,23 @@ pub(super) const MAX_INTERVAL: &str = "tagwright.dev/max-interval";
 
 /// The longest `minimumAge`: ten years. Whatever is longer was meant to be something else.
 const MAX_MINIMUM_AGE: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
+/// How many digests a policy may exclude.
+const MAX_DIGESTS: usize = 1_000;
+
+/// What to write instead of something that is no digest.
+const DIGEST_HINT: &str =
+    "write `sha256:` and 64 lower-case hexadecimal digits; of an image for several platforms those of its index";
+
+/// How many platforms an image may have to be for.
+const MAX_PLATFORMS: usize = 16;
+
+/// What to write instead of something that is no platform.
+const PLATFORM_HINT: &str =
+    "write the operating system, the processor, and perhaps its variant: `linux/arm64`, `linux/arm/v7`";
+
+/// How many other repositories an image may have to be in.
+const MAX_MIRRORS: usize = 16;
 
 /// How many windows an automation may have.
 const MAX_WINDOWS: usize = 100;
@@ -59,9 +88,17 @@ impl Annotated {
             let words: Vec<&str> = text.value.split_whitespace().collect();
             words.into_iter().map(|word| Text { value: word.to_owned(), ..text.clone() }).collect::<Vec<_>>()
         };
-        let all = [get(EXCLUDE), get(MINIMUM_AGE), get(ALLOW_DOWNGRADE)];
+        let all = [
+            get(EXCLUDE),
+            get(EXCLUDE_DIGESTS),
+            get(PLATFORMS),
+            get(PULLABLE),
+            get(TOGETHER),
+            get(MINIMUM_AGE),
+            get(ALLOW_DOWNGRADE),
+        ];
         let first = all.iter().flatten().map(|text| (text.path.clone(), text.place)).next();
-        let [exclude, minimum_age, allow_downgrade] = all;
+        let [exclude, exclude_digests, platforms, pullable, together, minimum_age, allow_downgrade] = all;
         let duration = |text: &Text| {
             let duration = value::duration(&text.value, Units::UpToHours).map_err(|error| {
                 let message = format!("annotation `{}` {error}: {}", text.path, quoted(&text.value));
@@ -73,6 +110,17 @@ impl Annotated {
         let max_interval = get(MAX_INTERVAL).and_then(|text| Some((duration(&text)?, text.place)));
         let guards = Guards {
             deny: exclude.map(|text| (text.place, words(text))).map_or_else(Vec::new, |it| deny(report, EXCLUDE, it)),
+            deny_digests: exclude_digests
+                .map(|text| (text.place, words(text)))
+                .map_or_else(BTreeSet::new, |it| deny_digests(report, EXCLUDE_DIGESTS, it)),
+            platforms: platforms
+                .map(|text| (text.place, words(text)))
+                .map_or_else(Vec::new, |it| self::platforms(report, PLATFORMS, it)),
+            pullable: pullable.map(|text| {
+                let mirrors = if text.value.trim() == "true" { Vec::new() } else { words(text.clone()) };
+                Pullable { mirrors: self::mirrors(report, PULLABLE, (text.place, mirrors)) }
+            }),
+            together: together.and_then(|text| group(report, &text)),
             minimum_age,
             allow_downgrade: allow_downgrade.is_some_and(|text| text.value == "true"),
         };
@@ -115,15 +163,40 @@ pub(super) fn max_interval(
     }
 }
 
-/// Reads `exclude`, `minimumAge` and `allowDowngrade`.
+/// Reads what may stand between a selection and a commit.
 pub(super) fn guards(fields: &mut Fields<'_>) -> Guards {
     let report = fields.report();
     let place = fields.key("exclude");
     let exclude = fields.texts("exclude").zip(place);
     let deny = exclude.map_or_else(Vec::new, |(texts, place)| deny(report, &fields.path("exclude"), (place, texts)));
+    let place = fields.key("excludeDigests");
+    let digests = fields.texts("excludeDigests").zip(place);
+    let path = fields.path("excludeDigests");
+    let deny_digests =
+        digests.map_or_else(BTreeSet::new, |(texts, place)| self::deny_digests(report, &path, (place, texts)));
+    let place = fields.key("platforms");
+    let texts = fields.texts("platforms").zip(place);
+    let path = fields.path("platforms");
+    let platforms = texts.map_or_else(Vec::new, |(texts, place)| self::platforms(report, &path, (place, texts)));
+    let pullable = fields.fields("pullable").map(|mut pullable| {
+        let place = pullable.key("mirrors");
+        let texts = pullable.texts("mirrors").zip(place);
+        let path = pullable.path("mirrors");
+        pullable.finish();
+        Pullable { mirrors: texts.map_or_else(Vec::new, |(texts, place)| mirrors(report, &path, (place, texts))) }
+    });
+    let together = fields.filled_text("together").and_then(|text| group(report, &text));
     let age = fields.duration("minimumAge", Units::UpToHours);
     let minimum_age = age.and_then(|(age, place)| checked_age(report, &fields.path("minimumAge"), age, place));
-    Guards { deny, minimum_age, allow_downgrade: fields.flag("allowDowngrade") }
+    Guards {
+        deny,
+        deny_digests,
+        platforms,
+        pullable,
+        together,
+        minimum_age,
+        allow_downgrade: fields.flag("allowDowngrade"),
+    }
 }
 
 fn checked_age(report: &Report, path: &str, age: Duration, place: Place) -> Option<Duration> {
@@ -141,6 +214,55 @@ fn deny(report: &Report, path: &str, (place, texts): (Place, Vec<Text>)) -> Vec<
         return Vec::new();
     }
     texts.iter().filter_map(|text| denial(report, text)).collect()
+}
+
+fn deny_digests(report: &Report, path: &str, (place, texts): (Place, Vec<Text>)) -> BTreeSet<Digest> {
+    if texts.len() > MAX_DIGESTS {
+        report.error(place, format!("`{path}` has more than {MAX_DIGESTS} items"));
+        return BTreeSet::new();
+    }
+    let digest = |text: &Text| {
+        let found = Digest::parse(&text.value).map_err(|_| {
+            let message = format!("`{}`: {} is not a digest", text.path, quoted(&text.value));
+            report.add(Finding::at(text.place, message).hint(DIGEST_HINT))
+        });
+        found.ok()
+    };
+    texts.iter().filter_map(digest).collect()
+}
+
+fn platforms(report: &Report, path: &str, (place, texts): (Place, Vec<Text>)) -> Vec<Platform> {
+    if texts.len() > MAX_PLATFORMS {
+        report.error(place, format!("`{path}` has more than {MAX_PLATFORMS} items"));
+        return Vec::new();
+    }
+    let platform = |text: &Text| {
+        let found = Platform::parse(&text.value).map_err(|error| {
+            let message = format!("`{}`: {} {error}", text.path, quoted(&text.value));
+            report.add(Finding::at(text.place, message).hint(PLATFORM_HINT))
+        });
+        found.ok()
+    };
+    texts.iter().filter_map(platform).collect()
+}
+
+fn mirrors(report: &Report, path: &str, (place, texts): (Place, Vec<Text>)) -> Vec<Repository> {
+    if texts.len() > MAX_MIRRORS {
+        report.error(place, format!("`{path}` has more than {MAX_MIRRORS} items"));
+        return Vec::new();
+    }
+    texts.iter().filter_map(|text| text.clone().parsed(report, Repository::parse_written)).collect()
+}
+
+/// The name of a group of policies: as objects are named.
+fn group(report: &Report, text: &Text) -> Option<String> {
+    if value::is_object_name(&text.value) {
+        return Some(text.value.clone());
+    }
+    let message = format!("`{}`: {} is not a name", text.path, quoted(&text.value));
+    report
+        .add(Finding::at(text.place, message).hint("a name has small letters, digits, `-` and `.`, such as `backend`"));
+    None
 }
 
 /// `/PATTERN/`, or a tag.

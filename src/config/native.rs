@@ -33,10 +33,8 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
     let suspended = spec.flag("suspend");
     let (batch, gather, windows) = (guards::batch(&mut spec), guards::gather(&mut spec), guards::windows(&mut spec));
     if let Some(meta) = &meta {
-        meta.annotated.lost_guards(
-            report,
-            "write `exclude`, `minimumAge` and `allowDowngrade` of the images below `spec.images`",
-        );
+        meta.annotated
+            .lost_guards(report, "write `exclude`, `minimumAge` and the like of the images below `spec.images`");
         meta.annotated.lost_interval(report, "write `maxInterval` of the images below `spec.images`");
     }
     let git = spec.required_fields("git").and_then(|fields| git_fields(fields, meta.as_ref()));
@@ -200,7 +198,7 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
         }
         _ => policy,
     });
-    let (digest, _) = image::digest(&mut fields);
+    let digest = image::pin(&mut fields);
     let repository = repository.map(|repository| {
         let longest = longest.filter(|(_, place)| !follows_digest(&fields, digest, *place));
         let max_interval = longest.and_then(|it| guards::max_interval(fields.report(), it, &repository.schedule));

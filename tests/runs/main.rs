@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod admission;
 mod batch;
 mod branches;
 mod guards;
@@ -16,3 +17,4 @@ mod simulated;
 #[path = "../support/git.rs"]
 mod support;
 mod world;
+mod year;

@@ -13,6 +13,8 @@
 
 #[path = "registry/answer.rs"]
 mod answer;
+#[path = "registry/artifacts.rs"]
+pub mod artifacts;
 #[path = "registry/door.rs"]
 pub mod door;
 #[path = "registry/socks.rs"]
@@ -49,12 +51,25 @@ pub struct World {
     pub etags: Etags,
     /// When tags were pushed, in milliseconds since 1970, told as Google's registries do; by `name:tag`.
     pub pushed: BTreeMap<String, i64>,
+    /// Manifests and blobs that are more than a tag's name.
+    pub artifacts: artifacts::Artifacts,
 }
 
 impl World {
     /// A registry with one repository.
     pub fn with<T: Into<String>>(name: &str, tags: impl IntoIterator<Item = T>) -> Self {
         Self::default().and(name, tags)
+    }
+
+    /// Pushes an image with a configuration under a tag, anew where that is there already; what it had before stays under its
+    /// digest. Returns the digest.
+    pub fn push(&mut self, name: &str, tag: &str, config: &serde_json::Value) -> String {
+        let digest = self.artifacts.put_image(name, Some(tag), config);
+        let tags = self.repositories.entry(name.to_owned()).or_default();
+        if !tags.iter().any(|known| known == tag) {
+            tags.push(tag.to_owned());
+        }
+        digest
     }
 
     /// Adds a repository.
@@ -395,4 +410,9 @@ impl Drop for Registry {
 /// The digest of the manifest that a tag of a simulated registry points to.
 pub fn digest(name: &str, tag: &str) -> String {
     answer::digest(&answer::manifest(name, tag))
+}
+
+/// The digest of bytes.
+pub fn digest_of(bytes: &[u8]) -> String {
+    answer::digest(bytes)
 }

@@ -6,6 +6,7 @@
 mod cron;
 mod guards;
 mod origin;
+mod requirements;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::policy::Policy;
 pub use self::cron::{Cron, Error as CronError};
 pub use self::guards::{Batch, Deny, Gather, Guards, Window};
 pub use self::origin::{Element, Origins};
+pub use self::requirements::{NoPlatform, Platform, Pullable};
 
 /// Namespace and name of a configured object; `namespace/name` when printed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +114,12 @@ impl ImagePolicy {
     pub fn could_select(&self, tag: &str) -> bool {
         let is_excluded = self.repository.exclusions.iter().any(|pattern| pattern.is_match(tag));
         !is_excluded && self.guards.denial(tag).is_none() && self.policy.select(&[tag]).is_some()
+    }
+
+    /// Whether its selection has a digest.
+    #[must_use]
+    pub fn writes_digests(&self) -> bool {
+        self.digest != DigestReflection::Never
     }
 
     /// Whether another reading of the policy selects what this one does.

@@ -3,6 +3,10 @@
 //! The tags are the names that the folder's `index.json` gives to manifests (`org.opencontainers.image.ref.name`); where that is a
 //! whole reference, as some tools write it, its tag. Source: the Image Layout Specification of OCI, version 1.0.0.
 
+mod artifacts;
+
+pub(crate) use artifacts::{attached, blob, has, manifest, referrers};
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
@@ -12,12 +16,11 @@ use image::{Digest, Reference, Tag};
 use indexmap::IndexMap;
 use oci_client::manifest::{OciImageIndex, Versioned};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use web::words::one_line;
 
 use super::Listing;
+use super::artifact::{MAX_MANIFEST, has_digest};
 use super::error::Error;
-use super::manifest::{MAX_MANIFEST, hex};
 use super::settings::Limits;
 
 /// The annotation that names a manifest.
@@ -64,19 +67,9 @@ pub(crate) async fn tags(folder: &str, limits: &Limits) -> Result<Listing, Error
 /// Returns the digest that a tag of a layout points to, if what it points to is there.
 pub(crate) async fn digest(folder: &str, tag: &Tag, limits: &Limits) -> Result<Digest, Error> {
     let (limits, tag) = (limits.clone(), tag.clone());
-    read(folder, move |layout| {
-        let named = layout.named(&limits)?;
-        let mut digests: Vec<String> = named
-            .into_iter()
-            .filter(|(name, _)| tag_of(name).as_ref() == Some(&tag))
-            .map(|(_, digest)| digest)
-            .collect();
-        digests.dedup();
-        match &digests[..] {
-            [] => Err(layout.wrong(INDEX, &format!("names nothing {tag}"))),
-            [only] => layout.verified(only),
-            [..] => Err(layout.wrong(INDEX, &format!("names several manifests {tag}"))),
-        }
+    read(folder, move |layout| match layout.pointed(&tag, &limits)? {
+        Some(digest) => layout.verified(&digest),
+        None => Err(layout.wrong(INDEX, &format!("names nothing {tag}"))),
     })
     .await
 }
@@ -94,6 +87,11 @@ async fn read<T: Send + 'static>(
         read(&layout)
     });
     reading.await.unwrap_or(Err(wrong))
+}
+
+/// Where in a layout the bytes are that have a digest.
+fn place(digest: &Digest) -> String {
+    format!("blobs/{}", digest.as_str().replacen(':', "/", 1))
 }
 
 /// The tag that a name gives.
@@ -137,22 +135,37 @@ impl Layout {
         Ok(distinct.into_keys().collect())
     }
 
+    /// The digest that a tag points to, as it is written; none where it is no tag of the layout.
+    fn pointed(&self, tag: &Tag, limits: &Limits) -> Result<Option<String>, Error> {
+        let named = self.named(limits)?.into_iter();
+        let mut digests: Vec<String> =
+            named.filter(|(name, _)| tag_of(name).as_ref() == Some(tag)).map(|(_, digest)| digest).collect();
+        digests.dedup();
+        match digests.len() {
+            0 | 1 => Ok(digests.pop()),
+            _ => Err(self.wrong(INDEX, &format!("names several manifests {tag}"))),
+        }
+    }
+
     /// A digest whose manifest is in the folder, and is what it says.
     fn verified(&self, digest: &str) -> Result<Digest, Error> {
         let shown = one_line(digest, MAX_SHOWN);
         let valid =
             Digest::parse(digest).map_err(|_| self.wrong(INDEX, &format!("has '{shown}', which is no digest")))?;
-        let Some(encoded) = digest.strip_prefix("sha256:") else {
-            return Err(self.wrong(INDEX, &format!("has '{shown}', and only sha256 can be verified here")));
-        };
-        let blob = format!("blobs/sha256/{encoded}");
-        let bytes = self.bytes(&blob, MAX_MANIFEST)?;
-        if hex(&Sha256::digest(&bytes)) != encoded {
-            return Err(self.wrong(&blob, "has another digest than its name says"));
-        }
+        let bytes = self.blob(&valid, MAX_MANIFEST)?;
         match serde_json::from_slice::<Versioned>(&bytes) {
             Ok(_) => Ok(valid),
-            Err(_) => Err(self.wrong(&blob, "is something else than a manifest")),
+            Err(_) => Err(self.wrong(&place(&valid), "is something else than a manifest")),
+        }
+    }
+
+    /// The bytes that have a digest.
+    fn blob(&self, digest: &Digest, limit: usize) -> Result<Vec<u8>, Error> {
+        let file = place(digest);
+        let bytes = self.bytes(&file, limit)?;
+        match has_digest(&bytes, digest) {
+            true => Ok(bytes),
+            false => Err(self.wrong(&file, "has another digest than its name says")),
         }
     }
 

@@ -1,7 +1,9 @@
 //! Container registries: which tags a repository has, and to which digest a tag points.
 //!
 //! A [`Client`] asks two questions: [`Client::tags`] and [`Client::digest`]. [`Client::tags_since`] is the first again, for
-//! one who knows the list and wants to know whether it has changed. What differs between repositories, such as logins,
+//! one who knows the list and wants to know whether it has changed. What is behind a digest is read by [`Client::manifest`],
+//! [`Client::images`], [`Client::config`] and [`Client::blob`], and what others have said of it by [`Client::referrers`] and
+//! [`Client::attached`]. What differs between repositories, such as logins,
 //! certificates and the deadline, comes with each question as an [`access::Registry`].
 //!
 //! ```no_run
@@ -26,11 +28,12 @@
 //!
 //! It talks to the network and to the machine's Docker configuration, and decides nothing. Of OCI's distribution
 //! specification it has what polling needs: `tags/list` with `Link` pagination, Basic and Bearer authentication with the token
-//! flow, and `HEAD` of manifests.
+//! flow, `HEAD` and `GET` of manifests, `GET` of blobs, and the list of referrers. It never writes.
 //!
 //! # Promises
 //!
 //! - A list is complete or an error, never a part; only tags that OCI allows come out, each once, in the registry's order.
+//! - What is read of a manifest or a blob has the digest that it was asked for by, and nobody else's bytes are ever returned.
 //! - A credential goes to the registry it is for and to the token server that this registry names, never along a redirect, to
 //!   a mirror, or to the next page on another server; a client certificate to the registry alone. The rule is [`web::Trail`]'s,
 //!   which Git keeps too.
@@ -56,6 +59,7 @@
 //! 6. `listing` puts the pages together. `size` asks for them in a size that the registry can give; `next` is where a `link`
 //!    leads, and `truncation` finds what is behind a full page without one; `page` reads each. `manifest` finds the digest.
 //!    `pushed` and `validator` read what some registries add: when tags were pushed, and by what a list is recognised.
+//!    `artifact` reads what has a digest, and checks it; `contents` has the questions about it.
 //! 7. `error` says what a failure calls for ([`Error::kind`]), `envelope` what the registry had to say.
 //!
 //! # Limits
@@ -68,7 +72,11 @@
 //! | a credential helper | 20 s |
 //! | one page, unpacked | 32 MiB |
 //! | pages of one list, and tags in it | 10,000 and 1,000,000 |
-//! | a manifest | 4 MiB |
+//! | a manifest, and an image's configuration | 4 MiB |
+//! | entries of an index, layers of an image, referrers of a digest | 1,000 |
+//! | indexes one within the other, and such in all of one image | 3 and 16 |
+//! | pages of a list of referrers | 20 |
+//! | a blob | what the caller says |
 //! | an answer of a token server | 1 MiB |
 //! | what a message repeats of an answer | 200 characters |
 //! | redirects of one request | 5 |
@@ -76,8 +84,10 @@
 //! | questions with an answer of over 1 MiB, or with a list of over 20,000 tags, at once | 1 ([`Place`]) |
 
 mod allowance;
+mod artifact;
 mod budget;
 mod challenge;
+mod contents;
 mod endpoint;
 mod envelope;
 mod error;
@@ -128,6 +138,7 @@ use token::Tokens;
 use waits::Waits;
 
 pub use allowance::Allowance;
+pub use artifact::{By, Config, Content, Descriptor, Manifest, Platform};
 pub use budget::{Budget, Budgets};
 pub use error::{Error, Kind, Sent};
 pub use machine::DockerConfig;
@@ -271,7 +282,7 @@ impl Client {
             return layout::digest(folder, tag, &self.settings.limits).await;
         }
         let start = Instant::now();
-        let digest = self.poll(repository, access, &DigestOf { tag }, &self.place()).await?;
+        let digest = self.poll(repository, access, &DigestOf { by: By::Tag(tag) }, &self.place()).await?;
         tracing::debug!(
             image.repository = repository.name(),
             image.tag = tag.as_str(),

@@ -1,6 +1,6 @@
 //! The digest to which a tag points: of the index, where an image has several platforms.
 
-use image::{Digest, Tag};
+use image::Digest;
 use oci_client::manifest::{
     IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
     Versioned,
@@ -10,19 +10,18 @@ use reqwest::header::{HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
 use web::show;
 
+use super::artifact::{By, MAX_MANIFEST};
 use super::error::Error;
 use super::exchange::{Reply, Request};
 use super::page;
 use super::session::Session;
 
-/// The most bytes that are read of a manifest; what registries themselves accept.
-pub(crate) const MAX_MANIFEST: usize = 4 * 1024 * 1024;
 /// The header that says what a tag points to.
 const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// Asks with HEAD; where that is not answered, or does not say, with GET, whose body is the manifest.
-pub(crate) async fn digest(session: &Session<'_>, tag: &Tag) -> Result<Digest, Error> {
-    let url = session.address(&format!("manifests/{tag}"));
+pub(crate) async fn digest(session: &Session<'_>, by: By<'_>) -> Result<Digest, Error> {
+    let url = session.address(&format!("manifests/{by}"));
     let get = Request::get(url, accept(), MAX_MANIFEST);
     let head = Request { method: Method::HEAD, ..get.clone() };
     match session.fetch(&[head]).await {
@@ -55,7 +54,8 @@ fn is_manifest(reply: &Reply) -> bool {
     serde_json::from_slice::<Versioned>(&reply.body).is_ok()
 }
 
-fn announced(reply: &Reply) -> Result<Option<Digest>, Error> {
+/// The digest that a registry says an answer has.
+pub(crate) fn announced(reply: &Reply) -> Result<Option<Digest>, Error> {
     let header = reply.texts(DIGEST_HEADER).next();
     let header = header.as_deref().map(str::trim).filter(|text| !text.is_empty());
     header.map(Digest::parse).transpose().map_err(|_| malformed(reply))
@@ -65,7 +65,8 @@ fn malformed(reply: &Reply) -> Error {
     Error::Malformed { url: show(&reply.url), reason: "a digest that is none".to_owned() }
 }
 
-fn accept() -> HeaderValue {
+/// The media types of manifests.
+pub(crate) fn accept() -> HeaderValue {
     let types =
         [OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE];
     HeaderValue::try_from(types.join(", ")).unwrap_or_else(|_| HeaderValue::from_static("*/*"))

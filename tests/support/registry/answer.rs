@@ -76,18 +76,35 @@ impl Inner {
         if path.is_empty() {
             return build(200, &[], b"{}".to_vec());
         }
-        let (name, what) = match (path.strip_suffix("/tags/list"), path.split_once("/manifests/")) {
-            (Some(name), _) => (name, None),
-            (None, Some((name, tag))) => (name, Some(tag)),
-            (None, None) => return build(404, &[], Vec::new()),
+        let below = |part: &str| path.split_once(part);
+        let name = match (path.strip_suffix("/tags/list"), below("/manifests/"), below("/blobs/"), below("/referrers/"))
+        {
+            (Some(name), ..)
+            | (None, Some((name, _)), ..)
+            | (None, None, Some((name, _)), _)
+            | (None, None, None, Some((name, _))) => name,
+            (None, None, None, None) => return build(404, &[], Vec::new()),
         };
         if let Some(refusal) = self.refusal(origin, seen, name) {
             return refusal;
         }
-        match (self.world.repositories.contains_key(name), what) {
-            (false, _) => unknown("NAME_UNKNOWN", "repository name not known to registry"),
-            (true, None) => self.page(origin, seen, name),
-            (true, Some(tag)) => self.manifest(seen, name, tag),
+        if !self.world.repositories.contains_key(name) {
+            return unknown("NAME_UNKNOWN", "repository name not known to registry");
+        }
+        match (below("/manifests/"), below("/blobs/"), below("/referrers/")) {
+            (Some((_, reference)), ..) => self.manifest(seen, name, reference),
+            (None, Some((_, digest)), _) => match self.world.artifacts.blob(name, digest) {
+                Some(body) => build(200, &[("content-type", "application/octet-stream".to_owned())], body),
+                None => unknown("BLOB_UNKNOWN", "blob unknown to registry"),
+            },
+            (None, None, Some((_, digest))) => {
+                let page = parameter(seen, "page").and_then(|page| page.parse().ok()).unwrap_or(0);
+                match self.world.artifacts.referrers(name, digest, page) {
+                    Some((headers, body)) => build(200, &headers, body),
+                    None => build(404, &[("content-type", "text/plain".to_owned())], b"404 page not found".to_vec()),
+                }
+            }
+            (None, None, None) => self.page(origin, seen, name),
         }
     }
 
@@ -146,6 +163,10 @@ impl Inner {
     }
 
     fn manifest(&self, seen: &Seen, name: &str, tag: &str) -> Response<Body> {
+        if let Some((media_type, body)) = self.world.artifacts.manifest(name, tag) {
+            let headers = [("content-type", media_type), ("docker-content-digest", digest(&body))];
+            return build(200, &headers, if seen.method == "HEAD" { Vec::new() } else { body });
+        }
         if !self.world.repositories[name].iter().any(|known| known == tag) {
             return unknown("MANIFEST_UNKNOWN", "manifest unknown");
         }

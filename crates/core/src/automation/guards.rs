@@ -1,19 +1,29 @@
 //! What may stand between a selection and a commit, as configured. What these mean is in [`crate::guard`].
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gotext::pattern::Pattern;
+use image::Digest;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Cron;
+use super::{Cron, Platform, Pullable};
 
 /// The guards of one policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Guards {
     /// Tags that are never selected.
     pub deny: Vec<Deny>,
-    /// How long a tag has to be known before it is selected; never zero.
+    /// Digests that are never selected, whatever tag has them.
+    pub deny_digests: BTreeSet<Digest>,
+    /// How long a tag has to be known before it is selected, or its digest, where that is written; never zero.
     pub minimum_age: Option<Duration>,
+    /// What an image must be for, all of it.
+    pub platforms: Vec<Platform>,
+    /// Where an image must be, if that is looked at.
+    pub pullable: Option<Pullable>,
+    /// The name of the group of policies that move only together, all to the same tag.
+    pub together: Option<String>,
     /// Whether a field may go back to a tag that ranks below the one it has.
     pub allow_downgrade: bool,
 }

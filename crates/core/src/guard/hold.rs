@@ -6,11 +6,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use words::one_line;
 
+use super::admit::PassedOver;
+use super::agree::Together;
 use crate::change::policy_of;
 use crate::message::RELEASE_TRAILER;
 
 /// How much of a text that somebody wrote is repeated, in characters.
-const MAX_QUOTED: usize = 100;
+pub(super) const MAX_QUOTED: usize = 100;
 
 /// Why something is not written. Printed, it is one sentence: what is held, why, what lifts it; safe to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +77,10 @@ pub enum Hold {
         /// From when on it counts; none where nothing tells since when it exists.
         until: Option<Timestamp>,
     },
+    /// A better image is passed over, since the policy requires something of it.
+    PassedOver(Box<PassedOver>),
+    /// Another policy that moves together with this one cannot select the tag yet.
+    Together(Box<Together>),
     /// No window is open.
     Window {
         /// When the next one opens; none if none ever does.
@@ -113,6 +119,8 @@ impl Hold {
             Self::Reverted { .. } => "reverted",
             Self::Contested(_) => "contested",
             Self::TooYoung { .. } => "too-young",
+            Self::PassedOver(passed) => passed.refusal.code(),
+            Self::Together(_) => "together",
             Self::Window { .. } => "window",
         }
     }
@@ -123,12 +131,14 @@ impl Hold {
         match self {
             Self::TooYoung { until, .. } => *until,
             Self::Contested(contested) => contested.until,
+            Self::PassedOver(passed) => passed.refusal.until(),
             Self::Window { opens } => *opens,
             Self::Manual { .. }
             | Self::Shrunk { .. }
             | Self::Downgrade { .. }
             | Self::Equal { .. }
-            | Self::Reverted { .. } => None,
+            | Self::Reverted { .. }
+            | Self::Together(_) => None,
         }
     }
 }
@@ -193,6 +203,8 @@ impl fmt::Display for Hold {
                  data directory remembers when it first saw a tag",
                 length(*minimum)
             ),
+            Self::PassedOver(passed) => passed.fmt(f),
+            Self::Together(together) => together.fmt(f),
             Self::Window { opens: Some(opens) } => {
                 write!(
                     f,
@@ -256,7 +268,7 @@ fn seconds(time: i64) -> String {
 }
 
 /// A moment to the second.
-fn moment(moment: Timestamp) -> String {
+pub(super) fn moment(moment: Timestamp) -> String {
     Timestamp::from_second(moment.as_second()).unwrap_or(moment).to_string()
 }
 
