@@ -1,10 +1,11 @@
 //! Observing: what registries list, what Git remotes hold, what people took back. Nothing here changes anything outside.
 //!
 //! [`poll()`] asks a registry for the tags of one image repository and evaluates the policies that look at it; [`look_up`] asks
-//! for digests between two polls. What they come to is a value, [`Polls`], that a run goes by. [`survey()`] and [`inspect()`] read
+//! for digests between two polls. Policies that require something of the image behind a tag walk their candidates (`admit`). What they come to is a value, [`Polls`], that a run goes by. [`survey()`] and [`inspect()`] read
 //! of the remotes what a run would read, for `check` and `explain`; [`past()`] tells from their history what bots have
 //! committed. What a run itself looks at is found by the same functions: marked files, reverts, branches.
 
+mod admit;
 mod digests;
 mod inspect;
 mod past;

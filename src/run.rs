@@ -21,7 +21,7 @@ use tagwright_core::automation::Automation;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;
 
-use crate::store::{self, Image, Known, Store, Switches};
+use crate::store::{self, Digests, Image, Known, Store, Switches};
 
 pub use self::cause::Cause;
 pub(crate) use self::changes::{change, quoted, summary};
@@ -140,6 +140,15 @@ impl Context<'_> {
         match self.memory.unsaved_image(key) {
             Some(image) => Some(image),
             None => self.read(key, Store::image).await.flatten(),
+        }
+    }
+
+    /// What is known of the digests of an image repository, in this process or in the store.
+    /// None where the store does not work: what is learnt then must not take the place of what is kept.
+    pub(crate) async fn digests(&self, key: &str) -> Option<Digests> {
+        match self.memory.unsaved_digests(key) {
+            Some(digests) => Some(digests),
+            None => self.read(key, Store::digests).await.map(Option::unwrap_or_default),
         }
     }
 

@@ -14,10 +14,11 @@
 //! | `place`, `open` | folder, lock, file, and what is put in its place |
 //! | `schema` | tables, versions, migration |
 //! | `engine` | transactions, and going on after the disk was full |
-//! | `image`, `history`, `switch`, `status`, `owed` | what is kept |
+//! | `image`, `digests`, `history`, `switch`, `status`, `owed` | what is kept |
 //! | `error`, `notice` | what is said |
 //! | `tags`, `time` | how tags and times are written |
 
+mod digests;
 mod engine;
 mod error;
 mod files;
@@ -36,6 +37,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use digests::Digests;
 use engine::Engine;
 use files::{Files, Lock};
 

@@ -478,10 +478,13 @@ fn policy_summary(text: &mut String, policy: &ImagePolicy) {
     if let Some(filter) = &policy.policy.filter {
         writeln!(text, "  filter {} extract {:?}", filter.pattern.as_str(), filter.extract).unwrap();
     }
-    let Guards { deny, minimum_age, allow_downgrade } = &policy.guards;
+    let Guards { deny, deny_digests, minimum_age, allow_downgrade } = &policy.guards;
     if !deny.is_empty() || minimum_age.is_some() || *allow_downgrade {
         let deny: Vec<String> = deny.iter().map(Deny::text).collect();
         writeln!(text, "  exclude {deny:?} minimum age {minimum_age:?} downgrade {allow_downgrade}").unwrap();
+    }
+    if !deny_digests.is_empty() {
+        writeln!(text, "  exclude digests {deny_digests:?}").unwrap();
     }
     let repository = &policy.repository;
     let suspended = if repository.suspended { " suspended" } else { "" };

@@ -3,10 +3,10 @@
 //! In the native document they are fields; a Flux `ImagePolicy` and a KubeVela `Application` have annotations for the guards,
 //! since they have no fields for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use image::is_tag;
+use image::{Digest, is_tag};
 use jiff::tz::TimeZone;
 use tagwright_core::automation::{Batch, Cron, Deny, Gather, Guards, Window};
 
@@ -24,6 +24,9 @@ const CRON_HINT: &str = "`0 6 * * 1-5` is at 6:00 from Monday to Friday: minute,
 /// The annotation for `exclude`, its items between white space.
 pub(super) const EXCLUDE: &str = "tagwright.dev/exclude";
 
+/// The annotation for `excludeDigests`, its items between white space.
+pub(super) const EXCLUDE_DIGESTS: &str = "tagwright.dev/exclude-digests";
+
 /// The annotation for `minimumAge`.
 pub(super) const MINIMUM_AGE: &str = "tagwright.dev/minimum-age";
 
@@ -32,6 +35,13 @@ pub(super) const ALLOW_DOWNGRADE: &str = "tagwright.dev/allow-downgrade";
 
 /// The longest `minimumAge`: ten years. Whatever is longer was meant to be something else.
 const MAX_MINIMUM_AGE: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
+/// How many digests a policy may exclude.
+const MAX_DIGESTS: usize = 1_000;
+
+/// What to write instead of something that is no digest.
+const DIGEST_HINT: &str =
+    "write `sha256:` and 64 lower-case hexadecimal digits; of an image for several platforms those of its index";
 
 /// How many windows an automation may have.
 const MAX_WINDOWS: usize = 100;
@@ -54,9 +64,9 @@ impl Annotated {
             let words: Vec<&str> = text.value.split_whitespace().collect();
             words.into_iter().map(|word| Text { value: word.to_owned(), ..text.clone() }).collect::<Vec<_>>()
         };
-        let all = [get(EXCLUDE), get(MINIMUM_AGE), get(ALLOW_DOWNGRADE)];
+        let all = [get(EXCLUDE), get(EXCLUDE_DIGESTS), get(MINIMUM_AGE), get(ALLOW_DOWNGRADE)];
         let first = all.iter().flatten().map(|text| (text.path.clone(), text.place)).next();
-        let [exclude, minimum_age, allow_downgrade] = all;
+        let [exclude, exclude_digests, minimum_age, allow_downgrade] = all;
         let minimum_age = minimum_age.and_then(|text| {
             let age = value::duration(&text.value, Units::UpToHours).map_err(|error| {
                 let message = format!("annotation `{}` {error}: {}", text.path, quoted(&text.value));
@@ -66,6 +76,9 @@ impl Annotated {
         });
         let guards = Guards {
             deny: exclude.map(|text| (text.place, words(text))).map_or_else(Vec::new, |it| deny(report, EXCLUDE, it)),
+            deny_digests: exclude_digests
+                .map(|text| (text.place, words(text)))
+                .map_or_else(BTreeSet::new, |it| deny_digests(report, EXCLUDE_DIGESTS, it)),
             minimum_age,
             allow_downgrade: allow_downgrade.is_some_and(|text| text.value == "true"),
         };
@@ -81,15 +94,20 @@ impl Annotated {
     }
 }
 
-/// Reads `exclude`, `minimumAge` and `allowDowngrade`.
+/// Reads `exclude`, `excludeDigests`, `minimumAge` and `allowDowngrade`.
 pub(super) fn guards(fields: &mut Fields<'_>) -> Guards {
     let report = fields.report();
     let place = fields.key("exclude");
     let exclude = fields.texts("exclude").zip(place);
     let deny = exclude.map_or_else(Vec::new, |(texts, place)| deny(report, &fields.path("exclude"), (place, texts)));
+    let place = fields.key("excludeDigests");
+    let digests = fields.texts("excludeDigests").zip(place);
+    let path = fields.path("excludeDigests");
+    let deny_digests =
+        digests.map_or_else(BTreeSet::new, |(texts, place)| self::deny_digests(report, &path, (place, texts)));
     let age = fields.duration("minimumAge", Units::UpToHours);
     let minimum_age = age.and_then(|(age, place)| checked_age(report, &fields.path("minimumAge"), age, place));
-    Guards { deny, minimum_age, allow_downgrade: fields.flag("allowDowngrade") }
+    Guards { deny, deny_digests, minimum_age, allow_downgrade: fields.flag("allowDowngrade") }
 }
 
 fn checked_age(report: &Report, path: &str, age: Duration, place: Place) -> Option<Duration> {
@@ -107,6 +125,21 @@ fn deny(report: &Report, path: &str, (place, texts): (Place, Vec<Text>)) -> Vec<
         return Vec::new();
     }
     texts.iter().filter_map(|text| denial(report, text)).collect()
+}
+
+fn deny_digests(report: &Report, path: &str, (place, texts): (Place, Vec<Text>)) -> BTreeSet<Digest> {
+    if texts.len() > MAX_DIGESTS {
+        report.error(place, format!("`{path}` has more than {MAX_DIGESTS} items"));
+        return BTreeSet::new();
+    }
+    let digest = |text: &Text| {
+        let found = Digest::parse(&text.value).map_err(|_| {
+            let message = format!("`{}`: {} is not a digest", text.path, quoted(&text.value));
+            report.add(Finding::at(text.place, message).hint(DIGEST_HINT))
+        });
+        found.ok()
+    };
+    texts.iter().filter_map(digest).collect()
 }
 
 /// `/PATTERN/`, or a tag.

@@ -12,13 +12,38 @@ use crate::run::Error;
 /// Digests looked up during one run, so that each tag is asked for once.
 #[derive(Debug, Default)]
 pub(crate) struct Digests {
-    answers: HashMap<(ObjectName, Tag), Result<Digest, String>>,
+    answers: HashMap<(ObjectName, Tag), Answer>,
     failures: Vec<Error>,
 }
 
+/// What a registry said when it was asked for the digest of a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// This one.
+    Digest(Digest),
+    /// It has no such image, though it may list the tag; in one sentence.
+    NoImage(String),
+    /// It did not say; why, in one sentence.
+    Failed(String),
+}
+
 impl Digests {
-    /// Looks up the digests of tags that are not known yet.
+    /// Looks up the digests of tags that are not known yet. What could not be looked up is a failure.
     pub(crate) async fn look_up(&mut self, client: &registry::Client, wanted: Vec<(&ImageRepository, &Tag)>) {
+        self.ask(client, wanted, |_| true).await;
+    }
+
+    /// Looks up the digests of tags that are not known yet. That the registry has no image behind one is an answer.
+    pub(crate) async fn look_for(&mut self, client: &registry::Client, wanted: Vec<(&ImageRepository, &Tag)>) {
+        self.ask(client, wanted, |answer| !matches!(answer, Answer::NoImage(_))).await;
+    }
+
+    async fn ask(
+        &mut self,
+        client: &registry::Client,
+        wanted: Vec<(&ImageRepository, &Tag)>,
+        is_failure: fn(&Answer) -> bool,
+    ) {
         let unknown: BTreeMap<_, _> = wanted
             .into_iter()
             .map(|(repository, tag)| ((repository.id.clone(), tag.clone()), repository))
@@ -28,12 +53,16 @@ impl Digests {
         let questions: Vec<_> = unknown.into_iter().map(|(key, repository)| ask(client, key, repository)).collect();
         let answers: Vec<_> = futures_util::stream::iter(questions).buffer_unordered(CONCURRENT_POLLS).collect().await;
         for (key, answer) in answers {
-            let known = answer.map_err(|error| {
-                let text = error.chain();
-                self.failures.push(error);
-                text
-            });
-            self.answers.insert(key, known);
+            let answer = match answer {
+                Ok(digest) => Answer::Digest(digest),
+                Err(error) => {
+                    let text = error.chain();
+                    let answer = if lacks(&error) { Answer::NoImage(text) } else { Answer::Failed(text) };
+                    self.failures.extend(Some(error).filter(|_| is_failure(&answer)));
+                    answer
+                }
+            };
+            self.answers.insert(key, answer);
         }
     }
 
@@ -44,11 +73,22 @@ impl Digests {
 
     /// Returns the digest of a tag that was looked up, or in one sentence why it is not known.
     pub(crate) fn digest(&self, repository: &ImageRepository, tag: &Tag) -> Result<Digest, String> {
-        match self.answers.get(&(repository.id.clone(), tag.clone())) {
-            Some(answer) => answer.clone(),
+        match self.answer(repository, tag) {
+            Some(Answer::Digest(digest)) => Ok(digest.clone()),
+            Some(Answer::NoImage(reason) | Answer::Failed(reason)) => Err(reason.clone()),
             None => Err(format!("the digest of {}:{tag} was not looked up", repository.image)),
         }
     }
+
+    /// Returns what was said of a tag, if it was asked for.
+    pub(crate) fn answer(&self, repository: &ImageRepository, tag: &Tag) -> Option<&Answer> {
+        self.answers.get(&(repository.id.clone(), tag.clone()))
+    }
+}
+
+/// Whether the registry says that there is nothing of that name.
+fn lacks(error: &Error) -> bool {
+    matches!(error, Error::Registry { source, .. } if matches!(source.cause(), registry::Error::NotFound { .. }))
 }
 
 /// Asks for the digest of one tag.

@@ -12,7 +12,7 @@ use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy, Imag
 use super::digests::Digests;
 use super::polls::Polls;
 use super::tags::{Tags, is_much};
-use super::{select, tags};
+use super::{admit, select, tags};
 use crate::run::{Context, Error, Lack, PolicyReport, Short, apart, aside_if};
 
 /// Polls under way at once; the registry client bounds them further for each host.
@@ -58,6 +58,16 @@ pub async fn poll(
         || policies.iter().map(|policy| select::evaluate(policy, tags.as_ref().copied(), context.now)).collect();
     let count = tags.as_ref().map_or(0, |tags| tags.len());
     let mut reports: Vec<PolicyReport> = aside_if(is_much(count, policies.len()), "evaluate policies", evaluate);
+    let rank = || {
+        tags.as_ref().map_or_else(
+            |_| Vec::new(),
+            |tags| policies.iter().map(|policy| select::ranked(policy, tags, context.now)).collect::<Vec<_>>(),
+        )
+    };
+    let ranked = match policies.iter().any(|policy| policy.asks()) {
+        true => aside_if(is_much(count, policies.len()), "rank tags", rank),
+        false => Vec::new(),
+    };
     for report in &mut reports {
         select::stay(report, before.of(&report.policy).map(Arc::as_ref));
     }
@@ -69,6 +79,9 @@ pub async fn poll(
         save(context).await;
     }
     drop(place);
+    if !ranked.is_empty() {
+        failures.extend(Box::pin(admit::admit(context, policies, &mut reports, ranked)).await);
+    }
     failures.extend(digests(context, policies, &mut reports, before).await);
     let policies = Vec::with_capacity(policies.len());
     let mut polled = Polled { policies, failures, changed: BTreeSet::new(), scan };
@@ -114,12 +127,19 @@ pub async fn look_up(context: Context<'_>, policies: &[Arc<ImagePolicy>], before
         }
     }
     let mut digests = Digests::default();
-    let wanted = open.iter().map(|(policy, tag, _)| (&*policy.repository, tag)).collect();
+    let wanted = open.iter().filter(|(policy, ..)| !policy.asks());
+    let wanted = wanted.map(|(policy, tag, _)| (&*policy.repository, tag)).collect();
     digests.look_up(&context.edges.registry, wanted).await;
     let mut looked_up = LookedUp::default();
     for (policy, tag, report) in open {
-        match digests.digest(&policy.repository, &tag) {
-            Ok(digest) => {
+        let digest = match policy.asks() {
+            true => Box::pin(admit::again(context, policy, &tag, &mut looked_up.failures)).await,
+            false => digests.digest(&policy.repository, &tag).map(Some),
+        };
+        match digest {
+            // Nothing that the tag has now is admitted, so that what was selected stays.
+            Ok(None) => {}
+            Ok(Some(digest)) => {
                 let selection =
                     Reference { repository: policy.repository.image.clone(), tag: Some(tag), digest: Some(digest) };
                 let report = PolicyReport { selection: Ok(selection), ..PolicyReport::clone(report) };
@@ -131,7 +151,7 @@ pub async fn look_up(context: Context<'_>, policies: &[Arc<ImagePolicy>], before
             Err(reason) => looked_up.lacking.push((policy.id.clone(), reason)),
         }
     }
-    looked_up.failures = digests.into_failures();
+    looked_up.failures.extend(digests.into_failures());
     looked_up
 }
 
@@ -144,7 +164,8 @@ async fn digests(
     before: &Polls,
 ) -> Vec<Error> {
     let mut open = Vec::new();
-    for (policy, report) in policies.iter().zip(reports) {
+    // Those that require something of an image have asked for its digest.
+    for (policy, report) in policies.iter().zip(reports).filter(|(policy, _)| !policy.asks()) {
         let Ok(Reference { tag: Some(tag), digest, .. }) = &mut report.selection else { continue };
         match policy.digest {
             DigestReflection::Always => {}
@@ -162,6 +183,8 @@ async fn digests(
     let mut digests = Digests::default();
     let wanted = open.iter().map(|(policy, tag, _)| (&*policy.repository, tag)).collect();
     digests.look_up(&context.edges.registry, wanted).await;
+    let asked: Vec<_> = open.iter().map(|(policy, tag, _)| (&**policy, tag.clone())).collect();
+    admit::note(context, &asked, &digests).await;
     for (policy, tag, report) in open {
         let digest = digests.digest(&policy.repository, &tag);
         report.short = digest.is_err().then(|| Short::WithoutDigest(tag.as_str().to_owned()));
@@ -176,17 +199,23 @@ async fn digests(
 
 /// Writes down what polls have found out about tags. That it cannot be written is said once, and tried again the next time.
 pub async fn save(context: Context<'_>) {
-    let images = context.memory.take_images();
-    if images.is_empty() {
+    let (images, digests) = (context.memory.take_images(), context.memory.take_digests());
+    if images.is_empty() && digests.is_empty() {
         return;
     }
-    let (store, kept) = (context.edges.store.clone(), images.clone());
-    let saved = apart("write tag lists", move || store.put_images(images)).await;
-    match saved {
+    let (store, kept) = (context.edges.store.clone(), (images.clone(), digests.clone()));
+    let write = move || {
+        if !digests.is_empty() {
+            store.put_digests(&digests)?;
+        }
+        if images.is_empty() { Ok(()) } else { store.put_images(images) }
+    };
+    match apart("write tag lists", write).await {
         Ok(Ok(())) => context.memory.store_works("tag lists"),
         Ok(Err(error)) => {
             context.memory.store_fails("tag lists", &error);
-            context.memory.put_images_back(kept);
+            context.memory.put_images_back(kept.0);
+            context.memory.put_digests_back(kept.1);
         }
         Err(error) => tracing::error!(%error, "writing down the tag lists was stopped"),
     }

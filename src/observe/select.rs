@@ -6,8 +6,9 @@ use image::Reference;
 use jiff::Timestamp;
 use tagwright_core::automation::ImagePolicy;
 use tagwright_core::guard::{self, Choice, Hold};
-use tagwright_core::policy::{Evaluation, Reason, Rejection};
+use tagwright_core::policy::{self, Evaluation, Reason, Rejection};
 
+use super::admit::{MAX_WALKED, Ranked};
 use super::tags::Tags;
 use crate::run::{Lack, PolicyReport, Short};
 
@@ -25,6 +26,7 @@ pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &Lack>, no
         selection: Err(Lack::Suspended("the policy is suspended".to_owned())),
         as_good: Vec::new(),
         hold: None,
+        passed_over: Vec::new(),
         short: None,
     };
     if policy.suspended {
@@ -85,6 +87,20 @@ pub(super) fn stay(report: &mut PolicyReport, before: Option<&PolicyReport>) {
 pub(super) fn in_use(policy: &ImagePolicy, tags: &Tags, now: Timestamp) -> Option<String> {
     let choice = guard::choose(policy, &names(policy, tags), &|tag| tags.since(tag), now);
     choice.selected.map(str::to_owned)
+}
+
+/// The candidates of a policy that requires something of the image behind a tag, best first; of very many the first.
+pub(super) fn ranked(policy: &ImagePolicy, tags: &Tags, now: Timestamp) -> Vec<Ranked> {
+    if !policy.asks() || policy.suspended || tags.doubt.is_some() {
+        return Vec::new();
+    }
+    let choice = guard::choose(policy, &names(policy, tags), &|tag| tags.since(tag), now);
+    let candidates = policy.policy.evaluate(&choice.considered).candidates;
+    let ranked = |candidate: &policy::Candidate<'_>| {
+        let seen = tags.get(candidate.tag)?;
+        Some(Ranked { tag: seen.name.clone(), pushed: seen.pushed })
+    };
+    candidates.iter().take(MAX_WALKED).filter_map(ranked).collect()
 }
 
 /// The tags that the policy's repository does not exclude.

@@ -17,13 +17,15 @@ use tagwright_core::automation::{Automation, ObjectName};
 use super::scans::Scans;
 use super::settled::Settled;
 use crate::failure::Failure;
-use crate::store::{self, Image, Record, Switches};
+use crate::store::{self, Digests, Image, Record, Switches};
 
 /// What the runs of a process remember.
 #[derive(Debug, Default)]
 pub struct Memory {
     /// What polls found out about tags and is not in the store yet.
     unsaved: Mutex<HashMap<String, Image>>,
+    /// What polls found out about digests and is not in the store yet.
+    digests: Mutex<HashMap<String, Digests>>,
     /// What was last written down of each automation, if that still holds.
     told: Mutex<HashMap<ObjectName, Option<Record>>>,
     /// What of the store did not work the last time, and why.
@@ -68,6 +70,29 @@ impl Memory {
         let mut unsaved = lock(&self.unsaved);
         for (key, image) in images {
             unsaved.entry(key).or_insert(image);
+        }
+    }
+
+    /// Returns what polls found out about the digests of an image repository and is not in the store yet.
+    pub(crate) fn unsaved_digests(&self, key: &str) -> Option<Digests> {
+        lock(&self.digests).get(key).cloned()
+    }
+
+    /// Keeps what is known of the digests of an image repository, to be saved.
+    pub(crate) fn keep_digests(&self, key: String, digests: Digests) {
+        lock(&self.digests).insert(key, digests);
+    }
+
+    /// Takes what is known of digests and is to be saved.
+    pub(crate) fn take_digests(&self) -> Vec<(String, Digests)> {
+        std::mem::take(&mut *lock(&self.digests)).into_iter().collect()
+    }
+
+    /// Takes back what could not be saved of digests, unless something newer is there.
+    pub(crate) fn put_digests_back(&self, digests: Vec<(String, Digests)>) {
+        let mut unsaved = lock(&self.digests);
+        for (key, known) in digests {
+            unsaved.entry(key).or_insert(known);
         }
     }
 

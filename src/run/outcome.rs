@@ -7,7 +7,7 @@ use gotext::template;
 use image::Reference;
 use tagwright_core::automation::{ImagePolicy, ObjectName};
 use tagwright_core::change::{Code, Diagnostic};
-use tagwright_core::guard::{Held, Hold};
+use tagwright_core::guard::{Held, Hold, PassedOver};
 use tagwright_core::plan::FileEdit;
 use thiserror::Error;
 
@@ -362,8 +362,11 @@ pub struct PolicyReport {
     pub selection: Result<Reference, Lack>,
     /// Tags that rank equal to the selected one, so that where one of them is in use it is selected in its place.
     pub as_good: Vec<String>,
-    /// What stands in the way of another selection: a tag that is too young, or a list that is not believed yet.
+    /// What stands in the way of another selection: a tag that is too young, an image that is passed over, or a list that is
+    /// not believed yet.
     pub hold: Option<Hold>,
+    /// Better images than the selected one, best first, as far as there are not very many, and why each is passed over.
+    pub passed_over: Vec<PassedOver>,
     /// How far the tags came of which none is selected.
     pub short: Option<Short>,
 }
@@ -395,6 +398,7 @@ impl PolicyReport {
             selection: Ok(selection.clone()),
             as_good: Vec::new(),
             hold: None,
+            passed_over: Vec::new(),
             short: None,
         }
     }

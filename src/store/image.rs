@@ -1,6 +1,6 @@
 //! Image repositories as they were last seen: their tags, since when, and what the registry said to recognise an unchanged list.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use image::Tag;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::Pace;
 use super::error::Error;
-use super::schema::{IMAGES, POLLED};
+use super::schema::{DIGESTS, IMAGES, POLLED};
 use super::{Store, tags, time};
 
 /// How many bytes of a written list are not many: some 20,000 tags.
@@ -32,8 +32,6 @@ pub struct Image {
     pub polled: Timestamp,
     /// Whether the list after this one lost so much that it has to be seen twice to be believed.
     pub doubted: bool,
-    /// The digests that were asked for, by tag.
-    pub digests: BTreeMap<String, String>,
 }
 
 /// What is known of an image repository before its registry is asked: all of it, where that takes little memory.
@@ -137,6 +135,7 @@ impl Store {
         }
         self.engine.write(|transaction| {
             transaction.open_table(IMAGES)?.retain(|key, _| is_wanted(key))?;
+            transaction.open_table(DIGESTS)?.retain(|key, _| is_wanted(key))?;
             Ok(transaction.open_table(POLLED)?.retain(|key, _| is_wanted(key))?)
         })
     }

@@ -26,12 +26,14 @@ pub(super) const HELD: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("
 pub(super) const SUSPENDED: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("suspended");
 /// Policies released by hand, as JSON.
 pub(super) const RELEASES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("releases");
+/// What is known of the digests of image repositories, as JSON.
+pub(super) const DIGESTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("digests");
 /// Documents by name.
 pub(super) const DOCUMENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("documents");
 
 type Step = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
-const STEPS: &[Step] = &[give_records_their_holds, give_releases_their_branches];
+const STEPS: &[Step] = &[give_records_their_holds, give_releases_their_branches, give_digests_a_table];
 
 /// The age of a file's layout, against the one that this version writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +76,7 @@ pub(super) fn migrate(database: &Database, from: u64) -> Result<(), redb::Error>
 
 /// Opens every table, so that one that is missing or of another type is noticed at the start.
 pub(super) fn verify(transaction: &ReadTransaction) -> Result<(), redb::Error> {
-    for table in [IMAGES, HELD, SUSPENDED, RELEASES, DOCUMENTS] {
+    for table in [IMAGES, HELD, SUSPENDED, RELEASES, DIGESTS, DOCUMENTS] {
         transaction.open_table(table)?.len()?;
     }
     transaction.open_table(POLLED)?.len()?;
@@ -83,7 +85,7 @@ pub(super) fn verify(transaction: &ReadTransaction) -> Result<(), redb::Error> {
 }
 
 fn finish(transaction: &WriteTransaction) -> Result<(), redb::Error> {
-    for table in [IMAGES, HELD, SUSPENDED, RELEASES, DOCUMENTS] {
+    for table in [IMAGES, HELD, SUSPENDED, RELEASES, DIGESTS, DOCUMENTS] {
         transaction.open_table(table)?;
     }
     transaction.open_table(POLLED)?;
@@ -120,5 +122,12 @@ fn give_releases_their_branches(transaction: &WriteTransaction) -> Result<(), re
         }
     }
     transaction.delete_table(RELEASED)?;
+    Ok(())
+}
+
+/// From 2 to 3: digests have a table of their own. An image had some, which nobody wrote or read.
+fn give_digests_a_table(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    const DIGESTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("digests");
+    transaction.open_table(DIGESTS)?;
     Ok(())
 }

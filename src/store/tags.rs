@@ -111,8 +111,7 @@ mod tests {
         assert_eq!(json["tags"].to_string(), r#"[["1.0",5],"1.1",["1.2",6,-4],"1.3",["1.4",5]]"#);
         assert_eq!(serde_json::from_value::<Image>(json).unwrap(), image);
         for wrong in ["1", "[[]]", "[[1]]", "[[\"a\", \"b\"]]", "[[\"a\", 1, 2, 3]]", "[null]"] {
-            serde_json::from_str::<Image>(&format!("{{\"tags\": {wrong}, \"doubted\": false, \"digests\": {{}}}}"))
-                .unwrap_err();
+            serde_json::from_str::<Image>(&format!("{{\"tags\": {wrong}, \"doubted\": false}}")).unwrap_err();
         }
     }
 }

@@ -61,6 +61,17 @@ impl World {
         Self::default().and(name, tags)
     }
 
+    /// Pushes an image with a configuration under a tag, anew where that is there already; what it had before stays under its
+    /// digest. Returns the digest.
+    pub fn push(&mut self, name: &str, tag: &str, config: &serde_json::Value) -> String {
+        let digest = self.artifacts.put_image(name, Some(tag), config);
+        let tags = self.repositories.entry(name.to_owned()).or_default();
+        if !tags.iter().any(|known| known == tag) {
+            tags.push(tag.to_owned());
+        }
+        digest
+    }
+
     /// Adds a repository.
     pub fn and<T: Into<String>>(mut self, name: &str, tags: impl IntoIterator<Item = T>) -> Self {
         self.repositories.insert(name.to_owned(), tags.into_iter().map(Into::into).collect());

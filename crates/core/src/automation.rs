@@ -112,6 +112,12 @@ impl ImagePolicy {
         !is_excluded && self.guards.denial(tag).is_none() && self.policy.select(&[tag]).is_some()
     }
 
+    /// Whether its selection has a digest.
+    #[must_use]
+    pub fn writes_digests(&self) -> bool {
+        self.digest != DigestReflection::Never
+    }
+
     /// Whether another reading of the policy selects what this one does.
     #[must_use]
     pub fn selects_as(&self, other: &Self) -> bool {

@@ -237,9 +237,10 @@ pub fn funnel<'t>(policy: &Policy, exclusions: &[Pattern], tags: &'t Tags) -> Fu
 /// Of a tag that is too young and could not be selected anyway, the latter is said.
 #[must_use]
 pub fn guarded<'t>(policy: &ImagePolicy, tags: &'t Tags, ages: Option<Ages<'_>>) -> Funnel<'t> {
+    let minimum_age = policy.tag_age();
     let (policy, guards) = ((&policy.policy, &policy.repository.exclusions), &policy.guards);
     let mut sieve = Sieve::new(policy.1, &guards.deny, tags);
-    let young = match guards.minimum_age.zip(ages) {
+    let young = match minimum_age.zip(ages) {
         Some((minimum, Ages { since, now })) => sieve.young(&|tag| match guard::counts_from(since(tag), minimum) {
             Some(from) if from <= now => None,
             from => Some(from),

@@ -8,7 +8,8 @@
 //! | rule | holds | until |
 //! |---|---|---|
 //! | [`choose()`], deny | tags that `exclude` names are never selected | the configuration changes |
-//! | [`choose()`], minimum age | a tag that is not known for `minimumAge` yet is passed over | it is old enough |
+//! | [`choose()`], minimum age | a tag that is not known for `minimumAge` yet is passed over, where no digests are written | it is old enough |
+//! | [`admit()`] | an image whose digest is denied, or not known for `minimumAge` yet, is passed over for the next best | the configuration changes, or it is old enough |
 //! | [`believe()`] | a tag list that lost too much, or the tag in use | the next poll says so, too |
 //! | [`downgrades()`] | a field whose tag ranks above the selection, or equal to it | the tag is listed again, a better one comes, or a person changes the field |
 //! | [`reverted()`] | a field that a person took back from what is selected | another tag is selected, or somebody releases it |
@@ -69,6 +70,7 @@
 //! assert_eq!(guard::believe(&Known { doubted: true, ..known }, &["1.0", "1.1"]), Ok(()));
 //! ```
 
+mod admit;
 mod believe;
 mod choose;
 mod contested;
@@ -77,11 +79,13 @@ mod hold;
 mod identity;
 mod lineage;
 mod reverted;
+mod sightings;
 
 use jiff::Timestamp;
 
 use crate::automation::Window;
 
+pub use self::admit::{Candidate, PassedOver, Refusal, admit};
 pub use self::believe::{Known, believe};
 pub(crate) use self::choose::counts_from;
 pub use self::choose::{Choice, choose};
@@ -92,6 +96,7 @@ pub use self::hold::{Contested, Held, Hold, length};
 pub use self::identity::{Identity, Version};
 pub use self::lineage::Lineage;
 pub use self::reverted::{Proposed, Verdict, Writer, Writing, reverted};
+pub use self::sightings::{MAX_OF_TAG, MAX_SIGHTINGS, Sighting, Sightings};
 
 /// Holds everything while no window is open; without windows, nothing.
 #[must_use]

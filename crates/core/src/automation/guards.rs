@@ -1,8 +1,10 @@
 //! What may stand between a selection and a commit, as configured. What these mean is in [`crate::guard`].
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gotext::pattern::Pattern;
+use image::Digest;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Cron;
@@ -12,7 +14,9 @@ use super::Cron;
 pub struct Guards {
     /// Tags that are never selected.
     pub deny: Vec<Deny>,
-    /// How long a tag has to be known before it is selected; never zero.
+    /// Digests that are never selected, whatever tag has them.
+    pub deny_digests: BTreeSet<Digest>,
+    /// How long a tag has to be known before it is selected, or its digest, where that is written; never zero.
     pub minimum_age: Option<Duration>,
     /// Whether a field may go back to a tag that ranks below the one it has.
     pub allow_downgrade: bool,

@@ -36,7 +36,7 @@ pub fn choose<'t>(
     let guards = &policy.guards;
     let allowed: Vec<&'t str> = tags.iter().copied().filter(|tag| guards.denial(tag).is_none()).collect();
     let denied = tags.len() - allowed.len();
-    let Some(minimum) = guards.minimum_age else {
+    let Some(minimum) = policy.tag_age() else {
         let selected = policy.policy.select(&allowed);
         return Choice { selected, waiting: None, considered: allowed, denied, young: 0 };
     };

@@ -6,11 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use words::one_line;
 
+use super::admit::PassedOver;
 use crate::change::policy_of;
 use crate::message::RELEASE_TRAILER;
 
 /// How much of a text that somebody wrote is repeated, in characters.
-const MAX_QUOTED: usize = 100;
+pub(super) const MAX_QUOTED: usize = 100;
 
 /// Why something is not written. Printed, it is one sentence: what is held, why, what lifts it; safe to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +76,8 @@ pub enum Hold {
         /// From when on it counts; none where nothing tells since when it exists.
         until: Option<Timestamp>,
     },
+    /// A better image is passed over, since the policy requires something of it.
+    PassedOver(Box<PassedOver>),
     /// No window is open.
     Window {
         /// When the next one opens; none if none ever does.
@@ -113,6 +116,7 @@ impl Hold {
             Self::Reverted { .. } => "reverted",
             Self::Contested(_) => "contested",
             Self::TooYoung { .. } => "too-young",
+            Self::PassedOver(passed) => passed.refusal.code(),
             Self::Window { .. } => "window",
         }
     }
@@ -123,6 +127,7 @@ impl Hold {
         match self {
             Self::TooYoung { until, .. } => *until,
             Self::Contested(contested) => contested.until,
+            Self::PassedOver(passed) => passed.refusal.until(),
             Self::Window { opens } => *opens,
             Self::Manual { .. }
             | Self::Shrunk { .. }
@@ -193,6 +198,7 @@ impl fmt::Display for Hold {
                  data directory remembers when it first saw a tag",
                 length(*minimum)
             ),
+            Self::PassedOver(passed) => passed.fmt(f),
             Self::Window { opens: Some(opens) } => {
                 write!(
                     f,
@@ -256,7 +262,7 @@ fn seconds(time: i64) -> String {
 }
 
 /// A moment to the second.
-fn moment(moment: Timestamp) -> String {
+pub(super) fn moment(moment: Timestamp) -> String {
     Timestamp::from_second(moment.as_second()).unwrap_or(moment).to_string()
 }
 

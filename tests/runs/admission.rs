@@ -1,0 +1,192 @@
+//! What a policy requires of the image behind a tag, in whole runs: which candidate is asked, admitted, written and kept.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tagwright::run::{Lack, Memory, Report};
+use tagwright_core::automation::Automation;
+
+use crate::simulated::Fault;
+use crate::world::Bot;
+
+/// The name of the repository in the simulated registry.
+const APP: &str = "team/app";
+
+/// A policy for one tag that moves.
+const MAIN: &str = "filterTags: {pattern: ^main$}, policy: {alphabetical: {}}, digestReflectionPolicy: Always";
+
+/// A policy for versions.
+const VERSIONS: &str = "policy: {semver: {range: 1.x}}, digestReflectionPolicy: Always";
+
+impl Bot {
+    /// Somebody pushes a tag; the digest. The image is told by its number.
+    fn push(&self, tag: &str, number: u32) -> String {
+        let config = json!({"os": "linux", "architecture": "amd64", "config": {"Labels": {"number": number.to_string()}}});
+        let mut digest = String::new();
+        self.registry.change(|world| digest = world.push(APP, tag, &config));
+        digest
+    }
+
+    /// What the policy selects now, `tag@digest`, and the code of what is passed over.
+    async fn selects(&self, automations: &[Arc<Automation>]) -> (String, Option<&'static str>) {
+        let report = self.once(automations).await;
+        (selected(&report), report.policies[0].hold.as_ref().map(|hold| hold.code()))
+    }
+
+    /// How often the registry was asked for manifests since the last time.
+    fn manifests(&self) -> usize {
+        self.registry.take_lines().iter().filter(|line| line.contains("/manifests/")).count()
+    }
+}
+
+fn selected(report: &Report) -> String {
+    match &report.policies[0].selection {
+        Ok(reference) => {
+            let digest = reference.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
+            format!("{}{digest}", reference.tag.as_ref().unwrap())
+        }
+        Err(lack) => format!("nothing: {lack}"),
+    }
+}
+
+fn at(tag: &str, digest: &str) -> String {
+    format!("{tag}@{digest}")
+}
+
+#[tokio::test]
+async fn a_tag_that_is_pushed_again_does_not_restart_the_wait_of_what_was_before() {
+    let mut bot = Bot::start(&["main"]).await;
+    let automations = bot.configuration(&format!("minimumAge: 72h, {MAIN}"));
+    let first = bot.push("main", 1);
+    let report = bot.once(&automations).await;
+    assert!(matches!(report.policies[0].selection, Err(Lack::Waiting(_))), "{report:?}");
+    // Every day something else is pushed: no digest is ever the tag's for three days.
+    let mut digests = vec![first];
+    for day in 1..=10_u32 {
+        bot.later(24);
+        digests.push(bot.push("main", day + 1));
+        // Nothing of it is lost with the process.
+        bot.memory = Memory::default();
+        let (selection, code) = bot.selects(&automations).await;
+        assert_eq!(code, Some("too-young"));
+        match usize::try_from(day).unwrap().checked_sub(3) {
+            Some(old) => assert_eq!(selection, at("main", &digests[old]), "day {day}"),
+            None => assert!(selection.starts_with("nothing: "), "day {day}: {selection}"),
+        }
+    }
+    let file = bot.remote.show("main:app.yaml");
+    assert!(file.contains(&at(":main", &digests[7])), "{file}");
+    // What comes back is as old as it was.
+    bot.push("main", 9);
+    let (selection, code) = bot.selects(&automations).await;
+    assert_eq!((selection.as_str(), code), (at("main", &digests[7]).as_str(), Some("too-young")));
+    bot.push("main", 8);
+    assert_eq!(bot.selects(&automations).await, (at("main", &digests[7]), None));
+}
+
+#[tokio::test]
+async fn a_digest_that_is_excluded_is_passed_over_for_what_was_before() {
+    let bot = Bot::start(&["1.0.0"]).await;
+    let automations = bot.configuration(VERSIONS);
+    let (old, good) = (bot.push("1.0.0", 1), bot.push("1.1.0", 2));
+    assert_eq!(bot.selects(&automations).await, (at("1.1.0", &good), None));
+    let bad = bot.push("1.1.0", 3);
+    assert_eq!(bot.selects(&automations).await, (at("1.1.0", &bad), None));
+    let denying = bot.configuration(&format!("excludeDigests: ['{bad}'], {VERSIONS}"));
+    let report = bot.once(&denying).await;
+    assert_eq!(selected(&report), at("1.1.0", &good), "the tag had that before");
+    let short = &bad[..19];
+    let hold = report.policies[0].hold.as_ref().unwrap();
+    assert_eq!(hold.to_string(), format!("1.1.0 points to {short} now, which is named by `excludeDigests`"));
+    assert_eq!(hold.code(), "denied-digest");
+    let file = bot.remote.show("main:app.yaml");
+    assert!(file.contains(&at(":1.1.0", &good)), "{file}");
+    let both = bot.configuration(&format!("excludeDigests: ['{bad}', '{good}'], {VERSIONS}"));
+    assert_eq!(bot.selects(&both).await, (at("1.0.0", &old), Some("denied-digest")));
+    // Without digests in the field, only what a tag has now can be selected.
+    let tags = bot.configuration(&format!("excludeDigests: ['{bad}'], policy: {{semver: {{range: 1.x}}}}"));
+    assert_eq!(bot.selects(&tags).await, ("1.0.0".to_owned(), Some("denied-digest")));
+}
+
+/// Ten releases a day with three days to wait: nothing starves, and what waits is asked for once.
+#[tokio::test]
+async fn new_tags_are_asked_for_as_they_come_and_then_left_alone() {
+    let mut bot = Bot::start(&[]).await;
+    let automations = bot.configuration(&format!("minimumAge: 72h, {VERSIONS}"));
+    let mut pushed = Vec::new();
+    for day in 0..12_u32 {
+        for number in 0..10 {
+            let digest = bot.push(&format!("1.{day}.{number}"), day * 10 + number);
+            pushed.push(at(&format!("1.{day}.{number}"), &digest));
+        }
+        bot.manifests();
+        let (selection, _) = bot.selects(&automations).await;
+        let asked = bot.manifests();
+        // The ten new ones, the best eight among them, and the one that is selected with as many as its like.
+        assert!((10..=20).contains(&asked), "day {day}: {asked} were asked for");
+        match usize::try_from(day).unwrap().checked_sub(3) {
+            Some(old) => assert_eq!(selection, pushed[old * 10 + 9], "day {day}"),
+            None => assert!(selection.starts_with("nothing: none of "), "{selection}"),
+        }
+        bot.later(24);
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_does_not_answer_makes_nothing_worse_selected() {
+    let mut bot = Bot::start(&[]).await;
+    let (_, new) = (bot.push("1.0.0", 1), bot.push("1.1.0", 2));
+    let denied = bot.push("1.2.0", 3);
+    let automations = bot.configuration(&format!("excludeDigests: ['{denied}'], {VERSIONS}"));
+    bot.registry.change(|world| {
+        world.broken.insert("manifests/1.1.0".to_owned(), Fault::status(403));
+    });
+    let report = bot.once(&automations).await;
+    assert!(matches!(report.policies[0].selection, Err(Lack::NoAnswer(_))), "{report:?}");
+    assert_eq!(report.failures.len(), 1);
+    // A tag without an image is no failure: it cannot be pulled.
+    bot.registry.change(|world| {
+        world.broken.clear();
+        world.broken.insert("manifests/1.2.0".to_owned(), Fault::error(404, "MANIFEST_UNKNOWN", "manifest unknown"));
+    });
+    let report = bot.once(&automations).await;
+    assert_eq!(selected(&report), at("1.1.0", &new));
+    assert!(report.failures.is_empty(), "{:?}", report.failures);
+    let hold = report.policies[0].hold.as_ref().unwrap().to_string();
+    assert_eq!(hold, "1.2.0 is better, but it is listed by the registry, which has no image behind it");
+    bot.later(1);
+}
+
+/// Hundreds of images that are excluded are not asked for without end.
+#[tokio::test]
+async fn a_walk_ends() {
+    let bot = Bot::start(&[]).await;
+    let digests: Vec<String> = (0..100).map(|number| bot.push(&format!("1.{number}.0"), number)).collect();
+    let denied = digests[1..].iter().map(|digest| format!("'{digest}'")).collect::<Vec<_>>().join(", ");
+    let automations = bot.configuration(&format!("excludeDigests: [{denied}], {VERSIONS}"));
+    bot.manifests();
+    let (selection, _) = bot.selects(&automations).await;
+    assert_eq!(bot.manifests(), 32);
+    assert!(
+        selection.starts_with("nothing: none of 100 tags can be selected: 32 are passed over, such as 1.99.0 ("),
+        "{selection}"
+    );
+    assert!(selection.contains("1.67.0 is asked for at one of the next polls"), "{selection}");
+}
+
+/// A clock that was a year ahead does not make a digest wait for a year; one that goes back makes none older.
+#[tokio::test]
+async fn clocks_that_were_wrong_are_survived() {
+    let mut bot = Bot::start(&["main"]).await;
+    let automations = bot.configuration(&format!("minimumAge: 72h, {MAIN}"));
+    let right = bot.now;
+    bot.later(24 * 365);
+    let first = bot.push("main", 1);
+    bot.once(&automations).await;
+    bot.now = right;
+    assert!(bot.selects(&automations).await.0.starts_with("nothing: "));
+    bot.later(71);
+    assert!(bot.selects(&automations).await.0.starts_with("nothing: "));
+    bot.later(1);
+    assert_eq!(bot.selects(&automations).await.0, at("main", &first));
+}
