@@ -17,6 +17,7 @@ use super::report::{Finding, Report, quoted};
 use super::source::Origin;
 use super::text::Text;
 use super::value;
+use super::verify;
 use super::yaml::{self, Node, Place, Unreadable, Value};
 
 /// The annotation that turns trailers on for objects that have no field for it.
@@ -328,7 +329,10 @@ enum Orders {
 
 /// A misspelt guard would be none, so names below our domain that mean nothing are errors.
 fn unknown_annotations(report: &Report, annotations: &BTreeMap<String, Text>, orders: Orders) {
-    let known = [TRAILERS, EMBEDDED, EXCLUDE, EXCLUDE_DIGESTS, MINIMUM_AGE, ALLOW_DOWNGRADE];
+    let known: Vec<&str> = [TRAILERS, EMBEDDED, EXCLUDE, EXCLUDE_DIGESTS, MINIMUM_AGE, ALLOW_DOWNGRADE]
+        .into_iter()
+        .chain(verify::ANNOTATIONS)
+        .collect();
     let ours = |(name, _): &(&String, &Text)| name.starts_with(DOMAIN) && !known.contains(&name.as_str());
     for (name, text) in annotations.iter().filter(ours) {
         let is_order = ORDERS.contains(&name.as_str());

@@ -15,6 +15,7 @@ use super::decode::Fields;
 use super::report::{Finding, Report, quoted};
 use super::text::Text;
 use super::value::{self, Units};
+use super::verify::{self, Verify};
 use super::yaml::Place;
 
 /// What to write instead of something that is no cron expression.
@@ -53,6 +54,7 @@ const DEFAULT_DELAY: u32 = 10;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Annotated {
     pub(super) guards: Guards,
+    pub(super) verify: Option<Verify>,
     first: Option<(String, Place)>,
 }
 
@@ -80,9 +82,15 @@ impl Annotated {
                 .map(|text| (text.place, words(text)))
                 .map_or_else(BTreeSet::new, |it| deny_digests(report, EXCLUDE_DIGESTS, it)),
             minimum_age,
+            verify: None,
             allow_downgrade: allow_downgrade.is_some_and(|text| text.value == "true"),
         };
-        Self { guards, first }
+        let verify = verify::annotated(report, annotations);
+        let first = first.or_else(|| {
+            let name = verify::ANNOTATIONS.into_iter().find(|name| annotations.contains_key(*name))?;
+            Some((name.to_owned(), annotations.get(name)?.place))
+        });
+        Self { guards, verify, first }
     }
 
     /// Says that the guards are lost on this object.
@@ -107,7 +115,7 @@ pub(super) fn guards(fields: &mut Fields<'_>) -> Guards {
         digests.map_or_else(BTreeSet::new, |(texts, place)| self::deny_digests(report, &path, (place, texts)));
     let age = fields.duration("minimumAge", Units::UpToHours);
     let minimum_age = age.and_then(|(age, place)| checked_age(report, &fields.path("minimumAge"), age, place));
-    Guards { deny, deny_digests, minimum_age, allow_downgrade: fields.flag("allowDowngrade") }
+    Guards { deny, deny_digests, minimum_age, verify: None, allow_downgrade: fields.flag("allowDowngrade") }
 }
 
 fn checked_age(report: &Report, path: &str, age: Duration, place: Place) -> Option<Duration> {

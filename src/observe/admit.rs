@@ -58,6 +58,8 @@ struct Walk<'w> {
     is_kept: bool,
     /// What was told in this poll.
     told: Digests,
+    /// What else could not be found out.
+    failures: Vec<Error>,
 }
 
 /// What a walk came to.
@@ -135,7 +137,7 @@ impl<'w> Walk<'w> {
         let before = found.unwrap_or_default();
         let mut known = before.clone();
         known.sightings.not_after(context.now);
-        Self { context, known, before, is_kept, told: Digests::default() }
+        Self { context, known, before, is_kept, told: Digests::default(), failures: Vec::new() }
     }
 
     fn end(mut self, key: String, policies: &[Arc<ImagePolicy>]) -> Vec<Error> {
@@ -145,7 +147,9 @@ impl<'w> Walk<'w> {
         if self.is_kept && self.known != self.before {
             self.context.memory.keep_digests(key, self.known);
         }
-        self.told.into_failures()
+        let mut failures = self.told.into_failures();
+        failures.extend(self.failures);
+        failures
     }
 
     async fn along(&mut self, policy: &ImagePolicy, ranked: &[Ranked], passed: &mut Vec<PassedOver>) -> Walked {
@@ -179,6 +183,7 @@ impl<'w> Walk<'w> {
             }
             match self.image(policy, tag, passed).await {
                 Ok(Some(digest)) => return Walked::Admitted(tag.clone(), digest),
+                Ok(None) if passed.last().is_some_and(|passed| passed.refusal.holds()) => return Walked::Nothing,
                 Ok(None) => {}
                 Err(reason) => return Walked::NoAnswer(tag.clone(), reason),
             }
@@ -204,7 +209,13 @@ impl<'w> Walk<'w> {
             match admitted {
                 Ok(()) => return Ok(Some(sighting.digest.clone())),
                 // What a tag had before is not better than what it has.
-                Err(refusal) if place == 0 => passed.push(passed_over(tag, Some(&sighting.digest), refusal)),
+                Err(refusal) if place == 0 => {
+                    let holds = refusal.holds();
+                    passed.push(passed_over(tag, Some(&sighting.digest), refusal));
+                    if holds {
+                        break;
+                    }
+                }
                 Err(_) => {}
             }
         }
@@ -217,8 +228,12 @@ impl<'w> Walk<'w> {
     /// # Errors
     /// In one sentence, why that could not be found out; the image is then neither admitted nor passed over.
     async fn check(&mut self, policy: &ImagePolicy, digest: &Digest) -> Result<Result<(), Refusal>, String> {
-        let _ = (policy, digest);
-        Ok(Ok(()))
+        let client = &self.context.edges.registry;
+        super::verify::check(client, &mut self.known, policy, digest).await.map_err(|error| {
+            let reason = error.chain();
+            self.failures.push(error);
+            reason
+        })
     }
 
     /// Asks for tags together that will be needed; says for how many. Where digests have to be known for a while, those are the
@@ -290,7 +305,7 @@ fn tell(policy: &ImagePolicy, report: &mut PolicyReport, walked: Walked, mut pas
             report.selection = Ok(Reference { repository, tag: Some(tag), digest });
         }
         Walked::Nothing => {
-            let waits = passed.iter().any(|passed| passed.refusal.until().is_some());
+            let waits = passed.iter().any(|passed| passed.refusal.until().is_some() || passed.refusal.holds());
             let sentence = nothing(&passed, listed);
             report.selection = Err(if waits { Lack::Waiting(sentence) } else { Lack::NoTag(sentence) });
         }

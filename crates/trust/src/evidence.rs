@@ -39,6 +39,8 @@ pub enum Evidence {
     Bundle(Vec<u8>),
     /// A signature of the older form.
     Simple(Simple),
+    /// Something that may have been one, and could not be had; why, in a few words.
+    Unreadable(String),
 }
 
 /// A signature of the older form: a layer, with what is noted on it.

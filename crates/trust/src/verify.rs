@@ -32,6 +32,7 @@ pub struct Verified {
 /// Judges evidence by a policy.
 pub struct Verifier {
     policy: Policy,
+    fingerprint: String,
     sigstore: sigstore_verify::Verifier,
 }
 
@@ -55,7 +56,14 @@ impl Verifier {
                 .and_then(|root| sigstore_verify::Verifier::new(&root)),
         };
         let sigstore = sigstore.map_err(|error| Problem::Root(error.to_string()))?;
-        Ok(Self { policy, sigstore })
+        let fingerprint = policy.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { policy, fingerprint, sigstore })
+    }
+
+    /// What tells its policy from every other.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// The policy.
@@ -109,6 +117,7 @@ impl Verifier {
                 Ok(self.prove(bundle, image_artifact(image)?)?.verified)
             }
             Evidence::Simple(simple) => self.simple(image, simple),
+            Evidence::Unreadable(why) => Err(Refusal::malformed(why)),
         }
     }
 

@@ -38,6 +38,13 @@ pub enum Refusal {
         /// From when on it counts; none where that is beyond the calendar.
         until: Option<Timestamp>,
     },
+    /// It is not signed as the policy requires, or not built where it must be.
+    Unverified {
+        /// Why: the rest of a sentence about the image.
+        reason: String,
+        /// Whether nothing worse may be selected in its place.
+        holds: bool,
+    },
     /// The registry lists the tag and has no image behind it.
     NoImage,
     /// So many better ones were asked for in this poll that it was not.
@@ -67,9 +74,16 @@ impl Refusal {
         match self {
             Self::Denied => "denied-digest",
             Self::TooYoung { .. } => "too-young",
+            Self::Unverified { .. } => "unverified",
             Self::NoImage => "no-image",
             Self::NotAsked { .. } => "not-asked",
         }
+    }
+
+    /// Whether nothing worse may be selected in its place.
+    #[must_use]
+    pub const fn holds(&self) -> bool {
+        matches!(self, Self::Unverified { holds: true, .. })
     }
 
     /// When it ends by itself, where that is known.
@@ -77,7 +91,7 @@ impl Refusal {
     pub const fn until(&self) -> Option<Timestamp> {
         match self {
             Self::TooYoung { until, .. } => *until,
-            Self::Denied | Self::NoImage | Self::NotAsked { .. } => None,
+            Self::Denied | Self::Unverified { .. } | Self::NoImage | Self::NotAsked { .. } => None,
         }
     }
 }
@@ -91,6 +105,7 @@ impl fmt::Display for Refusal {
                 write!(f, "has not been known for {minimum} yet; it counts from {until} on")
             }
             Self::TooYoung { minimum, until: None } => write!(f, "has to be known for {}", length(*minimum)),
+            Self::Unverified { reason, .. } => write!(f, "is not verified: {reason}"),
             Self::NoImage => f.write_str("is listed by the registry, which has no image behind it"),
             Self::NotAsked { asked } => write!(
                 f,
@@ -153,7 +168,7 @@ impl ImagePolicy {
     /// Whether something is required of the image behind a tag, so that a registry has to be asked before one is selected.
     #[must_use]
     pub fn asks(&self) -> bool {
-        self.digest_age().is_some() || !self.guards.deny_digests.is_empty()
+        self.digest_age().is_some() || !self.guards.deny_digests.is_empty() || self.guards.verify.is_some()
     }
 }
 

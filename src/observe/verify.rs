@@ -1,0 +1,156 @@
+//! Whether an image is signed as its policy requires: what its registry has as evidence, put before the verifier.
+//!
+//! Whoever may push to a repository can add to what is found. So what cannot be read is one more signature that will not do, and
+//! the next one is looked at; only a registry that does not answer leaves the question open. That an image is verified is kept for its
+//! digest and for what was required; that it is not is asked again at the next poll, since signatures come after images.
+
+use image::Digest;
+use registry::{By, Client, Content, Descriptor, Error};
+use tagwright_core::automation::{ImagePolicy, ImageRepository, OnUnverified, Verify};
+use tagwright_core::guard::Refusal;
+use trust::{Evidence, MAX_BUNDLE, MAX_EVIDENCE, MAX_PAYLOAD, Simple, Unverified, Verified};
+
+use crate::run;
+use crate::store::Digests as Known;
+
+/// What the media types of bundles begin with.
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
+/// The media type of what signatures of the older form sign.
+const SIMPLE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+/// The ending of the tag with signatures of the older form.
+const SIGNATURES: &str = ".sig";
+/// How many bytes of evidence of one image are read in all.
+const MAX_READ: usize = 16 * 1024 * 1024;
+
+/// Holds an image against what a policy requires of its signatures.
+///
+/// # Errors
+/// The registry did not answer.
+pub(super) async fn check(
+    client: &Client,
+    known: &mut Known,
+    policy: &ImagePolicy,
+    digest: &Digest,
+) -> Result<Result<(), Refusal>, run::Error> {
+    let Some(verify) = &policy.guards.verify else { return Ok(Ok(())) };
+    let question = format!("verified:{}", verify.verifier.fingerprint());
+    if known.answer(digest, &question).is_some() {
+        return Ok(Ok(()));
+    }
+    let mut case = Case { client, repository: &policy.repository, digest, evidence: Vec::new(), read: 0 };
+    let judged = Box::pin(case.judge(verify)).await.map_err(|source| {
+        let image = format!("the signatures of {}@{digest}", policy.repository.image);
+        run::Error::Registry { image, registry: policy.repository.image.registry().to_owned(), source: source.into() }
+    })?;
+    let name = policy.repository.image.name();
+    Ok(match judged {
+        Ok(verified) => {
+            let time = verified.time.map(|time| time.to_string()).unwrap_or_default();
+            let (digest_text, by) = (digest.as_str(), verified.by.as_str());
+            tracing::info!(image.repository = name, image.digest = digest_text, by, "verified an image");
+            known.keep(digest, &question, format!("{} {time}", verified.by));
+            Ok(())
+        }
+        Err(unverified) => {
+            let reason = unverified.to_string();
+            tracing::debug!(image.repository = name, image.digest = digest.as_str(), reason, "an image is not verified");
+            Err(Refusal::Unverified { reason, holds: verify.on_unverified == OnUnverified::Hold })
+        }
+    })
+}
+
+/// An image, and what is found of it.
+struct Case<'c> {
+    client: &'c Client,
+    repository: &'c ImageRepository,
+    digest: &'c Digest,
+    evidence: Vec<Evidence>,
+    read: usize,
+}
+
+impl Case<'_> {
+    /// Reads evidence until it suffices.
+    async fn judge(&mut self, verify: &Verify) -> Result<Result<Verified, Unverified>, Error> {
+        let (image, access) = (&self.repository.image, &self.repository.access);
+        let referrers = self.client.referrers(image, self.digest, access).await;
+        let referrers = self.readable(referrers)?.unwrap_or_default();
+        // A list at a tag may lack the types.
+        let may_sign = |referrer: &Descriptor| referrer.artifact_type.as_ref().is_none_or(|kind| kind.starts_with(BUNDLE));
+        for referrer in referrers.iter().filter(|referrer| may_sign(referrer)) {
+            if self.is_full() {
+                break;
+            }
+            self.read_bundles(referrer).await?;
+            if let Ok(verified) = self.verdict(verify) {
+                return Ok(Ok(verified));
+            }
+        }
+        self.read_signatures().await?;
+        Ok(self.verdict(verify))
+    }
+
+    fn verdict(&self, verify: &Verify) -> Result<Verified, Unverified> {
+        let verified = verify.verifier.signed(self.digest, &self.evidence)?;
+        verify.verifier.built(self.digest, &self.evidence)?;
+        Ok(verified)
+    }
+
+    fn is_full(&self) -> bool {
+        self.evidence.len() >= MAX_EVIDENCE || self.read >= MAX_READ
+    }
+
+    /// Reads the bundles of something that refers to the image.
+    async fn read_bundles(&mut self, referrer: &Descriptor) -> Result<(), Error> {
+        let (image, access) = (&self.repository.image, &self.repository.access);
+        let manifest = self.client.manifest(image, By::Digest(&referrer.digest), access).await;
+        let Some(manifest) = self.readable(manifest)? else { return Ok(()) };
+        let Content::Image { layers, .. } = manifest.content else { return Ok(()) };
+        for layer in layers.iter().filter(|layer| layer.media_type.starts_with(BUNDLE)) {
+            if self.is_full() {
+                break;
+            }
+            if let Some(bytes) = self.read_blob(&layer.digest, MAX_BUNDLE).await? {
+                self.evidence.push(Evidence::Bundle(bytes));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the signatures of the older form.
+    async fn read_signatures(&mut self) -> Result<(), Error> {
+        let (image, access) = (&self.repository.image, &self.repository.access);
+        let attached = self.client.attached(image, self.digest, SIGNATURES, access).await;
+        let Some(Some(manifest)) = self.readable(attached)? else { return Ok(()) };
+        let Content::Image { layers, .. } = manifest.content else { return Ok(()) };
+        for layer in layers.into_iter().filter(|layer| layer.media_type == SIMPLE) {
+            if self.is_full() {
+                break;
+            }
+            if let Some(payload) = self.read_blob(&layer.digest, MAX_PAYLOAD).await? {
+                self.evidence.push(Evidence::Simple(Simple { payload, annotations: layer.annotations }));
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_blob(&mut self, digest: &Digest, limit: usize) -> Result<Option<Vec<u8>>, Error> {
+        let blob = self.client.blob(&self.repository.image, digest, limit, &self.repository.access).await;
+        let blob = self.readable(blob)?;
+        self.read += blob.as_ref().map_or(0, Vec::len);
+        Ok(blob)
+    }
+
+    /// What the registry has, or none where that is not what it should be, which is evidence that cannot be read.
+    fn readable<T>(&mut self, answer: Result<T, Error>) -> Result<Option<T>, Error> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) => match error.cause() {
+                Error::NotFound { .. } | Error::Malformed { .. } | Error::TooLarge { .. } | Error::Layout { .. } => {
+                    self.evidence.push(Evidence::Unreadable(error.to_string()));
+                    Ok(None)
+                }
+                _ => Err(error),
+            },
+        }
+    }
+}
