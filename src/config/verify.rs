@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tagwright_core::automation;
 use tagwright_core::automation::{ObjectName, OnUnverified};
-use tagwright_core::automation as automation;
 use tagwright_core::spelling::listed;
 use trust::{BuiltFrom, Identity, Key, Policy, Root, Signer, Verifier};
 
@@ -116,17 +116,12 @@ fn keyless(mut fields: Fields<'_>) -> Option<By> {
     Some(By::Identity(by, issuer?.value))
 }
 
-fn identity(
-    report: &Report,
-    place: Place,
-    path: &str,
-    exact: Option<Text>,
-    pattern: Option<Text>,
-) -> Option<Identity> {
+fn identity(report: &Report, place: Place, path: &str, exact: Option<Text>, pattern: Option<Text>) -> Option<Identity> {
     match (exact, pattern) {
         (Some(exact), None) => Some(Identity::Exact(exact.value)),
         (None, Some(pattern)) => {
-            let hint = || "patterns are regular expressions in Go's dialect (RE2), and match a whole identity".to_owned();
+            let hint =
+                || "patterns are regular expressions in Go's dialect (RE2), and match a whole identity".to_owned();
             pattern.parsed_or(report, hint, Identity::pattern)
         }
         (Some(_), Some(pattern)) => {
@@ -219,7 +214,8 @@ pub(super) fn annotated(report: &Report, annotations: &BTreeMap<String, Text>) -
         None => None,
     };
     if let (By::Identity(..), None) = (&by, &root) {
-        report.error(first.place, format!("annotation `{ROOT_SECRET}` is missing: nothing is asked for a trusted root"));
+        report
+            .error(first.place, format!("annotation `{ROOT_SECRET}` is missing: nothing is asked for a trusted root"));
         return None;
     }
     let on_unverified = match get(ON_UNVERIFIED) {
@@ -236,9 +232,8 @@ pub(super) fn annotated(report: &Report, annotations: &BTreeMap<String, Text>) -
     let built_from = match get(BUILT_FROM) {
         None => None,
         Some(text) => {
-            let (repository, branch) = text.value.split_once('@').map_or((text.value.as_str(), None), |(place, branch)| {
-                (place, Some(branch))
-            });
+            let (repository, branch) =
+                text.value.split_once('@').map_or((text.value.as_str(), None), |(place, branch)| (place, Some(branch)));
             let built = BuiltFrom::new(repository, branch).map_err(|problem| {
                 let finding = Finding::at(text.place, format!("annotation `{}`: {problem}", text.path));
                 report.add(finding.hint("write `https://github.com/acme/app`, or with `@main` behind it"));

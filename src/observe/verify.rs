@@ -53,7 +53,12 @@ pub(super) async fn check(
         }
         Err(unverified) => {
             let reason = unverified.to_string();
-            tracing::debug!(image.repository = name, image.digest = digest.as_str(), reason, "an image is not verified");
+            tracing::debug!(
+                image.repository = name,
+                image.digest = digest.as_str(),
+                reason,
+                "an image is not verified"
+            );
             Err(Refusal::Unverified { reason, holds: verify.on_unverified == OnUnverified::Hold })
         }
     })
@@ -75,7 +80,8 @@ impl Case<'_> {
         let referrers = self.client.referrers(image, self.digest, access).await;
         let referrers = self.readable(referrers)?.unwrap_or_default();
         // A list at a tag may lack the types.
-        let may_sign = |referrer: &Descriptor| referrer.artifact_type.as_ref().is_none_or(|kind| kind.starts_with(BUNDLE));
+        let may_sign =
+            |referrer: &Descriptor| referrer.artifact_type.as_ref().is_none_or(|kind| kind.starts_with(BUNDLE));
         for referrer in referrers.iter().filter(|referrer| may_sign(referrer)) {
             if self.is_full() {
                 break;
@@ -90,9 +96,7 @@ impl Case<'_> {
     }
 
     fn verdict(&self, verify: &Verify) -> Result<Verified, Unverified> {
-        let verified = verify.verifier.signed(self.digest, &self.evidence)?;
-        verify.verifier.built(self.digest, &self.evidence)?;
-        Ok(verified)
+        verify.verifier.verify(self.digest, &self.evidence)
     }
 
     fn is_full(&self) -> bool {

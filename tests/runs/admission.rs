@@ -21,7 +21,8 @@ const VERSIONS: &str = "policy: {semver: {range: 1.x}}, digestReflectionPolicy: 
 impl Bot {
     /// Somebody pushes a tag; the digest. The image is told by its number.
     fn push(&self, tag: &str, number: u32) -> String {
-        let config = json!({"os": "linux", "architecture": "amd64", "config": {"Labels": {"number": number.to_string()}}});
+        let config =
+            json!({"os": "linux", "architecture": "amd64", "config": {"Labels": {"number": number.to_string()}}});
         let mut digest = String::new();
         self.registry.change(|world| digest = world.push(APP, tag, &config));
         digest

@@ -16,4 +16,5 @@ mod rivals;
 mod simulated;
 #[path = "../support/git.rs"]
 mod support;
+mod verify;
 mod world;

@@ -1,8 +1,8 @@
 //! Signatures and provenance of images, verified without the network.
 //!
 //! A [`Policy`] says whose signature an image must have. A [`Verifier`] is made of it, and judges the [`Evidence`] that somebody else
-//! has found in a registry: [`Verifier::signed`] whether one of the signatures will do, [`Verifier::built`] whether one of the
-//! attestations says that the image was built where it must have been. Everything is bytes in, an answer out: nothing is asked.
+//! has found in a registry ([`Verifier::verify`]): whether one of the signatures will do, or one of the attestations says that the
+//! image was built where it must have been. Everything is bytes in, an answer out: nothing is asked.
 //!
 //! # What counts
 //!

@@ -150,13 +150,10 @@ fn verdict(case: &str, name: &str, changed: &str) -> String {
     change(&mut recorded, changed);
     let verifier = Verifier::new(policy(name)).unwrap();
     let evidence = [recorded.evidence()];
-    let shown = match name.contains(" from ") {
-        true => verifier.built(&recorded.image, &evidence).map(|()| "built there".to_owned()),
-        false => verifier.signed(&recorded.image, &evidence).map(|verified| {
-            let time = verified.time.map_or(String::new(), |time| format!(" at {time}"));
-            format!("by {}{time}", verified.by)
-        }),
-    };
+    let shown = verifier.verify(&recorded.image, &evidence).map(|verified| {
+        let time = verified.time.map_or(String::new(), |time| format!(" at {time}"));
+        format!("by {}{time}", verified.by)
+    });
     let own = recorded.image.as_str().to_owned();
     let shown = shown.unwrap_or_else(|unverified| unverified.to_string()).replace(&own, "IMAGE");
     // Digests and keys are new with each recording.
@@ -208,8 +205,8 @@ fn any_good_signature_suffices_and_all_are_read() {
     let garbage = Evidence::Bundle(b"[".to_vec());
     let bad = [garbage, sbom.evidence(), other.evidence()];
     let all: Vec<Evidence> = bad.iter().cloned().chain([good.evidence()]).collect();
-    assert!(verifier.signed(&good.image, &all).is_ok());
-    let unverified = verifier.signed(&good.image, &bad).unwrap_err();
+    assert!(verifier.verify(&good.image, &all).is_ok());
+    let unverified = verifier.verify(&good.image, &bad).unwrap_err();
     assert_eq!(unverified.refusals.len(), 3);
     assert!(
         unverified.to_string().starts_with("none of its 2 signatures will do: one cannot be read: "),
@@ -217,16 +214,16 @@ fn any_good_signature_suffices_and_all_are_read() {
     );
     // No more than are judged: the one behind them is not found.
     let many: Vec<Evidence> = std::iter::repeat_n(other.evidence(), MAX_EVIDENCE).chain([good.evidence()]).collect();
-    let unverified = verifier.signed(&good.image, &many).unwrap_err();
+    let unverified = verifier.verify(&good.image, &many).unwrap_err();
     assert!(unverified.to_string().starts_with("each of its 64 signatures is for another image"), "{unverified}");
-    assert_eq!(verifier.signed(&good.image, &[]).unwrap_err().to_string(), "it has no signature");
+    assert_eq!(verifier.verify(&good.image, &[]).unwrap_err().to_string(), "it has no signature");
 }
 
 #[test]
 fn large_evidence_is_refused() {
     let image = recorded("key-p256-bundle").image;
     let verifier = Verifier::new(policy("p256")).unwrap();
-    let said = |evidence: Evidence| verifier.signed(&image, &[evidence]).unwrap_err().to_string();
+    let said = |evidence: Evidence| verifier.verify(&image, &[evidence]).unwrap_err().to_string();
     let large = Evidence::Bundle(vec![b' '; MAX_BUNDLE + 1]);
     assert_eq!(said(large), "its signature cannot be read: it is larger than 4194304 bytes");
     let payload = vec![b' '; MAX_PAYLOAD + 1];

@@ -16,7 +16,7 @@ use sigstore_verify::{
 use crate::bundle::{Said, envelope, said};
 use crate::evidence::{self, Evidence, Simple};
 use crate::policy::{Key, Policy, Problem, Signer};
-use crate::provenance::{V1, V02};
+use crate::provenance::{BuiltFrom, V1, V02};
 use crate::refusal::{Refusal, Unverified};
 use crate::{MAX_EVIDENCE, SIGN};
 
@@ -72,11 +72,19 @@ impl Verifier {
         &self.policy
     }
 
-    /// Finds a signature of an image that will do.
+    /// Finds evidence that will do: a signature; or where the policy says what images are built from, an attestation of the same
+    /// signer that says so, which is a signature, too, and says more.
     ///
     /// # Errors
-    /// There is none.
-    pub fn signed(&self, image: &Digest, evidence: &[Evidence]) -> Result<Verified, Unverified> {
+    /// There is none, and why each that there is will not do.
+    pub fn verify(&self, image: &Digest, evidence: &[Evidence]) -> Result<Verified, Unverified> {
+        match &self.policy.built_from {
+            Some(built_from) => self.built(built_from, image, evidence),
+            None => self.signed(image, evidence),
+        }
+    }
+
+    fn signed(&self, image: &Digest, evidence: &[Evidence]) -> Result<Verified, Unverified> {
         let mut refusals = Vec::new();
         for evidence in evidence.iter().take(MAX_EVIDENCE) {
             match self.signature(image, evidence) {
@@ -87,22 +95,18 @@ impl Verifier {
         Err(Unverified { what: "signature", refusals })
     }
 
-    /// Finds an attestation that an image was built where it must have been. Nothing is asked where the policy does not say.
-    ///
-    /// # Errors
-    /// There is none.
-    pub fn built(&self, image: &Digest, evidence: &[Evidence]) -> Result<(), Unverified> {
-        let Some(built_from) = &self.policy.built_from else { return Ok(()) };
+    fn built(&self, built_from: &BuiltFrom, image: &Digest, evidence: &[Evidence]) -> Result<Verified, Unverified> {
         let mut refusals = Vec::new();
         for evidence in evidence.iter().take(MAX_EVIDENCE) {
             let Evidence::Bundle(json) = evidence else { continue };
             let checked = evidence::bundle(json).and_then(|bundle| {
                 let Said { predicate_type, predicate } = said(envelope(&bundle)?, image, &[V1, V02])?;
-                let Proven { certificate, .. } = self.prove(bundle, image_artifact(image)?)?;
-                built_from.check(&predicate_type, &predicate, certificate.as_ref())
+                let Proven { verified, certificate } = self.prove(bundle, image_artifact(image)?)?;
+                built_from.check(&predicate_type, &predicate, certificate.as_ref())?;
+                Ok(verified)
             });
             match checked {
-                Ok(()) => return Ok(()),
+                Ok(verified) => return Ok(verified),
                 Err(refusal) => refusals.push(refusal),
             }
         }
