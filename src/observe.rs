@@ -6,6 +6,7 @@
 //! committed. What a run itself looks at is found by the same functions: marked files, reverts, branches.
 
 mod admit;
+mod contents;
 mod digests;
 mod inspect;
 mod past;
@@ -25,6 +26,7 @@ use tagwright_core::change::{Code, Diagnostic};
 use tagwright_core::message::{self, Criteria};
 use tagwright_core::{marker, plan};
 
+pub use self::admit::{Admission, admission};
 pub(crate) use self::digests::Digests;
 pub use self::inspect::{Inspected, inspect, reflected};
 pub use self::past::{Past, past};

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use access::{self, ExposeSecret as _, GitLogin};
+use image::Repository;
 use proptest::prelude::*;
 use tagwright::config::{self, Configuration, Sources, Style};
 use tagwright_core::automation::{Automation, Batch, Checkout, Deny, Gather, Guards, ImagePolicy, Schedule, Window};
@@ -467,6 +468,7 @@ fn policy_summary(text: &mut String, policy: &ImagePolicy) {
     let suspended = if policy.suspended { " suspended" } else { "" };
     let order = match &policy.policy.order {
         Order::Semver(range) => format!("semver {}", range.as_str()),
+        Order::Calver(format) => format!("calver {}", format.as_str()),
         Order::Numerical(direction) => format!("numerical {direction:?}"),
         Order::Alphabetical(direction) => format!("alphabetical {direction:?}"),
     };
@@ -478,7 +480,7 @@ fn policy_summary(text: &mut String, policy: &ImagePolicy) {
     if let Some(filter) = &policy.policy.filter {
         writeln!(text, "  filter {} extract {:?}", filter.pattern.as_str(), filter.extract).unwrap();
     }
-    let Guards { deny, deny_digests, minimum_age, verify, allow_downgrade } = &policy.guards;
+    let Guards { deny, deny_digests, minimum_age, platforms, pullable, verify, allow_downgrade } = &policy.guards;
     if !deny.is_empty() || minimum_age.is_some() || *allow_downgrade {
         let deny: Vec<String> = deny.iter().map(Deny::text).collect();
         writeln!(text, "  exclude {deny:?} minimum age {minimum_age:?} downgrade {allow_downgrade}").unwrap();
@@ -494,6 +496,11 @@ fn policy_summary(text: &mut String, policy: &ImagePolicy) {
     }
     if !deny_digests.is_empty() {
         writeln!(text, "  exclude digests {deny_digests:?}").unwrap();
+    }
+    if !platforms.is_empty() || pullable.is_some() {
+        let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+        let mirrors = pullable.as_ref().map(|it| it.mirrors.iter().map(Repository::canonical).collect::<Vec<_>>());
+        writeln!(text, "  platforms {platforms:?} pullable {mirrors:?}").unwrap();
     }
     let repository = &policy.repository;
     let suspended = if repository.suspended { " suspended" } else { "" };

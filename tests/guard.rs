@@ -28,6 +28,8 @@ const NOW: &str = "2026-11-20T12:00:00Z";
 #[test]
 fn every_case_comes_out_as_the_table_says() {
     let mut paths: Vec<_> = fs::read_dir("fixtures/guards").unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     paths.sort();
     let (mut count, mut wrong) = (0, Vec::new());
     for path in paths {

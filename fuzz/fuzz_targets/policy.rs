@@ -3,7 +3,7 @@
 
 use gotext::version::Range;
 use libfuzzer_sys::{Corpus, fuzz_target};
-use tagwright_core::policy::{Direction, Filter, Order, Policy};
+use tagwright_core::policy::{Calver, Direction, Filter, Order, Policy};
 
 fuzz_target!(|input: &str| -> Corpus {
     let mut lines = input.lines();
@@ -25,6 +25,7 @@ fn parse_order(text: &str) -> Option<Order> {
     match kind {
         "semver" => Range::parse(argument).ok().map(Order::Semver),
         "numerical" => Direction::parse(argument).ok().map(Order::Numerical),
+        "calver" => Calver::parse(argument).ok().map(Order::Calver),
         "alphabetical" => Direction::parse(argument).ok().map(Order::Alphabetical),
         _ => None,
     }

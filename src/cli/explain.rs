@@ -14,9 +14,9 @@ use tagwright_core::explain::{self, Ages, Fate, Tags};
 use self::left::Left;
 use super::{Ending, Output, SourceArguments, streams};
 use crate::failure::{Failure, Result};
-use crate::report::explain::{Extent, Known, Story, sentence, text};
+use crate::report::explain::{Extent, Images, Known, Story, sentence, text};
 use crate::wire::explain::{Document, One};
-use crate::{config, run};
+use crate::{config, observe, run};
 
 /// Endings that a marker may have, and the name of a policy has not.
 const FIELDS: [&str; 3] = [":tag", ":name", ":digest"];
@@ -93,7 +93,8 @@ async fn tell(
 ) -> Result<Ending> {
     let client = registry::Client::new(super::run::registry_settings(&arguments.registry_mirror)?)?;
     let (tags, pushed) = tags(arguments, policy, repository, &client).await?;
-    let left = Left::of(arguments.data_dir.as_deref(), policy)?;
+    let mut left = Left::of(arguments.data_dir.as_deref(), policy)?;
+    let listed: BTreeMap<Tag, jiff::Timestamp> = pushed.clone();
     let pushed: BTreeMap<Tag, jiff::Timestamp> = left.ages().chain(pushed).collect();
     let source = match &arguments.tags {
         Some(path) if path.as_os_str() == "-" => "standard input".to_owned(),
@@ -106,18 +107,35 @@ async fn tell(
         true => (Known::No, None),
         false => (Known::Yes, Some(Ages { since: &since, now })),
     };
-    let funnel = explain::guarded(policy, &tags, ages);
+    let mut funnel = explain::guarded(policy, &tags, ages);
     let is_own = arguments.tags.is_none() && arguments.image.is_none();
     let doubt = || left.doubt(policy, &configuration.policies, &tags.allowed, now).filter(|_| is_own);
-    let held = held(policy).or_else(doubt);
-    let mut story = Story { policy, source: &source, funnel, ages: known, held, places: Vec::new() };
+    let mut held = held(policy).or_else(doubt);
+    let (mut digest, mut passed_over) = (None, None);
+    if policy.asks() && is_own && held.is_none() && !funnel.candidates.is_empty() {
+        let candidates = funnel.candidates.iter().filter_map(|it| Tag::parse(it.tag).ok());
+        let candidates = candidates.map(|tag| (listed.get(&tag).copied(), tag)).map(|(pushed, tag)| (tag, pushed));
+        let digests = std::mem::take(&mut left.digests);
+        let admission = Box::pin(observe::admission(&client, policy, candidates, digests, now)).await;
+        funnel.pass_over(&admission.passed_over);
+        passed_over = admission.passed_over.into_iter().next();
+        match admission.selected {
+            Ok((_, admitted)) => digest = Some(admitted).filter(|_| policy.writes_digests()),
+            Err(reason) => held = Some(reason),
+        }
+    }
+    let images = if policy.asks() && !is_own { Images::No } else { Images::Yes };
+    let mut story =
+        Story { policy, source: &source, funnel, ages: known, digest, passed_over, images, held, places: Vec::new() };
     if let Some(tag) = &arguments.tag {
         one_tag(arguments, &story, (&tags, ages), tag)?;
         return Ok(ending(&story));
     }
     let (tag, client, Left { switches, pushes, .. }) = (selected(&story), &client, left);
-    let as_good = story.funnel.as_good(&policy.policy).into_iter().map(str::to_owned).collect();
-    let selected = places::Selected { policy, repository, client, tag, as_good, switches, pushes, now };
+    let as_good: Vec<String> = story.funnel.as_good(&policy.policy).into_iter().map(str::to_owned).collect();
+    let as_good = if policy.asks() { Vec::new() } else { as_good };
+    let digest = story.digest.clone();
+    let selected = places::Selected { policy, repository, client, tag, digest, as_good, switches, pushes, now };
     let looked = match (&arguments.directory, arguments.remote) {
         (Some(directory), _) => places::directory(directory, configuration, &selected).await?,
         (None, true) => places::remotes(arguments.data_dir.clone(), configuration, &selected).await?,

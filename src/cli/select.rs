@@ -6,7 +6,7 @@ use std::time::Duration;
 use gotext::pattern::Pattern;
 use gotext::version::Range;
 use image::Repository;
-use tagwright_core::policy::{self, Direction, Evaluation, Filter, Order, Policy};
+use tagwright_core::policy::{self, Calver, Direction, Evaluation, Filter, Order, Policy};
 
 use super::{Ending, Output, streams};
 use crate::config::DEFAULT_EXCLUSION;
@@ -68,6 +68,9 @@ struct OrderArguments {
     /// The highest version in this range, such as ^1.4 or ">=1.0.0-0 <2"
     #[arg(long, value_name = "RANGE")]
     semver: Option<String>,
+    /// The latest version that is a date, in a format such as YYYY.0M.MICRO (calver.org)
+    #[arg(long, value_name = "FORMAT")]
+    calver: Option<String>,
     /// The greatest (asc) or smallest (desc) number
     #[arg(long, value_name = "asc|desc")]
     numerical: Option<String>,
@@ -104,6 +107,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
 fn policy(arguments: &Arguments) -> Result<Policy> {
     let order = match &arguments.order {
         OrderArguments { semver: Some(range), .. } => Order::Semver(self::range(range)?),
+        OrderArguments { calver: Some(format), .. } => Order::Calver(calver(format)?),
         OrderArguments { alphabetical: Some(order), .. } => Order::Alphabetical(direction("--alphabetical", order)?),
         OrderArguments { numerical, .. } => {
             Order::Numerical(direction("--numerical", numerical.as_deref().unwrap_or_default())?)
@@ -122,6 +126,11 @@ fn policy(arguments: &Arguments) -> Result<Policy> {
 fn range(text: &str) -> Result<Range> {
     let hint = "ranges look like 6.x, ^1.2, '>=1.0.0 <2.0.0' or '1.x || 3.x'; '*' is every version";
     Range::parse(text).map_err(|error| Failure::usage(format!("--semver: {}", error.plain()), hint))
+}
+
+fn calver(text: &str) -> Result<Calver> {
+    let hint = "formats look like YYYY.0M.MICRO; the parts are those of calver.org: YYYY YY 0Y MM 0M WW 0W DD 0D MAJOR MINOR MICRO MODIFIER";
+    Calver::parse(text).map_err(|error| Failure::usage(format!("--calver: {error}"), hint))
 }
 
 fn pattern(flag: &str, text: &str) -> Result<Pattern> {

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use image::{Digest, is_tag};
+use image::{Digest, Repository, is_tag};
 use jiff::tz::TimeZone;
-use tagwright_core::automation::{Batch, Cron, Deny, Gather, Guards, Window};
+use tagwright_core::automation::{Batch, Cron, Deny, Gather, Guards, Platform, Pullable, Window};
 
 use super::MAX_EXCLUSIONS;
 use super::decode::Fields;
@@ -28,6 +28,12 @@ pub(super) const EXCLUDE: &str = "tagwright.dev/exclude";
 /// The annotation for `excludeDigests`, its items between white space.
 pub(super) const EXCLUDE_DIGESTS: &str = "tagwright.dev/exclude-digests";
 
+/// The annotation for `platforms`, its items between white space.
+pub(super) const PLATFORMS: &str = "tagwright.dev/platforms";
+
+/// The annotation for `pullable`: `true`, or the mirrors, between white space.
+pub(super) const PULLABLE: &str = "tagwright.dev/pullable";
+
 /// The annotation for `minimumAge`.
 pub(super) const MINIMUM_AGE: &str = "tagwright.dev/minimum-age";
 
@@ -43,6 +49,16 @@ const MAX_DIGESTS: usize = 1_000;
 /// What to write instead of something that is no digest.
 const DIGEST_HINT: &str =
     "write `sha256:` and 64 lower-case hexadecimal digits; of an image for several platforms those of its index";
+
+/// How many platforms an image may have to be for.
+const MAX_PLATFORMS: usize = 16;
+
+/// What to write instead of something that is no platform.
+const PLATFORM_HINT: &str =
+    "write the operating system, the processor, and perhaps its variant: `linux/arm64`, `linux/arm/v7`";
+
+/// How many other repositories an image may have to be in.
+const MAX_MIRRORS: usize = 16;
 
 /// How many windows an automation may have.
 const MAX_WINDOWS: usize = 100;
@@ -66,9 +82,10 @@ impl Annotated {
             let words: Vec<&str> = text.value.split_whitespace().collect();
             words.into_iter().map(|word| Text { value: word.to_owned(), ..text.clone() }).collect::<Vec<_>>()
         };
-        let all = [get(EXCLUDE), get(EXCLUDE_DIGESTS), get(MINIMUM_AGE), get(ALLOW_DOWNGRADE)];
+        let all =
+            [get(EXCLUDE), get(EXCLUDE_DIGESTS), get(PLATFORMS), get(PULLABLE), get(MINIMUM_AGE), get(ALLOW_DOWNGRADE)];
         let first = all.iter().flatten().map(|text| (text.path.clone(), text.place)).next();
-        let [exclude, exclude_digests, minimum_age, allow_downgrade] = all;
+        let [exclude, exclude_digests, platforms, pullable, minimum_age, allow_downgrade] = all;
         let minimum_age = minimum_age.and_then(|text| {
             let age = value::duration(&text.value, Units::UpToHours).map_err(|error| {
                 let message = format!("annotation `{}` {error}: {}", text.path, quoted(&text.value));
@@ -81,6 +98,13 @@ impl Annotated {
             deny_digests: exclude_digests
                 .map(|text| (text.place, words(text)))
                 .map_or_else(BTreeSet::new, |it| deny_digests(report, EXCLUDE_DIGESTS, it)),
+            platforms: platforms
+                .map(|text| (text.place, words(text)))
+                .map_or_else(Vec::new, |it| self::platforms(report, PLATFORMS, it)),
+            pullable: pullable.map(|text| {
+                let mirrors = if text.value.trim() == "true" { Vec::new() } else { words(text.clone()) };
+                Pullable { mirrors: self::mirrors(report, PULLABLE, (text.place, mirrors)) }
+            }),
             minimum_age,
             verify: None,
             allow_downgrade: allow_downgrade.is_some_and(|text| text.value == "true"),
@@ -102,7 +126,7 @@ impl Annotated {
     }
 }
 
-/// Reads `exclude`, `excludeDigests`, `minimumAge` and `allowDowngrade`.
+/// Reads what may stand between a selection and a commit.
 pub(super) fn guards(fields: &mut Fields<'_>) -> Guards {
     let report = fields.report();
     let place = fields.key("exclude");
@@ -113,9 +137,21 @@ pub(super) fn guards(fields: &mut Fields<'_>) -> Guards {
     let path = fields.path("excludeDigests");
     let deny_digests =
         digests.map_or_else(BTreeSet::new, |(texts, place)| self::deny_digests(report, &path, (place, texts)));
+    let place = fields.key("platforms");
+    let texts = fields.texts("platforms").zip(place);
+    let path = fields.path("platforms");
+    let platforms = texts.map_or_else(Vec::new, |(texts, place)| self::platforms(report, &path, (place, texts)));
+    let pullable = fields.fields("pullable").map(|mut pullable| {
+        let place = pullable.key("mirrors");
+        let texts = pullable.texts("mirrors").zip(place);
+        let path = pullable.path("mirrors");
+        pullable.finish();
+        Pullable { mirrors: texts.map_or_else(Vec::new, |(texts, place)| mirrors(report, &path, (place, texts))) }
+    });
     let age = fields.duration("minimumAge", Units::UpToHours);
     let minimum_age = age.and_then(|(age, place)| checked_age(report, &fields.path("minimumAge"), age, place));
-    Guards { deny, deny_digests, minimum_age, verify: None, allow_downgrade: fields.flag("allowDowngrade") }
+    let allow_downgrade = fields.flag("allowDowngrade");
+    Guards { deny, deny_digests, platforms, pullable, minimum_age, verify: None, allow_downgrade }
 }
 
 fn checked_age(report: &Report, path: &str, age: Duration, place: Place) -> Option<Duration> {
@@ -148,6 +184,29 @@ fn deny_digests(report: &Report, path: &str, (place, texts): (Place, Vec<Text>))
         found.ok()
     };
     texts.iter().filter_map(digest).collect()
+}
+
+fn platforms(report: &Report, path: &str, (place, texts): (Place, Vec<Text>)) -> Vec<Platform> {
+    if texts.len() > MAX_PLATFORMS {
+        report.error(place, format!("`{path}` has more than {MAX_PLATFORMS} items"));
+        return Vec::new();
+    }
+    let platform = |text: &Text| {
+        let found = Platform::parse(&text.value).map_err(|error| {
+            let message = format!("`{}`: {} {error}", text.path, quoted(&text.value));
+            report.add(Finding::at(text.place, message).hint(PLATFORM_HINT))
+        });
+        found.ok()
+    };
+    texts.iter().filter_map(platform).collect()
+}
+
+fn mirrors(report: &Report, path: &str, (place, texts): (Place, Vec<Text>)) -> Vec<Repository> {
+    if texts.len() > MAX_MIRRORS {
+        report.error(place, format!("`{path}` has more than {MAX_MIRRORS} items"));
+        return Vec::new();
+    }
+    texts.iter().filter_map(|text| text.clone().parsed(report, Repository::parse_written)).collect()
 }
 
 /// `/PATTERN/`, or a tag.

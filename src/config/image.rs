@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use gotext::pattern::Pattern;
 use image::{OCI_SCHEME, Repository};
 use tagwright_core::automation::{DigestReflection, ObjectName, Schedule};
-use tagwright_core::policy::{self, Direction, Filter, Order, Policy};
+use tagwright_core::policy::{self, Calver, Direction, Filter, Order, Policy};
 use tagwright_core::spelling::listed;
 
 use super::decode::Fields;
@@ -29,6 +29,13 @@ pub(super) enum Dialect {
 
 /// In the order of precedence.
 const ORDERS: [&str; 3] = ["semver", "alphabetical", "numerical"];
+
+/// Those of native documents.
+const NATIVE_ORDERS: [&str; 4] = ["semver", "alphabetical", "numerical", "calver"];
+
+/// What to write instead of something that is no format of calendar versions.
+const CALVER_HINT: &str = "formats are made of the parts of calver.org, such as `YYYY.0M.MICRO`: YYYY, YY, 0Y, MM, 0M, WW, 0W, DD, 0D, \
+                           MAJOR, MINOR, MICRO, and MODIFIER at the end";
 
 const PATTERN_HINT: &str = "patterns are regular expressions in Go's dialect (RE2)";
 
@@ -140,7 +147,11 @@ pub(super) fn policy(fields: &mut Fields<'_>, dialect: Dialect) -> Option<Policy
 
 fn order(mut fields: Fields<'_>, dialect: Dialect) -> Option<Order> {
     let (report, place, path) = (fields.report(), fields.place, fields.own_path().to_owned());
-    let given: Vec<_> = ORDERS.into_iter().filter_map(|order| fields.key(order).map(|key| (order, key))).collect();
+    let orders: &[&'static str] = match dialect {
+        Dialect::Native => &NATIVE_ORDERS,
+        Dialect::Flux => &ORDERS,
+    };
+    let given: Vec<_> = orders.iter().copied().filter_map(|order| fields.key(order).map(|key| (order, key))).collect();
     let semver =
         fields.fields_or("semver", |range| format!("write `semver: {{range: {range}}}`")).and_then(|mut semver| {
             let range = semver.required_text("range");
@@ -156,8 +167,13 @@ fn order(mut fields: Fields<'_>, dialect: Dialect) -> Option<Order> {
         .fields_or("numerical", |order| format!("write `numerical: {{order: {order}}}`"))
         .and_then(direction)
         .map(Order::Numerical);
+    let calver = match dialect {
+        Dialect::Native => calver(&mut fields),
+        // Flux has none, and its objects could not hold it.
+        Dialect::Flux => None,
+    };
     fields.finish();
-    let hint = format!("write one of {}", listed(&ORDERS));
+    let hint = format!("write one of {}", listed(orders));
     let (first, rest) = match given.split_first() {
         Some(split) => split,
         None => {
@@ -180,8 +196,17 @@ fn order(mut fields: Fields<'_>, dialect: Dialect) -> Option<Order> {
     match first.0 {
         "semver" => semver,
         "alphabetical" => alphabetical,
+        "calver" => calver,
         _ => numerical,
     }
+}
+
+fn calver(fields: &mut Fields<'_>) -> Option<Order> {
+    let report = fields.report();
+    let mut calver = fields.fields_or("calver", |format| format!("write `calver: {{format: {format}}}`"))?;
+    let format = calver.required_text("format");
+    calver.finish();
+    format?.parsed_or(report, || CALVER_HINT.to_owned(), Calver::parse).map(Order::Calver)
 }
 
 fn direction(mut fields: Fields<'_>) -> Option<Direction> {
@@ -224,6 +249,21 @@ fn filtered(report: &Report, pattern: Pattern, extract: &Text) -> Option<Filter>
         Err(error) => wrong(&error),
     });
     None
+}
+
+/// Reads `pin`, which is short for two of the words of `digestReflectionPolicy`, or that.
+pub(super) fn pin(fields: &mut Fields<'_>) -> DigestReflection {
+    let (digest, place) = digest(fields);
+    let words = [("digest", DigestReflection::Always), ("tag", DigestReflection::Never)];
+    match (fields.one_of("pin", &words), place) {
+        (Some((_, pin)), Some(_)) => {
+            let (pin_path, path) = (fields.path("pin"), fields.path("digestReflectionPolicy"));
+            fields.report().error(pin, format!("`{pin_path}` and `{path}` exclude each other"));
+            digest
+        }
+        (Some((pin, _)), None) => pin,
+        (None, _) => digest,
+    }
 }
 
 /// Reads `digestReflectionPolicy`, and says where it is given.

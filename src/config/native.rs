@@ -31,8 +31,7 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
     let suspended = spec.flag("suspend");
     let (batch, gather, windows) = (guards::batch(&mut spec), guards::gather(&mut spec), guards::windows(&mut spec));
     if let Some(meta) = &meta {
-        meta.annotated
-            .lost(report, "write `exclude`, `minimumAge` and `allowDowngrade` of the images below `spec.images`");
+        meta.annotated.lost(report, "write `exclude`, `minimumAge` and the like of the images below `spec.images`");
     }
     let git = spec.required_fields("git").and_then(|fields| git_fields(fields, meta.as_ref()));
     if spec.key("images").is_none() {
@@ -193,7 +192,7 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
         }
         _ => policy,
     });
-    let (digest, _) = image::digest(&mut fields);
+    let digest = image::pin(&mut fields);
     let guards = guards::guards(&mut fields);
     let verify = verify::verify(&mut fields, owner);
     fields.finish();

@@ -17,13 +17,13 @@
 
 use std::sync::Arc;
 
-use image::{Digest, Reference, Tag};
+use image::{Digest, Reference, Repository, Tag};
 use jiff::Timestamp;
-use tagwright_core::automation::{ImagePolicy, ImageRepository};
+use tagwright_core::automation::{ImagePolicy, ImageRepository, Platform};
 use tagwright_core::guard::{self, Candidate, Hold, PassedOver, Refusal};
 
 use super::digests::{Answer, Digests};
-use super::tags;
+use super::{contents, tags, verify};
 use crate::run::{Context, Error, Lack, PolicyReport, Short};
 use crate::store::Digests as Known;
 
@@ -49,17 +49,52 @@ pub(super) struct Ranked {
 
 /// What is asked in a walk, and of whom.
 struct Walk<'w> {
-    context: Context<'w>,
+    client: &'w registry::Client,
+    now: Timestamp,
     /// What is known of the repository's digests.
     known: Known,
-    /// What was known before.
-    before: Known,
-    /// Whether that could be read.
-    is_kept: bool,
     /// What was told in this poll.
     told: Digests,
-    /// What else could not be found out.
+    /// What else could not be asked.
     failures: Vec<Error>,
+}
+
+/// Whether a tag points to an image, or did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Now,
+    Before,
+}
+
+/// What a policy came to that requires something of an image, for who explains it.
+#[derive(Debug)]
+pub struct Admission {
+    /// The image that is selected, or in one sentence, why none is. It has a digest, which is written if the policy says so.
+    pub selected: Result<(Tag, Digest), String>,
+    /// Those that were better, each with the reason.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// Walks the candidates of a policy, best first, with what is known of digests, and keeps nothing.
+pub async fn admission(
+    client: &registry::Client,
+    policy: &ImagePolicy,
+    candidates: impl IntoIterator<Item = (Tag, Option<Timestamp>)>,
+    known: Known,
+    now: Timestamp,
+) -> Admission {
+    let ranked = candidates.into_iter().take(MAX_WALKED).map(|(tag, pushed)| Ranked { tag, pushed });
+    let ranked: Vec<Ranked> = ranked.collect();
+    let (mut walk, mut passed_over) = (Walk::new(client, known, now), Vec::new());
+    let selected = match walk.along(policy, &ranked, &mut passed_over).await {
+        Walked::Admitted(tag, digest) => {
+            passed_over.iter_mut().for_each(|passed| passed.moved = passed.tag == tag.as_str());
+            Ok((tag, digest))
+        }
+        Walked::Nothing => Err(nothing(&passed_over, ranked.len())),
+        Walked::NoAnswer(_, reason) => Err(reason),
+    };
+    Admission { selected, passed_over }
 }
 
 /// What a walk came to.
@@ -81,11 +116,10 @@ pub(super) async fn admit(
     ranked: Vec<Vec<Ranked>>,
 ) -> Vec<Error> {
     let asking = |policy: &Arc<ImagePolicy>, report: &PolicyReport| policy.asks() && report.selection.is_ok();
-    let Some(repository) = policies.iter().zip(&*reports).find(|(policy, report)| asking(policy, report)) else {
-        return Vec::new();
-    };
-    let key = tags::key(&repository.0.repository);
-    let mut walk = Walk::begin(context, &key).await;
+    let first = policies.iter().zip(&*reports).find(|(policy, report)| asking(policy, report));
+    let Some((first, _)) = first else { return Vec::new() };
+    let kept = Kept::of(context, &first.repository).await;
+    let mut walk = kept.walk();
     for ((policy, report), ranked) in policies.iter().zip(reports).zip(&ranked) {
         if asking(policy, report) {
             let mut passed = Vec::new();
@@ -93,7 +127,7 @@ pub(super) async fn admit(
             tell(policy, report, walked, passed);
         }
     }
-    walk.end(key, policies)
+    kept.end(walk, policies)
 }
 
 /// Looks again at the one tag that a policy selects, between two polls: what it has now, if that is admitted; none if the
@@ -104,11 +138,11 @@ pub(super) async fn again(
     tag: &Tag,
     failures: &mut Vec<Error>,
 ) -> Result<Option<Digest>, String> {
-    let key = tags::key(&policy.repository);
-    let mut walk = Walk::begin(context, &key).await;
+    let kept = Kept::of(context, &policy.repository).await;
+    let mut walk = kept.walk();
     let one = [Ranked { tag: tag.clone(), pushed: None }];
     let walked = walk.along(policy, &one, &mut Vec::new()).await;
-    failures.extend(walk.end(key, std::slice::from_ref(policy)));
+    failures.extend(kept.end(walk, std::slice::from_ref(policy)));
     match walked {
         Walked::Admitted(_, digest) => Ok(Some(digest)),
         Walked::Nothing => Ok(None),
@@ -119,37 +153,55 @@ pub(super) async fn again(
 /// Takes note of digests that were asked for anyway, so that what is required of them one day can be told from what was before.
 pub(super) async fn note(context: Context<'_>, asked: &[(&Arc<ImagePolicy>, Tag)], told: &Digests) {
     let Some((first, _)) = asked.first() else { return };
-    let key = tags::key(&first.repository);
-    let mut walk = Walk::begin(context, &key).await;
+    let kept = Kept::of(context, &first.repository).await;
+    let mut walk = kept.walk();
     for (policy, tag) in asked {
         if let Some(Answer::Digest(digest)) = told.answer(&policy.repository, tag) {
             see(&mut walk.known, tag, digest, None, context.now);
         }
     }
     let policies: Vec<_> = asked.iter().map(|(policy, _)| Arc::clone(policy)).collect();
-    walk.end(key, &policies);
+    kept.end(walk, &policies);
+}
+
+/// What is kept of a repository's digests, while a walk adds to it.
+struct Kept<'k> {
+    context: Context<'k>,
+    key: String,
+    /// As it was; none where it could not be read, and nothing must take its place.
+    before: Option<Known>,
+}
+
+impl<'k> Kept<'k> {
+    async fn of(context: Context<'k>, repository: &ImageRepository) -> Self {
+        let key = tags::key(repository);
+        let before = context.digests(&key).await;
+        Self { context, key, before }
+    }
+
+    fn walk(&self) -> Walk<'k> {
+        let Context { edges, now, .. } = self.context;
+        Walk::new(&edges.registry, self.before.clone().unwrap_or_default(), now)
+    }
+
+    /// Keeps what is known now, if it is anything new; returns what failed.
+    fn end(self, mut walk: Walk<'_>, policies: &[Arc<ImagePolicy>]) -> Vec<Error> {
+        let ages: Vec<_> = policies.iter().filter_map(|policy| policy.digest_age()).collect();
+        walk.known.sightings.thin(&ages, walk.now);
+        walk.known.trim();
+        if self.before.is_some_and(|before| before != walk.known) {
+            self.context.memory.keep_digests(self.key, walk.known);
+        }
+        let mut failures = walk.told.into_failures();
+        failures.append(&mut walk.failures);
+        failures
+    }
 }
 
 impl<'w> Walk<'w> {
-    async fn begin(context: Context<'w>, key: &str) -> Self {
-        let found = context.digests(key).await;
-        let is_kept = found.is_some();
-        let before = found.unwrap_or_default();
-        let mut known = before.clone();
-        known.sightings.not_after(context.now);
-        Self { context, known, before, is_kept, told: Digests::default(), failures: Vec::new() }
-    }
-
-    fn end(mut self, key: String, policies: &[Arc<ImagePolicy>]) -> Vec<Error> {
-        let ages: Vec<_> = policies.iter().filter_map(|policy| policy.digest_age()).collect();
-        self.known.sightings.thin(&ages, self.context.now);
-        self.known.trim();
-        if self.is_kept && self.known != self.before {
-            self.context.memory.keep_digests(key, self.known);
-        }
-        let mut failures = self.told.into_failures();
-        failures.extend(self.failures);
-        failures
+    fn new(client: &'w registry::Client, mut known: Known, now: Timestamp) -> Self {
+        known.sightings.not_after(now);
+        Self { client, now, known, told: Digests::default(), failures: Vec::new() }
     }
 
     async fn along(&mut self, policy: &ImagePolicy, ranked: &[Ranked], passed: &mut Vec<PassedOver>) -> Walked {
@@ -202,8 +254,11 @@ impl<'w> Walk<'w> {
         let sightings: Vec<_> = self.known.sightings.of(tag.as_str()).take(most).cloned().collect();
         for (place, sighting) in sightings.iter().enumerate() {
             let candidate = Candidate { tag: tag.as_str(), sighting };
-            let admitted = match guard::admit(policy, candidate, self.context.now) {
-                Ok(()) => self.check(policy, &sighting.digest).await?,
+            let admitted = match guard::admit(policy, candidate, self.now) {
+                Ok(()) => {
+                    let place = if place == 0 { Place::Now } else { Place::Before };
+                    self.check(policy, &sighting.digest, place).await?
+                }
                 Err(refusal) => Err(refusal),
             };
             match admitted {
@@ -227,13 +282,76 @@ impl<'w> Walk<'w> {
     ///
     /// # Errors
     /// In one sentence, why that could not be found out; the image is then neither admitted nor passed over.
-    async fn check(&mut self, policy: &ImagePolicy, digest: &Digest) -> Result<Result<(), Refusal>, String> {
-        let client = &self.context.edges.registry;
-        super::verify::check(client, &mut self.known, policy, digest).await.map_err(|error| {
-            let reason = error.chain();
-            self.failures.push(error);
-            reason
-        })
+    async fn check(
+        &mut self,
+        policy: &ImagePolicy,
+        digest: &Digest,
+        place: Place,
+    ) -> Result<Result<(), Refusal>, String> {
+        // What a tag points to is there; what it pointed to before may be gone.
+        if place == Place::Before && !self.has(policy, &policy.repository.image, digest).await? {
+            return Ok(Err(Refusal::NoImage));
+        }
+        if !policy.guards.platforms.is_empty() {
+            let platforms = self.platforms(policy, digest).await?;
+            if let Err(refusal) = guard::for_platforms(policy, &platforms) {
+                return Ok(Err(refusal));
+            }
+        }
+        let verified = Box::pin(verify::check(self.client, &mut self.known, policy, digest)).await;
+        match verified.map_err(|error| self.failed(error))? {
+            Ok(()) => self.pullable(policy, digest).await,
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    /// The platforms that an image is for; as its index says, or where it has none, as it says itself.
+    async fn platforms(&mut self, policy: &ImagePolicy, digest: &Digest) -> Result<Vec<Platform>, String> {
+        const QUESTION: &str = "platforms";
+        if let Some(kept) = self.known.answer(digest, QUESTION) {
+            return Ok(kept.split_whitespace().filter_map(|text| Platform::parse(text).ok()).collect());
+        }
+        let found = Box::pin(contents::platforms(self.client, &policy.repository, digest)).await;
+        let found = found.map_err(|error| self.failed(error))?;
+        let text: Vec<String> = found.iter().map(Platform::to_string).collect();
+        self.known.keep(digest, QUESTION, text.join(" "));
+        Ok(found)
+    }
+
+    /// Whether all of an image is where the policy says that it must be. That it is, is kept; that it is not, may change.
+    async fn pullable(&mut self, policy: &ImagePolicy, digest: &Digest) -> Result<Result<(), Refusal>, String> {
+        let Some(pullable) = &policy.guards.pullable else { return Ok(Ok(())) };
+        for repository in std::iter::once(&policy.repository.image).chain(&pullable.mirrors) {
+            let question = format!("pullable from {}", repository.canonical());
+            if self.known.answer(digest, &question).is_some() {
+                continue;
+            }
+            let mut parts = vec![digest.clone()];
+            if self.has(policy, repository, digest).await? {
+                let images = Box::pin(contents::images(self.client, &policy.repository, digest)).await;
+                parts = images.map_err(|error| self.failed(error))?;
+            }
+            for part in parts {
+                if !self.has(policy, repository, &part).await? {
+                    return Ok(Err(Refusal::NotPullable(repository.name().to_owned())));
+                }
+            }
+            self.known.keep(digest, &question, String::new());
+        }
+        Ok(Ok(()))
+    }
+
+    /// Whether a repository has an image.
+    async fn has(&mut self, policy: &ImagePolicy, repository: &Repository, digest: &Digest) -> Result<bool, String> {
+        let found = Box::pin(self.client.has(repository, digest, &policy.repository.access)).await;
+        found.map_err(|source| self.failed(contents::failed(repository, digest, source)))
+    }
+
+    /// Takes note of a failure, and says what it was.
+    fn failed(&mut self, error: Error) -> String {
+        let text = error.chain();
+        self.failures.push(error);
+        text
     }
 
     /// Asks for tags together that will be needed; says for how many. Where digests have to be known for a while, those are the
@@ -259,10 +377,10 @@ impl<'w> Walk<'w> {
     async fn ask(&mut self, policy: &ImagePolicy, candidates: &[Ranked]) {
         let repository: &ImageRepository = &policy.repository;
         let wanted = candidates.iter().map(|candidate| (repository, &candidate.tag)).collect();
-        self.told.look_for(&self.context.edges.registry, wanted).await;
+        self.told.look_for(self.client, wanted).await;
         for Ranked { tag, pushed } in candidates {
             if let Some(Answer::Digest(digest)) = self.told.answer(repository, tag) {
-                see(&mut self.known, tag, digest, *pushed, self.context.now);
+                see(&mut self.known, tag, digest, *pushed, self.now);
             }
         }
     }
@@ -274,7 +392,7 @@ impl<'w> Walk<'w> {
         let mut newest = None;
         for sighting in self.known.sightings.of(tag.as_str()) {
             let candidate = Candidate { tag: tag.as_str(), sighting };
-            let refusal = guard::admit(policy, candidate, self.context.now).err()?;
+            let refusal = guard::admit(policy, candidate, self.now).err()?;
             newest.get_or_insert_with(|| passed_over(tag, Some(&sighting.digest), refusal));
         }
         newest

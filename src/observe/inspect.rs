@@ -87,8 +87,10 @@ pub async fn reflected(
     let name = policy.id.marker();
     let held = match policy.digest {
         DigestReflection::Never => return Selection::Selected(reference),
-        DigestReflection::IfNotPresent => plan::held_digest(files, &name, &reference),
-        DigestReflection::Always => None,
+        DigestReflection::IfNotPresent => {
+            plan::held_digest(files, &name, &reference).or_else(|| reference.digest.clone())
+        }
+        DigestReflection::Always => reference.digest.clone(),
     };
     let (None, Some(tag)) = (&held, &reference.tag) else {
         return Selection::Selected(Reference { digest: held, ..reference });

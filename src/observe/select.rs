@@ -169,6 +169,7 @@ fn counted(first: &Rejection<'_>, count: usize) -> String {
         Reason::Prerelease { range } => {
             format!("{count} a pre-release, which the range '{range}' does not ask for, such as '{example}'")
         }
+        Reason::NotInFormat { format, .. } => format!("{count} not in the format {format}, such as '{example}'"),
         Reason::NotANumber { .. } => format!("{count} not a number, such as '{example}'"),
         Reason::NumberTooLarge { .. } => format!("{count} too large a number, such as '{example}'"),
         Reason::Collides { .. } => format!("{count} with the extracted value of another, such as '{example}'"),

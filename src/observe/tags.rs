@@ -13,6 +13,9 @@ use super::select;
 use crate::run::{Context, Error, aside_if};
 use crate::store::{self, Image, SeenTag};
 
+/// How many tags are remembered that are not listed any more.
+const MAX_GONE: usize = 1_000;
+
 /// How many tags are looked at in a fraction of a millisecond, all policies together.
 const FEW: usize = 1_000;
 
@@ -124,8 +127,9 @@ fn merge(
         return (Image { polled: context.now, doubted: true, ..before }, tags);
     }
     let validator = listing.validator.clone();
-    let seen = Arc::new(seen(context.now, listing, &before.tags));
-    let image = Image { tags: Arc::clone(&seen), validator, polled: context.now, doubted: false, ..before };
+    let seen = Arc::new(seen(context.now, listing, &before));
+    let gone = gone(&before, &seen);
+    let image = Image { tags: Arc::clone(&seen), gone, validator, polled: context.now, doubted: false, ..before };
     (image, Tags { seen, refused, doubt: None })
 }
 
@@ -146,11 +150,34 @@ pub fn believe(before: &Image, listed: &[Tag], policies: &[Arc<ImagePolicy>], no
     guard::believe(&Known { tags: &old, in_use: &used, doubted: before.doubted }, &listed)
 }
 
+/// The tags that are not listed any more, in the order of their names; of very many those that were new the last.
+fn gone(before: &Image, now: &[SeenTag]) -> Arc<Vec<SeenTag>> {
+    let is_listed = |tag: &SeenTag| now.binary_search_by(|seen| seen.name.cmp(&tag.name)).is_ok();
+    let lost: Vec<SeenTag> = before.tags.iter().filter(|tag| !is_listed(tag)).cloned().collect();
+    if lost.is_empty() && !before.gone.iter().any(is_listed) {
+        return Arc::clone(&before.gone);
+    }
+    let mut gone: Vec<SeenTag> = before.gone.iter().filter(|tag| !is_listed(tag)).cloned().chain(lost).collect();
+    if gone.len() > MAX_GONE {
+        gone.sort_by_key(|tag| std::cmp::Reverse(tag.first_seen));
+        gone.truncate(MAX_GONE);
+    }
+    gone.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    gone.dedup_by(|a, b| a.name == b.name);
+    Arc::new(gone)
+}
+
 /// The tags in the order of their names, each with the time when it was first seen.
-fn seen(now: Timestamp, listing: Listing, before: &[SeenTag]) -> Vec<SeenTag> {
+///
+/// A time that is still to come was seen while the clock was ahead, and counts as now. What a registry lists again that it had
+/// lost is as old as it was, or a registry that loses its tags every now and then would keep all of them young.
+fn seen(now: Timestamp, listing: Listing, before: &Image) -> Vec<SeenTag> {
     let first_seen = |name: &Tag| {
-        let at = before.binary_search_by(|seen| seen.name.cmp(name));
-        at.map_or(now, |at| before[at].first_seen)
+        let known = [&before.tags, &before.gone].into_iter().find_map(|known| {
+            let at = known.binary_search_by(|seen| seen.name.cmp(name)).ok()?;
+            known.get(at)
+        });
+        known.map_or(now, |seen| seen.first_seen.min(now))
     };
     let pushed = listing.pushed;
     let seen = |name: Tag| SeenTag { first_seen: first_seen(&name), pushed: pushed.get(&name).copied(), name };

@@ -2,7 +2,7 @@
 
 use crate::run::{AutomationReport, Error, Outcome, PolicyReport, Report};
 use crate::wire::edit::{Change, Diagnostic};
-use crate::wire::run::{Automation, Held, Hold, Policy, Run};
+use crate::wire::run::{Automation, Held, Hold, PassedOver, Policy, Run};
 
 impl From<&Report> for Run {
     fn from(report: &Report) -> Self {
@@ -28,6 +28,7 @@ impl From<&PolicyReport> for Policy {
             tag: tag.unwrap_or_default(),
             digest: digest.unwrap_or_default(),
             hold: report.hold.as_ref().map(Hold::from),
+            passed_over: report.passed_over.iter().map(PassedOver::from).collect(),
             error,
         }
     }

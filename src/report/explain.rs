@@ -4,10 +4,11 @@ mod json;
 
 use std::fmt::Write;
 
+use image::Digest;
 use jiff::Timestamp;
 use tagwright_core::automation::{DigestReflection, ImagePolicy};
 use tagwright_core::explain::{Cause, Dropped, DroppedTag, Fate, Field, Fields, Funnel};
-use tagwright_core::guard;
+use tagwright_core::guard::{self, PassedOver, Refusal};
 use tagwright_core::policy::{Direction, Filter, Order, Policy, Reason};
 
 use super::tags::{Row, table};
@@ -40,6 +41,15 @@ pub(crate) enum Known {
     No,
 }
 
+/// Whether what a policy requires of an image was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Images {
+    /// It was, or it requires nothing.
+    Yes,
+    /// The tags are not those of the policy's own repository.
+    No,
+}
+
 /// The story of one policy.
 #[derive(Debug)]
 pub(crate) struct Story<'s> {
@@ -51,6 +61,12 @@ pub(crate) struct Story<'s> {
     pub(crate) funnel: Funnel<'s>,
     /// Whether the ages of tags were looked at.
     pub(crate) ages: Known,
+    /// The digest of what is selected, where the policy asks for it.
+    pub(crate) digest: Option<Digest>,
+    /// The best image that is passed over.
+    pub(crate) passed_over: Option<PassedOver>,
+    /// Whether what is required of images was looked at.
+    pub(crate) images: Images,
     /// Why nothing is selected, whatever the tags are.
     pub(crate) held: Option<String>,
     /// Where fields were looked for.
@@ -97,7 +113,15 @@ fn heading(story: &Story<'_>) -> String {
     if story.policy.digest != DigestReflection::Never {
         text.push_str("the digest behind the tag is written, too\n");
     }
-    if let Some(minimum) = story.policy.guards.minimum_age {
+    if story.images == Images::No {
+        text.push_str(
+            "what is required of images is not looked at, since these are not the tags of the policy's repository\n",
+        );
+    }
+    if let Some(minimum) = story.policy.digest_age() {
+        let _ = writeln!(text, "a digest counts once it has been known for {}", guard::length(minimum));
+    }
+    if let Some(minimum) = story.policy.tag_age() {
         let minimum = guard::length(minimum);
         let _ = match story.ages {
             Known::Yes => writeln!(text, "a tag counts once it has been known for {minimum}"),
@@ -107,6 +131,12 @@ fn heading(story: &Story<'_>) -> String {
                  when tags exist"
             ),
         };
+    }
+    if let Some(digest) = story.selected().and(story.digest.as_ref()) {
+        let _ = writeln!(text, "the image that is selected is {digest}");
+    }
+    if let Some(passed) = story.passed_over.as_ref().filter(|_| story.held.is_none()) {
+        let _ = writeln!(text, "{passed}");
     }
     if let Some(held) = &story.held {
         let _ = writeln!(text, "nothing is selected: {held}");
@@ -118,6 +148,7 @@ fn heading(story: &Story<'_>) -> String {
 fn rule(policy: &Policy) -> String {
     let order = match &policy.order {
         Order::Semver(range) => format!("the highest version in '{range}'"),
+        Order::Calver(format) => format!("the latest version in the format {}", format.as_str()),
         Order::Numerical(Direction::Ascending) => "the greatest number".to_owned(),
         Order::Numerical(Direction::Descending) => "the smallest number".to_owned(),
         Order::Alphabetical(Direction::Ascending) => "the last in the order of bytes".to_owned(),
@@ -165,7 +196,9 @@ fn rows(funnel: &Funnel<'_>, extent: Extent) -> String {
         }
         Extent::All => {
             let dropped = funnel.dropped.iter().flat_map(|group| group.tags.iter().map(move |it| (&group.cause, it)));
-            let dropped = dropped.map(|(cause, it)| Row::rejected(it.tag, &why(cause, it.reason.as_ref(), it.from)));
+            let dropped = dropped.map(|(cause, it)| {
+                Row::rejected(it.tag, &why(cause, it.reason.as_ref(), it.from, it.refusal.as_ref()))
+            });
             table(&candidates.chain(dropped).collect::<Vec<_>>())
         }
     }
@@ -174,6 +207,7 @@ fn rows(funnel: &Funnel<'_>, extent: Extent) -> String {
 fn label(group: &Dropped<'_>, policy: &Policy) -> String {
     let range = match &policy.order {
         Order::Semver(range) => range.as_str(),
+        Order::Calver(format) => format.as_str(),
         _ => "",
     };
     match &group.cause {
@@ -187,9 +221,11 @@ fn label(group: &Dropped<'_>, policy: &Policy) -> String {
         Cause::TooFewDots => "fewer than two dots, so not taken for a version".to_owned(),
         Cause::OutOfRange => format!("not in the range '{range}'"),
         Cause::Prerelease => format!("pre-releases, which '{range}' does not ask for"),
+        Cause::NotInFormat => format!("not in the format {range}"),
         Cause::NotANumber => "not a number".to_owned(),
         Cause::NumberTooLarge => "too large a number".to_owned(),
         Cause::Collides => "with the extracted value of another tag".to_owned(),
+        Cause::PassedOver(code) => format!("could be selected, but passed over ({code})"),
     }
 }
 
@@ -208,6 +244,7 @@ fn example(dropped: &DroppedTag<'_>) -> String {
         Some(
             Reason::NotAVersion { value }
             | Reason::TooFewDots { value }
+            | Reason::NotInFormat { value, .. }
             | Reason::NotANumber { value }
             | Reason::NumberTooLarge { value },
         ) if value != tag => format!("{tag} ({})", quoted(value)),
@@ -225,7 +262,10 @@ fn since(from: Option<Timestamp>) -> String {
     }
 }
 
-fn why(cause: &Cause, reason: Option<&Reason>, from: Option<Timestamp>) -> String {
+fn why(cause: &Cause, reason: Option<&Reason>, from: Option<Timestamp>, refusal: Option<&Refusal>) -> String {
+    if let Some(refusal) = refusal {
+        return format!("passed over: its image {refusal}");
+    }
     match (cause, reason) {
         (Cause::TooYoung, _) => format!("too young ({})", since(from)),
         (Cause::Denied(_, text), _) => format!("excluded by {text} of the policy"),
@@ -263,8 +303,10 @@ fn fate(funnel: &Funnel<'_>, tag: &str) -> String {
             let of = funnel.candidates.len();
             format!("is not selected: it is candidate {place} of {of}{}, and {best} is better", ordered(funnel, place))
         }
-        Fate::Dropped { cause, reason, from } => format!("is not selected: {}", why(cause, reason, from)),
-        Fate::Absent => format!("is not selected: {}", why(&Cause::NotAllowed, None, None)),
+        Fate::Dropped { cause, reason, from, refusal } => {
+            format!("is not selected: {}", why(cause, reason, from, refusal))
+        }
+        Fate::Absent => format!("is not selected: {}", why(&Cause::NotAllowed, None, None, None)),
     }
 }
 
@@ -272,8 +314,10 @@ fn would(funnel: &Funnel<'_>, tag: &str) -> String {
     match funnel.fate(tag) {
         Fate::Candidate { place: 1 } => "would be selected".to_owned(),
         Fate::Candidate { place } => format!("would be candidate {place} of {}", funnel.candidates.len()),
-        Fate::Dropped { cause, reason, from } => format!("would be rejected: {}", why(cause, reason, from)),
-        Fate::Absent => format!("would be rejected: {}", why(&Cause::NotAllowed, None, None)),
+        Fate::Dropped { cause, reason, from, refusal } => {
+            format!("would be rejected: {}", why(cause, reason, from, refusal))
+        }
+        Fate::Absent => format!("would be rejected: {}", why(&Cause::NotAllowed, None, None, None)),
     }
 }
 

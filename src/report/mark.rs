@@ -144,6 +144,7 @@ fn left_line(files: &[File], left: &Left) -> String {
 fn order_text(order: &Order) -> String {
     match order {
         Order::Semver(range) => format!("semver {}", range.as_str()),
+        Order::Calver(format) => format!("calver {}", format.as_str()),
         Order::Numerical(direction) => format!("numerical {}", direction_text(*direction)),
         Order::Alphabetical(direction) => format!("alphabetical {}", direction_text(*direction)),
     }
@@ -195,6 +196,7 @@ fn policy(files: &[File], group: &Group) -> Policy {
             .map(|it| FilterTags { pattern: it.pattern.as_str().to_owned(), extract: it.extract.clone() }),
         policy: match &group.policy.order {
             Order::Semver(range) => Choice::Semver { range: range.as_str().to_owned() },
+            Order::Calver(format) => Choice::Calver { format: format.as_str().to_owned() },
             Order::Numerical(direction) => Choice::Numerical { order: direction_text(*direction) },
             Order::Alphabetical(direction) => Choice::Alphabetical { order: direction_text(*direction) },
         },

@@ -25,6 +25,9 @@ pub struct Image {
     /// The tags of the last list that was believed, in the order of their names.
     #[serde(with = "tags")]
     pub tags: Arc<Vec<SeenTag>>,
+    /// Tags that were listed before and are not now, the last ones to go: one that comes back is as old as it was.
+    #[serde(default, with = "tags")]
+    pub gone: Arc<Vec<SeenTag>>,
     /// The registry's validator for this list (`ETag` or the like), by which an unchanged one is recognised.
     pub validator: Option<String>,
     /// When the registry was last asked.

@@ -11,6 +11,7 @@ pub(crate) struct Document {
     pub(crate) name: String,
     pub(crate) source: String,
     pub(crate) selected: String,
+    pub(crate) digest: String,
     pub(crate) held: String,
     pub(crate) listed: usize,
     pub(crate) dropped: Vec<Group>,

@@ -49,6 +49,7 @@ pub(crate) struct FilterTags {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Choice {
     Semver { range: String },
+    Calver { format: String },
     Numerical { order: &'static str },
     Alphabetical { order: &'static str },
 }

@@ -20,7 +20,29 @@ pub(crate) struct Policy {
     pub(crate) tag: String,
     pub(crate) digest: String,
     pub(crate) hold: Option<Hold>,
+    #[serde(rename = "passedOver")]
+    pub(crate) passed_over: Vec<PassedOver>,
     pub(crate) error: String,
+}
+
+/// A better image than the selected one, and why it is not selected.
+#[derive(Debug, Serialize)]
+pub(crate) struct PassedOver {
+    pub(crate) tag: String,
+    pub(crate) digest: String,
+    pub(crate) code: &'static str,
+    pub(crate) reason: String,
+}
+
+impl From<&guard::PassedOver> for PassedOver {
+    fn from(passed: &guard::PassedOver) -> Self {
+        Self {
+            tag: passed.tag.clone(),
+            digest: passed.digest.as_ref().map(ToString::to_string).unwrap_or_default(),
+            code: passed.refusal.code(),
+            reason: passed.to_string(),
+        }
+    }
 }
 
 /// Why something is not written.

@@ -7,6 +7,7 @@ use tagwright::run::{Lack, Memory, Report};
 use tagwright_core::automation::Automation;
 
 use crate::simulated::Fault;
+use crate::simulated::artifacts::{OCI_INDEX, OCI_MANIFEST};
 use crate::world::Bot;
 
 /// The name of the repository in the simulated registry.
@@ -190,4 +191,153 @@ async fn clocks_that_were_wrong_are_survived() {
     assert!(bot.selects(&automations).await.0.starts_with("nothing: "));
     bot.later(1);
     assert_eq!(bot.selects(&automations).await.0, at("main", &first));
+}
+
+/// An index for several platforms, as builders write it, with an attestation in it.
+fn index(bot: &Bot, tag: &str, number: u32, platforms: &[(&str, &str)]) -> String {
+    let mut digest = String::new();
+    bot.registry.change(|world| {
+        let mut entries = Vec::new();
+        for (os, architecture) in platforms {
+            let config = json!({"os": os, "architecture": architecture, "number": number});
+            let image = world.artifacts.put_image(APP, None, &config);
+            entries.push(json!({"mediaType": OCI_MANIFEST, "digest": image, "size": 1,
+                "platform": {"os": os, "architecture": architecture}}));
+        }
+        let attestation = world.artifacts.put_image(APP, None, &json!({"os": "unknown", "architecture": "unknown"}));
+        entries.push(json!({"mediaType": OCI_MANIFEST, "digest": attestation, "size": 1,
+            "platform": {"os": "unknown", "architecture": "unknown"}}));
+        let body = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).to_string();
+        digest = world.artifacts.put(APP, Some(tag), OCI_INDEX, body);
+        world.repositories.entry(APP.to_owned()).or_default().push(tag.to_owned());
+    });
+    digest
+}
+
+#[tokio::test]
+async fn an_image_must_be_for_the_platforms_that_are_named() {
+    let mut bot = Bot::start(&[]).await;
+    let automations = bot.configuration(&format!("platforms: [linux/amd64, linux/arm64], {VERSIONS}"));
+    let both = index(&bot, "1.0.0", 1, &[("linux", "amd64"), ("linux", "arm64")]);
+    let one = index(&bot, "1.1.0", 2, &[("linux", "amd64")]);
+    let (selection, code) = bot.selects(&automations).await;
+    assert_eq!((selection, code), (at("1.0.0", &both), Some("lacks-platform")));
+    // What a digest stands for never changes, so that nothing but the digests of tags is asked for again.
+    bot.manifests();
+    bot.memory = Memory::default();
+    let report = bot.once(&automations).await;
+    assert_eq!(bot.manifests(), 2);
+    let hold = report.policies[0].hold.as_ref().unwrap().to_string();
+    assert_eq!(hold, format!("1.1.0 is better, but {} is not there for linux/arm64", &one[..19]));
+    // One image says itself what it is for.
+    let alone = bot.configuration(&format!("platforms: [linux/amd64], {VERSIONS}"));
+    let image = bot.push("1.2.0", 3);
+    assert_eq!(bot.selects(&alone).await, (at("1.2.0", &image), None));
+    let arm = bot.configuration(&format!("platforms: [linux/arm64], {VERSIONS}"));
+    assert_eq!(bot.selects(&arm).await, (at("1.0.0", &both), Some("lacks-platform")));
+    let none = bot.configuration(&format!("platforms: [windows/amd64], {VERSIONS}"));
+    let (selection, _) = bot.selects(&none).await;
+    assert!(selection.contains("3 are passed over, such as 1.2.0 ("), "{selection}");
+    assert!(selection.ends_with("which is not there for windows/amd64"), "{selection}");
+    bot.later(1);
+}
+
+#[tokio::test]
+async fn a_tag_counts_once_all_mirrors_have_it() {
+    let bot = Bot::start(&[]).await;
+    let mirror = format!("{}/mirror/app", bot.registry.host());
+    let automations = bot.configuration(&format!("pullable: {{mirrors: ['{mirror}']}}, {VERSIONS}"));
+    let old = index(&bot, "1.0.0", 1, &[("linux", "amd64")]);
+    // No mirror, and so no image in it.
+    let (selection, code) = bot.selects(&automations).await;
+    assert!(selection.ends_with(&format!("cannot be pulled from {mirror} yet")), "{selection}");
+    assert_eq!(code, Some("not-pullable"));
+    let copy = |digest: &str, parts: bool| {
+        bot.registry.change(|world| {
+            world.repositories.entry("mirror/app".to_owned()).or_default();
+            let (kind, body) = world.artifacts.manifest(APP, digest).unwrap();
+            let index: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            for part in index["manifests"].as_array().into_iter().flatten().filter(|_| parts) {
+                let (kind, body) = world.artifacts.manifest(APP, part["digest"].as_str().unwrap()).unwrap();
+                world.artifacts.put("mirror/app", None, &kind, body);
+            }
+            world.artifacts.put("mirror/app", None, &kind, body);
+        });
+    };
+    // The index alone is not all of it.
+    copy(&old, false);
+    assert_eq!(bot.selects(&automations).await.1, Some("not-pullable"));
+    copy(&old, true);
+    assert_eq!(bot.selects(&automations).await, (at("1.0.0", &old), None));
+    let new = index(&bot, "1.1.0", 2, &[("linux", "amd64")]);
+    assert_eq!(bot.selects(&automations).await, (at("1.0.0", &old), Some("not-pullable")));
+    copy(&new, true);
+    assert_eq!(bot.selects(&automations).await, (at("1.1.0", &new), None));
+    // That all of it was there is not asked for again.
+    bot.manifests();
+    bot.selects(&automations).await;
+    assert_eq!(bot.manifests(), 1);
+    // A mirror that does not answer makes nothing worse selected.
+    let next = index(&bot, "1.2.0", 3, &[("linux", "amd64")]);
+    bot.registry.change(|world| drop(world.broken.insert(format!("mirror/app/manifests/{next}"), Fault::status(403))));
+    let report = bot.once(&automations).await;
+    assert!(matches!(report.policies[0].selection, Err(Lack::NoAnswer(_))), "{report:?}");
+}
+
+/// What a tag had before may be gone by the time it is old enough.
+#[tokio::test]
+async fn an_image_that_the_registry_has_thrown_away_is_not_selected() {
+    let mut bot = Bot::start(&[]).await;
+    let automations = bot.configuration(&format!("minimumAge: 72h, {MAIN}"));
+    let (first, second) = (bot.push("main", 1), {
+        bot.once(&automations).await;
+        bot.later(24);
+        bot.push("main", 2)
+    });
+    bot.once(&automations).await;
+    bot.later(24);
+    bot.push("main", 3);
+    bot.once(&automations).await;
+    bot.later(48);
+    assert_eq!(bot.selects(&automations).await.0, at("main", &second));
+    bot.registry.change(|world| {
+        drop(world.broken.insert(format!("manifests/{second}"), Fault::error(404, "MANIFEST_UNKNOWN", "")))
+    });
+    assert_eq!(bot.selects(&automations).await.0, at("main", &first));
+    bot.registry.change(|world| {
+        drop(world.broken.insert(format!("manifests/{first}"), Fault::error(404, "MANIFEST_UNKNOWN", "")))
+    });
+    assert!(bot.selects(&automations).await.0.starts_with("nothing: the only tag cannot be selected: main ("));
+}
+
+/// What is not as it should be makes nothing selected, and says so.
+#[tokio::test]
+async fn hostile_manifests_are_refused() {
+    let deep = {
+        let inner = json!({"mediaType": OCI_INDEX, "digest": format!("sha256:{}", "0".repeat(64)), "size": 1});
+        json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": vec![inner; 40]}).to_string()
+    };
+    let cases: [(&str, String); 4] = [
+        ("deep", deep),
+        ("large", format!("{{\"schemaVersion\": 2, \"x\": \"{}\"}}", "a".repeat(5 << 20))),
+        (
+            "both",
+            json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [], "config": {}, "layers": []})
+                .to_string(),
+        ),
+        ("none", "[]".to_owned()),
+    ];
+    for (name, body) in cases {
+        let bot = Bot::start(&[]).await;
+        bot.push("1.0.0", 1);
+        bot.registry.change(|world| {
+            world.artifacts.put(APP, Some("1.1.0"), OCI_INDEX, body);
+            world.repositories.get_mut(APP).unwrap().push("1.1.0".to_owned());
+        });
+        let automations = bot.configuration(&format!("platforms: [linux/amd64], {VERSIONS}"));
+        let report = bot.once(&automations).await;
+        assert!(matches!(report.policies[0].selection, Err(Lack::NoAnswer(_))), "{name}: {report:?}");
+        assert_eq!(report.failures.len(), 1, "{name}");
+        assert!(report.failures[0].chain().len() < 600, "{name}: {}", report.failures[0].chain());
+    }
 }

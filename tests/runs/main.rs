@@ -18,3 +18,4 @@ mod simulated;
 mod support;
 mod verify;
 mod world;
+mod year;

@@ -18,7 +18,13 @@ fn images() {
         SeenTag { name: image::Tag::parse("1.0.0").unwrap(), first_seen: at(5), pushed: None },
         SeenTag { name: image::Tag::parse("1.0.1").unwrap(), first_seen: at(6), pushed: Some(at(-4)) },
     ];
-    let known = Image { tags: Arc::new(tags), validator: Some("W/\"1\"".to_owned()), polled: at(7), doubted: true };
+    let known = Image {
+        gone: Arc::new(tags[..1].to_vec()),
+        tags: Arc::new(tags),
+        validator: Some("W/\"1\"".to_owned()),
+        polled: at(7),
+        doubted: true,
+    };
     let store = open(folder.path());
     assert_eq!(store.image("a/b").unwrap(), None);
     store.put_images(vec![("a/b".to_owned(), known.clone()), ("c".to_owned(), Image::default())]).unwrap();

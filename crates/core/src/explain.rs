@@ -22,14 +22,14 @@ mod fields;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use gotext::pattern::Pattern;
 use image::Tag;
 use jiff::Timestamp;
 
 use crate::automation::{Deny, ImagePolicy};
-use crate::guard;
+use crate::guard::{self, PassedOver, Refusal};
 use crate::policy::{Candidate, Policy, Reason, Rejection};
 
 pub use self::fields::{Field, Fields, fields};
@@ -106,11 +106,13 @@ pub struct DroppedTag<'t> {
     pub reason: Option<Reason>,
     /// From when on it counts, if it is too young and that is known.
     pub from: Option<Timestamp>,
+    /// What the image behind it lacks, if it got so far.
+    pub refusal: Option<Refusal>,
 }
 
 impl<'t> DroppedTag<'t> {
     fn new(tag: &'t str) -> Self {
-        Self { tag, reason: None, from: None }
+        Self { tag, reason: None, from: None, refusal: None }
     }
 }
 
@@ -135,6 +137,8 @@ pub enum Cause {
     OutOfRange,
     /// The version is a pre-release, which the range does not ask for.
     Prerelease,
+    /// What was extracted is not in the format.
+    NotInFormat,
     /// What was extracted is no number.
     NotANumber,
     /// The number is too large.
@@ -143,6 +147,8 @@ pub enum Cause {
     Collides,
     /// It could be selected, but is not known for long enough.
     TooYoung,
+    /// It could be selected, but the image behind it lacks what the policy requires: the code of the refusal.
+    PassedOver(&'static str),
 }
 
 impl From<&Reason> for Cause {
@@ -154,6 +160,7 @@ impl From<&Reason> for Cause {
             Reason::TooFewDots { .. } => Self::TooFewDots,
             Reason::OutOfRange { .. } => Self::OutOfRange,
             Reason::Prerelease { .. } => Self::Prerelease,
+            Reason::NotInFormat { .. } => Self::NotInFormat,
             Reason::NotANumber { .. } => Self::NotANumber,
             Reason::NumberTooLarge { .. } => Self::NumberTooLarge,
             Reason::Collides { .. } => Self::Collides,
@@ -177,6 +184,8 @@ pub enum Fate<'f> {
         reason: Option<&'f Reason>,
         /// From when on it counts, if it is too young and that is known.
         from: Option<Timestamp>,
+        /// What the image behind it lacks, if it got so far.
+        refusal: Option<&'f Refusal>,
     },
     /// It is not listed.
     Absent,
@@ -199,6 +208,23 @@ impl<'t> Funnel<'t> {
         policy.as_good_as(selected, &tags)
     }
 
+    /// Takes out the candidates that an admission walk passed over. One of which an earlier image is selected stays.
+    pub fn pass_over(&mut self, passed_over: &[PassedOver]) {
+        let mut groups: BTreeMap<&'static str, Vec<DroppedTag<'t>>> = BTreeMap::new();
+        let by_tag: HashMap<&str, &Refusal> =
+            passed_over.iter().filter(|it| !it.moved).map(|it| (it.tag.as_str(), &it.refusal)).collect();
+        self.candidates.retain(|candidate| {
+            let Some(refusal) = by_tag.get(candidate.tag) else { return true };
+            let dropped = DroppedTag { refusal: Some((*refusal).clone()), ..DroppedTag::new(candidate.tag) };
+            groups.entry(refusal.code()).or_default().push(dropped);
+            false
+        });
+        self.dropped.extend(groups.into_iter().map(|(code, mut tags)| {
+            tags.sort_by(|a, b| b.tag.cmp(a.tag));
+            Dropped { cause: Cause::PassedOver(code), count: tags.len(), tags }
+        }));
+    }
+
     /// Looks up a tag that OCI allows.
     #[must_use]
     pub fn fate(&self, tag: &str) -> Fate<'_> {
@@ -208,7 +234,9 @@ impl<'t> Funnel<'t> {
         let all = self.dropped.iter().filter(|group| group.cause != Cause::NotAllowed);
         let mut all = all.flat_map(|group| group.tags.iter().map(move |dropped| (&group.cause, dropped)));
         match all.find(|(_, dropped)| dropped.tag == tag) {
-            Some((cause, dropped)) => Fate::Dropped { cause, reason: dropped.reason.as_ref(), from: dropped.from },
+            Some((cause, DroppedTag { reason, from, refusal, .. })) => {
+                Fate::Dropped { cause, reason: reason.as_ref(), from: *from, refusal: refusal.as_ref() }
+            }
             None => Fate::Absent,
         }
     }
@@ -252,7 +280,7 @@ pub fn guarded<'t>(policy: &ImagePolicy, tags: &'t Tags, ages: Option<Ages<'_>>)
     for (tag, from) in young {
         let alone = policy.0.evaluate(&[tag]);
         match alone.selected {
-            Some(_) => sieve.drop(Cause::TooYoung, DroppedTag { tag, reason: None, from }),
+            Some(_) => sieve.drop(Cause::TooYoung, DroppedTag { from, ..DroppedTag::new(tag) }),
             None => sieve.reject(alone.rejected),
         }
     }

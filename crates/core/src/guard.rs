@@ -85,7 +85,7 @@ use jiff::Timestamp;
 
 use crate::automation::Window;
 
-pub use self::admit::{Candidate, PassedOver, Refusal, admit};
+pub use self::admit::{Candidate, PassedOver, Refusal, admit, for_platforms};
 pub use self::believe::{Known, believe};
 pub(crate) use self::choose::counts_from;
 pub use self::choose::{Choice, choose};

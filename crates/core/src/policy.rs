@@ -9,6 +9,7 @@
 //! | order | a value must be | preferred | equal are |
 //! |---|---|---|---|
 //! | [`Order::Semver`] | a version with two dots, in the range | the highest | versions but for their build, `v` and leading zeros |
+//! | [`Order::Calver`] | a date and numbers in the format, see [`Calver`] | the latest | none but the same texts, as `MM` has no zeros |
 //! | [`Order::Numerical`] | a number, see below | the greatest, or the smallest | `1`, `01`, `1.0` |
 //! | [`Order::Alphabetical`] | anything | the byte-greatest, or the byte-smallest | the same texts |
 //!
@@ -37,6 +38,7 @@
 //! # Ok::<(), gotext::version::Error>(())
 //! ```
 
+mod calver;
 mod filter;
 mod number;
 mod rank;
@@ -48,7 +50,8 @@ use gotext::pattern::{self, Pattern, UnknownGroup};
 use gotext::version::Range;
 use thiserror::Error;
 
-use rank::{ByNumber, ByText, ByVersion, Rank, Ties};
+pub use self::calver::{Calver, CalverError};
+use rank::{ByCalendar, ByNumber, ByText, ByVersion, Rank, Ties};
 
 /// The rule by which one tag is chosen: a filter, perhaps, and an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -73,6 +76,8 @@ pub struct Filter {
 pub enum Order {
     /// The highest version in a range.
     Semver(Range),
+    /// The latest date, and the highest numbers behind it, in a format.
+    Calver(Calver),
     /// The greatest number (ascending order) or the smallest.
     Numerical(Direction),
     /// The byte-greatest text (ascending order) or the byte-smallest.
@@ -135,6 +140,7 @@ impl Policy {
     pub fn select<'t>(&self, tags: &[&'t str]) -> Option<&'t str> {
         match &self.order {
             Order::Semver(range) => self.best(&ByVersion { range }, tags),
+            Order::Calver(format) => self.best(&ByCalendar { format }, tags),
             Order::Numerical(direction) => self.best(&self.by_number(*direction), tags),
             Order::Alphabetical(direction) => self.best(&ByText { direction: *direction }, tags),
         }
@@ -145,6 +151,7 @@ impl Policy {
     pub fn evaluate<'t>(&self, tags: &[&'t str]) -> Evaluation<'t> {
         match &self.order {
             Order::Semver(range) => self.all(&ByVersion { range }, tags),
+            Order::Calver(format) => self.all(&ByCalendar { format }, tags),
             Order::Numerical(direction) => self.all(&self.by_number(*direction), tags),
             Order::Alphabetical(direction) => self.all(&ByText { direction: *direction }, tags),
         }
@@ -156,6 +163,7 @@ impl Policy {
     pub fn compare(&self, first: &str, second: &str) -> Option<Ordering> {
         match &self.order {
             Order::Semver(range) => self.two(&ByVersion { range }, first, second),
+            Order::Calver(format) => self.two(&ByCalendar { format }, first, second),
             Order::Numerical(direction) => self.two(&self.by_number(*direction), first, second),
             Order::Alphabetical(direction) => self.two(&ByText { direction: *direction }, first, second),
         }
@@ -166,6 +174,7 @@ impl Policy {
     pub fn as_good_as<'t>(&self, selected: &str, tags: &[&'t str]) -> Vec<&'t str> {
         match &self.order {
             Order::Semver(range) => self.equal(&ByVersion { range }, selected, tags),
+            Order::Calver(format) => self.equal(&ByCalendar { format }, selected, tags),
             Order::Numerical(direction) => self.equal(&self.by_number(*direction), selected, tags),
             Order::Alphabetical(direction) => self.equal(&ByText { direction: *direction }, selected, tags),
         }
@@ -294,6 +303,13 @@ pub enum Reason {
         /// The range as written.
         range: String,
     },
+    /// The value is not in the format of calendar versions.
+    NotInFormat {
+        /// The value that the filter extracted.
+        value: String,
+        /// The format as written.
+        format: String,
+    },
     /// The value is no number, or `NaN`.
     NotANumber {
         /// The value that the filter extracted.
@@ -324,6 +340,7 @@ impl fmt::Display for Reason {
             }
             Self::OutOfRange { range } => write!(f, "not in the range '{range}'"),
             Self::Prerelease { range } => write!(f, "a pre-release, which the range '{range}' does not ask for"),
+            Self::NotInFormat { value, format } => write!(f, "'{value}' is not in the format {format}"),
             Self::NotANumber { value } => write!(f, "'{value}' is not a number"),
             Self::NumberTooLarge { value } => write!(f, "'{value}' is too large a number"),
             Self::Collides { with } => write!(f, "has the same extracted value as '{with}'"),

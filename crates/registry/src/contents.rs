@@ -10,6 +10,7 @@ use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TY
 
 use super::artifact::{self, AttachedTo, BlobOf, MAX_CONFIG, MAX_DEPTH, MAX_ENTRIES, ManifestOf, ReferrersOf};
 use super::error::Error;
+use super::poll::DigestOf;
 use super::{By, Client, Config, Content, Descriptor, Manifest, layout};
 
 /// The most indexes within the index of one image.
@@ -33,6 +34,29 @@ impl Client {
         let (name, digest) = (repository.name(), manifest.digest.as_str());
         tracing::debug!(image.repository = name, image.digest = digest, asked = %by, "read a manifest");
         Ok(manifest)
+    }
+
+    /// Whether a repository has a manifest of this digest. It is asked for without being read, where the registry can say so.
+    ///
+    /// # Errors
+    /// As [`Client::tags`]; that there is none is no error.
+    pub async fn has(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        access: &access::Registry,
+    ) -> Result<bool, Error> {
+        let by = By::Digest(digest);
+        let found = match repository.layout() {
+            Some(folder) => layout::manifest(folder, by, &self.settings.limits).await.map(|manifest| manifest.digest),
+            None => Box::pin(self.poll(repository, access, &DigestOf { by }, &self.place())).await,
+        };
+        match found {
+            // A server that answers with something else has not got this one.
+            Ok(found) => Ok(found == *digest),
+            Err(error) if matches!(error.cause(), Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns the images of a manifest: of an index, those of indexes within it included, each with what it runs on; of an image

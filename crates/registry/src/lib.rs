@@ -277,7 +277,7 @@ impl Client {
             return layout::digest(folder, tag, &self.settings.limits).await;
         }
         let start = Instant::now();
-        let digest = self.poll(repository, access, &DigestOf { tag }, &self.place()).await?;
+        let digest = self.poll(repository, access, &DigestOf { by: By::Tag(tag) }, &self.place()).await?;
         tracing::debug!(
             image.repository = repository.name(),
             image.tag = tag.as_str(),

@@ -1,6 +1,6 @@
 //! The digest to which a tag points: of the index, where an image has several platforms.
 
-use image::{Digest, Tag};
+use image::Digest;
 use oci_client::manifest::{
     IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
     Versioned,
@@ -10,7 +10,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
 use web::show;
 
-use super::artifact::MAX_MANIFEST;
+use super::artifact::{By, MAX_MANIFEST};
 use super::error::Error;
 use super::exchange::{Reply, Request};
 use super::page;
@@ -20,8 +20,8 @@ use super::session::Session;
 const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// Asks with HEAD; where that is not answered, or does not say, with GET, whose body is the manifest.
-pub(crate) async fn digest(session: &Session<'_>, tag: &Tag) -> Result<Digest, Error> {
-    let url = session.address(&format!("manifests/{tag}"));
+pub(crate) async fn digest(session: &Session<'_>, by: By<'_>) -> Result<Digest, Error> {
+    let url = session.address(&format!("manifests/{by}"));
     let get = Request::get(url, accept(), MAX_MANIFEST);
     let head = Request { method: Method::HEAD, ..get.clone() };
     match session.fetch(&[head]).await {

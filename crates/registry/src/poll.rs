@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use image::{Digest, Repository, Tag};
+use image::{Digest, Repository};
 use reqwest::header::HeaderValue;
 
+use super::artifact::By;
 use super::endpoint::{Endpoint, Role};
 use super::error::{Error, Kind, Sent};
 use super::login::{self, Credential};
@@ -43,18 +44,21 @@ impl Question for TagList<'_> {
 }
 
 pub(crate) struct DigestOf<'q> {
-    pub(crate) tag: &'q Tag,
+    pub(crate) by: By<'q>,
 }
 
 impl Question for DigestOf<'_> {
     type Answer = Digest;
 
     fn subject(&self, repository: &Repository) -> String {
-        format!("tag '{repository}:{}'", self.tag)
+        match self.by {
+            By::Tag(tag) => format!("tag '{repository}:{tag}'"),
+            By::Digest(digest) => format!("image '{repository}@{digest}'"),
+        }
     }
 
     async fn ask(&self, session: &Session<'_>) -> Result<Digest, Error> {
-        manifest::digest(session, self.tag).await
+        manifest::digest(session, self.by).await
     }
 }
 

@@ -10,13 +10,15 @@ use tagwright_core::automation::ImagePolicy;
 use crate::cli::{at, streams};
 use crate::failure::Result;
 use crate::observe;
-use crate::store::{Image, Pushes, Switches};
+use crate::store::{Digests, Image, Pushes, Switches};
 
 /// The state that a bot has left about a policy; all of it is absent where no bot ran.
 #[derive(Default)]
 pub(super) struct Left {
     /// The tags of its image repository, and since when they are known.
     image: Image,
+    /// What it knows of the digests of its image repository.
+    pub(super) digests: Digests,
     /// The orders that people gave the bot.
     pub(super) switches: Switches,
     /// What it has pushed.
@@ -40,7 +42,8 @@ impl Left {
         };
         let Some(store) = store else { return Ok(Self::default()) };
         let image = store.image(&observe::image_key(&policy.repository))?.unwrap_or_default();
-        Ok(Self { image, switches: store.switches()?, pushes: store.pushes()? })
+        let digests = store.digests(&observe::image_key(&policy.repository))?.unwrap_or_default();
+        Ok(Self { image, digests, switches: store.switches()?, pushes: store.pushes()? })
     }
 
     /// When tags were pushed, or first seen.

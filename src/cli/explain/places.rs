@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::{Reference, Repository, Tag};
+use image::{Digest, Reference, Repository, Tag};
 use jiff::Timestamp;
 use tagwright_core::automation::{Automation, ImagePolicy};
 use tagwright_core::change::Code;
@@ -27,6 +27,8 @@ pub(super) struct Selected<'s> {
     pub(super) client: &'s registry::Client,
     /// Or why nothing is selected.
     pub(super) tag: Result<String, String>,
+    /// Its digest, where the policy has to know it to select it.
+    pub(super) digest: Option<Digest>,
     /// The listed tags that rank equal to it.
     pub(super) as_good: Vec<String>,
     /// The orders that people gave the bot.
@@ -41,7 +43,8 @@ impl Selected<'_> {
     async fn selection(&self, files: &[MarkedFile]) -> Selection {
         match self.tag.as_deref().map(Tag::parse) {
             Ok(Ok(tag)) => {
-                let listed = Reference { repository: self.repository.clone(), tag: Some(tag), digest: None };
+                let listed =
+                    Reference { repository: self.repository.clone(), tag: Some(tag), digest: self.digest.clone() };
                 let selected = plan::in_use(files, &self.name(), &listed, &self.as_good);
                 observe::reflected(self.client, self.policy, selected, files).await
             }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gotext::version::Range;
 use tagwright_core::mark::{File, Group, Marking, Origin, Outlook, Why};
-use tagwright_core::policy::{Direction, Order};
+use tagwright_core::policy::{Calver, Direction, Order};
 
 use crate::report::mark::{Mode, group_line, place};
 
@@ -153,7 +153,8 @@ fn order(text: &str) -> Result<Order, String> {
         "semver" => semver(rest.trim()),
         "numerical" => direction().map(Order::Numerical),
         "alphabetical" => direction().map(Order::Alphabetical),
-        _ => Err("write semver, numerical or alphabetical first".to_owned()),
+        "calver" => Calver::parse(rest.trim()).map(Order::Calver).map_err(|error| error.to_string()),
+        _ => Err("write semver, calver, numerical or alphabetical first".to_owned()),
     }
 }
 

@@ -22,7 +22,10 @@ impl Document {
             tags: group
                 .tags
                 .iter()
-                .map(|it| Tag { tag: it.tag.to_owned(), reason: super::why(&group.cause, it.reason.as_ref(), it.from) })
+                .map(|it| Tag {
+                    tag: it.tag.to_owned(),
+                    reason: super::why(&group.cause, it.reason.as_ref(), it.from, it.refusal.as_ref()),
+                })
                 .collect(),
         };
         let candidate =
@@ -32,6 +35,7 @@ impl Document {
             name: story.policy.id.name.clone(),
             source: story.source.to_owned(),
             selected: story.selected().unwrap_or_default().to_owned(),
+            digest: story.selected().and(story.digest.as_ref()).map(ToString::to_string).unwrap_or_default(),
             held: story.held.clone().unwrap_or_default(),
             listed: story.funnel.listed,
             dropped: story.funnel.dropped.iter().map(group).collect(),
@@ -92,8 +96,10 @@ fn word(cause: &Cause) -> &'static str {
         Cause::TooFewDots => "too-few-dots",
         Cause::OutOfRange => "out-of-range",
         Cause::Prerelease => "pre-release",
+        Cause::NotInFormat => "not-in-format",
         Cause::NotANumber => "not-a-number",
         Cause::NumberTooLarge => "number-too-large",
         Cause::Collides => "collision",
+        Cause::PassedOver(code) => code,
     }
 }

@@ -94,7 +94,7 @@ impl Artifacts {
         self.put(name, Some(tag), OCI_MANIFEST, manifest.to_string())
     }
 
-    pub(super) fn manifest(&self, name: &str, reference: &str) -> Option<(String, Vec<u8>)> {
+    pub fn manifest(&self, name: &str, reference: &str) -> Option<(String, Vec<u8>)> {
         let known = self.manifests.get(&(name.to_owned(), reference.to_owned())).cloned();
         known.or_else(|| {
             let subject = (self.api == Api::None).then(|| reference.strip_prefix("sha256-"))??;

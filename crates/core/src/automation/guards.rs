@@ -10,7 +10,7 @@ use image::Digest;
 use jiff::{SignedDuration, Timestamp};
 use trust::Verifier;
 
-use super::Cron;
+use super::{Cron, Platform, Pullable};
 
 /// The guards of one policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -23,6 +23,10 @@ pub struct Guards {
     pub minimum_age: Option<Duration>,
     /// Whose signature the image behind a tag needs.
     pub verify: Option<Verify>,
+    /// What an image must be for, all of it.
+    pub platforms: Vec<Platform>,
+    /// Where an image must be, if that is looked at.
+    pub pullable: Option<Pullable>,
     /// Whether a field may go back to a tag that ranks below the one it has.
     pub allow_downgrade: bool,
 }

@@ -15,7 +15,7 @@ use words::one_line;
 use super::choose::counts_from;
 use super::hold::{MAX_QUOTED, length, moment};
 use super::sightings::Sighting;
-use crate::automation::ImagePolicy;
+use crate::automation::{Guards, ImagePolicy, Platform};
 
 /// An image that could be selected: a tag, and a digest that it has or had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,10 @@ pub enum Refusal {
     },
     /// The registry lists the tag and has no image behind it.
     NoImage,
+    /// It is not for these platforms.
+    LacksPlatforms(Vec<Platform>),
+    /// This repository has not got it, or not all of it.
+    NotPullable(String),
     /// So many better ones were asked for in this poll that it was not.
     NotAsked {
         /// How many were.
@@ -75,7 +79,9 @@ impl Refusal {
             Self::Denied => "denied-digest",
             Self::TooYoung { .. } => "too-young",
             Self::Unverified { .. } => "unverified",
-            Self::NoImage => "no-image",
+            Self::NoImage => "not-there",
+            Self::LacksPlatforms(_) => "lacks-platform",
+            Self::NotPullable(_) => "not-pullable",
             Self::NotAsked { .. } => "not-asked",
         }
     }
@@ -91,7 +97,12 @@ impl Refusal {
     pub const fn until(&self) -> Option<Timestamp> {
         match self {
             Self::TooYoung { until, .. } => *until,
-            Self::Denied | Self::Unverified { .. } | Self::NoImage | Self::NotAsked { .. } => None,
+            Self::Denied
+            | Self::Unverified { .. }
+            | Self::NoImage
+            | Self::LacksPlatforms(_)
+            | Self::NotPullable(_)
+            | Self::NotAsked { .. } => None,
         }
     }
 }
@@ -107,6 +118,13 @@ impl fmt::Display for Refusal {
             Self::TooYoung { minimum, until: None } => write!(f, "has to be known for {}", length(*minimum)),
             Self::Unverified { reason, .. } => write!(f, "is not verified: {reason}"),
             Self::NoImage => f.write_str("is listed by the registry, which has no image behind it"),
+            Self::LacksPlatforms(platforms) => {
+                let platforms: Vec<String> = platforms.iter().map(Platform::to_string).collect();
+                write!(f, "is not there for {}", platforms.join(" and "))
+            }
+            Self::NotPullable(repository) => {
+                write!(f, "cannot be pulled from {} yet", one_line(repository, MAX_QUOTED))
+            }
             Self::NotAsked { asked } => write!(
                 f,
                 "is asked for at one of the next polls, since {asked} better tags were asked for in this one and none may be \
@@ -168,8 +186,20 @@ impl ImagePolicy {
     /// Whether something is required of the image behind a tag, so that a registry has to be asked before one is selected.
     #[must_use]
     pub fn asks(&self) -> bool {
-        self.digest_age().is_some() || !self.guards.deny_digests.is_empty() || self.guards.verify.is_some()
+        let Guards { deny_digests, platforms, pullable, verify, .. } = &self.guards;
+        let is_more_required = !platforms.is_empty() || pullable.is_some() || verify.is_some();
+        self.digest_age().is_some() || !deny_digests.is_empty() || is_more_required
     }
+}
+
+/// Holds the platforms that an image is for against those that a policy requires.
+///
+/// # Errors
+/// It lacks some, and which.
+pub fn for_platforms(policy: &ImagePolicy, platforms: &[Platform]) -> Result<(), Refusal> {
+    let lacks = |wanted: &&Platform| !platforms.iter().any(|platform| wanted.is_met_by(platform));
+    let lacking: Vec<Platform> = policy.guards.platforms.iter().filter(lacks).cloned().collect();
+    if lacking.is_empty() { Ok(()) } else { Err(Refusal::LacksPlatforms(lacking)) }
 }
 
 /// Holds a candidate against everything that can be told without asking anybody.

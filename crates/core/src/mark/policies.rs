@@ -192,6 +192,7 @@ fn choice(group: &Group) -> String {
     let direction = |direction: Direction| if direction == Direction::Ascending { "asc" } else { "desc" };
     text.push_str(&match &group.policy.order {
         Order::Semver(range) => format!("policy:\n  semver:\n    range: {}\n", single_quoted(range.as_str())),
+        Order::Calver(format) => format!("policy:\n  calver:\n    format: {}\n", single_quoted(format.as_str())),
         Order::Numerical(order) => format!("policy:\n  numerical:\n    order: {}\n", direction(*order)),
         Order::Alphabetical(order) => format!("policy:\n  alphabetical:\n    order: {}\n", direction(*order)),
     });

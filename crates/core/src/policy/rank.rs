@@ -1,10 +1,11 @@
-//! The three orders: what a value must be, and which of two is preferred.
+//! The orders: what a value must be, and which of two is preferred.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, hash_map};
 
 use gotext::version::{Range, VersionRef};
 
+use super::calver::{self, Calver};
 use super::number::{self, Number};
 use super::{Candidate, Direction, Reason, Rejection};
 
@@ -68,6 +69,31 @@ impl Rank for ByVersion<'_> {
 
     fn compare(&self, left: (&VersionRef<'_>, &str), right: (&VersionRef<'_>, &str)) -> Ordering {
         left.0.cmp_precedence(*right.0)
+    }
+}
+
+/// The latest date in a format.
+pub(super) struct ByCalendar<'f> {
+    pub(super) format: &'f Calver,
+}
+
+impl Rank for ByCalendar<'_> {
+    type Key<'v> = calver::Value<'v>;
+
+    fn key<'v>(&self, value: &'v str) -> Option<calver::Value<'v>> {
+        self.format.read(value)
+    }
+
+    fn admits(&self, _key: &calver::Value<'_>) -> bool {
+        true
+    }
+
+    fn reason(&self, value: &str) -> Reason {
+        Reason::NotInFormat { value: value.to_owned(), format: self.format.as_str().to_owned() }
+    }
+
+    fn compare(&self, left: (&calver::Value<'_>, &str), right: (&calver::Value<'_>, &str)) -> Ordering {
+        left.0.compare(right.0)
     }
 }
 

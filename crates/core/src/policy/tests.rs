@@ -6,7 +6,7 @@ use gotext::version::Range;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{Direction, Filter, Order, Policy, Reason};
+use super::{Calver, Direction, Filter, Order, Policy, Reason};
 
 /// The rules by which this project differs from Flux on purpose. A case that differs names its rule.
 const DIFFERENCES: &[&str] = &[
@@ -35,6 +35,7 @@ fn policy(case: &Value) -> Result<Policy, String> {
         "semver" => Order::Semver(Range::parse(argument).map_err(|error| error.to_string())?),
         "numerical" => Order::Numerical(direction()?),
         "alphabetical" => Order::Alphabetical(direction()?),
+        "calver" => Order::Calver(Calver::parse(argument).map_err(|error| error.to_string())?),
         other => panic!("unknown policy {other}"),
     };
     Ok(Policy { filter, order })
