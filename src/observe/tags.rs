@@ -129,7 +129,7 @@ fn merge(
     let validator = listing.validator.clone();
     let seen = Arc::new(seen(context.now, listing, &before));
     let gone = gone(&before, &seen);
-    let image = Image { tags: Arc::clone(&seen), gone, validator, polled: context.now, doubted: false, ..before };
+    let image = Image { tags: Arc::clone(&seen), gone, validator, polled: context.now, doubted: false };
     (image, Tags { seen, refused, doubt: None })
 }
 

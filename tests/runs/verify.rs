@@ -231,3 +231,38 @@ async fn only_what_was_built_from_a_branch() {
     ];
     assert_eq!(told, expect.map(Option::unwrap));
 }
+
+#[tokio::test]
+async fn others_can_add_what_they_like_and_no_more_is_read_than_is_needed() {
+    let bot = Bot::start(&[]).await;
+    let good = bot.push_recorded("1.2.0", "key-p256-bundle");
+    flood(&bot, &good, 20);
+    bot.leave(&good, "key-p256-bundle");
+    assert_eq!(bot.chooses(&automations_of(&bot)).await, (format!("app:1.2.0@{good}"), None), "all are read");
+
+    let bot = Bot::start(&[]).await;
+    let good = bot.push_recorded("1.2.0", "key-p256-bundle");
+    flood(&bot, &good, 500);
+    bot.leave(&good, "key-p256-bundle");
+    let (nothing, _) = bot.chooses(&automations_of(&bot)).await;
+    let why = "each of its 64 signatures cannot be read: it is no bundle of one signature (line 1, column 1)";
+    assert!(nothing.ends_with(&format!("is not verified: {why}")), "{nothing}");
+    assert!(bot.registry.seen().len() < 200, "{} requests", bot.registry.seen().len());
+
+    // A list without end is a clear sentence, and nothing is chosen.
+    bot.registry.change(|world| world.artifacts.api = Api::Endless);
+    let (nothing, _) = bot.chooses(&automations_of(&bot)).await;
+    assert!(nothing.contains("answered with more than 1000 referrers"), "{nothing}");
+}
+
+fn automations_of(bot: &Bot) -> Vec<Arc<Automation>> {
+    bot.verifying(&key("p256"))
+}
+
+/// Somebody leaves what is no signature at an image.
+fn flood(bot: &Bot, image: &str, count: usize) {
+    bot.registry.change(|world| {
+        (0..count)
+            .for_each(|number| drop(world.artifacts.put_referrer(APP, image, BUNDLE, format!("garbage {number}"))));
+    });
+}

@@ -1,8 +1,8 @@
 //! Signatures and provenance of images, verified without the network.
 //!
 //! A [`Policy`] says whose signature an image must have. A [`Verifier`] is made of it, and judges the [`Evidence`] that somebody else
-//! has found in a registry ([`Verifier::verify`]): whether one of the signatures will do, or one of the attestations says that the
-//! image was built where it must have been. Everything is bytes in, an answer out: nothing is asked.
+//! has found in a registry ([`Verifier::judge`]): whether a signature will do, or an attestation says that the image was built where it
+//! must have been. Everything is bytes in, an answer out: nothing is asked.
 //!
 //! # What counts
 //!
@@ -22,7 +22,7 @@
 //! # Limits
 //!
 //! A bundle has 4 MiB at most ([`MAX_BUNDLE`]), a payload of the older form 64 KiB ([`MAX_PAYLOAD`]), a trusted root 4 MiB
-//! ([`MAX_ROOT`]), and of one image 64 pieces of evidence are judged ([`MAX_EVIDENCE`]).
+//! ([`MAX_ROOT`]). How many pieces are judged is up to whoever finds them; 64 are enough ([`MAX_EVIDENCE`]).
 
 mod bundle;
 mod evidence;
@@ -45,7 +45,7 @@ pub const MAX_BUNDLE: usize = 4 * 1024 * 1024;
 pub const MAX_PAYLOAD: usize = 64 * 1024;
 /// The most bytes of a trusted root.
 pub const MAX_ROOT: usize = 4 * 1024 * 1024;
-/// How many pieces of evidence of one image are judged.
+/// How many pieces of evidence of one image are worth looking at.
 pub const MAX_EVIDENCE: usize = 64;
 /// The predicate type of cosign's signatures.
 pub const SIGN: &str = "https://sigstore.dev/cosign/sign/v1";

@@ -13,12 +13,12 @@ use sigstore_verify::{
     VerificationResult,
 };
 
+use crate::SIGN;
 use crate::bundle::{Said, envelope, said};
 use crate::evidence::{self, Evidence, Simple};
 use crate::policy::{Key, Policy, Problem, Signer};
 use crate::provenance::{BuiltFrom, V1, V02};
 use crate::refusal::{Refusal, Unverified};
-use crate::{MAX_EVIDENCE, SIGN};
 
 /// What a signature that will do says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,45 +72,36 @@ impl Verifier {
         &self.policy
     }
 
-    /// Finds evidence that will do: a signature; or where the policy says what images are built from, an attestation of the same
-    /// signer that says so, which is a signature, too, and says more.
+    /// Judges one piece of evidence of an image: whether it is a signature that will do; or where the policy says what images are
+    /// built from, an attestation of the same signer that says so, which is a signature, too, and says more.
     ///
     /// # Errors
-    /// There is none, and why each that there is will not do.
-    pub fn verify(&self, image: &Digest, evidence: &[Evidence]) -> Result<Verified, Unverified> {
+    /// It will not do, and why.
+    pub fn judge(&self, image: &Digest, evidence: &Evidence) -> Result<Verified, Refusal> {
         match &self.policy.built_from {
-            Some(built_from) => self.built(built_from, image, evidence),
-            None => self.signed(image, evidence),
+            Some(built_from) => self.provenance(built_from, image, evidence),
+            None => self.signature(image, evidence),
         }
     }
 
-    fn signed(&self, image: &Digest, evidence: &[Evidence]) -> Result<Verified, Unverified> {
-        let mut refusals = Vec::new();
-        for evidence in evidence.iter().take(MAX_EVIDENCE) {
-            match self.signature(image, evidence) {
-                Ok(verified) => return Ok(verified),
-                Err(refusal) => refusals.push(refusal),
-            }
-        }
-        Err(Unverified { what: "signature", refusals })
+    /// Says of an image of which nothing will do, why each that there is will not.
+    #[must_use]
+    pub fn unverified(&self, refusals: Vec<Refusal>) -> Unverified {
+        let what = if self.policy.built_from.is_some() { "provenance" } else { "signature" };
+        Unverified { what, refusals }
     }
 
-    fn built(&self, built_from: &BuiltFrom, image: &Digest, evidence: &[Evidence]) -> Result<Verified, Unverified> {
-        let mut refusals = Vec::new();
-        for evidence in evidence.iter().take(MAX_EVIDENCE) {
-            let Evidence::Bundle(json) = evidence else { continue };
-            let checked = evidence::bundle(json).and_then(|bundle| {
-                let Said { predicate_type, predicate } = said(envelope(&bundle)?, image, &[V1, V02])?;
-                let Proven { verified, certificate } = self.prove(bundle, image_artifact(image)?)?;
-                built_from.check(&predicate_type, &predicate, certificate.as_ref())?;
-                Ok(verified)
-            });
-            match checked {
-                Ok(verified) => return Ok(verified),
-                Err(refusal) => refusals.push(refusal),
-            }
-        }
-        Err(Unverified { what: "provenance", refusals })
+    fn provenance(&self, built_from: &BuiltFrom, image: &Digest, evidence: &Evidence) -> Result<Verified, Refusal> {
+        let json = match evidence {
+            Evidence::Bundle(json) => json,
+            Evidence::Simple(_) => return Err(Refusal::foreign(SIMPLE)),
+            Evidence::Unreadable(why) => return Err(Refusal::malformed(why)),
+        };
+        let bundle = evidence::bundle(json)?;
+        let Said { predicate_type, predicate } = said(envelope(&bundle)?, image, &[V1, V02])?;
+        let Proven { verified, certificate } = self.prove(bundle, image_artifact(image)?)?;
+        built_from.check(&predicate_type, &predicate, certificate.as_ref())?;
+        Ok(verified)
     }
 
     fn signature(&self, image: &Digest, evidence: &Evidence) -> Result<Verified, Refusal> {
@@ -232,6 +223,9 @@ struct Proven {
     verified: Verified,
     certificate: Option<CertificateInfo>,
 }
+
+/// What a signature of the older form is called where it is not looked for.
+const SIMPLE: &str = "a plain signature";
 
 /// A root that trusts nobody, for signatures by key alone.
 const NO_ROOT: &str = r#"{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}"#;
