@@ -107,7 +107,7 @@ enum Command {
     Hold(switch::Reasoned),
     /// Lift the hold of a policy, also one for a revert
     #[command(after_help = switch::RELEASE)]
-    Release(switch::About),
+    Release(switch::Released),
     /// Pause an automation
     #[command(after_help = switch::SUSPEND)]
     Suspend(switch::Reasoned),
@@ -222,7 +222,7 @@ fn dispatch(command: Command) -> Result<Ending> {
         Command::History(arguments) => history::run(&arguments),
         Command::Poll(arguments) => poll::run(&arguments),
         Command::Hold(arguments) => switch::run_reasoned(Order::Hold, &arguments),
-        Command::Release(about) => switch::run(Order::Release, &about),
+        Command::Release(arguments) => switch::run_release(arguments),
         Command::Suspend(arguments) => switch::run_reasoned(Order::Suspend, &arguments),
         Command::Resume(about) => switch::run(Order::Resume, &about),
         Command::Demo(arguments) => demo::run(&arguments),

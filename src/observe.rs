@@ -8,6 +8,7 @@
 mod admit;
 mod contents;
 mod digests;
+mod hurry;
 mod inspect;
 mod past;
 mod poll;

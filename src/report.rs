@@ -59,7 +59,8 @@ pub(crate) fn diagnostics(findings: &[Diagnostic]) -> String {
 pub(crate) fn policies(policies: &[Arc<PolicyReport>]) -> String {
     let mut text = String::new();
     for policy in policies {
-        let PolicyReport { id, image, tags, selection, hold, .. } = &**policy;
+        let PolicyReport { id, image, tags, selection, hold, hurried, .. } = &**policy;
+        let hurried = hurried.as_ref().map(|hurried| format!("; {hurried}")).unwrap_or_default();
         let id = id.marker();
         let image = match tags {
             Some(tags) => format!("{image} has {}, ", plural(*tags, "tag")),
@@ -67,8 +68,8 @@ pub(crate) fn policies(policies: &[Arc<PolicyReport>]) -> String {
         };
         let _ = match selection {
             Ok(reference) => match hold {
-                Some(hold) => writeln!(text, "{id}: {image}selected {reference}; {hold}"),
-                None => writeln!(text, "{id}: {image}selected {reference}"),
+                Some(hold) => writeln!(text, "{id}: {image}selected {reference}{hurried}; {hold}"),
+                None => writeln!(text, "{id}: {image}selected {reference}{hurried}"),
             },
             Err(Lack::NoAnswer(_)) => Ok(()),
             Err(Lack::NoTag(reason)) => writeln!(

@@ -480,7 +480,8 @@ fn policy_summary(text: &mut String, policy: &ImagePolicy) {
     if let Some(filter) = &policy.policy.filter {
         writeln!(text, "  filter {} extract {:?}", filter.pattern.as_str(), filter.extract).unwrap();
     }
-    let Guards { deny, deny_digests, minimum_age, platforms, pullable, verify, allow_downgrade } = &policy.guards;
+    let Guards { deny, deny_digests, minimum_age, platforms, pullable, together, verify, allow_downgrade } =
+        &policy.guards;
     if !deny.is_empty() || minimum_age.is_some() || *allow_downgrade {
         let deny: Vec<String> = deny.iter().map(Deny::text).collect();
         writeln!(text, "  exclude {deny:?} minimum age {minimum_age:?} downgrade {allow_downgrade}").unwrap();
@@ -496,6 +497,9 @@ fn policy_summary(text: &mut String, policy: &ImagePolicy) {
     }
     if !deny_digests.is_empty() {
         writeln!(text, "  exclude digests {deny_digests:?}").unwrap();
+    }
+    if let Some(together) = together {
+        writeln!(text, "  together {together}").unwrap();
     }
     if !platforms.is_empty() || pullable.is_some() {
         let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();

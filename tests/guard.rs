@@ -43,6 +43,7 @@ fn every_case_comes_out_as_the_table_says() {
                 "reverted" => reverted(case),
                 "contested" => contested(case),
                 "window" => window(case),
+                "together" => together(case),
                 other => panic!("no rule {other}"),
             };
             count += 1;
@@ -98,6 +99,16 @@ fn believe(case: &Yaml) -> Vec<String> {
     let now = now.iter().map(String::as_str).collect::<Vec<_>>();
     let known = Known { tags: &known, in_use: &in_use, doubted: case["doubted"].as_bool().unwrap_or_default() };
     guard::believe(&known, &now).err().iter().map(Hold::to_string).collect()
+}
+
+/// `members`: each policy with the tags that it can select.
+fn together(case: &Yaml) -> Vec<String> {
+    let members = case["members"].as_hash().unwrap().iter();
+    let member = |(policy, tags)| guard::Member { policy: text(policy), tags: text(tags).split_whitespace().collect() };
+    let members: Vec<_> = members.map(member).collect();
+    let agreement = guard::agree("backend", &members);
+    let waiting = agreement.waiting.iter().map(|(policy, hold)| format!("{policy}: {hold}"));
+    std::iter::once(agreement.tag.unwrap_or("nothing").to_owned()).chain(waiting).collect()
 }
 
 fn listed(text: &str) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! One automation on one commit: find the marked files, plan, and commit what there is to change.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use git::{Advertisement, CommitId, Mirror};
@@ -68,7 +69,8 @@ impl<'r> Remote<'r> {
             job.report.idle = Some(reason);
         }
         let guards = guards(automation, &self.switches, self.context.now);
-        let plan = aside("plan", || plan::guarded(&files, &job.selections, &guards));
+        let mut plan = aside("plan", || plan::guarded(&files, &job.selections, &guards));
+        plan.holds.extend(self.apart(automation, &files, &job.selections));
         // All drafts of a wave wait for the history, and most have no question to it.
         let files = if plan.edits.is_empty() { Vec::new() } else { files };
         Ok(Draft { at, files, guards, plan })
@@ -202,6 +204,22 @@ impl<'r> Remote<'r> {
         }
     }
 
+    /// The fields of policies that would move alone, and wait for others with which they move together.
+    fn apart(&self, automation: &Automation, files: &[MarkedFile], selections: &Selections) -> Vec<Held> {
+        let apart = self.polls.apart(automation);
+        if apart.is_empty() {
+            return Vec::new();
+        }
+        let (mut alone, mut held) = (selections.clone(), BTreeMap::new());
+        for (name, (own, hold)) in apart {
+            alone.insert(name.clone(), Selection::Selected(own));
+            held.insert(name, hold);
+        }
+        let guards = plan::Guards { policies: &automation.policies, held, ..plan::Guards::default() };
+        let holds = plan::guarded(files, &alone, &guards).holds;
+        holds.into_iter().filter(|held| matches!(held.hold, Hold::Together(_))).collect()
+    }
+
     /// What each policy in scope selected, with digests where the policy asks for them.
     async fn selections(&mut self, job: &mut Job<'_>, files: &[MarkedFile]) -> Selections {
         let mut selections = Selections::among(Arc::clone(&self.known));
@@ -262,6 +280,7 @@ fn lacking(lack: &Lack) -> Selection {
     let reason = match lack {
         Lack::NoAnswer(_) | Lack::Suspended(_) => return Selection::Open,
         Lack::Waiting(_) => "its tags are too young",
+        Lack::Apart(_) => "it moves together with others, and there is no tag that all of them can select",
         Lack::Doubted(_) => "its list of tags is not believed yet",
         Lack::NoTag(_) => "none of its tags can be selected",
     };

@@ -90,6 +90,9 @@ impl<'r> Remote<'r> {
         for policy in &automation.policies {
             let name = policy.id.marker();
             (&policy.id, policy.terms(), selected.get(&policy.id)).hash(&mut hash);
+            // What waits for others is told, and changes with what they can select.
+            let alternatives = policy.guards.together.as_ref().and_then(|_| self.polls.of(policy));
+            alternatives.map(|report| (&report.selection, &report.alternatives)).hash(&mut hash);
             let released = self.switches.released.get(&name).map(|release| release.at);
             (self.switches.held.get(&name), released).hash(&mut hash);
         }

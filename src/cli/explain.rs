@@ -116,7 +116,8 @@ async fn tell(
         let candidates = funnel.candidates.iter().filter_map(|it| Tag::parse(it.tag).ok());
         let candidates = candidates.map(|tag| (listed.get(&tag).copied(), tag)).map(|(pushed, tag)| (tag, pushed));
         let digests = std::mem::take(&mut left.digests);
-        let admission = Box::pin(observe::admission(&client, policy, candidates, digests, now)).await;
+        let hurried = left.switches.hurried.get(&policy.id.marker());
+        let admission = Box::pin(observe::admission(&client, policy, candidates, digests, hurried, now)).await;
         funnel.pass_over(&admission.passed_over);
         passed_over = admission.passed_over.into_iter().next();
         match admission.selected {

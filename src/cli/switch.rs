@@ -29,6 +29,7 @@ pub(super) const RELEASE: &str = "\
 Examples:
   tagwright release default:podinfo
   tagwright release --all
+  tagwright release default:podinfo --now --reason 'fixes CVE-2026-1234'
   tagwright release podinfo --kubernetes -n apps";
 
 pub(super) const SUSPEND: &str = "\
@@ -68,6 +69,34 @@ pub(super) struct Reasoned {
     /// Why, for those who will ask
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+}
+
+/// What is released: holds, or with `--now` what waits for its age.
+#[derive(Debug, clap::Args)]
+pub(super) struct Released {
+    #[command(flatten)]
+    about: About,
+    /// Let what is there by now be selected though it is not known for `minimumAge` yet, such as a fix that cannot wait
+    #[arg(long, requires = "reason", conflicts_with_all = ["all", "kubernetes"])]
+    now: bool,
+    /// Why it cannot wait, for those who will ask
+    #[arg(long, value_name = "TEXT", requires = "now")]
+    reason: Option<String>,
+}
+
+/// Releases what is held, or what waits.
+pub(super) fn run_release(arguments: Released) -> Result<Ending> {
+    let Released { about, now, reason } = arguments;
+    if !now {
+        return run(Order::Release, &about);
+    }
+    if reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
+        return Err(Failure::usage(
+            "--reason is empty",
+            "say why it cannot wait, such as the vulnerability that it fixes",
+        ));
+    }
+    run_reasoned(Order::Hurry, &Reasoned { about, reason })
 }
 
 /// Gives an order that has a reason.
@@ -166,7 +195,7 @@ fn all_left(order: Order, store: &Store, status: Option<&Status>) -> Result<Vec<
     let switches = store.switches()?;
     let mut names = status.map(|status| kind(order).known(status)).unwrap_or_default();
     let begun: Vec<&String> = match order {
-        Order::Hold | Order::Suspend => Vec::new(),
+        Order::Hold | Order::Suspend | Order::Hurry => Vec::new(),
         Order::Release => switches.held.keys().collect(),
         Order::Resume => switches.suspended.keys().collect(),
     };
@@ -201,7 +230,7 @@ fn kind(order: Order) -> ObjectKind {
 fn hint(order: Order, name: &ObjectName, status: &Status) -> String {
     let (other, command) = match order {
         Order::Hold => (ObjectKind::Automation, "suspend"),
-        Order::Release => (ObjectKind::Automation, "resume"),
+        Order::Release | Order::Hurry => (ObjectKind::Automation, "resume"),
         Order::Suspend => (ObjectKind::Policy, "hold"),
         Order::Resume => (ObjectKind::Policy, "release"),
     };
@@ -219,6 +248,7 @@ fn sentence(noun: &str, obeyed: &Obeyed) -> String {
         (Order::Hold, false) => "held already",
         (Order::Release, _) if *was_held => "released",
         (Order::Release, _) => "was not held by hand; what was taken back until now may be written again",
+        (Order::Hurry, _) => "hurried: what is there by now need not be known for longer",
         (Order::Suspend, true) => "suspended",
         (Order::Suspend, false) => "suspended already",
         (Order::Resume, true) => "resumed",

@@ -10,7 +10,7 @@ use tagwright_core::automation::ObjectName;
 use tagwright_core::spelling::{listed, nearest};
 
 use super::decode::Fields;
-use super::guards::{ALLOW_DOWNGRADE, Annotated, EXCLUDE, EXCLUDE_DIGESTS, MINIMUM_AGE, PLATFORMS, PULLABLE};
+use super::guards::{ALLOW_DOWNGRADE, Annotated, EXCLUDE, EXCLUDE_DIGESTS, MINIMUM_AGE, PLATFORMS, PULLABLE, TOGETHER};
 use super::notice::Effect;
 use super::raw::Meta;
 use super::report::{Finding, Report, quoted};
@@ -329,7 +329,8 @@ enum Orders {
 
 /// A misspelt guard would be none, so names below our domain that mean nothing are errors.
 fn unknown_annotations(report: &Report, annotations: &BTreeMap<String, Text>, orders: Orders) {
-    let own = [TRAILERS, EMBEDDED, EXCLUDE, EXCLUDE_DIGESTS, PLATFORMS, PULLABLE, MINIMUM_AGE, ALLOW_DOWNGRADE];
+    let own =
+        [TRAILERS, EMBEDDED, EXCLUDE, EXCLUDE_DIGESTS, PLATFORMS, PULLABLE, TOGETHER, MINIMUM_AGE, ALLOW_DOWNGRADE];
     let known: Vec<&str> = own.into_iter().chain(verify::ANNOTATIONS).collect();
     let ours = |(name, _): &(&String, &Text)| name.starts_with(DOMAIN) && !known.contains(&name.as_str());
     for (name, text) in annotations.iter().filter(ours) {

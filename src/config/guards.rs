@@ -34,6 +34,9 @@ pub(super) const PLATFORMS: &str = "tagwright.dev/platforms";
 /// The annotation for `pullable`: `true`, or the mirrors, between white space.
 pub(super) const PULLABLE: &str = "tagwright.dev/pullable";
 
+/// The annotation for `together`.
+pub(super) const TOGETHER: &str = "tagwright.dev/together";
+
 /// The annotation for `minimumAge`.
 pub(super) const MINIMUM_AGE: &str = "tagwright.dev/minimum-age";
 
@@ -82,10 +85,17 @@ impl Annotated {
             let words: Vec<&str> = text.value.split_whitespace().collect();
             words.into_iter().map(|word| Text { value: word.to_owned(), ..text.clone() }).collect::<Vec<_>>()
         };
-        let all =
-            [get(EXCLUDE), get(EXCLUDE_DIGESTS), get(PLATFORMS), get(PULLABLE), get(MINIMUM_AGE), get(ALLOW_DOWNGRADE)];
+        let all = [
+            get(EXCLUDE),
+            get(EXCLUDE_DIGESTS),
+            get(PLATFORMS),
+            get(PULLABLE),
+            get(TOGETHER),
+            get(MINIMUM_AGE),
+            get(ALLOW_DOWNGRADE),
+        ];
         let first = all.iter().flatten().map(|text| (text.path.clone(), text.place)).next();
-        let [exclude, exclude_digests, platforms, pullable, minimum_age, allow_downgrade] = all;
+        let [exclude, exclude_digests, platforms, pullable, together, minimum_age, allow_downgrade] = all;
         let minimum_age = minimum_age.and_then(|text| {
             let age = value::duration(&text.value, Units::UpToHours).map_err(|error| {
                 let message = format!("annotation `{}` {error}: {}", text.path, quoted(&text.value));
@@ -105,6 +115,7 @@ impl Annotated {
                 let mirrors = if text.value.trim() == "true" { Vec::new() } else { words(text.clone()) };
                 Pullable { mirrors: self::mirrors(report, PULLABLE, (text.place, mirrors)) }
             }),
+            together: together.and_then(|text| group(report, &text)),
             minimum_age,
             verify: None,
             allow_downgrade: allow_downgrade.is_some_and(|text| text.value == "true"),
@@ -148,10 +159,19 @@ pub(super) fn guards(fields: &mut Fields<'_>) -> Guards {
         pullable.finish();
         Pullable { mirrors: texts.map_or_else(Vec::new, |(texts, place)| mirrors(report, &path, (place, texts))) }
     });
+    let together = fields.filled_text("together").and_then(|text| group(report, &text));
     let age = fields.duration("minimumAge", Units::UpToHours);
     let minimum_age = age.and_then(|(age, place)| checked_age(report, &fields.path("minimumAge"), age, place));
-    let allow_downgrade = fields.flag("allowDowngrade");
-    Guards { deny, deny_digests, platforms, pullable, minimum_age, verify: None, allow_downgrade }
+    Guards {
+        deny,
+        deny_digests,
+        platforms,
+        pullable,
+        together,
+        minimum_age,
+        verify: None,
+        allow_downgrade: fields.flag("allowDowngrade"),
+    }
 }
 
 fn checked_age(report: &Report, path: &str, age: Duration, place: Place) -> Option<Duration> {
@@ -207,6 +227,17 @@ fn mirrors(report: &Report, path: &str, (place, texts): (Place, Vec<Text>)) -> V
         return Vec::new();
     }
     texts.iter().filter_map(|text| text.clone().parsed(report, Repository::parse_written)).collect()
+}
+
+/// The name of a group of policies: as objects are named.
+fn group(report: &Report, text: &Text) -> Option<String> {
+    if value::is_object_name(&text.value) {
+        return Some(text.value.clone());
+    }
+    let message = format!("`{}`: {} is not a name", text.path, quoted(&text.value));
+    report
+        .add(Finding::at(text.place, message).hint("a name has small letters, digits, `-` and `.`, such as `backend`"));
+    None
 }
 
 /// `/PATTERN/`, or a tag.

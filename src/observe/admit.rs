@@ -15,23 +15,28 @@
 //! - A registry that does not answer for a tag on which the selection depends makes the policy select nothing in this poll, and
 //!   never something worse. What was selected before stays.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use image::{Digest, Reference, Repository, Tag};
 use jiff::Timestamp;
 use tagwright_core::automation::{ImagePolicy, ImageRepository, Platform};
-use tagwright_core::guard::{self, Candidate, Hold, PassedOver, Refusal};
+use tagwright_core::guard::{self, Candidate, Hold, PassedOver, Refusal, Sighting};
 
 use super::digests::{Answer, Digests};
+use super::hurry::Hurry;
 use super::{contents, tags, verify};
 use crate::run::{Context, Error, Lack, PolicyReport, Short};
-use crate::store::Digests as Known;
+use crate::store::{Digests as Known, Switch};
 
 /// How many tags of a policy are asked for their digest in one poll.
 const MAX_ASKED: usize = 32;
 
 /// How many of the best are asked for at every poll, though it is known that they have to wait: they may have moved.
 const FRESH: usize = 8;
+
+/// How many images are admitted of a policy that moves together with others.
+const MAX_ADMITTED: usize = 16;
 
 /// How many candidates of a policy are looked at, the best first.
 pub(super) const MAX_WALKED: usize = 1_000;
@@ -57,6 +62,10 @@ struct Walk<'w> {
     told: Digests,
     /// What else could not be asked.
     failures: Vec<Error>,
+    /// What need not become older, of the policy that is walked for.
+    hurry: Option<Hurry>,
+    /// When the first image that it waits for comes of age.
+    wakes: Option<Timestamp>,
 }
 
 /// Whether a tag points to an image, or did.
@@ -81,13 +90,15 @@ pub async fn admission(
     policy: &ImagePolicy,
     candidates: impl IntoIterator<Item = (Tag, Option<Timestamp>)>,
     known: Known,
+    hurried: Option<&Switch>,
     now: Timestamp,
 ) -> Admission {
     let ranked = candidates.into_iter().take(MAX_WALKED).map(|(tag, pushed)| Ranked { tag, pushed });
     let ranked: Vec<Ranked> = ranked.collect();
     let (mut walk, mut passed_over) = (Walk::new(client, known, now), Vec::new());
+    walk.hurry = hurried.map(Hurry::of);
     let selected = match walk.along(policy, &ranked, &mut passed_over).await {
-        Walked::Admitted(tag, digest) => {
+        Walked::Admitted(tag, digest, _) => {
             passed_over.iter_mut().for_each(|passed| passed.moved = passed.tag == tag.as_str());
             Ok((tag, digest))
         }
@@ -99,8 +110,8 @@ pub async fn admission(
 
 /// What a walk came to.
 enum Walked {
-    /// This image is admitted.
-    Admitted(Tag, Digest),
+    /// This image is admitted, as the best of these.
+    Admitted(Tag, Digest, Vec<(Tag, Digest)>),
     /// None is.
     Nothing,
     /// The registry did not answer, for this tag.
@@ -114,6 +125,7 @@ pub(super) async fn admit(
     policies: &[Arc<ImagePolicy>],
     reports: &mut [PolicyReport],
     ranked: Vec<Vec<Ranked>>,
+    hurries: &BTreeMap<String, Hurry>,
 ) -> Vec<Error> {
     let asking = |policy: &Arc<ImagePolicy>, report: &PolicyReport| policy.asks() && report.selection.is_ok();
     let first = policies.iter().zip(&*reports).find(|(policy, report)| asking(policy, report));
@@ -123,7 +135,14 @@ pub(super) async fn admit(
     for ((policy, report), ranked) in policies.iter().zip(reports).zip(&ranked) {
         if asking(policy, report) {
             let mut passed = Vec::new();
+            walk.hurry = hurries.get(&policy.id.marker()).cloned();
+            walk.wakes = None;
             let walked = walk.along(policy, ranked, &mut passed).await;
+            report.hurried = match &walked {
+                Walked::Admitted(_, digest, _) => walk.hurried(policy, digest),
+                Walked::Nothing | Walked::NoAnswer(..) => None,
+            };
+            report.wakes = walk.wakes;
             tell(policy, report, walked, passed);
         }
     }
@@ -140,11 +159,12 @@ pub(super) async fn again(
 ) -> Result<Option<Digest>, String> {
     let kept = Kept::of(context, &policy.repository).await;
     let mut walk = kept.walk();
+    walk.hurry = Hurry::all(context, std::iter::once(&**policy)).await.into_values().next();
     let one = [Ranked { tag: tag.clone(), pushed: None }];
     let walked = walk.along(policy, &one, &mut Vec::new()).await;
     failures.extend(kept.end(walk, std::slice::from_ref(policy)));
     match walked {
-        Walked::Admitted(_, digest) => Ok(Some(digest)),
+        Walked::Admitted(_, digest, _) => Ok(Some(digest)),
         Walked::Nothing => Ok(None),
         Walked::NoAnswer(_, reason) => Err(reason),
     }
@@ -201,17 +221,22 @@ impl<'k> Kept<'k> {
 impl<'w> Walk<'w> {
     fn new(client: &'w registry::Client, mut known: Known, now: Timestamp) -> Self {
         known.sightings.not_after(now);
-        Self { client, now, known, told: Digests::default(), failures: Vec::new() }
+        Self { client, now, known, told: Digests::default(), failures: Vec::new(), hurry: None, wakes: None }
     }
 
     async fn along(&mut self, policy: &ImagePolicy, ranked: &[Ranked], passed: &mut Vec<PassedOver>) -> Walked {
         let mut asked = self.ask_ahead(policy, ranked).await;
+        let wanted = if policy.guards.together.is_some() { MAX_ADMITTED } else { 1 };
+        let mut admitted: Vec<(Tag, Digest)> = Vec::new();
         for candidate in ranked.iter().take(MAX_WALKED) {
             let tag = &candidate.tag;
             if self.told.answer(&policy.repository, tag).is_none() {
                 if let Some(refused) = self.known_to_wait(policy, tag) {
-                    passed.push(refused);
+                    passed.extend(Some(refused).filter(|_| admitted.is_empty()));
                     continue;
+                }
+                if asked >= MAX_ASKED && !admitted.is_empty() {
+                    break;
                 }
                 if asked >= MAX_ASKED {
                     passed.push(passed_over(tag, None, Refusal::NotAsked { asked }));
@@ -227,20 +252,30 @@ impl<'w> Walk<'w> {
             match self.told.answer(&policy.repository, tag) {
                 Some(Answer::Digest(_)) => {}
                 Some(Answer::NoImage(_)) => {
-                    passed.push(passed_over(tag, None, Refusal::NoImage));
+                    passed.extend(Some(passed_over(tag, None, Refusal::NoImage)).filter(|_| admitted.is_empty()));
                     continue;
                 }
+                Some(Answer::Failed(_)) if !admitted.is_empty() => break,
                 Some(Answer::Failed(reason)) => return Walked::NoAnswer(tag.clone(), reason.clone()),
                 None => continue,
             }
-            match self.image(policy, tag, passed).await {
-                Ok(Some(digest)) => return Walked::Admitted(tag.clone(), digest),
-                Ok(None) if passed.last().is_some_and(|passed| passed.refusal.holds()) => return Walked::Nothing,
+            // Of what is worse than the first that is admitted, nothing is told.
+            let told = if admitted.is_empty() { &mut *passed } else { &mut Vec::new() };
+            match self.image(policy, tag, told).await {
+                Ok(Some(digest)) => admitted.push((tag.clone(), digest)),
+                Ok(None) if told.last().is_some_and(|passed| passed.refusal.holds()) => break,
                 Ok(None) => {}
+                Err(_) if !admitted.is_empty() => break,
                 Err(reason) => return Walked::NoAnswer(tag.clone(), reason),
             }
+            if admitted.len() >= wanted {
+                break;
+            }
         }
-        Walked::Nothing
+        match admitted.first().cloned() {
+            Some((tag, digest)) => Walked::Admitted(tag, digest, admitted),
+            None => Walked::Nothing,
+        }
     }
 
     /// The first image of a tag that is admitted: what it has now, or where digests are written, what it had before.
@@ -254,7 +289,7 @@ impl<'w> Walk<'w> {
         let sightings: Vec<_> = self.known.sightings.of(tag.as_str()).take(most).cloned().collect();
         for (place, sighting) in sightings.iter().enumerate() {
             let candidate = Candidate { tag: tag.as_str(), sighting };
-            let admitted = match guard::admit(policy, candidate, self.now) {
+            let admitted = match self.admit(policy, candidate) {
                 Ok(()) => {
                     let place = if place == 0 { Place::Now } else { Place::Before };
                     self.check(policy, &sighting.digest, place).await?
@@ -275,6 +310,23 @@ impl<'w> Walk<'w> {
             }
         }
         Ok(None)
+    }
+
+    /// Holds an image against what can be told without asking anybody.
+    fn admit(&mut self, policy: &ImagePolicy, candidate: Candidate<'_>) -> Result<(), Refusal> {
+        let Sighting { digest, since } = candidate.sighting;
+        let since = Hurry::since(self.hurry.as_ref(), Some(*since)).unwrap_or(*since);
+        let sighting = &Sighting { digest: digest.clone(), since };
+        let admitted = guard::admit(policy, Candidate { sighting, ..candidate }, self.now);
+        if let Some(until) = admitted.as_ref().err().and_then(Refusal::until) {
+            self.wakes = Some(self.wakes.map_or(until, |wakes| wakes.min(until)));
+        }
+        admitted
+    }
+
+    /// By whose word an image did not have to become older.
+    fn hurried(&self, policy: &ImagePolicy, digest: &Digest) -> Option<String> {
+        self.hurry.as_ref()?.told(self.known.sightings.since(digest), policy.digest_age(), self.now)
     }
 
     /// Holds an image against what the registry, or what is in it, has to say: the place for each further check. What was
@@ -387,12 +439,13 @@ impl<'w> Walk<'w> {
 
     /// Why a tag is passed over without asking again: every image that it is known to have had waits. What it may have by now
     /// waits longer.
-    fn known_to_wait(&self, policy: &ImagePolicy, tag: &Tag) -> Option<PassedOver> {
+    fn known_to_wait(&mut self, policy: &ImagePolicy, tag: &Tag) -> Option<PassedOver> {
         policy.digest_age()?;
         let mut newest = None;
-        for sighting in self.known.sightings.of(tag.as_str()) {
+        let sightings: Vec<Sighting> = self.known.sightings.of(tag.as_str()).cloned().collect();
+        for sighting in &sightings {
             let candidate = Candidate { tag: tag.as_str(), sighting };
-            let refusal = guard::admit(policy, candidate, self.now).err()?;
+            let refusal = self.admit(policy, candidate).err()?;
             newest.get_or_insert_with(|| passed_over(tag, Some(&sighting.digest), refusal));
         }
         newest
@@ -414,9 +467,19 @@ fn passed_over(tag: &Tag, digest: Option<&Digest>, refusal: Refusal) -> PassedOv
 fn tell(policy: &ImagePolicy, report: &mut PolicyReport, walked: Walked, mut passed: Vec<PassedOver>) {
     let listed = report.tags.unwrap_or_default();
     report.as_good = Vec::new();
+    report.alternatives = Vec::new();
     report.short = None;
     match walked {
-        Walked::Admitted(tag, digest) => {
+        Walked::Admitted(tag, digest, all) => {
+            let image = &policy.repository.image;
+            let reference = |(tag, digest): (Tag, Digest)| Reference {
+                repository: image.clone(),
+                tag: Some(tag),
+                digest: Some(digest).filter(|_| policy.writes_digests()),
+            };
+            if policy.guards.together.is_some() {
+                report.alternatives = all.into_iter().map(reference).collect();
+            }
             passed.iter_mut().for_each(|passed| passed.moved = passed.tag == tag.as_str());
             let digest = Some(digest).filter(|_| policy.writes_digests());
             let repository = policy.repository.image.clone();

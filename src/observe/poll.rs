@@ -10,6 +10,7 @@ use image::Reference;
 use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy, ImageRepository, ObjectName};
 
 use super::digests::Digests;
+use super::hurry::Hurry;
 use super::polls::Polls;
 use super::tags::{Tags, is_much};
 use super::{admit, select, tags};
@@ -54,8 +55,12 @@ pub async fn poll(
         Some(Err(error)) => Err(Lack::NoAnswer(error.chain())),
         None => Err(Lack::Suspended(format!("the image repository {} is suspended", repository.id))),
     };
-    let evaluate =
-        || policies.iter().map(|policy| select::evaluate(policy, tags.as_ref().copied(), context.now)).collect();
+    let hurries = Hurry::all(context, policies.iter().map(Arc::as_ref)).await;
+    let hurry = |policy: &ImagePolicy| hurries.get(&policy.id.marker());
+    let evaluate = || {
+        let one = |policy| select::evaluate(policy, tags.as_ref().copied(), hurry(policy), context.now);
+        policies.iter().map(one).collect()
+    };
     let count = tags.as_ref().map_or(0, |tags| tags.len());
     let mut reports: Vec<PolicyReport> = aside_if(is_much(count, policies.len()), "evaluate policies", evaluate);
     let rank = || {
@@ -80,7 +85,7 @@ pub async fn poll(
     }
     drop(place);
     if !ranked.is_empty() {
-        failures.extend(Box::pin(admit::admit(context, policies, &mut reports, ranked)).await);
+        failures.extend(Box::pin(admit::admit(context, policies, &mut reports, ranked, &hurries)).await);
     }
     failures.extend(digests(context, policies, &mut reports, before).await);
     let policies = Vec::with_capacity(policies.len());

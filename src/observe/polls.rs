@@ -5,11 +5,30 @@ use std::sync::Arc;
 
 use image::Reference;
 use tagwright_core::automation::{Automation, ImagePolicy, ObjectName};
+use tagwright_core::guard::{self, Agreement, Hold, Member};
 
 use crate::run::{Lack, PolicyReport};
 
 /// What each policy of an automation selected, or why nothing.
 pub(crate) type Selected = BTreeMap<ObjectName, Result<Reference, Lack>>;
+
+/// Policies that move only together.
+struct Group<'p> {
+    name: &'p str,
+    policies: Vec<&'p Arc<ImagePolicy>>,
+    /// The policies as markers name them.
+    names: Vec<String>,
+    /// What each can select, best first.
+    tags: Vec<Vec<&'p str>>,
+}
+
+impl Group<'_> {
+    fn agreement(&self) -> Agreement<'_> {
+        let members = self.names.iter().zip(&self.tags);
+        let members = members.map(|(policy, tags)| Member { policy, tags: tags.clone() });
+        guard::agree(self.name, &members.collect::<Vec<_>>())
+    }
+}
 
 /// What the last poll of each policy came to, for the policy as it was then. Cloning it copies no report.
 #[derive(Debug, Clone, Default)]
@@ -57,7 +76,60 @@ impl Polls {
     /// What the policies of an automation select, as far as they were polled since they are what they are.
     pub(crate) fn selected(&self, automation: &Automation) -> Selected {
         let selection = |policy: &Arc<ImagePolicy>| Some((policy.id.clone(), self.of(policy)?.selection.clone()));
-        automation.policies.iter().filter_map(selection).collect()
+        let mut selected: Selected = automation.policies.iter().filter_map(selection).collect();
+        for group in self.groups(automation) {
+            let agreement = group.agreement();
+            for (policy, name) in group.policies.iter().zip(&group.names) {
+                let Some(Ok(own)) = selected.get_mut(&policy.id).map(|own| own.as_mut()) else { continue };
+                let agreed = agreement.tag.and_then(|tag| {
+                    let alternatives = &self.of(policy)?.alternatives;
+                    alternatives.iter().find(|it| it.tag.as_ref().is_some_and(|it| it.as_str() == tag))
+                });
+                match agreed {
+                    Some(agreed) => own.clone_from(agreed),
+                    None => {
+                        let waits = agreement.waiting.get(name.as_str()).map(Hold::to_string).unwrap_or_default();
+                        selected.insert(policy.id.clone(), Err(Lack::Apart(waits)));
+                    }
+                }
+            }
+        }
+        selected
+    }
+
+    /// What policies of an automation would select alone, and wait with for others, by `namespace:name`.
+    pub(crate) fn apart(&self, automation: &Automation) -> BTreeMap<String, (Reference, Hold)> {
+        let mut apart = BTreeMap::new();
+        for group in self.groups(automation) {
+            let mut waiting = group.agreement().waiting;
+            for (policy, name) in group.policies.iter().zip(&group.names) {
+                let own = self.of(policy).and_then(|report| report.selection.as_ref().ok());
+                if let (Some(hold), Some(own)) = (waiting.remove(name.as_str()), own) {
+                    apart.insert(name.clone(), (own.clone(), hold));
+                }
+            }
+        }
+        apart
+    }
+
+    /// The policies of an automation that move together, with the tags that each can select.
+    fn groups<'p>(&'p self, automation: &'p Automation) -> Vec<Group<'p>> {
+        let mut groups: BTreeMap<(&str, &str), Vec<&'p Arc<ImagePolicy>>> = BTreeMap::new();
+        for policy in automation.policies.iter().filter(|policy| !policy.suspended) {
+            if let Some(name) = &policy.guards.together {
+                groups.entry((policy.id.namespace.as_str(), name)).or_default().push(policy);
+            }
+        }
+        let group = |((_, name), policies): ((&str, &'p str), Vec<&'p Arc<ImagePolicy>>)| {
+            let tags = |policy: &&Arc<ImagePolicy>| {
+                let report = self.of(policy).filter(|report| report.selection.is_ok());
+                let tags = report.into_iter().flat_map(|report| &report.alternatives);
+                tags.filter_map(|it| it.tag.as_ref()).map(image::Tag::as_str).collect()
+            };
+            let tags = policies.iter().map(tags).collect();
+            Group { name, names: policies.iter().map(|policy| policy.id.marker()).collect(), policies, tags }
+        };
+        groups.into_iter().map(|(key, policies)| group(((key.0, key.1), policies))).collect()
     }
 
     /// Whether a report selects something that runs did not know: something else than the poll before, or the same after a

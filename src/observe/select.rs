@@ -9,14 +9,23 @@ use tagwright_core::guard::{self, Choice, Hold};
 use tagwright_core::policy::{self, Evaluation, Reason, Rejection};
 
 use super::admit::{MAX_WALKED, Ranked};
+use super::hurry::Hurry;
 use super::tags::Tags;
 use crate::run::{Lack, PolicyReport, Short};
+
+/// How many tags policies that move together may differ by.
+pub(super) const MAX_ALTERNATIVES: usize = 100;
 
 /// The longest part of a tag that stands as an example, in characters.
 const MAX_EXAMPLE: usize = 60;
 
 /// Evaluates a policy; `tags` are what is known of its repository, or why nothing is.
-pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &Lack>, now: Timestamp) -> PolicyReport {
+pub(super) fn evaluate(
+    policy: &Arc<ImagePolicy>,
+    tags: Result<&Tags, &Lack>,
+    hurry: Option<&Hurry>,
+    now: Timestamp,
+) -> PolicyReport {
     let mut report = PolicyReport {
         id: policy.id.clone(),
         policy: Arc::clone(policy),
@@ -27,6 +36,9 @@ pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &Lack>, no
         as_good: Vec::new(),
         hold: None,
         passed_over: Vec::new(),
+        wakes: None,
+        hurried: None,
+        alternatives: Vec::new(),
         short: None,
     };
     if policy.suspended {
@@ -36,12 +48,20 @@ pub(super) fn evaluate(policy: &Arc<ImagePolicy>, tags: Result<&Tags, &Lack>, no
         Err(lack) => Err(lack.clone()),
         Ok(tags) => {
             let names = names(policy, tags);
-            let choice = guard::choose(policy, &names, &|tag| tags.since(tag), now);
+            let choice = guard::choose(policy, &names, &|tag| Hurry::since(hurry, tags.since(tag)), now);
+            if let Some(hurry) = hurry.filter(|_| policy.tag_age().is_some()) {
+                let since = choice.selected.and_then(|tag| tags.since(tag));
+                report.hurried = hurry.told(since, policy.tag_age(), now);
+            }
             report.refused.clone_from(&tags.refused);
             report.tags = Some(names.len());
             if let Some(selected) = choice.selected {
                 let as_good = policy.policy.as_good_as(selected, &choice.considered);
                 report.as_good = as_good.into_iter().map(str::to_owned).collect();
+            }
+            if policy.guards.together.is_some() {
+                report.as_good = Vec::new();
+                report.alternatives = alternatives(policy, tags, &choice);
             }
             report.hold = tags.doubt.clone().or(choice.waiting.clone());
             report.short = choice.selected.is_none().then(|| short(policy, &choice, names.len()));
@@ -101,6 +121,14 @@ pub(super) fn ranked(policy: &ImagePolicy, tags: &Tags, now: Timestamp) -> Vec<R
         Some(Ranked { tag: seen.name.clone(), pushed: seen.pushed })
     };
     candidates.iter().take(MAX_WALKED).filter_map(ranked).collect()
+}
+
+/// The best tags that a policy can select, for those with which it moves together.
+fn alternatives(policy: &ImagePolicy, tags: &Tags, choice: &Choice<'_>) -> Vec<Reference> {
+    let candidates = policy.policy.evaluate(&choice.considered).candidates;
+    let repository = &policy.repository.image;
+    let tags = candidates.iter().take(MAX_ALTERNATIVES).filter_map(|it| Some(tags.get(it.tag)?.name.clone()));
+    tags.map(|tag| Reference { repository: repository.clone(), tag: Some(tag), digest: None }).collect()
 }
 
 /// The tags that the policy's repository does not exclude.

@@ -80,6 +80,7 @@ fn what(entry: &Entry) -> String {
         Event::Held | Event::PolicyHeld => "held",
         Event::Failed => "failed",
         Event::PolicyReleased => "released",
+        Event::PolicyHurried => "hurried",
         Event::AutomationSuspended => "suspended",
         Event::AutomationResumed => "resumed",
     };

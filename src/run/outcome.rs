@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gotext::template;
 use image::Reference;
+use jiff::Timestamp;
 use tagwright_core::automation::{ImagePolicy, ObjectName};
 use tagwright_core::change::{Code, Diagnostic};
 use tagwright_core::guard::{Held, Hold, PassedOver};
@@ -334,6 +335,9 @@ pub enum Lack {
     /// Nobody wants it to: the policy or its image repository is suspended.
     #[error("{0}")]
     Suspended(String),
+    /// It will once others can, with which it moves together.
+    #[error("{0}")]
+    Apart(String),
     /// It will in a while: tags are too young.
     #[error("{0}")]
     Waiting(String),
@@ -367,6 +371,12 @@ pub struct PolicyReport {
     pub hold: Option<Hold>,
     /// Better images than the selected one, best first, as far as there are not very many, and why each is passed over.
     pub passed_over: Vec<PassedOver>,
+    /// When the next of them comes of age, perhaps one that a tag had before, so that it is looked at again then.
+    pub wakes: Option<Timestamp>,
+    /// By whose word the selection did not have to become older first, in one sentence; none where it did not have to.
+    pub hurried: Option<String>,
+    /// What else it could select where it moves together with others, best first: the selection, and as many as they may need.
+    pub alternatives: Vec<Reference>,
     /// How far the tags came of which none is selected.
     pub short: Option<Short>,
 }
@@ -399,6 +409,9 @@ impl PolicyReport {
             as_good: Vec::new(),
             hold: None,
             passed_over: Vec::new(),
+            wakes: None,
+            hurried: None,
+            alternatives: vec![selection.clone()],
             short: None,
         }
     }

@@ -29,6 +29,7 @@ pub(crate) fn obey(
         Order::Suspend => store.suspend(&name, reason, now).map(|()| true)?,
         // Whether a revert held it is known when the next plan is made, so this is always something new.
         Order::Release => store.release(&name, now).map(|_| true)?,
+        Order::Hurry => store.hurry(&name, reason, now).map(|()| true)?,
         Order::Resume => store.resume(&name)?,
     };
     if changed {
@@ -41,6 +42,7 @@ fn record(order: Order, name: &str, reason: Option<&str>, now: Timestamp) -> Rec
     let to = match order {
         Order::Hold => Toggle::Held,
         Order::Release => Toggle::Released,
+        Order::Hurry => Toggle::Hurried,
         Order::Suspend => Toggle::Suspended,
         Order::Resume => Toggle::Resumed,
     };

@@ -168,7 +168,7 @@ async fn policy(
     Path((namespace, name, order)): Path<(String, String, String)>,
     body: Bytes,
 ) -> Result<Json<Obeyed>, No> {
-    let order = [Order::Hold, Order::Release].into_iter().find(|known| known.as_str() == order);
+    let order = [Order::Hold, Order::Release, Order::Hurry].into_iter().find(|known| known.as_str() == order);
     let name = ObjectName { namespace, name };
     let trigger = Trigger::Policy(name.clone());
     obey(app, order, name, trigger, &body).await

@@ -77,6 +77,8 @@ pub enum Toggle {
     Held,
     /// The end of that, and of holds for a revert.
     Released,
+    /// What is there of a policy need not become older first.
+    Hurried,
     /// An automation is to do nothing.
     Suspended,
     /// The end of that.
@@ -167,6 +169,7 @@ impl From<Toggle> for history::Event {
         match toggle {
             Toggle::Held => Self::PolicyHeld,
             Toggle::Released => Self::PolicyReleased,
+            Toggle::Hurried => Self::PolicyHurried,
             Toggle::Suspended => Self::AutomationSuspended,
             Toggle::Resumed => Self::AutomationResumed,
         }

@@ -26,6 +26,8 @@ pub(super) const HELD: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("
 pub(super) const SUSPENDED: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("suspended");
 /// Policies released by hand, as JSON.
 pub(super) const RELEASES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("releases");
+/// Policies hurried by hand, as JSON.
+pub(super) const HURRIED: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("hurried");
 /// What is known of the digests of image repositories, as JSON.
 pub(super) const DIGESTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("digests");
 /// Documents by name.
@@ -76,7 +78,7 @@ pub(super) fn migrate(database: &Database, from: u64) -> Result<(), redb::Error>
 
 /// Opens every table, so that one that is missing or of another type is noticed at the start.
 pub(super) fn verify(transaction: &ReadTransaction) -> Result<(), redb::Error> {
-    for table in [IMAGES, HELD, SUSPENDED, RELEASES, DIGESTS, DOCUMENTS] {
+    for table in [IMAGES, HELD, SUSPENDED, RELEASES, HURRIED, DIGESTS, DOCUMENTS] {
         transaction.open_table(table)?.len()?;
     }
     transaction.open_table(POLLED)?.len()?;
@@ -85,7 +87,7 @@ pub(super) fn verify(transaction: &ReadTransaction) -> Result<(), redb::Error> {
 }
 
 fn finish(transaction: &WriteTransaction) -> Result<(), redb::Error> {
-    for table in [IMAGES, HELD, SUSPENDED, RELEASES, DIGESTS, DOCUMENTS] {
+    for table in [IMAGES, HELD, SUSPENDED, RELEASES, HURRIED, DIGESTS, DOCUMENTS] {
         transaction.open_table(table)?;
     }
     transaction.open_table(POLLED)?;
@@ -125,9 +127,11 @@ fn give_releases_their_branches(transaction: &WriteTransaction) -> Result<(), re
     Ok(())
 }
 
-/// From 2 to 3: digests have a table of their own. An image had some, which nobody wrote or read.
+/// From 2 to 3: digests, and policies that are hurried, have tables of their own. An image had digests that nobody wrote or read.
 fn give_digests_a_table(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     const DIGESTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("digests");
+    const HURRIED: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("hurried");
     transaction.open_table(DIGESTS)?;
+    transaction.open_table(HURRIED)?;
     Ok(())
 }

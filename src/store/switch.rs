@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
-use super::schema::{HELD, RELEASES, SUSPENDED};
+use super::schema::{HELD, HURRIED, RELEASES, SUSPENDED};
 use super::{MAX_TEXT, Store, cut, time};
 
 /// Policies that can be held at a time, and automations that can be suspended.
@@ -27,6 +27,8 @@ pub struct Switches {
     pub suspended: BTreeMap<String, Switch>,
     /// The last release of each policy, by `namespace:name`.
     pub released: BTreeMap<String, Release>,
+    /// Policies of which what was there by then need not become older, by `namespace:name`.
+    pub hurried: BTreeMap<String, Switch>,
 }
 
 /// An order that is in force until it is taken back.
@@ -82,7 +84,8 @@ impl Store {
     pub fn switches(&self) -> Result<Switches, Error> {
         self.engine.read(|transaction| {
             let [held, suspended] = [all(transaction, HELD)?, all(transaction, SUSPENDED)?];
-            Ok(Switches { held, suspended, released: all(transaction, RELEASES)? })
+            let (released, hurried) = (all(transaction, RELEASES)?, all(transaction, HURRIED)?);
+            Ok(Switches { held, suspended, released, hurried })
         })
     }
 
@@ -92,6 +95,14 @@ impl Store {
     /// The file cannot be written, or too many are held.
     pub fn hold(&self, policy: &str, reason: Option<&str>, now: Timestamp) -> Result<(), Error> {
         self.switch_on(HELD, "policies held", policy, reason, now)
+    }
+
+    /// Lets what is there of a policy by now be selected before it is old enough. Ordered again, it has the new reason and time.
+    ///
+    /// # Errors
+    /// The file cannot be written, or too many are hurried.
+    pub fn hurry(&self, policy: &str, reason: Option<&str>, now: Timestamp) -> Result<(), Error> {
+        self.switch_on(HURRIED, "policies hurried", policy, reason, now)
     }
 
     /// Ends a hold made by hand, and nothing else. Returns whether the policy was held by hand.

@@ -71,6 +71,8 @@ pub(crate) enum Event {
     PolicyHeld,
     /// A policy was released by hand.
     PolicyReleased,
+    /// Somebody let what is there of a policy be selected before it is old enough.
+    PolicyHurried,
     /// An automation was suspended by hand.
     AutomationSuspended,
     /// An automation was resumed by hand.

@@ -56,6 +56,8 @@ pub(crate) enum Order {
     Hold,
     /// They do not any more; holds for reverts are lifted, too.
     Release,
+    /// What is there of a policy by now need not become older first.
+    Hurry,
     /// An automation does nothing.
     Suspend,
     /// It does what it is for.
@@ -93,6 +95,7 @@ impl Order {
         match self {
             Self::Hold => "hold",
             Self::Release => "release",
+            Self::Hurry => "hurry",
             Self::Suspend => "suspend",
             Self::Resume => "resume",
         }
@@ -101,7 +104,7 @@ impl Order {
     /// Whether it is about a policy; otherwise about an automation.
     #[must_use]
     pub(crate) const fn is_for_policies(self) -> bool {
-        matches!(self, Self::Hold | Self::Release)
+        matches!(self, Self::Hold | Self::Release | Self::Hurry)
     }
 
     /// The name as the store and people know it.

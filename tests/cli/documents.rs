@@ -95,7 +95,7 @@ fn json_is_as_printed_and_as_read() {
     let file = SHOP.replace("1.0.0", "1.9.0") + "# {\"$imagepolicy\": \"default:ap\"}\n";
     let site = Site::new(&["1.0.0", "1.1.0"], &file);
     site.configure("shop.yaml", &native("shop", "app", "", ""));
-    site.configure("young.yaml", &native("young", "young", "", "minimumAge: 72h"));
+    site.configure("young.yaml", &native("young", "young", "", "minimumAge: 72h\n      pin: digest"));
     let (found, run) = (site.run(&["--output=json"]).json(), example("`run --once`"));
     assert!(shape(&run).is_subset(&shape(&found)), "{found}");
     let members = |value: &Value| value["automations"][0].as_object().unwrap().keys().cloned().collect::<Vec<_>>();

@@ -95,6 +95,7 @@ exit 0
       "tag": "1.1.0",
       "digest": "",
       "hold": null,
+      "passedOver": [],
       "error": ""
     }
   ],
@@ -138,6 +139,7 @@ exit 0
       "tag": "1.1.0",
       "digest": "",
       "hold": null,
+      "passedOver": [],
       "error": ""
     }
   ],

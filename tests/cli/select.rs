@@ -284,7 +284,7 @@ $ tagwright select --semver=1.x --filter-extract=$1 1.0.0
 error: the following required arguments were not provided:
   --filter-pattern <PATTERN>
 
-Usage: tagwright select --filter-pattern <PATTERN> --filter-extract <TEMPLATE> <--semver <RANGE>|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
+Usage: tagwright select --filter-pattern <PATTERN> --filter-extract <TEMPLATE> <--semver <RANGE>|--calver <FORMAT>|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
 
 For more information, try '--help'.
 $ tagwright select --numerical=asc --filter-pattern=^main-(?P<ts>[0-9]+)-(?P<n>[0-9]+)$ --filter-extract=$ts_$n main-1-2
@@ -293,14 +293,14 @@ error: --filter-extract: `$ts_` names no group of the pattern
 $ tagwright select --semver=1.x --numerical=asc 1.0.0
 error: the argument '--semver <RANGE>' cannot be used with '--numerical <asc|desc>'
 
-Usage: tagwright select <--semver <RANGE>|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
+Usage: tagwright select <--semver <RANGE>|--calver <FORMAT>|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
 
 For more information, try '--help'.
 $ tagwright select 1.0.0
 error: the following required arguments were not provided:
-  <--semver <RANGE>|--numerical <asc|desc>|--alphabetical <asc|desc>>
+  <--semver <RANGE>|--calver <FORMAT>|--numerical <asc|desc>|--alphabetical <asc|desc>>
 
-Usage: tagwright select <--semver <RANGE>|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
+Usage: tagwright select <--semver <RANGE>|--calver <FORMAT>|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
 
 For more information, try '--help'.
 $ tagwright select --semver=1.x --image=https://ghcr.io/a/b
@@ -318,13 +318,13 @@ error: registry mirror "mirror": expected HOST=URL
 $ tagwright select --semver=1.x --image=ghcr.io/acme/app 1.0.0
 error: the argument '--image <REPOSITORY>' cannot be used with '[TAGS]...'
 
-Usage: tagwright select --image <REPOSITORY> <--semver <RANGE>|--numerical <asc|desc>|--alphabetical <asc|desc>> [TAGS]...
+Usage: tagwright select --image <REPOSITORY> <--semver <RANGE>|--calver <FORMAT>|--numerical <asc|desc>|--alphabetical <asc|desc>> [TAGS]...
 
 For more information, try '--help'.
 $ tagwright select --semver=1.x --list --explain 1.0.0
 error: the argument '--list' cannot be used with '--explain'
 
-Usage: tagwright select --list <--semver <RANGE>|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
+Usage: tagwright select --list <--semver <RANGE>|--calver <FORMAT>|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
 
 For more information, try '--help'.
 "#);

@@ -341,3 +341,129 @@ async fn hostile_manifests_are_refused() {
         assert!(report.failures[0].chain().len() < 600, "{name}: {}", report.failures[0].chain());
     }
 }
+
+/// Two images that move only together, `app` and `worker`, each with a field.
+fn pair(bot: &Bot, image: &str) -> Vec<Arc<Automation>> {
+    let more = format!("  - {{name: worker, image: {}/team/worker, {image}}}\n", bot.registry.host());
+    tagwright::config::parse("configuration.yaml", &(bot.text("[]", image) + &more)).unwrap().automations
+}
+
+fn fields(bot: &Bot, tag: &str) -> String {
+    let (app, host) = (bot.image(), bot.registry.host());
+    format!(
+        "a: {app}:{tag} # {{\"$imagepolicy\": \"default:app\"}}\n\
+         b: {host}/team/worker:{tag} # {{\"$imagepolicy\": \"default:worker\"}}\n"
+    )
+}
+
+#[tokio::test]
+async fn what_belongs_together_moves_together() {
+    let bot = Bot::start(&["1.1.0"]).await;
+    bot.registry.change(|world| drop(world.repositories.insert("team/worker".to_owned(), vec!["1.1.0".to_owned()])));
+    let list = |name: &'static str, tags: &[&str]| {
+        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        bot.registry.change(|world| drop(world.repositories.insert(name.to_owned(), tags)));
+    };
+    bot.somebody_writes(&fields(&bot, "1.1.0"), "Both");
+    let automations = pair(&bot, "together: backend, policy: {semver: {range: 1.x}}");
+    assert_eq!(bot.once(&automations).await.automations[0].outcome.as_str(), "unchanged");
+
+    // One is there first.
+    list(APP, &["1.1.0", "1.2.0"]);
+    let report = &bot.once(&automations).await.automations[0];
+    assert_eq!(report.outcome.as_str(), "held", "{report:?}");
+    let hold = &report.holds[0];
+    assert_eq!((hold.hold.code(), hold.policy()), ("together", "default:app"));
+    let expect =
+        "1.2.0 waits for default:worker, which cannot select it yet; the policies of 'backend' move only together";
+    assert_eq!(hold.hold.to_string(), expect);
+    assert_eq!(bot.remote.show("main:app.yaml"), fields(&bot, "1.1.0"));
+    // Known by now, and told again.
+    let report = &bot.once(&automations).await.automations[0];
+    assert_eq!(report.holds.len(), 1, "{report:?}");
+
+    // The other comes, and the first has gone on: what both have is written, and what one has alone waits.
+    list("team/worker", &["1.1.0", "1.2.0"]);
+    list(APP, &["1.1.0", "1.2.0", "1.3.0"]);
+    let report = &bot.once(&automations).await.automations[0];
+    assert_eq!(report.outcome.as_str(), "pushed", "{report:?}");
+    assert_eq!(bot.remote.show("main:app.yaml"), fields(&bot, "1.2.0"));
+    let report = &bot.once(&automations).await.automations[0];
+    assert_eq!((report.outcome.as_str(), report.holds.len()), ("held", 1), "{report:?}");
+
+    // One whose registry does not answer holds back the other.
+    list("team/worker", &["1.1.0", "1.2.0", "1.3.0"]);
+    bot.registry.change(|world| world.faults.push_back(("team/worker/tags/list".to_owned(), Fault::status(403))));
+    let report = bot.once(&automations).await;
+    assert_eq!(bot.remote.show("main:app.yaml"), fields(&bot, "1.2.0"));
+    assert_eq!(report.automations[0].holds.len(), 1, "{report:?}");
+    assert_eq!(bot.once(&automations).await.automations[0].outcome.as_str(), "pushed");
+    assert_eq!(bot.remote.show("main:app.yaml"), fields(&bot, "1.3.0"));
+
+    // Without a word about it, each goes its way.
+    list(APP, &["1.1.0", "1.2.0", "1.3.0", "1.4.0"]);
+    let alone = pair(&bot, "policy: {semver: {range: 1.x}}");
+    bot.once(&alone).await;
+    let expect = fields(&bot, "1.3.0").replace("team/app:1.3.0", "team/app:1.4.0");
+    assert_eq!(bot.remote.show("main:app.yaml"), expect);
+}
+
+#[tokio::test]
+async fn what_belongs_together_is_admitted_together() {
+    let bot = Bot::start(&[]).await;
+    let denied = bot.push("1.2.0", 2);
+    let mut digests = vec![bot.push("1.1.0", 1)];
+    bot.registry.change(|world| {
+        for number in [1, 2] {
+            let config = json!({"os": "linux", "architecture": "amd64", "worker": number});
+            digests.push(world.push("team/worker", &format!("1.{number}.0"), &config));
+        }
+    });
+    bot.somebody_writes(&fields(&bot, "1.0.0"), "Both");
+    let image = format!("together: backend, excludeDigests: ['{denied}'], {VERSIONS}");
+    let automations = pair(&bot, &image);
+    let report = &bot.once(&automations).await.automations[0];
+    assert_eq!(report.outcome.as_str(), "pushed", "{report:?}");
+    let file = bot.remote.show("main:app.yaml");
+    assert!(file.contains(&format!("team/app:{} ", at("1.1.0", &digests[0]))), "{file}");
+    assert!(file.contains(&format!("team/worker:{} ", at("1.1.0", &digests[1]))), "{file}");
+    let waits: Vec<_> = report.holds.iter().map(|held| (held.policy(), held.hold.code())).collect();
+    assert_eq!(waits, [("default:worker", "together")], "{report:?}");
+}
+
+/// Somebody cannot wait: what is there when it is said is selected, what comes later waits, and it is told by whose word.
+#[tokio::test]
+async fn what_cannot_wait_is_let_through_by_hand() {
+    for image in [MAIN, "policy: {alphabetical: {}}"] {
+        let mut bot = Bot::start(&[]).await;
+        let automations = bot.configuration(&format!("minimumAge: 72h, {image}"));
+        let first = bot.push("main", 1);
+        assert!(bot.selects(&automations).await.0.starts_with("nothing: "), "{image}");
+        bot.later(24);
+        let ordered = bot.now;
+        bot.edges.store.hurry("default:app", Some("fixes CVE-2026-1234"), ordered).unwrap();
+        // Pushed just before, and not seen yet.
+        bot.now += jiff::SignedDuration::from_mins(5);
+        let second = bot.push("main", 2);
+        let report = bot.once(&automations).await;
+        let digests = image == MAIN;
+        assert_eq!(selected(&report), if digests { at("main", &second) } else { "main".to_owned() });
+        let hurried = report.policies[0].hurried.clone().unwrap();
+        assert!(hurried.starts_with("known since 20"), "{hurried}");
+        let by = format!("it need not become older, as ordered by hand at {ordered:.0} (fixes CVE-2026-1234)");
+        assert!(hurried.ends_with(&by), "{hurried}");
+        assert!(report.policies[0].hold.is_none());
+        // What is pushed later waits, and nothing goes back.
+        bot.later(1);
+        bot.push("main", 3);
+        let (selection, code) = bot.selects(&automations).await;
+        assert_eq!(
+            (selection, code),
+            if digests { (at("main", &second), Some("too-young")) } else { ("main".to_owned(), None) }
+        );
+        // Old enough by itself, nobody's word is needed.
+        bot.later(80);
+        assert_eq!(bot.once(&automations).await.policies[0].hurried, None);
+        assert_ne!(first, second);
+    }
+}

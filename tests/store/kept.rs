@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use tagwright::store::{
-    Error, Event, Filter, Image, Known, MAX_REASON_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, MAX_SWITCHES, Record, SeenTag,
-    Store, Switch, Toggle,
+    Digests, Error, Event, Filter, Image, Known, MAX_REASON_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, MAX_SWITCHES, Record,
+    SeenTag, Store, Switch, Toggle,
 };
 
 use super::{at, change, hold, image, messages, open, record};
@@ -220,4 +220,42 @@ fn the_last_record_of_each_automation() {
     let latest = store.latest(&wanted).unwrap();
     let found: Vec<_> = latest.iter().map(|(name, record)| (name.as_str(), record.message.as_str())).collect();
     assert_eq!(found, [("a/x", "second"), ("a/y", "only")]);
+}
+
+#[test]
+fn digests() {
+    let digest = |digit: &str| image::Digest::parse(&format!("sha256:{}", digit.repeat(64))).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    assert_eq!(store.digests("a/b").unwrap(), None);
+    let mut known = Digests::default();
+    known.sightings.see("1.0", &digest("a"), None, at(1));
+    known.sightings.see("1.0", &digest("b"), None, at(2));
+    known.sightings.see("1.1", &digest("a"), None, at(3));
+    known.keep(&digest("a"), "platforms", "linux/amd64".to_owned());
+    known.keep(&digest("b"), "platforms", "x".repeat(1 << 20));
+    known.keep(&digest("c"), "platforms", "linux/arm64".to_owned());
+    assert_eq!(known.answer(&digest("b"), "platforms"), None, "what is too long is asked for again");
+    known.trim();
+    assert_eq!(known.answer(&digest("c"), "platforms"), None, "no tag has had it");
+    store.put_digests(&[("a/b".to_owned(), known.clone())]).unwrap();
+    store.put_images(vec![("a/b".to_owned(), image(&["1.0"], at(7)))]).unwrap();
+    drop(store);
+    let store = open(folder.path());
+    assert_eq!(store.digests("a/b").unwrap(), Some(known.clone()));
+    let since: Vec<_> = known.sightings.of("1.1").map(|sighting| sighting.since).collect();
+    assert_eq!(since, [at(1)]);
+    assert_eq!(known.answer(&digest("a"), "platforms"), Some("linux/amd64"));
+    store.retain_images(&BTreeSet::from(["c".to_owned()])).unwrap();
+    assert_eq!(store.digests("a/b").unwrap(), None);
+}
+
+#[test]
+fn policies_that_are_hurried() {
+    let store = Store::in_memory();
+    store.hurry("shop:web", Some("fixes CVE-2026-1"), at(1)).unwrap();
+    store.hurry("shop:web", Some("fixes CVE-2026-2"), at(2)).unwrap();
+    let hurried = store.switches().unwrap().hurried;
+    assert_eq!((hurried.len(), hurried["shop:web"].since), (1, at(2)));
+    assert_eq!(hurried["shop:web"].reason.as_deref(), Some("fixes CVE-2026-2"));
 }

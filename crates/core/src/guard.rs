@@ -10,6 +10,7 @@
 //! | [`choose()`], deny | tags that `exclude` names are never selected | the configuration changes |
 //! | [`choose()`], minimum age | a tag that is not known for `minimumAge` yet is passed over, where no digests are written | it is old enough |
 //! | [`admit()`] | an image whose digest is denied, or not known for `minimumAge` yet, is passed over for the next best | the configuration changes, or it is old enough |
+//! | [`agree()`] | policies that move together, while one of them cannot select the tag | all of them can |
 //! | [`believe()`] | a tag list that lost too much, or the tag in use | the next poll says so, too |
 //! | [`downgrades()`] | a field whose tag ranks above the selection, or equal to it | the tag is listed again, a better one comes, or a person changes the field |
 //! | [`reverted()`] | a field that a person took back from what is selected | another tag is selected, or somebody releases it |
@@ -71,6 +72,7 @@
 //! ```
 
 mod admit;
+mod agree;
 mod believe;
 mod choose;
 mod contested;
@@ -86,6 +88,7 @@ use jiff::Timestamp;
 use crate::automation::Window;
 
 pub use self::admit::{Candidate, PassedOver, Refusal, admit, for_platforms};
+pub use self::agree::{Agreement, Member, Together, agree};
 pub use self::believe::{Known, believe};
 pub(crate) use self::choose::counts_from;
 pub use self::choose::{Choice, choose};

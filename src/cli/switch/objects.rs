@@ -61,7 +61,7 @@ async fn named(people: &People, order: Order, kinds: &[What], names: &[String]) 
 async fn nothing(people: &People, order: Order, (text, name): (&str, &ObjectName), kinds: &[What]) -> Result<Failure> {
     let (others, command) = match order {
         Order::Hold => (What::Automation, "suspend"),
-        Order::Release => (What::Automation, "resume"),
+        Order::Release | Order::Hurry => (What::Automation, "resume"),
         Order::Suspend => (What::Policy, "hold"),
         Order::Resume => (What::Policy, "release"),
     };

@@ -34,6 +34,8 @@ fn obey(order: Order, found: &Found, reason: Option<&str>, now: Timestamp) -> (O
         Order::Hold => (Some(annotate(&[(HOLD, Some(reason.unwrap_or_default()))])), true),
         // Whoever obeys a release takes it off; each one is another, so that one that waits counts until now, too.
         Order::Release => (Some(annotate(&[(HOLD, None), (RELEASE, Some(&now.to_string()))])), true),
+        // No annotation says so; the command tells before it gets here.
+        Order::Hurry => (None, false),
         Order::Suspend if was_suspended && same(SUSPENDED) => (None, false),
         Order::Suspend => (Some(suspend(true, reason)), true),
         // A reason may be left when somebody else has resumed it.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tagwright_core::automation::ObjectName;
+use tagwright_core::guard::Hold;
 use tokio::time::Instant;
 
 use super::journal::{Subject, Trouble};
@@ -12,7 +13,7 @@ use super::shared::State;
 use crate::act::Acted;
 use crate::failure::{Failure, Kind};
 use crate::observe::{LookedUp, Polled};
-use crate::run::{AutomationReport, Error, Outcome};
+use crate::run::{AutomationReport, Error, Outcome, PolicyReport};
 use crate::schedule::agenda::{self, Ending, Moment, Ran, Work};
 use crate::schedule::done::Done;
 
@@ -35,7 +36,10 @@ impl State {
         }
         self.journal.counts.polls += 1;
         self.journal.counts.polls_failed += usize::from(!polled.failures.is_empty());
-        let until = polled.policies.iter().filter_map(|report| report.hold.as_ref()?.until()).min();
+        let until = |report: &Arc<PolicyReport>| {
+            [report.hold.as_ref().and_then(Hold::until), report.wakes].into_iter().flatten().min()
+        };
+        let until = polled.policies.iter().filter_map(until).min();
         let (ending, changed) = (most_hopeful(polled.failures.iter()), &polled.changed);
         self.agenda.polled(&agenda::Polled { repository: key, number, ending, changed, until }, now);
     }

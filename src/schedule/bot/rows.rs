@@ -277,9 +277,10 @@ fn selection(report: &PolicyReport) -> String {
         Some(count) => format!(" of {count} tags"),
         None => String::new(),
     };
+    let hurried = report.hurried.as_ref().map(|hurried| format!("; {hurried}")).unwrap_or_default();
     match &report.hold {
-        None => format!("selected {tag}{digest}{of}"),
-        Some(hold) => format!("selected {tag}{digest}{of}; {hold}"),
+        None => format!("selected {tag}{digest}{of}{hurried}"),
+        Some(hold) => format!("selected {tag}{digest}{of}{hurried}; {hold}"),
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Guards {
     pub platforms: Vec<Platform>,
     /// Where an image must be, if that is looked at.
     pub pullable: Option<Pullable>,
+    /// The name of the group of policies that move only together, all to the same tag.
+    pub together: Option<String>,
     /// Whether a field may go back to a tag that ranks below the one it has.
     pub allow_downgrade: bool,
 }

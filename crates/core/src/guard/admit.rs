@@ -186,9 +186,15 @@ impl ImagePolicy {
     /// Whether something is required of the image behind a tag, so that a registry has to be asked before one is selected.
     #[must_use]
     pub fn asks(&self) -> bool {
-        let Guards { deny_digests, platforms, pullable, verify, .. } = &self.guards;
-        let is_more_required = !platforms.is_empty() || pullable.is_some() || verify.is_some();
-        self.digest_age().is_some() || !deny_digests.is_empty() || is_more_required
+        let Guards { deny_digests, platforms, pullable, together, verify, .. } = &self.guards;
+        // Each tag that all could select has to have its digest.
+        let is_together = together.is_some() && self.writes_digests();
+        is_together
+            || self.digest_age().is_some()
+            || !deny_digests.is_empty()
+            || !platforms.is_empty()
+            || pullable.is_some()
+            || verify.is_some()
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use words::one_line;
 
 use super::admit::PassedOver;
+use super::agree::Together;
 use crate::change::policy_of;
 use crate::message::RELEASE_TRAILER;
 
@@ -78,6 +79,8 @@ pub enum Hold {
     },
     /// A better image is passed over, since the policy requires something of it.
     PassedOver(Box<PassedOver>),
+    /// Another policy that moves together with this one cannot select the tag yet.
+    Together(Box<Together>),
     /// No window is open.
     Window {
         /// When the next one opens; none if none ever does.
@@ -117,6 +120,7 @@ impl Hold {
             Self::Contested(_) => "contested",
             Self::TooYoung { .. } => "too-young",
             Self::PassedOver(passed) => passed.refusal.code(),
+            Self::Together(_) => "together",
             Self::Window { .. } => "window",
         }
     }
@@ -133,7 +137,8 @@ impl Hold {
             | Self::Shrunk { .. }
             | Self::Downgrade { .. }
             | Self::Equal { .. }
-            | Self::Reverted { .. } => None,
+            | Self::Reverted { .. }
+            | Self::Together(_) => None,
         }
     }
 }
@@ -199,6 +204,7 @@ impl fmt::Display for Hold {
                 length(*minimum)
             ),
             Self::PassedOver(passed) => passed.fmt(f),
+            Self::Together(together) => together.fmt(f),
             Self::Window { opens: Some(opens) } => {
                 write!(
                     f,

@@ -185,3 +185,79 @@ fn least(sightings: &[Sighting], ages: &[Duration], now: Timestamp) -> Option<(u
 pub(crate) fn is_old(since: Timestamp, minimum: Duration, now: Timestamp) -> bool {
     SignedDuration::try_from(minimum).is_ok_and(|minimum| now.duration_since(since) >= minimum)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const MINUTE: i64 = 60;
+    const DAY: i64 = 24 * 60 * MINUTE;
+    const AGE: Duration = Duration::from_secs(3 * 86_400);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn digest(number: i64) -> Digest {
+        Digest::parse(&format!("sha256:{number:064x}")).unwrap()
+    }
+
+    /// The newest that is old enough.
+    fn selected(sightings: &Sightings, tag: &str, now: Timestamp) -> Option<Timestamp> {
+        sightings.of(tag).find(|sighting| is_old(sighting.since, AGE, now)).map(|sighting| sighting.since)
+    }
+
+    /// However often a tag is pushed, something is about as old as is asked for, and the selection never goes back.
+    #[test]
+    fn a_tag_that_is_pushed_all_the_time_starves_nowhere() {
+        for (every, span) in [(MINUTE, 5 * DAY), (11 * MINUTE, 20 * DAY), (3 * 60 * MINUTE, 100 * DAY)] {
+            let (mut sightings, mut before) = (Sightings::default(), None);
+            let mut oldest = 0;
+            for second in (0..span).step_by(usize::try_from(every).unwrap()) {
+                let now = at(second);
+                sightings.see("main", &digest(second), None, now);
+                sightings.thin(&[AGE], now);
+                assert!(sightings.len() <= MAX_OF_TAG);
+                let selected = selected(&sightings, "main", now);
+                assert!(selected >= before, "it goes back at {second}");
+                before = selected;
+                assert_eq!(selected.is_some(), second >= 3 * DAY, "at {second}");
+                oldest = oldest.max(selected.map_or(0, |since| now.duration_since(since).as_secs()));
+            }
+            // No more than a fifth older than it has to be, and one push.
+            assert!(oldest <= 3 * DAY * 6 / 5 + every, "every {every} s: {} h", oldest / 3600);
+        }
+    }
+
+    #[test]
+    fn many_tags_are_bounded_and_the_oldest_go_first() {
+        let mut sightings = Sightings::default();
+        let count = i64::try_from(MAX_SIGHTINGS).unwrap() + 100;
+        for number in 0..count {
+            sightings.see(&format!("1.{number}.0"), &digest(number), None, at(number));
+        }
+        sightings.thin(&[AGE], at(count));
+        assert_eq!(sightings.len(), MAX_SIGHTINGS);
+        assert_eq!(sightings.of("1.99.0").count(), 0);
+        assert_eq!(sightings.of("1.100.0").count(), 1);
+        assert_eq!(sightings.of(&format!("1.{}.0", count - 1)).count(), 1);
+    }
+
+    #[test]
+    fn a_digest_has_one_age_whatever_tags_have_it() {
+        let mut sightings = Sightings::default();
+        sightings.see("1.0.0-rc.1", &digest(1), None, at(0));
+        sightings.see("1.0.0", &digest(1), None, at(DAY));
+        assert_eq!(sightings.of("1.0.0").next().unwrap().since, at(0), "it was there under another tag");
+        // The registry knows better, where it says so.
+        sightings.see("1.0.0", &digest(1), Some(at(-DAY)), at(2 * DAY));
+        assert_eq!(sightings.since(&digest(1)), Some(at(-DAY)));
+        // No time is still to come.
+        sightings.see("2.0.0", &digest(2), Some(at(9 * DAY)), at(DAY));
+        assert_eq!(sightings.since(&digest(2)), Some(at(DAY)));
+        sightings.not_after(at(0));
+        assert_eq!(sightings.since(&digest(2)), Some(at(0)));
+        assert!(Sightings::kept([("empty".to_owned(), Vec::new())]).is_empty());
+    }
+}
