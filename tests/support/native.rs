@@ -88,6 +88,7 @@ pub(crate) const UNSEEN: &[(&str, &[&str])] = &[
             "provider-github-without-secret",
             "push-not-inferable",
             "verify-both",
+            "verify-ed25519-root",
             "verify-nothing",
             "verify-two-identities",
             "verify-without-identity",

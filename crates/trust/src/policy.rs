@@ -35,6 +35,12 @@ pub enum Problem {
         "the trusted root has no certificate authority, so that no signature without a key could be verified by it"
     )]
     NoAuthority,
+    /// A key of Ed25519 stands beside a trusted root with transparency logs.
+    #[error(
+        "a key of Ed25519 cannot be used together with the logs of a trusted root, since cosign signs with Ed25519ph by it: leave \
+         the root out, or use another key"
+    )]
+    LoggedEd25519,
     /// A repository that images are built from is none.
     #[error("expected the address of a repository, such as https://github.com/acme/app")]
     Repository,
@@ -95,6 +101,10 @@ impl Key {
     pub fn fingerprint(&self) -> String {
         let hash = Sha256::digest(self.0.as_bytes());
         format!("sha256:{}", hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>())
+    }
+
+    fn is_ed25519(&self) -> bool {
+        matches!(KeyAlgorithm::from_spki(&self.0), Ok(KeyAlgorithm::Ed25519))
     }
 
     /// What cosign calls it by in a bundle.
@@ -177,6 +187,9 @@ impl Policy {
                 Err(Problem::NoAuthority)
             }
             (Signer::Keyless { .. }, None) => Err(Problem::NoAuthority),
+            (Signer::Keys(keys), Some(root)) if !root.root.tlogs.is_empty() && keys.iter().any(Key::is_ed25519) => {
+                Err(Problem::LoggedEd25519)
+            }
             _ => Ok(()),
         }
     }

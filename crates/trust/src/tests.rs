@@ -254,6 +254,8 @@ fn policies_that_cannot_be_used() {
     assert!(matches!(Root::parse(&" ".repeat(MAX_ROOT + 1)), Err(Problem::Root(_))));
     assert!(matches!(Identity::pattern("("), Err(Problem::Pattern(_))));
     assert!(matches!(Identity::pattern("a)|(b"), Err(Problem::Pattern(_))), "nothing gets out of the anchors");
+    let ed25519 = Policy { root: Some(root()), ..policy("ed25519") };
+    assert_eq!(ed25519.check(), Err(Problem::LoggedEd25519));
     let keyless = policy("exact").signer;
     assert_eq!(Policy { signer: keyless, root: None, built_from: None }.check(), Err(Problem::NoAuthority));
 }
