@@ -147,7 +147,11 @@ pub async fn look_up(context: Context<'_>, policies: &[Arc<ImagePolicy>], before
             Ok(Some(digest)) => {
                 let selection =
                     Reference { repository: policy.repository.image.clone(), tag: Some(tag), digest: Some(digest) };
-                let report = PolicyReport { selection: Ok(selection), ..PolicyReport::clone(report) };
+                let mut report = PolicyReport { selection: Ok(selection.clone()), ..PolicyReport::clone(report) };
+                // What moves together with others has what it selects among what it could.
+                for same in report.alternatives.iter_mut().filter(|other| other.tag == selection.tag) {
+                    same.clone_from(&selection);
+                }
                 if before.is_news(&report) {
                     looked_up.changed.insert(report.id.clone());
                 }

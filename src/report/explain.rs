@@ -113,6 +113,10 @@ fn heading(story: &Story<'_>) -> String {
     if story.policy.digest != DigestReflection::Never {
         text.push_str("the digest behind the tag is written, too\n");
     }
+    if let Some(group) = &story.policy.guards.together {
+        let _ =
+            writeln!(text, "it moves only together with the other policies of '{group}', which are not looked at here");
+    }
     if story.images == Images::No {
         text.push_str(
             "what is required of images is not looked at, since these are not the tags of the policy's repository\n",

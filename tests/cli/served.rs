@@ -96,6 +96,24 @@ fn a_running_bot_obeys_at_once() {
 }
 
 #[test]
+fn a_running_bot_lets_through_what_cannot_wait() {
+    let site = shop(&["1.0.0", "1.1.0"]);
+    site.configure("shop.yaml", &native("shop", "app", "branch: main", "minimumAge: 72h\n      pin: digest"));
+    let mut bot = Bot::start(&site, &[]);
+    let status = || ask(&site, &["status", "--output=json"]).stdout;
+    until("the tag waits", || status().contains("has not been known for 72h yet"));
+    let hurried = "policy default:app hurried: what is there by now need not be known for longer\n";
+    ask(&site, &["release", "app", "--now", "--reason", "fixes CVE-2026-1234"]).prints(0, hurried);
+    bot.says("pushed a commit");
+    assert!(site.file("main").contains("app:1.1.0@sha256:"), "{}", site.file("main"));
+    let status = status();
+    assert!(status.contains("it need not become older, as ordered by hand at 20"), "{status}");
+    assert!(status.contains("(fixes CVE-2026-1234)"), "{status}");
+    bot.signal("TERM");
+    assert_eq!(bot.ends().0, 0);
+}
+
+#[test]
 fn a_running_bot_obeys_about_several_and_about_all() {
     let site = shop(&["1.0.0", "1.1.0"]);
     site.configure("web.yaml", &native("web", "web", "branch: main", ""));

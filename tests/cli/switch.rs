@@ -37,6 +37,30 @@ note: no bot is running on state; the next one that starts will obey
 }
 
 #[test]
+fn what_cannot_wait_is_let_through_with_a_reason() {
+    let world = left(&document());
+    let order = |arguments: &[&str]| world.run(arguments.iter().chain(&["--data-dir=state"]));
+    let hurried = "policy default:app hurried: what is there by now need not be known for longer\n";
+    order(&["release", "app", "--now", "--reason", "fixes CVE-2026-1234"]).prints(0, hurried);
+    let switches = store(&world.path("state")).switches().unwrap();
+    assert_eq!(switches.hurried["default:app"].reason.as_deref(), Some("fixes CVE-2026-1234"));
+    assert!(switches.released.is_empty() && switches.held.is_empty(), "nothing else is released: {switches:?}");
+    let history = world.run(["history", "--data-dir=state", "--output=json"]).json();
+    let entry = &history["entries"][0];
+    assert_eq!(
+        (&entry["event"], &entry["message"]),
+        (&"policyHurried".into(), &"fixes CVE-2026-1234".into()),
+        "{history}"
+    );
+    // Nobody hurries without saying why, nor everything.
+    assert_eq!(order(&["release", "app", "--now"]).code, 2);
+    order(&["release", "app", "--now", "--reason", " "]).refuses(2, "--reason is empty");
+    assert_eq!(order(&["release", "--all", "--now", "--reason=x"]).code, 2);
+    assert_eq!(order(&["release", "app", "--reason=x"]).code, 2);
+    assert_eq!(order(&["release", "app", "--now", "--reason=x", "--kubernetes"]).code, 2);
+}
+
+#[test]
 fn all_is_what_the_last_bot_knew_and_what_was_ordered() {
     let world = left(&document());
     let order = |arguments: &[&str]| world.run(arguments.iter().chain(&["--data-dir=state"]));

@@ -171,3 +171,50 @@ async fn a_list_that_a_run_would_not_believe_selects_nothing() {
     assert_eq!(in_use.code, 0, "{}", in_use.err);
     assert!(in_use.err.starts_with("note: the state in data is in use: "), "{}", in_use.err);
 }
+
+/// What an image lacks is asked for as a run would, and told of each that is passed over.
+#[tokio::test(flavor = "multi_thread")]
+async fn images_that_are_passed_over_are_explained() {
+    let scene = Scene::new(&[]).await;
+    let config = |architecture: &str| serde_json::json!({"os": "linux", "architecture": architecture});
+    let mut digests = Vec::new();
+    scene.registry.change(|world| {
+        for (tag, architecture) in [("6.3.0", "arm64"), ("6.2.9", "riscv64"), ("6.2.8", "amd64")] {
+            digests.push(world.push("team/app", tag, &config(architecture)));
+        }
+    });
+    let text = GUARDED.replace("HOST", &scene.registry.host()).replace("URL", &scene.remote.path()).replace(
+        "      exclude: [6.1.1, /rc/]\n",
+        &format!("      pin: digest\n      together: backend\n      platforms: [linux/amd64]\n      excludeDigests: ['{}']\n", digests[0]),
+    );
+    scene.write("policies/shop.yaml", &text);
+    scene.write("work/apps/a.yaml", "a: 6.0.0 # {\"$imagepolicy\": \"default:app:tag\"}\n");
+    let said = scene.run(&["explain", "default:app", "work"]);
+    let image = format!("the image that is selected is {}\n", digests[2]);
+    assert!(said.out.contains(&image), "{}", said.out);
+    let better = format!("6.3.0 is better, but {} is named by `excludeDigests`\n", &digests[0][..19]);
+    assert!(said.out.contains(&better), "{}", said.out);
+    assert!(said.out.contains("it moves only together with the other policies of 'backend'"), "{}", said.out);
+    let rows = [
+        "- could be selected, but passed over (denied-digest)    1  6.3.0\n",
+        "- could be selected, but passed over (lacks-platform)   1  6.2.9\n",
+        "* 6.2.8  selected\n",
+    ];
+    rows.iter().for_each(|row| assert!(said.out.contains(row), "{row}: {}", said.out));
+    assert!(said.out.ends_with("apps/a.yaml:1:4: 6.0.0 -> 6.2.8 (default:app:tag)\n"), "{}", said.out);
+    let one = scene.run(&["explain", "default:app", "--tag", "6.2.9"]);
+    check(&one, 0, "6.2.9 is not selected: passed over: its image is not there for linux/amd64\n");
+    let json = scene.run(&["explain", "default:app", "--output", "json"]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["selected"], &json["digest"]), (&"6.2.8".into(), &digests[2].as_str().into()), "{json}");
+    let causes: Vec<_> = json["dropped"].as_array().unwrap().iter().map(|group| &group["cause"]).collect();
+    assert!(causes.contains(&&"lacks-platform".into()) && causes.contains(&&"denied-digest".into()), "{json}");
+    // Tags from elsewhere have no images that could be asked for.
+    scene.write("tags.txt", "6.3.0\n6.2.8\n");
+    let said = scene.run(&["explain", "default:app", "--tags", "tags.txt"]);
+    assert!(
+        said.out.contains("what is required of images is not looked at, since these are not the tags"),
+        "{}",
+        said.out
+    );
+}

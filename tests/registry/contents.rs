@@ -348,3 +348,24 @@ async fn layouts_have_the_same() {
     let error = client.blob(&app, &bundle, 6, &access).await.unwrap_err();
     assert!(error.to_string().ends_with("has another digest than its name says"), "{error}");
 }
+
+/// That there is none is an answer, and no failure; that nobody says so is one.
+#[tokio::test]
+async fn an_image_is_there_or_not() {
+    let absent = parsed(&format!("sha256:{}", "0".repeat(64)));
+    let mut image = String::new();
+    let (registry, client, app) =
+        open(world(|artifacts| image = artifacts.put_image(APP, None, &config("linux")))).await;
+    assert!(client.has(&app, &parsed(&image), &access()).await.unwrap());
+    assert!(registry.take_lines().iter().all(|line| !line.starts_with("GET") || line.contains("/v2/ ")), "not read");
+    assert!(!client.has(&app, &absent, &access()).await.unwrap());
+    let nowhere = repository(&registry.host(), "team/nowhere");
+    assert!(!client.has(&nowhere, &absent, &access()).await.unwrap());
+    registry.change(|world| drop(world.broken.insert(format!("manifests/{image}"), Fault::status(403))));
+    assert_eq!(client.has(&app, &parsed(&image), &access()).await.unwrap_err().kind(), Kind::Denied);
+
+    let folder = tempfile::tempdir().unwrap();
+    let (app, image) = layout(folder.path());
+    assert!(client.has(&app, &image, &access()).await.unwrap());
+    assert!(!client.has(&app, &absent, &access()).await.unwrap());
+}

@@ -46,12 +46,11 @@ impl Client {
         digest: &Digest,
         access: &access::Registry,
     ) -> Result<bool, Error> {
+        if let Some(folder) = repository.layout() {
+            return layout::has(folder, digest).await;
+        }
         let by = By::Digest(digest);
-        let found = match repository.layout() {
-            Some(folder) => layout::manifest(folder, by, &self.settings.limits).await.map(|manifest| manifest.digest),
-            None => Box::pin(self.poll(repository, access, &DigestOf { by }, &self.place())).await,
-        };
-        match found {
+        match Box::pin(self.poll(repository, access, &DigestOf { by }, &self.place())).await {
             // A server that answers with something else has not got this one.
             Ok(found) => Ok(found == *digest),
             Err(error) if matches!(error.cause(), Error::NotFound { .. }) => Ok(false),

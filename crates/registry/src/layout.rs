@@ -5,7 +5,7 @@
 
 mod artifacts;
 
-pub(crate) use artifacts::{attached, blob, manifest, referrers};
+pub(crate) use artifacts::{attached, blob, has, manifest, referrers};
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -28,6 +28,12 @@ pub(crate) async fn manifest(folder: &str, by: By<'_>, limits: &Limits) -> Resul
     .await
 }
 
+/// Whether a layout has the bytes of a digest. Whether they are right is seen when they are read.
+pub(crate) async fn has(folder: &str, digest: &Digest) -> Result<bool, Error> {
+    let digest = digest.clone();
+    read(folder, move |layout| Ok(layout.folder.join(place(&digest)).is_file())).await
+}
+
 /// Returns the bytes that have a digest.
 pub(crate) async fn blob(folder: &str, digest: &Digest, limit: usize) -> Result<Vec<u8>, Error> {
     let digest = digest.clone();
