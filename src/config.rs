@@ -67,6 +67,7 @@ mod select;
 mod source;
 mod text;
 mod value;
+mod verify;
 mod yaml;
 
 use std::path::PathBuf;

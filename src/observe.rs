@@ -19,6 +19,7 @@ mod select;
 mod survey;
 mod tags;
 pub(crate) mod target;
+mod verify;
 
 use git::{CommitFacts, SkipReason};
 use tagwright_core::automation::Author;

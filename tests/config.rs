@@ -480,10 +480,20 @@ fn policy_summary(text: &mut String, policy: &ImagePolicy) {
     if let Some(filter) = &policy.policy.filter {
         writeln!(text, "  filter {} extract {:?}", filter.pattern.as_str(), filter.extract).unwrap();
     }
-    let Guards { deny, deny_digests, minimum_age, platforms, pullable, together, allow_downgrade } = &policy.guards;
+    let Guards { deny, deny_digests, minimum_age, platforms, pullable, together, verify, allow_downgrade } =
+        &policy.guards;
     if !deny.is_empty() || minimum_age.is_some() || *allow_downgrade {
         let deny: Vec<String> = deny.iter().map(Deny::text).collect();
         writeln!(text, "  exclude {deny:?} minimum age {minimum_age:?} downgrade {allow_downgrade}").unwrap();
+    }
+    if let Some(verify) = verify {
+        let trust::Policy { signer, root, built_from } = verify.verifier.policy();
+        let signer = match signer {
+            trust::Signer::Keys(keys) => format!("{:?}", keys.iter().map(trust::Key::fingerprint).collect::<Vec<_>>()),
+            trust::Signer::Keyless { identity, issuer } => format!("{identity:?} by {issuer}"),
+        };
+        let root = if root.is_some() { " with a root" } else { "" };
+        writeln!(text, "  verify {signer}{root} {:?} {built_from:?}", verify.on_unverified).unwrap();
     }
     if !deny_digests.is_empty() {
         writeln!(text, "  exclude digests {deny_digests:?}").unwrap();

@@ -19,6 +19,7 @@ use super::report::{Finding, Report, quoted};
 use super::source::Origin;
 use super::text::Text;
 use super::value;
+use super::verify;
 use super::yaml::{self, Node, Place, Unreadable, Value};
 
 /// The annotation that turns trailers on for objects that have no field for it.
@@ -330,7 +331,7 @@ enum Orders {
 
 /// A misspelt guard would be none, so names below our domain that mean nothing are errors.
 fn unknown_annotations(report: &Report, annotations: &BTreeMap<String, Text>, orders: Orders) {
-    let known = [
+    let own = [
         TRAILERS,
         EMBEDDED,
         EXCLUDE,
@@ -342,6 +343,7 @@ fn unknown_annotations(report: &Report, annotations: &BTreeMap<String, Text>, or
         ALLOW_DOWNGRADE,
         MAX_INTERVAL,
     ];
+    let known: Vec<&str> = own.into_iter().chain(verify::ANNOTATIONS).collect();
     let ours = |(name, _): &(&String, &Text)| name.starts_with(DOMAIN) && !known.contains(&name.as_str());
     for (name, text) in annotations.iter().filter(ours) {
         let is_order = ORDERS.contains(&name.as_str());

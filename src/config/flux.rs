@@ -132,6 +132,7 @@ pub(super) fn image_policy(report: &Report, object: &Object) -> Read<ImagePolicy
             repository: RepositoryOf::Named(target?, place?),
             policy: policy?,
             guards: meta.as_ref()?.annotated.guards.clone(),
+            verify: meta.as_ref()?.annotated.verify.clone(),
             order,
             digest,
             refresh,

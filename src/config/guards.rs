@@ -15,6 +15,7 @@ use super::decode::Fields;
 use super::report::{Finding, Report, quoted};
 use super::text::Text;
 use super::value::{self, Units};
+use super::verify::{self, Verify};
 use super::yaml::Place;
 
 /// What to write instead of something that is no cron expression.
@@ -75,6 +76,7 @@ const DEFAULT_DELAY: u32 = 10;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Annotated {
     pub(super) guards: Guards,
+    pub(super) verify: Option<Verify>,
     first: Option<(String, Place)>,
     /// How far the interval of an image repository is stretched.
     pub(super) max_interval: Option<(Duration, Place)>,
@@ -122,9 +124,15 @@ impl Annotated {
             }),
             together: together.and_then(|text| group(report, &text)),
             minimum_age,
+            verify: None,
             allow_downgrade: allow_downgrade.is_some_and(|text| text.value == "true"),
         };
-        Self { guards, first, max_interval }
+        let verify = verify::annotated(report, annotations);
+        let first = first.or_else(|| {
+            let name = verify::ANNOTATIONS.into_iter().find(|name| annotations.contains_key(*name))?;
+            Some((name.to_owned(), annotations.get(name)?.place))
+        });
+        Self { guards, verify, first, max_interval }
     }
 
     /// Says that the guards are lost on this object.
@@ -195,6 +203,7 @@ pub(super) fn guards(fields: &mut Fields<'_>) -> Guards {
         pullable,
         together,
         minimum_age,
+        verify: None,
         allow_downgrade: fields.flag("allowDowngrade"),
     }
 }

@@ -271,6 +271,7 @@ fn images(mut fields: Fields<'_>, meta: &Meta) -> Images {
         repository: RepositoryOf::Named(meta.id.clone(), place),
         policy,
         guards: meta.annotated.guards.clone(),
+        verify: meta.annotated.verify.clone(),
         order,
         digest: DigestReflection::Never,
         refresh: None,

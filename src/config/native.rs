@@ -20,7 +20,7 @@ use super::raw::{
 use super::report::Report;
 use super::value::{self, Units};
 use super::yaml::Place;
-use super::{git, guards, image, provider};
+use super::{git, guards, image, provider, verify};
 
 /// The interval of an automation that gives neither interval nor schedule.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
@@ -205,14 +205,15 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
         ImageRepository { max_interval, ..repository }
     });
     let guards = guards::guards(&mut fields);
+    let verify = verify::verify(&mut fields, owner);
     fields.finish();
     let Some((name, id)) = name.zip(id) else { return (None, None) };
     let meta = Meta::of(id, name.place);
-    let content = repository.zip(policy).map(|(repository, policy)| {
+    let content = repository.zip(policy).zip(verify).map(|((repository, policy), verify)| {
         let suspended = repository.suspended;
         let repository = RepositoryOf::Own(Box::new(repository));
         // The image has one interval, at which its tags and the digest are looked at together.
-        ImagePolicy { meta: meta.clone(), repository, policy, guards, order, digest, refresh: None, suspended }
+        ImagePolicy { meta: meta.clone(), repository, policy, guards, verify, order, digest, refresh: None, suspended }
     });
     (Some(meta), content)
 }

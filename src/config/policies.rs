@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::{self, RegistryLogin, Tls};
-use tagwright_core::automation::{Element, ImagePolicy, ImageRepository, ObjectName, Schedule};
+use tagwright_core::automation::{Element, Guards, ImagePolicy, ImageRepository, ObjectName, Schedule};
 use tagwright_core::spelling::nearest;
 
 use super::credentials;
@@ -14,6 +14,7 @@ use super::raw::{self, RepositoryOf};
 use super::report::{Checked, Finding, Report};
 use super::secrets::Secrets;
 use super::text::Text;
+use super::verify;
 use super::yaml::Place;
 use super::{DEFAULT_CRON_TIMEOUT, MIN_TIMEOUT};
 
@@ -123,12 +124,14 @@ fn policy(context: &Context<'_>, known: &BTreeMap<ObjectName, Known>, raw: raw::
     if let Some(place) = raw.order {
         context.report.origin(Element::Order(raw.meta.id.clone()), place);
     }
+    let verify = raw.verify.as_ref().map(|verify| verify::resolve(context, &raw.meta.id, verify)).transpose();
+    let (repository, verify) = (repository?, verify?.flatten());
     Ok(ImagePolicy {
         id: raw.meta.id,
         labels: raw.meta.labels,
         policy: raw.policy,
-        guards: raw.guards,
-        repository: repository?,
+        guards: Guards { verify, ..raw.guards },
+        repository,
         digest: raw.digest,
         refresh: raw.refresh,
         suspended: raw.suspended,

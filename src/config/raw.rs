@@ -16,6 +16,7 @@ use super::provider::{GitProvider, Named};
 use super::remote::Address;
 use super::select::Selector;
 use super::text::Text;
+use super::verify::Verify;
 use super::yaml::Place;
 
 /// Name and labels of an object.
@@ -102,6 +103,7 @@ pub(super) struct ImagePolicy {
     pub(super) repository: RepositoryOf,
     pub(super) policy: Policy,
     pub(super) guards: Guards,
+    pub(super) verify: Option<Verify>,
     /// Where its order is chosen.
     pub(super) order: Option<Place>,
     pub(super) digest: DigestReflection,

@@ -25,6 +25,9 @@ use super::yaml::Place;
 /// The largest value of a secret; a cluster allows no more for all values of one together.
 const MAX_VALUE_BYTES: u64 = 1 << 20;
 
+/// How many keys of a folder are looked at.
+const MAX_KEYS: usize = 1_000;
+
 /// Values whose final newlines are dropped, because editors and `echo`, also in front of `base64`, put them there.
 const LINE_KEYS: [&str; 4] = ["username", "password", "bearerToken", "address"];
 
@@ -300,6 +303,24 @@ impl Secret<'_> {
     /// The value of a key; an empty one counts as absent.
     pub(super) fn filled(&self, key: &str) -> Checked<Option<String>> {
         Ok(self.get(key)?.filter(|value| !value.is_empty()))
+    }
+
+    /// All values whose keys have an ending, in the order of the keys; empty ones count as absent.
+    pub(super) fn ending(&self, ending: &str) -> Checked<Vec<(String, String)>> {
+        let mut keys: Vec<String> = match &self.values {
+            Values::Document(values) => values.keys().cloned().collect(),
+            Values::Folder(folder) => {
+                let entries = fs::read_dir(folder).map_err(|error| {
+                    let why = words::system(&error.to_string());
+                    self.error(format!("{}: cannot read {}: {why}", self.noun(), folder.display()))
+                })?;
+                entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).take(MAX_KEYS).collect()
+            }
+        };
+        keys.retain(|key| key.ends_with(ending));
+        keys.sort_unstable();
+        let values = keys.into_iter().map(|key| Ok(self.filled(&key)?.map(|value| (key, value))));
+        Ok(values.collect::<Checked<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     /// The value of the first of several keys that the secret has.

@@ -25,7 +25,7 @@ use tagwright_core::guard::{self, Candidate, Hold, PassedOver, Refusal, Sighting
 
 use super::digests::{Answer, Digests};
 use super::hurry::Hurry;
-use super::{contents, tags};
+use super::{contents, tags, verify};
 use crate::run::{Context, Error, Lack, PolicyReport, Short};
 use crate::store::{Digests as Known, Switch};
 
@@ -263,6 +263,7 @@ impl<'w> Walk<'w> {
             let told = if admitted.is_empty() { &mut *passed } else { &mut Vec::new() };
             match self.image(policy, tag, told).await {
                 Ok(Some(digest)) => admitted.push((tag.clone(), digest)),
+                Ok(None) if told.last().is_some_and(|passed| passed.refusal.holds()) => break,
                 Ok(None) => {}
                 Err(_) if !admitted.is_empty() => break,
                 Err(reason) => return Walked::NoAnswer(tag.clone(), reason),
@@ -298,7 +299,13 @@ impl<'w> Walk<'w> {
             match admitted {
                 Ok(()) => return Ok(Some(sighting.digest.clone())),
                 // What a tag had before is not better than what it has.
-                Err(refusal) if place == 0 => passed.push(passed_over(tag, Some(&sighting.digest), refusal)),
+                Err(refusal) if place == 0 => {
+                    let holds = refusal.holds();
+                    passed.push(passed_over(tag, Some(&sighting.digest), refusal));
+                    if holds {
+                        break;
+                    }
+                }
                 Err(_) => {}
             }
         }
@@ -343,7 +350,11 @@ impl<'w> Walk<'w> {
                 return Ok(Err(refusal));
             }
         }
-        self.pullable(policy, digest).await
+        let verified = Box::pin(verify::check(self.client, &mut self.known, policy, digest)).await;
+        match verified.map_err(|error| self.failed(error))? {
+            Ok(()) => self.pullable(policy, digest).await,
+            Err(refusal) => Ok(Err(refusal)),
+        }
     }
 
     /// The platforms that an image is for; as its index says, or where it has none, as it says itself.
@@ -475,7 +486,7 @@ fn tell(policy: &ImagePolicy, report: &mut PolicyReport, walked: Walked, mut pas
             report.selection = Ok(Reference { repository, tag: Some(tag), digest });
         }
         Walked::Nothing => {
-            let waits = passed.iter().any(|passed| passed.refusal.until().is_some());
+            let waits = passed.iter().any(|passed| passed.refusal.until().is_some() || passed.refusal.holds());
             let sentence = nothing(&passed, listed);
             report.selection = Err(if waits { Lack::Waiting(sentence) } else { Lack::NoTag(sentence) });
         }

@@ -16,5 +16,6 @@ mod rivals;
 mod simulated;
 #[path = "../support/git.rs"]
 mod support;
+mod verify;
 mod world;
 mod year;

@@ -20,7 +20,7 @@ use image::Repository;
 use crate::policy::Policy;
 
 pub use self::cron::{Cron, Error as CronError};
-pub use self::guards::{Batch, Deny, Gather, Guards, Window};
+pub use self::guards::{Batch, Deny, Gather, Guards, OnUnverified, Verify, Window};
 pub use self::origin::{Element, Origins};
 pub use self::requirements::{NoPlatform, Platform, Pullable};
 

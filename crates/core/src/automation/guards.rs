@@ -1,11 +1,14 @@
 //! What may stand between a selection and a commit, as configured. What these mean is in [`crate::guard`].
 
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gotext::pattern::Pattern;
 use image::Digest;
 use jiff::{SignedDuration, Timestamp};
+use trust::Verifier;
 
 use super::{Cron, Platform, Pullable};
 
@@ -18,6 +21,8 @@ pub struct Guards {
     pub deny_digests: BTreeSet<Digest>,
     /// How long a tag has to be known before it is selected, or its digest, where that is written; never zero.
     pub minimum_age: Option<Duration>,
+    /// Whose signature the image behind a tag needs.
+    pub verify: Option<Verify>,
     /// What an image must be for, all of it.
     pub platforms: Vec<Platform>,
     /// Where an image must be, if that is looked at.
@@ -26,6 +31,40 @@ pub struct Guards {
     pub together: Option<String>,
     /// Whether a field may go back to a tag that ranks below the one it has.
     pub allow_downgrade: bool,
+}
+
+/// Whose signature an image needs, and what becomes of one without.
+#[derive(Debug, Clone)]
+pub struct Verify {
+    /// Judges signatures.
+    pub verifier: Arc<Verifier>,
+    /// What becomes of an image that is not verified.
+    pub on_unverified: OnUnverified,
+}
+
+impl PartialEq for Verify {
+    fn eq(&self, other: &Self) -> bool {
+        self.verifier.fingerprint() == other.verifier.fingerprint() && self.on_unverified == other.on_unverified
+    }
+}
+
+impl Eq for Verify {}
+
+impl Hash for Verify {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.verifier.fingerprint().hash(state);
+        self.on_unverified.hash(state);
+    }
+}
+
+/// What becomes of an image that is not verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OnUnverified {
+    /// It is passed over, and the next one is asked.
+    #[default]
+    Next,
+    /// Nothing is selected until it is verified.
+    Hold,
 }
 
 impl Guards {

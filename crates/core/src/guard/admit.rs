@@ -38,6 +38,13 @@ pub enum Refusal {
         /// From when on it counts; none where that is beyond the calendar.
         until: Option<Timestamp>,
     },
+    /// It is not signed as the policy requires, or not built where it must be.
+    Unverified {
+        /// Why: the rest of a sentence about the image.
+        reason: String,
+        /// Whether nothing worse may be selected in its place.
+        holds: bool,
+    },
     /// The registry lists the tag and has no image behind it.
     NoImage,
     /// It is not for these platforms.
@@ -71,6 +78,7 @@ impl Refusal {
         match self {
             Self::Denied => "denied-digest",
             Self::TooYoung { .. } => "too-young",
+            Self::Unverified { .. } => "unverified",
             Self::NoImage => "not-there",
             Self::LacksPlatforms(_) => "lacks-platform",
             Self::NotPullable(_) => "not-pullable",
@@ -78,14 +86,23 @@ impl Refusal {
         }
     }
 
+    /// Whether nothing worse may be selected in its place.
+    #[must_use]
+    pub const fn holds(&self) -> bool {
+        matches!(self, Self::Unverified { holds: true, .. })
+    }
+
     /// When it ends by itself, where that is known.
     #[must_use]
     pub const fn until(&self) -> Option<Timestamp> {
         match self {
             Self::TooYoung { until, .. } => *until,
-            Self::Denied | Self::NoImage | Self::LacksPlatforms(_) | Self::NotPullable(_) | Self::NotAsked { .. } => {
-                None
-            }
+            Self::Denied
+            | Self::Unverified { .. }
+            | Self::NoImage
+            | Self::LacksPlatforms(_)
+            | Self::NotPullable(_)
+            | Self::NotAsked { .. } => None,
         }
     }
 }
@@ -99,6 +116,7 @@ impl fmt::Display for Refusal {
                 write!(f, "has not been known for {minimum} yet; it counts from {until} on")
             }
             Self::TooYoung { minimum, until: None } => write!(f, "has to be known for {}", length(*minimum)),
+            Self::Unverified { reason, .. } => write!(f, "is not verified: {reason}"),
             Self::NoImage => f.write_str("is listed by the registry, which has no image behind it"),
             Self::LacksPlatforms(platforms) => {
                 let platforms: Vec<String> = platforms.iter().map(Platform::to_string).collect();
@@ -168,7 +186,7 @@ impl ImagePolicy {
     /// Whether something is required of the image behind a tag, so that a registry has to be asked before one is selected.
     #[must_use]
     pub fn asks(&self) -> bool {
-        let Guards { deny_digests, platforms, pullable, together, .. } = &self.guards;
+        let Guards { deny_digests, platforms, pullable, together, verify, .. } = &self.guards;
         // Each tag that all could select has to have its digest.
         let is_together = together.is_some() && self.writes_digests();
         is_together
@@ -176,6 +194,7 @@ impl ImagePolicy {
             || !deny_digests.is_empty()
             || !platforms.is_empty()
             || pullable.is_some()
+            || verify.is_some()
     }
 }
 
