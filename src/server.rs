@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `GET /livez` | 200 while the bot moves, otherwise 503 and what is stuck |
 //! | `GET /readyz` | 200 once every policy was polled, in a cluster at once, while the data directory can be used; otherwise 503 and why |
+//! | `GET /metrics` | what is counted and read off, in OpenMetrics |
 //! | `GET /api/v1/status` | [`Status`](crate::wire::status::Status) |
 //! | `GET /api/v1/history?policy=&automation=&since=&limit=` | `History` |
 //! | `POST /api/v1/policies/NAMESPACE/NAME/hold`, `…/release` | `Obeyed`; the body may be a `Wish` |
 //! | `POST /api/v1/automations/NAMESPACE/NAME/suspend`, `…/resume` | the same |
+//! | `POST /api/v1/freeze`, `…/unfreeze` | `Refrozen`; the body may be a `Freeze`, an `Unfreeze` |
 //! | `POST /api/v1/poll` | `Due`; the body may be a `Poll` |
 //!
 //! The documents are those of `wire`. What is not answered so is a `Refusal`.

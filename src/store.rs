@@ -14,13 +14,14 @@
 //! | `place`, `open` | folder, lock, file, and what is put in its place |
 //! | `schema` | tables, versions, migration |
 //! | `engine` | transactions, and going on after the disk was full |
-//! | `image`, `history`, `switch`, `status`, `owed` | what is kept |
+//! | `image`, `history`, `switch`, `freeze`, `status`, `owed` | what is kept |
 //! | `error`, `notice` | what is said |
 //! | `tags`, `time` | how tags and times are written |
 
 mod engine;
 mod error;
 mod files;
+mod freeze;
 mod history;
 mod image;
 mod notice;
@@ -41,6 +42,7 @@ use files::{Files, Lock};
 
 pub use error::Error;
 pub(crate) use files::LOCK;
+pub use freeze::MAX_FREEZES;
 pub use history::{Event, Filter, MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, Pushes, Record, Toggle};
 pub use image::{Image, Known, SeenTag};
 pub use notice::Notice;

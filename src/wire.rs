@@ -12,6 +12,7 @@
 //! | what a bot is at | `status`, `GET /api/v1/status`, and the file that a bot leaves | [`status`] |
 //! | what the objects of a cluster say | `status --kubernetes` | `objects` |
 //! | what was done | `history`, `GET /api/v1/history` | `history` |
+//! | freezes | `status`, `POST /api/v1/freeze` and `…/unfreeze` | [`freeze`] |
 //! | what a bot is asked | the other requests of `server` | `request` |
 //!
 //! The types know nothing of how their values come about: those who print them fill them. Fields are printed in the order in
@@ -24,6 +25,7 @@ pub(crate) mod doctor;
 pub(crate) mod edit;
 pub(crate) mod explain;
 mod field;
+pub mod freeze;
 pub(crate) mod history;
 pub(crate) mod mark;
 pub(crate) mod objects;

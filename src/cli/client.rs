@@ -12,6 +12,7 @@ use web::{Sent, Unreachable, is_loopback, show};
 
 use crate::failure::{Context, Failure, Kind, Result};
 use crate::server::{Address, SOCKET};
+use crate::wire::freeze::{Freeze, Refrozen, Unfreeze};
 use crate::wire::history::History;
 use crate::wire::request::{Due, HistoryQuery, Obeyed, Order, Poll, Refusal, Wish};
 use crate::wire::status::Status;
@@ -91,6 +92,16 @@ impl Client {
         let kind = if order.is_for_policies() { "policies" } else { "automations" };
         let address = self.address(&["api", "v1", kind, &name.namespace, &name.name, order.as_str()])?;
         self.ask(self.http.post(address).json(&Wish { reason: reason.map(str::to_owned) })).await
+    }
+
+    /// Orders a freeze.
+    pub(super) async fn freeze(&self, wish: &Freeze) -> Result<Refrozen> {
+        self.ask(self.http.post(self.address(&["api", "v1", "freeze"])?).json(wish)).await
+    }
+
+    /// Ends freezes, or makes an exception to them.
+    pub(super) async fn unfreeze(&self, wish: &Unfreeze) -> Result<Refrozen> {
+        self.ask(self.http.post(self.address(&["api", "v1", "unfreeze"])?).json(wish)).await
     }
 
     /// Lets it poll now.

@@ -115,7 +115,8 @@ async fn tell(
         one_tag(arguments, &story, (&tags, ages), tag)?;
         return Ok(ending(&story));
     }
-    let (tag, client, Left { switches, pushes, .. }) = (selected(&story), &client, left);
+    let (tag, client, Left { mut switches, pushes, .. }) = (selected(&story), &client, left);
+    switches.calendar = Arc::new(configuration.calendar.clone());
     let as_good = story.funnel.as_good(&policy.policy).into_iter().map(str::to_owned).collect();
     let selected = places::Selected { policy, repository, client, tag, as_good, switches, pushes, now };
     let looked = match (&arguments.directory, arguments.remote) {

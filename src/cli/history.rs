@@ -133,7 +133,11 @@ fn is_there(kind: ObjectKind, text: Option<&str>, known: &[ObjectName]) -> Resul
 async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> Result<Answer> {
     let (named, filter) = (arguments.data_dir.as_deref(), Filter::from(query));
     if !arguments.config.is_empty() {
-        let sources = config::Sources { paths: arguments.config.clone(), secrets: arguments.secrets.clone() };
+        let sources = config::Sources {
+            paths: arguments.config.clone(),
+            secrets: arguments.secrets.clone(),
+            calendars: Vec::new(),
+        };
         return rebuilt::tell(&sources, at::folder(named).ok().as_deref(), &filter).await;
     }
     let folder = match at::find(arguments.url.as_deref(), named).await? {

@@ -15,7 +15,7 @@ use crate::failure::{Context, Failure, Result};
 use crate::pass;
 use crate::report::{self, diff};
 use crate::run::{self, Edges, Mode, Report};
-use crate::schedule::SHUTDOWN_GRACE;
+use crate::schedule::{SHUTDOWN_GRACE, freeze};
 use crate::store::{self, Store};
 use crate::{config, server, telemetry, wire};
 
@@ -50,6 +50,12 @@ pub(super) struct Arguments {
     /// Ask the mirror at URL in place of the registry HOST; may be repeated
     #[arg(long, value_name = "HOST=URL")]
     registry_mirror: Vec<String>,
+    /// Write although it is frozen, for a reason, which is kept in the history
+    #[arg(long, requires_all = ["once", "reason"])]
+    break_glass: bool,
+    /// Why the glass is broken
+    #[arg(long, value_name = "TEXT", requires = "break_glass")]
+    reason: Option<String>,
     /// What to print on stdout
     #[arg(long, short, value_name = "FORMAT", value_enum, default_value_t, requires = "once")]
     output: Output,
@@ -91,6 +97,8 @@ pub(super) struct Settings {
     pub(super) data_dir: Option<PathBuf>,
     /// A git configuration to read in place of the machine's.
     pub(super) git_configuration: Option<PathBuf>,
+    /// Why everything is written although it is frozen, if it is.
+    pub(super) broken_glass: Option<String>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
@@ -99,6 +107,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         mirrors: arguments.registry_mirror.clone(),
         data_dir: arguments.data_dir.clone(),
         git_configuration: None,
+        broken_glass: arguments.reason.clone().filter(|_| arguments.break_glass),
     };
     if arguments.is_bot() {
         let (grace, cluster) = (Duration::from_secs(arguments.grace), arguments.cluster.settings()?);
@@ -138,6 +147,10 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> Result<Report> {
     let store = store(kept, scratch.as_ref().map(tempfile::TempDir::path))?;
     let edges = Edges { registry, git, store };
     let memory = run::Memory::default();
+    memory.take_calendar(configuration.calendar);
+    if let Some(reason) = &settings.broken_glass {
+        memory.break_glass(freeze::this_run(&edges.store, reason, mode)?);
+    }
     let context = run::Context {
         edges: &edges,
         memory: &memory,

@@ -18,11 +18,15 @@ use futures_util::Stream;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use tagwright_core::automation::ObjectName;
+use tagwright_core::freeze::{Calendar, Selector};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::order;
+use crate::metrics::CONTENT_TYPE as CONTENT;
+use crate::schedule::freeze::{self, Error as FreezeError};
 use crate::schedule::{Handle, Trigger};
-use crate::store::{Filter, MAX_REASON_BYTES};
+use crate::store::{Filter, MAX_REASON_BYTES, Store};
+use crate::wire::freeze::{Freeze, Refrozen, Unfreeze};
 use crate::wire::history::{Entry, History, Source};
 use crate::wire::request::{Due, HistoryQuery, Obeyed, Order, Poll, Refusal, Wish};
 use crate::wire::status::Status;
@@ -65,6 +69,8 @@ pub(super) fn questions_and_orders(handle: Handle) -> Router {
     let router = asked()
         .route("/api/v1/policies/{namespace}/{name}/{order}", post(policy))
         .route("/api/v1/automations/{namespace}/{name}/{order}", post(automation))
+        .route("/api/v1/freeze", post(refrozen))
+        .route("/api/v1/unfreeze", post(unfrozen))
         .route("/api/v1/poll", post(poll));
     finish(router, handle)
 }
@@ -74,6 +80,7 @@ fn asked() -> Router<App> {
         .route("/livez", get(livez))
         .route("/healthz", get(livez))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
         .route("/api/v1/history", get(history))
 }
@@ -120,6 +127,12 @@ async fn readyz(State(app): State<App>) -> Result<&'static str, No> {
     }
     app.ready.store(true, Ordering::Relaxed);
     Ok("ok\n")
+}
+
+async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, No> {
+    let handle = app.handle.clone();
+    let text = on_disk(move || Ok(handle.metrics())).await?;
+    Ok(([(CONTENT_TYPE, CONTENT)], text))
 }
 
 async fn status(State(app): State<App>) -> Result<Json<Status>, No> {
@@ -218,6 +231,48 @@ async fn obey(
         app.handle.trigger(&trigger);
     }
     Ok(Json(obeyed))
+}
+
+async fn refrozen(State(app): State<App>, body: Bytes) -> Result<Json<Refrozen>, No> {
+    let wish = read::<Freeze>(&body)?;
+    let order = move |store: &Store, calendar: &Calendar| freeze::freeze(store, &wish, calendar, Timestamp::now());
+    refreeze(app, &read::<Freeze>(&body)?.selectors, "freeze", order).await
+}
+
+async fn unfrozen(State(app): State<App>, body: Bytes) -> Result<Json<Refrozen>, No> {
+    let wish = read::<Unfreeze>(&body)?;
+    let name = if wish.break_glass { "break the glass" } else { "unfreeze" };
+    // What was frozen and is not configured any more can still be ended.
+    let named = if wish.break_glass { wish.selectors.clone() } else { Vec::new() };
+    let order = move |store: &Store, calendar: &Calendar| freeze::unfreeze(store, &wish, calendar, Timestamp::now());
+    refreeze(app, &named, name, order).await
+}
+
+/// Carries out an order about freezes, and lets the bot see at once to what it names.
+async fn refreeze(
+    app: App,
+    named: &[String],
+    name: &'static str,
+    order: impl FnOnce(&Store, &Calendar) -> Result<Refrozen, FreezeError> + Send + 'static,
+) -> Result<Json<Refrozen>, No> {
+    let refused = |error: &FreezeError| match error {
+        FreezeError::Store(error) => failed(error),
+        error => no(StatusCode::BAD_REQUEST, error.to_string()),
+    };
+    for selector in freeze::selectors(named).map_err(|error| refused(&error))? {
+        if !app.handle.is_known(&selector) {
+            return Err(no(StatusCode::NOT_FOUND, format!("{selector} names nothing that is configured")));
+        }
+    }
+    let handle = app.handle.clone();
+    let answer = on_disk(move || order(handle.store(), &handle.calendar()).map_err(|error| refused(&error))).await?;
+    for result in answer.results.iter().filter(|result| result.changed) {
+        tracing::info!(order = name, subject = result.selector, "received command");
+        if let Some(selector) = Selector::parse(&result.selector) {
+            app.handle.look_at(&selector);
+        }
+    }
+    Ok(Json(answer))
 }
 
 /// Polls everything, or what was asked for, now.

@@ -60,9 +60,9 @@ pub enum Event {
     Held,
     /// It could not be done.
     Failed,
-    /// Somebody held, released, suspended or resumed something by hand.
+    /// Somebody held, released, suspended, resumed or froze something by hand.
     Switched {
-        /// The policy (`namespace:name`) or the automation (`namespace/name`).
+        /// The policy (`namespace:name`), the automation (`namespace/name`), or the selector of a freeze.
         name: String,
         /// The order.
         to: Toggle,
@@ -81,6 +81,12 @@ pub enum Toggle {
     Suspended,
     /// The end of that.
     Resumed,
+    /// Nothing that a selector names is to be written.
+    Frozen,
+    /// The end of that.
+    Unfrozen,
+    /// It is to be written although it is frozen.
+    GlassBroken,
 }
 
 /// Which records are wanted.
@@ -125,8 +131,17 @@ impl Filter {
         };
         self.since.is_none_or(|since| record.time >= since)
             && self.policy.as_deref().is_none_or(of_policy)
-            && self.automation.as_deref().is_none_or(|name| record.automation == name || switched == Some(name))
+            && self
+                .automation
+                .as_deref()
+                .is_none_or(|name| record.automation == name || switched.is_some_and(|it| is_about(it, name)))
     }
+}
+
+/// Whether an order's subject is an automation, or a selector that names it.
+fn is_about(subject: &str, automation: &str) -> bool {
+    let namespace = subject.strip_suffix('*').filter(|namespace| automation.starts_with(namespace));
+    subject == automation || namespace.is_some()
 }
 
 impl From<Record> for history::Entry {
@@ -169,6 +184,9 @@ impl From<Toggle> for history::Event {
             Toggle::Released => Self::PolicyReleased,
             Toggle::Suspended => Self::AutomationSuspended,
             Toggle::Resumed => Self::AutomationResumed,
+            Toggle::Frozen => Self::Frozen,
+            Toggle::Unfrozen => Self::Unfrozen,
+            Toggle::GlassBroken => Self::GlassBroken,
         }
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Entry {
     /// The moment; of an entry that was found in Git, the time of the commit.
     pub(crate) time: Timestamp,
     /// The kind of entry: `pushed`, `held`, `failed`, or by hand `policyHeld`, `policyReleased`, `automationSuspended`,
-    /// `automationResumed`.
+    /// `automationResumed`, `frozen`, `unfrozen`, `glassBroken`.
     pub(crate) event: Event,
     /// The automation, `namespace/name`; empty where it is not known.
     pub(crate) automation: String,
@@ -47,7 +47,8 @@ pub(crate) struct Entry {
     /// Why the second destination of the push did not get the commit; empty where there is none, or it did.
     #[serde(default)]
     pub(crate) missed: String,
-    /// The policy (`namespace:name`) or automation (`namespace/name`) that an order by hand was about; empty otherwise.
+    /// The policy (`namespace:name`), automation (`namespace/name`) or selector of a freeze that an order by hand was about; empty
+    /// otherwise.
     pub(crate) subject: String,
     /// The fields that were changed.
     pub(crate) changes: Vec<ChangedField>,
@@ -75,4 +76,10 @@ pub(crate) enum Event {
     AutomationSuspended,
     /// An automation was resumed by hand.
     AutomationResumed,
+    /// What a selector names was frozen by hand.
+    Frozen,
+    /// That was ended by hand.
+    Unfrozen,
+    /// What a selector names is written although it is frozen, by an order with a reason.
+    GlassBroken,
 }

@@ -9,6 +9,7 @@ use tagwright_core::automation::ObjectName;
 use tagwright_core::change::Diagnostic;
 
 use super::HeldField;
+use super::freeze::FreezeStatus;
 
 /// How many findings of an automation are shown.
 pub const MAX_FINDINGS: usize = 100;
@@ -32,6 +33,9 @@ pub struct Status {
     pub policies: Vec<PolicyStatus>,
     /// Every automation, in the configuration's order.
     pub automations: Vec<AutomationStatus>,
+    /// What is frozen, what is written all the same, and what the calendar has next.
+    #[serde(default)]
+    pub freezes: Vec<FreezeStatus>,
     /// The polls and runs that are under way.
     pub work: Vec<WorkStatus>,
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod digests;
+mod freezes;
 mod hang;
 mod hour;
 mod one_thread;

@@ -96,6 +96,84 @@ fn a_running_bot_obeys_at_once() {
 }
 
 #[test]
+fn a_running_bot_freezes_and_goes_on_to_after_a_restart() {
+    let site = shop(&["1.0.0", "1.1.0"]);
+    let mut bot = Bot::start(&site, &[]);
+    bot.says("pushed a commit");
+    ask(&site, &["freeze", "--reason", "the fair"]).prints(0, "everything frozen\n");
+    release(&site, "1.2.0");
+    ask(&site, &["poll"]).prints(0, "everything is due now\n");
+    bot.says("holds an update");
+    let status = ask(&site, &["status"]);
+    assert!(status.stderr.contains("note: everything is frozen by hand since "), "{status:?}");
+    assert!(status.stdout.contains("(the fair); `tagwright unfreeze` lifts it"), "{status:?}");
+    bot.signal("TERM");
+    assert_eq!(bot.ends().0, 0);
+
+    // The next one is frozen from its first run on, and a run that somebody makes meanwhile is told why it writes nothing.
+    let frozen = site.run(&["--data-dir=data"]);
+    assert!(frozen.code == 0 && frozen.stdout.contains("frozen by hand since "), "{frozen:?}");
+    let mut bot = Bot::start(&site, &[]);
+    bot.says("started");
+    until("it has run", || ask(&site, &["status"]).stdout.contains("the fair"));
+    assert_eq!(site.commits("main"), 2);
+    ask(&site, &["unfreeze", "--all"]).prints(0, "everything no longer frozen by hand\n");
+    bot.says("pushed a commit");
+    assert_eq!(site.file("main"), SHOP.replace("app:1.0.0", "app:1.2.0"));
+
+    // The glass is broken for one run.
+    ask(&site, &["freeze"]).prints(0, "everything frozen\n");
+    bot.signal("TERM");
+    assert_eq!(bot.ends().0, 0);
+    release(&site, "1.3.0");
+    assert_eq!(site.run(&["--data-dir=data", "--break-glass", "--reason=CVE-2026-4242"]).code, 0);
+    assert_eq!(site.file("main"), SHOP.replace("app:1.0.0", "app:1.3.0"));
+    let history = ask(&site, &["history", "-o", "wide"]).stdout;
+    assert!(history.contains("written although frozen: CVE-2026-4242"), "{history}");
+    let refused = site.run(&["--break-glass"]);
+    assert!(refused.code == 2 && refused.stderr.contains("--reason"), "{refused:?}");
+}
+
+#[test]
+fn a_calendar_is_a_file_that_is_read_again() {
+    let site = shop(&["1.0.0", "1.1.0"]);
+    let calendar = |until: &str| {
+        let text = format!(
+            "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:20200101T000000Z\r\nDTEND:{until}T000000Z\r\nSUMMARY:the fair\r\n\
+             END:VEVENT\r\nEND:VCALENDAR\r\n"
+        );
+        std::fs::write(site.world.path("fair.ics"), text).unwrap();
+    };
+    calendar("29990101");
+    let mut bot = Bot::start(&site, &["--freeze-calendar=fair.ics"]);
+    bot.says("holds an update");
+    let status = ask(&site, &["status"]);
+    assert!(
+        status.stderr.contains("everything is frozen by the calendar until 2999-01-01T00:00:00Z (the fair)"),
+        "{status:?}"
+    );
+    let explained =
+        ask(&site, &["explain", "default:app", "--remote", "--freeze-calendar=fair.ics", "--config=config"]);
+    assert!(explained.stdout.contains("frozen by the calendar until 2999-01-01T00:00:00Z (the fair)"), "{explained:?}");
+    assert_eq!(site.commits("main"), 1);
+    // One that cannot be read leaves the one before in use.
+    std::fs::write(site.world.path("fair.ics"), "BEGIN:VCALENDAR\r\n").unwrap();
+    bot.says("the configuration as it is now cannot be used");
+    assert_eq!(site.commits("main"), 1);
+    calendar("20210101");
+    bot.says("pushed a commit");
+    bot.signal("TERM");
+    assert_eq!(bot.ends().0, 0);
+    let refused = site.run(&["--freeze-calendar=nowhere.ics"]);
+    assert!(
+        refused.code == 2
+            && refused.stderr.contains("cannot read the calendar: no such file")
+            && refused.stderr.contains("nowhere.ics"),
+        "{refused:?}"
+    );
+}
+
+#[test]
 fn a_running_bot_obeys_about_several_and_about_all() {
     let site = shop(&["1.0.0", "1.1.0"]);
     site.configure("web.yaml", &native("web", "web", "branch: main", ""));

@@ -4,6 +4,7 @@
 
 mod batch;
 mod branches;
+mod freezes;
 mod guards;
 mod laws;
 mod memory;
