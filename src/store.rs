@@ -39,6 +39,7 @@ use std::time::{Duration, Instant};
 
 use engine::Engine;
 use files::{Files, Lock};
+use tokio::sync::watch;
 
 pub use error::Error;
 pub(crate) use files::LOCK;
@@ -64,6 +65,8 @@ const RETRY: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone)]
 pub struct Store {
     engine: Arc<Engine>,
+    /// How often records were written, for those who wait for more.
+    written: watch::Sender<u64>,
 }
 
 /// The result of opening a data directory. It is never a failure: a bot works without its memory, too.
@@ -113,7 +116,7 @@ impl Store {
         match opened {
             Ok((database, notice)) => {
                 let engine = Engine::on_disk(database, files, lock);
-                Opened::Ready { store: Self { engine: Arc::new(engine) }, notice }
+                Opened::Ready { store: Self::of(engine), notice }
             }
             Err(redb::Error::DatabaseAlreadyOpen) => Opened::InUse { path: files.file },
             Err(error) => Self::instead(&files, &error),
@@ -129,7 +132,11 @@ impl Store {
     /// Returns a store that is gone with its last clone.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { engine: Arc::new(Engine::in_memory()) }
+        Self::of(Engine::in_memory())
+    }
+
+    fn of(engine: Engine) -> Self {
+        Self { engine: Arc::new(engine), written: watch::Sender::new(0) }
     }
 
     /// Looks whether the data directory can still be used, and begins anew where it was deleted, which the notice says. Blocks.

@@ -2,6 +2,7 @@
 //!
 //! | document | printed or served by | module |
 //! |---|---|---|
+//! | parts of these | `GET /api/v1/…` | `api` |
 //! | a run | `run --once --output json` | `run` |
 //! | edits of a directory | `set --output json`; `message --changes` reads the changes | `edit` |
 //! | a trial of a policy | `select --output json` | `select` |
@@ -20,6 +21,7 @@
 //! an empty text where docs/reference/json.md does not say otherwise. SARIF is not ours and stands in `report::sarif`; the
 //! rows of the store's file, which nobody else reads, stand in `store` and hold fields as they are here.
 
+pub(crate) mod api;
 pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod edit;

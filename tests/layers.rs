@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("act", &["observe", "run", "store", "wire"]),
     ("pass", &["act", "observe", "run"]),
     ("schedule", &["act", "failure", "metrics", "observe", "run", "snippet", "store", "wire"]),
-    ("server", &["failure", "metrics", "schedule", "store", "wire"]),
+    ("server", &["failure", "metrics", "report", "run", "schedule", "store", "wire"]),
     ("config", &["failure", "snippet"]),
     ("cluster", &["config", "failure", "observe", "run", "schedule", "store", "wire"]),
     ("report", &["failure", "run", "snippet", "wire"]),

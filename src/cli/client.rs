@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use tagwright_core::automation::ObjectName;
@@ -22,6 +23,9 @@ const DEADLINE: Duration = Duration::from_secs(15);
 
 /// The most bytes of an answer: ten thousand entries of the history are a few megabytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// The environment variable with the token for a bot that is asked by its URL.
+const TOKEN: &str = "TAGWRIGHT_API_TOKEN";
 
 /// The longest text of an answer that is no answer of a bot, in characters, that is shown.
 const MAX_SHOWN: usize = 200;
@@ -49,9 +53,16 @@ impl Client {
         }
         let place = show(&parsed).trim_end_matches('/').to_owned();
         // A proxy's own machine cannot be meant.
-        let builder = if is_loopback(&parsed) { builder().no_proxy() } else { builder() };
+        let mut builder = if is_loopback(&parsed) { builder().no_proxy() } else { builder() };
         let sent = Sent::of_machine();
         sent.remember_address(url);
+        if let Some(token) = std::env::var(TOKEN).ok().filter(|token| !token.is_empty()) {
+            let wrong = || Failure::usage(format!("{TOKEN} has characters that no header can hold"), "");
+            let mut header = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| wrong())?;
+            header.set_sensitive(true);
+            sent.remember(&header);
+            builder = builder.default_headers([(AUTHORIZATION, header)].into_iter().collect());
+        }
         Ok(Self { http: builder.build()?, place, base: url.trim_end_matches('/').to_owned(), sent, _address: None })
     }
 

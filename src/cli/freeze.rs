@@ -93,7 +93,10 @@ pub(super) fn freeze(arguments: &FreezeArguments) -> Result<Ending> {
             Whereabouts::Running(bot) => say(&bot.freeze(&wish).await?, &Said::Frozen),
             Whereabouts::Folder(folder) => {
                 let store = left(&folder)?;
-                say(&orders::freeze(&store, &wish, &Calendar::default(), now)?, &Said::Frozen)
+                say(
+                    &orders::freeze(&store, &wish, orders::Given { by: "", calendar: &Calendar::default(), now })?,
+                    &Said::Frozen,
+                )
             }
         }
     })?;
@@ -121,7 +124,10 @@ pub(super) fn unfreeze(arguments: &UnfreezeArguments) -> Result<Ending> {
             Whereabouts::Running(bot) => say(&bot.unfreeze(&wish).await?, &said),
             Whereabouts::Folder(folder) => {
                 let store = left(&folder)?;
-                say(&orders::unfreeze(&store, &wish, &Calendar::default(), now)?, &said)
+                say(
+                    &orders::unfreeze(&store, &wish, orders::Given { by: "", calendar: &Calendar::default(), now })?,
+                    &said,
+                )
             }
         }
     })?;

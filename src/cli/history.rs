@@ -120,6 +120,7 @@ fn query(arguments: &Arguments, zone: &TimeZone) -> Result<HistoryQuery> {
         automation: arguments.automation.as_ref().map(|text| written(ObjectKind::Automation, text)).transpose()?,
         since: since.transpose()?,
         limit: Some(arguments.limit),
+        before: None,
     })
 }
 
@@ -166,5 +167,5 @@ fn kept(folder: &Path, filter: &Filter) -> Result<Option<Answer>> {
     let Some(store) = at::left(folder)? else { return Ok(None) };
     let entries = store.records(filter)?.into_iter().map(Entry::from).collect();
     let known = at::last_status(&store).as_ref().map(Known::from);
-    Ok(Some(Answer { history: History { source: Source::Store, entries }, known, worst: None }))
+    Ok(Some(Answer { history: History { source: Source::Store, entries, next: None }, known, worst: None }))
 }

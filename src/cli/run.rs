@@ -62,10 +62,19 @@ pub(super) struct Arguments {
     /// Seconds that runs under way get to finish when the bot is told to stop
     #[arg(long, value_name = "SECONDS", default_value_t = SHUTDOWN_GRACE.as_secs(), conflicts_with = "once")]
     grace: u64,
-    /// Answer questions over HTTP here, such as :8080 or 127.0.0.1:8080: /livez, /readyz, /api/v1/status, /api/v1/history; to
-    /// everyone who can reach it
+    /// Answer over HTTP here, such as :8080 or 127.0.0.1:8080: /livez, /readyz and /metrics to everybody, the API to those who show a
+    /// token, or without --api-token-file to this machine
     #[arg(long, value_name = "ADDRESS", value_parser = listen, conflicts_with = "once")]
     listen: Option<SocketAddr>,
+    /// File with the tokens that the API takes: a line NAME read|act SHA256 for each
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TAGWRIGHT_API_TOKEN_FILE",
+        hide_env_values = true,
+        conflicts_with = "once"
+    )]
+    api_token_file: Option<PathBuf>,
     #[command(flatten)]
     cluster: kubernetes::Cluster,
 }
@@ -113,7 +122,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         let (grace, cluster) = (Duration::from_secs(arguments.grace), arguments.cluster.settings()?);
         let listen = arguments.listen.or_else(|| cluster.as_ref().map(|_| arguments.cluster.health_addr()));
         arguments.cluster.tell_idle();
-        return process::run(&settings, grace, listen, cluster);
+        let faces = process::Faces {
+            listen,
+            metrics: arguments.cluster.metrics_addr(),
+            tokens: arguments.api_token_file.clone(),
+        };
+        return process::run(&settings, grace, &faces, cluster);
     }
     let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Push };
     let report = super::runtime()?.block_on(execute(&settings, mode))?;

@@ -22,7 +22,7 @@ use tagwright_core::freeze::Selector;
 
 use super::objects::News;
 use super::what::{Id, What};
-use crate::schedule::freeze::{self, Error as Refused};
+use crate::schedule::freeze::{self, Error as Refused, Given};
 use crate::schedule::{Handle, Trigger};
 use crate::store::{Error, MAX_REASON_BYTES, Store};
 use crate::wire::freeze::{Freeze, Unfreeze};
@@ -105,6 +105,8 @@ fn selector((what, key): &Id) -> Option<Selector> {
 /// Keeps whether something is frozen; returns whether that is another than it was.
 fn keep_freeze(handle: &Handle, selector: &Selector, said: Option<&Said>) -> Result<bool, Refused> {
     let (store, now) = (handle.store(), Timestamp::now());
+    let calendar = handle.calendar();
+    let given = Given { by: "", calendar: &calendar, now };
     let freezes = store.switches()?.freezes;
     let kept = freezes.frozen.get(selector).filter(|order| order.is_at(now));
     // An end that cannot be read is none: nothing is written too early.
@@ -126,11 +128,11 @@ fn keep_freeze(handle: &Handle, selector: &Selector, said: Option<&Said>) -> Res
         }
         (Some(said), _) => {
             let wish = Freeze { selectors, until, reason: Some(said.reason.clone()) };
-            freeze::freeze(store, &wish, &handle.calendar(), now)?;
+            freeze::freeze(store, &wish, given)?;
             tracing::info!(subject = %selector, reason = said.reason, "frozen");
         }
         (None, Some(_)) => {
-            freeze::unfreeze(store, &Unfreeze { selectors, ..Unfreeze::default() }, &handle.calendar(), now)?;
+            freeze::unfreeze(store, &Unfreeze { selectors, ..Unfreeze::default() }, given)?;
             tracing::info!(subject = %selector, "no longer frozen");
         }
     }
@@ -140,6 +142,8 @@ fn keep_freeze(handle: &Handle, selector: &Selector, said: Option<&Said>) -> Res
 /// Keeps an exception to freezes; returns whether that is another than it was. One that is taken back ends at once.
 fn keep_exception(handle: &Handle, selector: &Selector, said: Option<&Said>) -> Result<bool, Refused> {
     let (store, now) = (handle.store(), Timestamp::now());
+    let calendar = handle.calendar();
+    let given = Given { by: "", calendar: &calendar, now };
     let freezes = store.switches()?.freezes;
     let kept = freezes.exceptions.get(selector).filter(|order| order.is_at(now));
     let Some(said) = said else {
@@ -157,7 +161,7 @@ fn keep_exception(handle: &Handle, selector: &Selector, said: Option<&Said>) -> 
     }
     let (selectors, reason) = (vec![selector.to_string()], Some(said.reason.clone()));
     let wish = Unfreeze { selectors, break_glass: true, until: Some(until), reason, ..Unfreeze::default() };
-    freeze::unfreeze(store, &wish, &handle.calendar(), now)?;
+    freeze::unfreeze(store, &wish, given)?;
     tracing::warn!(subject = %selector, reason = said.reason, "the glass is broken");
     Ok(true)
 }

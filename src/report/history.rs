@@ -89,7 +89,11 @@ fn what(entry: &Entry) -> String {
     };
     let everything = if entry.subject == "*" { "everything " } else { "" };
     let word = format!("{everything}{word}");
-    if entry.message.is_empty() { word } else { format!("{word}: {}", entry.message) }
+    let by = match entry.by.as_str() {
+        "" | "socket" => String::new(),
+        by => format!(" by {by}"),
+    };
+    if entry.message.is_empty() { format!("{word}{by}") } else { format!("{word}{by}: {}", entry.message) }
 }
 
 fn time(time: Timestamp, zone: &TimeZone) -> String {

@@ -245,7 +245,7 @@ pub(super) fn ready(ready: Ready) -> Cell {
 }
 
 /// What a row without a column for it says of suspension.
-pub(super) fn message(suspended: bool, message: &str) -> String {
+pub(crate) fn message(suspended: bool, message: &str) -> String {
     match suspended && !message.contains("suspended") {
         true if message.is_empty() => "suspended".to_owned(),
         true => format!("suspended; {message}"),

@@ -61,6 +61,17 @@ impl From<Error> for Failure {
     }
 }
 
+/// How an order was given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Given<'o> {
+    /// Who gave it over HTTP; empty where that is not known.
+    pub(crate) by: &'o str,
+    /// The calendar, for the answer.
+    pub(crate) calendar: &'o Calendar,
+    /// When.
+    pub(crate) now: Timestamp,
+}
+
 /// Reads the selectors of an order; none is everything.
 ///
 /// # Errors
@@ -83,7 +94,8 @@ pub(crate) fn selectors(texts: &[String]) -> Result<Vec<Selector>, Error> {
 ///
 /// # Errors
 /// The order is wrong, or the store cannot be written.
-pub(crate) fn freeze(store: &Store, wish: &Freeze, calendar: &Calendar, now: Timestamp) -> Result<Refrozen, Error> {
+pub(crate) fn freeze(store: &Store, wish: &Freeze, order: Given<'_>) -> Result<Refrozen, Error> {
+    let Given { by, calendar, now } = order;
     let selectors = selectors(&wish.selectors)?;
     let reason = reason(wish.reason.as_deref())?;
     in_time(wish.until, now)?;
@@ -101,7 +113,7 @@ pub(crate) fn freeze(store: &Store, wish: &Freeze, calendar: &Calendar, now: Tim
         }
         results
     })?;
-    record(store, &results, Toggle::Frozen, reason, now)?;
+    record(store, &results, Toggle::Frozen, (reason, by), now)?;
     answer(store, results, calendar, now)
 }
 
@@ -109,13 +121,14 @@ pub(crate) fn freeze(store: &Store, wish: &Freeze, calendar: &Calendar, now: Tim
 ///
 /// # Errors
 /// The order is wrong, or the store cannot be written.
-pub(crate) fn unfreeze(store: &Store, wish: &Unfreeze, calendar: &Calendar, now: Timestamp) -> Result<Refrozen, Error> {
+pub(crate) fn unfreeze(store: &Store, wish: &Unfreeze, order: Given<'_>) -> Result<Refrozen, Error> {
+    let Given { by, calendar, now } = order;
     let reason = reason(wish.reason.as_deref())?;
     let (results, to) = match wish.break_glass {
         true => (break_glass(store, wish, reason.ok_or(Error::NoReason)?, now)?, Toggle::GlassBroken),
         false => (end(store, wish, now)?, Toggle::Unfrozen),
     };
-    record(store, &results, to, reason, now)?;
+    record(store, &results, to, (reason, by), now)?;
     answer(store, results, calendar, now)
 }
 
@@ -127,7 +140,7 @@ pub(crate) fn this_run(store: &Store, why: &str, mode: Mode) -> Result<Order, Er
     let (why, now) = (reason(Some(why))?.ok_or(Error::NoReason)?, Timestamp::now());
     if mode == Mode::Push {
         let result = RefrozenResult { selector: Selector::Everything.to_string(), changed: true, until: None };
-        record(store, &[result], Toggle::GlassBroken, Some(why), now)?;
+        record(store, &[result], Toggle::GlassBroken, (Some(why), ""), now)?;
     }
     Ok(Order { since: now, until: None, reason: Some(why.to_owned()) })
 }
@@ -188,7 +201,7 @@ fn record(
     store: &Store,
     results: &[RefrozenResult],
     to: Toggle,
-    reason: Option<&str>,
+    (reason, by): (Option<&str>, &str),
     now: Timestamp,
 ) -> Result<(), store::Error> {
     let record = |result: &RefrozenResult| {
@@ -201,6 +214,7 @@ fn record(
             branch: String::new(),
             event: Event::Switched { name: result.selector.clone(), to },
             message: message.join(", "),
+            by: by.to_owned(),
             changes: Vec::new(),
             holds: Vec::new(),
             left_out: 0,
@@ -227,10 +241,15 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn given(now: Timestamp) -> Given<'static> {
+        static NEVER: std::sync::LazyLock<Calendar> = std::sync::LazyLock::new(Calendar::default);
+        Given { by: "ann", calendar: &NEVER, now }
+    }
+
     fn freeze_(store: &Store, selectors: &[&str], until: Option<&str>, reason: Option<&str>, now: &str) -> Vec<bool> {
         let selectors = selectors.iter().map(|text| (*text).to_owned()).collect();
         let wish = Freeze { selectors, until: until.map(at), reason: reason.map(str::to_owned) };
-        let answer = freeze(store, &wish, &Calendar::default(), at(now)).unwrap();
+        let answer = freeze(store, &wish, given(at(now))).unwrap();
         answer.results.iter().map(|result| result.changed).collect()
     }
 
@@ -245,14 +264,14 @@ mod tests {
             [true, true]
         );
         let wish = Unfreeze { selectors: vec!["shop/*".into(), "shop/web".into()], ..Unfreeze::default() };
-        let answer = unfreeze(&store, &wish, &Calendar::default(), at("2026-12-01T04:00:00Z")).unwrap();
+        let answer = unfreeze(&store, &wish, given(at("2026-12-01T04:00:00Z"))).unwrap();
         let results: Vec<_> = answer.results.iter().map(|it| (it.selector.as_str(), it.changed)).collect();
         assert_eq!(results, [("shop/*", true), ("shop/web", false)]);
         let left: Vec<_> = answer.freezes.iter().map(|it| it.selector.as_str()).collect();
         assert_eq!(left, ["*", "shop:web"]);
         // One that is over is none any more.
         let wish = Unfreeze { all: true, ..Unfreeze::default() };
-        let answer = unfreeze(&store, &wish, &Calendar::default(), at("2026-12-05T00:00:00Z")).unwrap();
+        let answer = unfreeze(&store, &wish, given(at("2026-12-05T00:00:00Z"))).unwrap();
         assert_eq!(answer.results.len(), 1);
         assert!(answer.freezes.is_empty());
         assert_eq!(store.records(&Filter::default()).unwrap().len(), 6);
@@ -269,7 +288,7 @@ mod tests {
             reason: reason.map(str::to_owned),
             ..Unfreeze::default()
         };
-        let order = |wish: &Unfreeze| unfreeze(&store, wish, &Calendar::default(), now);
+        let order = |wish: &Unfreeze| unfreeze(&store, wish, given(now));
         assert!(matches!(order(&wish(None, None)), Err(Error::NoReason)));
         assert!(matches!(order(&wish(None, Some(" "))), Err(Error::NoReason)));
         assert!(matches!(order(&wish(None, Some("a\nb"))), Err(Error::Reason)));
@@ -280,14 +299,14 @@ mod tests {
         assert_eq!(answer.freezes[0].kind, FreezeKind::Exception);
         let records = store.records(&Filter { policy: Some("shop:web".into()), ..Filter::default() }).unwrap();
         assert_eq!(records.len(), 1);
-        assert_eq!(records[0].message, "CVE, until 2026-12-01T01:00:00Z");
+        assert_eq!((records[0].message.as_str(), records[0].by.as_str()), ("CVE, until 2026-12-01T01:00:00Z", "ann"));
     }
 
     #[test]
     fn what_is_no_selector_changes_nothing() {
         let store = Store::in_memory();
         let wish = Freeze { selectors: vec!["shop/web".into(), "web".into()], ..Freeze::default() };
-        let error = freeze(&store, &wish, &Calendar::default(), Timestamp::UNIX_EPOCH).unwrap_err();
+        let error = freeze(&store, &wish, given(Timestamp::UNIX_EPOCH)).unwrap_err();
         assert!(error.to_string().starts_with("\"web\" is no selector: write NS/NAME"), "{error}");
         assert_eq!(store.switches().unwrap().freezes, Freezes::default());
     }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tagwright_core::freeze::{Calendar, Freezes, Order, Period, Selector};
+use utoipa::ToSchema;
 
 /// A freeze, or an exception to freezes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FreezeStatus {
     /// What it is about: `*` for everything, `namespace/*`, an automation (`namespace/name`) or a policy (`namespace:name`).
@@ -25,7 +26,7 @@ pub struct FreezeStatus {
 }
 
 /// The kinds of freezes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FreezeKind {
     /// Somebody froze it by hand.
@@ -72,7 +73,7 @@ impl FreezeStatus {
 }
 
 /// The request to write nothing of what selectors name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Freeze {
     /// What is to be frozen; none is everything.
@@ -87,7 +88,7 @@ pub(crate) struct Freeze {
 }
 
 /// The request to end freezes that were ordered by hand, or to write in spite of all of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Unfreeze {
     /// What is to be written again, as it was frozen; none is what `*` has frozen.
@@ -108,7 +109,7 @@ pub(crate) struct Unfreeze {
 }
 
 /// The answer to both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Refrozen {
     /// What became of each selector.
@@ -118,7 +119,7 @@ pub(crate) struct Refrozen {
 }
 
 /// What became of a selector.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RefrozenResult {
     /// The selector.

@@ -2,21 +2,25 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{ChangedField, HeldField};
 
 /// The document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct History {
     /// Where it comes from.
     pub(crate) source: Source,
     /// The entries, newest first.
     pub(crate) entries: Vec<Entry>,
+    /// What to ask for by `before` to get older ones; none where there are none, or nobody keeps more.
+    #[serde(default)]
+    pub(crate) next: Option<u64>,
 }
 
 /// Where a history comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Source {
     /// A bot kept it.
@@ -26,7 +30,7 @@ pub(crate) enum Source {
 }
 
 /// One thing that was done, or was not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entry {
     /// The moment; of an entry that was found in Git, the time of the commit.
@@ -50,6 +54,9 @@ pub(crate) struct Entry {
     /// The policy (`namespace:name`), automation (`namespace/name`) or selector of a freeze that an order by hand was about; empty
     /// otherwise.
     pub(crate) subject: String,
+    /// Who ordered it: the name of a token, or `socket` for the user who runs the bot; empty where that is not known.
+    #[serde(default)]
+    pub(crate) by: String,
     /// The fields that were changed.
     pub(crate) changes: Vec<ChangedField>,
     /// The fields that were held back.
@@ -59,7 +66,7 @@ pub(crate) struct Entry {
 }
 
 /// The kinds of entries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Event {
     /// A commit was pushed.

@@ -20,6 +20,7 @@ fn keep(store: &Store, seconds: i64, event: Event, message: &str, fill: impl FnO
         branch: "main".to_owned(),
         event,
         message: message.to_owned(),
+        by: String::new(),
         changes: Vec::new(),
         holds: Vec::new(),
         left_out: 0,

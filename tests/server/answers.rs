@@ -63,7 +63,7 @@ async fn what_is_wrong_is_said() {
     assert_eq!(other_kind, no(404, "default/web is not configured"));
     let other_order = order("/api/v1/policies/default/web/suspend", "").await;
     assert_eq!(other_order, no(404, "there is no such order"));
-    assert_eq!(world.ask("/").await, no(404, "there is nothing at this path"));
+    assert_eq!(world.ask("/nothing").await, no(404, "there is nothing at this path"));
     assert_eq!(world.ask("/api/v1/poll").await, no(405, "this path takes another method"));
     for body in ["[]x", r#"{"reasons": "typo"}"#, r#"{"reason": 3}"#] {
         let (code, answer) = order("/api/v1/policies/default/web/hold", body).await;
@@ -97,10 +97,13 @@ async fn strangers_may_ask_and_not_order() {
         "/livez",
     ] {
         let (code, answer) = answer(client.post(format!("{base}{path}"))).await;
-        assert!(matches!(code, 404 | 405), "{path}: {code} {answer}");
+        assert!(code == 403 && answer["error"].is_string(), "{path}: {code} {answer}");
     }
     let switches = world.handle.store().switches().unwrap();
     assert!(switches.held.is_empty() && switches.suspended.is_empty());
+    // A name that somebody else has given this machine is no way in.
+    let rebound = client.get(format!("{base}/api/v1/status")).header("host", "evil.example.com");
+    assert_eq!(answer(rebound).await.0, 403);
 }
 
 #[tokio::test]

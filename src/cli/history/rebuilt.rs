@@ -47,5 +47,5 @@ pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filte
         policies: configuration.policies.iter().map(|policy| policy.id.clone()).collect(),
         automations: configuration.automations.iter().map(|automation| automation.id.clone()).collect(),
     };
-    Ok(Answer { history: History { source: Source::Git, entries }, known: Some(known), worst })
+    Ok(Answer { history: History { source: Source::Git, entries, next: None }, known: Some(known), worst })
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,15 +27,39 @@ use crate::store::{self, Notice, Opened, Store};
 /// How long is waited for what cannot be stopped before the process exits.
 const EXIT_WAIT: Duration = Duration::from_secs(1);
 
+/// Where a bot answers, and to whom.
+#[derive(Debug, Default)]
+pub(super) struct Faces {
+    /// The address for everything.
+    pub(super) listen: Option<SocketAddr>,
+    /// An address for metrics and probes alone.
+    pub(super) metrics: Option<SocketAddr>,
+    /// The file with the tokens that are taken.
+    pub(super) tokens: Option<PathBuf>,
+}
+
+impl Faces {
+    async fn bind(&self, folder: &Path) -> Result<Server> {
+        let mut server = Server::bind(folder, self.listen).await?;
+        if let Some(file) = &self.tokens {
+            server = server.with_tokens(file)?;
+        }
+        if let Some(address) = self.metrics.filter(|address| Some(*address) != self.listen) {
+            server = server.with_metrics(address).await?;
+        }
+        Ok(server)
+    }
+}
+
 /// Works until it is told to stop.
 pub(super) fn run(
     settings: &Settings,
     grace: Duration,
-    listen: Option<SocketAddr>,
+    faces: &Faces,
     cluster: Option<cluster::Settings>,
 ) -> Result<Ending> {
     let runtime = crate::cli::runtime()?;
-    let ending = runtime.block_on(serve(settings, grace, listen, cluster));
+    let ending = runtime.block_on(serve(settings, grace, faces, cluster));
     // What hangs in the system must not keep the process.
     runtime.shutdown_timeout(EXIT_WAIT);
     ending
@@ -44,7 +68,7 @@ pub(super) fn run(
 async fn serve(
     settings: &Settings,
     grace: Duration,
-    listen: Option<SocketAddr>,
+    faces: &Faces,
     cluster: Option<cluster::Settings>,
 ) -> Result<Ending> {
     let signals = Signals::new()?;
@@ -67,7 +91,7 @@ async fn serve(
     let folder = at::folder(settings.data_dir.as_deref())?;
     let (registry, git) = clients(settings, folder.clone())?;
     let store = open(&folder)?;
-    let server = Server::bind(&folder, listen).await?;
+    let server = faces.bind(&folder).await?;
     let count = source.files().then_some(begin.automations.len());
     let (listener, done) = unbounded_channel();
     let (listener, gate) = match &source {
@@ -83,6 +107,7 @@ async fn serve(
         namespace = source.namespace(),
         data_dir = %folder.display(),
         listen = server.address().map(tracing::field::display),
+        metrics = server.metrics_address().map(tracing::field::display),
         "started"
     );
     let bot = tokio::spawn(bot.run());

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use image::Reference;
-use tagwright_core::automation::ObjectName;
+use tagwright_core::automation::{ImagePolicy, ObjectName};
 use tagwright_core::freeze::{Calendar, Selector};
 use tokio::time::Instant;
 
 use super::shared::Shared;
+use crate::act::{Acted, act};
 use crate::failure::Failure;
+use crate::observe::image_key;
+use crate::run::{Context, Mode, Progress, Queue};
 use crate::schedule::agenda::Trigger;
 use crate::schedule::assignment::Assignment;
 use crate::schedule::bot::journal::{Subject, Trouble};
 use crate::snippet::Style;
-use crate::store::{Store, Switches};
+use crate::store::{Image, Store, Switches};
 use crate::wire::status::{ConfigurationFailure, Status};
 
 /// How the rest of the process talks to a bot. Cheap to clone.
@@ -58,6 +61,37 @@ impl Handle {
         }
         state.configuration.failure = Some(ConfigurationFailure { since, message: message.to_owned() });
         state.journal.fails(Subject::Configuration, Trouble::new(failure.kind(), message), now.elapsed);
+    }
+
+    /// A policy that is configured.
+    pub(crate) fn policy(&self, name: &ObjectName) -> Option<Arc<ImagePolicy>> {
+        let state = self.shared.state();
+        let at = state.configured.at(name)?;
+        state.configured.policies.get(at).map(|known| Arc::clone(&known.policy))
+    }
+
+    /// What is known of a policy's image repository: its tags as they were last listed.
+    pub(crate) async fn image(&self, policy: &ImagePolicy) -> Image {
+        self.shared.context().image(&image_key(&policy.repository)).await.unwrap_or_default()
+    }
+
+    /// What an automation would do if it ran now: a dry run on what the last polls came to. None where it is not configured.
+    pub(crate) async fn pending(&self, name: &ObjectName) -> Option<Acted> {
+        let (automations, polls) = {
+            let state = self.shared.state();
+            let automation = state.configured.automations.iter().find(|automation| automation.id == *name)?;
+            let automations = state.configured.of_remote(&automation.remote.url);
+            let polls = Shared::chosen(&state, &automations);
+            (automations, polls)
+        };
+        let context = Context { mode: Mode::DryRun, ..self.shared.context() };
+        let (due, progress) = ([name.clone()].into(), Progress::default());
+        let mut acted = Acted::default();
+        // There is one, since all of them have this URL.
+        for queue in Queue::of_remotes(&automations) {
+            acted = Box::pin(act(context, &queue, &due, &polls, &progress)).await;
+        }
+        Some(acted)
     }
 
     /// Takes a calendar in place of the one before. Where it is another, everything is due.
