@@ -44,7 +44,7 @@ use tokio::sync::watch;
 pub use error::Error;
 pub(crate) use files::LOCK;
 pub use freeze::MAX_FREEZES;
-pub use history::{Event, Filter, MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, Pushes, Record, Toggle};
+pub use history::{Event, Filter, MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, Numbered, Pushes, Record, Toggle};
 pub use image::{Image, Known, SeenTag};
 pub use notice::Notice;
 pub(crate) use owed::Owed;

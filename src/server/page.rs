@@ -114,6 +114,8 @@ struct Overview {
     now: Timestamp,
     line: String,
     attention: Vec<Attention>,
+    /// How many more there are.
+    more: usize,
     automations: usize,
     freezes: Vec<FreezeRow>,
     entries: Vec<Day>,
@@ -124,7 +126,7 @@ async fn overview(State(app): State<App>) -> Result<Response, Wrong> {
     let (here, version, now) = frame("overview");
     let status = current(&app).await?;
     let (entries, _) = last(&app, Filter { most: LAST, ..Filter::default() }).await?;
-    let attention = attention(&status);
+    let mut attention = attention(&status);
     let waiting = status.policies.iter().filter(|policy| Mark::of_policy(policy) == Mark::Waiting).count();
     let line = match (attention.len(), status.policies.len()) {
         (0, 0) => "Nothing is configured yet.".to_owned(),
@@ -136,10 +138,12 @@ async fn overview(State(app): State<App>) -> Result<Response, Wrong> {
         (1, _) => "1 thing needs attention.".to_owned(),
         (count, _) => format!("{count} things need attention."),
     };
+    let more = attention.len().saturating_sub(ROWS);
+    attention.truncate(ROWS);
     let freezes = status.freezes.iter().map(FreezeRow::of).collect();
     let next = next_poll(&status);
     let automations = status.automations.len();
-    Ok(show(&Overview { here, version, now, line, attention, automations, freezes, entries, next }))
+    Ok(show(&Overview { here, version, now, line, attention, more, automations, freezes, entries, next }))
 }
 
 /// When something is polled next, in one sentence.

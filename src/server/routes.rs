@@ -17,6 +17,7 @@ use axum::{Extension, Json, Router};
 use futures_util::Stream;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tagwright_core::automation::ObjectName;
 use tagwright_core::freeze::Selector;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -426,13 +427,18 @@ async fn poll(State(app): State<App>, body: Bytes) -> Result<Json<Due>, No> {
     }
 }
 
-/// Reads the body of an order; none is as good as an empty object.
+/// Reads the body of an order; none, and null, is as good as an empty object. A list is no object, although its items could be
+/// taken for the fields in their order.
 fn read<T: DeserializeOwned + Default>(body: &Bytes) -> Result<T, No> {
+    let wrong = |error: String| no(StatusCode::BAD_REQUEST, format!("the body is not an order: {error}"));
     if body.is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body)
-        .map_err(|error| no(StatusCode::BAD_REQUEST, format!("the body is not an order: {error}")))
+    match serde_json::from_slice(body).map_err(|error| wrong(error.to_string()))? {
+        Value::Null => Ok(T::default()),
+        object @ Value::Object(_) => serde_json::from_value(object).map_err(|error| wrong(error.to_string())),
+        _ => Err(wrong("it is no object".to_owned())),
+    }
 }
 
 pub(super) fn failed(error: &crate::store::Error) -> No {

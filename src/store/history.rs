@@ -93,6 +93,9 @@ pub enum Toggle {
     GlassBroken,
 }
 
+/// Records, each with the number that it has in the store.
+pub type Numbered = Vec<(u64, Record)>;
+
 /// Which records are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
@@ -270,7 +273,7 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn behind(&self, number: Option<u64>, most: usize) -> Result<(Vec<(u64, Record)>, Option<u64>), Error> {
+    pub fn behind(&self, number: Option<u64>, most: usize) -> Result<(Numbered, Option<u64>), Error> {
         self.engine.read(|transaction| {
             let table = transaction.open_table(RECORDS)?;
             let last = table.last()?.map(|(number, _)| number.value());
@@ -293,7 +296,7 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn first(&self, most: usize) -> Result<Vec<(u64, Record)>, Error> {
+    pub fn first(&self, most: usize) -> Result<Numbered, Error> {
         self.engine.read(|transaction| {
             let mut found = Vec::new();
             for row in transaction.open_table(RECORDS)?.iter()?.take(most) {

@@ -31,6 +31,7 @@ pub(crate) struct HistoryQuery {
     pub(crate) limit: Option<usize>,
     /// Entries that are older than those of an answer, by its `next`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(format = "uint64")]
     pub(crate) before: Option<u64>,
 }
 

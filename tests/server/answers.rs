@@ -65,7 +65,7 @@ async fn what_is_wrong_is_said() {
     assert_eq!(other_order, no(404, "there is no such order"));
     assert_eq!(world.ask("/nothing").await, no(404, "there is nothing at this path"));
     assert_eq!(world.ask("/api/v1/poll").await, no(405, "this path takes another method"));
-    for body in ["[]x", r#"{"reasons": "typo"}"#, r#"{"reason": 3}"#] {
+    for body in ["[]x", "[]", r#"["why"]"#, "3", r#"{"reasons": "typo"}"#, r#"{"reason": 3}"#] {
         let (code, answer) = order("/api/v1/policies/default/web/hold", body).await;
         assert!(code == 400 && answer["error"].as_str().unwrap().starts_with("the body is not an order: "), "{answer}");
     }
