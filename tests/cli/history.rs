@@ -157,6 +157,7 @@ fn json_has_the_documented_shape() {
       "message": "eats data",
       "missed": "",
       "subject": "default:db",
+      "by": "",
       "changes": [],
       "holds": [],
       "leftOut": 0
@@ -171,6 +172,7 @@ fn json_has_the_documented_shape() {
       "message": "",
       "missed": "",
       "subject": "",
+      "by": "",
       "changes": [],
       "holds": [
         {
@@ -185,7 +187,8 @@ fn json_has_the_documented_shape() {
       ],
       "leftOut": 0
     }
-  ]
+  ],
+  "next": null
 }
 "#);
 }

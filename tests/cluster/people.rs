@@ -190,6 +190,18 @@ async fn a_bot_freezes_what_annotations_say_and_counts_as_flux_does() {
     Person::check(&person.says(&["unfreeze"]).await, (0, "automation NS/shop was not frozen by hand\n", ""));
     let shop = world.object("ImageUpdateAutomation", "shop").await;
     assert!(shop["metadata"]["annotations"]["tagwright.dev/freeze"].is_null(), "{shop}");
+    let socket = world.data("bot").join("tagwright.sock");
+    let client = reqwest::Client::builder().no_proxy().unix_socket(socket).build().unwrap();
+    let metrics = client.get("http://localhost/metrics").send().await.unwrap().text().await.unwrap();
+    let namespace = &person.namespace;
+    for (kind, name) in [("ImageRepository", "app"), ("ImagePolicy", "app"), ("ImageUpdateAutomation", "shop")] {
+        let object = format!(
+            "gotk_reconcile_duration_seconds_count{{kind=\"{kind}\",name=\"{name}\",namespace=\"{namespace}\"}} "
+        );
+        let passes =
+            format!("controller_runtime_reconcile_total{{controller=\"{}\",result=\"success\"}} ", kind.to_lowercase());
+        assert!(metrics.contains(&object) && metrics.contains(&passes), "{kind}: {metrics}");
+    }
     let refused = person.says(&["freeze", "apps/*"]).await;
     assert!(refused.code == 2 && refused.stderr.contains("names no object of a cluster"), "{refused:?}");
 }
