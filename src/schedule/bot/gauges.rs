@@ -12,6 +12,9 @@ use crate::run::{Freeze, aside, freeze};
 use crate::wire::freeze::{FreezeKind, FreezeStatus};
 use crate::wire::status::Ready;
 
+/// The reason of holds that are not told each by their own, so that none is lost.
+const OTHER: &str = "other";
+
 impl Shared {
     /// Everything in OpenMetrics. Reads the store, so it may have to wait for the disk.
     pub(super) fn metrics(&self) -> String {
@@ -40,10 +43,8 @@ impl Shared {
         let mut automations = Vec::with_capacity(state.rows.automations.len());
         for (automation, row) in state.configured.automations.iter().zip(&state.rows.automations) {
             for hold in &row.holds {
-                // The codes are all there, so that none is lost.
-                if let Some(code) = Hold::CODES.iter().find(|code| **code == hold.code) {
-                    *holds.entry(code).or_default() += 1;
-                }
+                let code = Hold::CODES.iter().find(|code| **code == hold.code).copied().unwrap_or(OTHER);
+                *holds.entry(code).or_default() += 1;
             }
             for finding in &row.findings {
                 *findings.entry(finding.code.clone()).or_default() += 1;
