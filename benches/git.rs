@@ -204,7 +204,7 @@ struct Bot {
 
 impl Bot {
     fn start(place: &Place<'_>) -> Self {
-        let sources = config::Sources { paths: vec![place.folder("config")], secrets: None };
+        let sources = config::Sources { paths: vec![place.folder("config")], secrets: None, calendars: Vec::new() };
         let mirror = format!("registry.example.com={}", place.world.web.registry());
         let mirrors = vec![registry::Mirror::parse(&mirror).unwrap()];
         let settings = registry::Settings { mirrors, docker_config: DockerConfig::none(), ..Default::default() };

@@ -93,7 +93,7 @@ struct Process {
 
 impl Process {
     fn start(world: &World) -> Self {
-        let sources = config::Sources { paths: vec![world.path("config")], secrets: None };
+        let sources = config::Sources { paths: vec![world.path("config")], secrets: None, calendars: Vec::new() };
         let settings = registry::Settings { docker_config: DockerConfig::none(), ..Default::default() };
         let git = Git::new(Settings::of_machine(world.data("process"))).unwrap();
         let edges = Edges { registry: Client::new(settings).unwrap(), git, store: Store::in_memory() };

@@ -11,6 +11,7 @@ mod crds;
 mod demo;
 mod doctor;
 mod explain;
+mod freeze;
 mod help;
 mod history;
 mod kubernetes;
@@ -114,6 +115,12 @@ enum Command {
     /// Resume an automation
     #[command(after_help = switch::RESUME)]
     Resume(switch::About),
+    /// Write nothing, or nothing of what selectors name, for a while
+    #[command(after_help = freeze::FREEZE)]
+    Freeze(freeze::FreezeArguments),
+    /// End a freeze, or write in spite of it (break the glass)
+    #[command(after_help = freeze::UNFREEZE)]
+    Unfreeze(freeze::UnfreezeArguments),
     /// Tell whether a commit is the bot's own (exit 0) or not (exit 1)
     Skip(skip::Arguments),
     /// Print the version
@@ -225,6 +232,8 @@ fn dispatch(command: Command) -> Result<Ending> {
         Command::Release(arguments) => switch::run_release(arguments),
         Command::Suspend(arguments) => switch::run_reasoned(Order::Suspend, &arguments),
         Command::Resume(about) => switch::run(Order::Resume, &about),
+        Command::Freeze(arguments) => freeze::freeze(&arguments),
+        Command::Unfreeze(arguments) => freeze::unfreeze(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Version(arguments) => version::run(&arguments),
@@ -244,11 +253,18 @@ struct SourceArguments {
     /// Folder with secrets as files: NAMESPACE/NAME/KEY
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS", hide_env_values = true)]
     secrets: Option<std::path::PathBuf>,
+    /// iCalendar file with times in which nothing is written; may be repeated
+    #[arg(long, value_name = "FILE", env = "TAGWRIGHT_FREEZE_CALENDAR", hide_env_values = true)]
+    freeze_calendar: Vec<std::path::PathBuf>,
 }
 
 impl SourceArguments {
     fn sources(&self) -> crate::config::Sources {
-        crate::config::Sources { paths: self.config.clone(), secrets: self.secrets.clone() }
+        crate::config::Sources {
+            paths: self.config.clone(),
+            secrets: self.secrets.clone(),
+            calendars: self.freeze_calendar.clone(),
+        }
     }
 }
 

@@ -48,6 +48,7 @@ mod decode;
 mod document;
 mod field_path;
 mod flux;
+mod freeze;
 mod gather;
 mod git;
 mod guards;
@@ -74,7 +75,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tagwright_core::automation::{Automation, ImagePolicy, ImageRepository, Origins};
+use tagwright_core::freeze::Calendar;
 
 use self::report::Report;
 use self::secrets::Secrets;
@@ -111,6 +114,8 @@ pub struct Sources {
     pub paths: Vec<PathBuf>,
     /// A folder of `NAMESPACE/NAME/KEY` files with secrets, which win over `Secret` documents.
     pub secrets: Option<PathBuf>,
+    /// iCalendar files with times in which nothing is written.
+    pub calendars: Vec<PathBuf>,
 }
 
 /// A configuration that can be run.
@@ -120,6 +125,8 @@ pub struct Configuration {
     pub automations: Vec<Arc<Automation>>,
     /// All policies, also those that no automation applies, in the order they were written.
     pub policies: Vec<Arc<ImagePolicy>>,
+    /// When nothing at all is written.
+    pub calendar: Calendar,
     /// What is worth knowing: documents passed over, fields without effect.
     pub notices: Vec<Notice>,
     /// Where automations and policies are written. Values of secrets do not show.
@@ -157,7 +164,18 @@ pub fn load_for(purpose: Purpose, sources: &Sources) -> Result<Configuration, Er
     if let Some(folder) = &sources.secrets {
         secrets::check_folder(&report, folder);
     }
-    configure(report, sources.secrets.clone())
+    let calendar = freeze::calendars(&report, &sources.calendars, Timestamp::now());
+    configure(report, sources.secrets.clone(), calendar)
+}
+
+/// Reads iCalendar files alone, for those whose configuration is elsewhere.
+///
+/// # Errors
+/// All problems that were found; see [`Error`].
+pub fn load_calendar(calendars: &[PathBuf]) -> Result<Calendar, Error> {
+    let report = Report::default();
+    let calendar = freeze::calendars(&report, calendars, Timestamp::now());
+    report.finish().map(|_| calendar)
 }
 
 /// Reads and checks the configuration in one text, which problems name by the given name. Touches no file.
@@ -167,10 +185,10 @@ pub fn load_for(purpose: Purpose, sources: &Sources) -> Result<Configuration, Er
 pub fn parse(name: &str, text: &str) -> Result<Configuration, Error> {
     let mut report = Report::default();
     report.source(Source { path: name.to_owned(), text: text.into(), origin: Origin::Named });
-    configure(report, None)
+    configure(report, None, Calendar::default())
 }
 
-fn configure(report: Report, secrets: Option<PathBuf>) -> Result<Configuration, Error> {
+fn configure(report: Report, secrets: Option<PathBuf>, calendar: Calendar) -> Result<Configuration, Error> {
     let could_be_had = !report.has_problems();
     let (gathered, kept, are_whole) = gather::gather(&report);
     // What a file that cannot be read would have defined must not be reported as missing.
@@ -184,7 +202,7 @@ fn configure(report: Report, secrets: Option<PathBuf>) -> Result<Configuration, 
     }
     let (notices, origins) = report.finish()?;
     let Resolved { policies, automations, .. } = resolved;
-    Ok(Configuration { automations, policies, notices, origins })
+    Ok(Configuration { automations, policies, calendar, notices, origins })
 }
 
 /// What objects come to.

@@ -34,6 +34,7 @@
 //!
 //! ```text
 //! files       a plain directory as source and target
+//! metrics     what is counted, and what is read off, as OpenMetrics
 //! store       what must outlive a run, in one file
 //! run         what a run works with, and how it ends
 //! observe     what registries list, what remotes hold, what people took back; changes nothing
@@ -63,6 +64,7 @@ pub mod cluster;
 pub mod config;
 mod failure;
 mod files;
+mod metrics;
 pub mod observe;
 pub mod pass;
 mod report;

@@ -32,7 +32,7 @@ pub(crate) use self::queue::Login;
 pub use self::queue::Queue;
 pub use self::scans::Scans;
 pub(crate) use self::settled::{Basis, Findings};
-pub(crate) use self::switched::{guards, suspended};
+pub(crate) use self::switched::{Freeze, freeze, guards, suspended};
 
 /// Git remotes worked on at the same time.
 pub const CONCURRENT_REMOTES: usize = 8;

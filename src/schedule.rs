@@ -7,6 +7,7 @@ mod agenda;
 mod assignment;
 mod bot;
 mod done;
+pub(crate) mod freeze;
 
 pub use self::agenda::Trigger;
 pub use self::assignment::{Assignment, News, Watched};

@@ -4,31 +4,41 @@
 //! |---|---|
 //! | `GET /livez` | 200 while the bot moves, otherwise 503 and what is stuck |
 //! | `GET /readyz` | 200 once every policy was polled, in a cluster at once, while the data directory can be used; otherwise 503 and why |
+//! | `GET /`, `/policies`, `/automations`, `/history`, `/holds` | the status page, for people |
+//! | `GET /api/v1/events` | entries of the history as they are written, as server-sent events |
+//! | `GET /metrics` | what is counted and read off, in OpenMetrics |
 //! | `GET /api/v1/status` | [`Status`](crate::wire::status::Status) |
 //! | `GET /api/v1/history?policy=&automation=&since=&limit=` | `History` |
 //! | `POST /api/v1/policies/NAMESPACE/NAME/hold`, `…/release` | `Obeyed`; the body may be a `Wish` |
 //! | `POST /api/v1/automations/NAMESPACE/NAME/suspend`, `…/resume` | the same |
+//! | `POST /api/v1/freeze`, `…/unfreeze` | `Refrozen`; the body may be a `Freeze`, an `Unfreeze` |
 //! | `POST /api/v1/poll` | `Due`; the body may be a `Poll` |
 //!
 //! The documents are those of `wire`. What is not answered so is a `Refusal`.
 //!
-//! There are two listeners. The Unix socket in the data folder ([`SOCKET`]) is for the user who runs the bot, and takes orders;
-//! TCP, when asked to listen there, answers the questions (`GET`) alone. It knows no login: whoever reaches it reads the names
-//! of images, remotes, branches, files and tags. There is nothing secret in the answers, as no credential ever gets into a
-//! status, a record or an error.
+//! There are two listeners. The Unix socket in the data folder ([`SOCKET`]) is for the user who runs the bot, and takes orders. Over TCP,
+//! when asked to listen there, a token says who asks and who may order; without tokens, this machine may ask. Probes and metrics
+//! are for everybody (`door`). There is nothing secret in the answers, as no credential ever gets into a status, a record or
+//! an error.
 //!
 //! Everything has a limit: connections, the head and the body of a request, how long each of them may take, and the process's
 //! patience at its end.
 
 mod address;
+mod api;
 mod connection;
+mod door;
+mod events;
 mod order;
+mod page;
 mod routes;
 mod socket;
+mod tokens;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -36,7 +46,9 @@ use tokio::sync::watch;
 
 use crate::failure::{Failure, Kind};
 use crate::schedule::Handle;
+use door::Door;
 use socket::{LOOK, Socket};
+use tokens::Tokens;
 
 pub(crate) use address::Address;
 pub use address::SOCKET;
@@ -59,6 +71,9 @@ pub enum Error {
         /// The reason of the system.
         source: io::Error,
     },
+    /// The file with tokens cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] tokens::Error),
     /// The TCP address could not be bound.
     #[error("cannot listen on {address}")]
     Tcp {
@@ -86,6 +101,11 @@ impl From<Error> for Failure {
                 };
                 Self::from(source).under(error.to_string()).with_hint(hint)
             }
+            Error::Tokens(tokens::Error::Read { source, .. }) => Self::from(source).under(error.to_string()),
+            Error::Tokens(error) => Self::usage(
+                error.to_string(),
+                "a line is NAME, read or act, and what `printf %s TOKEN | sha256sum` prints",
+            ),
             Error::Socket { source, .. } => Self::from(source).under(error.to_string()),
         }
     }
@@ -95,6 +115,9 @@ impl From<Error> for Failure {
 pub struct Server {
     socket: Option<Socket>,
     tcp: Option<TcpListener>,
+    /// Where metrics are asked for besides.
+    metrics: Option<TcpListener>,
+    door: Door,
 }
 
 impl Server {
@@ -120,7 +143,31 @@ impl Server {
             Some(address) => Some(listen(address).await.map_err(|source| Error::Tcp { address, source })?),
             None => None,
         };
-        Ok(Self { socket, tcp })
+        Ok(Self { socket, tcp, metrics: None, door: Door::default() })
+    }
+
+    /// Lets those in over TCP who show a token of a file, and nobody else.
+    ///
+    /// # Errors
+    /// [`Error::Tokens`].
+    pub fn with_tokens(mut self, file: &Path) -> Result<Self, Error> {
+        self.door.tokens = Some(Arc::new(Tokens::read(file)?));
+        Ok(self)
+    }
+
+    /// Answers probes and metrics at another address, too, and nothing else there.
+    ///
+    /// # Errors
+    /// [`Error::Tcp`].
+    pub async fn with_metrics(mut self, address: SocketAddr) -> Result<Self, Error> {
+        self.metrics = Some(listen(address).await.map_err(|source| Error::Tcp { address, source })?);
+        Ok(self)
+    }
+
+    /// The address for metrics, with the port that was chosen when none was asked for.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref()?.local_addr().ok()
     }
 
     /// The TCP address, with the port that was chosen when none was asked for.
@@ -133,22 +180,28 @@ impl Server {
     /// somebody deletes it before, a new one is made.
     pub async fn serve(self, handle: Handle, stop: impl Future<Output = ()>) {
         let (stopping, stopped) = watch::channel(());
-        let Self { socket, tcp } = self;
+        let Self { socket, tcp, metrics, door } = self;
+        let all = routes::all(handle.clone(), door);
         let socket = async {
             if let Some(socket) = socket {
-                serve_socket(socket, routes::questions_and_orders(handle.clone()), stopped.clone()).await;
+                serve_socket(socket, all.clone(), stopped.clone()).await;
             }
         };
         let tcp = async {
             if let Some(listener) = &tcp {
-                connection::serve(listener, routes::questions(handle.clone()), stopped.clone()).await;
+                connection::serve(listener, all.clone(), stopped.clone()).await;
+            }
+        };
+        let metrics = async {
+            if let Some(listener) = &metrics {
+                connection::serve(listener, routes::probes(handle.clone()), stopped.clone()).await;
             }
         };
         let stop = async {
             stop.await;
             drop(stopping);
         };
-        tokio::join!(socket, tcp, stop);
+        tokio::join!(socket, tcp, metrics, stop);
     }
 }
 

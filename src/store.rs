@@ -14,7 +14,7 @@
 //! | `place`, `open` | folder, lock, file, and what is put in its place |
 //! | `schema` | tables, versions, migration |
 //! | `engine` | transactions, and going on after the disk was full |
-//! | `image`, `digests`, `history`, `switch`, `status`, `owed` | what is kept |
+//! | `image`, `digests`, `history`, `switch`, `freeze`, `status`, `owed` | what is kept |
 //! | `error`, `notice` | what is said |
 //! | `tags`, `time` | how tags and times are written |
 
@@ -22,6 +22,7 @@ mod digests;
 mod engine;
 mod error;
 mod files;
+mod freeze;
 mod history;
 mod image;
 mod notice;
@@ -40,10 +41,12 @@ use std::time::{Duration, Instant};
 pub use digests::Digests;
 use engine::Engine;
 use files::{Files, Lock};
+use tokio::sync::watch;
 
 pub use error::Error;
 pub(crate) use files::LOCK;
-pub use history::{Event, Filter, MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, Pushes, Record, Toggle};
+pub use freeze::MAX_FREEZES;
+pub use history::{Event, Filter, MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, Numbered, Pushes, Record, Toggle};
 pub use image::{Image, Known, SeenTag};
 pub use notice::Notice;
 pub(crate) use owed::Owed;
@@ -64,6 +67,8 @@ const RETRY: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone)]
 pub struct Store {
     engine: Arc<Engine>,
+    /// How often records were written, for those who wait for more.
+    written: watch::Sender<u64>,
 }
 
 /// The result of opening a data directory. It is never a failure: a bot works without its memory, too.
@@ -113,7 +118,7 @@ impl Store {
         match opened {
             Ok((database, notice)) => {
                 let engine = Engine::on_disk(database, files, lock);
-                Opened::Ready { store: Self { engine: Arc::new(engine) }, notice }
+                Opened::Ready { store: Self::of(engine), notice }
             }
             Err(redb::Error::DatabaseAlreadyOpen) => Opened::InUse { path: files.file },
             Err(error) => Self::instead(&files, &error),
@@ -129,7 +134,11 @@ impl Store {
     /// Returns a store that is gone with its last clone.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { engine: Arc::new(Engine::in_memory()) }
+        Self::of(Engine::in_memory())
+    }
+
+    fn of(engine: Engine) -> Self {
+        Self { engine: Arc::new(engine), written: watch::Sender::new(0) }
     }
 
     /// Looks whether the data directory can still be used, and begins anew where it was deleted, which the notice says. Blocks.

@@ -2,6 +2,7 @@
 //!
 //! | document | printed or served by | module |
 //! |---|---|---|
+//! | parts of these | `GET /api/v1/…` | `api` |
 //! | a run | `run --once --output json` | `run` |
 //! | edits of a directory | `set --output json`; `message --changes` reads the changes | `edit` |
 //! | a trial of a policy | `select --output json` | `select` |
@@ -12,6 +13,7 @@
 //! | what a bot is at | `status`, `GET /api/v1/status`, and the file that a bot leaves | [`status`] |
 //! | what the objects of a cluster say | `status --kubernetes` | `objects` |
 //! | what was done | `history`, `GET /api/v1/history` | `history` |
+//! | freezes | `status`, `POST /api/v1/freeze` and `…/unfreeze` | [`freeze`] |
 //! | what a bot is asked | the other requests of `server` | `request` |
 //!
 //! The types know nothing of how their values come about: those who print them fill them. Fields are printed in the order in
@@ -19,11 +21,13 @@
 //! an empty text where docs/reference/json.md does not say otherwise. SARIF is not ours and stands in `report::sarif`; the
 //! rows of the store's file, which nobody else reads, stand in `store` and hold fields as they are here.
 
+pub(crate) mod api;
 pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod edit;
 pub(crate) mod explain;
 mod field;
+pub mod freeze;
 pub(crate) mod history;
 pub(crate) mod mark;
 pub(crate) mod objects;

@@ -14,6 +14,7 @@ use image::Repository;
 use proptest::prelude::*;
 use tagwright::config::{self, Configuration, Sources, Style};
 use tagwright_core::automation::{Automation, Batch, Checkout, Deny, Gather, Guards, ImagePolicy, Schedule, Window};
+use tagwright_core::freeze::Period;
 use tagwright_core::policy::Order;
 
 #[test]
@@ -46,7 +47,7 @@ fn bad_configurations_are_explained() {
 
 #[test]
 fn the_default_configuration_loads_without_anything_else() {
-    let sources = Sources { paths: vec!["policies".into()], secrets: None };
+    let sources = Sources { paths: vec!["policies".into()], secrets: None, calendars: Vec::new() };
     let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
     let names: Vec<String> = configuration.automations.iter().map(|automation| automation.id.to_string()).collect();
     assert_eq!(names, ["flux-system/clusters", "default/image-gitops", "shop/shop"]);
@@ -62,7 +63,7 @@ fn the_default_configuration_loads_without_anything_else() {
     ];
     assert_eq!(selected, expected.map(|(name, tag)| (name.to_owned(), Some(tag))));
     for file in ["policies/native.yaml", "policies/flux.yaml", "policies/kubevela.yaml"] {
-        let sources = Sources { paths: vec![file.into()], secrets: None };
+        let sources = Sources { paths: vec![file.into()], secrets: None, calendars: Vec::new() };
         assert_eq!(config::load(&sources).unwrap().automations.len(), 1, "{file} alone");
     }
 }
@@ -86,8 +87,11 @@ fn the_application_of_the_kubevela_page_means_what_the_page_says() {
     let page = "fixtures/config/good/kubevela-page/config/image-gitops.yaml";
     let application = fs::read_to_string(page).unwrap();
     assert!(fs::read_to_string("policies/kubevela.yaml").unwrap().contains(&application));
-    let sources =
-        Sources { paths: vec![page.into()], secrets: Some("fixtures/config/good/kubevela-page/secrets".into()) };
+    let sources = Sources {
+        paths: vec![page.into()],
+        secrets: Some("fixtures/config/good/kubevela-page/secrets".into()),
+        calendars: Vec::new(),
+    };
     let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
     let [automation] = &configuration.automations[..] else { panic!("one automation") };
     assert_eq!(automation.id.to_string(), "default/image-gitops");
@@ -115,7 +119,11 @@ fn the_application_of_the_kubevela_page_means_what_the_page_says() {
 #[test]
 fn a_folder_of_secrets_wins_over_a_document() {
     for (secrets, expected) in [(None, "replace-me"), (Some("fixtures/config/good/kubevela-page/secrets"), "sesame")] {
-        let sources = Sources { paths: vec!["policies/kubevela.yaml".into()], secrets: secrets.map(PathBuf::from) };
+        let sources = Sources {
+            paths: vec!["policies/kubevela.yaml".into()],
+            secrets: secrets.map(PathBuf::from),
+            calendars: Vec::new(),
+        };
         let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
         let GitLogin::Basic(login) = &configuration.automations[0].remote.access.login else { panic!("basic") };
         assert_eq!(login.password.expose_secret(), expected);
@@ -133,8 +141,11 @@ fn secrets_of_a_mounted_folder_are_read_through_its_links() {
     for key in ["username", "password"] {
         std::os::unix::fs::symlink(format!("..data/{key}"), secret.join(key)).unwrap();
     }
-    let sources =
-        Sources { paths: vec![write_native(folder.path(), "token")], secrets: Some(folder.path().to_owned()) };
+    let sources = Sources {
+        paths: vec![write_native(folder.path(), "token")],
+        secrets: Some(folder.path().to_owned()),
+        calendars: Vec::new(),
+    };
     let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
     let GitLogin::Basic(login) = &configuration.automations[0].remote.access.login else { panic!("basic") };
     assert_eq!((login.username.as_str(), login.password.expose_secret()), ("me", "line"));
@@ -151,7 +162,7 @@ fn newlines_at_the_end_of_a_login_are_no_part_of_it() {
         let secret = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: token, namespace: default}}\n{values}\n");
         fs::write(folder.path().join("secret.yaml"), secret).unwrap();
         write_native(folder.path(), "token");
-        let sources = Sources { paths: vec![folder.path().to_owned()], secrets: None };
+        let sources = Sources { paths: vec![folder.path().to_owned()], secrets: None, calendars: Vec::new() };
         let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
         let GitLogin::Basic(login) = &configuration.automations[0].remote.access.login else { panic!("basic") };
         assert_eq!((login.username.as_str(), login.password.expose_secret()), ("me", "line"));
@@ -163,8 +174,11 @@ fn a_secret_file_that_cannot_be_read_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("default/token");
     fs::create_dir_all(secret.join("bearerToken")).unwrap(); // A folder cannot be read as a file, whoever asks.
-    let sources =
-        Sources { paths: vec![write_native(folder.path(), "token")], secrets: Some(folder.path().to_owned()) };
+    let sources = Sources {
+        paths: vec![write_native(folder.path(), "token")],
+        secrets: Some(folder.path().to_owned()),
+        calendars: Vec::new(),
+    };
     let error = config::load(&sources).unwrap_err();
     let path = secret.join("bearerToken");
     assert!(error.problems()[0].message.contains(&format!("cannot read {}", path.display())), "{error}");
@@ -195,7 +209,11 @@ fn links_are_followed_only_inside_of_a_folder() {
     std::os::unix::fs::symlink("..data/near.yaml", folder.path().join("near.yaml")).unwrap();
     std::os::unix::fs::symlink(outside.path().join("far.yaml"), folder.path().join("far.yaml")).unwrap();
     std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
-    let sources = Sources { paths: vec![folder.path().to_owned(), folder.path().join("near.yaml")], secrets: None };
+    let sources = Sources {
+        paths: vec![folder.path().to_owned(), folder.path().join("near.yaml")],
+        secrets: None,
+        calendars: Vec::new(),
+    };
     let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(configuration.automations.len(), 1);
     assert_eq!(configuration.automations[0].id.name, "shop");
@@ -203,13 +221,14 @@ fn links_are_followed_only_inside_of_a_folder() {
 
 #[test]
 fn a_path_that_does_not_exist_is_named() {
-    let sources = Sources { paths: vec!["fixtures/nowhere.yaml".into()], secrets: None };
+    let sources = Sources { paths: vec!["fixtures/nowhere.yaml".into()], secrets: None, calendars: Vec::new() };
     let error = config::load(&sources).unwrap_err();
     let reason = "no such file or directory";
     let help = "name the file or folder with `--config`; `tagwright mark` writes one";
     let said = format!("error: cannot read the configuration: {reason}\n--> fixtures/nowhere.yaml\n = help: {help}");
     assert_eq!(error.to_string(), said);
-    let sources = Sources { paths: vec!["policies".into()], secrets: Some("fixtures/nowhere".into()) };
+    let sources =
+        Sources { paths: vec!["policies".into()], secrets: Some("fixtures/nowhere".into()), calendars: Vec::new() };
     let error = config::load(&sources).unwrap_err();
     let help = "`--secrets` takes a folder of NAMESPACE/NAME/KEY files";
     let said = format!("error: cannot read the folder of secrets: {reason}\n--> fixtures/nowhere\n = help: {help}");
@@ -342,10 +361,10 @@ fn cases(kind: &str) -> Vec<PathBuf> {
 
 fn sources(case: &Path) -> Sources {
     if case.is_file() {
-        return Sources { paths: vec![case.to_owned()], secrets: None };
+        return Sources { paths: vec![case.to_owned()], secrets: None, calendars: Vec::new() };
     }
     let secrets = case.join("secrets");
-    Sources { paths: vec![case.join("config")], secrets: secrets.is_dir().then_some(secrets) }
+    Sources { paths: vec![case.join("config")], secrets: secrets.is_dir().then_some(secrets), calendars: Vec::new() }
 }
 
 fn expect(path: &Path, found: &str) {
@@ -385,6 +404,7 @@ fn automation_summary(text: &mut String, automation: &Automation) {
         batch,
         gather,
         windows,
+        freeze,
         suspended,
     } = automation;
     writeln!(text, "automation {id} {}{}", schedule_summary(schedule), if *suspended { " suspended" } else { "" })
@@ -421,6 +441,9 @@ fn automation_summary(text: &mut String, automation: &Automation) {
     }
     for Window { opens, duration } in windows {
         writeln!(text, "  window {} ({}) for {duration:?}", opens.expression(), opens.time_zone()).unwrap();
+    }
+    for Period { from, to, reason } in freeze {
+        writeln!(text, "  frozen from {from} until {to} {reason:?}").unwrap();
     }
     let names: Vec<String> = policies.iter().map(|policy| policy.id.to_string()).collect();
     writeln!(text, "  policies {}", names.join(" ")).unwrap();

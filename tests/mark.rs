@@ -226,7 +226,12 @@ async fn marking_goes_on_where_it_stopped() {
         );
         let second = case.policies();
         assert!(second.starts_with(&first) && second.matches("name: acme-api").count() >= 1);
-        let loaded = config::load(&Sources { paths: vec![case.path("policies.yaml").into()], secrets: None }).unwrap();
+        let loaded = config::load(&Sources {
+            paths: vec![case.path("policies.yaml").into()],
+            secrets: None,
+            calendars: Vec::new(),
+        })
+        .unwrap();
         assert_eq!(loaded.policies.len(), 4);
     }
 }
@@ -303,7 +308,9 @@ fn an_automation_that_is_there_reads_what_is_marked_later() {
     next: commit and push the markers, then `tagwright run --once --dry-run --config policies.yaml`
     ");
     let paths = |folder: &Path| {
-        let loaded = config::load(&Sources { paths: vec![folder.join("policies.yaml")], secrets: None }).unwrap();
+        let loaded =
+            config::load(&Sources { paths: vec![folder.join("policies.yaml")], secrets: None, calendars: Vec::new() })
+                .unwrap();
         (loaded.automations[0].paths.clone(), loaded.policies.len())
     };
     assert_eq!(paths(folder.path()), (vec!["apps/web".to_owned(), "apps/api".to_owned()], 2));
@@ -403,7 +410,9 @@ fn policies_can_be_loaded() {
         assert_eq!(extend::extended(dialect, &first, &marking.groups[2..]).unwrap(), whole);
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("policies.yaml"), &whole).unwrap();
-        let loaded = config::load(&Sources { paths: vec![folder.path().to_owned()], secrets: None }).unwrap();
+        let loaded =
+            config::load(&Sources { paths: vec![folder.path().to_owned()], secrets: None, calendars: Vec::new() })
+                .unwrap();
         assert_eq!(loaded.policies.len(), marking.groups.len(), "{whole}");
         for group in &marking.groups {
             let policy = loaded.policies.iter().find(|policy| policy.id.name == group.name).unwrap();

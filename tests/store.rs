@@ -50,6 +50,7 @@ fn record(message: &str) -> Record {
         branch: "main".to_owned(),
         event: Event::Pushed { commit: "c0ffee".to_owned(), missed: None },
         message: message.to_owned(),
+        by: String::new(),
         changes: vec![change("apps:podinfo")],
         holds: vec![hold("apps:redis")],
         left_out: 0,

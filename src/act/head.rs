@@ -211,7 +211,7 @@ impl<'a> Head<'a> {
         }
     }
 
-    fn jobs(&self) -> impl Iterator<Item = &Job<'a>> {
+    pub(super) fn jobs(&self) -> impl Iterator<Item = &Job<'a>> {
         self.commits.iter().flat_map(|made| &made.jobs)
     }
 

@@ -61,6 +61,7 @@ fn of(context: Context<'_>, report: &AutomationReport) -> Option<Record> {
         branch: report.branch.clone(),
         event,
         message,
+        by: String::new(),
         changes,
         holds: report.holds.iter().map(HeldField::from).collect(),
         left_out: 0,

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use git::{Advertisement, Mirror};
+use jiff::SignedDuration;
 use tagwright_core::automation::{Author, Automation, Batch, ObjectName};
 use tagwright_core::plan::FileEdit;
+use tokio::time::Instant;
 
 use super::commit::{Draft, Written, held};
 use super::head::Head;
@@ -15,7 +17,7 @@ use super::job::{Ended, Job, fail_all};
 use super::second;
 use super::settle;
 use crate::observe::{Digests, Polls, target};
-use crate::run::{Basis, Context, Doing, Error, Mode, Outcome, Progress, Queue, Stage, suspended};
+use crate::run::{Basis, Context, Doing, Error, Freeze, Mode, Outcome, Progress, Queue, Stage, freeze, suspended};
 use crate::store::Switches;
 
 /// How often a push is tried when the branch keeps moving.
@@ -65,6 +67,7 @@ pub(super) async fn run<'a>(
                 learnt: Vec::new(),
                 progress,
                 reported: 0,
+                began: Instant::now(),
             };
             ended.extend(remote.run(jobs).await);
             failures.extend(remote.digests.into_failures());
@@ -94,6 +97,8 @@ pub(super) struct Remote<'r> {
     pub(super) progress: &'r Progress,
     /// How much text the reports have so far.
     reported: usize,
+    /// When it was the context's `now`.
+    began: Instant,
 }
 
 /// How much text the plans of one attempt hold before those that are left wait for the next: 48 MiB of files as they were and as they
@@ -137,6 +142,9 @@ impl<'r> Remote<'r> {
         };
         if self.context.mode == Mode::Push {
             for job in &mut jobs {
+                if matches!(freeze(job.automation, &self.switches, self.context.now), Freeze::Whole(_)) {
+                    continue;
+                }
                 job.behind = second::catch_up(self.context, &mirror, job).await;
             }
         }
@@ -241,6 +249,10 @@ impl<'r> Remote<'r> {
         };
         for mut head in heads {
             attempt.again.extend(head.join(mirror, None, self.context).await);
+            if self.is_frozen_by_now(&head).await {
+                attempt.again.extend(head.into_jobs());
+                continue;
+            }
             if head.is_there(mirror).await {
                 for job in head.into_jobs() {
                     self.rest_on_what_is_there(job, &mut attempt);
@@ -261,6 +273,28 @@ impl<'r> Remote<'r> {
         self.learn(mirror).await;
         self.context.memory.scans.save(mirror).await;
         attempt
+    }
+
+    /// Whether something of what is about to be pushed was frozen since it was planned. Then it is planned again.
+    async fn is_frozen_by_now(&mut self, head: &Head<'_>) -> bool {
+        if self.context.mode == Mode::DryRun || head.is_empty() {
+            return false;
+        }
+        // What was released meanwhile is for the next run, whose look at the branches belongs to it.
+        let fresh = self.context.switches().await;
+        let switches = Arc::make_mut(&mut self.switches);
+        (switches.freezes, switches.calendar) = (fresh.freezes, fresh.calendar);
+        let passed = SignedDuration::try_from(self.began.elapsed()).unwrap_or_default();
+        let now = self.context.now.checked_add(passed).unwrap_or(self.context.now);
+        let is_frozen = head.jobs().any(|job| {
+            let frozen = freeze(job.automation, &self.switches, now);
+            job.report.edits.iter().flat_map(|edit| &edit.changes).any(|change| frozen.holds(change.policy()))
+        });
+        if is_frozen {
+            // What is planned again is planned with the time of now.
+            (self.context.now, self.began) = (now, Instant::now());
+        }
+        is_frozen
     }
 
     /// Ends an automation of which all that it would commit is on the push branch already.

@@ -12,7 +12,7 @@ use tagwright_core::automation::Automation;
 
 use super::remote::Remote;
 use crate::observe::MARKED_FILES;
-use crate::run::{AutomationReport, Basis, Findings};
+use crate::run::{AutomationReport, Basis, Findings, Freeze, freeze};
 
 /// Feeds what [`Hash`] says of values to SHA-256.
 struct Fingerprint(Sha256);
@@ -87,6 +87,7 @@ impl<'r> Remote<'r> {
         (env!("CARGO_PKG_VERSION"), MARKED_FILES.rule, seen).hash(&mut hash);
         (&automation.paths, automation.embedded, self.names, &self.authors).hash(&mut hash);
         let selected = self.polls.selected(automation);
+        let frozen = freeze(automation, &self.switches, self.context.now);
         for policy in &automation.policies {
             let name = policy.id.marker();
             (&policy.id, policy.terms(), selected.get(&policy.id)).hash(&mut hash);
@@ -95,6 +96,10 @@ impl<'r> Remote<'r> {
             alternatives.map(|report| (&report.selection, &report.alternatives)).hash(&mut hash);
             let released = self.switches.released.get(&name).map(|release| release.at);
             (self.switches.held.get(&name), released).hash(&mut hash);
+            // One that is frozen as a whole does nothing that it would not do without.
+            if let Freeze::Policies(policies) = &frozen {
+                policies.get(&name).map(ToString::to_string).hash(&mut hash);
+            }
         }
         hash.0.finalize().into()
     }

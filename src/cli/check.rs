@@ -125,8 +125,10 @@ fn configuration(arguments: &Arguments) -> Result<Option<Configuration>> {
     };
     // Whoever reads remotes needs the logins; whoever reads files does not.
     let purpose = if arguments.remote { Purpose::Run } else { Purpose::Files };
-    let configuration =
-        config::load_for(purpose, &Sources { paths: paths.clone(), secrets: arguments.secrets.clone() })?;
+    let configuration = config::load_for(
+        purpose,
+        &Sources { paths: paths.clone(), secrets: arguments.secrets.clone(), calendars: Vec::new() },
+    )?;
     super::tell_unchecked(&configuration);
     if !configuration.automations.is_empty() || !configuration.policies.is_empty() {
         return Ok(Some(configuration));

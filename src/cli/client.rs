@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use tagwright_core::automation::ObjectName;
@@ -12,6 +13,7 @@ use web::{Sent, Unreachable, is_loopback, show};
 
 use crate::failure::{Context, Failure, Kind, Result};
 use crate::server::{Address, SOCKET};
+use crate::wire::freeze::{Freeze, Refrozen, Unfreeze};
 use crate::wire::history::History;
 use crate::wire::request::{Due, HistoryQuery, Obeyed, Order, Poll, Refusal, Wish};
 use crate::wire::status::Status;
@@ -21,6 +23,9 @@ const DEADLINE: Duration = Duration::from_secs(15);
 
 /// The most bytes of an answer: ten thousand entries of the history are a few megabytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// The environment variable with the token for a bot that is asked by its URL.
+const TOKEN: &str = "TAGWRIGHT_API_TOKEN";
 
 /// The longest text of an answer that is no answer of a bot, in characters, that is shown.
 const MAX_SHOWN: usize = 200;
@@ -48,9 +53,16 @@ impl Client {
         }
         let place = show(&parsed).trim_end_matches('/').to_owned();
         // A proxy's own machine cannot be meant.
-        let builder = if is_loopback(&parsed) { builder().no_proxy() } else { builder() };
+        let mut builder = if is_loopback(&parsed) { builder().no_proxy() } else { builder() };
         let sent = Sent::of_machine();
         sent.remember_address(url);
+        if let Some(token) = std::env::var(TOKEN).ok().filter(|token| !token.is_empty()) {
+            let wrong = || Failure::usage(format!("{TOKEN} has characters that no header can hold"), "");
+            let mut header = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| wrong())?;
+            header.set_sensitive(true);
+            sent.remember(&header);
+            builder = builder.default_headers([(AUTHORIZATION, header)].into_iter().collect());
+        }
         Ok(Self { http: builder.build()?, place, base: url.trim_end_matches('/').to_owned(), sent, _address: None })
     }
 
@@ -91,6 +103,16 @@ impl Client {
         let kind = if order.is_for_policies() { "policies" } else { "automations" };
         let address = self.address(&["api", "v1", kind, &name.namespace, &name.name, order.as_str()])?;
         self.ask(self.http.post(address).json(&Wish { reason: reason.map(str::to_owned) })).await
+    }
+
+    /// Orders a freeze.
+    pub(super) async fn freeze(&self, wish: &Freeze) -> Result<Refrozen> {
+        self.ask(self.http.post(self.address(&["api", "v1", "freeze"])?).json(wish)).await
+    }
+
+    /// Ends freezes, or makes an exception to them.
+    pub(super) async fn unfreeze(&self, wish: &Unfreeze) -> Result<Refrozen> {
+        self.ask(self.http.post(self.address(&["api", "v1", "unfreeze"])?).json(wish)).await
     }
 
     /// Lets it poll now.

@@ -51,6 +51,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
                 mirrors: arguments.registry_mirror.clone(),
                 data_dir: None,
                 git_configuration: None,
+                broken_glass: None,
             };
             let (registry, git) = clients(&settings, folder.clone(), None)?;
             lines.extend(registries::look(&registry, configuration).await);

@@ -132,7 +132,8 @@ async fn tell(
         one_tag(arguments, &story, (&tags, ages), tag)?;
         return Ok(ending(&story));
     }
-    let (tag, client, Left { switches, pushes, .. }) = (selected(&story), &client, left);
+    let (tag, client, Left { mut switches, pushes, .. }) = (selected(&story), &client, left);
+    switches.calendar = Arc::new(configuration.calendar.clone());
     let as_good: Vec<String> = story.funnel.as_good(&policy.policy).into_iter().map(str::to_owned).collect();
     let as_good = if policy.asks() { Vec::new() } else { as_good };
     let digest = story.digest.clone();

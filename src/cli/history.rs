@@ -120,6 +120,7 @@ fn query(arguments: &Arguments, zone: &TimeZone) -> Result<HistoryQuery> {
         automation: arguments.automation.as_ref().map(|text| written(ObjectKind::Automation, text)).transpose()?,
         since: since.transpose()?,
         limit: Some(arguments.limit),
+        before: None,
     })
 }
 
@@ -133,7 +134,11 @@ fn is_there(kind: ObjectKind, text: Option<&str>, known: &[ObjectName]) -> Resul
 async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> Result<Answer> {
     let (named, filter) = (arguments.data_dir.as_deref(), Filter::from(query));
     if !arguments.config.is_empty() {
-        let sources = config::Sources { paths: arguments.config.clone(), secrets: arguments.secrets.clone() };
+        let sources = config::Sources {
+            paths: arguments.config.clone(),
+            secrets: arguments.secrets.clone(),
+            calendars: Vec::new(),
+        };
         return rebuilt::tell(&sources, at::folder(named).ok().as_deref(), &filter).await;
     }
     let folder = match at::find(arguments.url.as_deref(), named).await? {
@@ -162,5 +167,5 @@ fn kept(folder: &Path, filter: &Filter) -> Result<Option<Answer>> {
     let Some(store) = at::left(folder)? else { return Ok(None) };
     let entries = store.records(filter)?.into_iter().map(Entry::from).collect();
     let known = at::last_status(&store).as_ref().map(Known::from);
-    Ok(Some(Answer { history: History { source: Source::Store, entries }, known, worst: None }))
+    Ok(Some(Answer { history: History { source: Source::Store, entries, next: None }, known, worst: None }))
 }

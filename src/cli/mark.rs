@@ -214,7 +214,11 @@ fn existing(arguments: &Arguments) -> Result<Option<Existing>> {
     if path.is_dir() {
         return Err(Failure::usage(format!("{} is a folder", path.display()), "name a file with --config"));
     }
-    let configuration = config::load(&Sources { paths: vec![path.clone()], secrets: arguments.secrets.clone() })?;
+    let configuration = config::load(&Sources {
+        paths: vec![path.clone()],
+        secrets: arguments.secrets.clone(),
+        calendars: Vec::new(),
+    })?;
     Ok(Some(Existing { text: streams::read(path)?, configuration }))
 }
 

@@ -18,6 +18,22 @@ pub(super) fn since(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Times
     })
 }
 
+/// Reads the value of `--until`: a duration from `now` on (`4h`, `3d`), a day in this zone, which is the first without
+/// (`2026-12-27`), or a time (RFC 3339).
+pub(super) fn until(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp> {
+    let text = text.trim();
+    let moment = text.parse::<Timestamp>().ok().or_else(|| day(text, zone)).or_else(|| after(text, now, zone));
+    moment.ok_or_else(|| {
+        let hint = "write a duration (4h, 3d), a day (2026-12-27) or a time (2026-12-27T08:00:00Z)";
+        Failure::usage(format!("--until: {text:?} is not a time"), hint)
+    })
+}
+
+fn after(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    let span: Span = text.parse().ok().filter(|span: &Span| span.is_positive())?;
+    Some(now.to_zoned(zone.clone()).checked_add(span).ok()?.timestamp())
+}
+
 fn day(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let date: Date = text.parse().ok().filter(|_| text.len() == "2026-11-20".len())?;
     Some(zone.to_zoned(date.into()).ok()?.timestamp())
@@ -50,6 +66,26 @@ mod tests {
         }
         for text in ["", "yesterday", "-24h", "24", "2026-13-01", "2026-11-20T08:00:00", "99999999d"] {
             assert!(since(text, now, &TimeZone::UTC).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_end_is_later_and_days_are_as_long_as_they_are() {
+        let now: Timestamp = "2026-10-24T12:00:00Z".parse().unwrap();
+        let berlin = jiff::tz::TimeZoneDatabase::bundled().get("Europe/Berlin").unwrap();
+        for (text, moment) in [
+            ("4h", "2026-10-24T16:00:00Z"),
+            // Clocks are turned back in between: the same time of day is 25 hours later.
+            ("1d", "2026-10-25T13:00:00Z"),
+            ("24h", "2026-10-25T12:00:00Z"),
+            ("2026-10-26", "2026-10-25T23:00:00Z"),
+            ("2026-10-26T08:00:00Z", "2026-10-26T08:00:00Z"),
+        ] {
+            let moment: Timestamp = moment.parse().unwrap();
+            assert_eq!(until(text, now, &berlin).unwrap(), moment, "{text}");
+        }
+        for text in ["", "later", "-4h", "0h", "2026-12-27T08:00:00"] {
+            assert!(until(text, now, &TimeZone::UTC).is_err(), "{text}");
         }
     }
 

@@ -16,7 +16,7 @@ use crate::failure::{Context, Failure, Result};
 use crate::pass;
 use crate::report::{self, diff};
 use crate::run::{self, Edges, Mode, Report};
-use crate::schedule::SHUTDOWN_GRACE;
+use crate::schedule::{SHUTDOWN_GRACE, freeze};
 use crate::store::{self, Store};
 use crate::{config, server, telemetry, wire};
 
@@ -51,16 +51,31 @@ pub(super) struct Arguments {
     /// Ask the mirror at URL in place of the registry HOST; may be repeated
     #[arg(long, value_name = "HOST=URL")]
     registry_mirror: Vec<String>,
+    /// Write although it is frozen, for a reason, which is kept in the history
+    #[arg(long, requires_all = ["once", "reason"])]
+    break_glass: bool,
+    /// Why the glass is broken
+    #[arg(long, value_name = "TEXT", requires = "break_glass")]
+    reason: Option<String>,
     /// What to print on stdout
     #[arg(long, short, value_name = "FORMAT", value_enum, default_value_t, requires = "once")]
     output: Output,
     /// Seconds that runs under way get to finish when the bot is told to stop
     #[arg(long, value_name = "SECONDS", default_value_t = SHUTDOWN_GRACE.as_secs(), conflicts_with = "once")]
     grace: u64,
-    /// Answer questions over HTTP here, such as :8080 or 127.0.0.1:8080: /livez, /readyz, /api/v1/status, /api/v1/history; to
-    /// everyone who can reach it
+    /// Answer over HTTP here, such as :8080 or 127.0.0.1:8080: /livez, /readyz and /metrics to everybody, the API to those who show a
+    /// token, or without --api-token-file to this machine
     #[arg(long, value_name = "ADDRESS", value_parser = listen, conflicts_with = "once")]
     listen: Option<SocketAddr>,
+    /// File with the tokens that the API takes: a line NAME read|act SHA256 for each
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TAGWRIGHT_API_TOKEN_FILE",
+        hide_env_values = true,
+        conflicts_with = "once"
+    )]
+    api_token_file: Option<PathBuf>,
     #[command(flatten)]
     cluster: kubernetes::Cluster,
 }
@@ -92,6 +107,8 @@ pub(super) struct Settings {
     pub(super) data_dir: Option<PathBuf>,
     /// A git configuration to read in place of the machine's.
     pub(super) git_configuration: Option<PathBuf>,
+    /// Why everything is written although it is frozen, if it is.
+    pub(super) broken_glass: Option<String>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
@@ -100,12 +117,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         mirrors: arguments.registry_mirror.clone(),
         data_dir: arguments.data_dir.clone(),
         git_configuration: None,
+        broken_glass: arguments.reason.clone().filter(|_| arguments.break_glass),
     };
     if arguments.is_bot() {
         let (grace, cluster) = (Duration::from_secs(arguments.grace), arguments.cluster.settings()?);
         let listen = arguments.listen.or_else(|| cluster.as_ref().map(|_| arguments.cluster.health_addr()));
         arguments.cluster.tell_idle();
-        return process::run(&settings, grace, listen, cluster);
+        let faces = process::Faces {
+            listen,
+            metrics: arguments.cluster.metrics_addr(),
+            tokens: arguments.api_token_file.clone(),
+        };
+        return process::run(&settings, grace, &faces, cluster);
     }
     let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Push };
     let report = super::runtime()?.block_on(execute(&settings, mode))?;
@@ -139,6 +162,10 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> Result<Report> {
     let store = store(kept, scratch.as_ref().map(tempfile::TempDir::path))?;
     let edges = Edges { registry, git, store };
     let memory = run::Memory::default();
+    memory.take_calendar(configuration.calendar);
+    if let Some(reason) = &settings.broken_glass {
+        memory.break_glass(freeze::this_run(&edges.store, reason, mode)?);
+    }
     let context = run::Context {
         edges: &edges,
         memory: &memory,

@@ -185,7 +185,7 @@ fn to_store(order: Order, folder: &Path, subjects: Subjects, reason: Option<&str
         if let Some(status) = status.as_ref().filter(|status| !kind(order).known(status).contains(name)) {
             warn_unknown(order, name, status);
         }
-        say(&server::obey(order, &store, name, reason, Timestamp::now())?)?;
+        say(&server::obey(order, &store, name, (reason, ""), Timestamp::now())?)?;
     }
     Ok(())
 }

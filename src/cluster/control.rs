@@ -223,8 +223,10 @@ impl Control {
             self.handle.publish(vec![(name(key), news.now.as_deref().and_then(latest))]);
         }
         orders::hold(&self.handle, &news);
+        orders::freeze(&self.handle, &news);
         let Some(now) = &news.now else {
             self.refused.remove(&news.id);
+            self.handle.forget(what.kind().name, (&key.namespace, &key.name));
             self.obeyed.remove(&news.id);
             self.publisher.forget(&news.id);
             self.versions.forget(&news.id);
@@ -368,6 +370,8 @@ impl Control {
     /// Looks after what takes its time: secrets that may have changed, shards that are to be handed over.
     fn look(&mut self) {
         self.look_up_secrets();
+        let halves = [("poll", self.reflector.held()), ("run", self.automation.held())];
+        self.handle.holds_shards(halves.into_iter().filter_map(|(kind, held)| Some((kind, held?))).collect());
         if self.reflector.owes() || self.automation.owes() {
             let subjects = self.handle.subjects();
             self.reflector.give_back(&subjects);

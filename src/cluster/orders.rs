@@ -5,22 +5,27 @@
 //! | `tagwright.dev/hold: REASON` | fields keep their values until the annotation is gone |
 //! | `tagwright.dev/release: TEXT` | what people have taken back until now may be written again |
 //! | `tagwright.dev/suspended: REASON` | says why `spec.suspend` is true |
+//! | `tagwright.dev/freeze: REASON` | nothing is written until the annotation is gone, or `tagwright.dev/freeze-until: TIME` is past |
+//! | `tagwright.dev/break-glass: REASON` | is written all the same until `tagwright.dev/break-glass-until: TIME`, which it takes |
 //!
 //! On an `ImagePolicy` they are about it, on an `ImageAutomation` about all of its images. Automations are suspended by
-//! `spec.suspend`, as in Flux.
+//! `spec.suspend`, as in Flux. Policies and automations can be frozen.
 //!
-//! Every process keeps holds. A release is about what the branches hold now, so it is kept by the process that runs an automation of
+//! Every process keeps holds and freezes. A release is about what the branches hold now, so it is kept by the process that runs an automation of
 //! the policy, and taken off as soon as it is: no later pod obeys it again.
 
 use jiff::Timestamp;
 use kubernetes::{Key, Object};
 use serde_json::Value;
 use tagwright_core::automation::ObjectName;
+use tagwright_core::freeze::Selector;
 
 use super::objects::News;
 use super::what::{Id, What};
+use crate::schedule::freeze::{self, Error as Refused, Given};
 use crate::schedule::{Handle, Trigger};
-use crate::store::{Error, Store};
+use crate::store::{Error, MAX_REASON_BYTES, Store};
+use crate::wire::freeze::{Freeze, Unfreeze};
 
 /// The annotation that holds a policy.
 pub(crate) const HOLD: &str = "tagwright.dev/hold";
@@ -30,6 +35,136 @@ pub(crate) const RELEASE: &str = "tagwright.dev/release";
 
 /// The annotation that tells why an automation is suspended; nobody but people goes by it.
 pub(crate) const SUSPENDED: &str = "tagwright.dev/suspended";
+
+/// The annotation that freezes an object.
+pub(crate) const FREEZE: &str = "tagwright.dev/freeze";
+
+/// When that ends by itself.
+pub(crate) const FREEZE_UNTIL: &str = "tagwright.dev/freeze-until";
+
+/// The annotation that lets an object be written although it is frozen.
+pub(crate) const BREAK_GLASS: &str = "tagwright.dev/break-glass";
+
+/// When that ends.
+pub(crate) const BREAK_GLASS_UNTIL: &str = "tagwright.dev/break-glass-until";
+
+/// How much of a reason is kept, in characters; each has at most four bytes.
+const MAX_REASON: usize = MAX_REASON_BYTES / 4;
+
+/// What an annotation says of a freeze, or of an exception.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Said {
+    reason: String,
+    /// As it stands there.
+    until: Option<String>,
+}
+
+impl Said {
+    fn of(object: Option<&Object>, (reason, until): (&str, &str)) -> Option<Self> {
+        let annotations = &object?.annotations;
+        let text = |name: &str| annotations.get(name).map(|text| text.trim().to_owned());
+        Some(Self {
+            reason: words::one_line(&text(reason)?, MAX_REASON),
+            until: text(until).filter(|until| !until.is_empty()),
+        })
+    }
+
+    fn end(&self) -> Option<Result<Timestamp, jiff::Error>> {
+        self.until.as_deref().map(str::parse)
+    }
+}
+
+/// Freezes what an object's annotations say, or freezes it no longer; the same for exceptions.
+pub(super) fn freeze(handle: &Handle, news: &News) {
+    let Some(selector) = selector(&news.id) else { return };
+    let kept = |names: (&str, &str), keep: fn(&Handle, &Selector, Option<&Said>) -> Result<bool, Refused>| {
+        let (before, now) = (Said::of(news.before.as_deref(), names), Said::of(news.now.as_deref(), names));
+        if news.before.is_some() && before == now {
+            return;
+        }
+        match keep(handle, &selector, now.as_ref()) {
+            Ok(true) => drop(handle.look_at(&selector)),
+            Ok(false) => {}
+            Err(error) => tracing::error!(subject = %selector, %error, "an order cannot be kept"),
+        }
+    };
+    kept((FREEZE, FREEZE_UNTIL), keep_freeze);
+    kept((BREAK_GLASS, BREAK_GLASS_UNTIL), keep_exception);
+}
+
+/// What orders about freezes on an object are about.
+fn selector((what, key): &Id) -> Option<Selector> {
+    let name = ObjectName { namespace: key.namespace.clone(), name: key.name.clone() };
+    match what {
+        What::Policy => Some(Selector::Policy(name)),
+        What::Automation | What::Native => Some(Selector::Automation(name)),
+        _ => None,
+    }
+}
+
+/// Keeps whether something is frozen; returns whether that is another than it was.
+fn keep_freeze(handle: &Handle, selector: &Selector, said: Option<&Said>) -> Result<bool, Refused> {
+    let (store, now) = (handle.store(), Timestamp::now());
+    let calendar = handle.calendar();
+    let given = Given { by: "", calendar: &calendar, now };
+    let freezes = store.switches()?.freezes;
+    let kept = freezes.frozen.get(selector).filter(|order| order.is_at(now));
+    // An end that cannot be read is none: nothing is written too early.
+    let until = said.and_then(|said| match said.end()? {
+        Ok(until) => Some(until),
+        Err(error) => {
+            tracing::error!(subject = %selector, %error, "{FREEZE_UNTIL} is not a time, so the freeze has no end");
+            None
+        }
+    });
+    let wanted = said.filter(|_| until.is_none_or(|until| now < until));
+    let selectors = vec![selector.to_string()];
+    match (wanted, kept) {
+        (None, None) => return Ok(false),
+        (Some(said), Some(order))
+            if order.until == until && order.reason.as_deref().unwrap_or_default() == said.reason =>
+        {
+            return Ok(false);
+        }
+        (Some(said), _) => {
+            let wish = Freeze { selectors, until, reason: Some(said.reason.clone()) };
+            freeze::freeze(store, &wish, given)?;
+            tracing::info!(subject = %selector, reason = said.reason, "frozen");
+        }
+        (None, Some(_)) => {
+            freeze::unfreeze(store, &Unfreeze { selectors, ..Unfreeze::default() }, given)?;
+            tracing::info!(subject = %selector, "no longer frozen");
+        }
+    }
+    Ok(true)
+}
+
+/// Keeps an exception to freezes; returns whether that is another than it was. One that is taken back ends at once.
+fn keep_exception(handle: &Handle, selector: &Selector, said: Option<&Said>) -> Result<bool, Refused> {
+    let (store, now) = (handle.store(), Timestamp::now());
+    let calendar = handle.calendar();
+    let given = Given { by: "", calendar: &calendar, now };
+    let freezes = store.switches()?.freezes;
+    let kept = freezes.exceptions.get(selector).filter(|order| order.is_at(now));
+    let Some(said) = said else {
+        if kept.is_some() {
+            store.change_freezes(now, |freezes| freezes.exceptions.remove(selector))?;
+        }
+        return Ok(kept.is_some());
+    };
+    let Some(Ok(until)) = said.end() else {
+        tracing::error!(subject = %selector, "{BREAK_GLASS} takes {BREAK_GLASS_UNTIL} with a time, and is not obeyed without");
+        return Ok(false);
+    };
+    if until <= now || kept.is_some_and(|order| order.until == Some(until)) {
+        return Ok(false);
+    }
+    let (selectors, reason) = (vec![selector.to_string()], Some(said.reason.clone()));
+    let wish = Unfreeze { selectors, break_glass: true, until: Some(until), reason, ..Unfreeze::default() };
+    freeze::unfreeze(store, &wish, given)?;
+    tracing::warn!(subject = %selector, reason = said.reason, "the glass is broken");
+    Ok(true)
+}
 
 /// Holds what an object's annotation says, or holds it no longer.
 pub(super) fn hold(handle: &Handle, news: &News) {

@@ -2,6 +2,7 @@
 //!
 //! No bot is asked: whatever is ordered is written to the objects, and whichever bot works on these obeys.
 
+mod freeze;
 mod order;
 mod overview;
 mod refusal;
@@ -16,6 +17,7 @@ use kubernetes::{Cluster, Key, Object, read};
 use serde_json::Value;
 use tagwright_core::automation::ObjectName;
 
+pub(crate) use self::freeze::Freezing;
 pub(crate) use self::overview::overview;
 pub(crate) use self::request::Answer;
 use super::control::{is_suspended, name};

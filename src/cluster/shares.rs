@@ -84,6 +84,11 @@ impl Half {
         self.proofs.retain(|shard, _| is_kept(shard));
     }
 
+    /// How many shards of it are held; none where it is not cut.
+    pub(super) fn held(&self) -> Option<usize> {
+        (!self.share.is_all()).then(|| self.share.shards().count())
+    }
+
     /// Whether something is still to be given back.
     pub(super) fn owes(&self) -> bool {
         self.proofs.keys().any(|shard| !self.share.holds(*shard))

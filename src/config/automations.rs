@@ -84,6 +84,7 @@ fn automation(
         batch: raw.batch,
         gather: raw.gather,
         windows: raw.windows,
+        freeze: raw.freeze,
         suspended: raw.suspended,
     })
 }

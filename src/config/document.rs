@@ -29,7 +29,15 @@ pub(super) const TRAILERS: &str = "tagwright.dev/trailers";
 pub(super) const EMBEDDED: &str = "tagwright.dev/embedded";
 
 /// The annotations that are orders; they count on the objects of a cluster, where people see them.
-pub(crate) const ORDERS: [&str; 3] = ["tagwright.dev/hold", "tagwright.dev/release", "tagwright.dev/suspended"];
+pub(crate) const ORDERS: [&str; 7] = [
+    "tagwright.dev/hold",
+    "tagwright.dev/release",
+    "tagwright.dev/suspended",
+    "tagwright.dev/freeze",
+    "tagwright.dev/freeze-until",
+    "tagwright.dev/break-glass",
+    "tagwright.dev/break-glass-until",
+];
 
 /// What annotations of ours begin with.
 const DOMAIN: &str = "tagwright.dev/";

@@ -206,6 +206,7 @@ pub(super) fn automation(report: &Report, object: &Object) -> Read<Automation> {
             batch: Batch::default(),
             gather: Gather::default(),
             windows: Vec::new(),
+            freeze: Vec::new(),
             suspended,
             meta,
         })

@@ -297,6 +297,7 @@ fn automation(source: Source, message: Option<Message>, interval: Option<Duratio
         batch: Batch::default(),
         gather: Gather::default(),
         windows: Vec::new(),
+        freeze: Vec::new(),
         suspended: false,
     })
 }

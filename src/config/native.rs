@@ -20,7 +20,7 @@ use super::raw::{
 use super::report::Report;
 use super::value::{self, Units};
 use super::yaml::Place;
-use super::{git, guards, image, provider, verify};
+use super::{freeze, git, guards, image, provider, verify};
 
 /// The interval of an automation that gives neither interval nor schedule.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
@@ -32,6 +32,7 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
     let schedule = schedule(&mut spec).map(|given| given.unwrap_or(Schedule::Every(DEFAULT_INTERVAL)));
     let suspended = spec.flag("suspend");
     let (batch, gather, windows) = (guards::batch(&mut spec), guards::gather(&mut spec), guards::windows(&mut spec));
+    let freeze = freeze::periods(&mut spec);
     if let Some(meta) = &meta {
         meta.annotated
             .lost_guards(report, "write `exclude`, `minimumAge` and the like of the images below `spec.images`");
@@ -66,6 +67,7 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
             batch,
             gather,
             windows,
+            freeze,
             suspended,
         })
     });

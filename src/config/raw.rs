@@ -9,6 +9,7 @@ use gotext::template::Template;
 use gotext::version::Range;
 use image::Repository;
 use tagwright_core::automation::{Author, Batch, DigestReflection, Gather, Guards, ObjectName, Schedule, Window};
+use tagwright_core::freeze::Period;
 use tagwright_core::policy::Policy;
 
 use super::guards::Annotated;
@@ -139,6 +140,7 @@ pub(super) struct Automation {
     pub(super) batch: Batch,
     pub(super) gather: Gather,
     pub(super) windows: Vec<Window>,
+    pub(super) freeze: Vec<Period>,
     pub(super) suspended: bool,
 }
 

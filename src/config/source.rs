@@ -201,7 +201,7 @@ pub(super) fn open(path: &Path) -> io::Result<fs::File> {
 }
 
 /// Reads a bounded UTF-8 text.
-fn read_text(path: &Path) -> io::Result<String> {
+pub(super) fn read_text(path: &Path) -> io::Result<String> {
     text_of(open(path)?)
 }
 

@@ -211,6 +211,7 @@ impl Search {
                     branch: self.branch.clone(),
                     event: Event::Pushed { commit, missed: None },
                     message: touch.facts.message.lines().next().unwrap_or_default().to_owned(),
+                    by: String::new(),
                     changes,
                     holds: Vec::new(),
                     left_out: 0,

@@ -31,6 +31,7 @@ pub(super) fn evaluate(
         policy: Arc::clone(policy),
         image: policy.repository.image.name().to_owned(),
         tags: None,
+        considered: None,
         refused: None,
         selection: Err(Lack::Suspended("the policy is suspended".to_owned())),
         as_good: Vec::new(),
@@ -55,6 +56,7 @@ pub(super) fn evaluate(
             }
             report.refused.clone_from(&tags.refused);
             report.tags = Some(names.len());
+            report.considered = Some(choice.considered.len());
             if let Some(selected) = choice.selected {
                 let as_good = policy.policy.as_good_as(selected, &choice.considered);
                 report.as_good = as_good.into_iter().map(str::to_owned).collect();

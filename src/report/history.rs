@@ -36,6 +36,7 @@ fn narrow([time, automation, policy, commit, file, change]: Row) -> [Cell; 3] {
     }
     sentence.push_str(&change);
     sentence.push_str(&match (policy.as_str(), automation.as_str()) {
+        ("", "") => String::new(),
         ("", automation) => format!(" ({automation})"),
         (policy, "") => format!(" ({policy})"),
         (policy, automation) => format!(" ({policy}, {automation})"),
@@ -83,8 +84,17 @@ fn what(entry: &Entry) -> String {
         Event::PolicyHurried => "hurried",
         Event::AutomationSuspended => "suspended",
         Event::AutomationResumed => "resumed",
+        Event::Frozen => "frozen",
+        Event::Unfrozen => "no longer frozen",
+        Event::GlassBroken => "written although frozen",
     };
-    if entry.message.is_empty() { word.to_owned() } else { format!("{word}: {}", entry.message) }
+    let everything = if entry.subject == "*" { "everything " } else { "" };
+    let word = format!("{everything}{word}");
+    let by = match entry.by.as_str() {
+        "" | "socket" => String::new(),
+        by => format!(" by {by}"),
+    };
+    if entry.message.is_empty() { format!("{word}{by}") } else { format!("{word}{by}: {}", entry.message) }
 }
 
 fn time(time: Timestamp, zone: &TimeZone) -> String {

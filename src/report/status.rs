@@ -8,10 +8,14 @@ use super::table::{Cell, Width, table};
 use super::{age, quoted, short};
 use crate::snippet::{Color, Style};
 use crate::wire::HeldField;
+use crate::wire::freeze::{FreezeKind, FreezeStatus};
 use crate::wire::status::{AutomationFinding, AutomationStatus, PolicyStatus, Ready, Status};
 
 /// Work that has not moved for this long is worth a warning.
 const LONG: SignedDuration = SignedDuration::from_mins(2);
+
+/// A freeze of the calendar that is nearer than this is told before it begins.
+const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How many findings of all automations a narrow table names.
 const MAX_NARROW: usize = 10;
@@ -107,12 +111,33 @@ pub(crate) fn warnings(status: &Status, now: Timestamp) -> String {
             "warning: the data directory cannot be used; what the bot learns is known until it ends\n  {failure}"
         );
     }
+    for frozen in status.freezes.iter().filter(|it| it.active || it.from <= now.saturating_add(SOON).unwrap_or(now)) {
+        let _ = writeln!(text, "note: {}", words::escape(&freeze(frozen)));
+    }
     for work in status.work.iter().filter(|work| now.duration_since(work.since) >= LONG) {
         let (subject, stage, what) = (&work.subject, &work.stage, words::escape(&work.what));
         let since = age::since(Some(work.since), now);
         let _ = writeln!(text, "warning: {subject}: nothing has moved for {since}: {stage} {what}");
     }
     text
+}
+
+/// A freeze, or an exception to freezes, in one sentence.
+#[must_use]
+pub(crate) fn freeze(freeze: &FreezeStatus) -> String {
+    let FreezeStatus { selector, kind, active, from, until, reason } = freeze;
+    let what = if selector == "*" { "everything" } else { selector };
+    let until = until.map_or_else(String::new, |until| format!(" until {until:.0}"));
+    let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+    match (kind, active) {
+        (FreezeKind::Hand, _) => {
+            let selector = if selector == "*" { String::new() } else { format!(" {selector}") };
+            format!("{what} is frozen by hand since {from:.0}{until}{reason}; `tagwright unfreeze{selector}` lifts it")
+        }
+        (FreezeKind::Calendar, true) => format!("{what} is frozen by the calendar{until}{reason}"),
+        (FreezeKind::Calendar, false) => format!("{what} will be frozen by the calendar from {from:.0}{until}{reason}"),
+        (FreezeKind::Exception, _) => format!("{what} is written whatever freezes it, since {from:.0}{until}{reason}"),
+    }
 }
 
 /// Says as of when a status is that was kept for when no bot runs.
@@ -220,7 +245,7 @@ pub(super) fn ready(ready: Ready) -> Cell {
 }
 
 /// What a row without a column for it says of suspension.
-pub(super) fn message(suspended: bool, message: &str) -> String {
+pub(crate) fn message(suspended: bool, message: &str) -> String {
     match suspended && !message.contains("suspended") {
         true if message.is_empty() => "suspended".to_owned(),
         true => format!("suspended; {message}"),

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tagwright_core::automation::{Automation, ObjectName};
+use tagwright_core::freeze::{Calendar, Order, Selector};
 
 use super::scans::Scans;
 use super::settled::Settled;
@@ -34,6 +35,10 @@ pub struct Memory {
     pub(crate) settled: Settled,
     /// What people asked for by hand, as it was last read.
     switches: Mutex<Switches>,
+    /// When nothing at all is written, as the configuration says.
+    calendar: Mutex<Arc<Calendar>>,
+    /// Why this process writes whatever is frozen, if it does.
+    broken_glass: Mutex<Option<Order>>,
     /// Marked files.
     pub(crate) scans: Scans,
 }
@@ -143,7 +148,30 @@ impl Memory {
             Some(Err(error)) => self.store_fails("switches", &error),
             None => {}
         }
-        lock(&self.switches).clone()
+        let switches = lock(&self.switches).clone();
+        self.in_force(switches)
+    }
+
+    /// Adds what is no order in the store: the calendar, and that this process writes whatever is frozen.
+    pub(crate) fn in_force(&self, mut switches: Switches) -> Switches {
+        switches.calendar = Arc::clone(&lock(&self.calendar));
+        if let Some(order) = &*lock(&self.broken_glass) {
+            switches.freezes.exceptions.insert(Selector::Everything, order.clone());
+        }
+        switches
+    }
+
+    /// Takes a calendar in place of the one before; returns whether it is another.
+    pub fn take_calendar(&self, calendar: Calendar) -> bool {
+        let mut known = lock(&self.calendar);
+        let is_new = **known != calendar;
+        *known = Arc::new(calendar);
+        is_new
+    }
+
+    /// Lets this process write whatever is frozen, for a reason.
+    pub fn break_glass(&self, order: Order) {
+        *lock(&self.broken_glass) = Some(order);
     }
 
     /// Forgets automations that are not configured any more.

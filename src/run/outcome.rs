@@ -360,6 +360,8 @@ pub struct PolicyReport {
     pub image: String,
     /// How many tags were listed, after exclusions; none when the poll failed.
     pub tags: Option<usize>,
+    /// Among how many of them it selects: those neither denied nor too young; none when the poll failed.
+    pub considered: Option<usize>,
     /// In one sentence, which listed tags were dropped because OCI does not allow them; safe to print.
     pub refused: Option<String>,
     /// The selection, or why there is none.
@@ -404,6 +406,7 @@ impl PolicyReport {
             policy: Arc::clone(policy),
             image: policy.repository.image.name().to_owned(),
             tags: None,
+            considered: None,
             refused: None,
             selection: Ok(selection.clone()),
             as_good: Vec::new(),

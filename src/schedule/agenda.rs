@@ -50,6 +50,7 @@ use self::queue::Key;
 use self::remote::Remote;
 use self::repository::{Flying, Repository};
 use crate::failure::Kind;
+use crate::metrics::Queued;
 use crate::run::CONCURRENT_REMOTES;
 use crate::schedule::assignment::News;
 
@@ -371,6 +372,12 @@ impl Agenda {
     pub(crate) fn next(&self, now: Moment) -> Duration {
         let latest = now.elapsed + LONGEST_SLEEP;
         self.polls.next(now.elapsed).into_iter().chain(self.runs.next(now.elapsed)).fold(latest, Duration::min)
+    }
+
+    /// What waits and what is under way, of polls and of runs.
+    #[must_use]
+    pub(crate) fn queued(&self, now: Moment) -> (Queued, Queued) {
+        (self.polls.queued(now.elapsed), self.runs.queued(now.elapsed))
     }
 
     /// When the registry is asked next what a policy of an image repository needs: for its tags, or for the digest alone.

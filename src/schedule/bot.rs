@@ -11,6 +11,7 @@
 
 mod configured;
 mod ended;
+mod gauges;
 mod handle;
 mod journal;
 mod rows;
@@ -19,7 +20,7 @@ mod task;
 
 use std::any::Any;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -67,6 +68,9 @@ const SAVE: Duration = Duration::from_secs(10);
 
 /// How often the status document is written down.
 const SAVE_STATUS: Duration = Duration::from_secs(60);
+
+/// How often it is found out how much the mirrors take.
+const MEASURE: Duration = Duration::from_secs(300);
 
 /// How long the last writing may take.
 const SAVE_DEADLINE: Duration = Duration::from_secs(10);
@@ -276,6 +280,12 @@ impl Bot {
         let mut state = self.shared.state();
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let Some(Task { work, given_up: None, began, time, .. }) = state.tasks.0.remove(&id) else { return };
+        let took = began.elapsed();
+        match &work {
+            Work::Poll { .. } => state.metrics.poll_took(took),
+            Work::Run { .. } => state.metrics.run_took(took),
+            Work::LookUp { .. } => {}
+        }
         let done = match (ended, work) {
             (Ok((_, Ended::Polled(polled))), Work::Poll { repository: key, number }) => {
                 let repository = state.configured.watched(&key).map(|watched| Arc::clone(&watched.repository));
@@ -333,6 +343,7 @@ impl Bot {
             let is_usable = look_at_data(&shared).await;
             observe::save(shared.context()).await;
             tidy(&shared).await;
+            measure(&shared).await;
             if with_status && save_status(Arc::clone(&shared)).await && is_usable {
                 shared.memory.store_is_well();
             }
@@ -394,6 +405,19 @@ async fn tidy(shared: &Shared) {
         (repositories, urls.collect::<Vec<_>>())
     };
     observe::forget(shared.context(), &repositories, &urls).await;
+}
+
+/// Finds out now and then how much the mirrors take.
+async fn measure(shared: &Shared) {
+    let now = shared.now().elapsed;
+    let known = *shared.mirrors.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.is_some_and(|(at, _)| now < at + MEASURE) {
+        return;
+    }
+    let git = shared.edges.git.clone();
+    if let Ok(bytes) = apart("measure the mirrors", move || git.mirrors_bytes()).await {
+        *shared.mirrors.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, bytes));
+    }
 }
 
 /// Looks whether the data directory can still be used, and returns whether it can.

@@ -18,6 +18,8 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::door::Peer;
+
 /// The most connections of one listener at a time; one more has the oldest leave that asks for nothing.
 const MAX_CONNECTIONS: usize = 128;
 
@@ -42,22 +44,23 @@ pub(super) trait Listener {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// Waits for the next one.
-    fn next(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn next(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>> + Send;
 }
 
 impl Listener for TcpListener {
     type Stream = TcpStream;
 
-    async fn next(&self) -> io::Result<TcpStream> {
-        Ok(self.accept().await?.0)
+    async fn next(&self) -> io::Result<(TcpStream, Peer)> {
+        let (stream, address) = self.accept().await?;
+        Ok((stream, Peer::at(address.ip())))
     }
 }
 
 impl Listener for UnixListener {
     type Stream = UnixStream;
 
-    async fn next(&self) -> io::Result<UnixStream> {
-        Ok(self.accept().await?.0)
+    async fn next(&self) -> io::Result<(UnixStream, Peer)> {
+        Ok((self.accept().await?.0, Peer::Socket))
     }
 }
 
@@ -106,9 +109,9 @@ pub(super) async fn serve(listener: &impl Listener, router: Router, mut stop: wa
             _ = stop.changed() => break,
         };
         match accepted {
-            Ok((stream, place)) => {
+            Ok(((stream, peer), place)) => {
                 let guest = guests.admit();
-                drop(connections.spawn(answer(stream, router.clone(), stop.clone(), guest, place)));
+                drop(connections.spawn(answer((stream, peer), router.clone(), stop.clone(), guest, place)));
             }
             Err(error) => {
                 tracing::warn!(error = %error, "cannot accept a connection");
@@ -126,7 +129,7 @@ async fn accept<L: Listener>(
     listener: &L,
     places: &Arc<Semaphore>,
     guests: &mut Guests,
-) -> io::Result<(L::Stream, Option<OwnedSemaphorePermit>)> {
+) -> io::Result<((L::Stream, Peer), Option<OwnedSemaphorePermit>)> {
     let stream = listener.next().await?;
     guests.make_room();
     // The semaphore is never closed, so there always is a permit in the end.
@@ -135,7 +138,7 @@ async fn accept<L: Listener>(
 
 /// Answers the requests of one connection, for which it holds its place.
 async fn answer(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
+    (stream, peer): (impl AsyncRead + AsyncWrite + Unpin, Peer),
     router: Router,
     mut stop: watch::Receiver<()>,
     guest: Arc<Guest>,
@@ -144,8 +147,9 @@ async fn answer(
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     let worker = Arc::clone(&guest);
-    let router = router.layer(from_fn(move |request: Request, next: Next| {
+    let router = router.layer(from_fn(move |mut request: Request, next: Next| {
         let worker = Arc::clone(&worker);
+        request.extensions_mut().insert(peer);
         async move {
             worker.busy.store(true, Ordering::Relaxed);
             let response = next.run(request).await;

@@ -14,7 +14,7 @@ pub(crate) fn obey(
     order: Order,
     store: &Store,
     name: &ObjectName,
-    reason: Option<&str>,
+    (reason, by): (Option<&str>, &str),
     now: Timestamp,
 ) -> Result<Obeyed, store::Error> {
     let name = order.written(name);
@@ -33,12 +33,12 @@ pub(crate) fn obey(
         Order::Resume => store.resume(&name)?,
     };
     if changed {
-        store.record(vec![record(order, &name, reason, now)])?;
+        store.record(vec![record(order, &name, (reason, by), now)])?;
     }
     Ok(Obeyed { order, name, changed, was_held })
 }
 
-fn record(order: Order, name: &str, reason: Option<&str>, now: Timestamp) -> Record {
+fn record(order: Order, name: &str, (reason, by): (Option<&str>, &str), now: Timestamp) -> Record {
     let to = match order {
         Order::Hold => Toggle::Held,
         Order::Release => Toggle::Released,
@@ -53,6 +53,7 @@ fn record(order: Order, name: &str, reason: Option<&str>, now: Timestamp) -> Rec
         branch: String::new(),
         event: Event::Switched { name: name.to_owned(), to },
         message: reason.unwrap_or_default().to_owned(),
+        by: by.to_owned(),
         changes: Vec::new(),
         holds: Vec::new(),
         left_out: 0,
@@ -70,8 +71,9 @@ mod tests {
         let store = Store::in_memory();
         let name = ObjectName { namespace: "default".into(), name: "app".into() };
         let at = |second| Timestamp::from_second(second).unwrap();
-        let obey =
-            |order: Order, reason, second| super::obey(order, &store, &name, reason, at(second)).unwrap().changed;
+        let obey = |order: Order, reason, second| {
+            super::obey(order, &store, &name, (reason, "ann"), at(second)).unwrap().changed
+        };
         assert!(obey(Order::Hold, Some("broken"), 1));
         assert!(!obey(Order::Hold, None, 2));
         assert!(!obey(Order::Hold, Some("broken"), 3));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use redb::{ReadableTable as _, ReadableTableMetadata as _};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::error::Error;
 use super::schema::RECORDS;
@@ -35,6 +36,9 @@ pub struct Record {
     pub event: Event,
     /// A sentence for people.
     pub message: String,
+    /// Who ordered it over HTTP: the name of a token, or `socket`; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
     /// The fields that were changed.
     pub changes: Vec<ChangedField>,
     /// The fields that keep their values although others are selected.
@@ -60,9 +64,9 @@ pub enum Event {
     Held,
     /// It could not be done.
     Failed,
-    /// Somebody held, released, suspended or resumed something by hand.
+    /// Somebody held, released, suspended, resumed or froze something by hand.
     Switched {
-        /// The policy (`namespace:name`) or the automation (`namespace/name`).
+        /// The policy (`namespace:name`), the automation (`namespace/name`), or the selector of a freeze.
         name: String,
         /// The order.
         to: Toggle,
@@ -83,7 +87,16 @@ pub enum Toggle {
     Suspended,
     /// The end of that.
     Resumed,
+    /// Nothing that a selector names is to be written.
+    Frozen,
+    /// The end of that.
+    Unfrozen,
+    /// It is to be written although it is frozen.
+    GlassBroken,
 }
+
+/// Records, each with the number that it has in the store.
+pub type Numbered = Vec<(u64, Record)>;
 
 /// Which records are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,19 +109,21 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// At most so many.
     pub most: usize,
+    /// Those before the one with this number.
+    pub before: Option<u64>,
 }
 
 impl Default for Filter {
     /// All of them.
     fn default() -> Self {
-        Self { policy: None, automation: None, since: None, most: MAX_RECORDS }
+        Self { policy: None, automation: None, since: None, most: MAX_RECORDS, before: None }
     }
 }
 
 impl From<&HistoryQuery> for Filter {
     fn from(query: &HistoryQuery) -> Self {
-        let HistoryQuery { policy, automation, since, limit } = query.clone();
-        Self { policy, automation, since, most: limit.unwrap_or(MAX_RECORDS).min(MAX_RECORDS) }
+        let HistoryQuery { policy, automation, since, limit, before } = query.clone();
+        Self { policy, automation, since, most: limit.unwrap_or(MAX_RECORDS).min(MAX_RECORDS), before }
     }
 }
 
@@ -127,13 +142,22 @@ impl Filter {
         };
         self.since.is_none_or(|since| record.time >= since)
             && self.policy.as_deref().is_none_or(of_policy)
-            && self.automation.as_deref().is_none_or(|name| record.automation == name || switched == Some(name))
+            && self
+                .automation
+                .as_deref()
+                .is_none_or(|name| record.automation == name || switched.is_some_and(|it| is_about(it, name)))
     }
+}
+
+/// Whether an order's subject is an automation, or a selector that names it.
+fn is_about(subject: &str, automation: &str) -> bool {
+    let namespace = subject.strip_suffix('*').filter(|namespace| automation.starts_with(namespace));
+    subject == automation || namespace.is_some()
 }
 
 impl From<Record> for history::Entry {
     fn from(record: Record) -> Self {
-        let Record { time, automation, url, branch, event, message, changes, holds, left_out } = record;
+        let Record { time, automation, url, branch, event, message, by, changes, holds, left_out } = record;
         let (mut commit, mut missed, mut subject) = (String::new(), String::new(), String::new());
         let event = match event {
             Event::Pushed { commit: pushed, missed: reason } => {
@@ -157,6 +181,7 @@ impl From<Record> for history::Entry {
             message,
             missed,
             subject,
+            by,
             changes,
             holds,
             left_out,
@@ -172,6 +197,9 @@ impl From<Toggle> for history::Event {
             Toggle::Hurried => Self::PolicyHurried,
             Toggle::Suspended => Self::AutomationSuspended,
             Toggle::Resumed => Self::AutomationResumed,
+            Toggle::Frozen => Self::Frozen,
+            Toggle::Unfrozen => Self::Unfrozen,
+            Toggle::GlassBroken => Self::GlassBroken,
         }
     }
 }
@@ -232,6 +260,53 @@ impl Store {
                 records.pop_first()?;
             }
             Ok(())
+        })?;
+        self.written.send_modify(|count| *count = count.wrapping_add(1));
+        Ok(())
+    }
+
+    /// Tells each time that records were written.
+    #[must_use]
+    pub fn written(&self) -> watch::Receiver<u64> {
+        self.written.subscribe()
+    }
+
+    /// Returns the records behind the one with this number, the first one first and at most so many, each with its number; without a
+    /// number none, but for the last number there is.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn behind(&self, number: Option<u64>, most: usize) -> Result<(Numbered, Option<u64>), Error> {
+        self.engine.read(|transaction| {
+            let table = transaction.open_table(RECORDS)?;
+            let last = table.last()?.map(|(number, _)| number.value());
+            let Some(number) = number else { return Ok((Vec::new(), last)) };
+            let mut found = Vec::new();
+            for row in table.range(number.saturating_add(1)..)? {
+                if found.len() >= most {
+                    break;
+                }
+                let (number, json) = row?;
+                if let Ok(record) = serde_json::from_slice(json.value()) {
+                    found.push((number.value(), record));
+                }
+            }
+            Ok((found, last))
+        })
+    }
+
+    /// Returns the first records that are kept, at most so many, each with its number.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn first(&self, most: usize) -> Result<Numbered, Error> {
+        self.engine.read(|transaction| {
+            let mut found = Vec::new();
+            for row in transaction.open_table(RECORDS)?.iter()?.take(most) {
+                let (number, json) = row?;
+                found.extend(serde_json::from_slice(json.value()).ok().map(|record| (number.value(), record)));
+            }
+            Ok(found)
         })
     }
 
@@ -261,18 +336,27 @@ impl Store {
     /// # Errors
     /// The file cannot be read.
     pub fn records(&self, filter: &Filter) -> Result<Vec<Record>, Error> {
+        self.page(filter).map(|(records, _)| records)
+    }
+
+    /// The same, with the number before which to look for those that are older, where there may be some.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn page(&self, filter: &Filter) -> Result<(Vec<Record>, Option<u64>), Error> {
         self.engine.read(|transaction| {
-            let (mut found, mut bytes) = (Vec::new(), 0);
-            for row in transaction.open_table(RECORDS)?.iter()?.rev() {
+            let (mut found, mut bytes, mut last) = (Vec::new(), 0, None);
+            for row in transaction.open_table(RECORDS)?.range(..filter.before.unwrap_or(u64::MAX))?.rev() {
                 if found.len() >= filter.most || bytes >= MAX_ANSWER_BYTES {
-                    break;
+                    return Ok((found, last));
                 }
-                let row = row?.1;
+                let (number, row) = row?;
+                last = Some(number.value());
                 let record = serde_json::from_slice(row.value()).ok().filter(|record| filter.matches(record));
                 bytes += record.as_ref().map_or(0, |_| row.value().len());
                 found.extend(record);
             }
-            Ok(found)
+            Ok((found, None))
         })
     }
 }
@@ -280,7 +364,7 @@ impl Store {
 impl Record {
     /// Cuts texts, and leaves out what there is no room for.
     fn bound(&mut self) {
-        for text in [&mut self.automation, &mut self.url, &mut self.branch, &mut self.message] {
+        for text in [&mut self.automation, &mut self.url, &mut self.branch, &mut self.message, &mut self.by] {
             cut(text, MAX_TEXT);
         }
         match &mut self.event {

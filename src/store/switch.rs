@@ -1,15 +1,17 @@
 //! Orders that people gave: policies held and released, automations suspended.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, TableDefinition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tagwright_core::freeze::{Calendar, Freezes};
 
 use super::error::Error;
-use super::schema::{HELD, HURRIED, RELEASES, SUSPENDED};
-use super::{MAX_TEXT, Store, cut, time};
+use super::schema::{DOCUMENTS, HELD, HURRIED, RELEASES, SUSPENDED};
+use super::{MAX_TEXT, Store, cut, freeze, time};
 
 /// Policies that can be held at a time, and automations that can be suspended.
 pub const MAX_SWITCHES: usize = 10_000;
@@ -29,6 +31,10 @@ pub struct Switches {
     pub released: BTreeMap<String, Release>,
     /// Policies of which what was there by then need not become older, by `namespace:name`.
     pub hurried: BTreeMap<String, Switch>,
+    /// What is frozen, and what is written all the same.
+    pub freezes: Freezes,
+    /// When nothing at all is written. No order, and not in the store: whoever has read the configuration puts it here.
+    pub calendar: Arc<Calendar>,
 }
 
 /// An order that is in force until it is taken back.
@@ -84,8 +90,9 @@ impl Store {
     pub fn switches(&self) -> Result<Switches, Error> {
         self.engine.read(|transaction| {
             let [held, suspended] = [all(transaction, HELD)?, all(transaction, SUSPENDED)?];
+            let freezes = freeze::read(&transaction.open_table(DOCUMENTS)?)?;
             let (released, hurried) = (all(transaction, RELEASES)?, all(transaction, HURRIED)?);
-            Ok(Switches { held, suspended, released, hurried })
+            Ok(Switches { held, suspended, released, hurried, freezes, calendar: Arc::default() })
         })
     }
 

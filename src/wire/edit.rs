@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use tagwright_core::change;
+use utoipa::ToSchema;
 
 /// One field that has, or would have, another value. What no message can do without has to be there.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, ToSchema, Deserialize)]
 pub(crate) struct Change {
     /// The file, relative to the directory or the automation's path.
     pub(crate) file: String,
@@ -57,7 +58,7 @@ impl From<Change> for change::Change {
 }
 
 /// A finding about a place in a file.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Diagnostic {
     pub(crate) file: String,
     pub(crate) line: usize,
@@ -79,7 +80,7 @@ impl From<&change::Diagnostic> for Diagnostic {
 }
 
 /// The document of `set`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Set {
     /// The fields changed, or to change with `--check`.
     pub(crate) changes: Vec<Change>,

@@ -1,11 +1,12 @@
 //! A policy explained: what `explain --output json` prints.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::edit::Diagnostic;
 
 /// The document for a policy.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Document {
     pub(crate) namespace: String,
     pub(crate) name: String,
@@ -19,7 +20,7 @@ pub(crate) struct Document {
     pub(crate) places: Vec<AutomationFields>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Group {
     pub(crate) cause: &'static str,
     pub(crate) pattern: String,
@@ -27,19 +28,19 @@ pub(crate) struct Group {
     pub(crate) tags: Vec<Tag>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Tag {
     pub(crate) tag: String,
     pub(crate) reason: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Candidate {
     pub(crate) tag: String,
     pub(crate) value: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AutomationFields {
     pub(crate) automation: String,
     pub(crate) fields: Vec<Field>,
@@ -47,7 +48,7 @@ pub(crate) struct AutomationFields {
     pub(crate) error: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Field {
     pub(crate) file: String,
     pub(crate) line: usize,
@@ -60,7 +61,7 @@ pub(crate) struct Field {
 }
 
 /// The document of `explain --tag`, for one tag.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct One {
     pub(crate) tag: String,
     pub(crate) selected: bool,

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tagwright_core::change::Change;
 use tagwright_core::guard::Held;
+use utoipa::ToSchema;
 
 /// A field that was changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 pub struct ChangedField {
     /// The policy, `namespace:name`.
     pub policy: String,
@@ -32,7 +33,7 @@ impl From<&Change> for ChangedField {
 }
 
 /// A field that keeps its value, although the policy selects another one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 pub struct HeldField {
     /// The policy, `namespace:name`.
     pub policy: String,

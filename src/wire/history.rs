@@ -2,21 +2,25 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{ChangedField, HeldField};
 
 /// The document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct History {
     /// Where it comes from.
     pub(crate) source: Source,
     /// The entries, newest first.
     pub(crate) entries: Vec<Entry>,
+    /// What to ask for by `before` to get older ones; none where there are none, or nobody keeps more.
+    #[serde(default)]
+    pub(crate) next: Option<u64>,
 }
 
 /// Where a history comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Source {
     /// A bot kept it.
@@ -26,13 +30,13 @@ pub(crate) enum Source {
 }
 
 /// One thing that was done, or was not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entry {
     /// The moment; of an entry that was found in Git, the time of the commit.
     pub(crate) time: Timestamp,
     /// The kind of entry: `pushed`, `held`, `failed`, or by hand `policyHeld`, `policyReleased`, `automationSuspended`,
-    /// `automationResumed`.
+    /// `automationResumed`, `frozen`, `unfrozen`, `glassBroken`.
     pub(crate) event: Event,
     /// The automation, `namespace/name`; empty where it is not known.
     pub(crate) automation: String,
@@ -47,8 +51,12 @@ pub(crate) struct Entry {
     /// Why the second destination of the push did not get the commit; empty where there is none, or it did.
     #[serde(default)]
     pub(crate) missed: String,
-    /// The policy (`namespace:name`) or automation (`namespace/name`) that an order by hand was about; empty otherwise.
+    /// The policy (`namespace:name`), automation (`namespace/name`) or selector of a freeze that an order by hand was about; empty
+    /// otherwise.
     pub(crate) subject: String,
+    /// Who ordered it: the name of a token, or `socket` for the user who runs the bot; empty where that is not known.
+    #[serde(default)]
+    pub(crate) by: String,
     /// The fields that were changed.
     pub(crate) changes: Vec<ChangedField>,
     /// The fields that were held back.
@@ -58,7 +66,7 @@ pub(crate) struct Entry {
 }
 
 /// The kinds of entries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Event {
     /// A commit was pushed.
@@ -77,4 +85,10 @@ pub(crate) enum Event {
     AutomationSuspended,
     /// An automation was resumed by hand.
     AutomationResumed,
+    /// What a selector names was frozen by hand.
+    Frozen,
+    /// That was ended by hand.
+    Unfrozen,
+    /// What a selector names is written although it is frozen, by an order with a reason.
+    GlassBroken,
 }

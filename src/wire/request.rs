@@ -3,17 +3,19 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tagwright_core::automation::ObjectName;
+use utoipa::{IntoParams, ToSchema};
 
 /// An answer that says no.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, ToSchema, Deserialize)]
 pub(crate) struct Refusal {
     /// In one sentence.
     pub(crate) error: String,
 }
 
 /// Which part of the history is asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, IntoParams, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct HistoryQuery {
     /// Entries about this policy, `namespace:name`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,10 +29,14 @@ pub(crate) struct HistoryQuery {
     /// At most so many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) limit: Option<usize>,
+    /// Entries that are older than those of an answer, by its `next`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(format = "uint64")]
+    pub(crate) before: Option<u64>,
 }
 
 /// The request to poll now.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Poll {
     /// The image repository of this policy, `namespace:name`.
@@ -42,14 +48,14 @@ pub(crate) struct Poll {
 }
 
 /// The answer to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 pub(crate) struct Due {
     /// The number of image repositories and automations that are due now.
     pub(crate) due: usize,
 }
 
 /// An order about a policy or an automation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Order {
     /// The fields of a policy stay as they are.
@@ -65,7 +71,7 @@ pub(crate) enum Order {
 }
 
 /// The body of an order.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wish {
     /// Why, for those who will ask.
@@ -74,7 +80,7 @@ pub(crate) struct Wish {
 }
 
 /// The answer to an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Obeyed {
     /// The order that was carried out.

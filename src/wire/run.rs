@@ -2,17 +2,18 @@
 
 use serde::Serialize;
 use tagwright_core::guard;
+use utoipa::ToSchema;
 
 use super::edit::{Change, Diagnostic};
 
 /// The document: policies and automations in the order of the configuration.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Run {
     pub(crate) policies: Vec<Policy>,
     pub(crate) automations: Vec<Automation>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Policy {
     pub(crate) namespace: String,
     pub(crate) name: String,
@@ -26,7 +27,7 @@ pub(crate) struct Policy {
 }
 
 /// A better image than the selected one, and why it is not selected.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PassedOver {
     pub(crate) tag: String,
     pub(crate) digest: String,
@@ -46,7 +47,7 @@ impl From<&guard::PassedOver> for PassedOver {
 }
 
 /// Why something is not written.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Hold {
     pub(crate) code: &'static str,
     pub(crate) reason: String,
@@ -59,7 +60,7 @@ impl From<&guard::Hold> for Hold {
 }
 
 /// A field that keeps its value, though another one is selected.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Held {
     pub(crate) file: String,
     pub(crate) line: usize,
@@ -83,7 +84,7 @@ impl From<&guard::Held> for Held {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Automation {
     pub(crate) namespace: String,
     pub(crate) name: String,

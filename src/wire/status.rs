@@ -7,14 +7,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tagwright_core::automation::ObjectName;
 use tagwright_core::change::Diagnostic;
+use utoipa::ToSchema;
 
 use super::HeldField;
+use super::freeze::FreezeStatus;
 
 /// How many findings of an automation are shown.
 pub const MAX_FINDINGS: usize = 100;
 
 /// The document of a bot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The version of the program.
@@ -32,12 +34,15 @@ pub struct Status {
     pub policies: Vec<PolicyStatus>,
     /// Every automation, in the configuration's order.
     pub automations: Vec<AutomationStatus>,
+    /// What is frozen, what is written all the same, and what the calendar has next.
+    #[serde(default)]
+    pub freezes: Vec<FreezeStatus>,
     /// The polls and runs that are under way.
     pub work: Vec<WorkStatus>,
 }
 
 /// The configuration a bot works with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigurationStatus {
     /// When it was read.
@@ -47,7 +52,7 @@ pub struct ConfigurationStatus {
 }
 
 /// Why the configuration as it stands now is not used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigurationFailure {
     /// The moment since which it cannot be used.
@@ -57,7 +62,7 @@ pub struct ConfigurationFailure {
 }
 
 /// Whether something does what it is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 pub enum Ready {
     /// The last attempt went well.
     True,
@@ -80,7 +85,7 @@ impl Ready {
 }
 
 /// The row of one policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyStatus {
     /// The namespace; `default` where none was given.
@@ -111,7 +116,7 @@ impl PolicyStatus {
 }
 
 /// The row of one automation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutomationStatus {
     /// The namespace; `default` where none was given.
@@ -152,7 +157,7 @@ impl AutomationStatus {
 }
 
 /// Something that is wrong at a place of an automation's files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutomationFinding {
     /// The code, such as `TW001`.
@@ -190,7 +195,7 @@ impl AutomationFinding {
 }
 
 /// Something under way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkStatus {
     /// The image repository or the Git remote.

@@ -5,6 +5,7 @@
 
 mod adaptive;
 mod digests;
+mod freezes;
 mod hang;
 mod hour;
 mod one_thread;

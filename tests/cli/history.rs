@@ -20,6 +20,7 @@ fn keep(store: &Store, seconds: i64, event: Event, message: &str, fill: impl FnO
         branch: "main".to_owned(),
         event,
         message: message.to_owned(),
+        by: String::new(),
         changes: Vec::new(),
         holds: Vec::new(),
         left_out: 0,
@@ -156,6 +157,7 @@ fn json_has_the_documented_shape() {
       "message": "eats data",
       "missed": "",
       "subject": "default:db",
+      "by": "",
       "changes": [],
       "holds": [],
       "leftOut": 0
@@ -170,6 +172,7 @@ fn json_has_the_documented_shape() {
       "message": "",
       "missed": "",
       "subject": "",
+      "by": "",
       "changes": [],
       "holds": [
         {
@@ -184,7 +187,8 @@ fn json_has_the_documented_shape() {
       ],
       "leftOut": 0
     }
-  ]
+  ],
+  "next": null
 }
 "#);
 }

@@ -95,6 +95,145 @@ fn a_running_bot_obeys_at_once() {
     assert_eq!(bot.ends().0, 0);
 }
 
+/// What is at a path of a bot, as JSON.
+fn get(address: &str, path: &str, token: &str) -> serde_json::Value {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {answer}"))
+}
+
+#[test]
+fn a_bot_with_tokens_tells_what_it_would_write_and_why() {
+    use sha2::{Digest as _, Sha256};
+    let site = shop(&["1.0.0", "1.1.0"]);
+    let hash: String = Sha256::digest("asks").iter().map(|byte| format!("{byte:02x}")).collect();
+    site.world.write("tokens", format!("grafana read {hash}\n"));
+    let mut bot = Bot::start(&site, &["--listen=127.0.0.1:0", "--api-token-file=tokens"]);
+    let started = bot.says("started");
+    let address = started.split_whitespace().find_map(|word| word.strip_prefix("listen=")).unwrap().to_owned();
+    bot.says("pushed a commit");
+    ask(&site, &["freeze"]).prints(0, "everything frozen\n");
+    release(&site, "1.2.0");
+    ask(&site, &["poll"]).prints(0, "everything is due now\n");
+    bot.says("holds an update");
+    let pending = get(&address, "/api/v1/automations/default/shop/pending", "asks");
+    assert_eq!((&pending["automation"]["outcome"], &pending["diff"]), (&json!("held"), &json!("")), "{pending}");
+    assert_eq!(pending["automation"]["holds"][0]["code"], "frozen");
+    let tags = get(&address, "/api/v1/policies/default/app/tags", "asks");
+    assert_eq!((&tags["selected"], &tags["listed"]), (&json!("1.2.0"), &json!(3)), "{tags}");
+    assert_eq!(get(&address, "/api/v1/holds", "asks")["holds"][0]["automation"], "default/shop");
+
+    // What a suspended automation would write is its diff, once it is not frozen.
+    ask(&site, &["hold", "app"]).prints(0, "policy default:app held\n");
+    ask(&site, &["unfreeze"]).prints(0, "everything no longer frozen by hand\n");
+    until("it is held by hand", || {
+        get(&address, "/api/v1/automations/default/shop/pending", "asks")["automation"]["holds"][0]["code"] == "manual"
+    });
+    assert_eq!(site.commits("main"), 2);
+
+    // The commands bring a token along.
+    let url = format!("--url=http://{address}");
+    let status = |token: &str| {
+        let mut command = site.world.tagwright(["status", &url]);
+        site.world.finish(command.env("TAGWRIGHT_API_TOKEN", token), b"")
+    };
+    assert_eq!(status("asks").code, 0);
+    let refused = status("nobody");
+    assert!(refused.code == 1 && refused.stderr.contains("a token is needed"), "{refused:?}");
+    assert!(!refused.stderr.contains("nobody"), "{refused:?}");
+    bot.signal("TERM");
+    assert_eq!(bot.ends().0, 0);
+    site.world.write("tokens", "grafana read secret-in-the-open\n");
+    let wrong = site.world.run(["run", "--config=config", "--data-dir=data", "--api-token-file=tokens"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("line 1 of tokens is no token"), "{wrong:?}");
+    assert!(!wrong.stderr.contains("secret-in-the-open"), "{wrong:?}");
+}
+
+#[test]
+fn a_running_bot_freezes_and_goes_on_to_after_a_restart() {
+    let site = shop(&["1.0.0", "1.1.0"]);
+    let mut bot = Bot::start(&site, &[]);
+    bot.says("pushed a commit");
+    ask(&site, &["freeze", "--reason", "the fair"]).prints(0, "everything frozen\n");
+    release(&site, "1.2.0");
+    ask(&site, &["poll"]).prints(0, "everything is due now\n");
+    bot.says("holds an update");
+    let status = ask(&site, &["status"]);
+    assert!(status.stderr.contains("note: everything is frozen by hand since "), "{status:?}");
+    assert!(status.stdout.contains("(the fair); `tagwright unfreeze` lifts it"), "{status:?}");
+    bot.signal("TERM");
+    assert_eq!(bot.ends().0, 0);
+
+    // The next one is frozen from its first run on, and a run that somebody makes meanwhile is told why it writes nothing.
+    let frozen = site.run(&["--data-dir=data"]);
+    assert!(frozen.code == 0 && frozen.stdout.contains("frozen by hand since "), "{frozen:?}");
+    let mut bot = Bot::start(&site, &[]);
+    bot.says("started");
+    until("it has run", || ask(&site, &["status"]).stdout.contains("the fair"));
+    assert_eq!(site.commits("main"), 2);
+    ask(&site, &["unfreeze", "--all"]).prints(0, "everything no longer frozen by hand\n");
+    bot.says("pushed a commit");
+    assert_eq!(site.file("main"), SHOP.replace("app:1.0.0", "app:1.2.0"));
+
+    // The glass is broken for one run.
+    ask(&site, &["freeze"]).prints(0, "everything frozen\n");
+    bot.signal("TERM");
+    assert_eq!(bot.ends().0, 0);
+    release(&site, "1.3.0");
+    assert_eq!(site.run(&["--data-dir=data", "--break-glass", "--reason=CVE-2026-4242"]).code, 0);
+    assert_eq!(site.file("main"), SHOP.replace("app:1.0.0", "app:1.3.0"));
+    let history = ask(&site, &["history", "-o", "wide"]).stdout;
+    assert!(history.contains("written although frozen: CVE-2026-4242"), "{history}");
+    let refused = site.run(&["--break-glass"]);
+    assert!(refused.code == 2 && refused.stderr.contains("--reason"), "{refused:?}");
+}
+
+#[test]
+fn a_calendar_is_a_file_that_is_read_again() {
+    let site = shop(&["1.0.0", "1.1.0"]);
+    let calendar = |until: &str| {
+        let text = format!(
+            "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:20200101T000000Z\r\nDTEND:{until}T000000Z\r\nSUMMARY:the fair\r\n\
+             END:VEVENT\r\nEND:VCALENDAR\r\n"
+        );
+        std::fs::write(site.world.path("fair.ics"), text).unwrap();
+    };
+    calendar("29990101");
+    let mut bot = Bot::start(&site, &["--freeze-calendar=fair.ics"]);
+    bot.says("holds an update");
+    let status = ask(&site, &["status"]);
+    assert!(
+        status.stderr.contains("everything is frozen by the calendar until 2999-01-01T00:00:00Z (the fair)"),
+        "{status:?}"
+    );
+    let explained =
+        ask(&site, &["explain", "default:app", "--remote", "--freeze-calendar=fair.ics", "--config=config"]);
+    assert!(explained.stdout.contains("frozen by the calendar until 2999-01-01T00:00:00Z (the fair)"), "{explained:?}");
+    assert_eq!(site.commits("main"), 1);
+    // One that cannot be read leaves the one before in use.
+    std::fs::write(site.world.path("fair.ics"), "BEGIN:VCALENDAR\r\n").unwrap();
+    bot.says("the configuration as it is now cannot be used");
+    assert_eq!(site.commits("main"), 1);
+    calendar("20210101");
+    bot.says("pushed a commit");
+    bot.signal("TERM");
+    assert_eq!(bot.ends().0, 0);
+    let refused = site.run(&["--freeze-calendar=nowhere.ics"]);
+    assert!(
+        refused.code == 2
+            && refused.stderr.contains("cannot read the calendar: no such file")
+            && refused.stderr.contains("nowhere.ics"),
+        "{refused:?}"
+    );
+}
+
 #[test]
 fn a_running_bot_lets_through_what_cannot_wait() {
     let site = shop(&["1.0.0", "1.1.0"]);

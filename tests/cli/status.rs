@@ -48,6 +48,7 @@ pub(crate) fn document() -> Value {
              "moreFindings": 2,
              "message": "cannot fetch\nremote: \u{1b}[31mno"},
         ],
+        "freezes": [],
         "work": [],
     })
 }

@@ -146,3 +146,39 @@ fn a_folder_whose_lock_cannot_be_looked_at_is_not_said_to_have_no_bot() {
         assert!(!run.stderr.contains("no bot is running"), "{run:?}");
     }
 }
+
+#[test]
+fn freezes_wait_for_the_next_bot() {
+    let world = left(&document());
+    let order = |arguments: &[&str]| world.run(arguments.iter().chain(&["--data-dir=state"]));
+    order(&["freeze", "--until=2999-01-01T00:00:00Z", "--reason=the fair"])
+        .prints(0, "everything frozen until 2999-01-01T00:00:00Z\n");
+    order(&["freeze", "--until=2999-01-01T00:00:00Z"])
+        .prints(0, "everything frozen already until 2999-01-01T00:00:00Z\n");
+    order(&["freeze", "shop/*", "default:app"]).prints(0, "shop/* frozen\ndefault:app frozen\n");
+    let freezes = store(&world.path("state")).switches().unwrap().freezes;
+    assert_eq!(freezes.frozen.len(), 3);
+    let unfrozen = order(&["unfreeze"]);
+    assert_eq!(unfrozen.stdout, "everything no longer frozen by hand\n");
+    assert!(unfrozen.stderr.contains("note: there is another freeze: shop/* is frozen by hand since "), "{unfrozen:?}");
+    order(&["unfreeze", "shop/web"]).prints(0, "shop/web was not frozen by hand\n");
+    let broken = order(&["unfreeze", "default:app", "--break-glass", "--reason=CVE-2026-4242"]);
+    assert!(broken.stdout.starts_with("default:app written until ") && broken.code == 0, "{broken:?}");
+    let history = order(&["history"]);
+    assert!(history.stdout.contains("written although frozen: CVE-2026-4242, until"), "{history:?}");
+    assert!(order(&["unfreeze", "--all"]).stdout.contains("shop/* no longer frozen by hand\n"));
+    order(&["unfreeze", "--all"]).prints(0, "nothing was frozen by hand\n");
+
+    for (arguments, says) in [
+        (&["freeze", "web"][..], "\"web\" is no selector: write NS/NAME"),
+        (&["freeze", "--until=yesterday"], "--until: \"yesterday\" is not a time"),
+        (&["freeze", "--until=2001-01-01"], "is over already"),
+        (&["unfreeze", "--break-glass"], "--reason"),
+        (&["unfreeze", "--break-glass", "--reason= "], "takes a reason"),
+        (&["unfreeze", "--break-glass", "--reason=x", "--until=2d"], "counts for a day at most"),
+        (&["unfreeze", "--all", "shop/web"], "cannot be used with"),
+    ] {
+        let refused = order(arguments);
+        assert!(refused.code == 2 && refused.stderr.contains(says), "{arguments:?}: {refused:?}");
+    }
+}

@@ -166,6 +166,47 @@ async fn a_bot_obeys_what_people_with_the_shipped_roles_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bot_freezes_what_annotations_say_and_counts_as_flux_does() {
+    let world = World::new(Cluster::shared()).await;
+    world.apply().await;
+    let person = Person::with_role(&world, "person", &["view", "edit"]).await;
+    let frozen = person.says(&["freeze", "--until", "2999-01-01T00:00:00Z", "--reason", "the fair"]).await;
+    Person::check(&frozen, (0, "automation NS/shop frozen until 2999-01-01T00:00:00Z\n", ""));
+    let shop = world.object("ImageUpdateAutomation", "shop").await;
+    assert_eq!(shop["metadata"]["annotations"]["tagwright.dev/freeze"], "the fair");
+    let _bot = world.bot("bot").await;
+    world.release("1.1.0");
+    let is_held = |shop: &Value| condition(shop, "tagwright.dev/Held")["status"] == "True";
+    let held = world.until("ImageUpdateAutomation", "shop", "says what is held", is_held).await;
+    let message = condition(&held, "tagwright.dev/Held")["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("frozen by hand since ") && message.contains("(the fair)"), "{message}");
+    assert_eq!(world.commits(), 1);
+
+    // The glass is broken for what is named; then the freeze is lifted.
+    let broken = person.says(&["unfreeze", "shop", "--break-glass", "--reason", "CVE-2026-4242"]).await;
+    assert!(broken.code == 0 && broken.stdout.starts_with("automation NS/shop written until "), "{broken:?}");
+    world.committed("1.1.0").await;
+    Person::check(&person.says(&["unfreeze"]).await, (0, "automation NS/shop no longer frozen by hand\n", ""));
+    Person::check(&person.says(&["unfreeze"]).await, (0, "automation NS/shop was not frozen by hand\n", ""));
+    let shop = world.object("ImageUpdateAutomation", "shop").await;
+    assert!(shop["metadata"]["annotations"]["tagwright.dev/freeze"].is_null(), "{shop}");
+    let socket = world.data("bot").join("tagwright.sock");
+    let client = reqwest::Client::builder().no_proxy().unix_socket(socket).build().unwrap();
+    let metrics = client.get("http://localhost/metrics").send().await.unwrap().text().await.unwrap();
+    let namespace = &person.namespace;
+    for (kind, name) in [("ImageRepository", "app"), ("ImagePolicy", "app"), ("ImageUpdateAutomation", "shop")] {
+        let object = format!(
+            "gotk_reconcile_duration_seconds_count{{kind=\"{kind}\",name=\"{name}\",namespace=\"{namespace}\"}} "
+        );
+        let passes =
+            format!("controller_runtime_reconcile_total{{controller=\"{}\",result=\"success\"}} ", kind.to_lowercase());
+        assert!(metrics.contains(&object) && metrics.contains(&passes), "{kind}: {metrics}");
+    }
+    let refused = person.says(&["freeze", "apps/*"]).await;
+    assert!(refused.code == 2 && refused.stderr.contains("names no object of a cluster"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_person_may_not_do_is_said_with_the_right_and_the_role() {
     let world = World::new(Cluster::shared()).await;
     world.apply().await;

@@ -11,6 +11,7 @@ mod checks;
 mod filters;
 mod image;
 mod manifests;
+mod monitoring;
 mod program;
 mod release;
 mod rights;

@@ -325,7 +325,7 @@ fn the_configuration_loads() {
     std::fs::write(secret.join("username"), "bot").unwrap();
     std::fs::write(secret.join("password"), "token").unwrap();
     let paths = vec![root().join(FOLDER).join("base/policies.yaml")];
-    let sources = tagwright::config::Sources { paths, secrets: Some(secrets.path().to_owned()) };
+    let sources = tagwright::config::Sources { paths, secrets: Some(secrets.path().to_owned()), calendars: Vec::new() };
     let configuration = tagwright::config::load(&sources).unwrap();
     assert_eq!(configuration.automations.len(), 1);
     assert_eq!(configuration.policies.len(), 1);

@@ -11,7 +11,7 @@ use crate::wire::Wire;
 const PAGE: &str = "docs/reference/json.md";
 
 /// The headings, with module and type. What the commands read is held by running them.
-const DOCUMENTS: [(&str, &str, &str); 11] = [
+const DOCUMENTS: [(&str, &str, &str); 12] = [
     ("`run --once`", "run", "Run"),
     ("`set`", "edit", "Set"),
     ("`select`", "select", "Select"),
@@ -21,6 +21,7 @@ const DOCUMENTS: [(&str, &str, &str); 11] = [
     ("`doctor`", "doctor", "Examination"),
     ("`mark`", "mark", "Document"),
     ("`status`", "status", "Status"),
+    ("Freezes", "freeze", "Refrozen"),
     ("`status --kubernetes`", "objects", "Objects"),
     ("`history`", "history", "History"),
 ];

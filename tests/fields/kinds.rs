@@ -30,6 +30,7 @@ pub(crate) fn native() -> Value {
         "spec": {
             "git": {"url": "https://git.example.com/acme/config.git", "secretRef": {"name": "login"}},
             "windows": [{"schedule": "0 9 * * 1-5", "duration": "8h"}],
+            "freeze": [{"from": "2026-12-24", "to": "2026-12-27"}],
             "images": [],
         },
     })

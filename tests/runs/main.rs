@@ -5,6 +5,7 @@
 mod admission;
 mod batch;
 mod branches;
+mod freezes;
 mod guards;
 mod laws;
 mod memory;

@@ -63,9 +63,9 @@ async fn what_is_wrong_is_said() {
     assert_eq!(other_kind, no(404, "default/web is not configured"));
     let other_order = order("/api/v1/policies/default/web/suspend", "").await;
     assert_eq!(other_order, no(404, "there is no such order"));
-    assert_eq!(world.ask("/").await, no(404, "there is nothing at this path"));
+    assert_eq!(world.ask("/nothing").await, no(404, "there is nothing at this path"));
     assert_eq!(world.ask("/api/v1/poll").await, no(405, "this path takes another method"));
-    for body in ["[]x", r#"{"reasons": "typo"}"#, r#"{"reason": 3}"#] {
+    for body in ["[]x", "[]", r#"["why"]"#, "3", r#"{"reasons": "typo"}"#, r#"{"reason": 3}"#] {
         let (code, answer) = order("/api/v1/policies/default/web/hold", body).await;
         assert!(code == 400 && answer["error"].as_str().unwrap().starts_with("the body is not an order: "), "{answer}");
     }
@@ -90,15 +90,20 @@ async fn strangers_may_ask_and_not_order() {
     for path in [
         "/api/v1/policies/default/web/hold",
         "/api/v1/automations/default/shop/suspend",
+        "/api/v1/freeze",
+        "/api/v1/unfreeze",
         "/api/v1/poll",
         "/api/v1/status",
         "/livez",
     ] {
         let (code, answer) = answer(client.post(format!("{base}{path}"))).await;
-        assert!(matches!(code, 404 | 405), "{path}: {code} {answer}");
+        assert!(code == 403 && answer["error"].is_string(), "{path}: {code} {answer}");
     }
     let switches = world.handle.store().switches().unwrap();
     assert!(switches.held.is_empty() && switches.suspended.is_empty());
+    // A name that somebody else has given this machine is no way in.
+    let rebound = client.get(format!("{base}/api/v1/status")).header("host", "evil.example.com");
+    assert_eq!(answer(rebound).await.0, 403);
 }
 
 #[tokio::test]
@@ -141,4 +146,49 @@ async fn a_bot_works_without_a_socket() {
     assert!(server.address().is_some());
     let taken = Server::bind(std::env::temp_dir().join("nowhere").as_ref(), server.address()).await;
     assert!(taken.err().unwrap().to_string().starts_with("cannot listen on 127.0.0.1:"));
+}
+
+#[tokio::test]
+async fn freezes_are_ordered_and_told() {
+    let world = World::start().await;
+    let (code, answer) =
+        world.order("/api/v1/freeze", r#"{"until": "2999-01-01T00:00:00Z", "reason": "the fair"}"#).await;
+    assert_eq!(code, 200, "{answer}");
+    assert_eq!(answer["results"], json!([{"selector": "*", "changed": true, "until": "2999-01-01T00:00:00Z"}]));
+    let (code, answer) = world.order("/api/v1/freeze", r#"{"selectors": ["default/shop", "default:web"]}"#).await;
+    assert_eq!((code, answer["freezes"].as_array().unwrap().len()), (200, 3), "{answer}");
+    let (_, status) = world.ask("/api/v1/status").await;
+    assert_eq!(status["freezes"], answer["freezes"]);
+    let message = status["automations"][0]["message"].as_str().unwrap();
+    assert!(message.starts_with("not run yet; frozen by hand since "), "{message}");
+
+    let (code, answer) = world.order("/api/v1/unfreeze", "").await;
+    assert_eq!((code, &answer["results"][0]["changed"]), (200, &json!(true)), "{answer}");
+    let wish = r#"{"selectors": ["default:web"], "breakGlass": true, "reason": "CVE"}"#;
+    let (code, answer) = world.order("/api/v1/unfreeze", wish).await;
+    assert_eq!((code, &answer["freezes"][2]["kind"]), (200, &json!("exception")), "{answer}");
+    let (code, answer) = world.order("/api/v1/unfreeze", r#"{"all": true}"#).await;
+    assert_eq!((code, &answer["freezes"]), (200, &json!([])), "{answer}");
+    let (_, history) = world.ask("/api/v1/history?automation=default/shop").await;
+    let events: Vec<_> =
+        history["entries"].as_array().unwrap().iter().map(|it| (&it["event"], &it["subject"])).collect();
+    let (frozen, unfrozen) = (json!("frozen"), json!("unfrozen"));
+    let (all, shop) = (json!("*"), json!("default/shop"));
+    assert_eq!(events, [(&unfrozen, &shop), (&unfrozen, &all), (&frozen, &shop), (&frozen, &all)]);
+    let (_, history) = world.ask("/api/v1/history?policy=default:web").await;
+    assert_eq!(history["entries"][1]["event"], "glassBroken");
+
+    for (path, body, code) in [
+        ("freeze", r#"{"selectors": ["shop"]}"#, 400),
+        ("freeze", r#"{"selectors": ["default/shpo"]}"#, 404),
+        ("freeze", r#"{"selectors": ["other/*"]}"#, 404),
+        ("freeze", r#"{"until": "2001-01-01T00:00:00Z"}"#, 400),
+        ("unfreeze", r#"{"breakGlass": true}"#, 400),
+        ("unfreeze", r#"{"breakGlass": true, "reason": "x", "until": "2999-01-01T00:00:00Z"}"#, 400),
+        ("unfreeze", r#"{"glass": true}"#, 400),
+    ] {
+        let (found, answer) = world.order(&format!("/api/v1/{path}"), body).await;
+        assert!(found == code && answer["error"].is_string(), "{path} {body}: {found} {answer}");
+    }
+    assert_eq!(world.handle.store().switches().unwrap().freezes.frozen.len(), 0);
 }

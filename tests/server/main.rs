@@ -3,5 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod api;
 mod limits;
+mod metrics;
+mod page;
 mod world;

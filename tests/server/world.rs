@@ -43,10 +43,24 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::begin(tempfile::tempdir().unwrap(), None).await
+    }
+
+    /// A server that goes by a file with these tokens.
+    pub(crate) async fn with_tokens(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tokens");
+        std::fs::write(&file, text).unwrap();
+        Self::begin(folder, Some(&file)).await
+    }
+
+    async fn begin(folder: TempDir, tokens: Option<&Path>) -> Self {
         let automations = config::parse("shop.yaml", CONFIGURATION).unwrap().automations;
         let (bot, handle) = bot(folder.path(), automations);
-        let server = Server::bind(folder.path(), Some("127.0.0.1:0".parse().unwrap())).await.unwrap();
+        let mut server = Server::bind(folder.path(), Some("127.0.0.1:0".parse().unwrap())).await.unwrap();
+        if let Some(file) = tokens {
+            server = server.with_tokens(file).unwrap();
+        }
         let tcp = format!("http://{}", server.address().unwrap());
         let (stop, stopped) = oneshot::channel();
         let stopped = async {

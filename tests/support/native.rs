@@ -55,6 +55,8 @@ pub(crate) const UNSEEN: &[(&str, &[&str])] = &[
         &[
             "bad-checkout-range",
             "bad-cron",
+            "freeze-backwards",
+            "freeze-bad-zone",
             "bad-exclusion",
             "bad-range",
             "bad-regex",

@@ -17,6 +17,7 @@ use gotext::pattern::Pattern;
 use gotext::template::Template;
 use image::Repository;
 
+use crate::freeze::Period;
 use crate::policy::Policy;
 
 pub use self::cron::{Cron, Error as CronError};
@@ -179,6 +180,8 @@ pub struct Automation {
     pub gather: Gather,
     /// When commits may be made; always, if there are none.
     pub windows: Vec<Window>,
+    /// When nothing may be written, whatever windows say.
+    pub freeze: Vec<Period>,
     /// Suspended automations do nothing.
     pub suspended: bool,
 }

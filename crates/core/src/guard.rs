@@ -16,6 +16,7 @@
 //! | [`reverted()`] | a field that a person took back from what is selected | another tag is selected, or somebody releases it |
 //! | [`contested()`] | a field that another bot moved away from what is selected | a few intervals have passed, or somebody has a say |
 //! | [`window()`] | every commit | a window opens |
+//! | [`freeze`](crate::freeze) | every commit, or what a selector names | the freeze ends, or somebody makes an exception |
 //! | [`Hold::Manual`] | what somebody told the bot to hold | it is released |
 //!
 //! **Downgrade.** The order is the policy's own ([`crate::policy::Policy::compare`]). Of tags that rank equal, such as `v1.0.0` and `1.0.0`, or
@@ -95,7 +96,7 @@ pub use self::choose::{Choice, choose};
 pub use self::contested::{Patience, Whose, contested};
 pub(crate) use self::downgrade::together;
 pub use self::downgrade::{downgrades, is_step_back, tag_of};
-pub use self::hold::{Contested, Held, Hold, length};
+pub use self::hold::{Contested, Frozen, Held, Hold, length};
 pub use self::identity::{Identity, Version};
 pub use self::lineage::Lineage;
 pub use self::reverted::{Proposed, Verdict, Writer, Writing, reverted};

@@ -11,6 +11,7 @@
 //! marker      markers in YAML text -> byte spans, field, policy, object identity
 //! edit        spans + selections -> new bytes + changes, verified
 //! message     the data that templates see; trailers; recognising the bot's commits
+//! freeze      times in which nothing is written, and exceptions to them
 //! guard       what holds a selection back, and what lifts the hold
 //! plan        what to do, as a value
 //! suggest     a tag in use -> the policy to follow it with
@@ -26,6 +27,7 @@ pub mod change;
 mod chart;
 pub mod edit;
 pub mod explain;
+pub mod freeze;
 pub mod guard;
 pub mod inventory;
 pub mod lint;

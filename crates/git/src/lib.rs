@@ -163,6 +163,25 @@ impl Git {
         self.shared.token_hosts.set(&remotes);
     }
 
+    /// Returns how many bytes the mirrors take on the disk, as far as they can be looked at. Blocks, for a time that grows with the
+    /// number of their files.
+    #[must_use]
+    pub fn mirrors_bytes(&self) -> u64 {
+        let mut folders = vec![self.shared.settings.mirrors()];
+        let mut bytes: u64 = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                // Of a link, its own size counts: what it leads to is elsewhere.
+                let Ok(metadata) = entry.metadata() else { continue };
+                match metadata.is_dir() {
+                    true => folders.push(entry.path()),
+                    false => bytes = bytes.saturating_add(metadata.len()),
+                }
+            }
+        }
+        bytes
+    }
+
     /// Returns the mirror of a remote. Nothing is connected, locked or written yet.
     ///
     /// `insteadOf` and `pushInsteadOf` of git's configuration are applied to `url`.

@@ -20,6 +20,7 @@ use super::budget::{Budgets, Hosts};
 use super::error::Error;
 use super::grant;
 use super::room::{LARGE_BODY, Place, Room};
+use super::traffic::{Answered, Counts};
 
 /// How many bytes of a failure's body are read; the rest is dropped with the connection.
 const MAX_FAILURE_BODY: usize = 64 * 1024;
@@ -77,6 +78,8 @@ pub(crate) struct Exchange {
     pauses: Pauses,
     /// What hosts say is left of what they allow.
     pub(crate) allowances: Allowances,
+    /// How much was asked of each host.
+    pub(crate) traffic: Counts,
     /// What was sent as proof.
     pub(crate) sent: Sent,
     /// Where large answers go.
@@ -87,7 +90,7 @@ impl Exchange {
     pub(crate) fn new(clients: Clients, budgets: Budgets, pauses: Pauses) -> Self {
         let (hosts, allowances) = (Hosts::new(budgets), Allowances::default());
         let (sent, room) = (Sent::of_machine(), Room::default());
-        Self { clients, hosts, pauses, allowances, sent, room }
+        Self { clients, hosts, pauses, allowances, traffic: Counts::default(), sent, room }
     }
 
     /// Takes a part of all budgets, where the rest is for others.
@@ -149,12 +152,18 @@ impl Exchange {
         }
         let name = authority(url);
         let host = self.hosts.of(&name);
+        let came = Instant::now();
         let entered = host.enter(|now| self.earliest(url, now)).await?;
-        let response = builder.send().await.map_err(|error| failure(url, error))?;
+        let waited = came.elapsed();
+        let response = builder.send().await.map_err(|error| {
+            self.traffic.count(&name, waited, Answered::Nothing, false);
+            failure(url, error)
+        })?;
         let (status, headers) = (response.status(), response.headers().clone());
         // Before the body, which may be long in coming or break off.
         let asked_wait = self.pauses.heed(url, status, &headers);
         let is_refused = asked_wait.is_some() || status.as_u16() == TOO_MANY;
+        self.traffic.count(&name, waited, Answered::of(status.as_u16()), is_refused);
         host.answered(&entered, is_refused.then_some(asked_wait));
         if let Some(allowance) = Allowance::read(&headers) {
             if let Some(wait) = allowance.wait().filter(|_| asked_wait.is_none()) {

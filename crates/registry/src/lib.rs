@@ -115,6 +115,7 @@ mod session;
 mod settings;
 mod size;
 mod token;
+mod traffic;
 mod truncation;
 mod validator;
 mod waits;
@@ -146,6 +147,7 @@ pub use mirror::Mirror;
 pub use realm::TokenServers;
 pub use room::Place;
 pub use settings::{Limits, Settings};
+pub use traffic::{Answered, OTHERS, Traffic};
 pub use web::MAX_RETRY_AFTER;
 
 /// A longer deadline is none, and would not fit into a clock.
@@ -210,6 +212,13 @@ impl Client {
     #[must_use]
     pub fn allowances(&self) -> BTreeMap<String, Allowance> {
         self.shared.exchange.allowances.all()
+    }
+
+    /// Returns how much was asked of each host since the client was made, by authority; of many hosts, those beyond the first
+    /// hundred together.
+    #[must_use]
+    pub fn traffic(&self) -> BTreeMap<String, Traffic> {
+        self.shared.exchange.traffic.all()
     }
 
     /// Returns all tags of a repository.

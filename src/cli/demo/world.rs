@@ -97,10 +97,12 @@ impl World {
             sources: config::Sources {
                 paths: vec![self.directory.join("policies")],
                 secrets: Some(self.directory.join("secrets")),
+                calendars: Vec::new(),
             },
             mirrors: self.hosts.iter().map(|host| format!("{host}=http://{registry}")).collect(),
             data_dir: Some(self.directory.join("data")),
             git_configuration: Some(self.directory.join("gitconfig")),
+            broken_glass: None,
         }
     }
 }

@@ -18,7 +18,7 @@ const DEFAULT: &str = "policies";
 pub(super) fn default_sources(secrets: Option<&PathBuf>) -> Result<Option<config::Sources>> {
     let path = std::env::var_os("TAGWRIGHT_CONFIG").map_or_else(|| PathBuf::from(DEFAULT), PathBuf::from);
     let is_there = path.try_exists().with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(is_there.then(|| config::Sources { paths: vec![path], secrets: secrets.cloned() }))
+    Ok(is_there.then(|| config::Sources { paths: vec![path], secrets: secrets.cloned(), calendars: Vec::new() }))
 }
 
 /// Fetches the remotes of a configuration, and finds what was committed. The mirrors in a folder are used where there are any.
@@ -47,5 +47,5 @@ pub(super) async fn tell(sources: &config::Sources, folder: Option<&Path>, filte
         policies: configuration.policies.iter().map(|policy| policy.id.clone()).collect(),
         automations: configuration.automations.iter().map(|automation| automation.id.clone()).collect(),
     };
-    Ok(Answer { history: History { source: Source::Git, entries }, known: Some(known), worst })
+    Ok(Answer { history: History { source: Source::Git, entries, next: None }, known: Some(known), worst })
 }

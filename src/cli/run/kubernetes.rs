@@ -92,6 +92,9 @@ struct Flux {
     /// Answer the probes /livez, /healthz and /readyz here
     #[arg(long, value_name = "ADDRESS", default_value = ":9440", value_parser = listen, requires = "kubernetes")]
     health_addr: SocketAddr,
+    /// Answer /metrics here, too, besides the probes, as Flux's controllers do at :8080
+    #[arg(long, value_name = "ADDRESS", value_parser = listen, requires = "kubernetes")]
+    metrics_addr: Option<SocketAddr>,
     /// What the log tells: trace, debug, info, error
     #[arg(long, value_name = "LEVEL", value_parser = ["trace", "debug", "info", "error"], requires = "kubernetes")]
     log_level: Option<String>,
@@ -127,7 +130,6 @@ macro_rules! idle {
 idle!(
     concurrent,
     feature_gates,
-    metrics_addr,
     storage_path,
     watch_configs_label_selector,
     storage_value_log_file_size,
@@ -211,6 +213,11 @@ impl Cluster {
     /// Where probes are answered.
     pub(super) fn health_addr(&self) -> SocketAddr {
         self.flux.health_addr
+    }
+
+    /// Where metrics are answered besides.
+    pub(super) fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.flux.metrics_addr
     }
 
     /// How much is logged, and how it looks, where Flux's flags say so.

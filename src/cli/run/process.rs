@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tagwright_core::automation::Automation;
+use tagwright_core::freeze::Calendar;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{oneshot, watch};
@@ -26,15 +27,39 @@ use crate::store::{self, Notice, Opened, Store};
 /// How long is waited for what cannot be stopped before the process exits.
 const EXIT_WAIT: Duration = Duration::from_secs(1);
 
+/// Where a bot answers, and to whom.
+#[derive(Debug, Default)]
+pub(super) struct Faces {
+    /// The address for everything.
+    pub(super) listen: Option<SocketAddr>,
+    /// An address for metrics and probes alone.
+    pub(super) metrics: Option<SocketAddr>,
+    /// The file with the tokens that are taken.
+    pub(super) tokens: Option<PathBuf>,
+}
+
+impl Faces {
+    async fn bind(&self, folder: &Path) -> Result<Server> {
+        let mut server = Server::bind(folder, self.listen).await?;
+        if let Some(file) = &self.tokens {
+            server = server.with_tokens(file)?;
+        }
+        if let Some(address) = self.metrics.filter(|address| Some(*address) != self.listen) {
+            server = server.with_metrics(address).await?;
+        }
+        Ok(server)
+    }
+}
+
 /// Works until it is told to stop.
 pub(super) fn run(
     settings: &Settings,
     grace: Duration,
-    listen: Option<SocketAddr>,
+    faces: &Faces,
     cluster: Option<cluster::Settings>,
 ) -> Result<Ending> {
     let runtime = crate::cli::runtime()?;
-    let ending = runtime.block_on(serve(settings, grace, listen, cluster));
+    let ending = runtime.block_on(serve(settings, grace, faces, cluster));
     // What hangs in the system must not keep the process.
     runtime.shutdown_timeout(EXIT_WAIT);
     ending
@@ -43,35 +68,46 @@ pub(super) fn run(
 async fn serve(
     settings: &Settings,
     grace: Duration,
-    listen: Option<SocketAddr>,
+    faces: &Faces,
     cluster: Option<cluster::Settings>,
 ) -> Result<Ending> {
     let signals = Signals::new()?;
-    let (begin, source) = match cluster {
-        Some(cluster) => (begin_in_cluster(), Source::Cluster(Box::new(Connection::new(cluster).await?))),
+    let calendars = &settings.sources.calendars;
+    let (begin, calendar, source) = match cluster {
+        Some(cluster) => {
+            // The objects of a cluster are watched; its calendar is a file.
+            let sources = Sources { calendars: calendars.clone(), ..Sources::default() };
+            let watch = Watch::new(Fingerprint::of(&sources));
+            let calendar = config::load_calendar(calendars)?;
+            let connection = Box::new(Connection::new(cluster).await?);
+            (begin_in_cluster(), calendar, Source::Cluster(connection, watch, sources))
+        }
         None => {
             let watch = Watch::new(Fingerprint::of(&settings.sources));
-            (load(&settings.sources)?.into(), Source::Files(watch, settings.sources.clone()))
+            let (automations, calendar) = load(&settings.sources)?;
+            (automations.into(), calendar, Source::Files(watch, settings.sources.clone()))
         }
     };
     let folder = at::folder(settings.data_dir.as_deref())?;
     let (registry, git) = clients(settings, folder.clone(), source.accounts())?;
     let store = open(&folder)?;
-    let server = Server::bind(&folder, listen).await?;
+    let server = faces.bind(&folder).await?;
     let count = source.files().then_some(begin.automations.len());
     let (listener, done) = unbounded_channel();
     let (listener, gate) = match &source {
         Source::Files(..) => (None, None),
-        Source::Cluster(connection) => (Some(listener), Some(connection.gate())),
+        Source::Cluster(connection, ..) => (Some(listener), Some(connection.gate())),
     };
     let settings_of_bot = schedule::Settings { grace, listener, gate, ..schedule::Settings::default() };
     let (bot, handle) = Bot::new(Edges { registry, git, store }, begin, settings_of_bot);
+    handle.take_calendar(calendar);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         automations = count,
         namespace = source.namespace(),
         data_dir = %folder.display(),
         listen = server.address().map(tracing::field::display),
+        metrics = server.metrics_address().map(tracing::field::display),
         "started"
     );
     let bot = tokio::spawn(bot.run());
@@ -85,7 +121,7 @@ async fn serve(
 }
 
 /// Reads the configuration, which must have something to do.
-fn load(sources: &Sources) -> Result<Vec<Arc<Automation>>> {
+fn load(sources: &Sources) -> Result<(Vec<Arc<Automation>>, Calendar)> {
     let configuration = config::load(sources)?;
     super::something_to_do(sources, &configuration)?;
     for notice in &configuration.notices {
@@ -95,7 +131,7 @@ fn load(sources: &Sources) -> Result<Vec<Arc<Automation>>> {
             Effect::Intended | Effect::Unchecked => tracing::info!(%notice, "about the configuration"),
         }
     }
-    Ok(configuration.automations)
+    Ok((configuration.automations, configuration.calendar))
 }
 
 /// Opens the store; there is one bot for each data directory.
@@ -152,8 +188,8 @@ impl Signals {
 enum Source {
     /// Files, which are read again when they change.
     Files(Watch, Sources),
-    /// The objects of a cluster.
-    Cluster(Box<Connection>),
+    /// The objects of a cluster, and the files with its calendar.
+    Cluster(Box<Connection>, Watch, Sources),
 }
 
 impl Source {
@@ -164,14 +200,14 @@ impl Source {
     fn accounts(&self) -> Option<Arc<dyn cloud::Accounts>> {
         match self {
             Self::Files(..) => None,
-            Self::Cluster(connection) => Some(connection.accounts()),
+            Self::Cluster(connection, ..) => Some(connection.accounts()),
         }
     }
 
     fn namespace(&self) -> Option<&str> {
         match self {
             Self::Files(..) => None,
-            Self::Cluster(connection) => Some(connection.namespace()),
+            Self::Cluster(connection, ..) => Some(connection.namespace()),
         }
     }
 }
@@ -193,7 +229,11 @@ async fn attend(
     let ended = watch::Sender::new(false);
     let (reader, mut control) = match source {
         Source::Files(watch, sources) => (Some(tokio::spawn(read(handle.clone(), watch, sources, asked))), None),
-        Source::Cluster(connection) => (None, Some(connection.attend(handle.clone(), done, ended.subscribe()))),
+        Source::Cluster(connection, watch, sources) => {
+            let reader = (!sources.calendars.is_empty())
+                .then(|| tokio::spawn(read_calendar(handle.clone(), watch, sources, asked)));
+            (reader, Some(connection.attend(handle.clone(), done, ended.subscribe())))
+        }
     };
     let (mut stopping, mut is_broken) = (false, false);
     let ending = loop {
@@ -259,6 +299,31 @@ fn ending(ended: Result<(), tokio::task::JoinError>) -> Ending {
     }
 }
 
+/// Reads the calendar again whenever its files have changed or somebody asks for it. One that cannot be read leaves the one before.
+async fn read_calendar(handle: Handle, mut watch: Watch, sources: Sources, mut asked: tokio::sync::mpsc::Receiver<()>) {
+    loop {
+        let asked = tokio::select! {
+            _ = asked.recv() => true,
+            () = tokio::time::sleep(LOOK) => false,
+        };
+        let look = sources.clone();
+        let Ok(fingerprint) = tokio::task::spawn_blocking(move || Fingerprint::of(&look)).await else { continue };
+        if !watch.look(fingerprint) && !asked {
+            continue;
+        }
+        watch.read(fingerprint);
+        let files = sources.calendars.clone();
+        match tokio::task::spawn_blocking(move || config::load_calendar(&files)).await {
+            Ok(Ok(calendar)) => {
+                tracing::info!("uses the new calendar");
+                handle.take_calendar(calendar);
+            }
+            Ok(Err(error)) => handle.configuration_failed(&error.into()),
+            Err(error) => tracing::error!(%error, "reading the calendar broke"),
+        }
+    }
+}
+
 /// Reads the configuration again whenever its files have changed or somebody asks for it.
 async fn read(handle: Handle, mut watch: Watch, sources: Sources, mut asked: tokio::sync::mpsc::Receiver<()>) {
     loop {
@@ -274,8 +339,9 @@ async fn read(handle: Handle, mut watch: Watch, sources: Sources, mut asked: tok
         watch.read(fingerprint);
         let files = sources.clone();
         match tokio::task::spawn_blocking(move || load(&files)).await {
-            Ok(Ok(automations)) => {
+            Ok(Ok((automations, calendar))) => {
                 tracing::info!(automations = automations.len(), "uses the new configuration");
+                handle.take_calendar(calendar);
                 handle.configure(automations);
             }
             Ok(Err(failure)) => handle.configuration_failed(&failure),

@@ -26,6 +26,9 @@ impl Fingerprint {
         for path in &sources.paths {
             look.at(path, MAX_FOLDER_DEPTH, Links::Files);
         }
+        for path in &sources.calendars {
+            look.at(path, 0, Links::Files);
+        }
         if let Some(secrets) = &sources.secrets {
             // NAMESPACE, NAME, KEY
             look.at(secrets, 3, Links::All);
@@ -121,7 +124,7 @@ mod tests {
     use super::*;
 
     fn sources(folder: &Path) -> Sources {
-        Sources { paths: vec![folder.join("policies")], secrets: Some(folder.join("secrets")) }
+        Sources { paths: vec![folder.join("policies")], secrets: Some(folder.join("secrets")), calendars: Vec::new() }
     }
 
     /// Whether a step changes the fingerprint.

@@ -28,6 +28,7 @@ impl Control {
                 }
             }
             Done::PollLost { repository, message, began } => {
+                self.reconciled(What::Repository, &repository.id, false, began);
                 let judge = judge::unread(&repository, message.clone());
                 self.poll_failed(&repository, Unpolled { kind: Kind::Internal, error: message }, judge, began);
             }
@@ -47,6 +48,9 @@ impl Control {
 
     pub(super) fn polled(&mut self, repository: &Arc<ImageRepository>, polled: Polled, began: Instant) {
         let listed = polled.scan.is_some();
+        if !repository.suspended {
+            self.reconciled(What::Repository, &repository.id, listed, began);
+        }
         match polled.scan {
             Some(scan) => {
                 self.unpolled.remove(&repository.id);
@@ -88,6 +92,7 @@ impl Control {
         if is_suspended(object) {
             return;
         }
+        self.reconciled(What::Policy, &report.id, report.selection.is_ok(), began);
         let name = report.policy.repository.image.name().to_owned();
         if let Some(judge) = judge::evaluated(report, name, listed, self.settings.requeue) {
             self.say(What::Policy, &report.id, judge, began);
@@ -97,6 +102,7 @@ impl Control {
     pub(super) fn ran(&mut self, report: &AutomationReport, times: (Timestamp, Timestamp), began: Instant) {
         let Some(automation) = self.reading.automation(&report.id).cloned() else { return };
         let (what, _) = self.reading.written(&report.id);
+        self.reconciled(what, &report.id, report.outcome.error().is_none(), began);
         if report.outcome.error().is_some_and(|error| error.kind() == Kind::Denied) {
             self.is_refused_in(self.source_namespace(&report.id));
         }
@@ -117,7 +123,15 @@ impl Control {
 
     pub(super) fn lost(&mut self, id: &ObjectName, message: &str, began: Instant) {
         let (what, _) = self.reading.written(id);
+        self.reconciled(what, id, false, began);
         self.say(what, id, judge::lost(what, message.to_owned(), Timestamp::now()), began);
+    }
+
+    /// Counts a pass over an object, as Flux's controllers do.
+    fn reconciled(&self, what: What, id: &ObjectName, is_well: bool, began: Instant) {
+        if self.objects.get(&(what, key(id))).is_some() && self.settings.works_on(what) {
+            self.handle.reconciled(what.kind().name, (&id.namespace, &id.name), is_well, began);
+        }
     }
 
     /// What the policies of an automation select, by their names.

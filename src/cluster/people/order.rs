@@ -47,7 +47,7 @@ fn obey(order: Order, found: &Found, reason: Option<&str>, now: Timestamp) -> (O
 }
 
 /// Sets annotations, and takes off those without a text.
-fn annotate(annotations: &[(&str, Option<&str>)]) -> Value {
+pub(super) fn annotate(annotations: &[(&str, Option<&str>)]) -> Value {
     let fields: Map<String, Value> =
         annotations.iter().map(|(name, text)| ((*name).to_owned(), text.map_or(Value::Null, Value::from))).collect();
     json!({"metadata": {"annotations": fields}})

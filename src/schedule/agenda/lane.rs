@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::queue::{Key, Queue};
+use crate::metrics::Queued;
 
 /// How much may be under way at once.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +78,13 @@ impl Lane {
             self.tasks.insert(Arc::clone(key), Task { since: now, group: group.clone() });
         }
         begun.into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// What is due and waits, and what is under way.
+    pub(super) fn queued(&self, now: Duration) -> Queued {
+        let (waiting, first) = self.queue.overdue(now);
+        let longest = first.map_or(Duration::ZERO, |due| now.saturating_sub(due));
+        Queued { waiting, longest, under_way: self.tasks.len() }
     }
 
     /// Ends what was under way.

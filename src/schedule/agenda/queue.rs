@@ -72,6 +72,15 @@ impl Queue {
         self.order.range::<(Duration, Key), _>(from).map(|(due, _)| *due).find(|due| *due > now)
     }
 
+    /// How many are due by now, those set aside included, and since when the first of them is.
+    pub(super) fn overdue(&self, now: Duration) -> (usize, Option<Duration>) {
+        let waiting = self.order.iter().take_while(|(due, _)| *due <= now);
+        let aside = self.aside.values();
+        let first = aside.clone().filter_map(|order| order.first()).chain(self.order.first());
+        let first = first.map(|(due, _)| *due).min().filter(|due| *due <= now);
+        (waiting.count() + aside.map(BTreeSet::len).sum::<usize>(), first)
+    }
+
     /// Whether something is due by now.
     pub(super) fn has_ready(&self, now: Duration) -> bool {
         !self.aside.is_empty() || self.order.first().is_some_and(|(due, _)| *due <= now)

@@ -12,6 +12,7 @@ use super::rows::Change;
 use super::shared::State;
 use crate::act::Acted;
 use crate::failure::{Failure, Kind};
+use crate::metrics::{Metrics, Rejected};
 use crate::observe::{LookedUp, Polled};
 use crate::run::{AutomationReport, Error, Outcome, PolicyReport};
 use crate::schedule::agenda::{self, Ending, Moment, Ran, Work};
@@ -36,6 +37,7 @@ impl State {
         }
         self.journal.counts.polls += 1;
         self.journal.counts.polls_failed += usize::from(!polled.failures.is_empty());
+        self.metrics.polled(polled.failures.is_empty());
         let until = |report: &Arc<PolicyReport>| {
             [report.hold.as_ref().and_then(Hold::until), report.wakes].into_iter().flatten().min()
         };
@@ -67,6 +69,7 @@ impl State {
         }
         self.journal.counts.look_ups += 1;
         self.journal.counts.look_ups_failed += usize::from(!looked_up.failures.is_empty());
+        self.metrics.looked_up(looked_up.failures.is_empty());
         let (ending, changed) = (most_hopeful(looked_up.failures.iter()), &looked_up.changed);
         self.agenda.polled(&agenda::Polled { repository: key, number, ending, changed, until: None }, now);
     }
@@ -83,6 +86,7 @@ impl State {
         let mut ran: Vec<Ran> = Vec::new();
         for report in &acted.automations {
             self.rows.ran(report, now.time);
+            count(&self.metrics, report);
             self.journal.noticed(report);
             self.journal.committed(usize::from(matches!(report.outcome, Outcome::Pushed { .. })));
             if let Some(error) = report.outcome.error() {
@@ -158,6 +162,7 @@ impl State {
                 }
                 self.journal.counts.polls += 1;
                 self.journal.counts.polls_failed += 1;
+                self.metrics.polled(false);
                 let changed = BTreeSet::new();
                 self.agenda.polled(
                     &agenda::Polled { repository: key, number: *number, ending, changed: &changed, until: None },
@@ -171,6 +176,7 @@ impl State {
                 }
                 self.journal.counts.look_ups += 1;
                 self.journal.counts.look_ups_failed += 1;
+                self.metrics.looked_up(false);
                 let changed = BTreeSet::new();
                 self.agenda.polled(
                     &agenda::Polled { repository: key, number: *number, ending, changed: &changed, until: None },
@@ -179,6 +185,7 @@ impl State {
             }
             Work::Run { remote: url, number, due } => {
                 due.iter().for_each(|id| self.rows.run_failed(id, message, now.time));
+                due.iter().for_each(|_| self.metrics.ran("failed", 0));
                 self.journal.fails(Subject::Remote(url.to_string()), Trouble::new(kind, message), now.elapsed);
                 self.journal.counts.runs += 1;
                 self.journal.counts.runs_failed += 1;
@@ -209,6 +216,18 @@ impl State {
     fn image(&self, key: &str) -> Option<Subject> {
         let watched = self.configured.watched(key)?;
         Some(Subject::Image(key.to_owned(), watched.repository.image.name().to_owned()))
+    }
+}
+
+/// Counts how a run of an automation ended.
+fn count(metrics: &Metrics, report: &AutomationReport) {
+    metrics.ran(report.outcome.as_str(), report.edits.iter().map(|edit| edit.changes.len()).sum());
+    match report.outcome.error() {
+        Some(Error::Declined { .. }) => metrics.rejected(Rejected::Declined),
+        Some(Error::Busy { .. }) => metrics.rejected(Rejected::Busy),
+        Some(Error::RaceLost { .. }) => metrics.rejected(Rejected::Race),
+        Some(Error::Diverged { .. } | Error::FarBehind { .. }) => metrics.rejected(Rejected::Diverged),
+        _ => {}
     }
 }
 

@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use image::Reference;
-use tagwright_core::automation::ObjectName;
+use tagwright_core::automation::{ImagePolicy, ObjectName};
+use tagwright_core::freeze::{Calendar, Selector};
+use tokio::time::Instant;
 
 use super::shared::Shared;
+use crate::act::{Acted, act};
 use crate::failure::Failure;
+use crate::observe::image_key;
+use crate::run::{Context, Mode, PolicyReport, Progress, Queue};
 use crate::schedule::agenda::Trigger;
 use crate::schedule::assignment::Assignment;
 use crate::schedule::bot::journal::{Subject, Trouble};
 use crate::snippet::Style;
-use crate::store::Store;
+use crate::store::{Image, Store, Switches};
 use crate::wire::status::{ConfigurationFailure, Status};
 
 /// How the rest of the process talks to a bot. Cheap to clone.
@@ -63,10 +68,108 @@ impl Handle {
         state.journal.fails(Subject::Configuration, Trouble::new(failure.kind(), message), now.elapsed);
     }
 
+    /// A policy that is configured.
+    pub(crate) fn policy(&self, name: &ObjectName) -> Option<Arc<ImagePolicy>> {
+        let state = self.shared.state();
+        let at = state.configured.at(name)?;
+        state.configured.policies.get(at).map(|known| Arc::clone(&known.policy))
+    }
+
+    /// What the last poll of a policy came to; none before the first.
+    pub(crate) fn report(&self, policy: &Arc<ImagePolicy>) -> Option<Arc<PolicyReport>> {
+        self.shared.state().polls.of(policy).cloned()
+    }
+
+    /// What is known of a policy's image repository: its tags as they were last listed.
+    pub(crate) async fn image(&self, policy: &ImagePolicy) -> Image {
+        self.shared.context().image(&image_key(&policy.repository)).await.unwrap_or_default()
+    }
+
+    /// What an automation would do if it ran now: a dry run on what the last polls came to. None where it is not configured.
+    pub(crate) async fn pending(&self, name: &ObjectName) -> Option<Acted> {
+        let (automations, polls) = {
+            let state = self.shared.state();
+            let automation = state.configured.automations.iter().find(|automation| automation.id == *name)?;
+            let automations = state.configured.of_remote(&automation.remote.url);
+            let polls = Shared::chosen(&state, &automations);
+            (automations, polls)
+        };
+        let context = Context { mode: Mode::DryRun, ..self.shared.context() };
+        let (due, progress) = ([name.clone()].into(), Progress::default());
+        let mut acted = Acted::default();
+        // There is one, since all of them have this URL.
+        for queue in Queue::of_remotes(&automations) {
+            acted = Box::pin(act(context, &queue, &due, &polls, &progress)).await;
+        }
+        Some(acted)
+    }
+
+    /// Takes a calendar in place of the one before. Where it is another, everything is due.
+    pub fn take_calendar(&self, calendar: Calendar) {
+        if self.shared.memory.take_calendar(calendar) {
+            self.trigger(&Trigger::All);
+        }
+    }
+
+    /// When nothing at all is written, as the configuration says.
+    pub(crate) fn calendar(&self) -> Arc<Calendar> {
+        self.shared.memory.in_force(Switches::default()).calendar
+    }
+
+    /// Lets the bot see at once to what an order about freezes names.
+    pub(crate) fn look_at(&self, selector: &Selector) -> usize {
+        let trigger = match selector {
+            Selector::Everything => Trigger::All,
+            Selector::Policy(policy) => Trigger::Policy(policy.clone()),
+            Selector::Automation(automation) => Trigger::Automation(automation.clone()),
+            Selector::Namespace(_) => {
+                let ids = self.automations();
+                let covered = ids.into_iter().filter(|id| selector.covers_automation(id));
+                return covered.map(|id| self.trigger(&Trigger::Automation(id))).sum();
+            }
+        };
+        self.trigger(&trigger)
+    }
+
+    /// Whether a selector names something that is configured.
+    pub(crate) fn is_known(&self, selector: &Selector) -> bool {
+        match selector {
+            Selector::Everything => true,
+            Selector::Policy(policy) => self.shared.state().configured.is_known(policy),
+            _ => self.automations().iter().any(|id| selector.covers_automation(id)),
+        }
+    }
+
+    fn automations(&self) -> Vec<ObjectName> {
+        self.shared.state().configured.automations.iter().map(|automation| automation.id.clone()).collect()
+    }
+
     /// What the bot says about itself. Reads the store, so it may have to wait for the disk.
     #[must_use]
     pub fn status(&self) -> Status {
         self.shared.status()
+    }
+
+    /// Everything that is counted and read off, in OpenMetrics. Reads the store, so it may have to wait for the disk.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.shared.metrics()
+    }
+
+    /// Counts a pass over an object of a cluster, of this kind, namespace and name.
+    pub(crate) fn reconciled(&self, kind: &'static str, name: (&str, &str), is_well: bool, began: Instant) {
+        let metrics = Arc::clone(&self.shared.state().metrics);
+        metrics.flux.reconciled(kind, name, is_well, began.elapsed());
+    }
+
+    /// Forgets what was counted of an object that is gone.
+    pub(crate) fn forget(&self, kind: &'static str, name: (&str, &str)) {
+        self.shared.state().metrics.flux.forget(kind, name);
+    }
+
+    /// Takes in how many shards of each half of the work this process holds.
+    pub(crate) fn holds_shards(&self, shards: Vec<(&'static str, usize)>) {
+        self.shared.state().metrics.holds_shards(shards);
     }
 
     /// What outlives the bot.

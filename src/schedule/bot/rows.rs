@@ -10,6 +10,7 @@ use tagwright_core::automation::{Automation, ObjectName};
 use tagwright_core::change::Diagnostic;
 
 use super::configured::{Configured, Known};
+use crate::metrics::PolicyGauges;
 use crate::run::{AutomationReport, Lack, Outcome, PolicyReport};
 use crate::wire::HeldField;
 use crate::wire::status::{AutomationFinding, AutomationStatus, MAX_FINDINGS, PolicyStatus, Ready};
@@ -42,6 +43,12 @@ struct PolicyRow {
     selected: Option<(Option<Tag>, Option<Digest>)>,
     /// The kind of reason, as the log last gave it, why nothing is selected of the tags that there are.
     told: Option<Discriminant<Lack>>,
+    /// When the registry last gave an answer.
+    answered_at: Option<Timestamp>,
+    /// When another tag or digest was selected than before, since the bot began.
+    changed: Option<Timestamp>,
+    /// How many tags are listed, and among how many the policy selects.
+    counts: (Option<usize>, Option<usize>),
 }
 
 /// The change that a poll has brought for a policy, which the log tells.
@@ -89,8 +96,20 @@ impl Rows {
         };
         row.last_poll = Some(now);
         row.answered = !matches!(report.selection, Err(Lack::NoAnswer(_)));
+        if row.answered {
+            row.answered_at = Some(now);
+        }
+        if report.tags.is_some() {
+            row.counts = (report.tags, report.considered);
+        }
         match &report.selection {
-            Ok(reference) => row.selects(report, reference),
+            Ok(reference) => {
+                let change = row.selects(report, reference);
+                if matches!(change, Change::Other(..)) {
+                    row.changed = Some(now);
+                }
+                change
+            }
             Err(lack) => {
                 row.message = lack.to_string();
                 row.ready = Ready::False;
@@ -124,6 +143,25 @@ impl Rows {
             suspended: row.suspended,
             message: row.message.clone(),
         })
+    }
+
+    /// What metrics tell of the policies.
+    pub(super) fn gauges(&self, configured: &Configured) -> Vec<PolicyGauges> {
+        let known = configured.policies.iter().zip(&self.policies);
+        let gauges = known.map(|(Known { policy, .. }, row)| PolicyGauges {
+            namespace: policy.id.namespace.clone(),
+            name: policy.id.name.clone(),
+            ready: match row.ready {
+                Ready::True => Some(true),
+                Ready::False => Some(false),
+                Ready::Unknown => None,
+            },
+            polled: row.answered_at,
+            changed: row.changed,
+            tags: row.counts.0,
+            considered: row.counts.1,
+        });
+        gauges.collect()
     }
 
     /// Whether all is well with every policy of an image repository.
@@ -237,6 +275,9 @@ fn policy_row(Known { policy, key, elsewhere }: &Known, before: Option<PolicyRow
             answered: false,
             selected: None,
             told: None,
+            answered_at: None,
+            changed: None,
+            counts: (None, None),
         },
     }
 }

@@ -16,11 +16,13 @@ use super::journal::Journal;
 use super::rows::Rows;
 use super::task::Tasks;
 use super::{BEAT_LIMIT, STUCK_LIMIT, Settings};
+use crate::metrics::Metrics;
 use crate::observe::Polls;
-use crate::run::{Context, Edges, Memory, Mode, PolicyReport, Subject, aside, name_remotes};
+use crate::run::{Context, Edges, Freeze, Memory, Mode, PolicyReport, Subject, aside, freeze, name_remotes};
 use crate::schedule::agenda::{Agenda, Moment, Work};
 use crate::schedule::assignment::Assignment;
 use crate::schedule::done::Done;
+use crate::wire::freeze::FreezeStatus;
 use crate::wire::status::{ConfigurationStatus, Status};
 
 /// What the bot's loop, its tasks and its handles share.
@@ -29,7 +31,7 @@ pub(super) struct Shared {
     pub(super) memory: Memory,
     pub(super) settings: Settings,
     start: Instant,
-    started: Timestamp,
+    pub(super) started: Timestamp,
     state: Mutex<State>,
     /// Something has changed that the loop should look at.
     pub(super) wake: Notify,
@@ -39,6 +41,8 @@ pub(super) struct Shared {
     pub(super) settled: watch::Sender<Option<Duration>>,
     /// When the loop last moved, in milliseconds since the start.
     beat: AtomicU64,
+    /// How much the mirrors take, and when that was found out.
+    pub(super) mirrors: Mutex<Option<(Duration, u64)>>,
 }
 
 /// What changes.
@@ -55,6 +59,8 @@ pub(super) struct State {
     pub(super) published: BTreeMap<ObjectName, Reference>,
     /// Whether things of an earlier configuration may lie around.
     pub(super) untidy: bool,
+    /// What is counted as it happens.
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Shared {
@@ -70,6 +76,7 @@ impl Shared {
             polls: Polls::default(),
             published: BTreeMap::new(),
             untidy: false,
+            metrics: Arc::new(Metrics::new()),
         };
         Self {
             edges,
@@ -82,6 +89,7 @@ impl Shared {
             stop: watch::Sender::new(false),
             settled: watch::Sender::new(None),
             beat: AtomicU64::new(0),
+            mirrors: Mutex::new(None),
         }
     }
 
@@ -188,6 +196,7 @@ impl Shared {
         let now = self.now();
         // Asked before the lock is taken, since it may have to wait for the disk.
         let switches = aside("read switches", || self.edges.store.switches()).unwrap_or_default();
+        let switches = self.memory.in_force(switches);
         let state = self.state();
         let next = |repository: &str, policy: &ObjectName| state.agenda.next_poll(repository, policy, now);
         let policies = state.rows.policies(&state.configured, next).map(|mut status| {
@@ -196,8 +205,14 @@ impl Shared {
             }
             status
         });
-        let automations = state.rows.automations.iter().map(|row| {
+        let configured = &state.configured.automations;
+        let automations = configured.iter().zip(&state.rows.automations).map(|(automation, row)| {
             let mut status = row.clone();
+            if let Freeze::Whole(hold) = freeze(automation, &switches, now.time)
+                && !status.message.contains(&hold.to_string())
+            {
+                status.message.push_str(&format!("; {hold}"));
+            }
             let id = row.id();
             status.next = state.agenda.next_run(&row.remote, &id, now);
             status.suspended |= switches.suspended.contains_key(&id.to_string());
@@ -211,6 +226,7 @@ impl Shared {
             data_failure: self.memory.store_failure(),
             policies: policies.collect(),
             automations: automations.collect(),
+            freezes: FreezeStatus::all(&switches.freezes, &switches.calendar, now.time),
             work: state.tasks.status(now.time),
         }
     }

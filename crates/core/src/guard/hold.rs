@@ -8,6 +8,7 @@ use words::one_line;
 
 use super::admit::PassedOver;
 use super::agree::Together;
+use crate::automation::ObjectName;
 use crate::change::policy_of;
 use crate::message::RELEASE_TRAILER;
 
@@ -86,6 +87,23 @@ pub enum Hold {
         /// When the next one opens; none if none ever does.
         opens: Option<Timestamp>,
     },
+    /// It is frozen.
+    Frozen(Box<Frozen>),
+}
+
+/// How something is frozen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frozen {
+    /// What was frozen by hand; none where the calendar says it.
+    pub selector: Option<String>,
+    /// The automation that writes nothing.
+    pub automation: ObjectName,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when; none until somebody lifts it.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// How another bot moved a field away from what is selected.
@@ -108,6 +126,26 @@ pub struct Contested {
 }
 
 impl Hold {
+    /// All words for kinds of holds.
+    pub const CODES: [&'static str; 16] = [
+        "manual",
+        "shrunk",
+        "downgrade",
+        "equal",
+        "reverted",
+        "contested",
+        "too-young",
+        "denied-digest",
+        "unverified",
+        "not-there",
+        "lacks-platform",
+        "not-pullable",
+        "not-asked",
+        "together",
+        "window",
+        "frozen",
+    ];
+
     /// The word for this kind of hold, in JSON and logs.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -122,6 +160,7 @@ impl Hold {
             Self::PassedOver(passed) => passed.refusal.code(),
             Self::Together(_) => "together",
             Self::Window { .. } => "window",
+            Self::Frozen(_) => "frozen",
         }
     }
 
@@ -133,6 +172,7 @@ impl Hold {
             Self::Contested(contested) => contested.until,
             Self::PassedOver(passed) => passed.refusal.until(),
             Self::Window { opens } => *opens,
+            Self::Frozen(frozen) => frozen.until,
             Self::Manual { .. }
             | Self::Shrunk { .. }
             | Self::Downgrade { .. }
@@ -191,6 +231,7 @@ impl fmt::Display for Hold {
                 )
             }
             Self::Contested(contested) => contested.fmt(f),
+            Self::Frozen(frozen) => frozen.fmt(f),
             Self::TooYoung { tag, minimum, until: Some(until) } => write!(
                 f,
                 "{tag} is better, and has not been known for {} yet; it counts from {} on",
@@ -215,6 +256,27 @@ impl fmt::Display for Hold {
             Self::Window { opens: None } => {
                 f.write_str("no window for commits is open, so the change waits; none opens any more")
             }
+        }
+    }
+}
+
+impl fmt::Display for Frozen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { selector, automation, since, until, reason } = self;
+        match selector {
+            Some(_) => write!(f, "frozen by hand since {}", moment(*since))?,
+            None => f.write_str("frozen by the calendar")?,
+        }
+        if let Some(until) = until {
+            write!(f, " until {}", moment(*until))?;
+        }
+        if let Some(reason) = reason.as_ref().filter(|reason| !reason.is_empty()) {
+            write!(f, " ({})", one_line(reason, MAX_QUOTED))?;
+        }
+        match selector.as_deref() {
+            Some("*") => f.write_str("; `tagwright unfreeze` lifts it"),
+            Some(selector) => write!(f, "; `tagwright unfreeze {selector}` lifts it"),
+            None => write!(f, "; `tagwright unfreeze {automation} --break-glass --reason TEXT` writes all the same"),
         }
     }
 }

@@ -1,0 +1,163 @@
+//! Questions about parts: policies with their tags and why, automations with what they would write, holds, findings, freezes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use image::Tag;
+use jiff::Timestamp;
+use tagwright_core::automation::ObjectName;
+use tagwright_core::explain::{self, Ages, Tags};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::routes::{App, No, Refusals, current, no, on_disk};
+use crate::report::diff;
+use crate::report::explain::{Images, Known, Story};
+use crate::run::Report;
+use crate::wire::api::{Automations, Finding, Findings, Freezes, Held, Holds, Pending, Policies};
+use crate::wire::explain::Document;
+use crate::wire::run::Run;
+use crate::wire::status::{AutomationStatus, PolicyStatus};
+
+/// The questions, each with its description.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(policies))
+        .routes(routes!(one_policy))
+        .routes(routes!(tags))
+        .routes(routes!(automations))
+        .routes(routes!(one_automation))
+        .routes(routes!(pending))
+        .routes(routes!(holds))
+        .routes(routes!(findings))
+        .routes(routes!(freezes))
+}
+
+fn unknown(what: &str, name: &ObjectName) -> No {
+    no(StatusCode::NOT_FOUND, format!("there is no {what} {name}"))
+}
+
+/// All policies.
+#[utoipa::path(get, path = "/api/v1/policies", tag = "questions", responses((status = 200, description = "The policies", body = Policies), Refusals))]
+async fn policies(State(app): State<App>) -> Result<Json<Policies>, No> {
+    Ok(Json(Policies { policies: current(&app).await?.policies }))
+}
+
+/// One policy.
+#[utoipa::path(get, path = "/api/v1/policies/{namespace}/{name}", tag = "questions", params(("namespace" = String, Path), ("name" = String, Path)), responses((status = 200, description = "The policy", body = PolicyStatus), Refusals))]
+async fn one_policy(
+    State(app): State<App>,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Result<Json<PolicyStatus>, No> {
+    let name = ObjectName { namespace, name };
+    let found = current(&app).await?.policies.into_iter().find(|it| it.id() == name);
+    found.map(Json).ok_or_else(|| unknown("policy", &name))
+}
+
+/// The tags of a policy's image, as they were last listed, and what becomes of each.
+#[utoipa::path(get, path = "/api/v1/policies/{namespace}/{name}/tags", tag = "questions", params(("namespace" = String, Path), ("name" = String, Path)), responses((status = 200, description = "As `explain --output json`, without places", body = Document), Refusals))]
+async fn tags(State(app): State<App>, Path((namespace, name)): Path<(String, String)>) -> Result<Json<Document>, No> {
+    story(&app, &ObjectName { namespace, name }).await.map(Json)
+}
+
+/// What becomes of the tags of a policy.
+pub(super) async fn story(app: &App, name: &ObjectName) -> Result<Document, No> {
+    let policy = app.handle.policy(name).ok_or_else(|| unknown("policy", name))?;
+    let known = app.handle.image(&policy).await;
+    let report = app.handle.report(&policy);
+    on_disk(move || {
+        let since: BTreeMap<Tag, Timestamp> =
+            known.tags.iter().map(|tag| (tag.name.clone(), tag.pushed.unwrap_or(tag.first_seen))).collect();
+        let since = |tag: &str| since.get(tag).copied();
+        let allowed = known.tags.iter().map(|tag| tag.name.clone()).collect();
+        let tags = Tags { allowed, refused: 0, refused_sample: Vec::new() };
+        let mut funnel = explain::guarded(&policy, &tags, Some(Ages { since: &since, now: Timestamp::now() }));
+        let mut held = match (policy.suspended, policy.repository.suspended) {
+            (true, _) => Some("the policy is suspended".to_owned()),
+            (_, true) => Some("its image repository is suspended".to_owned()),
+            _ => None,
+        };
+        // What is required of images was looked at by the last poll.
+        let report = report.filter(|_| policy.asks());
+        let images = if policy.asks() && report.is_none() { Images::No } else { Images::Yes };
+        let (mut digest, mut passed_over) = (None, None);
+        if let Some(report) = &report {
+            funnel.pass_over(&report.passed_over);
+            passed_over = report.passed_over.first().cloned();
+            match &report.selection {
+                Ok(selection) => digest = selection.digest.clone().filter(|_| policy.writes_digests()),
+                Err(reason) => held = held.or_else(|| Some(reason.to_string())),
+            }
+        }
+        let source = policy.repository.image.name();
+        let (ages, places) = (Known::Yes, Vec::new());
+        let story = Story { policy: &policy, source, funnel, ages, digest, passed_over, images, held, places };
+        Ok(Document::of(&story))
+    })
+    .await
+}
+
+/// All automations.
+#[utoipa::path(get, path = "/api/v1/automations", tag = "questions", responses((status = 200, description = "The automations", body = Automations), Refusals))]
+async fn automations(State(app): State<App>) -> Result<Json<Automations>, No> {
+    Ok(Json(Automations { automations: current(&app).await?.automations }))
+}
+
+/// One automation.
+#[utoipa::path(get, path = "/api/v1/automations/{namespace}/{name}", tag = "questions", params(("namespace" = String, Path), ("name" = String, Path)), responses((status = 200, description = "The automation", body = AutomationStatus), Refusals))]
+async fn one_automation(
+    State(app): State<App>,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Result<Json<AutomationStatus>, No> {
+    let name = ObjectName { namespace, name };
+    let found = current(&app).await?.automations.into_iter().find(|it| it.id() == name);
+    found.map(Json).ok_or_else(|| unknown("automation", &name))
+}
+
+/// What an automation would write if it ran now: its remote is asked, and nothing is pushed.
+#[utoipa::path(get, path = "/api/v1/automations/{namespace}/{name}/pending", tag = "questions", params(("namespace" = String, Path), ("name" = String, Path)), responses((status = 200, description = "What would be written, with what is held", body = Pending), Refusals))]
+async fn pending(State(app): State<App>, Path((namespace, name)): Path<(String, String)>) -> Result<Json<Pending>, No> {
+    plan(&app, &ObjectName { namespace, name }).await.map(Json)
+}
+
+/// What an automation would write if it ran now.
+pub(super) async fn plan(app: &App, name: &ObjectName) -> Result<Pending, No> {
+    let busy = |_| no(StatusCode::SERVICE_UNAVAILABLE, "too many ask for what would be written at once; try again");
+    let _place = Arc::clone(&app.plans).try_acquire_owned().map_err(busy)?;
+    let planned = Box::pin(app.handle.pending(name)).await.ok_or_else(|| unknown("automation", name))?;
+    let diff = planned.automations.iter().map(|report| diff::unified(&report.edits)).collect();
+    let report = Report { automations: planned.automations, ..Report::default() };
+    let automation = Run::from(&report).automations.pop().ok_or_else(|| unknown("automation", name))?;
+    Ok(Pending { automation, diff })
+}
+
+/// All fields that keep their values although others are selected.
+#[utoipa::path(get, path = "/api/v1/holds", tag = "questions", responses((status = 200, description = "The holds", body = Holds), Refusals))]
+async fn holds(State(app): State<App>) -> Result<Json<Holds>, No> {
+    let mut holds = Vec::new();
+    for automation in current(&app).await?.automations {
+        let name = automation.id().to_string();
+        holds.extend(automation.holds.into_iter().map(|field| Held { automation: name.clone(), field }));
+    }
+    Ok(Json(Holds { holds }))
+}
+
+/// What is wrong in files, the gravest 100 of each automation.
+#[utoipa::path(get, path = "/api/v1/findings", tag = "questions", responses((status = 200, description = "The findings", body = Findings), Refusals))]
+async fn findings(State(app): State<App>) -> Result<Json<Findings>, No> {
+    let mut findings = Vec::new();
+    for automation in current(&app).await?.automations {
+        let name = automation.id().to_string();
+        findings.extend(automation.findings.into_iter().map(|finding| Finding { automation: name.clone(), finding }));
+    }
+    Ok(Json(Findings { findings }))
+}
+
+/// Freezes, exceptions, and what the calendar has next.
+#[utoipa::path(get, path = "/api/v1/freezes", tag = "questions", responses((status = 200, description = "The freezes", body = Freezes), Refusals))]
+async fn freezes(State(app): State<App>) -> Result<Json<Freezes>, No> {
+    Ok(Json(Freezes { freezes: current(&app).await?.freezes }))
+}

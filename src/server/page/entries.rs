@@ -1,0 +1,81 @@
+//! The history as a timeline: days with what happened on each.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::model::{State, link_of};
+use crate::server::routes::{App, No, failed};
+use crate::store::Filter;
+use crate::wire::history::{Entry, Event};
+use crate::wire::{ChangedField, HeldField};
+
+/// How many fields of an entry are shown.
+const FIELDS: usize = 20;
+
+/// What happened on a day, the newest first.
+pub(super) struct Day {
+    pub(super) day: String,
+    pub(super) entries: Vec<Shown>,
+}
+
+/// An entry as it is shown.
+pub(super) struct Shown {
+    pub(super) state: State,
+    pub(super) word: &'static str,
+    pub(super) time: Timestamp,
+    pub(super) what: String,
+    pub(super) link: String,
+    pub(super) commit: String,
+    pub(super) short: String,
+    pub(super) by: String,
+    pub(super) message: String,
+    pub(super) changes: Vec<ChangedField>,
+    pub(super) holds: Vec<HeldField>,
+}
+
+/// Entries that a filter selects, and what to ask for older ones. Blocks.
+pub(super) fn older(app: &App, filter: &Filter) -> Result<(Vec<Entry>, Option<u64>), No> {
+    let (records, next) = app.handle.store().page(filter).map_err(|error| failed(&error))?;
+    Ok((records.into_iter().map(Entry::from).collect(), next))
+}
+
+/// Sorts entries, the newest first, into days.
+pub(super) fn days(entries: Vec<Entry>) -> Vec<Day> {
+    let mut days: Vec<Day> = Vec::new();
+    for entry in entries {
+        let day = entry.time.to_zoned(TimeZone::UTC).strftime("%A, %Y-%m-%d").to_string();
+        let shown = Shown::of(entry);
+        match days.last_mut() {
+            Some(last) if last.day == day => last.entries.push(shown),
+            _ => days.push(Day { day, entries: vec![shown] }),
+        }
+    }
+    days
+}
+
+impl Shown {
+    fn of(entry: Entry) -> Self {
+        let (state, word) = match entry.event {
+            Event::Pushed => (State::Current, "committed"),
+            Event::Held => (State::Waiting, "held"),
+            Event::Failed => (State::Failing, "failed"),
+            Event::PolicyHeld => (State::Waiting, "held by hand"),
+            Event::PolicyReleased => (State::Current, "released"),
+            Event::PolicyHurried => (State::Current, "released now"),
+            Event::AutomationSuspended => (State::Suspended, "suspended"),
+            Event::AutomationResumed => (State::Current, "resumed"),
+            Event::Frozen => (State::Waiting, "frozen"),
+            Event::Unfrozen => (State::Current, "no longer frozen"),
+            Event::GlassBroken => (State::Waiting, "glass broken"),
+        };
+        let Entry { time, automation, commit, message, missed, subject, by, mut changes, mut holds, .. } = entry;
+        changes.truncate(FIELDS);
+        holds.truncate(FIELDS);
+        let what = if subject.is_empty() { automation } else { subject };
+        let link = link_of(&what);
+        let what = if what == "*" { "everything".to_owned() } else { what };
+        let message = if missed.is_empty() { message } else { format!("{message}; missed: {missed}") };
+        let short = commit.chars().take(7).collect();
+        Self { state, word, time, what, link, commit, short, by, message, changes, holds }
+    }
+}
