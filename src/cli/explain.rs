@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use image::{Repository, Tag};
+use image::{Digest, Repository, Tag};
 use tagwright_core::automation::{ImagePolicy, ObjectName};
 use tagwright_core::explain::{self, Ages, Fate, Tags};
 
@@ -92,7 +92,7 @@ async fn tell(
     repository: &Repository,
 ) -> Result<Ending> {
     let client = registry::Client::new(super::run::registry_settings(&arguments.registry_mirror)?)?;
-    let (tags, pushed) = tags(arguments, policy, repository, &client).await?;
+    let (tags, pushed, digests) = tags(arguments, policy, repository, &client).await?;
     let mut left = Left::of(arguments.data_dir.as_deref(), policy)?;
     let listed: BTreeMap<Tag, jiff::Timestamp> = pushed.clone();
     let pushed: BTreeMap<Tag, jiff::Timestamp> = left.ages().chain(pushed).collect();
@@ -114,7 +114,10 @@ async fn tell(
     let (mut digest, mut passed_over) = (None, None);
     if policy.asks() && is_own && held.is_none() && !funnel.candidates.is_empty() {
         let candidates = funnel.candidates.iter().filter_map(|it| Tag::parse(it.tag).ok());
-        let candidates = candidates.map(|tag| (listed.get(&tag).copied(), tag)).map(|(pushed, tag)| (tag, pushed));
+        let candidates = candidates.map(|tag| {
+            let (pushed, digest) = (listed.get(&tag).copied(), digests.get(&tag).cloned());
+            (tag, pushed, digest)
+        });
         let digests = std::mem::take(&mut left.digests);
         let hurried = left.switches.hurried.get(&policy.id.marker());
         let admission = Box::pin(observe::admission(&client, policy, candidates, digests, hurried, now)).await;
@@ -184,25 +187,25 @@ fn held(policy: &ImagePolicy) -> Option<String> {
     policy.repository.suspended.then(|| format!("the image repository {} is suspended", policy.repository.id))
 }
 
-/// The tags, and when they were pushed, as far as that is known.
+/// The tags, when they were pushed and what they point to, as far as that is known.
 async fn tags(
     arguments: &Arguments,
     policy: &ImagePolicy,
     repository: &Repository,
     client: &registry::Client,
-) -> Result<(Tags, BTreeMap<Tag, jiff::Timestamp>)> {
+) -> Result<(Tags, BTreeMap<Tag, jiff::Timestamp>, BTreeMap<Tag, Digest>)> {
     if let Some(path) = &arguments.tags {
         let text = streams::read(path)?;
         let tags = Tags::read(text.lines().map(str::trim).filter(|line| !line.is_empty()));
-        return Ok((tags, BTreeMap::new()));
+        return Ok((tags, BTreeMap::new(), BTreeMap::new()));
     }
     let listing = client.tags(repository, &policy.repository.access).await;
     let listing = listing.map_err(|source| {
         let (image, registry) = (repository.name().to_owned(), repository.registry().to_owned());
         run::Error::Registry { image, registry, source: source.into() }
     })?;
-    let registry::Listing { tags, refused, refused_sample, pushed, .. } = listing;
-    Ok((Tags { allowed: tags, refused, refused_sample }, pushed))
+    let registry::Listing { tags, refused, refused_sample, pushed, digests, .. } = listing;
+    Ok((Tags { allowed: tags, refused, refused_sample }, pushed, digests))
 }
 
 /// The policy that a text names: `namespace:name`, as a whole marker or with a slash too; a name alone is in the default

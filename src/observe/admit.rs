@@ -50,6 +50,8 @@ pub(super) struct Ranked {
     pub(super) tag: Tag,
     /// When it was pushed, where the registry says so in its list.
     pub(super) pushed: Option<Timestamp>,
+    /// What that is about, where the list says so.
+    pub(super) digest: Option<Digest>,
 }
 
 /// What is asked in a walk, and of whom.
@@ -88,12 +90,12 @@ pub struct Admission {
 pub async fn admission(
     client: &registry::Client,
     policy: &ImagePolicy,
-    candidates: impl IntoIterator<Item = (Tag, Option<Timestamp>)>,
+    candidates: impl IntoIterator<Item = (Tag, Option<Timestamp>, Option<Digest>)>,
     known: Known,
     hurried: Option<&Switch>,
     now: Timestamp,
 ) -> Admission {
-    let ranked = candidates.into_iter().take(MAX_WALKED).map(|(tag, pushed)| Ranked { tag, pushed });
+    let ranked = candidates.into_iter().take(MAX_WALKED).map(|(tag, pushed, digest)| Ranked { tag, pushed, digest });
     let ranked: Vec<Ranked> = ranked.collect();
     let (mut walk, mut passed_over) = (Walk::new(client, known, now), Vec::new());
     walk.hurry = hurried.map(Hurry::of);
@@ -160,7 +162,7 @@ pub(super) async fn again(
     let kept = Kept::of(context, &policy.repository).await;
     let mut walk = kept.walk();
     walk.hurry = Hurry::all(context, std::iter::once(&**policy)).await.into_values().next();
-    let one = [Ranked { tag: tag.clone(), pushed: None }];
+    let one = [Ranked { tag: tag.clone(), pushed: None, digest: None }];
     let walked = walk.along(policy, &one, &mut Vec::new()).await;
     failures.extend(kept.end(walk, std::slice::from_ref(policy)));
     match walked {
@@ -430,9 +432,14 @@ impl<'w> Walk<'w> {
         let repository: &ImageRepository = &policy.repository;
         let wanted = candidates.iter().map(|candidate| (repository, &candidate.tag)).collect();
         self.told.look_for(self.client, wanted).await;
-        for Ranked { tag, pushed } in candidates {
+        for Ranked { tag, pushed, digest: listed } in candidates {
             if let Some(Answer::Digest(digest)) = self.told.answer(repository, tag) {
-                see(&mut self.known, tag, digest, *pushed, self.now);
+                // One that was pushed between the list and the question must not have the time of the one before.
+                let is_about = match listed {
+                    Some(listed) => listed == digest,
+                    None => self.known.sightings.of(tag.as_str()).next().is_some_and(|last| last.digest == *digest),
+                };
+                see(&mut self.known, tag, digest, pushed.filter(|_| is_about), self.now);
             }
         }
     }
@@ -452,11 +459,9 @@ impl<'w> Walk<'w> {
     }
 }
 
-/// Takes note of what a tag has. A time of the registry's list counts once the list is known to be about this digest: one that
-/// was pushed between the list and the question must not have the time of the one before.
+/// Takes note of what a tag has, and of when that was pushed, where the registry says so.
 pub(super) fn see(known: &mut Known, tag: &Tag, digest: &Digest, pushed: Option<Timestamp>, now: Timestamp) {
-    let is_known = known.sightings.of(tag.as_str()).next().is_some_and(|last| last.digest == *digest);
-    known.sightings.see(tag.as_str(), digest, pushed.filter(|_| is_known), now);
+    known.sightings.see(tag.as_str(), digest, pushed, now);
 }
 
 fn passed_over(tag: &Tag, digest: Option<&Digest>, refusal: Refusal) -> PassedOver {

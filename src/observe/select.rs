@@ -120,7 +120,8 @@ pub(super) fn ranked(policy: &ImagePolicy, tags: &Tags, now: Timestamp) -> Vec<R
     let candidates = policy.policy.evaluate(&choice.considered).candidates;
     let ranked = |candidate: &policy::Candidate<'_>| {
         let seen = tags.get(candidate.tag)?;
-        Some(Ranked { tag: seen.name.clone(), pushed: seen.pushed })
+        let digest = tags.digests.get(&seen.name).cloned();
+        Some(Ranked { tag: seen.name.clone(), pushed: seen.pushed, digest })
     };
     candidates.iter().take(MAX_WALKED).filter_map(ranked).collect()
 }

@@ -1,8 +1,9 @@
 //! The tags of a repository: what the registry lists, what was known before, and whether it is believed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use image::Tag;
+use image::{Digest, Tag};
 use jiff::Timestamp;
 use registry::{Fresh, Listing, Place};
 use tagwright_core::automation::{ImagePolicy, ImageRepository};
@@ -33,6 +34,8 @@ pub(super) struct Tags {
     pub(super) refused: Option<String>,
     /// Why what the registry says now is not believed yet; the tags are those from before.
     pub(super) doubt: Option<Hold>,
+    /// What tags point to, where the list says so beside when they were pushed.
+    pub(super) digests: BTreeMap<Tag, Digest>,
 }
 
 impl Tags {
@@ -114,28 +117,28 @@ pub fn key(repository: &ImageRepository) -> String {
 fn unchanged(context: Context<'_>, before: Image, policies: &[Arc<ImagePolicy>], polls: &Polls) -> (Image, Tags) {
     let earlier = policies.iter().find_map(|policy| polls.last(&policy.id));
     let refused = earlier.and_then(|report| report.refused.clone());
-    let tags = Tags { seen: Arc::clone(&before.tags), refused, doubt: None };
+    let tags = Tags { seen: Arc::clone(&before.tags), refused, doubt: None, digests: BTreeMap::new() };
     (Image { polled: context.now, doubted: false, ..before }, tags)
 }
 
 fn merge(
     context: Context<'_>,
-    listing: Listing,
+    mut listing: Listing,
     before: Option<Image>,
     policies: &[Arc<ImagePolicy>],
 ) -> (Image, Tags) {
     let refused = select::refused(&listing);
     let before = before.unwrap_or_default();
     if let Err(doubt) = believe(&before, &listing.tags, policies, context.now) {
-        let tags = Tags { seen: Arc::clone(&before.tags), refused, doubt: Some(doubt) };
+        let tags = Tags { seen: Arc::clone(&before.tags), refused, doubt: Some(doubt), digests: BTreeMap::new() };
         // The validator stays: it belongs to the tags that are kept.
         return (Image { polled: context.now, doubted: true, ..before }, tags);
     }
-    let validator = listing.validator.clone();
+    let (validator, digests) = (listing.validator.clone(), std::mem::take(&mut listing.digests));
     let seen = Arc::new(seen(context.now, listing, &before));
     let gone = gone(&before, &seen);
     let image = Image { tags: Arc::clone(&seen), gone, validator, polled: context.now, doubted: false };
-    (image, Tags { seen, refused, doubt: None })
+    (image, Tags { seen, refused, doubt: None, digests })
 }
 
 /// Whether what the registry lists now is believed, after what was known of it; by all policies that look at it.
@@ -145,7 +148,7 @@ fn merge(
 pub fn believe(before: &Image, listed: &[Tag], policies: &[Arc<ImagePolicy>], now: Timestamp) -> Result<(), Hold> {
     let listed: Vec<&str> = listed.iter().map(Tag::as_str).collect();
     let old: Vec<&str> = before.tags.iter().map(|tag| tag.name.as_str()).collect();
-    let known = Tags { seen: Arc::clone(&before.tags), refused: None, doubt: None };
+    let known = Tags { seen: Arc::clone(&before.tags), refused: None, doubt: None, digests: BTreeMap::new() };
     let used: Vec<String> = policies
         .iter()
         .filter(|policy| !policy.suspended)

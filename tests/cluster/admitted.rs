@@ -18,7 +18,7 @@ const NOT_TYPED: &str = "failed to create typed patch object";
 
 /// What only a cluster does not see, beside what no schema sees; by why.
 const UNSEEN: &[(&str, &[&str])] = &[
-    ("annotations, in which a kind has no say", &["annotation-unknown", "guard-annotations-on-native"]),
+    ("annotations, in which a kind has no say", &["annotation-unknown", "guard-annotations-on-native", "max-interval"]),
     ("the namespace, which here is that of the test", &["bad-namespace"]),
 ];
 

@@ -165,6 +165,8 @@ pub struct Listing {
     /// When tags were pushed, where the registry says so in the list; Google's do. Times are the registry's own, not what an
     /// image claims of itself.
     pub pushed: BTreeMap<Tag, Timestamp>,
+    /// What those tags point to, in the same lists.
+    pub digests: BTreeMap<Tag, Digest>,
     /// What this list can be recognised by in [`Client::tags_since`], where the registry gave something of the kind.
     pub validator: Option<String>,
 }

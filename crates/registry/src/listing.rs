@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 
-use image::Tag;
+use image::{Digest, Tag};
 use indexmap::IndexSet;
 use jiff::Timestamp;
 use reqwest::StatusCode;
@@ -100,6 +100,7 @@ struct Gathered {
     tags: IndexSet<Tag>,
     refused: Refused,
     pushed: BTreeMap<Tag, Timestamp>,
+    digests: BTreeMap<Tag, Digest>,
     /// How many tags came, those that came twice included.
     entries: usize,
 }
@@ -145,16 +146,21 @@ impl Gathered {
             }
         }
         if let Some(manifests) = page.manifest {
-            pushed::read(manifests, limits.tags, |tag, time| self.add_time(tag, time));
+            pushed::read(manifests, limits.tags, |tag, digest, time| self.add_time(tag, digest, time));
         }
         Ok(self.count() - before)
     }
 
     /// Takes the time of a tag that is in the list, so that there are no more than those. Of two the later one counts.
-    fn add_time(&mut self, tag: &str, time: Timestamp) {
-        if let Some(tag) = self.tags.get(tag) {
-            let known = self.pushed.entry(tag.clone()).or_insert(time);
-            *known = time.max(*known);
+    fn add_time(&mut self, tag: &str, digest: &str, time: Timestamp) {
+        let Some(tag) = self.tags.get(tag) else { return };
+        if self.pushed.get(tag).is_some_and(|known| *known >= time) {
+            return;
+        }
+        self.pushed.insert(tag.clone(), time);
+        match Digest::parse(digest) {
+            Ok(digest) => drop(self.digests.insert(tag.clone(), digest)),
+            Err(_) => drop(self.digests.remove(tag)),
         }
     }
 
@@ -172,6 +178,7 @@ impl Gathered {
             refused: self.refused.seen.len(),
             refused_sample: self.refused.sample.iter().map(|tag| one_line(tag, MAX_REFUSED_LENGTH + 1)).collect(),
             pushed: self.pushed,
+            digests: self.digests,
             validator,
         }
     }

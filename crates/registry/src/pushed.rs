@@ -7,7 +7,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer as _};
 use serde_json::value::RawValue;
 
@@ -21,8 +21,9 @@ struct Manifest<'a> {
     uploaded: &'a RawValue,
 }
 
-/// Calls `found` with each tag and the time it was pushed. A manifest of more than `most` tags is passed over.
-pub(crate) fn read(manifests: &RawValue, most: usize, found: impl FnMut(&str, Timestamp)) {
+/// Calls `found` with each tag, what it points to, and the time that was pushed. A manifest of more than `most` tags is passed
+/// over.
+pub(crate) fn read(manifests: &RawValue, most: usize, found: impl FnMut(&str, &str, Timestamp)) {
     let mut json = serde_json::Deserializer::from_str(manifests.get());
     // What was found before something that is not understood counts.
     let _ = json.deserialize_map(Manifests { most, found });
@@ -34,7 +35,7 @@ struct Manifests<F> {
     found: F,
 }
 
-impl<'de, F: FnMut(&str, Timestamp)> Visitor<'de> for Manifests<F> {
+impl<'de, F: FnMut(&str, &str, Timestamp)> Visitor<'de> for Manifests<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,11 +43,11 @@ impl<'de, F: FnMut(&str, Timestamp)> Visitor<'de> for Manifests<F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut manifests: A) -> Result<(), A::Error> {
-        while let Some((IgnoredAny, manifest)) = manifests.next_entry::<_, &RawValue>()? {
+        while let Some((digest, manifest)) = manifests.next_entry::<String, &RawValue>()? {
             let Ok(manifest) = serde_json::from_str::<Manifest<'_>>(manifest.get()) else { continue };
             let Some(time) = time(manifest.uploaded.get()) else { continue };
             let Ok(Some(tags)) = page::texts(manifest.tag, self.most) else { continue };
-            tags.iter().for_each(|tag| (self.found)(tag, time));
+            tags.iter().for_each(|tag| (self.found)(tag, &digest, time));
         }
         Ok(())
     }
@@ -65,7 +66,11 @@ mod tests {
 
     fn check(json: &str, expect: &[(&str, i64)]) {
         let mut found = Vec::new();
-        read(serde_json::from_str(json).unwrap(), 10, |tag, time| found.push((tag.to_owned(), time.as_millisecond())));
+        let found_one = |tag: &str, digest: &str, time: Timestamp| {
+            assert!(["sha256:a", "sha256:b", "sha256:c", "a", "b"].contains(&digest), "{digest}");
+            found.push((tag.to_owned(), time.as_millisecond()));
+        };
+        read(serde_json::from_str(json).unwrap(), 10, found_one);
         let expect: Vec<(String, i64)> = expect.iter().map(|(tag, time)| ((*tag).to_owned(), *time)).collect();
         assert_eq!(found, expect, "{json}");
     }
