@@ -137,6 +137,8 @@ async fn when_tags_were_pushed() {
     let pushed: Vec<_> = listing.pushed.iter().map(|(tag, time)| (tag.as_str(), *time)).collect();
     assert_eq!(listing.tags, numbered(5));
     assert_eq!(pushed, [("1.0.0", at(1_700_000_000_123)), ("1.0.3", at(1_700_000_009_000))]);
+    let digests: Vec<_> = listing.digests.iter().map(|(tag, digest)| (tag.as_str(), digest.as_str().len())).collect();
+    assert_eq!(digests, [("1.0.0", 71), ("1.0.3", 71)], "of the same tags");
 }
 
 #[tokio::test]

@@ -467,3 +467,21 @@ async fn what_cannot_wait_is_let_through_by_hand() {
         assert_ne!(first, second);
     }
 }
+
+/// Google's lists say what each tag points to, and when that was pushed.
+#[tokio::test]
+async fn a_time_of_the_list_is_about_the_image_that_the_list_names() {
+    for is_moved in [false, true] {
+        let bot = Bot::start(&["1.2.0"]).await;
+        let pushed = bot.now.as_millisecond() - 100 * 24 * 3_600_000;
+        bot.registry.change(|world| drop(world.pushed.insert(format!("{APP}:1.2.0"), pushed)));
+        if is_moved {
+            bot.push("1.2.0", 1);
+        }
+        let (selection, code) = bot.selects(&bot.configuration(&format!("minimumAge: 72h, {VERSIONS}"))).await;
+        match is_moved {
+            false => assert!(selection.starts_with("1.2.0@sha256:") && code.is_none(), "{selection} {code:?}"),
+            true => assert!(selection.starts_with("nothing: ") && code == Some("too-young"), "{selection} {code:?}"),
+        }
+    }
+}
