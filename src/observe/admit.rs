@@ -2,7 +2,7 @@
 //!
 //! A policy that requires something of the image behind a tag ([`ImagePolicy::asks`]) cannot tell from the list of tags what it
 //! selects. So its candidates are walked: the digest of a tag is asked for, and held against what can be told without
-//! asking ([`guard::admit`]), and then against each further [`check`], which may ask the registry. The first image that is
+//! asking ([`guard::admit`]), and then against each further [check](Walk::check), which may ask the registry. The first image that is
 //! admitted is selected. Each one before it is passed over, with the reason.
 //!
 //! - **What a tag had before** comes after what it has now, where the policy writes digests: a tag that was pushed again still
