@@ -474,7 +474,7 @@ async fn a_time_of_the_list_is_about_the_image_that_the_list_names() {
     for is_moved in [false, true] {
         let bot = Bot::start(&["1.2.0"]).await;
         let pushed = bot.now.as_millisecond() - 100 * 24 * 3_600_000;
-        bot.registry.change(|world| drop(world.pushed.insert(format!("{APP}:1.2.0"), pushed)));
+        bot.registry.change(|world| world.pushed.extend([(format!("{APP}:1.2.0"), pushed)]));
         if is_moved {
             bot.push("1.2.0", 1);
         }
