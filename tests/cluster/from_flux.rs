@@ -238,7 +238,7 @@ spec:
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0").env("RUNTIME_NAMESPACE", NAMESPACE);
         command.args(ours.into_iter().filter(|_| stands_in));
         // Places and addresses of a container are others here; nobody receives the events.
-        let of_the_container = ["--data-dir=", "--listen=", "--events-addr="];
+        let of_the_container = ["--data-dir=", "--listen=", "--metrics-addr=", "--health-addr=", "--events-addr="];
         command.args(asked.into_iter().filter(|argument| !of_the_container.iter().any(|it| argument.starts_with(it))));
         command.arg(format!("--data-dir={}", self.path(name).display())).arg("--listen=127.0.0.1:0");
         command.arg("--kubeconfig").arg(kubeconfig);
