@@ -68,6 +68,17 @@ struct Reader {
     variables: String,
 }
 
+/// What the bots of a reader that got stuck have to say.
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for (name, (_, bot)) in &self.running {
+                bot.log().iter().for_each(|line| eprintln!("{name}: {line}"));
+            }
+        }
+    }
+}
+
 impl Reader {
     async fn new() -> Self {
         let cluster = Cluster::start();
