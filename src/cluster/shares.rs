@@ -56,9 +56,10 @@ impl Half {
 
     /// How many parts of how many are ours.
     pub(super) fn part(&self) -> (usize, usize) {
-        match self.share.is_all() {
-            true => (1, 1),
-            false => (self.share.shards().count(), usize::from(self.shards)),
+        match self.share.is_cut() {
+            true => (self.share.shards().count(), usize::from(self.shards)),
+            // Whoever waits to lead asks for nothing, and for all of it as soon as it leads.
+            false => (1, 1),
         }
     }
 
@@ -86,7 +87,7 @@ impl Half {
 
     /// How many shards of it are held; none where it is not cut.
     pub(super) fn held(&self) -> Option<usize> {
-        (!self.share.is_all()).then(|| self.share.shards().count())
+        self.share.is_cut().then(|| self.share.shards().count())
     }
 
     /// Whether something is still to be given back.

@@ -59,6 +59,12 @@ impl Share {
         matches!(&self.0, Holds::All(hold) if hold.is_open())
     }
 
+    /// Whether the work is cut into shards; not where the process is alone, leads, or waits to lead.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        matches!(&self.0, Holds::Shards(_))
+    }
+
     /// Whether nothing may begin now.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
