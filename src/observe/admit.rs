@@ -179,7 +179,7 @@ pub(super) async fn note(context: Context<'_>, asked: &[(&Arc<ImagePolicy>, Tag)
     let mut walk = kept.walk();
     for (policy, tag) in asked {
         if let Some(Answer::Digest(digest)) = told.answer(&policy.repository, tag) {
-            see(&mut walk.known, tag, digest, None, context.now);
+            walk.known.sightings.see(tag.as_str(), digest, None, context.now);
         }
     }
     let policies: Vec<_> = asked.iter().map(|(policy, _)| Arc::clone(policy)).collect();
@@ -439,7 +439,7 @@ impl<'w> Walk<'w> {
                     Some(listed) => listed == digest,
                     None => self.known.sightings.of(tag.as_str()).next().is_some_and(|last| last.digest == *digest),
                 };
-                see(&mut self.known, tag, digest, pushed.filter(|_| is_about), self.now);
+                self.known.sightings.see(tag.as_str(), digest, pushed.filter(|_| is_about), self.now);
             }
         }
     }
@@ -457,11 +457,6 @@ impl<'w> Walk<'w> {
         }
         newest
     }
-}
-
-/// Takes note of what a tag has, and of when that was pushed, where the registry says so.
-pub(super) fn see(known: &mut Known, tag: &Tag, digest: &Digest, pushed: Option<Timestamp>, now: Timestamp) {
-    known.sightings.see(tag.as_str(), digest, pushed, now);
 }
 
 fn passed_over(tag: &Tag, digest: Option<&Digest>, refusal: Refusal) -> PassedOver {

@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use url::Url;
@@ -19,6 +19,7 @@ use web::is_loopback;
 
 use super::endpoint::canonical_host;
 use super::error::Error;
+use super::gate::Gate;
 
 /// How many requests are under way at once to one host, where nothing else is said.
 const AT_ONCE: usize = 16;
@@ -200,48 +201,6 @@ pub(crate) struct Host {
     pace: Mutex<Pace>,
 }
 
-/// How many requests are under way at once.
-#[derive(Debug)]
-struct Gate {
-    places: Arc<Semaphore>,
-    size: Mutex<Size>,
-}
-
-#[derive(Debug)]
-struct Size {
-    places: usize,
-    /// Places that are to go once they are free.
-    owed: usize,
-}
-
-impl Gate {
-    fn new(places: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)), size: Mutex::new(Size { places, owed: 0 }) }
-    }
-
-    fn resize(&self, to: usize) {
-        let mut size = self.size();
-        let (more, fewer) = (to.saturating_sub(size.places), size.places.saturating_sub(to));
-        let kept = more.min(size.owed);
-        size.owed -= kept;
-        self.places.add_permits(more - kept);
-        size.owed += fewer - self.places.forget_permits(fewer);
-        size.places = to;
-    }
-
-    fn leave(&self, place: OwnedSemaphorePermit) {
-        let mut size = self.size();
-        if size.owed > 0 {
-            size.owed -= 1;
-            place.forget();
-        }
-    }
-
-    fn size(&self) -> MutexGuard<'_, Size> {
-        self.size.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// A request that is under way. The next may begin when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Entered {
@@ -272,8 +231,7 @@ impl Host {
     /// Waits until the next request may begin. What else has to be waited for, and whether that need not be tried, is asked
     /// again behind each wait.
     pub(crate) async fn enter<E>(&self, earliest: impl Fn(Instant) -> Result<Instant, E>) -> Result<Entered, E> {
-        // The gate is never closed, so that a failure to enter cannot happen.
-        let place = Arc::clone(&self.gate.places).acquire_owned().await.ok();
+        let place = self.gate.enter().await;
         let mut entered = Entered { at: Instant::now(), gate: Arc::clone(&self.gate), place };
         loop {
             let free = earliest(Instant::now())?;

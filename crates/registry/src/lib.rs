@@ -92,6 +92,7 @@ mod endpoint;
 mod envelope;
 mod error;
 mod exchange;
+mod gate;
 mod grant;
 mod habit;
 mod helper;
