@@ -209,6 +209,9 @@ fn of(mut calendar: ICalendar, now: Timestamp) -> Result<Vec<Period>, String> {
         let (Some(from), Some(to)) = (from, to) else {
             return Err(format!("an event is beyond the calendar ({})", name_of(&calendar, event.comp_id)));
         };
+        if to < from {
+            return Err(format!("an event ends before it begins ({})", name_of(&calendar, event.comp_id)));
+        }
         if to > now && to > from {
             periods.push(Period { from, to, reason: summary(component) });
         }
@@ -260,6 +263,10 @@ fn float(component: &mut ICalendarComponent, zone: &TimeZone, now: Timestamp) ->
                 | ICalendarProperty::Rdate
                 | ICalendarProperty::RecurrenceId
         );
+        if !is_read(entry) {
+            let line = words::one_line(entry.name.as_str(), 60);
+            return Err(format!("{line} of an event is not what the standard says it is"));
+        }
         if is_of_time && entry.tz_id().is_some_and(|id| Some(id) != zone_id.as_deref()) {
             return Err(format!("the times of an event are in several zones, of which {zone_id:?} is one"));
         }
@@ -298,6 +305,21 @@ fn float(component: &mut ICalendarComponent, zone: &TimeZone, now: Timestamp) ->
         }
     }
     Ok(())
+}
+
+/// Whether what says when an event is could be read. The library takes it for a text where it could not, and the event for one
+/// that is shorter, or less often.
+fn is_read(entry: &ICalendarEntry) -> bool {
+    use ICalendarProperty as Property;
+    use ICalendarValue as Value;
+    let is_time = |value: &Value| matches!(value, Value::PartialDateTime(_));
+    match entry.name {
+        Property::Dtstart | Property::Dtend | Property::RecurrenceId => entry.values.iter().all(is_time),
+        Property::Rdate => entry.values.iter().all(|it| is_time(it) || matches!(it, Value::Period(_))),
+        Property::Duration => entry.values.iter().all(|it| matches!(it, Value::Duration(_))),
+        Property::Rrule => entry.values.iter().all(|it| matches!(it, Value::RecurrenceRule(_))),
+        _ => true,
+    }
 }
 
 /// Writes a time that says how far it is from UTC as one of this zone's clocks.
@@ -473,5 +495,11 @@ mod tests {
         );
         check(&event("DTSTART:20261226T230000Z\nDURATION:PT1S\nRRULE:FREQ=SECONDLY\n"), "more than 100000 events");
         check(&calendar("X-WR-TIMEZONE:Nowhere\n"), "Nowhere");
+        // What the library reads as a text would leave the event shorter, or without its repetitions.
+        for line in ["RRULE:FREQ=WEEKLYY", "RRULE:weekly", "DTEND:tomorrow", "DURATION:2 days", "RDATE:soon"] {
+            let name = line.split(':').next().unwrap();
+            check(&event(&format!("DTSTART:20261226T230000Z\n{line}\n")), &format!("{name} of an event is not"));
+        }
+        check(&event("DTSTART:20261226T230000Z\nDTEND:20261225T230000Z\n"), "ends before it begins (\"the feast\")");
     }
 }
