@@ -1,5 +1,6 @@
-//! `tagwright skip`: tells whether a commit is the bot's own.
+//! `tagwright skip`: tells whether a commit is the bot's own, or all commits of a push.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use tagwright_core::message::{self, Author, Criteria};
@@ -11,13 +12,14 @@ const EXAMPLES: &str = "\
 Examples:
   tagwright skip
   tagwright skip HEAD~1 --author bot@example.com
+  tagwright skip origin/main..HEAD
   git log -1 --format=%B | tagwright skip --message-file -";
 
-/// Tell whether a commit is the bot's own: exit 0 and say by which sign, or exit 1.
+/// Tell whether a commit is the bot's own, or every commit of a range: exit 0 and say by which sign, or exit 1.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The commit, in the checkout of the current directory
+    /// The commit, in the checkout of the current directory, or a range `A..B` of which every commit has to be the bot's
     #[arg(default_value = "HEAD", conflicts_with = "message_file")]
     revision: String,
     /// Look at the message in this file; `-` reads stdin
@@ -33,25 +35,42 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let criteria = Criteria { prefixes: &arguments.prefix, authors: &arguments.author };
-    let (what, recognised) = match &arguments.message_file {
-        Some(path) => {
-            let text = streams::read_lossy(path)?;
-            ("the message".to_owned(), message::recognise(&text, &Author { name: "", email: "" }, &criteria))
+    if let Some(path) = &arguments.message_file {
+        let text = streams::read_lossy(path)?;
+        let recognised = message::recognise(&text, &Author { name: "", email: "" }, &criteria);
+        return say("the message", recognised.map(|sign| sign.to_string()));
+    }
+    let revision = &arguments.revision;
+    // How many are the bot's, the sign of the last that was looked at, and who is not.
+    let (mut own, mut sign, mut other) = (0_usize, None, None);
+    git::read_commits(Path::new("."), revision, |commit| {
+        let author = Author { name: &commit.author_name, email: &commit.author_email };
+        let id = crate::report::short(&commit.id).to_owned();
+        match message::recognise(&commit.message, &author, &criteria) {
+            Some(found) => (own, sign) = (own + 1, Some((id, found.to_string()))),
+            None => other = Some(id),
         }
-        None => {
-            let commit = git::read_commit(Path::new("."), &arguments.revision)?;
-            let author = Author { name: &commit.author_name, email: &commit.author_email };
-            (crate::report::short(&commit.id).to_owned(), message::recognise(&commit.message, &author, &criteria))
-        }
-    };
-    match recognised {
-        Some(sign) => {
-            streams::text(&format!("{what} is the bot's own, by {sign}\n"))?;
-            Ok(Ending::Done)
-        }
-        None => {
-            streams::text(&format!("{what} is not the bot's own\n"))?;
+        if other.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    match (other, sign) {
+        (Some(id), _) => say(&id, None),
+        (None, None) => {
+            streams::text(&format!("{revision} has no commit\n"))?;
             Ok(Ending::No)
         }
+        (None, Some((id, sign))) if own == 1 => say(&id, Some(sign)),
+        (None, Some(_)) => {
+            streams::text(&format!("the {own} commits of {revision} are the bot's own\n"))?;
+            Ok(Ending::Done)
+        }
     }
+}
+
+fn say(what: &str, sign: Option<String>) -> Result<Ending> {
+    let (says, ending) = match sign {
+        Some(sign) => (format!("{what} is the bot's own, by {sign}\n"), Ending::Done),
+        None => (format!("{what} is not the bot's own\n"), Ending::No),
+    };
+    streams::text(&says)?;
+    Ok(ending)
 }

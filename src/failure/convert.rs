@@ -39,7 +39,7 @@ impl From<&git::Error> for Failure {
             git::Error::Checkout { what, .. } if what.starts_with("open") => {
                 Some("run it in a checkout, or pass the message with --message-file FILE")
             }
-            git::Error::Checkout { .. } => Some("name a commit as git does: HEAD, a branch, a hash"),
+            git::Error::Checkout { .. } => Some("name a commit as git does: HEAD, a branch, a hash, or a range A..B"),
             git::Error::Denied { lacks: git::Lack::Push, .. } => Some(
                 "give it the right to write: `contents: write` on GitHub, `write_repository` and the role Developer on GitLab, \
                  `repository:write` on Bitbucket",

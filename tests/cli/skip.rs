@@ -133,6 +133,49 @@ fn a_revision_is_anything_that_git_takes() {
     assert_eq!(checkout.skip("checkout/deep/er", &[]).code, 1);
 }
 
+/// A push is the bot's when all of it is: a person's commit below the bot's is built.
+#[test]
+fn of_a_range_every_commit_has_to_be_the_bots() {
+    let checkout = Checkout::new();
+    let head = || checkout.0.git("checkout", &["rev-parse", "HEAD"]).trim().to_owned();
+    checkout.commit(ADA, b"first\n");
+    let first = head();
+    for n in 0..3 {
+        checkout.commit(BOT, format!("update {n}\n").as_bytes());
+    }
+    let bots = head();
+    let check = |revision: &str, code: i32, says: &str| {
+        let run =
+            checkout.0.finish(checkout.0.tagwright(["skip", revision]).current_dir(checkout.0.path("checkout")), b"");
+        assert_eq!((run.code, run.stdout.contains(says)), (code, true), "{revision}: {}", run.text());
+    };
+    check(&format!("{first}..{bots}"), 0, "the 3 commits of");
+    check(&format!("{first}.."), 0, "the 3 commits of");
+    check("HEAD~1..HEAD", 0, "is the bot's own, by author");
+    check("HEAD..HEAD", 1, "HEAD..HEAD has no commit");
+    // A new branch: all of it is new.
+    check(&format!("{}..{bots}", "0".repeat(40)), 1, &format!("{} is not the bot's own", &first[..7]));
+    checkout.commit(ADA, b"work\n");
+    let work = head();
+    checkout.commit(BOT, b"update\n");
+    check(&format!("{bots}..HEAD"), 1, &format!("{} is not the bot's own", &work[..7]));
+    check("HEAD", 0, "is the bot's own");
+    // A merge brings what is on the other side of it.
+    checkout.0.git("checkout", &["checkout", "-q", "-b", "side", &bots]);
+    checkout.commit(ADA, b"aside\n");
+    checkout.0.git("checkout", &["merge", "-q", "--no-ff", "-m", "Update image automatically.", "main"]);
+    check("main..HEAD", 1, "is not the bot's own");
+    // Without a commit that the forge names, nobody can tell.
+    check(&format!("{}..HEAD", "1".repeat(40)), 2, "");
+    checkout.0.git(
+        "",
+        &["clone", "-q", "--depth", "1", &format!("file://{}", checkout.0.path("checkout").display()), "shallow"],
+    );
+    let mut command = checkout.0.tagwright(["skip", &format!("{}..HEAD", "0".repeat(40)), "--author", "Ada"]);
+    let run = checkout.0.finish(command.current_dir(checkout.0.path("shallow")), b"");
+    assert_eq!((run.code, run.stderr.contains("shallow")), (2, true), "{}", run.text());
+}
+
 #[test]
 fn a_message_without_a_checkout() {
     let world = World::new();
@@ -174,7 +217,7 @@ exit 2
 -- stderr
 error: cannot find HEAD
   caused by: revspec 'HEAD' not found
-  hint: name a commit as git does: HEAD, a branch, a hash
+  hint: name a commit as git does: HEAD, a branch, a hash, or a range A..B
 ");
     checkout.commit(ADA, b"first\n");
     insta::assert_snapshot!(checkout.skip("checkout", &["nope"]).text(), @"
@@ -183,7 +226,7 @@ exit 2
 -- stderr
 error: cannot find nope
   caused by: revspec 'nope' not found
-  hint: name a commit as git does: HEAD, a branch, a hash
+  hint: name a commit as git does: HEAD, a branch, a hash, or a range A..B
 ");
     insta::assert_snapshot!(checkout.skip("checkout", &["HEAD~1"]).text(), @"
 exit 2
@@ -191,7 +234,7 @@ exit 2
 -- stderr
 error: cannot find HEAD~1
   caused by: parent 0 does not exist
-  hint: name a commit as git does: HEAD, a branch, a hash
+  hint: name a commit as git does: HEAD, a branch, a hash, or a range A..B
 ");
     insta::assert_snapshot!(checkout.skip("checkout", &["HEAD:"]).text(), @"
 exit 2
@@ -199,7 +242,7 @@ exit 2
 -- stderr
 error: cannot read HEAD:
   caused by: the git_object of id '4b825dc642cb6eb9a060e54bf8d69288fbee4904' can not be successfully peeled into a commit (git_object_t=1).
-  hint: name a commit as git does: HEAD, a branch, a hash
+  hint: name a commit as git does: HEAD, a branch, a hash, or a range A..B
 ");
     assert_eq!(checkout.skip("checkout", &[""]).code, 2);
     // Somebody else's checkout, as in a container of a CI job; only root can give files away.

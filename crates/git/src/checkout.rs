@@ -1,5 +1,7 @@
 //! The checkout that a command was started in, and its commits.
 
+use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use web::words;
@@ -20,23 +22,58 @@ pub struct LocalCommit {
     pub message: String,
 }
 
-/// Reads a commit of the checkout that `directory` is in, by anything that `git rev-parse` takes: `HEAD`, `main~2`, a hash.
+/// Reads commits of the checkout that `directory` is in, newest first, until `take` breaks: one by anything that `git rev-parse`
+/// takes (`HEAD`, `main~2`, a hash), or those of a range `A..B`, as `git log` has them. Where `A` is all zeros, as forges say it of
+/// a new branch, the range is all of `B`.
 ///
 /// # Errors
 ///
-/// [`Error::Checkout`] when there is no checkout, or no such commit in it.
-pub fn read_commit(directory: &Path, revision: &str) -> Result<LocalCommit, Error> {
+/// [`Error::Checkout`] when there is no checkout, no such commit in it, or a range whose history is not all there.
+pub fn read_commits(
+    directory: &Path,
+    revision: &str,
+    mut take: impl FnMut(LocalCommit) -> ControlFlow<()>,
+) -> Result<(), Error> {
     let failed = |what: &'static str| move |source| Error::Checkout { what, revision: words::escape(revision), source };
     let repository = git2::Repository::discover(directory).map_err(failed("open the checkout to read"))?;
-    let object = repository.revparse_single(revision).map_err(failed("find"))?;
-    let commit = object.peel_to_commit().map_err(failed("read"))?;
+    let find = |name: &str| repository.revparse_single(name)?.peel_to_commit();
+    // Three dots are two branches since they parted, which is no list of what is new.
+    let Some((from, to)) = revision.split_once("..").filter(|(_, to)| !to.starts_with('.')) else {
+        let object = repository.revparse_single(revision).map_err(failed("find"))?;
+        let _ = take(local(&object.peel_to_commit().map_err(failed("read"))?));
+        return Ok(());
+    };
+    let named = |name: &str| find(if name.is_empty() { "HEAD" } else { name }).map_err(failed("find"));
+    let mut walk = repository.revwalk().map_err(failed("read"))?;
+    walk.push(named(to)?.id()).map_err(failed("read"))?;
+    if from.is_empty() || from.bytes().any(|byte| byte != b'0') {
+        walk.hide(named(from)?.id()).map_err(failed("read"))?;
+    }
+    let cut = std::fs::read_to_string(repository.commondir().join("shallow")).unwrap_or_default();
+    let cut: HashSet<&str> = cut.lines().collect();
+    for id in walk {
+        let commit = id.and_then(|id| repository.find_commit(id)).map_err(failed("read"))?;
+        let commit = local(&commit);
+        let is_cut = cut.contains(commit.id.as_str());
+        if take(commit).is_break() {
+            break;
+        }
+        if is_cut {
+            let shallow = "the checkout is shallow, and does not have all of it; fetch more of the history";
+            return Err(failed("read")(git2::Error::from_str(shallow)));
+        }
+    }
+    Ok(())
+}
+
+fn local(commit: &git2::Commit<'_>) -> LocalCommit {
     let author = commit.author();
-    Ok(LocalCommit {
+    LocalCommit {
         id: commit.id().to_string(),
         author_name: String::from_utf8_lossy(author.name_bytes()).into_owned(),
         author_email: String::from_utf8_lossy(author.email_bytes()).into_owned(),
         message: String::from_utf8_lossy(commit.message_raw_bytes()).into_owned(),
-    })
+    }
 }
 
 /// Where a folder of a checkout is on the remote side.

@@ -75,7 +75,7 @@ use transport::{Ask, Connection, Logins};
 
 pub use advertisement::{Advertised, Advertisement};
 pub use build::{Author, CommitTime, Edit, NewCommit};
-pub use checkout::{LocalCheckout, LocalCommit, local_checkout, read_commit};
+pub use checkout::{LocalCheckout, LocalCommit, local_checkout, read_commits};
 pub use commit::CommitFacts;
 pub use error::{Error, Kind};
 pub use fetch::{Fetched, MAX_GENERATIONS, Want};
