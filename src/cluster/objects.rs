@@ -33,6 +33,18 @@ struct Known {
     objects: BTreeMap<Key, Arc<Object>>,
 }
 
+impl Known {
+    /// Whether a list shows that etcd was put back to a copy, and has grown beyond what was told since: an object is older than
+    /// one that is known, and the list is not.
+    fn is_rewritten(&self, change: &Change) -> bool {
+        let Change::Listed(objects, Some(listed)) = change else { return false };
+        objects.iter().any(|now| {
+            let before = self.objects.get(&now.key).filter(|before| is_older(now, before));
+            before.and_then(|before| version(before)).is_some_and(|known| known <= *listed)
+        })
+    }
+}
+
 /// What is known of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum State {
@@ -102,7 +114,8 @@ impl Objects {
     /// Takes in what a watch tells; returns what is new about which objects.
     pub(super) fn take(&mut self, what: What, change: Change) -> Vec<News> {
         let known = self.kinds.entry(what).or_default();
-        let went_back = std::mem::replace(&mut known.went_back, matches!(change, Change::WentBack));
+        let is_told = std::mem::replace(&mut known.went_back, matches!(change, Change::WentBack));
+        let went_back = is_told || known.is_rewritten(&change);
         let mut news = Vec::new();
         let mut set = |known: &mut Known, key: Key, now: Option<Arc<Object>>| {
             // A watch may be behind what was stored for us.
@@ -121,7 +134,7 @@ impl Objects {
         match change {
             Change::Applied(object) => set(known, object.key.clone(), Some(Arc::new(*object))),
             Change::Gone(key) => set(known, key, None),
-            Change::Listed(objects) => {
+            Change::Listed(objects, _) => {
                 known.state = State::Listed;
                 let mut gone: Vec<Key> = known.objects.keys().cloned().collect();
                 let listed: std::collections::BTreeSet<Key> = objects.iter().map(|object| object.key.clone()).collect();
@@ -198,8 +211,11 @@ impl Objects {
 /// Whether an object is what it was before another. The API calls versions opaque, and every server has numbers: where one has
 /// not, whatever it told last is the newest.
 fn is_older(object: &Object, other: &Object) -> bool {
-    let version = |object: &Object| object.resource_version.parse::<u64>().ok();
     object.uid == other.uid && version(object).zip(version(other)).is_some_and(|(this, other)| this < other)
+}
+
+fn version(object: &Object) -> Option<u64> {
+    object.resource_version.parse().ok()
 }
 
 fn document(what: What, object: &Object) -> config::Object {
@@ -225,4 +241,38 @@ fn document(what: What, object: &Object) -> config::Object {
         _ => format!("{kind} {}", object.key),
     };
     config::Object { name, text: text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::what::object;
+
+    /// An object as of a version, with what it says.
+    fn at(version: &str, range: &str) -> Object {
+        let key = Key { namespace: "shop".to_owned(), name: "app".to_owned() };
+        let mut object = object(What::Policy, key, &json!({"policy": {"semver": {"range": range}}}));
+        object.resource_version = version.to_owned();
+        object
+    }
+
+    #[test]
+    fn what_is_older_counts_where_the_server_says_that_it_is_the_newest() {
+        let check = |change: Change, expect: &[bool]| {
+            let mut objects = Objects::default();
+            objects.take(What::Policy, Change::Listed(vec![at("5", "1.x")], Some(7)));
+            objects.take(What::Policy, Change::Applied(Box::new(at("9", "2.x"))));
+            let news: Vec<bool> = objects.take(What::Policy, change).iter().map(|news| news.went_back).collect();
+            assert_eq!(news, expect);
+        };
+        // The list was made before what was told last.
+        check(Change::Listed(vec![at("5", "1.x")], Some(8)), &[]);
+        check(Change::Listed(vec![at("5", "1.x")], None), &[]);
+        check(Change::Applied(Box::new(at("5", "1.x"))), &[]);
+        // It was made after, so that version 9 is not there any more.
+        check(Change::Listed(vec![at("5", "1.x")], Some(9)), &[true]);
+        check(Change::Listed(vec![at("5", "1.x")], Some(20)), &[true]);
+        check(Change::Listed(vec![at("12", "1.x")], Some(20)), &[false]);
+        check(Change::Listed(vec![at("9", "2.x")], Some(20)), &[]);
+    }
 }

@@ -57,8 +57,8 @@ pub struct Scope {
 /// What a watch tells.
 #[derive(Debug)]
 pub enum Change {
-    /// All that there are. Whatever was known and is not among them is gone.
-    Listed(Vec<Object>),
+    /// All that there are, as of a version where it is a number. Whatever was known and is not among them is gone.
+    Listed(Vec<Object>, Option<u64>),
     /// The server's data are older than what it has told: whatever was written since is lost. A list follows.
     WentBack,
     /// An object is new or has changed.
@@ -139,7 +139,7 @@ impl<T: Copy> Follow<'_, T> {
             return Ok(());
         }
         past.newest = number(&version);
-        if !self.tells(Change::Listed(listed)).await {
+        if !self.tells(Change::Listed(listed, past.newest)).await {
             return Ok(());
         }
         let params = WatchParams::default().labels(&scope.labels).timeout(ENDS_AFTER);
