@@ -66,6 +66,7 @@ mod report;
 mod secrets;
 mod select;
 mod source;
+mod targets;
 mod text;
 mod value;
 mod verify;

@@ -142,6 +142,16 @@ pub(crate) fn exists(root: &Path, path: &str) -> bool {
     true
 }
 
+/// Reads one file below `root`, with `/` between folders, without following a link; none where it is no file, cannot be read,
+/// or is larger than [`MAX_FILE_BYTES`].
+#[must_use]
+pub(crate) fn read_one(root: &Path, path: &str) -> Option<Vec<u8>> {
+    let at = root.join(path);
+    let is_file =
+        exists(root, path) && fs::symlink_metadata(&at).is_ok_and(|it| it.is_file() && it.len() <= MAX_FILE_BYTES);
+    if is_file { fs::read(&at).ok() } else { None }
+}
+
 /// What is to be looked at.
 #[derive(Default)]
 struct Candidates {

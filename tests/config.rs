@@ -521,6 +521,9 @@ fn policy_summary(text: &mut String, policy: &ImagePolicy) {
     if !deny_digests.is_empty() {
         writeln!(text, "  exclude digests {deny_digests:?}").unwrap();
     }
+    for target in &policy.targets {
+        writeln!(text, "  target {} {:?}", target.path, target.fields).unwrap();
+    }
     if let Some(together) = together {
         writeln!(text, "  together {together}").unwrap();
     }

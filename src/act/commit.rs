@@ -10,7 +10,6 @@ use jiff::tz::TimeZone;
 use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy};
 use tagwright_core::edit::{Selection, Selections};
 use tagwright_core::guard::{Held, Hold};
-use tagwright_core::marker::Embedded;
 use tagwright_core::plan::{self, MarkedFile, Plan};
 
 use super::head::Head;
@@ -56,9 +55,8 @@ impl<'r> Remote<'r> {
         self.progress.at(Stage::Plan, &automation.id.to_string());
         let failed = |source| Error::git(Doing::Read, &automation.remote.url, source);
         let snapshot = mirror.snapshot(base).await.map_err(failed)?;
-        let embedded = Embedded::everywhere(automation.embedded);
         let scans = &self.context.memory.scans;
-        let found = scans.marked_files(mirror, &snapshot, &automation.paths, MARKED_FILES, embedded).await;
+        let found = scans.files_of(mirror, &snapshot, automation, MARKED_FILES).await;
         let (files, found) = found.map_err(failed)?;
         job.report.diagnostics = found_diagnostics(&found);
         job.report.diagnostics.extend(job.left.clone());

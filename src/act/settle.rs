@@ -86,6 +86,7 @@ impl<'r> Remote<'r> {
         let mut hash = Fingerprint(Sha256::new());
         (env!("CARGO_PKG_VERSION"), MARKED_FILES.rule, seen).hash(&mut hash);
         (&automation.paths, automation.embedded, self.names, &self.authors).hash(&mut hash);
+        automation.targets().for_each(|target| target.hash(&mut hash));
         let selected = self.polls.selected(automation);
         let frozen = freeze(automation, &self.switches, self.context.now);
         for policy in &automation.policies {

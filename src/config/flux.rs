@@ -136,6 +136,7 @@ pub(super) fn image_policy(report: &Report, object: &Object) -> Read<ImagePolicy
             order,
             digest,
             refresh,
+            targets: Vec::new(),
             suspended,
         })
     });

@@ -275,6 +275,7 @@ fn images(mut fields: Fields<'_>, meta: &Meta) -> Images {
         order,
         digest: DigestReflection::Never,
         refresh: None,
+        targets: Vec::new(),
         suspended: false,
     });
     Images { repository, policy, message, interval }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tagwright_core::automation::{Author, DigestReflection, ObjectName, Schedule};
+use tagwright_core::marker::Target;
 use tagwright_core::message::{DEFAULT_AUTHOR, DEFAULT_MESSAGE, NATIVE_MESSAGE};
 use tagwright_core::policy::{Order, Policy};
 
@@ -20,7 +21,7 @@ use super::raw::{
 use super::report::Report;
 use super::value::{self, Units};
 use super::yaml::Place;
-use super::{freeze, git, guards, image, provider, verify};
+use super::{freeze, git, guards, image, provider, targets, verify};
 
 /// The interval of an automation that gives neither interval nor schedule.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
@@ -208,14 +209,18 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
     });
     let guards = guards::guards(&mut fields);
     let verify = verify::verify(&mut fields, owner);
+    let targets = targets::targets(&mut fields, repository.as_ref().map(|it| &it.image));
     fields.finish();
     let Some((name, id)) = name.zip(id) else { return (None, None) };
     let meta = Meta::of(id, name.place);
-    let content = repository.zip(policy).zip(verify).map(|((repository, policy), verify)| {
+    let content = repository.zip(policy).zip(verify).zip(targets).map(|(((repository, policy), verify), targets)| {
         let suspended = repository.suspended;
+        let named = |target: Target| Target { policy: meta.id.marker(), ..target };
+        let targets = targets.into_iter().map(named).collect();
         let repository = RepositoryOf::Own(Box::new(repository));
         // The image has one interval, at which its tags and the digest are looked at together.
-        ImagePolicy { meta: meta.clone(), repository, policy, guards, verify, order, digest, refresh: None, suspended }
+        let (meta, refresh) = (meta.clone(), None);
+        ImagePolicy { meta, repository, policy, guards, verify, order, digest, refresh, targets, suspended }
     });
     (Some(meta), content)
 }

@@ -134,6 +134,7 @@ fn policy(context: &Context<'_>, known: &BTreeMap<ObjectName, Known>, raw: raw::
         repository,
         digest: raw.digest,
         refresh: raw.refresh,
+        targets: raw.targets,
         suspended: raw.suspended,
     })
 }

@@ -10,6 +10,7 @@ use gotext::version::Range;
 use image::Repository;
 use tagwright_core::automation::{Author, Batch, DigestReflection, Gather, Guards, ObjectName, Schedule, Window};
 use tagwright_core::freeze::Period;
+use tagwright_core::marker::Target;
 use tagwright_core::policy::Policy;
 
 use super::guards::Annotated;
@@ -109,6 +110,7 @@ pub(super) struct ImagePolicy {
     pub(super) order: Option<Place>,
     pub(super) digest: DigestReflection,
     pub(super) refresh: Option<Duration>,
+    pub(super) targets: Vec<Target>,
     pub(super) suspended: bool,
 }
 

@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy};
 use tagwright_core::change::Diagnostic;
 use tagwright_core::edit::{Selection, Selections};
-use tagwright_core::marker::Embedded;
 use tagwright_core::plan::{self, Guards, MarkedFile};
 
 use super::releases::Releases;
@@ -38,8 +37,11 @@ pub async fn inspect<'a>(git: &git::Git, automation: &'a Automation) -> Result<I
     let advertisement = mirror.ask_for(&target::names([automation])).await.map_err(failed(Doing::Read))?;
     let (target, found) = survey::find(&mirror, &advertisement, automation, MARKED_FILES).await?;
     let diagnostics = found_diagnostics(&found);
-    let embedded = Embedded::everywhere(automation.embedded);
-    let files = found.files.into_iter().map(|file| MarkedFile::with(file.path, file.bytes, embedded)).collect();
+    let marked = |file: git::FoundFile| {
+        let marking = automation.marking(&file.path);
+        MarkedFile::with(file.path, file.bytes, marking)
+    };
+    let files = found.files.into_iter().map(marked).collect();
     Ok(Inspected { automation, mirror, advertisement, target, files, diagnostics })
 }
 

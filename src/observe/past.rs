@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use git::{self, Advertisement, CommitFacts, CommitId, End, Interest, MAX_GENERATIONS, Mirror, Touch, Visit, Want};
 use jiff::Timestamp;
 use tagwright_core::automation::Automation;
-use tagwright_core::marker::{self, Embedded, Marker};
+use tagwright_core::marker::{self, Embedded, Marker, Marking, Target};
 use tagwright_core::message::{self, Criteria, Recognised};
 
 use super::{MARKED_FILES, survey, target};
@@ -53,6 +53,7 @@ pub async fn past(git: &git::Git, automations: &[Arc<Automation>], filter: &Filt
 struct Branch<'a> {
     paths: BTreeSet<String>,
     embedded: Embedded,
+    targets: Vec<Target>,
     automations: Vec<&'a Automation>,
     /// The branch itself, or else what it would begin with.
     want: Want,
@@ -109,11 +110,13 @@ async fn branches<'a>(
         let branch = branches.entry((branch, base)).or_insert_with(|| Branch {
             paths: BTreeSet::new(),
             embedded: Embedded::Annotated,
+            targets: Vec::new(),
             automations: Vec::new(),
             want,
         });
         branch.paths.extend(found.files.into_iter().map(|file| file.path));
         branch.automations.push(automation);
+        branch.targets.extend(automation.targets().cloned());
         if automation.embedded {
             branch.embedded = Embedded::Everywhere;
         }
@@ -160,6 +163,7 @@ struct Search {
     url: String,
     branch: String,
     embedded: Embedded,
+    targets: Vec<Target>,
     /// The names of the automations, with their authors as `Name <address>`.
     automations: Vec<(String, String)>,
     authors: Vec<String>,
@@ -178,6 +182,7 @@ impl Search {
             url: url.to_owned(),
             branch: name.to_owned(),
             embedded: branch.embedded,
+            targets: branch.targets.clone(),
             authors: automations.iter().map(|(_, author)| author.clone()).collect(),
             automations,
             records: Vec::new(),
@@ -198,7 +203,8 @@ impl Search {
 
     fn touched(&mut self, touch: &Touch<'_>) -> Interest {
         if let (Some(automation), Some(before), Some(after)) = (&self.bot, touch.before, touch.after) {
-            let changes = changes(touch.path, before, after, self.embedded);
+            let targets = self.targets.iter().filter(|target| target.path == touch.path).cloned().collect();
+            let changes = changes(touch.path, before, after, &Marking { embedded: self.embedded, targets });
             let commit = touch.commit.to_string();
             match self.records.last_mut() {
                 Some(Record { event: Event::Pushed { commit: last, .. }, changes: known, .. }) if *last == commit => {
@@ -256,8 +262,8 @@ fn time(facts: &CommitFacts) -> Timestamp {
 }
 
 /// The marked fields that have another value than before, those of one marker in their order.
-fn changes(path: &str, before: &[u8], after: &[u8], embedded: Embedded) -> Vec<ChangedField> {
-    let (before, after) = (marker::scan_with(before, embedded), marker::scan_with(after, embedded));
+fn changes(path: &str, before: &[u8], after: &[u8], marking: &Marking) -> Vec<ChangedField> {
+    let (before, after) = (marker::scan_with(before, marking), marker::scan_with(after, marking));
     let mut known: HashMap<&str, Vec<&Marker>> = HashMap::new();
     for marker in before.markers.iter().rev() {
         known.entry(&marker.setter).or_default().push(marker);

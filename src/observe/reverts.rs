@@ -12,7 +12,7 @@ use tagwright_core::change::Change;
 use tagwright_core::guard::{
     self, Hold, Identity, Lineage, Patience, Proposed, Verdict, Version, Whose, Writer, Writing,
 };
-use tagwright_core::marker::{self, Embedded, Field, Marker};
+use tagwright_core::marker::{self, Field, Marker, Marking};
 use tagwright_core::message;
 use tagwright_core::plan::{FieldId, MarkedFile, Plan};
 
@@ -116,7 +116,7 @@ fn lock(search: &Mutex<Search>) -> MutexGuard<'_, Search> {
 struct Question {
     /// The number of the plan that does it.
     number: usize,
-    embedded: Embedded,
+    marking: Marking,
     field: FieldId,
     /// The field as it is known in the version that the walk has come to.
     known_as: Identity,
@@ -176,7 +176,7 @@ impl Search {
             let policy = automation.policies.iter().find(|policy| policy.id.marker() == marker.policy());
             let question = Question {
                 number,
-                embedded: Embedded::everywhere(automation.embedded),
+                marking: automation.marking(&file.path),
                 known_as: field.1.clone(),
                 field,
                 marker: marker.clone(),
@@ -281,7 +281,7 @@ impl Search {
         self.looked.1 += 1;
         let mut versions = Versions { touch, read: HashMap::new() };
         for question in questions.iter_mut().filter(|question| question.answer.is_none()) {
-            let lineage = versions.of(question.embedded);
+            let lineage = versions.of(&question.marking);
             let Some(after) = lineage.after(&question.known_as) else { continue };
             let (earlier, before) = lineage.before(&question.known_as, &question.wanted).unzip();
             let is_written = before != Some(after);
@@ -402,15 +402,15 @@ fn patience(schedule: &Schedule, now: Timestamp) -> Duration {
 /// A file before and after a commit, scanned when it is asked for.
 struct Versions<'t> {
     touch: &'t Touch<'t>,
-    read: HashMap<Embedded, Lineage>,
+    read: HashMap<Marking, Lineage>,
 }
 
 impl Versions<'_> {
-    fn of(&mut self, embedded: Embedded) -> &Lineage {
+    fn of(&mut self, marking: &Marking) -> &Lineage {
         let read = |bytes: Option<&[u8]>| {
-            bytes.map(|bytes| Version::of(&marker::scan_with(bytes, embedded))).unwrap_or_default()
+            bytes.map(|bytes| Version::of(&marker::scan_with(bytes, marking))).unwrap_or_default()
         };
         let between = || Lineage::between(read(self.touch.before), read(self.touch.after));
-        self.read.entry(embedded).or_insert_with(between)
+        self.read.entry(marking.clone()).or_insert_with(between)
     }
 }

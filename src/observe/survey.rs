@@ -101,6 +101,13 @@ pub(super) async fn find(
     let authors = std::slice::from_ref(&automation.commit.author);
     let target = aim.fetch(mirror, advertisement, &automation.remote.url, authors).await?;
     let snapshot = mirror.snapshot(target.base).await.map_err(failed)?;
-    let found = snapshot.search(&automation.paths, criteria).await.map_err(failed)?;
+    let mut found = snapshot.search(&automation.paths, criteria).await.map_err(failed)?;
+    for path in automation.target_paths() {
+        match snapshot.file(path, criteria.max_bytes).await.map_err(failed)? {
+            None => found.missing.push(path.to_owned()),
+            Some(file) if found.files.iter().any(|known| known.path == file.path) => {}
+            Some(file) => found.files.push(file),
+        }
+    }
     Ok((target, found))
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use git::{self, Criteria, Found, Mirror, ObjectId, Snapshot};
 use sha2::{Digest, Sha256};
+use tagwright_core::automation::Automation;
 use tagwright_core::marker::{Embedded, kept};
 use tagwright_core::plan::MarkedFile;
 
@@ -109,6 +110,33 @@ impl Scans {
             let (packed, new) = scanned.map_err(|_| git::Error::Task)?;
             files.extend(new);
             lock(&self.kept).add(mirror.folder(), packed, true);
+        }
+        Ok((files, found))
+    }
+
+    /// Does the same for an automation: the files in its paths, and those of its targets, which are scanned each time.
+    ///
+    /// # Errors
+    /// As [`Snapshot::search`].
+    pub async fn files_of(
+        &self,
+        mirror: &Mirror,
+        snapshot: &Snapshot,
+        automation: &Automation,
+        criteria: Criteria,
+    ) -> Result<(Vec<MarkedFile>, Found), git::Error> {
+        let embedded = Embedded::everywhere(automation.embedded);
+        let (mut files, mut found) = self.marked_files(mirror, snapshot, &automation.paths, criteria, embedded).await?;
+        for path in automation.target_paths() {
+            let Some(bytes) = snapshot.read(path, criteria.max_bytes).await? else {
+                found.missing.push(path.to_owned());
+                continue;
+            };
+            let (path, marking) = (path.to_owned(), automation.marking(path));
+            let scanned = apart("scan", move || MarkedFile::with(path, bytes, marking)).await;
+            let file = scanned.map_err(|_| git::Error::Task)?;
+            files.retain(|known| known.path != file.path);
+            files.push(file);
         }
         Ok((files, found))
     }

@@ -17,6 +17,7 @@ mod rivals;
 mod simulated;
 #[path = "../support/git.rs"]
 mod support;
+mod targets;
 mod verify;
 mod world;
 mod year;

@@ -8,7 +8,7 @@ mod guards;
 mod origin;
 mod requirements;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use gotext::template::Template;
 use image::Repository;
 
 use crate::freeze::Period;
+use crate::marker::{Embedded, Marking, Target};
 use crate::policy::Policy;
 
 pub use self::cron::{Cron, Error as CronError};
@@ -84,6 +85,8 @@ pub struct ImagePolicy {
     pub digest: DigestReflection,
     /// How often an [`DigestReflection::Always`] digest is looked up between polls of the repository; none is not at all.
     pub refresh: Option<Duration>,
+    /// The fields that are set without a marker, in the order of their files.
+    pub targets: Vec<Target>,
     /// Suspended policies select nothing.
     pub suspended: bool,
 }
@@ -190,7 +193,27 @@ impl Automation {
     /// Whether it reads a file, by its path from the root of the repository.
     #[must_use]
     pub fn reads(&self, path: &str) -> bool {
-        self.paths.is_empty() || self.paths.iter().any(|folder| is_below(path, folder))
+        self.paths.is_empty()
+            || self.paths.iter().any(|folder| is_below(path, folder))
+            || self.targets().any(|it| it.path == path)
+    }
+
+    /// What counts as marked in a file, by its path from the root of the repository.
+    #[must_use]
+    pub fn marking(&self, path: &str) -> Marking {
+        let targets = self.targets().filter(|target| target.path == path).cloned().collect();
+        Marking { embedded: Embedded::everywhere(self.embedded), targets }
+    }
+
+    /// The fields that are set without a marker.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.policies.iter().flat_map(|policy| &policy.targets)
+    }
+
+    /// The files that targets are in, each once.
+    #[must_use]
+    pub fn target_paths(&self) -> BTreeSet<&str> {
+        self.targets().map(|target| target.path.as_str()).collect()
     }
 }
 

@@ -358,7 +358,8 @@ fn verify_documents(
 ///
 /// Only an edit that joins lines or removes a tag can move a comment from one scalar to another.
 fn verify_markers(new: &str, scan: &Scan, fields: &[MarkedField<'_>]) -> Result<(), Refusal> {
-    let again = marker::scan_with(new.as_bytes(), scan.embedded).markers;
+    let marking = marker::Marking { embedded: scan.embedded, targets: Arc::clone(&scan.targets) };
+    let again = marker::scan_with(new.as_bytes(), marking).markers;
     let same = |(field, marker): (&MarkedField<'_>, &Marker)| {
         marker.setter == field.marker.setter && marker.value == field.value()
     };

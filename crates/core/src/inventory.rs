@@ -293,6 +293,18 @@ pub fn find(bytes: &[u8]) -> Inventory {
     found_in(text, Level::File)
 }
 
+/// Finds the images of one document of a text, but for those in embedded YAML; `scan` has the markers that were found in it.
+pub(crate) fn of_document(
+    (text, lines, offset): (&str, &Lines, usize),
+    (document, tree, objects): (&document::Document<'_>, &Tree<'_>, &Objects),
+    scan: &marker::Scan,
+) -> Vec<Image> {
+    let mut inventory = Inventory::default();
+    let scalars = scalar::Scalars::of(text, lines, offset, document, scan);
+    recognise::document(tree, objects, &scalars, &mut inventory);
+    inventory.images
+}
+
 /// Where a text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {

@@ -41,8 +41,8 @@ use self::scope::Scopes;
 use crate::automation::{Automation, Element, ImagePolicy, ObjectName, Origins};
 use crate::change::{Code, Excerpt, Location, Severity};
 use crate::inventory::{self, Image, LineEnd};
-use crate::marker::Embedded;
 use crate::marker::grammar::{self, Reading};
+use crate::marker::{Embedded, Marking};
 use crate::plan::MarkedFile;
 
 pub use self::policies::configuration;
@@ -135,7 +135,9 @@ impl Checked {
 pub fn scan(path: String, bytes: Vec<u8>, rules: Option<Rules<'_>>) -> MarkedFile {
     let automations = rules.map(|rules| rules.automations).unwrap_or_default();
     let embedded = automations.iter().any(|automation| automation.embedded && automation.reads(&path));
-    MarkedFile::with(path, bytes, Embedded::everywhere(embedded))
+    let targets = automations.iter().flat_map(|automation| automation.targets());
+    let targets = targets.filter(|target| target.path == path).cloned().collect();
+    MarkedFile::with(path, bytes, Marking { embedded: Embedded::everywhere(embedded), targets })
 }
 
 /// Checks marked files; paths count from the root of the repository.

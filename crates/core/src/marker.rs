@@ -19,6 +19,7 @@
 //! ```
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,7 @@ use crate::marker::embedded::Block;
 use crate::marker::object::Object;
 use crate::marker::reader::Reader;
 use crate::marker::registry::Beside;
+use crate::marker::target::Aims;
 use crate::sops;
 
 pub(crate) mod embedded;
@@ -40,8 +42,10 @@ pub(crate) mod object;
 mod path;
 mod reader;
 pub(crate) mod registry;
+mod target;
 
 pub use self::embedded::Embedded;
+pub use self::target::{Marking, Steps, Target, TargetFields};
 
 /// The text that a file must contain to be looked at, both quotes included.
 pub const TOKEN: &str = "\"$imagepolicy\"";
@@ -80,6 +84,9 @@ pub struct Scan {
     pub(crate) blocks: Vec<Block>,
     /// The rule for embedded YAML, so that a text can be scanned again alike.
     pub(crate) embedded: Embedded,
+    /// The targets in the file, for the same. Scans with targets are not kept.
+    #[serde(skip)]
+    pub(crate) targets: Arc<[Target]>,
 }
 
 /// One marked field.
@@ -241,7 +248,7 @@ pub fn scan(bytes: &[u8]) -> Scan {
     scan_with(bytes, Embedded::Annotated)
 }
 
-/// As [`scan`], with a say in which markers in embedded YAML count.
+/// As [`scan`], with a say in which markers in embedded YAML count, and which fields count without a marker.
 ///
 /// ```
 /// use tagwright_core::marker::{Embedded, scan_with};
@@ -251,32 +258,49 @@ pub fn scan(bytes: &[u8]) -> Scan {
 /// assert!(scan_with(text.as_bytes(), Embedded::Annotated).markers.is_empty());
 /// ```
 #[must_use]
-pub fn scan_with(bytes: &[u8], embedded: Embedded) -> Scan {
-    if !is_mentioned(bytes) {
-        return Scan { embedded, ..Scan::default() };
+pub fn scan_with(bytes: &[u8], marking: impl Into<Marking>) -> Scan {
+    let Marking { embedded, targets } = marking.into();
+    let empty = Scan { embedded, targets, ..Scan::default() };
+    if !is_mentioned(bytes) && empty.targets.is_empty() {
+        return empty;
     }
     match readable(bytes) {
-        Ok(text) => scan_text(text, embedded, 0),
+        Ok(text) => scan_text(text, &empty, 0),
         // It has no marker that somebody could wait for.
-        Err(_) if !contains_token(bytes) => Scan { embedded, ..Scan::default() },
-        Err(diagnostic) => Scan { diagnostics: vec![diagnostic], embedded, ..Scan::default() },
+        Err(_) if !contains_token(bytes) && empty.targets.is_empty() => empty,
+        Err(diagnostic) => Scan { diagnostics: vec![diagnostic], ..empty },
     }
 }
 
-/// Scans a file, or at a deeper level what a block scalar holds.
-fn scan_text(text: &str, embedded: Embedded, level: usize) -> Scan {
-    let mut scan = Scan { embedded, ..Scan::default() };
+/// Scans a file as an empty scan says, or at a deeper level what a block scalar holds.
+fn scan_text(text: &str, empty: &Scan, level: usize) -> Scan {
+    let mut scan = empty.clone();
+    let targets = Arc::clone(&scan.targets);
     let starts = Lines::of(text);
-    for span in lines::documents(text, &starts) {
-        if mentions(&text.as_bytes()[span.clone()]) {
-            Reader { text, lines: &starts, span, level, scan: &mut scan }.read();
+    let mut aims = Aims::of(&targets);
+    for (number, span) in (1..).zip(lines::documents(text, &starts)) {
+        if !targets.is_empty() || mentions(&text.as_bytes()[span.clone()]) {
+            Reader { text, lines: &starts, span, number, level, aims: &mut aims, scan: &mut scan }.read();
         }
+    }
+    // Nobody knows which is meant.
+    if aims.is_ambiguous(&targets) {
+        let findings: Vec<String> = aims.findings(&targets).collect();
+        scan = scan_text(text, &Scan { targets: Arc::default(), ..empty.clone() }, level);
+        scan.targets = targets;
+        scan.diagnostics.extend(findings.into_iter().map(target_missing));
+    } else {
+        scan.diagnostics.extend(aims.findings(&targets).map(target_missing));
     }
     scan.diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
     if !scan.markers.is_empty() && sops::covers_plain_values(text, &starts) {
         scan.markers.iter_mut().for_each(|marker| marker.scalar.sealed = true);
     }
     scan
+}
+
+fn target_missing(message: String) -> Diagnostic {
+    Diagnostic { file: String::new(), line: 0, column: 0, code: Code::TargetMissing, message }
 }
 
 fn readable(bytes: &[u8]) -> Result<&str, Diagnostic> {

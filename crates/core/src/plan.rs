@@ -14,7 +14,7 @@ use crate::automation::Automation;
 use crate::change::{Change, Code, Diagnostic};
 use crate::edit::{self, Selection, Selections, value};
 use crate::guard::{self, Held, Hold};
-use crate::marker::{self, Embedded, Field, Marker, Scan};
+use crate::marker::{self, Embedded, Field, Marker, Marking, Scan};
 use crate::message::{self, Facts};
 
 pub use self::guards::{FieldId, Guards};
@@ -37,11 +37,11 @@ impl MarkedFile {
         Self::with(path, bytes, Embedded::Annotated)
     }
 
-    /// Scans the bytes of a file, with a say in which markers in embedded YAML count.
+    /// Scans the bytes of a file, with a say in what counts as marked.
     #[must_use]
-    pub fn with(path: String, bytes: impl Into<Arc<[u8]>>, embedded: Embedded) -> Self {
+    pub fn with(path: String, bytes: impl Into<Arc<[u8]>>, marking: impl Into<Marking>) -> Self {
         let bytes = bytes.into();
-        let scan = marker::scan_with(&bytes, embedded);
+        let scan = marker::scan_with(&bytes, marking);
         Self { path, bytes, scan: scan.into() }
     }
 

@@ -10,7 +10,7 @@ use super::commit::CommitFacts;
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
 use super::object;
-use super::search::{self, Criteria, Found};
+use super::search::{self, Criteria, Found, FoundFile};
 use super::store::Store;
 use super::tree::{self, Class, LARGE, Large};
 
@@ -87,10 +87,22 @@ impl Snapshot {
     ///
     /// [`Error::Mirror`].
     pub async fn read(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.file(path, limit).await?.map(|file| file.bytes.to_vec()))
+    }
+
+    /// Does the same, and tells its blob.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mirror`].
+    pub async fn file(&self, path: &str, limit: usize) -> Result<Option<FoundFile>, Error> {
         let (tree, path) = (self.tree, path.to_owned());
         self.inner
             .with_store(move |store| match find(store, tree, &search::components(&path))? {
-                Some((Class::File, id)) => read_blob(store, id, limit),
+                Some((Class::File, id)) => {
+                    let bytes = read_blob(store, id, limit)?;
+                    Ok(bytes.map(|bytes| FoundFile { path, id, bytes: bytes.into() }))
+                }
                 _ => Ok(None),
             })
             .await

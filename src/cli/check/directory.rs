@@ -1,5 +1,6 @@
 //! Checks a directory: which automations read it, and what is in it.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -57,7 +58,9 @@ pub(super) fn observe(arguments: &Arguments, found: files::Found, configuration:
         findings.extend(images);
     }
     let marked = found.files.into_iter().filter(|(_, bytes)| !arguments.suggest || lint::is_mentioned(bytes));
-    let marked: Vec<(String, Vec<u8>)> = marked.map(|(path, bytes)| (site.path(&path), bytes)).collect();
+    let mut marked: BTreeMap<String, Vec<u8>> = marked.map(|(path, bytes)| (site.path(&path), bytes)).collect();
+    marked.extend(site.targets());
+    let marked: Vec<(String, Vec<u8>)> = marked.into_iter().collect();
     observed.marked = marked.len();
     let checked = check_all(marked, rules);
     findings.extend(checked.findings);
@@ -142,14 +145,22 @@ impl Site {
         labelled.strip_prefix(".").unwrap_or(&labelled).display().to_string()
     }
 
-    /// Looks for the paths of automations.
+    /// The files of the directory with targets.
+    fn targets(&self) -> impl Iterator<Item = (String, Vec<u8>)> {
+        let below = |path: &&str| !self.directory.is_file() && Path::new(path).starts_with(&self.below);
+        let paths = self.automations.iter().flat_map(|automation| automation.target_paths()).filter(below);
+        paths.filter_map(|path| Some((path.to_owned(), files::read_one(&self.root, path)?)))
+    }
+
+    /// Looks for the paths of automations, and for the files of their targets.
     fn look(&self, observed: &mut Observed) {
         let whole = self.below.is_empty() && !self.directory.is_file();
         let view = if whole { View::Whole } else { View::Part };
         for automation in &self.automations {
             observed.seen.push((automation.id.clone(), view));
-            let missing = automation.paths.iter().filter(|path| !files::exists(&self.root, path));
-            observed.missing.extend(missing.map(|path| (automation.id.clone(), path.clone())));
+            let paths = automation.paths.iter().map(String::as_str).chain(automation.target_paths());
+            let missing = paths.filter(|path| !files::exists(&self.root, path));
+            observed.missing.extend(missing.map(|path| (automation.id.clone(), path.to_owned())));
         }
     }
 }

@@ -87,7 +87,8 @@ fn check(url: &str, tree: Tree, configuration: &Configuration, arguments: &Argum
     if arguments.suggest {
         findings.extend(tree.files.iter().flat_map(|(path, bytes)| lint::unmarked(path, bytes, Some(rules))));
     }
-    let marked = tree.files.into_iter().filter(|(_, bytes)| lint::is_mentioned(bytes));
+    let is_target = |path: &str| tree.automations.iter().any(|it| it.target_paths().contains(path));
+    let marked = tree.files.into_iter().filter(|(path, bytes)| lint::is_mentioned(bytes) || is_target(path));
     let marked: Vec<_> = marked.map(|(path, bytes)| lint::scan(path, bytes, Some(rules))).collect();
     observed.marked += marked.len();
     let checked = lint::files(&marked, Some(rules));

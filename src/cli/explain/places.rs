@@ -1,5 +1,6 @@
 //! Where the fields of a policy are: a directory, or the remotes of its automations.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use tagwright_core::automation::{Automation, ImagePolicy};
 use tagwright_core::change::Code;
 use tagwright_core::edit::Selection;
 use tagwright_core::explain::{self, Fields};
-use tagwright_core::marker::{self, Embedded};
+use tagwright_core::marker;
 use tagwright_core::plan::{self, Guards, MarkedFile};
 
 use crate::config::Configuration;
@@ -117,14 +118,20 @@ pub(super) async fn directory(
     let mut places = Vec::new();
     for automation in &automations {
         let paths = &automation.paths;
-        let embedded = Embedded::everywhere(automation.embedded);
-        let read = |(path, bytes): &(String, Vec<u8>)| MarkedFile::with(path.clone(), bytes.clone(), embedded);
-        let files: Vec<_> = found.iter().filter(|(path, _)| is_within(path, paths)).map(read).collect();
+        let mut files: BTreeMap<String, Vec<u8>> =
+            found.iter().filter(|(path, _)| is_within(path, paths)).cloned().collect();
+        let targets = automation.target_paths().into_iter().map(str::to_owned);
+        files.extend(targets.filter_map(|path| files::read_one(directory, &path).map(|bytes| (path, bytes))));
+        let read = |(path, bytes): (String, Vec<u8>)| {
+            let marking = automation.marking(&path);
+            MarkedFile::with(path, bytes, marking)
+        };
+        let files: Vec<_> = files.into_iter().map(read).collect();
         let fields = selected.fields(&files, Some(automation)).await;
         let title = format!("{} in {shown}{}", automation.id, below(paths));
         places.push(AutomationFields { automation: automation.id.to_string(), title, fields, error: None });
     }
-    let outside = |path: &str| !automations.iter().any(|automation| is_within(path, &automation.paths));
+    let outside = |path: &str| !automations.iter().any(|automation| automation.reads(path));
     let rest = found.into_iter().filter(|(path, _)| outside(path));
     let rest: Vec<_> = rest.map(|(path, bytes)| MarkedFile::new(path, bytes)).collect();
     let why = match automations.len() {

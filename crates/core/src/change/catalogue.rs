@@ -27,7 +27,7 @@ impl Severity {
 
 impl Code {
     /// Every code, in the order of its number.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::UnknownPolicy,
         Self::UnknownField,
         Self::MalformedMarker,
@@ -57,6 +57,7 @@ impl Code {
         Self::PushBranchLeft,
         Self::EmbeddedOff,
         Self::EmbeddedUnsupported,
+        Self::TargetMissing,
     ];
 
     /// A name for programs, such as `UnknownPolicy`.
@@ -128,7 +129,8 @@ impl Code {
             | Self::Sealed
             | Self::Variable
             | Self::PinnedValue
-            | Self::EmbeddedUnsupported => true,
+            | Self::EmbeddedUnsupported
+            | Self::TargetMissing => true,
             Self::InvalidReference
             | Self::SymbolicLink
             | Self::Disagreement
@@ -182,6 +184,7 @@ impl Code {
             Self::EmbeddedUnsupported => {
                 ("EmbeddedUnsupported", Error, "markers in embedded YAML that cannot be edited")
             }
+            Self::TargetMissing => ("TargetMissing", Error, "a target names nothing that can be set"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Reads one document: its comments, the scalars they count for, and the block scalars that hold YAML of their own.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use memchr::memmem;
 use yamlspan::dedent::Dedented;
@@ -17,6 +18,7 @@ use crate::marker::grammar::{self, Reading, Setter};
 use crate::marker::object::Objects;
 use crate::marker::path::Paths;
 use crate::marker::registry::Registries;
+use crate::marker::target::{Aims, Page};
 
 /// What ends a line in YAML 1.1 and not in 1.2: NEL, LS and PS. Programs that read the older one, such as Kubernetes', may see
 /// two lines, and another value, where we see one.
@@ -31,8 +33,12 @@ pub(super) struct Reader<'s> {
     pub(super) text: &'s str,
     pub(super) lines: &'s Lines,
     pub(super) span: Range<usize>,
+    /// Which document of the text it is, from 1.
+    pub(super) number: usize,
     /// 0 in a file, 1 in embedded YAML.
     pub(super) level: usize,
+    /// What the targets of the file came to.
+    pub(super) aims: &'s mut Aims,
     pub(super) scan: &'s mut Scan,
 }
 
@@ -48,20 +54,26 @@ impl Reader<'_> {
         let text = &self.text[self.span.clone()];
         let document = match document::parse(text) {
             Ok(document) => document,
-            Err(_) if !text.contains(TOKEN) => return,
+            Err(_) if !text.contains(TOKEN) && self.scan.targets.is_empty() => return,
             Err(broken) => {
                 let hint = if text.contains("{{") { " (templates that are not YAML cannot be edited)" } else { "" };
-                let message = format!("the document has markers and cannot be parsed: {}{hint}", broken.reason);
+                self.aims.is_broken = true;
+                let has = if text.contains(TOKEN) { "markers" } else { "targets" };
+                let message = format!("the document has {has} and cannot be parsed: {}{hint}", broken.reason);
                 return self.report(broken.offset, Code::UnparsableDocument, message);
             }
         };
-        let hits = self.hits(&document, text);
+        let mut hits = self.hits(&document, text);
+        let whole = if self.scan.targets.is_empty() { None } else { Some(self.aim(&document, &mut hits)) };
         let blocks = self.blocks(&document, text, &hits);
         if hits.is_empty() && blocks.is_empty() {
             return;
         }
-        let tree = Tree::of(&document);
-        let objects = Objects::of(&document, &tree);
+        let (tree, objects) = whole.unwrap_or_else(|| {
+            let tree = Tree::of(&document);
+            let objects = Objects::of(&document, &tree);
+            (tree, objects)
+        });
         let mut marked = Vec::with_capacity(hits.len());
         let first = self.scan.markers.len();
         let is_named = |field: Field| matches!(field, Field::Name | Field::Image);
@@ -151,6 +163,29 @@ impl Reader<'_> {
         hits
     }
 
+    /// Adds what targets set. A value that has a marker, too, is that marker's.
+    fn aim<'d>(&mut self, document: &'d Document<'d>, hits: &mut Vec<Hit>) -> (Tree<'d>, Objects) {
+        let tree = Tree::of(document);
+        let objects = Objects::of(document, &tree);
+        let (text, lines, offset, number) = (self.text, self.lines, self.span.start, self.number);
+        let page = Page { text, lines, offset, number, document, tree: &tree, objects: &objects };
+        let targets = Arc::clone(&self.scan.targets);
+        for (node, setter) in self.aims.nodes(&targets, &page, self.scan) {
+            match hits.binary_search_by_key(&node, |hit| hit.target.node) {
+                Ok(known) if hits[known].setter == setter => {}
+                Ok(known) => {
+                    let message = format!(
+                        "the target of {:?} sets nothing: the value is that of {:?}",
+                        setter.text, hits[known].setter.text
+                    );
+                    self.report(document.nodes[node].span.start, Code::TargetMissing, message);
+                }
+                Err(place) => hits.insert(place, Hit { comment: 0, setter, target: Target { node, header: None } }),
+            }
+        }
+        (tree, objects)
+    }
+
     /// What stands before a place of the document on its line.
     fn before(&self, offset: usize) -> &str {
         let at = self.span.start + offset;
@@ -184,7 +219,7 @@ impl Reader<'_> {
         let level = self.level + 1;
         let source = Dedented::of(self.text, self.lines, self.span.start, node, &scalar.value);
         let Some(source) = source.filter(|_| !scalar.folded && level <= MAX_LEVELS) else {
-            let found = scan_text(&scalar.value, self.scan.embedded, MAX_LEVELS + 1).markers.len();
+            let found = scan_text(&scalar.value, &self.within(), MAX_LEVELS + 1).markers.len();
             let place = node.span.start;
             match permission {
                 _ if found == 0 => {}
@@ -195,7 +230,7 @@ impl Reader<'_> {
             }
             return None;
         };
-        let found = scan_text(&source.text, self.scan.embedded, level);
+        let found = scan_text(&source.text, &self.within(), level);
         if permission != Permission::Granted {
             if let Some(marker) = found.markers.first() {
                 let start = source.outward(&marker.span).start - self.span.start;
@@ -214,6 +249,11 @@ impl Reader<'_> {
         self.scan.markers.extend(block.scan.markers.iter().map(|marker| block.outward(marker, home)));
         self.scan.blocks.push(block);
         Some(scalar.ordinal)
+    }
+
+    /// How YAML within this is scanned: it has no targets.
+    fn within(&self) -> Scan {
+        Scan { embedded: self.scan.embedded, ..Scan::default() }
     }
 
     fn marker(&self, node: &Node<'_>, object: usize, hit: Hit) -> Option<Marker> {
