@@ -65,6 +65,7 @@ mod remote;
 mod report;
 mod secrets;
 mod select;
+mod signing;
 mod source;
 mod targets;
 mod text;

@@ -448,6 +448,12 @@ fn automation_summary(text: &mut String, automation: &Automation) {
     let names: Vec<String> = policies.iter().map(|policy| policy.id.to_string()).collect();
     writeln!(text, "  policies {}", names.join(" ")).unwrap();
     writeln!(text, "  author {} <{}> trailers {}", commit.author.name, commit.author.email, commit.trailers).unwrap();
+    if commit.signed_off {
+        writeln!(text, "  signed off").unwrap();
+    }
+    if let Some(key) = &commit.signing {
+        writeln!(text, "  signed with {:?} {}", key.format(), key.id()).unwrap();
+    }
     writeln!(text, "  values {:?} message", commit.values).unwrap();
     for line in commit.message.source().lines() {
         writeln!(text, "{}", format!("    | {line}").trim_end()).unwrap();

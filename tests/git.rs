@@ -84,6 +84,7 @@ fn details(parent: CommitId, message: &str) -> NewCommit {
         author: Author { name: "bot".to_owned(), email: "bot@example.com".to_owned() },
         time: CommitTime { seconds: 1_710_000_000, offset_minutes: 60 },
         message: message.to_owned(),
+        signer: None,
     }
 }
 

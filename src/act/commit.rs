@@ -299,10 +299,17 @@ pub(super) fn held(holds: &[Held], everything: Option<&Hold>) -> Outcome {
 pub(super) fn new_commit(parent: CommitId, automation: &Automation, message: String, now: Timestamp) -> git::NewCommit {
     let now = now.to_zoned(TimeZone::system());
     let author = &automation.commit.author;
+    let seconds = now.timestamp().as_second();
+    let signer = automation
+        .commit
+        .signing
+        .clone()
+        .map(|key| git::Signer::new(move |bytes| key.sign(bytes, seconds).map_err(|problem| problem.to_string())));
     git::NewCommit {
         parents: vec![parent],
         author: git::Author { name: author.name.clone(), email: author.email.clone() },
-        time: git::CommitTime { seconds: now.timestamp().as_second(), offset_minutes: now.offset().seconds() / 60 },
+        time: git::CommitTime { seconds, offset_minutes: now.offset().seconds() / 60 },
         message,
+        signer,
     }
 }

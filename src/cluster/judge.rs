@@ -257,6 +257,7 @@ fn failure(error: &Error) -> Ending {
         Error::Registry { .. } => Ending::Registry(error.chain()),
         Error::Git { doing: Doing::Push | Doing::PushRefspec, .. }
         | Error::Message(_)
+        | Error::Unsigned(_)
         | Error::Declined { .. }
         | Error::Busy { .. }
         | Error::RaceLost { .. }

@@ -15,6 +15,7 @@ use super::provider;
 use super::raw::{self, GitRepository, Scope, SourceOf};
 use super::remote::Transport;
 use super::report::{Checked, Finding, Report, Reported};
+use super::signing;
 use super::text::Text;
 use super::yaml::Place;
 
@@ -56,6 +57,7 @@ fn automation(
     };
     let target = reference.and_then(|reference| checkout::resolve(report, reference, raw.push, raw.meta.place));
     let remote = source.and_then(|source| remote(context, source));
+    let signing = signing::resolve(context, &raw.meta.id.namespace, raw.signing.as_ref());
     let policies = policies.in_scope(&raw.scope, &raw.meta.id.namespace);
     if policies.is_empty() && !report.has_problems() {
         report.idle(raw.meta.place, format!("automation {} has no policies", raw.meta.id));
@@ -78,6 +80,8 @@ fn automation(
             message: raw.message.template,
             values: raw.values,
             trailers: raw.trailers,
+            signed_off: raw.signed_off,
+            signing: signing?,
         },
         push,
         schedule: raw.schedule,

@@ -17,6 +17,7 @@ use super::raw::{
 };
 use super::report::{Finding, Report, quoted};
 use super::select::Selector;
+use super::signing::{self, SigningKey};
 use super::text::Text;
 use super::value::Units;
 use super::yaml::Place;
@@ -201,6 +202,8 @@ pub(super) fn automation(report: &Report, object: &Object) -> Read<Automation> {
             message: git.message,
             values: git.values,
             trailers: meta.trailers,
+            signed_off: false,
+            signing: git.signing,
             embedded: meta.embedded,
             push: git.push,
             schedule: Schedule::Every(interval?),
@@ -248,6 +251,7 @@ struct Git {
     author: Author,
     message: Message,
     values: BTreeMap<String, String>,
+    signing: Option<SigningKey>,
     push: Push,
 }
 
@@ -260,18 +264,20 @@ fn git_fields(mut fields: Fields<'_>) -> Option<Git> {
     let commit = fields.required_fields("commit").and_then(commit);
     let push = fields.optional_fields("push", git::push);
     fields.finish();
-    let (author, message, values) = commit?;
-    Some(Git { checkout: checkout?, author, message, values, push: push?.unwrap_or_default() })
+    let (author, message, values, signing) = commit?;
+    Some(Git { checkout: checkout?, author, message, values, signing, push: push?.unwrap_or_default() })
 }
 
-fn commit(mut fields: Fields<'_>) -> Option<(Author, Message, BTreeMap<String, String>)> {
+type Commit = (Author, Message, BTreeMap<String, String>, Option<SigningKey>);
+
+fn commit(mut fields: Fields<'_>) -> Option<Commit> {
     let author = fields.required_fields("author").and_then(git::author);
     let message = fields.filled_text("messageTemplate");
     let message = git::message(fields.report(), message.as_ref(), DEFAULT_MESSAGE);
     let values = git::values(fields.map("messageTemplateValues"));
-    git::refuse_signing(&mut fields);
+    let signing = signing::key(&mut fields);
     fields.finish();
-    Some((author?, message?, values))
+    Some((author?, message?, values, signing?))
 }
 
 fn required_interval(spec: &mut Fields<'_>) -> Option<Duration> {

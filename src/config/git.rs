@@ -16,13 +16,6 @@ use super::yaml::Place;
 /// The lines of a template whose places are remembered.
 const MAX_LINES: usize = 100;
 
-/// Reports a key to sign commits with: a run would push commits that are not signed, which is not what was asked for.
-pub(super) fn refuse_signing(commit: &mut Fields<'_>) {
-    let hint = "take it out; where a branch wants signed commits, push to one of its own (`push.branch`), and let the forge sign \
-                what it merges";
-    commit.refuse("signingKey", "commit signing is not supported yet", hint);
-}
-
 /// Reads a URL.
 pub(super) fn address(report: &Report, url: &Text) -> Option<Address> {
     match remote::parse(&url.value) {

@@ -292,6 +292,8 @@ fn automation(source: Source, message: Option<Message>, interval: Option<Duratio
         message: message?,
         values: BTreeMap::new(),
         trailers: meta.trailers,
+        signed_off: false,
+        signing: None,
         embedded: meta.embedded,
         push: Push::default(),
         schedule: Schedule::Every(interval?),

@@ -19,6 +19,7 @@ use super::raw::{
     Scope, SourceOf,
 };
 use super::report::Report;
+use super::signing::{self, SigningKey};
 use super::value::{self, Units};
 use super::yaml::Place;
 use super::{freeze, git, guards, image, provider, targets, verify};
@@ -63,6 +64,8 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
             message: git.commit.message,
             values: git.commit.values,
             trailers: git.commit.trailers,
+            signed_off: git.commit.signed_off,
+            signing: git.commit.signing,
             push: git.push,
             schedule: schedule?,
             batch,
@@ -108,6 +111,8 @@ struct Commit {
     message: Message,
     values: BTreeMap<String, String>,
     trailers: bool,
+    signed_off: bool,
+    signing: Option<SigningKey>,
 }
 
 fn git_fields(mut fields: Fields<'_>, meta: Option<&Meta>) -> Option<Git> {
@@ -167,14 +172,17 @@ fn commit(mut fields: Fields<'_>) -> Option<Commit> {
     // Without trailers the text is what the commit is known by.
     let default = if trailers { NATIVE_MESSAGE } else { DEFAULT_MESSAGE };
     let message = git::message(report, message.as_ref(), default);
-    git::refuse_signing(&mut fields);
+    let signed_off = fields.flag("signedOffBy");
+    let signing = signing::key(&mut fields);
     fields.finish();
-    Some(Commit { author: author?.unwrap_or_else(default_author), message: message?, values, trailers })
+    let author = author?.unwrap_or_else(default_author);
+    Some(Commit { author, message: message?, values, trailers, signed_off, signing: signing? })
 }
 
 fn default_commit(report: &Report) -> Option<Commit> {
     let message = git::message(report, None, NATIVE_MESSAGE)?;
-    Some(Commit { author: default_author(), message, values: BTreeMap::new(), trailers: true })
+    let (author, values) = (default_author(), BTreeMap::new());
+    Some(Commit { author, message, values, trailers: true, signed_off: false, signing: None })
 }
 
 fn default_author() -> Author {

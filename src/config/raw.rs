@@ -17,6 +17,7 @@ use super::guards::Annotated;
 use super::provider::{GitProvider, Named};
 use super::remote::Address;
 use super::select::Selector;
+use super::signing::SigningKey;
 use super::text::Text;
 use super::verify::Verify;
 use super::yaml::Place;
@@ -137,6 +138,8 @@ pub(super) struct Automation {
     pub(super) message: Message,
     pub(super) values: BTreeMap<String, String>,
     pub(super) trailers: bool,
+    pub(super) signed_off: bool,
+    pub(super) signing: Option<SigningKey>,
     pub(super) push: Push,
     pub(super) schedule: Schedule,
     pub(super) batch: Batch,

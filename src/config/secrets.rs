@@ -29,7 +29,7 @@ const MAX_VALUE_BYTES: u64 = 1 << 20;
 const MAX_KEYS: usize = 1_000;
 
 /// Values whose final newlines are dropped, because editors and `echo`, also in front of `base64`, put them there.
-const LINE_KEYS: [&str; 4] = ["username", "password", "bearerToken", "address"];
+const LINE_KEYS: [&str; 5] = ["username", "password", "passphrase", "bearerToken", "address"];
 
 /// A secret or a service account that something refers to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -42,6 +42,9 @@ pub enum Error {
     /// The message template failed on the changes at hand.
     #[error("cannot render the commit message")]
     Message(#[source] template::RenderError),
+    /// The commit cannot be signed.
+    #[error("cannot sign the commit: {0}")]
+    Unsigned(String),
     /// The checkout is no branch, and no push branch is given.
     #[error("no push branch is given, and none can be inferred from the checkout reference")]
     NoPushBranch,
@@ -162,7 +165,11 @@ impl fmt::Display for Doing {
 impl Error {
     /// A failure of the Git edge, with what was being done.
     pub(crate) fn git(doing: Doing, url: &str, source: git::Error) -> Self {
-        Self::Git { doing, url: url.to_owned(), source: source.into() }
+        match source {
+            // It has nothing to do with the remote.
+            git::Error::Unsigned { why } => Self::Unsigned(why),
+            source => Self::Git { doing, url: url.to_owned(), source: source.into() },
+        }
     }
 
     /// Whether a registry was not even asked, since nobody gave out the login for it.
@@ -178,6 +185,7 @@ impl Error {
             Self::Registry { source, .. } => source.kind().into(),
             Self::Git { source, .. } => source.kind().into(),
             Self::Message(_)
+            | Self::Unsigned(_)
             | Self::NoPushBranch
             | Self::NoTagInRange { .. }
             | Self::NotACommitId { .. }
@@ -212,6 +220,7 @@ impl From<&Error> for Failure {
                 let hint = hint.to_owned();
                 return failure.with_hint(Some(hint));
             }
+            Error::Unsigned(_) => Some("put a key that is valid into the secret that `git.commit.signingKey` names"),
             Error::NoPushBranch => Some("name the branch that commits go to: `push.branch`"),
             Error::RaceLost { .. } => Some("nothing was pushed; the next run tries again"),
             Error::Busy { .. } => Some(

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::bot::Bot;
 use crate::cluster::{Answer, Cluster, Line, eventually};
+use crate::remote::git;
 use crate::world::{World, condition, is_ready};
 
 /// How often the tags of the image were asked for since a moment.
@@ -207,6 +208,19 @@ apiVersion: image.toolkit.fluxcd.io/v1
 kind: ImageUpdateAutomation
 metadata: {name: lonely}
 spec: {interval: 1h, sourceRef: {kind: GitRepository, name: nowhere}, git: {commit: {author: {email: bot@example.com}}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: empty}
+stringData: {other: x}
+---
+apiVersion: image.toolkit.fluxcd.io/v1
+kind: ImageUpdateAutomation
+metadata: {name: unsigned}
+spec:
+  interval: 1h
+  sourceRef: {kind: GitRepository, name: config}
+  git: {commit: {author: {email: bot@example.com}, signingKey: {secretRef: {name: empty}}}}
 ";
     world.space.apply(&format!("{}{more}", world.objects_with("", ""))).await;
     world.release("1.1.0");
@@ -216,13 +230,41 @@ spec: {interval: 1h, sourceRef: {kind: GitRepository, name: nowhere}, git: {comm
         ("ImagePolicy", "wrong", "InvalidPolicy", true),
         ("ImagePolicy", "lonely", "DependencyNotReady", false),
         ("ImageUpdateAutomation", "lonely", "SourceManagerFailed", false),
+        ("ImageUpdateAutomation", "unsigned", "SourceManagerFailed", false),
     ] {
         let says = |object: &Value| condition(object, "Ready")["reason"] == reason;
         let object = world.until(kind, name, reason, says).await;
         assert_eq!(condition(&object, "Ready")["status"], "False", "{kind} {name}");
         assert_eq!(condition(&object, "Stalled")["status"] == "True", stalled, "{kind} {name}: {object:#}");
+        if name == "unsigned" {
+            let namespace = &world.space.name;
+            let says = format!("signing key secret '{namespace}/empty' does not contain a 'git.asc' key");
+            assert_eq!(condition(&object, "Ready")["message"], format!("failed configuring source manager: {says}"));
+        }
     }
     assert!(bot.stop().success());
+}
+
+/// The key comes from a Secret of the namespace, which may come last.
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_are_signed_with_the_key_of_a_secret() {
+    let world = World::new(Cluster::shared()).await;
+    let folder = std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/signing"));
+    let key = std::fs::read_to_string(folder.join("ssh-ed25519")).unwrap();
+    let secret =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "signing"}, "stringData": {"identity": key}});
+    let signs = "author: {email: bot@example.com}, signingKey: {type: ssh, secretRef: {name: signing}}";
+    let objects = world.objects_with("", "").replace("author: {email: bot@example.com}", signs);
+    world.space.apply(&format!("{objects}---\n{secret}\n")).await;
+    let mut bot = world.bot("bot").await;
+    world.release("1.1.0");
+    world.committed("1.1.0").await;
+    world.until("ImageUpdateAutomation", "shop", "it is ready", is_ready).await;
+    let commit = git(&world.remote.bare(), &["cat-file", "commit", "main"]);
+    let signature = commit.split("\ngpgsig ").nth(1).unwrap_or_else(|| panic!("{commit}"));
+    assert!(signature.starts_with("-----BEGIN SSH SIGNATURE-----\n "), "{commit}");
+    let log = bot.log().iter().map(ToString::to_string).collect::<String>();
+    assert!(!log.contains("PRIVATE KEY") && bot.stop().success());
 }
 
 /// What notification-controller got.

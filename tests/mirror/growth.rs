@@ -274,6 +274,7 @@ async fn a_branch_that_is_replaced_stays_cheap() {
             author: Author { name: "bot".to_owned(), email: String::new() },
             time: CommitTime { seconds: TIME + n * HOUR, offset_minutes: 0 },
             message: "ours\n".to_owned(),
+            signer: None,
         };
         let edit = Edit { path: "bot.yaml".to_owned(), bytes: format!("{n}\n").into_bytes() };
         let new = base.commit_edits(vec![edit], details).await.unwrap().unwrap();

@@ -144,6 +144,7 @@ async fn odd_entries_are_left_alone_and_the_others_are_not() {
         author: Author { name: "bot".to_owned(), email: "bot@example.com".to_owned() },
         time: CommitTime { seconds: TIME, offset_minutes: 0 },
         message: "x".to_owned(),
+        signer: None,
     };
     let edit = |path: &str| vec![Edit { path: path.to_owned(), bytes: b"new\n".to_vec() }];
     let error = snapshot.commit_edits(edit("c.yaml"), details.clone()).await.unwrap_err();

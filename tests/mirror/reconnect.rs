@@ -109,6 +109,7 @@ async fn push_once(mirror: Mirror, times: usize) -> bool {
         author: Author { name: "bot".to_owned(), email: String::new() },
         time: CommitTime { seconds: TIME + 9_000_000, offset_minutes: 0 },
         message: "ours\n".to_owned(),
+        signer: None,
     };
     let edit = Edit { path: "bot".to_owned(), bytes: format!("{times}\n").into_bytes() };
     let new = base.commit_edits(vec![edit], details).await.unwrap().unwrap();

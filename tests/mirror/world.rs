@@ -28,6 +28,7 @@ pub(crate) async fn push(mirror: &Mirror, snapshot: &Snapshot, path: &str, text:
         author: Author { name: "bot".to_owned(), email: "bot@example.com".to_owned() },
         time: CommitTime { seconds, offset_minutes: 0 },
         message: format!("{path} is {text}\n"),
+        signer: None,
     };
     let edit = Edit { path: path.to_owned(), bytes: text.as_bytes().to_vec() };
     let new = snapshot.commit_edits(vec![edit], details).await.unwrap().unwrap();

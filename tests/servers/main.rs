@@ -15,6 +15,7 @@ mod push;
 mod registry;
 mod remote;
 mod selfcheck;
+mod signing;
 mod sources;
 mod ssh;
 mod tls;

@@ -37,6 +37,7 @@ pub(crate) const UNSEEN: &[(&str, &[&str])] = &[
             "secret-encrypted",
             "secret-github-app",
             "secret-not-base64",
+            "signing-secrets",
             "secret-of-ssh-for-https",
             "secret-password-alone",
             "secret-ssh-no-key",

@@ -276,13 +276,18 @@ pub struct Commit {
     pub values: BTreeMap<String, String>,
     /// Whether the message ends with trailers that name the automation and the policies.
     pub trailers: bool,
+    /// Whether the author signs off, as `git commit -s` does.
+    pub signed_off: bool,
+    /// What signs it, if anything does.
+    pub signing: Option<Arc<signing::Key>>,
 }
 
 impl Commit {
     /// Whatever makes two commits with the same changes differ. Automations may share a commit where it is equal.
     pub fn style(&self) -> impl Ord + use<'_> {
         let Author { name, email } = &self.author;
-        (name, email, self.message.source(), &self.values, self.trailers)
+        let signing = self.signing.as_ref().map(|key| (key.format(), key.id()));
+        (name, email, self.message.source(), &self.values, self.trailers, self.signed_off, signing)
     }
 }
 

@@ -34,8 +34,8 @@ use crate::change::Change;
 pub use self::advice::{advice, advice_on_text};
 pub use self::recognise::{Author, Criteria, DEFAULT_AUTHOR, KUBEVELA_AUTHOR, Recognised, is_written_by, recognise};
 pub(crate) use self::trailer::RELEASE_TRAILER;
-pub(crate) use self::trailer::with_trailers_of_each;
 pub use self::trailer::{releases, with_trailers};
+pub(crate) use self::trailer::{with_sign_off, with_trailers_of_each};
 
 /// The message of an automation that has no template, as Flux has it.
 pub const DEFAULT_MESSAGE: &str = "Update from image update automation";

@@ -147,7 +147,7 @@ pub struct Contribution<'p> {
 }
 
 /// Renders the message of a commit with at least one change. One that several automations share has the template, the
-/// namespace and the name of the first, the changes of all, and the trailers of each.
+/// namespace and the name of the first, the changes of all, and the trailers of each, then the sign-off of the author.
 ///
 /// Templates see file names relative to the automation's base folder, as Flux shows them relative to `update.path`.
 ///
@@ -164,12 +164,17 @@ pub fn message(first: Contribution<'_>, others: &[Contribution<'_>]) -> Result<S
         Err(error) if others.is_empty() && error.is_limit() => message::in_place_of(&error),
         Err(error) => return Err(error),
     };
-    if !first.automation.commit.trailers {
-        return Ok(text);
-    }
-    let changes: Vec<Vec<Change>> = all().map(|it| it.changes().collect()).collect();
-    let facts = all().zip(&changes).map(|(it, changes)| it.facts(changes, &images));
-    Ok(message::with_trailers_of_each(&text, facts))
+    let commit = &first.automation.commit;
+    let text = match commit.trailers {
+        false => text,
+        true => {
+            let changes: Vec<Vec<Change>> = all().map(|it| it.changes().collect()).collect();
+            let facts = all().zip(&changes).map(|(it, changes)| it.facts(changes, &images));
+            message::with_trailers_of_each(&text, facts)
+        }
+    };
+    // Automations that share a commit have one author.
+    Ok(if commit.signed_off { message::with_sign_off(&text, &commit.author) } else { text })
 }
 
 impl<'p> Contribution<'p> {

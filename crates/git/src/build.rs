@@ -4,6 +4,8 @@
 //! signatures refuse an empty name, which Git does not, so the text of a commit is put together here.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
 
 use git2::{ObjectType, Odb, Oid};
 
@@ -24,7 +26,7 @@ pub struct Edit {
 }
 
 /// What a new commit says about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct NewCommit {
     /// The parents; the commit of the snapshot, as a rule.
     pub parents: Vec<CommitId>,
@@ -34,6 +36,27 @@ pub struct NewCommit {
     pub time: CommitTime,
     /// The message, kept as it is but for NUL, which Git does not allow.
     pub message: String,
+    /// Who signs it, if anybody does.
+    pub signer: Option<Signer>,
+}
+
+/// Signs commits. It gets the bytes of a commit without a signature, and gives an armored one, or says why there is none.
+#[derive(Clone)]
+pub struct Signer(Arc<Sign>);
+
+type Sign = dyn Fn(&[u8]) -> Result<String, String> + Send + Sync;
+
+impl Signer {
+    /// A signer that calls a function, once for each commit that is made.
+    pub fn new(sign: impl Fn(&[u8]) -> Result<String, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(sign))
+    }
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signer")
+    }
 }
 
 /// Who makes a commit. `<`, `>`, line ends and control characters are left out, and so is white space around.
@@ -73,7 +96,7 @@ pub(super) fn commit(
         let mut writer = Writer { store, odb: store.odb()?, built: Vec::new() };
         let written = writer.folder(Some(base), &folder, "").and_then(|tree| match tree == base {
             true => Ok(None),
-            false => writer.write(ObjectType::Commit, text(tree, details).as_bytes()).map(Some),
+            false => writer.write(ObjectType::Commit, text(tree, details)?.as_bytes()).map(Some),
         });
         (written, writer.built)
     };
@@ -84,8 +107,9 @@ pub(super) fn commit(
 
 /// Makes a commit with the files of another one.
 pub(super) fn retell(store: &mut Store, tree: ObjectId, details: &NewCommit) -> Result<CommitId, Error> {
+    let text = text(tree, details)?;
     let odb = store.odb()?;
-    let written = odb.write(ObjectType::Commit, text(tree, details).as_bytes());
+    let written = odb.write(ObjectType::Commit, text.as_bytes());
     drop(odb);
     let commit = written.map_err(|source| store.damaged(source))?;
     store.built.insert(commit);
@@ -203,12 +227,18 @@ fn serialise(entries: &[Entry<'_>]) -> Vec<u8> {
     bytes
 }
 
-/// The commit object's text.
-fn text(tree: ObjectId, details: &NewCommit) -> String {
+/// The commit object's text. A signature is over all of it but the header that the signature is put into, whose further lines
+/// begin with a space.
+fn text(tree: ObjectId, details: &NewCommit) -> Result<String, Error> {
     let parents: String = details.parents.iter().map(|parent| format!("parent {parent}\n")).collect();
     let who = format!("{} <{}> {}", plain(&details.author.name), plain(&details.author.email), stamp(details.time));
     let message = details.message.replace('\0', "");
-    format!("tree {tree}\n{parents}author {who}\ncommitter {who}\n\n{message}")
+    let header = format!("tree {tree}\n{parents}author {who}\ncommitter {who}\n");
+    let unsigned = format!("{header}\n{message}");
+    let Some(Signer(sign)) = &details.signer else { return Ok(unsigned) };
+    let signature = sign(unsigned.as_bytes()).map_err(|why| Error::Unsigned { why })?;
+    let signature = signature.trim_end().replace('\n', "\n ");
+    Ok(format!("{header}gpgsig {signature}\n\n{message}"))
 }
 
 fn plain(text: &str) -> String {
@@ -226,6 +256,7 @@ fn stamp(time: CommitTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn details(name: &str, email: &str, offset_minutes: i32) -> NewCommit {
@@ -234,13 +265,14 @@ mod tests {
             author: Author { name: name.to_owned(), email: email.to_owned() },
             time: CommitTime { seconds: 1_700_000_000, offset_minutes },
             message: "one\n\ntwo\0 \n".to_owned(),
+            signer: None,
         }
     }
 
     #[test]
     fn commits_are_written_as_git_reads_them() {
         let check = |name: &str, email: &str, offset, who: &str| {
-            let text = text(ObjectId([1; 20]), &details(name, email, offset));
+            let text = text(ObjectId([1; 20]), &details(name, email, offset)).unwrap();
             let (tree, parent) = ("01".repeat(20), "ab".repeat(20));
             assert_eq!(text, format!("tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n\none\n\ntwo \n"));
         };
@@ -248,6 +280,23 @@ mod tests {
         check("", "bot@example.com", 120, " <bot@example.com> 1700000000 +0200");
         check(" a<b>\nauthor evil ", "x>\n\u{7}y", -210, "abauthor evil <xy> 1700000000 -0330");
         check("n", "", 100_000, "n <> 1700000000 +2359");
+    }
+
+    #[test]
+    fn a_signature_is_over_the_commit_without_it() {
+        let plain = text(ObjectId([1; 20]), &details("n", "e", 0)).unwrap();
+        let expect = plain.clone();
+        let signer = Signer::new(move |bytes| {
+            assert_eq!(bytes, expect.as_bytes());
+            Ok("-----BEGIN-----\n\nabc\n-----END-----\n".to_owned())
+        });
+        let signed = text(ObjectId([1; 20]), &NewCommit { signer: Some(signer), ..details("n", "e", 0) }).unwrap();
+        let header = "gpgsig -----BEGIN-----\n \n abc\n -----END-----\n";
+        assert_eq!(signed.replacen(header, "", 1), plain);
+        assert!(signed.contains(&format!("+0000\n{header}\none\n")), "{signed}");
+        let refuses = NewCommit { signer: Some(Signer::new(|_| Err("no".to_owned()))), ..details("n", "e", 0) };
+        let error = text(ObjectId([1; 20]), &refuses).unwrap_err();
+        assert!(matches!(&error, Error::Unsigned { why } if why == "no"), "{error}");
     }
 
     #[test]

@@ -388,6 +388,12 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// A commit that is to be signed is not.
+    #[error("the commit cannot be signed: {why}")]
+    Unsigned {
+        /// The signer's reason.
+        why: String,
+    },
     /// A file to be written cannot be.
     #[error("cannot commit '{path}': {problem}")]
     Edit {

@@ -74,7 +74,7 @@ use store::{Lease, Store};
 use transport::{Ask, Connection, Logins};
 
 pub use advertisement::{Advertised, Advertisement};
-pub use build::{Author, CommitTime, Edit, NewCommit};
+pub use build::{Author, CommitTime, Edit, NewCommit, Signer};
 pub use checkout::{LocalCheckout, LocalCommit, local_checkout, read_commits};
 pub use commit::CommitFacts;
 pub use error::{Error, Kind};

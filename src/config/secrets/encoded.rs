@@ -19,15 +19,15 @@ pub(super) enum Encoded {
 pub(super) fn encoded(key: &str, value: &str) -> Option<Encoded> {
     let text = decoded(value)?;
     let certain = match key {
-        "identity" | "tls.key" | "keyFile" => {
-            (text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----")).then_some("a private key")
+        "identity" | "tls.key" | "keyFile" | "git.asc" => {
+            (text.contains("-----BEGIN ") && text.contains("PRIVATE KEY")).then_some("a private key")
         }
         "ca.crt" | "caFile" | "tls.crt" | "certFile" => {
             text.contains("-----BEGIN CERTIFICATE-----").then_some("a certificate")
         }
         "known_hosts" => [" ssh-", " ecdsa-"].iter().any(|kind| text.contains(kind)).then_some("keys of hosts"),
         ".dockerconfigjson" | ".dockercfg" => text.trim_start().starts_with('{').then_some("a Docker configuration"),
-        "username" | "password" | "bearerToken" => return is_a_line(&text).then_some(Encoded::Likely),
+        "username" | "password" | "passphrase" | "bearerToken" => return is_a_line(&text).then_some(Encoded::Likely),
         _ => None,
     };
     certain.map(Encoded::Certain)

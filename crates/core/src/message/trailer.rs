@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use crate::automation::Author;
 use crate::message::{DEFAULT_MESSAGE, Facts};
 
 /// The trailer that names the automation, as `namespace/name`.
@@ -16,6 +17,9 @@ const POLICY_TRAILER: &str = "Tagwright-Policy";
 
 /// The trailer by which a person lets the bot write again what was taken back; its value is `namespace:name`, or several.
 pub(crate) const RELEASE_TRAILER: &str = "Tagwright-Release";
+
+/// The trailer by which an author signs off.
+const SIGN_OFF_TRAILER: &str = "Signed-off-by";
 
 const GIT_PREFIXES: [&str; 2] = ["Signed-off-by: ", "(cherry picked from commit "];
 
@@ -46,6 +50,13 @@ pub fn with_trailers(message: &str, facts: &Facts<'_>) -> String {
 /// grows with their number.
 pub(crate) fn with_trailers_of_each<'f>(message: &str, facts: impl Iterator<Item = Facts<'f>>) -> String {
     with_trailers_of_all(message, facts.map(|facts| lines(&facts)))
+}
+
+/// Ends a message with the author's sign-off, as `git commit -s` does; one that is there already stays alone.
+#[must_use]
+pub(crate) fn with_sign_off(message: &str, author: &Author) -> String {
+    let who = trailer(SIGN_OFF_TRAILER, &format!("{} <{}>", author.name, author.email));
+    with_trailers_of_all(message, std::iter::once(vec![who]))
 }
 
 fn with_trailers_of_all(message: &str, automations: impl Iterator<Item = Vec<String>>) -> String {

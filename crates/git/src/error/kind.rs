@@ -33,6 +33,7 @@ impl Error {
             | Self::Unsupported { .. }
             | Self::ObjectFormat { .. }
             | Self::Memory { .. }
+            | Self::Unsigned { .. }
             | Self::Argument { .. } => Kind::Config,
             Self::Denied { .. }
             | Self::Untrusted { .. }
