@@ -1,5 +1,6 @@
-//! Lists the tags of 1,000 repositories of 20 tags, 8 in flight, on Debian's docker-registry, beside one `curl` process that
-//! fetches the same list with `--parallel --parallel-max 8`.
+//! Lists the tags of 2,000 repositories of 20 tags, 8 in flight, on Debian's docker-registry, beside one `curl` process that
+//! fetches the same list with `--parallel --parallel-max 8`. Then the same with a way of 20 ms between them, there and back, beside
+//! curl and beside what cannot be less: 20 ms for each of the requests that follow each other.
 //!
 //! Then one list of 100,000 tags in pages of 100 and of 1,000, beside `skopeo list-tags`: time and memory of both processes.
 //!
@@ -19,6 +20,8 @@ use registry::{Budget, Budgets, Client, DockerConfig, Settings};
 
 #[path = "support/child.rs"]
 mod child;
+#[path = "support/far.rs"]
+mod far;
 #[path = "../tests/support/registry.rs"]
 mod simulated;
 #[path = "support/table.rs"]
@@ -26,10 +29,14 @@ mod table;
 
 use child::Server;
 
-const REPOSITORIES: usize = 1_000;
+const REPOSITORIES: usize = 2_000;
 const TAGS: usize = 20;
 const IN_FLIGHT: usize = 8;
 const ROUNDS: usize = 7;
+
+/// How long a request and its answer are under way, in the part that adds this.
+const UNDER_WAY: Duration = Duration::from_millis(20);
+const SLOW_ROUNDS: usize = 2;
 
 /// Tags of the one long list, and how often it is asked for.
 const MANY: usize = 100_000;
@@ -50,15 +57,14 @@ fn main() {
     fill(&folder.path().join("storage"));
 
     let registry = Registry::start(folder.path(), "error");
-    let list = folder.path().join("list");
-    let url =
-        |n| format!("url = \"http://127.0.0.1:{}/v2/{}/tags/list\"\noutput = /dev/null\n", registry.port, name(n));
-    fs::write(&list, (0..REPOSITORIES).map(url).collect::<String>()).unwrap();
-    let parallel = ["--silent", "--fail", "--parallel", "--parallel-max", &IN_FLIGHT.to_string(), "--config"];
-    let curl = || child::run(child::command("curl", folder.path()).args(parallel).arg(&list));
-    let (ours, theirs) = table::turns(ROUNDS, || poll(registry.port), curl);
+    let (ours, theirs) = table::turns(ROUNDS, || poll(registry.port), || curl(folder.path(), registry.port));
     table::row(&what, ours, "curl --parallel --parallel-max 8", theirs, 1.2);
-    drop(registry);
+    let far = far::Way::to(registry.port, UNDER_WAY);
+    let (ours, theirs) = table::turns(SLOW_ROUNDS, || poll(far.port), || curl(folder.path(), far.port));
+    table::row("  the same, 20 ms away", ours, "curl --parallel --parallel-max 8", theirs, 1.2);
+    let least = UNDER_WAY * u32::try_from(REPOSITORIES / IN_FLIGHT).unwrap();
+    table::row("  the same, beside 20 ms for every eight", ours, "what cannot be less", least, 1.2);
+    drop((far, registry));
 
     let registry = Registry::start(folder.path(), "info");
     poll(registry.port);
@@ -86,7 +92,7 @@ fn long_lists(home: &Path) {
         let ours = || {
             let mut command = child::command(env!("CARGO_BIN_EXE_tagwright"), home);
             command.args(["select", "--alphabetical", "asc", "--insecure", "--image", &image]);
-            command.env(Budgets::VARIABLE, "16:1000");
+            command.env(Budgets::VARIABLE, "16:10000");
             command
         };
         let theirs = || {
@@ -100,6 +106,15 @@ fn long_lists(home: &Path) {
         let (our_peak, their_peak) = (child::peak(&mut ours()), child::peak(&mut theirs()));
         table::amount("  its peak memory, beside a quarter of skopeo's", our_peak, their_peak / 4, "KiB");
     }
+}
+
+/// Asks for the same lists with one curl.
+fn curl(folder: &Path, port: u16) -> Duration {
+    let list = folder.join(format!("list-{port}"));
+    let url = |n| format!("url = \"http://127.0.0.1:{port}/v2/{}/tags/list\"\noutput = /dev/null\n", name(n));
+    fs::write(&list, (0..REPOSITORIES).map(url).collect::<String>()).unwrap();
+    let parallel = ["--silent", "--fail", "--parallel", "--parallel-max", &IN_FLIGHT.to_string(), "--config"];
+    child::run(child::command("curl", folder).args(parallel).arg(&list))
 }
 
 /// Polls every repository with a client of its own, as a run that starts does.

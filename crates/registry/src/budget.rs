@@ -26,9 +26,9 @@ const AT_ONCE: usize = 16;
 /// How many requests go to one host in any second, where nothing else is said.
 const A_SECOND: usize = 100;
 /// The same of a host on this machine, which nobody else is kept waiting by.
-const A_SECOND_HERE: usize = 1000;
+const A_SECOND_HERE: usize = 10_000;
 /// The most of both that can be allowed.
-const MOST: usize = 1000;
+const MOST: usize = 10_000;
 /// How many hosts are known before those without a request are forgotten.
 const MAX_HOSTS: usize = 1024;
 /// A host is asked no more slowly than this, whatever it refuses; longer waits it has to ask for.
@@ -101,7 +101,7 @@ impl Budgets {
     /// `8:20,docker.io=2:5`.
     ///
     /// # Errors
-    /// A part has another form, or a number is not from 1 to 1000.
+    /// A part has another form, or a number is not from 1 to 10000.
     ///
     /// ```
     /// use registry::{Budget, Budgets};
@@ -109,7 +109,7 @@ impl Budgets {
     /// let budgets = Budgets::parse("8:20,docker.io=2:5")?;
     /// assert_eq!(budgets.of("ghcr.io"), Budget { at_once: 8, a_second: 20 });
     /// assert_eq!(budgets.of("index.docker.io"), Budget { at_once: 2, a_second: 5 });
-    /// assert_eq!(Budgets::default().of("localhost:5000"), Budget { at_once: 16, a_second: 1000 });
+    /// assert_eq!(Budgets::default().of("localhost:5000"), Budget { at_once: 16, a_second: 10_000 });
     /// assert!(Budgets::parse("0:5").is_err());
     /// # Ok::<(), registry::Error>(())
     /// ```
@@ -542,7 +542,7 @@ mod tests {
         assert_eq!(budgets.most_at_once(), 8);
         assert_eq!(Budgets::parse("").unwrap(), Budgets::default());
         assert_eq!(Budgets::default().of("a").to_string(), "16:100");
-        for wrong in ["8", "8:", "0:1", "1:0", "1001:1", "1:1001", "a=", "=1:1", "a:1:1", "-1:1", "1:1/s"] {
+        for wrong in ["8", "8:", "0:1", "1:0", "10001:1", "1:10001", "a=", "=1:1", "a:1:1", "-1:1", "1:1/s"] {
             assert!(matches!(Budgets::parse(wrong), Err(Error::Budget { .. })), "{wrong}");
         }
     }

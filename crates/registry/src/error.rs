@@ -64,7 +64,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// How much may be asked of a host is not written as `[HOST=]AT_ONCE:A_SECOND`.
-    #[error("{}: \"{text}\": expected [HOST=]AT_ONCE:A_SECOND, numbers from 1 to 1000", super::Budgets::VARIABLE)]
+    #[error("{}: \"{text}\": expected [HOST=]AT_ONCE:A_SECOND, numbers from 1 to 10000", super::Budgets::VARIABLE)]
     Budget {
         /// The text as given.
         text: String,
