@@ -43,7 +43,7 @@ const MAX_MARKED_BYTES: usize = 32 << 20;
 
 /// Which files of a commit are read. The rule's name changes with its functions, since mirrors remember what they found.
 pub(crate) const MARKED_FILES: git::Criteria = git::Criteria {
-    rule: "imagepolicy-3",
+    rule: "imagepolicy-4",
     is_candidate: marker::is_candidate_path,
     contains: marker::is_mentioned,
     max_bytes: marker::MAX_FILE_BYTES,

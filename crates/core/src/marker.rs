@@ -337,6 +337,7 @@ mod tests {
             "tag: 1.0 # {\"$imagePolicy\": \"default:app:tag\"}\n",
             "tag: 1.0 # {'$imagepolicy': 'default:app:tag'}\n",
             "tag: 1.0 # {$imagepolicy: default:app:tag}\n",
+            "tag: 1.0 # {\"$imagescan\": \"app:tag\"}\n",
         ] {
             assert!(is_mentioned(text.as_bytes()), "{text}");
             let found = scan(text.as_bytes()).diagnostics;

@@ -18,10 +18,10 @@ use crate::report::check::Entry;
 use crate::run::name_remotes;
 
 /// Files that mention a marker, good or bad.
-const MENTIONS: Wanted = Wanted { rule: "mention-2", contains: lint::is_mentioned };
+const MENTIONS: Wanted = Wanted { rule: "mention-3", contains: lint::is_mentioned };
 
 /// These, and files that may name images.
-const IMAGES: Wanted = Wanted { rule: "images-2", contains: names_images };
+const IMAGES: Wanted = Wanted { rule: "images-3", contains: names_images };
 
 fn names_images(bytes: &[u8]) -> bool {
     lint::is_mentioned(bytes) || inventory::may_name_images(bytes)

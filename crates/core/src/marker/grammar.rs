@@ -20,6 +20,9 @@ use crate::spelling;
 /// The word that makes a comment worth reading; an escaped key such as `"\u0024imagepolicy"` never counts.
 pub(crate) const MENTION: &str = "$imagepolicy";
 
+/// The key of Fleet's markers, which people bring along.
+const FLEET: &str = "$imagescan";
+
 /// The longest key that is compared with it, in bytes.
 const MAX_KEY: usize = 32;
 
@@ -99,7 +102,8 @@ fn misspelt(comment: &str) -> Option<&str> {
     let key = rest.split(quote).next().filter(|key| key.len() <= MAX_KEY && *key != MENTION)?;
     let letters: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
     let has_value = rest[key.len()..].trim_start_matches([quote, ' ', '\t']).starts_with(':');
-    (has_value && spelling::nearest(&letters, &[&MENTION[1..]]).is_some()).then_some(key)
+    let is_meant = key == FLEET || spelling::nearest(&letters, &[&MENTION[1..]]).is_some();
+    (has_value && is_meant).then_some(key)
 }
 
 /// Whether bytes mention a marker in a comment that is none for its key, such as `# {"$imagePolicy": …}`. Text without a `#`
