@@ -61,6 +61,7 @@ mod policies;
 mod problem;
 mod provider;
 mod raw;
+mod receiver;
 mod remote;
 mod report;
 mod secrets;
@@ -127,6 +128,8 @@ pub struct Configuration {
     pub automations: Vec<Arc<Automation>>,
     /// All policies, also those that no automation applies, in the order they were written.
     pub policies: Vec<Arc<ImagePolicy>>,
+    /// Who may tell of pushes by webhooks.
+    pub receivers: Vec<Arc<hooks::Receiver>>,
     /// When nothing at all is written.
     pub calendar: Calendar,
     /// What is worth knowing: documents passed over, fields without effect.
@@ -203,8 +206,8 @@ fn configure(report: Report, secrets: Option<PathBuf>, calendar: Calendar) -> Re
         report.notice("the configuration has no automation");
     }
     let (notices, origins) = report.finish()?;
-    let Resolved { policies, automations, .. } = resolved;
-    Ok(Configuration { automations, policies, calendar, notices, origins })
+    let Resolved { policies, automations, receivers, .. } = resolved;
+    Ok(Configuration { automations, policies, receivers, calendar, notices, origins })
 }
 
 /// What objects come to.
@@ -213,6 +216,7 @@ struct Resolved {
     repositories: Vec<Arc<ImageRepository>>,
     policies: Vec<Arc<ImagePolicy>>,
     automations: Vec<Arc<Automation>>,
+    receivers: Vec<Arc<hooks::Receiver>>,
 }
 
 /// Resolves what objects refer to, with these secrets and service accounts; what is wrong is reported and left out.
@@ -226,5 +230,7 @@ fn resolve(
     let context = policies::Context { report, secrets: &secrets, namespaces: gathered.namespaces };
     let (repositories, policies) = policies::resolve(&context, gathered.repositories, gathered.policies);
     let automations = automations::resolve(&context, &gathered.git, &policies, gathered.automations);
-    Resolved { repositories, policies, automations }
+    let known = receiver::Known { git: &gathered.git, policies: &policies, automations: &automations };
+    let receivers = receiver::resolve(&context, gathered.receivers, &known);
+    Resolved { repositories, policies, automations, receivers }
 }

@@ -21,6 +21,8 @@
 //! words            texts from outside, made safe to show
 //! access           credentials, certificates, proxies, deadlines, as data
 //! yamlspan         YAML text as spans, and edits that a second parser confirms
+//! signing          signatures of commits: OpenPGP, SSH
+//! hooks            webhooks: whether they are genuine, and what they tell
 //! tagwright_core   the decisions, pure: policies, markers, edits, guards, messages, plans, and what explains them
 //! web              the rules that every HTTP client keeps: proof, redirects, Retry-After, harmless words
 //! cloud            short-lived logins of clouds and forges: AWS, Azure, Google, GitHub Apps

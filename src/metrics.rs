@@ -52,6 +52,12 @@ struct ByReason {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Received {
+    source: &'static str,
+    result: &'static str,
+}
+
 /// Why a push was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rejected {
@@ -92,6 +98,7 @@ pub(crate) struct Metrics {
     commits: Counter,
     changes: Counter,
     rejected: Family<ByReason, Counter>,
+    webhooks: Family<Received, Counter>,
     shards: Mutex<Vec<(&'static str, usize)>>,
     /// The series of Flux's controllers.
     pub(crate) flux: Flux,
@@ -124,6 +131,12 @@ impl Metrics {
         registry.register("changes", "Fields that were changed by commits that were pushed", changes.clone());
         let rejected = Family::<ByReason, Counter>::default();
         registry.register("pushes_rejected", "Pushes that a remote did not take", rejected.clone());
+        let webhooks = Family::<Received, Counter>::default();
+        registry.register(
+            "webhooks",
+            "Webhooks that were received, by their source and what came of them",
+            webhooks.clone(),
+        );
         for is_well in [true, false] {
             drop(polls.get_or_create(&Ended::of(is_well)));
             drop(look_ups.get_or_create(&Ended::of(is_well)));
@@ -135,7 +148,20 @@ impl Metrics {
             drop(rejected.get_or_create(&ByReason { reason: reason.as_str() }));
         }
         let (flux, shards) = (Flux::default(), Mutex::default());
-        Self { registry, polls, poll_seconds, look_ups, runs, run_seconds, commits, changes, rejected, shards, flux }
+        Self {
+            registry,
+            polls,
+            poll_seconds,
+            look_ups,
+            runs,
+            run_seconds,
+            commits,
+            changes,
+            rejected,
+            webhooks,
+            shards,
+            flux,
+        }
     }
 
     /// Counts a poll.
@@ -163,6 +189,11 @@ impl Metrics {
     /// Counts a push that a remote did not take.
     pub(crate) fn rejected(&self, reason: Rejected) {
         self.rejected.get_or_create(&ByReason { reason: reason.as_str() }).inc();
+    }
+
+    /// Counts a webhook.
+    pub(crate) fn received(&self, source: &'static str, result: &'static str) {
+        self.webhooks.get_or_create(&Received { source, result }).inc();
     }
 
     /// Takes in how many shards of each half of the work this process holds.
@@ -222,6 +253,7 @@ pub(crate) mod tests {
         metrics.ran("would-push", 3);
         metrics.run_took(Duration::from_secs(2));
         metrics.rejected(Rejected::Declined);
+        metrics.received("github", "accepted");
         metrics.flux.reconciled("ImagePolicy", ("shop", "web"), true, Duration::from_millis(3));
         metrics.flux.reconciled("ImageUpdateAutomation", ("shop", "web"), false, Duration::from_secs(3));
         metrics.text(&gauges::tests::full())

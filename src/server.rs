@@ -5,6 +5,7 @@
 //! | `GET /livez` | 200 while the bot moves, otherwise 503 and what is stuck |
 //! | `GET /readyz` | 200 once every policy was polled, in a cluster at once, while the data directory can be used; otherwise 503 and why |
 //! | `GET /`, `/policies`, `/automations`, `/history`, `/holds` | the status page, for people |
+//! | `POST /hook/DIGEST`, `/hooks/NAMESPACE/NAME` | webhooks of registries and forges (`hooks`) |
 //! | `GET /api/v1/events` | entries of the history as they are written, as server-sent events |
 //! | `GET /metrics` | what is counted and read off, in OpenMetrics |
 //! | `GET /api/v1/status` | [`Status`](crate::wire::status::Status) |
@@ -29,6 +30,7 @@ mod api;
 mod connection;
 mod door;
 mod events;
+mod hooks;
 mod order;
 mod page;
 mod routes;

@@ -383,6 +383,14 @@ fn summary(configuration: &Configuration) -> String {
     for policy in &configuration.policies {
         policy_summary(&mut text, policy);
     }
+    for receiver in &configuration.receivers {
+        let hooks::Receiver { namespace, name, source, token, events, scope } = &**receiver;
+        let (token, source) = (token.expose_secret(), source.as_str());
+        writeln!(text, "receiver {namespace}/{name} {source} token {token:?} events {events:?}").unwrap();
+        if let Some(hooks::Scope { repositories, remotes }) = scope {
+            writeln!(text, "  about {repositories:?} {remotes:?}").unwrap();
+        }
+    }
     for notice in &configuration.notices {
         writeln!(text, "notice {notice}").unwrap();
     }

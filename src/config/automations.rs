@@ -1,6 +1,6 @@
 //! From raw automations and Git repositories to checked ones.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use tagwright_core::automation::{Automation, Commit, Element, ImagePolicy, ObjectName, Remote};
@@ -9,7 +9,7 @@ use tagwright_core::spelling::nearest;
 use super::DEFAULT_GIT_TIMEOUT;
 use super::checkout;
 use super::credentials;
-use super::gather::Pool;
+use super::gather::{Pool, Repositories};
 use super::policies::{Context, floor, in_namespace};
 use super::provider;
 use super::raw::{self, GitRepository, Scope, SourceOf};
@@ -18,9 +18,6 @@ use super::report::{Checked, Finding, Report, Reported};
 use super::signing;
 use super::text::Text;
 use super::yaml::Place;
-
-/// The Git repositories by name.
-type Repositories = BTreeMap<ObjectName, Vec<(Place, Option<GitRepository>)>>;
 
 /// Checks all automations; what is wrong is reported and left out.
 pub(super) fn resolve(

@@ -64,6 +64,7 @@ pub(super) enum Kind {
     ImagePolicy,
     ImageUpdateAutomation,
     Application,
+    Receiver,
     Secret,
     ServiceAccount,
     Namespace,
@@ -228,8 +229,12 @@ fn classify(api_version: &str, kind: &str) -> Class {
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
     match (group, kind) {
         ("tagwright.dev", "ImageAutomation") if version == "v1alpha1" => Class::Read(Kind::ImageAutomation),
-        ("tagwright.dev", "ImageAutomation") => Class::WrongVersion(&["tagwright.dev/v1alpha1"]),
-        ("tagwright.dev", _) => Class::WrongKind(&["ImageAutomation"]),
+        ("tagwright.dev", "Receiver") if version == "v1alpha1" => Class::Read(Kind::Receiver),
+        ("tagwright.dev", "ImageAutomation" | "Receiver") => Class::WrongVersion(&["tagwright.dev/v1alpha1"]),
+        ("tagwright.dev", _) => Class::WrongKind(&["ImageAutomation", "Receiver"]),
+        ("notification.toolkit.fluxcd.io", "Receiver") if FLUX_VERSIONS.contains(&version) => {
+            Class::Read(Kind::Receiver)
+        }
         ("image.toolkit.fluxcd.io", _) => match FLUX_KINDS.iter().position(|known| *known == kind) {
             None => Class::WrongKind(&FLUX_KINDS),
             Some(_) if !FLUX_VERSIONS.contains(&version) => Class::WrongVersion(&FLUX_VERSIONS),

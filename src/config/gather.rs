@@ -6,19 +6,25 @@ use tagwright_core::automation::ObjectName;
 
 use super::document::{self, Kind, Object, name_of};
 use super::raw::{Automation, GitRepository, ImagePolicy, ImageRepository, Meta};
+use super::receiver::{self, Receiver};
 use super::report::{Finding, Report};
 use super::yaml::{Place, Value};
 use super::{flux, kubevela, native};
+
+/// The Git repositories by name. Several can have one name, which matters only when it is used.
+pub(super) type Repositories = BTreeMap<ObjectName, Vec<(Place, Option<GitRepository>)>>;
 
 /// Everything that was written, in the order of files and documents. A name whose object could not be read stands for
 /// nothing, so that what refers to it is not reported too.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    /// Several can have one name, which matters only when it is used.
-    pub(super) git: BTreeMap<ObjectName, Vec<(Place, Option<GitRepository>)>>,
+    pub(super) git: Repositories,
     pub(super) repositories: Pool<ImageRepository>,
     pub(super) policies: Pool<ImagePolicy>,
     pub(super) automations: Pool<Automation>,
+    /// Who may tell of pushes.
+    pub(super) receivers: Vec<Receiver>,
+    receiver_names: BTreeMap<ObjectName, Place>,
     /// Labels of namespaces, one set for each document.
     pub(super) namespaces: BTreeMap<String, Vec<BTreeMap<String, String>>>,
 }
@@ -93,6 +99,7 @@ fn add(report: &Report, all: &mut Gathered, object: &Object) {
             all.automations.add(report, AUTOMATIONS, meta.as_ref(), content);
         }
         Kind::Application => add_components(report, all, object),
+        Kind::Receiver => add_receiver(report, all, object),
         Kind::Namespace => add_namespace(all, object),
         Kind::Secret | Kind::ServiceAccount => {}
     }
@@ -130,6 +137,17 @@ fn add_components(report: &Report, all: &mut Gathered, object: &Object) {
             all.automations.add(report, AUTOMATIONS, meta, automatic.automation);
         }
     }
+}
+
+fn add_receiver(report: &Report, all: &mut Gathered, object: &Object) {
+    let (meta, content) = receiver::receiver(report, object);
+    let Some(meta) = meta else { return };
+    if let Some(first) = all.receiver_names.insert(meta.id.clone(), meta.place) {
+        let finding = Finding::at(meta.place, format!("two receivers have the name '{}'", meta.id));
+        report.add(finding.related(first, "the first one"));
+        return;
+    }
+    all.receivers.extend(content);
 }
 
 /// Labels only decide about access across namespaces, so what cannot be read grants nothing.

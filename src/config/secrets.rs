@@ -29,7 +29,7 @@ const MAX_VALUE_BYTES: u64 = 1 << 20;
 const MAX_KEYS: usize = 1_000;
 
 /// Values whose final newlines are dropped, because editors and `echo`, also in front of `base64`, put them there.
-const LINE_KEYS: [&str; 5] = ["username", "password", "passphrase", "bearerToken", "address"];
+const LINE_KEYS: [&str; 6] = ["username", "password", "passphrase", "bearerToken", "token", "address"];
 
 /// A secret or a service account that something refers to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,15 +77,19 @@ impl<'a> Secrets<'a> {
         Self { report, objects: found, folder }
     }
 
+    /// Whether a secret is here, whatever it has.
+    pub(super) fn has_secret(&self, id: &ObjectName) -> bool {
+        let folder = self.folder.as_ref().map(|folder| folder.join(&id.namespace).join(&id.name));
+        folder.is_some_and(|folder| folder.is_dir()) || self.objects.contains_key(&(Kind::Secret, id.clone()))
+    }
+
     /// Looks up a secret that is referred to at a place; none where secrets are no concern, which is said of one that is not
     /// there.
     pub(super) fn secret(&self, id: &ObjectName, place: Place) -> Checked<Option<Secret<'a>>> {
         if self.report.is_for_run() {
             return self.needed(id, place, None).map(Some);
         }
-        let is_in_folder =
-            self.folder.as_ref().is_some_and(|folder| folder.join(&id.namespace).join(&id.name).is_dir());
-        if !is_in_folder && !self.objects.contains_key(&(Kind::Secret, id.clone())) {
+        if !self.has_secret(id) {
             let message = format!("secret '{id}' is not here; a run needs it");
             self.report.remark(Some(place), message, Effect::Unchecked);
         }

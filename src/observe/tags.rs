@@ -39,6 +39,11 @@ pub(super) struct Tags {
 }
 
 impl Tags {
+    /// Tags that are known without a list, in the order of their names.
+    pub(super) const fn known(seen: Arc<Vec<SeenTag>>, digests: BTreeMap<Tag, Digest>) -> Self {
+        Self { seen, refused: None, doubt: None, digests }
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.seen.len()

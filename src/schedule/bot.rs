@@ -9,6 +9,7 @@
 //! - The log says what changed, once: commits, selections, holds, findings, failures that begin or end, and what the first
 //!   round with a configuration came to. A sign of life every hour counts the rest.
 
+mod arrived;
 mod configured;
 mod ended;
 mod gauges;
@@ -214,6 +215,10 @@ impl Bot {
         let progress = Progress::default();
         progress.at(Stage::Poll, &subject);
         let limit = watched.repository.access.timeout + POLL_MARGIN;
+        let told = match &work {
+            Work::Poll { .. } => state.told.remove(&watched.repository.id).flatten().filter(|told| !told.is_empty()),
+            Work::LookUp { .. } | Work::Run { .. } => None,
+        };
         let lists = match &work {
             Work::LookUp { policies, .. } => {
                 watched.policies.retain(|policy| policies.contains(&policy.id));
@@ -225,6 +230,12 @@ impl Bot {
         let task = async move {
             let Watched { repository, policies } = &watched;
             let work = async {
+                if let Some(told) = &told
+                    && let Some(polled) =
+                        Box::pin(observe::pushed(shared.context(), repository, policies, &before, told)).await
+                {
+                    return Ended::Polled(polled);
+                }
                 match lists {
                     true => Ended::Polled(observe::poll(shared.context(), repository, policies, &before).await),
                     false => Ended::LookedUp(observe::look_up(shared.context(), policies, &before).await),

@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use url::Url;
 use web::is_loopback;
 
+use super::hooks::is_hook;
 use super::tokens::{Right, Tokens};
 use crate::wire::request::Refusal;
 
@@ -69,7 +70,8 @@ impl Door {
         if peer == Peer::Socket {
             return Ok(Caller("socket".into()));
         }
-        if asks && OPEN.contains(&path) {
+        // A webhook brings its own proof.
+        if (asks && OPEN.contains(&path)) || (*method == Method::POST && is_hook(path)) {
             return Ok(Caller("".into()));
         }
         if !asks && is_foreign(headers) {
@@ -188,6 +190,11 @@ mod tests {
         for path in OPEN {
             check(&door, Peer::Elsewhere, (&Method::GET, path), &[], Ok(""));
             check(&door, Peer::Elsewhere, (&Method::POST, path), &[], Err(403));
+        }
+        for path in ["/hook/0", "/hooks/default/hub"] {
+            check(&door, Peer::Elsewhere, (&Method::POST, path), &[], Ok(""));
+            check(&door, Peer::Elsewhere, (&Method::GET, path), &[], Err(403));
+            check(&door, Peer::Elsewhere, (&Method::DELETE, path), &[], Err(403));
         }
         assert_eq!(Peer::at("::ffff:127.0.0.1".parse().unwrap()), Peer::Here);
         assert_eq!(Peer::at("10.0.0.1".parse().unwrap()), Peer::Elsewhere);

@@ -80,8 +80,14 @@ pub(super) fn all(handle: Handle, door: Door) -> Router {
     let (router, document) = api().split_for_parts();
     let json = Arc::<str>::from(document.to_pretty_json().unwrap_or_default());
     let document = get(move || async move { ([(CONTENT_TYPE, "application/json")], json.to_string()) });
-    finish(router.route("/api/v1/openapi.json", document).merge(super::page::routes()), handle)
-        .layer(from_fn_with_state(door, guard))
+    finish(
+        router
+            .route("/api/v1/openapi.json", document)
+            .merge(super::page::routes())
+            .merge(super::hooks::routes(handle.clone())),
+        handle,
+    )
+    .layer(from_fn_with_state(door, guard))
 }
 
 /// Probes and metrics alone.

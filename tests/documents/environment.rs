@@ -8,8 +8,9 @@ use crate::{files, read};
 
 const PAGE: &str = "docs/reference/environment.md";
 
-/// What look like variables in the sources, and are not read: what is set for children or kept from them, and a code of registries.
-const NOT_READ: [&str; 9] = [
+/// What look like variables in the sources, and are not read: what is set for children or kept from them, a code of registries, and an
+/// event of Harbor.
+const NOT_READ: [&str; 10] = [
     "GIT_ASKPASS",
     "GIT_PROTOCOL",
     "GIT_TERMINAL_PROMPT",
@@ -17,6 +18,7 @@ const NOT_READ: [&str; 9] = [
     "LD_LIBRARY_PATH",
     "NAME_UNKNOWN",
     "PROPTEST_CASES",
+    "PUSH_ARTIFACT",
     "SSH_ASKPASS",
     "SSH_ASKPASS_REQUIRE",
 ];

@@ -12,6 +12,7 @@ pub(crate) fn all() -> Vec<(&'static str, Seed)> {
         ("ImageRepository", alone(flux("image.toolkit.fluxcd.io/v1", "ImageRepository"))),
         ("ImagePolicy", alone(flux("image.toolkit.fluxcd.io/v1", "ImagePolicy"))),
         ("ImageUpdateAutomation", alone(flux("image.toolkit.fluxcd.io/v1", "ImageUpdateAutomation"))),
+        ("Receiver", alone(flux("tagwright.dev/v1alpha1", "Receiver"))),
         ("Application", Seed { root: component(), ..alone(application()) }),
         ("Secret", Seed { others: vec![native()], ..alone(secret()) }),
     ]

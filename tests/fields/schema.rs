@@ -108,6 +108,31 @@ fn it_has_every_field_and_no_other() {
     assert_eq!(found, read.map(|(name, _)| name).collect::<BTreeSet<String>>());
 }
 
+/// The schema of a `Receiver` is that of the reader, but for labels, which are refused.
+#[test]
+fn receivers_are_held_against_it_as_well() {
+    let (schema, mut found) = (schema(), BTreeSet::new());
+    leaves(&schema, &schema["definitions"]["Receiver"], "", &mut found);
+    let (_, seed) = kinds::all().into_iter().find(|(kind, _)| *kind == "Receiver").unwrap();
+    let read = seed.leaves().into_iter().map(|(name, _)| name);
+    assert_eq!(found, read.filter(|name| !name.contains("matchLabels")).collect::<BTreeSet<String>>());
+
+    let validator = Validator::new();
+    let receivers = |file: &str| -> Vec<Value> {
+        let text = fs::read_to_string(root().join("fixtures/config").join(file)).unwrap();
+        let documents = yaml_rust2::YamlLoader::load_from_str(&text).unwrap();
+        let documents = documents.iter().map(crate::native::json);
+        let is_ours = |it: &Value| it["kind"] == "Receiver" && it["apiVersion"] == "tagwright.dev/v1alpha1";
+        documents.filter(is_ours).collect()
+    };
+    let good = receivers("good/receivers.yaml");
+    assert!(good.len() > 1 && good.iter().all(|document| validator.complaint(document).is_none()));
+    let bad = receivers("bad/receiver.yaml");
+    // The last one is wrong beside another alone.
+    let refused: Vec<bool> = bad.iter().map(|document| validator.complaint(document).is_some()).collect();
+    assert_eq!(refused, [true, true, true, false]);
+}
+
 /// The definition of a property by its full name, if there is one.
 fn property<'a>(schema: &'a mut Value, name: &str) -> Option<&'a mut Value> {
     let mut definition = &mut schema["definitions"]["ImageAutomation"];

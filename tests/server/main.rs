@@ -4,6 +4,7 @@
 
 mod answers;
 mod api;
+mod hooks;
 mod limits;
 mod metrics;
 mod page;

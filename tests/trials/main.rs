@@ -13,6 +13,7 @@ mod remote;
 mod simulated;
 
 mod faults;
+mod hooks;
 mod kill;
 mod many;
 mod soak;

@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagwright_core::automation::Automation;
-use tagwright_core::freeze::Calendar;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{oneshot, watch};
@@ -17,7 +15,7 @@ use super::watch::{Fingerprint, LOOK, Watch};
 use super::{Settings, clients};
 use crate::cli::{Ending, at};
 use crate::cluster::{self, Connection};
-use crate::config::{self, Effect, Sources};
+use crate::config::{self, Configuration, Effect, Sources};
 use crate::failure::{Context, Failure, Kind, Result};
 use crate::run::Edges;
 use crate::schedule::{self, Assignment, Bot, Done, Handle, Trigger};
@@ -73,6 +71,7 @@ async fn serve(
 ) -> Result<Ending> {
     let signals = Signals::new()?;
     let calendars = &settings.sources.calendars;
+    let mut receivers = Vec::new();
     let (begin, calendar, source) = match cluster {
         Some(cluster) => {
             // The objects of a cluster are watched; its calendar is a file.
@@ -84,8 +83,10 @@ async fn serve(
         }
         None => {
             let watch = Watch::new(Fingerprint::of(&settings.sources));
-            let (automations, calendar) = load(&settings.sources)?;
-            (automations.into(), calendar, Source::Files(watch, settings.sources.clone()))
+            let configuration = load(&settings.sources)?;
+            receivers = configuration.receivers;
+            let files = Source::Files(watch, settings.sources.clone());
+            (configuration.automations.into(), configuration.calendar, files)
         }
     };
     let folder = at::folder(settings.data_dir.as_deref())?;
@@ -101,6 +102,10 @@ async fn serve(
     let settings_of_bot = schedule::Settings { grace, listener, gate, ..schedule::Settings::default() };
     let (bot, handle) = Bot::new(Edges { registry, git, store }, begin, settings_of_bot);
     handle.take_calendar(calendar);
+    if !receivers.is_empty() && server.address().is_none() {
+        tracing::warn!(receivers = receivers.len(), "receives no webhooks, since nothing listens without --listen");
+    }
+    handle.take_receivers(receivers);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         automations = count,
@@ -121,7 +126,7 @@ async fn serve(
 }
 
 /// Reads the configuration, which must have something to do.
-fn load(sources: &Sources) -> Result<(Vec<Arc<Automation>>, Calendar)> {
+fn load(sources: &Sources) -> Result<Configuration> {
     let configuration = config::load(sources)?;
     super::something_to_do(sources, &configuration)?;
     for notice in &configuration.notices {
@@ -131,7 +136,7 @@ fn load(sources: &Sources) -> Result<(Vec<Arc<Automation>>, Calendar)> {
             Effect::Intended | Effect::Unchecked => tracing::info!(%notice, "about the configuration"),
         }
     }
-    Ok((configuration.automations, configuration.calendar))
+    Ok(configuration)
 }
 
 /// Opens the store; there is one bot for each data directory.
@@ -339,10 +344,11 @@ async fn read(handle: Handle, mut watch: Watch, sources: Sources, mut asked: tok
         watch.read(fingerprint);
         let files = sources.clone();
         match tokio::task::spawn_blocking(move || load(&files)).await {
-            Ok(Ok((automations, calendar))) => {
-                tracing::info!(automations = automations.len(), "uses the new configuration");
-                handle.take_calendar(calendar);
-                handle.configure(automations);
+            Ok(Ok(configuration)) => {
+                tracing::info!(automations = configuration.automations.len(), "uses the new configuration");
+                handle.take_calendar(configuration.calendar);
+                handle.take_receivers(configuration.receivers);
+                handle.configure(configuration.automations);
             }
             Ok(Err(failure)) => handle.configuration_failed(&failure),
             Err(error) => {

@@ -11,6 +11,7 @@ use tagwright_core::automation::{Automation, ObjectName};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::arrived::Told;
 use super::configured::Configured;
 use super::journal::Journal;
 use super::rows::Rows;
@@ -59,6 +60,10 @@ pub(super) struct State {
     pub(super) published: BTreeMap<ObjectName, Reference>,
     /// Whether things of an earlier configuration may lie around.
     pub(super) untidy: bool,
+    /// Tags of image repositories that webhooks have told of since they were last polled.
+    pub(super) told: BTreeMap<ObjectName, Told>,
+    /// Who may tell.
+    pub(super) receivers: Arc<[Arc<hooks::Receiver>]>,
     /// What is counted as it happens.
     pub(super) metrics: Arc<Metrics>,
 }
@@ -76,6 +81,8 @@ impl Shared {
             polls: Polls::default(),
             published: BTreeMap::new(),
             untidy: false,
+            told: BTreeMap::new(),
+            receivers: Arc::default(),
             metrics: Arc::new(Metrics::new()),
         };
         Self {
@@ -130,6 +137,8 @@ impl Shared {
         let is_known = |policy: &ObjectName| state.configured.is_known(policy);
         state.polls.retain(|policy| state.configured.is_polled(policy));
         state.published.retain(|policy, _| is_known(policy));
+        let polled: BTreeSet<&ObjectName> = state.configured.repositories().map(|it| &it.id).collect();
+        state.told.retain(|repository, _| polled.contains(repository));
         state.rows.configure(&before, &state.configured);
         state.journal.configure(&state.configured, &news, now.time);
         state.agenda.configure(state.configured.plan(), &news, now);

@@ -1,0 +1,249 @@
+//! Webhooks: requests by which registries tell what was pushed to them, and forges what was pushed to a branch.
+//!
+//! A [`Receiver`] belongs to one sender. [`Receiver::read`] tells whether a request is the sender's (in constant time), and what it says:
+//! image repositories with their tags, and addresses of Git repositories. Nothing is asked of anybody. Whatever a request says is a
+//! hint and no more: it makes somebody look, and what they find decides.
+//!
+//! | source | proof | says |
+//! |---|---|---|
+//! | `dockerhub`, `quay` | the token in the path, since the sender can do nothing else | a repository and its tags |
+//! | `acr`, `ecr`, `distribution`, `cdevents`, `generic` | the token in the path, or in `Authorization` | the same; several repositories of `distribution` |
+//! | `harbor` | `Authorization` is the token | each resource |
+//! | `github` | `X-Hub-Signature-256`: HMAC-SHA-256 of the body by the token | a package of ghcr.io, or a push |
+//! | `gitea` (Forgejo) | `X-Gitea-Signature`, or GitHub's | a package of its own, or a push |
+//! | `gitlab` | `X-Gitlab-Token` is the token | a push |
+//! | `bitbucket` | `X-Hub-Signature`: HMAC-SHA-256 | a push |
+//! | `nexus` | `X-Nexus-Webhook-Signature`: HMAC-SHA-1 | a component, whose registry it does not name |
+//! | `jfrog` | `X-JFrog-Event-Auth`: HMAC-SHA-256, or the token | an image |
+//! | `generic-hmac` | `X-Signature`: HMAC with SHA-1, SHA-256 or SHA-512 | as `generic` |
+
+mod payload;
+mod proof;
+
+use std::fmt;
+
+use access::Secret;
+use sha2::{Digest as _, Sha256};
+
+pub use proof::Proof;
+
+/// How many image repositories and tags of one request count.
+const MAX_PUSHED: usize = 1_000;
+
+/// The largest request that is looked at, in bytes: 1 MiB. GitHub sends up to 25 MiB of a push with thousands of commits, of which
+/// nothing but the address would count.
+pub const MAX_BODY: usize = 1 << 20;
+
+/// Who sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// Azure Container Registry.
+    Acr,
+    /// Bitbucket, Cloud and Data Center.
+    Bitbucket,
+    /// CDEvents, as CloudEvents over HTTP.
+    CdEvents,
+    /// CNCF Distribution, `docker-registry`.
+    Distribution,
+    /// Docker Hub.
+    DockerHub,
+    /// Amazon ECR, by an API destination of EventBridge.
+    Ecr,
+    /// Whoever can send JSON.
+    Generic,
+    /// Whoever can send JSON with a signature.
+    GenericHmac,
+    /// Gitea and Forgejo.
+    Gitea,
+    /// GitHub, with ghcr.io.
+    GitHub,
+    /// GitLab.
+    GitLab,
+    /// Harbor.
+    Harbor,
+    /// JFrog Artifactory.
+    JFrog,
+    /// Sonatype Nexus.
+    Nexus,
+    /// Quay.
+    Quay,
+}
+
+impl Source {
+    /// All of them, in the order of their words.
+    pub const ALL: [Self; 15] = [
+        Self::Acr,
+        Self::Bitbucket,
+        Self::CdEvents,
+        Self::Distribution,
+        Self::DockerHub,
+        Self::Ecr,
+        Self::Generic,
+        Self::GenericHmac,
+        Self::Gitea,
+        Self::GitHub,
+        Self::GitLab,
+        Self::Harbor,
+        Self::JFrog,
+        Self::Nexus,
+        Self::Quay,
+    ];
+
+    /// The word for it in configurations, logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acr => "acr",
+            Self::Bitbucket => "bitbucket",
+            Self::CdEvents => "cdevents",
+            Self::Distribution => "distribution",
+            Self::DockerHub => "dockerhub",
+            Self::Ecr => "ecr",
+            Self::Generic => "generic",
+            Self::GenericHmac => "generic-hmac",
+            Self::Gitea => "gitea",
+            Self::GitHub => "github",
+            Self::GitLab => "gitlab",
+            Self::Harbor => "harbor",
+            Self::JFrog => "jfrog",
+            Self::Nexus => "nexus",
+            Self::Quay => "quay",
+        }
+    }
+
+    /// Whether two requests with the same body are the same request, however far apart: it has a time or a number of its own.
+    #[must_use]
+    pub const fn is_unique(self) -> bool {
+        !matches!(self, Self::Generic | Self::GenericHmac | Self::Quay | Self::JFrog)
+    }
+}
+
+/// One sender, with what proves that it is the one.
+pub struct Receiver {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+    /// Who sends.
+    pub source: Source,
+    /// What sender and receiver know, and nobody else.
+    pub token: Secret,
+    /// The events that count, as the sender names them in a header; all if there are none.
+    pub events: Vec<String>,
+    /// What it is about; everything if nothing is said.
+    pub scope: Option<Scope>,
+}
+
+/// What a receiver is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Image repositories, by namespace and name; `*` is all of the namespace.
+    pub repositories: Vec<(String, String)>,
+    /// URLs of Git remotes.
+    pub remotes: Vec<String>,
+}
+
+/// A request.
+pub struct Request<'r> {
+    /// The value of a header, by its name in lower case.
+    pub header: &'r dyn Fn(&str) -> Option<String>,
+    /// The body.
+    pub body: &'r [u8],
+    /// Whether the path had the token ([`Receiver::digest`]).
+    pub by_path: bool,
+}
+
+/// Why a request says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// It does not show that it comes from the sender.
+    Unproven(&'static str),
+    /// It is not what the sender sends.
+    Malformed(&'static str),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Unproven(why) | Self::Malformed(why)) = self;
+        f.write_str(why)
+    }
+}
+
+/// What a request tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// Image repositories with the tags that were pushed.
+    pub pushed: Vec<Pushed>,
+    /// Addresses of a Git repository that was pushed to: one repository by all its addresses.
+    pub remotes: Vec<String>,
+    /// Whether it says that something has happened, and not what.
+    pub is_bare: bool,
+}
+
+/// An image repository with the tags that were pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// The registry, `host[:port]`, as canonical names have it; none where the sender does not say.
+    pub registry: Option<String>,
+    /// The path below it.
+    pub path: String,
+    /// The tags.
+    pub tags: Vec<image::Tag>,
+}
+
+impl Receiver {
+    /// What stands in the path `/hook/DIGEST`, as Flux derives it: SHA-256 of token, name and namespace, in hexadecimal digits.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        use access::ExposeSecret as _;
+        let text = format!("{}{}{}", self.token.expose_secret(), self.name, self.namespace);
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Reads a request. What the sender says and nobody asked for is an empty [`Delivery`].
+    ///
+    /// # Errors
+    /// It is not the sender's, or not what the sender sends.
+    pub fn read(&self, request: &Request<'_>) -> Result<Delivery, Refused> {
+        Proof::of(self.source).check(&self.token, request)?;
+        if !self.wants(request) {
+            return Ok(Delivery::default());
+        }
+        let mut delivery = payload::read(self.source, request)?;
+        delivery.pushed.truncate(MAX_PUSHED);
+        delivery.pushed.iter_mut().for_each(|pushed| pushed.tags.truncate(MAX_PUSHED));
+        Ok(delivery)
+    }
+
+    /// Whether the event is one of those that count.
+    fn wants(&self, request: &Request<'_>) -> bool {
+        let header = match self.source {
+            Source::GitHub => "x-github-event",
+            Source::Gitea => "x-gitea-event",
+            Source::GitLab => "x-gitlab-event",
+            Source::Bitbucket => "x-event-key",
+            Source::CdEvents => "ce-type",
+            _ => return true,
+        };
+        let event = (request.header)(header).unwrap_or_default();
+        self.events.is_empty() || self.events.iter().any(|wanted| wanted.eq_ignore_ascii_case(&event))
+    }
+
+    /// What two deliveries have in common that are one: by it, and by the receiver, they are told apart. It is no secret.
+    #[must_use]
+    pub fn fingerprint(&self, body: &[u8]) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for part in [self.namespace.as_bytes(), self.name.as_bytes(), body] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        hash.finalize().into()
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { namespace, name, source, .. } = self;
+        write!(f, "Receiver({namespace}/{name}, {})", source.as_str())
+    }
+}

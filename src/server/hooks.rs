@@ -1,0 +1,211 @@
+//! Webhooks: `POST /hook/DIGEST`, where the path has the secret as Flux derives it, and `POST /hooks/NAMESPACE/NAME`.
+//!
+//! The door lets everybody in here: who sends is told by the request itself ([`hooks`]). What is accepted is due before the answer goes out,
+//! so that there is no queue to lose anything from; how many requests are read at once is bounded, and one more is asked to come again.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::to_bytes;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use hooks::{MAX_BODY, Receiver, Refused};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+
+use super::routes::{App, no};
+use crate::schedule::Handle;
+
+/// How many requests are read at once, each of at most [`MAX_BODY`] bytes.
+const MAX_READING: usize = 32;
+
+/// How many requests are remembered, to tell one that comes again.
+const MAX_REMEMBERED: usize = 10_000;
+
+/// How long a request is remembered that has a time or a number of its own.
+const REPLAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long one is remembered that may be sent again and mean it: as long as a sender takes that tries again at once.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// How often it is said of a receiver that requests are refused.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
+/// Paths of webhooks.
+pub(super) fn is_hook(path: &str) -> bool {
+    path.starts_with("/hook/") || path.starts_with("/hooks/")
+}
+
+pub(super) fn routes(handle: Handle) -> Router<App> {
+    let hooks =
+        Hooks { handle, reading: Arc::new(Semaphore::new(MAX_READING)), seen: Arc::default(), said: Arc::default() };
+    Router::new()
+        .route("/hook/{digest}", post(by_path))
+        .route("/hooks/{namespace}/{name}", post(by_name))
+        .with_state(hooks)
+}
+
+#[derive(Clone)]
+struct Hooks {
+    handle: Handle,
+    reading: Arc<Semaphore>,
+    seen: Arc<Mutex<Seen>>,
+    /// When it was last said of a receiver that a request was refused.
+    said: Arc<Mutex<HashMap<String, Instant>>>,
+}
+
+/// The answer to what is taken.
+#[derive(Debug, Serialize)]
+struct Taken {
+    /// `accepted`, `ignored` or `duplicate`.
+    result: &'static str,
+    /// How many image repositories and Git remotes are looked at.
+    due: usize,
+}
+
+async fn by_path(State(hooks): State<Hooks>, Path(digest): Path<String>, request: Request) -> Response {
+    // Hashed once more, so that the time says nothing of how much of it is right.
+    let hash = |text: &str| <[u8; 32]>::from(Sha256::digest(text.as_bytes()));
+    let wanted = hash(&digest);
+    let receivers = hooks.handle.receivers();
+    match receivers.iter().find(|receiver| hash(&receiver.digest()) == wanted) {
+        Some(receiver) => hooks.receive(receiver, true, request).await,
+        None => nobody(),
+    }
+}
+
+async fn by_name(
+    State(hooks): State<Hooks>,
+    Path((namespace, name)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let receivers = hooks.handle.receivers();
+    match receivers.iter().find(|receiver| receiver.namespace == namespace && receiver.name == name) {
+        Some(receiver) => hooks.receive(receiver, false, request).await,
+        None => nobody(),
+    }
+}
+
+fn nobody() -> Response {
+    no(StatusCode::NOT_FOUND, "there is no receiver at this path").into_response()
+}
+
+impl Hooks {
+    async fn receive(&self, receiver: &Receiver, by_path: bool, request: Request) -> Response {
+        let source = receiver.source.as_str();
+        let refuse = |status, result, why: &str| {
+            self.handle.received(source, result);
+            self.say(receiver, result, why);
+            no(status, why).into_response()
+        };
+        let Ok(_place) = self.reading.try_acquire() else {
+            let mut response =
+                refuse(StatusCode::TOO_MANY_REQUESTS, "busy", "too many webhooks at once; send it again");
+            response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
+            return response;
+        };
+        let (head, body) = request.into_parts();
+        let Ok(body) = to_bytes(body, MAX_BODY).await else {
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body has more than 1 MiB, or breaks off");
+        };
+        let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let delivery = match receiver.read(&hooks::Request { header: &header, body: &body, by_path }) {
+            Ok(delivery) => delivery,
+            Err(Refused::Unproven(why)) => return refuse(StatusCode::UNAUTHORIZED, "unauthenticated", why),
+            Err(Refused::Malformed(why)) => return refuse(StatusCode::BAD_REQUEST, "malformed", why),
+        };
+        let (fingerprint, now) = (receiver.fingerprint(&body), Instant::now());
+        let lasts = if receiver.source.is_unique() && !body.is_empty() { REPLAY } else { RETRY };
+        let is_known = self.seen().is_known(&fingerprint, now);
+        let (status, result, due) = match is_known {
+            true => (StatusCode::OK, "duplicate", 0),
+            false => match self.handle.arrived(&delivery, receiver.scope.as_ref()) {
+                0 => (StatusCode::OK, "ignored", 0),
+                due => {
+                    self.seen().remember(fingerprint, now + lasts, now);
+                    (StatusCode::ACCEPTED, "accepted", due)
+                }
+            },
+        };
+        self.handle.received(source, result);
+        let (name, images) = (format!("{}/{}", receiver.namespace, receiver.name), delivery.pushed.len());
+        if result == "accepted" {
+            tracing::info!(receiver = name, source, images, due, "received a webhook");
+        } else {
+            tracing::debug!(receiver = name, source, images, result, "received a webhook");
+        }
+        (status, Json(Taken { result, due })).into_response()
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that a request was refused, now and then: whoever knows the address could fill the log.
+    fn say(&self, receiver: &Receiver, result: &'static str, why: &str) {
+        let name = format!("{}/{}", receiver.namespace, receiver.name);
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() > MAX_REMEMBERED {
+            said.clear();
+        }
+        if said.get(&name).is_none_or(|last| last.elapsed() >= SAY_AGAIN) {
+            tracing::warn!(receiver = name, source = receiver.source.as_str(), result, why, "refused a webhook");
+            said.insert(name, Instant::now());
+        }
+    }
+}
+
+/// Requests that were accepted, by their fingerprints, and until when they are remembered.
+#[derive(Debug, Default)]
+struct Seen {
+    until: HashMap<[u8; 32], Instant>,
+    order: VecDeque<[u8; 32]>,
+}
+
+impl Seen {
+    fn is_known(&self, fingerprint: &[u8; 32], now: Instant) -> bool {
+        self.until.get(fingerprint).is_some_and(|until| now < *until)
+    }
+
+    /// The oldest are forgotten where they are too many.
+    fn remember(&mut self, fingerprint: [u8; 32], until: Instant, now: Instant) {
+        if self.until.insert(fingerprint, until).is_none() {
+            self.order.push_back(fingerprint);
+        }
+        while let Some(oldest) = self.order.front() {
+            let is_over = self.until.get(oldest).is_none_or(|until| *until <= now);
+            if !is_over && self.order.len() <= MAX_REMEMBERED {
+                break;
+            }
+            if let Some(oldest) = self.order.pop_front() {
+                self.until.remove(&oldest);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_forgotten_in_time() {
+        let (mut seen, now) = (Seen::default(), Instant::now());
+        let key = |number: usize| <[u8; 32]>::from(Sha256::digest(number.to_le_bytes()));
+        for number in 0..MAX_REMEMBERED + 10 {
+            seen.remember(key(number), now + REPLAY, now);
+        }
+        assert_eq!((seen.until.len(), seen.order.len()), (MAX_REMEMBERED, MAX_REMEMBERED));
+        assert!(!seen.is_known(&key(0), now) && seen.is_known(&key(MAX_REMEMBERED), now));
+        let later = now + REPLAY;
+        assert!(!seen.is_known(&key(MAX_REMEMBERED), later));
+        seen.remember(key(0), later + RETRY, later);
+        assert_eq!((seen.until.len(), seen.order.len()), (1, 1));
+    }
+}
