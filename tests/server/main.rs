@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod actions;
 mod answers;
 mod api;
 mod limits;
+mod machinery;
 mod metrics;
 mod page;
 mod world;
