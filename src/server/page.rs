@@ -6,6 +6,7 @@
 mod act;
 mod automations;
 mod entries;
+mod filters;
 mod forge;
 mod frame;
 mod history;

@@ -53,7 +53,7 @@ pub(crate) struct Poll {
 pub(crate) struct Run {
     /// The automation, `namespace/name`.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, pattern = "^[^/]+/.+$")]
     pub(crate) automation: String,
 }
 

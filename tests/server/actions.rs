@@ -307,7 +307,7 @@ async fn what_was_ordered_is_said_before_and_shown_with_who_did_afterwards() {
         &week,
         "Freeze everything: ",
         "Everything is frozen.",
-        "(the fair); `tagwright unfreeze` lifts it; ordered by ann",
+        "(the fair); <code>tagwright unfreeze</code> lifts it; ordered by ann",
     )
     .await;
     let frozen = ann.get("/do/run?of=default/shop").await.text;

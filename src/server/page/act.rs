@@ -352,7 +352,7 @@ fn sentence(action: Action, subject: &Subject, status: &Status, users: &[String]
         },
         Action::Run => format!("Run {name} on what the last polls came to: what is new is pushed to {branch}."),
         Action::Freeze => format!(
-            "Freeze {what}: nothing of it is written until then. Polls go on, and what waits is written afterwards."
+            "Freeze {what}: until that ends, nothing of it is written. Polls go on, and what waits is written afterwards."
         ),
         Action::Unfreeze => {
             format!("Unfreeze {what}: what waited is written by the next run, unless the calendar freezes it.")

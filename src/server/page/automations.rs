@@ -13,7 +13,7 @@ use super::entries::Day;
 use super::forge::Forge;
 use super::frame::{Frame, Viewer};
 use super::model::{AutomationRow, ByHand, DiffLine, HoldRow, Offer, State as Mark, diff_lines};
-use super::{LAST, ROWS, Wrong, count, last, show};
+use super::{LAST, ROWS, Wrong, count, filters, last, show};
 use crate::server::api::plan;
 use crate::server::routes::{current, failed, on_disk};
 use crate::store::{Filter, Toggle};

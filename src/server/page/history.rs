@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::entries::Day;
 use super::frame::{Frame, Viewer};
 use super::overview::next_poll;
-use super::{Wrong, count, last, show};
+use super::{Wrong, count, filters, last, show};
 use crate::server::routes::current;
 use crate::store::Filter;
 

@@ -5,7 +5,7 @@ use axum::response::Response;
 
 use super::frame::{Frame, Viewer};
 use super::model::HoldRow;
-use super::{ROWS, Wrong, show};
+use super::{ROWS, Wrong, filters, show};
 use crate::server::routes::current;
 
 #[derive(Template)]

@@ -6,7 +6,7 @@ use axum::response::Response;
 use super::forge::Forge;
 use super::frame::{Frame, Viewer};
 use super::model::State as Mark;
-use super::{ROWS, Wrong, count, show};
+use super::{ROWS, Wrong, count, filters, show};
 use crate::report::status::throttled;
 use crate::server::routes::current;
 use crate::wire::machinery::{RegistryStatus, RemoteStatus, Replicas, Sharing};

@@ -6,7 +6,7 @@ use axum::response::Response;
 use super::entries::Day;
 use super::frame::{Frame, Viewer};
 use super::model::{Attention, FreezeRow, Offer, State as Mark, attention};
-use super::{LAST, ROWS, Wrong, last, show};
+use super::{LAST, ROWS, Wrong, filters, last, show};
 use crate::server::page::act::Action;
 use crate::server::routes::{current, failed, on_disk};
 use crate::store::Filter;

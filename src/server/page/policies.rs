@@ -14,7 +14,7 @@ use super::entries::Day;
 use super::frame::{Frame, Viewer};
 use super::model::{ByHand, Offer, PolicyRow, State as Mark, User, finds};
 use super::past::{Selected, Spark};
-use super::{LAST, ROWS, Wrong, count, last, show};
+use super::{LAST, ROWS, Wrong, count, filters, last, show};
 use crate::server::api::story;
 use crate::server::routes::{current, failed, on_disk};
 use crate::store::{Filter, Toggle};

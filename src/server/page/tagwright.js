@@ -15,6 +15,7 @@
   const UNITS = [['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]];
   const relative = new Intl.RelativeTimeFormat('en', { numeric: 'always', style: 'short' });
   const told = (seconds) => {
+    if (Math.abs(seconds) < 5) return 'just now';
     const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) || UNITS[3];
     return relative.format(Math.trunc(seconds / length), unit);
   };
