@@ -11,6 +11,7 @@ mod failures;
 pub(crate) mod history;
 pub(crate) mod mark;
 pub(crate) mod objects;
+pub(crate) mod policy;
 pub(crate) mod sarif;
 pub(crate) mod status;
 pub(crate) mod table;

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `GET /livez` | 200 while the bot moves, otherwise 503 and what is stuck |
 //! | `GET /readyz` | 200 once every policy was polled, in a cluster at once, while the data directory can be used; otherwise 503 and why |
-//! | `GET /`, `/policies`, `/automations`, `/history`, `/holds` | the status page, for people |
+//! | `GET /`, `/policies`, `/automations`, `/history`, `/holds`, `/registries`, `/remotes`, `/replicas` | the status page, for people |
+//! | `GET /do/ACTION`, `POST` of its form | an order on the page |
+//! | `POST /login`, `/logout` | a session, and its end |
 //! | `POST /hook/DIGEST`, `/hooks/NAMESPACE/NAME` | webhooks of registries and forges (`hooks`) |
 //! | `GET /api/v1/events` | entries of the history as they are written, as server-sent events |
 //! | `GET /metrics` | what is counted and read off, in OpenMetrics |
@@ -14,6 +16,7 @@
 //! | `POST /api/v1/automations/NAMESPACE/NAME/suspend`, `…/resume` | the same |
 //! | `POST /api/v1/freeze`, `…/unfreeze` | `Refrozen`; the body may be a `Freeze`, an `Unfreeze` |
 //! | `POST /api/v1/poll` | `Due`; the body may be a `Poll` |
+//! | `POST /api/v1/run` | `Due`; the body is a `Run` |
 //!
 //! The documents are those of `wire`. What is not answered so is a `Refusal`.
 //!
@@ -32,8 +35,10 @@ mod door;
 mod events;
 mod hooks;
 mod order;
+mod orders;
 mod page;
 mod routes;
+mod sessions;
 mod socket;
 mod tokens;
 

@@ -12,6 +12,7 @@
 //! | what a bot needs | `doctor --output json` | `doctor` |
 //! | what a bot is at | `status`, `GET /api/v1/status`, and the file that a bot leaves | [`status`] |
 //! | what the objects of a cluster say | `status --kubernetes` | `objects` |
+//! | registries, remotes, replicas | parts of `status`, `GET /api/v1/registries`, `…/remotes`, `…/replicas` | [`machinery`] |
 //! | what was done | `history`, `GET /api/v1/history` | `history` |
 //! | freezes | `status`, `POST /api/v1/freeze` and `…/unfreeze` | [`freeze`] |
 //! | what a bot is asked | the other requests of `server` | `request` |
@@ -29,6 +30,7 @@ pub(crate) mod explain;
 mod field;
 pub mod freeze;
 pub(crate) mod history;
+pub mod machinery;
 pub(crate) mod mark;
 pub(crate) mod objects;
 pub(crate) mod request;

@@ -22,7 +22,7 @@ use super::objects::{News as ObjectNews, Objects, State};
 use super::publish::{Publisher, Wish};
 use super::reading::{self, Reading};
 use super::secrets::{self, Secrets};
-use super::shares::Half;
+use super::shares::{self, Half};
 use super::versions::{Version, Versions};
 use super::voice::Voice;
 use super::what::{Id, What};
@@ -371,7 +371,9 @@ impl Control {
     fn look(&mut self) {
         self.look_up_secrets();
         let halves = [("poll", self.reflector.held()), ("run", self.automation.held())];
+        let is_cut = halves.iter().any(|(_, held)| held.is_some());
         self.handle.holds_shards(halves.into_iter().filter_map(|(kind, held)| Some((kind, held?))).collect());
+        self.handle.shares_with(shares::replicas(&[self.reflector.roster(), self.automation.roster()], is_cut));
         if self.reflector.owes() || self.automation.owes() {
             let subjects = self.handle.subjects();
             self.reflector.give_back(&subjects);

@@ -6,12 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kubernetes::lease::Proof;
-use kubernetes::shards::{Replicas, Shard, Share};
+use kubernetes::shards::{Replicas as Shared, Roster, Shard, Share};
 use tokio::sync::watch;
+
+use crate::wire::machinery::{ReplicaStatus, Replicas, Sharing};
 
 /// One half of the work, as far as it is ours.
 pub(super) struct Half {
     mine: watch::Receiver<Arc<Share>>,
+    roster: watch::Receiver<Arc<Roster>>,
     share: Arc<Share>,
     shards: u16,
     /// What was taken of it.
@@ -20,10 +23,10 @@ pub(super) struct Half {
 
 impl Half {
     /// What is ours of the work that these replicas share, cut into so many shards.
-    pub(super) fn of(replicas: &Replicas, shards: u16) -> Self {
+    pub(super) fn of(replicas: &Shared, shards: u16) -> Self {
         let mut mine = replicas.mine();
         let share = Arc::clone(&mine.borrow_and_update());
-        Self { mine, share, shards, proofs: BTreeMap::new() }
+        Self { mine, roster: replicas.roster(), share, shards, proofs: BTreeMap::new() }
     }
 
     /// Whether a piece of work is ours, by what it is called.
@@ -85,6 +88,11 @@ impl Half {
         self.proofs.retain(|shard, _| is_kept(shard));
     }
 
+    /// Who holds which Lease of it, as it was last seen.
+    pub(super) fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.roster.borrow())
+    }
+
     /// How many shards of it are held; none where it is not cut.
     pub(super) fn held(&self) -> Option<usize> {
         self.share.is_cut().then(|| self.share.shards().count())
@@ -98,5 +106,59 @@ impl Half {
     /// Gives back everything.
     pub(super) fn give_up(&mut self) {
         self.proofs.clear();
+    }
+}
+
+/// The processes that share the work, as people are shown them.
+pub(super) fn replicas(rosters: &[Arc<Roster>], is_cut: bool) -> Replicas {
+    let mut leases: BTreeMap<&str, BTreeSet<&String>> = BTreeMap::new();
+    for roster in rosters {
+        for (identity, held) in &roster.leases {
+            leases.entry(identity).or_default().extend(held);
+        }
+    }
+    let this: BTreeSet<&str> = rosters.iter().map(|roster| roster.this.as_str()).collect();
+    let replicas = leases.into_iter().map(|(identity, leases)| ReplicaStatus {
+        identity: identity.to_owned(),
+        is_this: this.contains(identity),
+        shards: if is_cut { leases.len() } else { 0 },
+        leases: leases.into_iter().cloned().collect(),
+    });
+    let replicas: Vec<ReplicaStatus> = replicas.collect();
+    let mode = match (replicas.is_empty(), is_cut) {
+        (true, _) => Sharing::Alone,
+        (false, true) => Sharing::Shards,
+        (false, false) => Sharing::Leader,
+    };
+    Replicas { mode, replicas }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roster(this: &str, leases: &[(&str, &str)]) -> Arc<Roster> {
+        let mut roster = Roster { this: this.to_owned(), ..Roster::default() };
+        for (identity, lease) in leases {
+            roster.leases.entry((*identity).to_owned()).or_default().insert((*lease).to_owned());
+        }
+        Arc::new(roster)
+    }
+
+    #[test]
+    fn who_has_what() {
+        let shards = roster("a_1", &[("a_1", "tagwright-0"), ("a_1", "tagwright-2"), ("b_2", "tagwright-1")]);
+        let told = replicas(&[Arc::clone(&shards), shards], true);
+        let rows: Vec<_> = told.replicas.iter().map(|it| (it.identity.as_str(), it.is_this, it.shards)).collect();
+        assert_eq!((told.mode, rows), (Sharing::Shards, vec![("a_1", true, 2), ("b_2", false, 1)]));
+        // Each half of the work has a leader of its own, and a process another identity for each.
+        let two = [roster("a_1", &[("b_2", "poll-leader")]), roster("a_3", &[("a_3", "run-leader")])];
+        let told = replicas(&two, false);
+        let rows: Vec<_> = told.replicas.iter().map(|it| (it.is_this, it.leases.join(" "))).collect();
+        assert_eq!(
+            (told.mode, rows),
+            (Sharing::Leader, vec![(true, "run-leader".into()), (false, "poll-leader".into())])
+        );
+        assert_eq!(replicas(&[Arc::default(), Arc::default()], false), Replicas::default());
     }
 }

@@ -9,6 +9,7 @@ use super::{age, quoted, short};
 use crate::snippet::{Color, Style};
 use crate::wire::HeldField;
 use crate::wire::freeze::{FreezeKind, FreezeStatus};
+use crate::wire::machinery::RegistryStatus;
 use crate::wire::status::{AutomationFinding, AutomationStatus, PolicyStatus, Ready, Status};
 
 /// Work that has not moved for this long is worth a warning.
@@ -114,12 +115,36 @@ pub(crate) fn warnings(status: &Status, now: Timestamp) -> String {
     for frozen in status.freezes.iter().filter(|it| it.active || it.from <= now.saturating_add(SOON).unwrap_or(now)) {
         let _ = writeln!(text, "note: {}", words::escape(&freeze(frozen)));
     }
+    for registry in &status.registries {
+        if let Some(slow) = throttled(registry, now) {
+            let _ = writeln!(text, "warning: {slow}");
+        }
+    }
     for work in status.work.iter().filter(|work| now.duration_since(work.since) >= LONG) {
         let (subject, stage, what) = (&work.subject, &work.stage, words::escape(&work.what));
         let since = age::since(Some(work.since), now);
         let _ = writeln!(text, "warning: {subject}: nothing has moved for {since}: {stage} {what}");
     }
     text
+}
+
+/// That a registry throttles, in one sentence; none where it does not, or not lately.
+#[must_use]
+pub(crate) fn throttled(registry: &RegistryStatus, now: Timestamp) -> Option<String> {
+    let RegistryStatus { host, throttled_until, slowed_to, remaining, limit, .. } = registry;
+    let until = throttled_until.filter(|until| *until > now);
+    let until = until.map(|until| format!("nothing is asked until {until:.0}"));
+    let slow = slowed_to.map(|slow| {
+        format!("at most {} a minute go to it", super::plural(slow.try_into().unwrap_or(usize::MAX), "request"))
+    });
+    let parts: Vec<String> = until.into_iter().chain(slow).collect();
+    let left = match (remaining, limit) {
+        (Some(left), Some(limit)) => format!("; it says that {left} of {limit} are left"),
+        (Some(left), None) => format!("; it says that {left} are left"),
+        (None, _) => String::new(),
+    };
+    let host = words::escape(host);
+    (!parts.is_empty()).then(|| format!("{host} throttles: {}{left}", parts.join(", and ")))
 }
 
 /// A freeze, or an exception to freezes, in one sentence.

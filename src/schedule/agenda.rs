@@ -75,6 +75,8 @@ pub enum Trigger {
     Policy(ObjectName),
     /// Its repositories are polled, then it runs.
     Automation(ObjectName),
+    /// It runs, on what the last polls came to.
+    Run(ObjectName),
     /// All automations of the remote of this URL run.
     Remote(String),
 }

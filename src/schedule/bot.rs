@@ -15,11 +15,13 @@ mod ended;
 mod gauges;
 mod handle;
 mod journal;
+mod machinery;
 mod rows;
 mod shared;
 mod task;
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -30,7 +32,7 @@ use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use self::configured::Configured;
-use self::shared::{Shared, State};
+use self::shared::{Shared, Sizes, State};
 use self::task::Task;
 use crate::act::{Acted, act};
 use crate::failure::Kind;
@@ -421,13 +423,21 @@ async fn tidy(shared: &Shared) {
 /// Finds out now and then how much the mirrors take.
 async fn measure(shared: &Shared) {
     let now = shared.now().elapsed;
-    let known = *shared.mirrors.lock().unwrap_or_else(PoisonError::into_inner);
-    if known.is_some_and(|(at, _)| now < at + MEASURE) {
+    let known = shared.mirrors.lock().unwrap_or_else(PoisonError::into_inner).at;
+    if known.is_some_and(|at| now < at + MEASURE) {
         return;
     }
+    let urls: BTreeSet<String> = {
+        let state = shared.state();
+        state.configured.automations.iter().map(|automation| automation.remote.url.clone()).collect()
+    };
     let git = shared.edges.git.clone();
-    if let Ok(bytes) = apart("measure the mirrors", move || git.mirrors_bytes()).await {
-        *shared.mirrors.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, bytes));
+    let measure = move || {
+        let of_each = urls.into_iter().filter_map(|url| git.mirror_bytes(&url).map(|bytes| (url, bytes))).collect();
+        Sizes { at: Some(now), all: git.mirrors_bytes(), of_each }
+    };
+    if let Ok(sizes) = apart("measure the mirrors", measure).await {
+        *shared.mirrors.lock().unwrap_or_else(PoisonError::into_inner) = sizes;
     }
 }
 

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use image::Tag;
 use jiff::Timestamp;
 use tagwright_core::automation::ObjectName;
-use tagwright_core::explain::{self, Ages, Tags};
+use tagwright_core::explain::{self, Ages, Fate, Tags};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -17,8 +17,9 @@ use super::routes::{App, No, Refusals, current, no, on_disk};
 use crate::report::diff;
 use crate::report::explain::{Images, Known, Story};
 use crate::run::Report;
-use crate::wire::api::{Automations, Finding, Findings, Freezes, Held, Holds, Pending, Policies};
-use crate::wire::explain::Document;
+use crate::wire::api::{Automations, Finding, Findings, Freezes, Held, Holds, Pending, Policies, Registries, Remotes};
+use crate::wire::explain::{Document, One};
+use crate::wire::machinery::Replicas;
 use crate::wire::run::Run;
 use crate::wire::status::{AutomationStatus, PolicyStatus};
 
@@ -28,12 +29,16 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(policies))
         .routes(routes!(one_policy))
         .routes(routes!(tags))
+        .routes(routes!(one_tag))
         .routes(routes!(automations))
         .routes(routes!(one_automation))
         .routes(routes!(pending))
         .routes(routes!(holds))
         .routes(routes!(findings))
         .routes(routes!(freezes))
+        .routes(routes!(registries))
+        .routes(routes!(remotes))
+        .routes(routes!(replicas))
 }
 
 fn unknown(what: &str, name: &ObjectName) -> No {
@@ -60,11 +65,22 @@ async fn one_policy(
 /// The tags of a policy's image, as they were last listed, and what becomes of each.
 #[utoipa::path(get, path = "/api/v1/policies/{namespace}/{name}/tags", tag = "questions", params(("namespace" = String, Path), ("name" = String, Path)), responses((status = 200, description = "As `explain --output json`, without places", body = Document), Refusals))]
 async fn tags(State(app): State<App>, Path((namespace, name)): Path<(String, String)>) -> Result<Json<Document>, No> {
-    story(&app, &ObjectName { namespace, name }).await.map(Json)
+    story(&app, &ObjectName { namespace, name }, None).await.map(|(document, _)| Json(document))
 }
 
-/// What becomes of the tags of a policy.
-pub(super) async fn story(app: &App, name: &ObjectName) -> Result<Document, No> {
+/// What becomes of one tag, or would if it were listed.
+#[utoipa::path(get, path = "/api/v1/policies/{namespace}/{name}/tags/{tag}", tag = "questions", params(("namespace" = String, Path), ("name" = String, Path), ("tag" = String, Path)), responses((status = 200, description = "As `explain --tag --output json`", body = One), Refusals))]
+async fn one_tag(
+    State(app): State<App>,
+    Path((namespace, name, tag)): Path<(String, String, String)>,
+) -> Result<Json<One>, No> {
+    let name = ObjectName { namespace, name };
+    let (_, one) = story(&app, &name, Some(tag)).await?;
+    one.map(Json).ok_or_else(|| unknown("tag of policy", &name))
+}
+
+/// What becomes of the tags of a policy, and of the one that is asked for.
+pub(super) async fn story(app: &App, name: &ObjectName, tag: Option<String>) -> Result<(Document, Option<One>), No> {
     let policy = app.handle.policy(name).ok_or_else(|| unknown("policy", name))?;
     let known = app.handle.image(&policy).await;
     let report = app.handle.report(&policy);
@@ -74,7 +90,8 @@ pub(super) async fn story(app: &App, name: &ObjectName) -> Result<Document, No> 
         let since = |tag: &str| since.get(tag).copied();
         let allowed = known.tags.iter().map(|tag| tag.name.clone()).collect();
         let tags = Tags { allowed, refused: 0, refused_sample: Vec::new() };
-        let mut funnel = explain::guarded(&policy, &tags, Some(Ages { since: &since, now: Timestamp::now() }));
+        let ages = Some(Ages { since: &since, now: Timestamp::now() });
+        let mut funnel = explain::guarded(&policy, &tags, ages);
         let mut held = match (policy.suspended, policy.repository.suspended) {
             (true, _) => Some("the policy is suspended".to_owned()),
             (_, true) => Some("its image repository is suspended".to_owned()),
@@ -93,9 +110,18 @@ pub(super) async fn story(app: &App, name: &ObjectName) -> Result<Document, No> 
             }
         }
         let source = policy.repository.image.name();
-        let (ages, places) = (Known::Yes, Vec::new());
-        let story = Story { policy: &policy, source, funnel, ages, digest, passed_over, images, held, places };
-        Ok(Document::of(&story))
+        let (is_known, places) = (Known::Yes, Vec::new());
+        let story =
+            Story { policy: &policy, source, funnel, ages: is_known, digest, passed_over, images, held, places };
+        let one = tag.map(|tag| {
+            let mut more = tags.clone();
+            let absent = Tag::parse(&tag).ok().filter(|_| story.funnel.fate(&tag) == Fate::Absent);
+            let is_absent = absent.is_some();
+            more.allowed.extend(absent);
+            let with = is_absent.then(|| explain::guarded(&policy, &more, ages));
+            One::of(&story, &explain::escaped(&tag), with.as_ref())
+        });
+        Ok((Document::of(&story), one))
     })
     .await
 }
@@ -160,4 +186,22 @@ async fn findings(State(app): State<App>) -> Result<Json<Findings>, No> {
 #[utoipa::path(get, path = "/api/v1/freezes", tag = "questions", responses((status = 200, description = "The freezes", body = Freezes), Refusals))]
 async fn freezes(State(app): State<App>) -> Result<Json<Freezes>, No> {
     Ok(Json(Freezes { freezes: current(&app).await?.freezes }))
+}
+
+/// What is asked of registries.
+#[utoipa::path(get, path = "/api/v1/registries", tag = "questions", responses((status = 200, description = "The registries", body = Registries), Refusals))]
+async fn registries(State(app): State<App>) -> Result<Json<Registries>, No> {
+    Ok(Json(Registries { registries: current(&app).await?.registries }))
+}
+
+/// Git remotes and their mirrors.
+#[utoipa::path(get, path = "/api/v1/remotes", tag = "questions", responses((status = 200, description = "The remotes", body = Remotes), Refusals))]
+async fn remotes(State(app): State<App>) -> Result<Json<Remotes>, No> {
+    Ok(Json(Remotes { remotes: app.handle.remotes() }))
+}
+
+/// Who does what of the work.
+#[utoipa::path(get, path = "/api/v1/replicas", tag = "questions", responses((status = 200, description = "The processes that share the work, as this one sees them", body = Replicas), Refusals))]
+async fn replicas(State(app): State<App>) -> Result<Json<Replicas>, No> {
+    Ok(Json(app.handle.replicas()))
 }

@@ -1,15 +1,20 @@
 //! Who may do what. Whoever reaches the socket is the user who runs the bot, and may do everything. Over TCP a token says it; where none
 //! is given out, people on this machine may ask, and nobody may order. Probes and metrics are for everybody.
 //!
-//! A browser is no way in: an order that comes from another origin is refused whatever it brings along, and without tokens a request has
-//! to name this machine as it is known on it, so that no name of somebody else's leads here.
+//! Each request of a program shows its token. A browser has a session instead, which its user has begun with one (`sessions`); it may ask
+//! everything, and order through the forms of the page alone.
+//!
+//! An order that comes from another origin is refused whatever it brings along, and without tokens a request has to name this machine as
+//! it is known on it, so that no name of somebody else's leads here.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, HeaderName, ORIGIN, REFERRER_POLICY,
+};
 use axum::http::header::{WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -18,14 +23,25 @@ use url::Url;
 use web::is_loopback;
 
 use super::hooks::is_hook;
-use super::tokens::{Right, Tokens};
+use super::page;
+use super::sessions::{Login, Sessions};
+use super::tokens::{self, Right, Tokens};
 use crate::wire::request::Refusal;
 
 /// What everybody may read.
 const OPEN: [&str; 4] = ["/livez", "/healthz", "/readyz", "/metrics"];
 
-/// The longest token that is looked at, in bytes.
+/// What somebody needs who is not logged in yet; where nobody can be, these are as the rest.
+const BEFORE: [&str; 3] = ["/login", "/style.css", "/tagwright.js"];
+
+/// The longest token, or secret of a session, that is looked at, in bytes.
 const MAX_TOKEN: usize = 1024;
+
+/// The cookie with the secret of a session.
+pub(super) const SESSION: &str = "tagwright-session";
+
+/// Where a browser says from whose page a request comes.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +61,28 @@ impl Peer {
     }
 }
 
-/// Who asks, as records of what was ordered name it: a token, or `socket`.
+/// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Caller(pub(super) Arc<str>);
+pub(super) struct Caller {
+    /// As records of what was ordered name it: a token, or `socket`; empty where that is not known.
+    pub(super) name: Arc<str>,
+    /// What the caller may do.
+    pub(super) right: Right,
+    /// By what the caller is known; none where it is not.
+    pub(super) login: Option<Login>,
+}
+
+impl Caller {
+    /// Somebody of whom nothing is known, who may ask.
+    fn unknown() -> Self {
+        Self { name: "".into(), right: Right::Read, login: None }
+    }
+
+    /// By what the caller is known, if that one may order.
+    pub(super) fn acts(&self) -> Option<Login> {
+        self.login.filter(|_| self.right == Right::Act)
+    }
+}
 
 /// Why somebody is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,24 +97,26 @@ enum Closed {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Door {
     pub(super) tokens: Option<Arc<Tokens>>,
+    pub(super) sessions: Arc<Sessions>,
 }
 
 impl Door {
     fn admit(&self, peer: Peer, method: &Method, path: &str, headers: &HeaderMap) -> Result<Caller, Closed> {
         let asks = matches!(*method, Method::GET | Method::HEAD);
-        if peer == Peer::Socket {
-            return Ok(Caller("socket".into()));
-        }
         // A webhook brings its own proof.
-        if (asks && OPEN.contains(&path)) || (*method == Method::POST && is_hook(path)) {
-            return Ok(Caller("".into()));
+        let is_open = asks && OPEN.contains(&path) || *method == Method::POST && is_hook(path);
+        if is_open && peer != Peer::Socket {
+            return Ok(Caller::unknown());
         }
         if !asks && is_foreign(headers) {
             return Err(Closed::Forbidden("orders of another origin are not taken"));
         }
+        if peer == Peer::Socket {
+            return Ok(Caller { name: "socket".into(), right: Right::Act, login: Some(Login::Socket) });
+        }
         let Some(tokens) = &self.tokens else {
             return match (peer, asks) {
-                (Peer::Here, true) if names_this_machine(headers) => Ok(Caller("".into())),
+                (Peer::Here, true) if names_this_machine(headers) => Ok(Caller::unknown()),
                 (_, true) => Err(Closed::Forbidden(
                     "without --api-token-file, only this machine may ask, by an address such as 127.0.0.1 or localhost",
                 )),
@@ -88,31 +125,40 @@ impl Door {
                 )),
             };
         };
-        let (name, right) = shown(headers).and_then(|token| tokens.holder(token)).ok_or(Closed::Unknown)?;
-        match asks || right == Right::Act {
-            true => Ok(Caller(name.into())),
-            false => Err(Closed::Forbidden("this token may ask, and not order")),
+        let of_page = !path.starts_with("/api/");
+        let known = match shown(headers) {
+            Some(token) => {
+                let hash = tokens::hash(token);
+                tokens.of(&hash).map(|holder| (holder, Login::Token(hash)))
+            }
+            // A browser sends it by itself, whoever has it do so: to ask, and to send forms, which prove that nobody else did.
+            None if asks || of_page => session(headers).and_then(|secret| {
+                let (hash, login) = self.sessions.find(secret)?;
+                Some((tokens.of(&hash)?, login))
+            }),
+            None => None,
+        };
+        match known {
+            Some(((_, Right::Read), login)) if !asks && !(of_page && matches!(login, Login::Session(_))) => {
+                Err(Closed::Forbidden("this token may ask, and not order"))
+            }
+            Some(((name, right), login)) => Ok(Caller { name: name.into(), right, login: Some(login) }),
+            None if BEFORE.contains(&path) => Ok(Caller::unknown()),
+            None => Err(Closed::Unknown),
         }
     }
 }
 
 /// Lets a request through, or refuses it; gives every answer the headers that browsers go by.
-pub(super) async fn guard(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(door): State<Door>, request: Request, next: Next) -> Response {
     // A request whose peer nobody has told is as good as one from elsewhere.
     let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Elsewhere);
-    let mut response = match door.admit(peer, request.method(), request.uri().path(), request.headers()) {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
-        Err(Closed::Unknown) => {
-            let error = "a token is needed: `Authorization: Bearer TOKEN`".to_owned();
-            let challenge = [(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tagwright\""))];
-            (StatusCode::UNAUTHORIZED, challenge, Json(Refusal { error })).into_response()
-        }
-        Err(Closed::Forbidden(error)) => {
-            (StatusCode::FORBIDDEN, Json(Refusal { error: error.to_owned() })).into_response()
-        }
+    let mut response = if has_two_hosts(request.headers()) {
+        // Whoever reads the one and whoever reads the other would not agree on where this belongs (RFC 9112, section 3.2).
+        let error = "a request names one host".to_owned();
+        (StatusCode::BAD_REQUEST, Json(Refusal { error })).into_response()
+    } else {
+        answer(&door, peer, request, next).await
     };
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -125,17 +171,70 @@ pub(super) async fn guard(State(door): State<Door>, mut request: Request, next: 
     response
 }
 
+fn has_two_hosts(headers: &HeaderMap) -> bool {
+    headers.get_all(HOST).iter().nth(1).is_some() || headers.get_all(ORIGIN).iter().nth(1).is_some()
+}
+
+/// Lets a request through, or refuses it.
+async fn answer(door: &Door, peer: Peer, mut request: Request, next: Next) -> Response {
+    match door.admit(peer, request.method(), request.uri().path(), request.headers()) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(Closed::Unknown) if is_for_people(&request) => page::ask_for_login(request.uri(), request.headers()),
+        Err(Closed::Unknown) => {
+            let error = "a token is needed: `Authorization: Bearer TOKEN`".to_owned();
+            let challenge = [(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tagwright\""))];
+            (StatusCode::UNAUTHORIZED, challenge, Json(Refusal { error })).into_response()
+        }
+        Err(Closed::Forbidden(error)) => {
+            (StatusCode::FORBIDDEN, Json(Refusal { error: error.to_owned() })).into_response()
+        }
+    }
+}
+
+/// Whether somebody who is not known wants to see a page, and shows no token, as people do.
+fn is_for_people(request: &Request) -> bool {
+    let headers = request.headers();
+    !request.uri().path().starts_with("/api/") && headers.get(AUTHORIZATION).is_none()
+}
+
 fn shown(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.len() <= MAX_TOKEN).then_some(token)
 }
 
+/// The secret of a session, as a browser brings it along.
+fn session(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+    pairs.find(|(name, _)| *name == SESSION).map(|(_, secret)| secret).filter(|secret| secret.len() <= MAX_TOKEN)
+}
+
 /// Whether a browser says that a page of somebody else sends this.
 fn is_foreign(headers: &HeaderMap) -> bool {
+    // `none` is a user who has typed the address.
+    let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+    site.is_some_and(|site| site != b"same-origin" && site != b"none") || is_of_another_origin(headers)
+}
+
+fn is_of_another_origin(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else { return false };
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
     origin.is_none() || origin != headers.get(HOST).and_then(|host| host.to_str().ok())
+}
+
+/// Whether a browser says that a page from here sends this. What says nothing of it is no browser that a page was made for.
+pub(super) fn is_from_here(headers: &HeaderMap) -> bool {
+    let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+    !is_foreign(headers) && (site == Some(b"same-origin") || headers.contains_key(ORIGIN))
+}
+
+/// Whether a browser says that a link of another site leads here. It leaves the cookie of a session out then.
+pub(super) fn is_led_here(headers: &HeaderMap) -> bool {
+    headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site" || site == "same-site")
 }
 
 /// Whether the host that was asked for is this machine by its own names.
@@ -163,7 +262,7 @@ mod tests {
         expect: Result<&str, u16>,
     ) {
         let found = door.admit(peer, request.0, request.1, &headers(sent));
-        let found = found.as_ref().map(|caller| &*caller.0).map_err(|closed| match closed {
+        let found = found.as_ref().map(|caller| &*caller.name).map_err(|closed| match closed {
             Closed::Unknown => 401,
             Closed::Forbidden(_) => 403,
         });
@@ -206,7 +305,7 @@ mod tests {
         let path = folder.path().join("tokens");
         let hash = |token: &str| Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         std::fs::write(&path, format!("grafana read {}\nann act {}\n", hash("one"), hash("two"))).unwrap();
-        let door = Door { tokens: Some(Arc::new(Tokens::read(&path).unwrap())) };
+        let door = Door { tokens: Some(Arc::new(Tokens::read(&path).unwrap())), ..Door::default() };
         for peer in [Peer::Here, Peer::Elsewhere] {
             check(&door, peer, STATUS, &[(HOST, "localhost")], Err(401));
             check(&door, peer, STATUS, &[(AUTHORIZATION, "Bearer one")], Ok("grafana"));
@@ -219,6 +318,9 @@ mod tests {
             let foreign = [(AUTHORIZATION, "Bearer two"), (HOST, "bot:8080"), (ORIGIN, "https://evil.example.com")];
             check(&door, peer, POLL, &foreign, Err(403));
             check(&door, peer, POLL, &[(AUTHORIZATION, "Bearer two"), (HOST, "bot"), (ORIGIN, "null")], Err(403));
+            for (site, expect) in [("cross-site", Err(403)), ("same-site", Err(403)), ("same-origin", Ok("ann"))] {
+                check(&door, peer, POLL, &[(AUTHORIZATION, "Bearer two"), (SEC_FETCH_SITE, site)], expect);
+            }
             check(
                 &door,
                 peer,
@@ -228,5 +330,47 @@ mod tests {
             );
         }
         check(&door, Peer::Socket, POLL, &[], Ok("socket"));
+        check(&door, Peer::Socket, POLL, &[(HOST, "localhost"), (ORIGIN, "https://evil.example.com")], Err(403));
+    }
+
+    #[test]
+    fn a_session_asks_and_sends_forms_as_long_as_its_token_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens");
+        let hash = |token: &str| Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        std::fs::write(&path, format!("grafana read {}\nann act {}\n", hash("one"), hash("two"))).unwrap();
+        let door = Door { tokens: Some(Arc::new(Tokens::read(&path).unwrap())), ..Door::default() };
+        let cookie = |token: &str| format!("a=b; {SESSION}={}", door.sessions.begin(tokens::hash(token)).unwrap());
+        let (one, two, other) = (cookie("one"), cookie("two"), cookie("three"));
+        let form = (&Method::POST, "/do/poll");
+        for (sent, name) in [(&one, "grafana"), (&two, "ann")] {
+            check(&door, Peer::Elsewhere, STATUS, &[(COOKIE, sent)], Ok(name));
+            check(&door, Peer::Elsewhere, (&Method::GET, "/"), &[(COOKIE, sent)], Ok(name));
+            check(&door, Peer::Elsewhere, POLL, &[(COOKIE, sent)], Err(401));
+            // What the form's handler asks for besides is its own.
+            check(&door, Peer::Elsewhere, form, &[(COOKIE, sent)], Ok(name));
+            check(&door, Peer::Elsewhere, form, &[(COOKIE, sent), (SEC_FETCH_SITE, "same-site")], Err(403));
+        }
+        check(&door, Peer::Elsewhere, STATUS, &[(COOKIE, &other)], Err(401));
+        check(&door, Peer::Elsewhere, form, &[(AUTHORIZATION, "Bearer one")], Err(403));
+        check(&door, Peer::Elsewhere, form, &[(AUTHORIZATION, "Bearer one"), (COOKIE, &two)], Err(403));
+        for path in BEFORE {
+            check(&door, Peer::Elsewhere, (&Method::GET, path), &[], Ok(""));
+        }
+        check(&door, Peer::Elsewhere, (&Method::POST, "/login"), &[], Ok(""));
+        check(&door, Peer::Elsewhere, (&Method::POST, "/logout"), &[], Err(401));
+        std::fs::write(&path, format!("grafana read {}\n", hash("one"))).unwrap();
+        check(&door, Peer::Elsewhere, (&Method::GET, "/"), &[(COOKIE, &two)], Err(401));
+        check(&door, Peer::Elsewhere, (&Method::GET, "/"), &[(COOKIE, &one)], Ok("grafana"));
+    }
+
+    #[test]
+    fn a_form_comes_from_a_page_from_here() {
+        let is = |sent: &[(HeaderName, &str)]| is_from_here(&headers(sent));
+        assert!(is(&[(SEC_FETCH_SITE, "same-origin")]));
+        assert!(is(&[(HOST, "bot:8080"), (ORIGIN, "http://bot:8080")]));
+        assert!(!is(&[]) && !is(&[(HOST, "bot:8080")]) && !is(&[(SEC_FETCH_SITE, "none")]));
+        assert!(!is(&[(HOST, "bot"), (ORIGIN, "null")]) && !is(&[(SEC_FETCH_SITE, "cross-site")]));
+        assert!(!is(&[(SEC_FETCH_SITE, "same-origin"), (HOST, "bot"), (ORIGIN, "https://evil.example.com")]));
     }
 }

@@ -7,34 +7,27 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use futures_util::Stream;
-use jiff::Timestamp;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-use tagwright_core::automation::ObjectName;
-use tagwright_core::freeze::Selector;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::door::{Caller, Door, guard};
-use super::order;
+use super::door::{Door, guard};
+use super::page::Past;
 use crate::metrics::CONTENT_TYPE as CONTENT;
-use crate::schedule::freeze::{self, Error as FreezeError, Given};
-use crate::schedule::{Handle, Trigger};
-use crate::store::{Filter, MAX_REASON_BYTES, Store};
-use crate::wire::freeze::{Freeze, Refrozen, Unfreeze};
+use crate::schedule::Handle;
+use crate::store::Filter;
 use crate::wire::history::{Entry, History, Source};
-use crate::wire::request::{Due, HistoryQuery, Obeyed, Order, Poll, Refusal, Wish};
+use crate::wire::request::{HistoryQuery, Refusal};
 use crate::wire::status::Status;
 
 /// How long a request may take, its body included.
@@ -70,6 +63,10 @@ pub(super) struct App {
     pub(super) plans: Arc<Semaphore>,
     /// Places for those who listen to events.
     pub(super) listeners: Arc<Semaphore>,
+    /// Who may come in, and who is logged in.
+    pub(super) door: Door,
+    /// What the history says of policies and orders, as far as it was read.
+    pub(super) past: Arc<Past>,
 }
 
 /// An answer that says no.
@@ -80,19 +77,14 @@ pub(super) fn all(handle: Handle, door: Door) -> Router {
     let (router, document) = api().split_for_parts();
     let json = Arc::<str>::from(document.to_pretty_json().unwrap_or_default());
     let document = get(move || async move { ([(CONTENT_TYPE, "application/json")], json.to_string()) });
-    finish(
-        router
-            .route("/api/v1/openapi.json", document)
-            .merge(super::page::routes())
-            .merge(super::hooks::routes(handle.clone())),
-        handle,
-    )
-    .layer(from_fn_with_state(door, guard))
+    let router = router.route("/api/v1/openapi.json", document);
+    let router = router.merge(super::page::routes()).merge(super::hooks::routes(handle.clone()));
+    finish(router, handle, door.clone()).layer(from_fn_with_state(door, guard))
 }
 
 /// Probes and metrics alone.
 pub(super) fn probes(handle: Handle) -> Router {
-    finish(open().split_for_parts().0, handle)
+    finish(open().split_for_parts().0, handle, Door::default())
 }
 
 /// What everybody may ask.
@@ -112,11 +104,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(history))
         .merge(super::events::routes())
         .merge(super::api::routes())
-        .routes(routes!(policy))
-        .routes(routes!(automation))
-        .routes(routes!(refrozen))
-        .routes(routes!(unfrozen))
-        .routes(routes!(poll))
+        .merge(super::orders::routes())
 }
 
 /// What the document says beside the paths.
@@ -175,13 +163,15 @@ pub(super) enum Refusals {
     Busy(Refusal),
 }
 
-fn finish(router: Router<App>, handle: Handle) -> Router {
+fn finish(router: Router<App>, handle: Handle, door: Door) -> Router {
     let app = App {
         handle,
         ready: Arc::default(),
         histories: Arc::new(Semaphore::new(MAX_HISTORIES)),
         plans: Arc::new(Semaphore::new(MAX_PLANS)),
         listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),
+        door,
+        past: Arc::default(),
     };
     router
         .fallback(async || no(StatusCode::NOT_FOUND, "there is nothing at this path"))
@@ -284,167 +274,6 @@ fn in_pieces(body: Bytes, place: OwnedSemaphorePermit) -> impl Stream<Item = io:
         let piece = body.split_to(PIECE.min(body.len()));
         Some((Ok(piece), (body, place)))
     })
-}
-
-/// Holds a policy, or releases it.
-#[utoipa::path(post, path = "/api/v1/policies/{namespace}/{name}/{order}", tag = "orders", params(("namespace" = String, Path), ("name" = String, Path), ("order" = String, Path, description = "hold or release", pattern = "^(hold|release)$")), request_body = Option<Wish>, responses((status = 200, description = "It is carried out", body = Obeyed), Refusals))]
-async fn policy(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Path((namespace, name, order)): Path<(String, String, String)>,
-    body: Bytes,
-) -> Result<Json<Obeyed>, No> {
-    let order = [Order::Hold, Order::Release, Order::Hurry].into_iter().find(|known| known.as_str() == order);
-    let name = ObjectName { namespace, name };
-    let trigger = Trigger::Policy(name.clone());
-    obey((app, caller), order, name, trigger, &body).await
-}
-
-/// Suspends an automation, or resumes it.
-#[utoipa::path(post, path = "/api/v1/automations/{namespace}/{name}/{order}", tag = "orders", params(("namespace" = String, Path), ("name" = String, Path), ("order" = String, Path, description = "suspend or resume", pattern = "^(suspend|resume)$")), request_body = Option<Wish>, responses((status = 200, description = "It is carried out", body = Obeyed), Refusals))]
-async fn automation(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Path((namespace, name, order)): Path<(String, String, String)>,
-    body: Bytes,
-) -> Result<Json<Obeyed>, No> {
-    let order = [Order::Suspend, Order::Resume].into_iter().find(|known| known.as_str() == order);
-    let name = ObjectName { namespace, name };
-    let trigger = Trigger::Automation(name.clone());
-    obey((app, caller), order, name, trigger, &body).await
-}
-
-/// Carries out an order about something that is configured, and lets the bot see to it at once.
-async fn obey(
-    (app, caller): (App, Caller),
-    order: Option<Order>,
-    name: ObjectName,
-    trigger: Trigger,
-    body: &Bytes,
-) -> Result<Json<Obeyed>, No> {
-    let order = order.ok_or_else(|| no(StatusCode::NOT_FOUND, "there is no such order"))?;
-    let reason = read::<Wish>(body)?.reason.filter(|reason| !reason.is_empty());
-    if reason.as_ref().is_some_and(|reason| reason.len() > MAX_REASON_BYTES || reason.contains(char::is_control)) {
-        let error = format!("the reason is longer than {MAX_REASON_BYTES} bytes, or has control characters");
-        return Err(no(StatusCode::BAD_REQUEST, error));
-    }
-    let status = current(&app).await?;
-    let known = match &trigger {
-        Trigger::Policy(_) => status.policies.iter().any(|it| it.id() == name),
-        _ => status.automations.iter().any(|it| it.id() == name),
-    };
-    if !known {
-        return Err(no(StatusCode::NOT_FOUND, format!("{} is not configured", order.written(&name))));
-    }
-    let (handle, by) = (app.handle.clone(), Arc::clone(&caller.0));
-    let obeyed = on_disk(move || {
-        let store = handle.store();
-        let given = (reason.as_deref(), &*by);
-        order::obey(order, store, &name, given, Timestamp::now()).map_err(|error| failed(&error))
-    })
-    .await?;
-    if obeyed.changed {
-        tracing::info!(order = order.as_str(), subject = obeyed.name, by = &*caller.0, "received command");
-        app.handle.trigger(&trigger);
-    }
-    Ok(Json(obeyed))
-}
-
-/// Freezes what selectors name.
-#[utoipa::path(post, path = "/api/v1/freeze", tag = "orders", request_body = Option<Freeze>, responses((status = 200, description = "It is carried out", body = Refrozen), Refusals))]
-async fn refrozen(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Result<Json<Refrozen>, No> {
-    let wish = read::<Freeze>(&body)?;
-    let order = move |store: &Store, given: Given<'_>| freeze::freeze(store, &wish, given);
-    refreeze((app, caller), &read::<Freeze>(&body)?.selectors, "freeze", order).await
-}
-
-/// Ends freezes, or makes an exception to them.
-#[utoipa::path(post, path = "/api/v1/unfreeze", tag = "orders", request_body = Option<Unfreeze>, responses((status = 200, description = "It is carried out", body = Refrozen), Refusals))]
-async fn unfrozen(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Result<Json<Refrozen>, No> {
-    let wish = read::<Unfreeze>(&body)?;
-    let name = if wish.break_glass { "break the glass" } else { "unfreeze" };
-    // What was frozen and is not configured any more can still be ended.
-    let named = if wish.break_glass { wish.selectors.clone() } else { Vec::new() };
-    let order = move |store: &Store, given: Given<'_>| freeze::unfreeze(store, &wish, given);
-    refreeze((app, caller), &named, name, order).await
-}
-
-/// Carries out an order about freezes, and lets the bot see at once to what it names.
-async fn refreeze(
-    (app, caller): (App, Caller),
-    named: &[String],
-    name: &'static str,
-    order: impl FnOnce(&Store, Given<'_>) -> Result<Refrozen, FreezeError> + Send + 'static,
-) -> Result<Json<Refrozen>, No> {
-    let refused = |error: &FreezeError| match error {
-        FreezeError::Store(error) => failed(error),
-        error => no(StatusCode::BAD_REQUEST, error.to_string()),
-    };
-    for selector in freeze::selectors(named).map_err(|error| refused(&error))? {
-        if !app.handle.is_known(&selector) {
-            return Err(no(StatusCode::NOT_FOUND, format!("{selector} names nothing that is configured")));
-        }
-    }
-    let (handle, by) = (app.handle.clone(), Arc::clone(&caller.0));
-    let answer = on_disk(move || {
-        let given = Given { by: &by, calendar: &handle.calendar(), now: Timestamp::now() };
-        order(handle.store(), given).map_err(|error| refused(&error))
-    })
-    .await?;
-    for result in answer.results.iter().filter(|result| result.changed) {
-        tracing::info!(order = name, subject = result.selector, by = &*caller.0, "received command");
-        if let Some(selector) = Selector::parse(&result.selector) {
-            app.handle.look_at(&selector);
-        }
-    }
-    Ok(Json(answer))
-}
-
-/// Polls everything, or what was asked for, now.
-#[utoipa::path(post, path = "/api/v1/poll", tag = "orders", request_body = Option<Poll>, responses((status = 200, description = "It is due", body = Due), Refusals))]
-async fn poll(State(app): State<App>, body: Bytes) -> Result<Json<Due>, No> {
-    let name = |text: &str, sign: char, wanted: &str| {
-        let parts = text.split_once(sign).ok_or_else(|| no(StatusCode::BAD_REQUEST, wanted))?;
-        Ok::<_, No>(ObjectName { namespace: parts.0.to_owned(), name: parts.1.to_owned() })
-    };
-    let trigger = match read::<Poll>(&body)? {
-        Poll { policy: None, automation: None } => Trigger::All,
-        Poll { policy: Some(policy), automation: None } => {
-            Trigger::Policy(name(&policy, ':', "a policy is written namespace:name")?)
-        }
-        Poll { policy: None, automation: Some(automation) } => {
-            Trigger::Automation(name(&automation, '/', "an automation is written namespace/name")?)
-        }
-        Poll { .. } => {
-            return Err(no(StatusCode::BAD_REQUEST, "a policy or an automation can be polled, not both at once"));
-        }
-    };
-    match app.handle.trigger(&trigger) {
-        0 => Err(no(StatusCode::NOT_FOUND, "nothing of that is configured, or all of it is suspended")),
-        due => Ok(Json(Due { due })),
-    }
-}
-
-/// Reads the body of an order; none, and null, is as good as an empty object. A list is no object, although its items could be
-/// taken for the fields in their order.
-fn read<T: DeserializeOwned + Default>(body: &Bytes) -> Result<T, No> {
-    let wrong = |error: String| no(StatusCode::BAD_REQUEST, format!("the body is not an order: {error}"));
-    if body.is_empty() {
-        return Ok(T::default());
-    }
-    match serde_json::from_slice(body).map_err(|error| wrong(error.to_string()))? {
-        Value::Null => Ok(T::default()),
-        object @ Value::Object(_) => serde_json::from_value(object).map_err(|error| wrong(error.to_string())),
-        _ => Err(wrong("it is no object".to_owned())),
-    }
 }
 
 pub(super) fn failed(error: &crate::store::Error) -> No {

@@ -14,6 +14,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
+use super::sessions::Hash;
+
 /// The largest file with tokens, in bytes.
 const MAX_BYTES: u64 = 256 * 1024;
 
@@ -60,7 +62,7 @@ pub(super) enum Right {
 struct Token {
     name: String,
     right: Right,
-    hash: [u8; 32],
+    hash: Hash,
 }
 
 /// The tokens of a file.
@@ -95,9 +97,9 @@ impl Tokens {
         Ok(Self { path: path.to_owned(), known })
     }
 
-    /// The name of the token that was shown, and what its holder may do; none where it is not known. Looks whether the file is another
+    /// The name of the token with this hash, and what its holder may do; none where it is not known. Looks whether the file is another
     /// by now.
-    pub(super) fn holder(&self, shown: &str) -> Option<(String, Right)> {
+    pub(super) fn of(&self, hash: &Hash) -> Option<(String, Right)> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let now = std::fs::metadata(&self.path).ok().map(|metadata| seen(&metadata));
         if now.is_none() || now != known.seen {
@@ -106,16 +108,20 @@ impl Tokens {
                 Known { seen: now, tokens: Vec::new() }
             });
         }
-        let hash: [u8; 32] = Sha256::digest(shown.as_bytes()).into();
         let mut found = None;
         for token in &known.tokens {
             // All of them are compared, so that the time tells neither which one it is nor how much of it is right.
-            if bool::from(token.hash.ct_eq(&hash)) {
+            if bool::from(token.hash.ct_eq(hash)) {
                 found = Some((token.name.clone(), token.right));
             }
         }
         found
     }
+}
+
+/// What a token is known by.
+pub(super) fn hash(token: &str) -> Hash {
+    Sha256::digest(token.as_bytes()).into()
 }
 
 fn load(path: &Path) -> Result<Known, Error> {
@@ -165,7 +171,7 @@ fn parse(text: &str) -> Result<Vec<Token>, (usize, &'static str)> {
     Ok(tokens)
 }
 
-fn digits(text: &str) -> Option<[u8; 32]> {
+fn digits(text: &str) -> Option<Hash> {
     let mut hash = [0; 32];
     if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
@@ -183,7 +189,11 @@ mod tests {
 
     /// The hash of a token as the file has it.
     fn hash(token: &str) -> String {
-        Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        super::hash(token).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn holder(tokens: &Tokens, token: &str) -> Option<(String, Right)> {
+        tokens.of(&super::hash(token))
     }
 
     #[test]
@@ -216,18 +226,18 @@ mod tests {
         let path = folder.path().join("tokens");
         std::fs::write(&path, format!("grafana read {}\n", hash("one"))).unwrap();
         let tokens = Tokens::read(&path).unwrap();
-        assert_eq!(tokens.holder("one"), Some(("grafana".to_owned(), Right::Read)));
-        assert_eq!(tokens.holder("two"), None);
-        assert_eq!(tokens.holder(&hash("one")), None, "the hash is no token");
+        assert_eq!(holder(&tokens, "one"), Some(("grafana".to_owned(), Right::Read)));
+        assert_eq!(holder(&tokens, "two"), None);
+        assert_eq!(holder(&tokens, &hash("one")), None, "the hash is no token");
         std::fs::write(&path, format!("grafana act {}\n# changed\n", hash("two"))).unwrap();
-        assert_eq!(tokens.holder("one"), None);
-        assert_eq!(tokens.holder("two"), Some(("grafana".to_owned(), Right::Act)));
+        assert_eq!(holder(&tokens, "one"), None);
+        assert_eq!(holder(&tokens, "two"), Some(("grafana".to_owned(), Right::Act)));
         std::fs::write(&path, "nonsense\n").unwrap();
-        assert_eq!(tokens.holder("two"), None);
+        assert_eq!(holder(&tokens, "two"), None);
         std::fs::write(&path, format!("grafana act {}\n", hash("two"))).unwrap();
-        assert!(tokens.holder("two").is_some());
+        assert!(holder(&tokens, "two").is_some());
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(tokens.holder("two"), None);
+        assert_eq!(holder(&tokens, "two"), None);
         assert!(Tokens::read(&path).is_err());
     }
 }

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::HeldField;
 use super::freeze::FreezeStatus;
+use super::machinery::{RegistryStatus, RemoteStatus};
 use super::run::Automation;
 use super::status::{AutomationFinding, AutomationStatus, PolicyStatus};
 
@@ -61,6 +62,20 @@ pub(crate) struct Finding {
 pub(crate) struct Freezes {
     /// Each as in the status.
     pub(crate) freezes: Vec<FreezeStatus>,
+}
+
+/// Registries.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Registries {
+    /// Each as in the status, by host.
+    pub(crate) registries: Vec<RegistryStatus>,
+}
+
+/// Git remotes.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Remotes {
+    /// One for each, in the configuration's order.
+    pub(crate) remotes: Vec<RemoteStatus>,
 }
 
 /// What an automation would write if it ran now.

@@ -47,7 +47,17 @@ pub(crate) struct Poll {
     pub(crate) automation: Option<String>,
 }
 
-/// The answer to it.
+/// The request to run an automation now, on what the last polls came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Run {
+    /// The automation, `namespace/name`.
+    #[serde(default)]
+    #[schema(required, pattern = "^[^/]+/.+$")]
+    pub(crate) automation: String,
+}
+
+/// The answer to both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 pub(crate) struct Due {
     /// The number of image repositories and automations that are due now.

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::HeldField;
 use super::freeze::FreezeStatus;
+use super::machinery::RegistryStatus;
 
 /// How many findings of an automation are shown.
 pub const MAX_FINDINGS: usize = 100;
@@ -37,6 +38,9 @@ pub struct Status {
     /// What is frozen, what is written all the same, and what the calendar has next.
     #[serde(default)]
     pub freezes: Vec<FreezeStatus>,
+    /// The hosts that images and their logins come from, with what may be asked of them.
+    #[serde(default)]
+    pub registries: Vec<RegistryStatus>,
     /// The polls and runs that are under way.
     pub work: Vec<WorkStatus>,
 }

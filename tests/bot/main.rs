@@ -8,6 +8,7 @@ mod digests;
 mod freezes;
 mod hang;
 mod hour;
+mod machinery;
 mod one_thread;
 mod published;
 mod recovery;

@@ -27,7 +27,15 @@ esac
 
 #[test]
 fn the_scripts_can_be_run() {
-    for name in [".ci/run", "tests/run", "tests/apiserver/provide", "tests/tools/provide", "fuzz/seed"] {
+    for name in [
+        ".ci/run",
+        "tests/run",
+        "tests/apiserver/provide",
+        "tests/tools/provide",
+        "tests/browser/provide",
+        "tests/python/provide",
+        "fuzz/seed",
+    ] {
         let path = root().join(name);
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o111, 0o111, "{name} is not executable");
@@ -56,9 +64,18 @@ fn script(name: &str, programs: &Path) -> Command {
     let others =
         std::env::split_paths(&path).filter(|folder| folder == programs || !folder.join("kube-apiserver").exists());
     command.env("PATH", std::env::join_paths(others).unwrap()).env("CARGO_TARGET_DIR", programs.join("target"));
-    for variable in ["NEXTEST", "KUBEBUILDER_ASSETS", "TAGWRIGHT_TEST_TOOLS", "TAGWRIGHT_WITHOUT_CLUSTER"] {
+    for variable in [
+        "NEXTEST",
+        "KUBEBUILDER_ASSETS",
+        "TAGWRIGHT_TEST_TOOLS",
+        "TAGWRIGHT_WITHOUT_CLUSTER",
+        "TAGWRIGHT_TEST_BROWSER",
+        "TAGWRIGHT_TEST_PYTHON",
+    ] {
         command.env_remove(variable);
     }
+    // What these need is installed, or not: nothing of that is to happen here.
+    command.env("TAGWRIGHT_WITHOUT_BROWSER", "1").env("TAGWRIGHT_WITHOUT_PYTHON", "1");
     command
 }
 
@@ -149,6 +166,36 @@ fn the_tests_of_a_cluster_are_left_out_aloud_or_not_at_all() {
         !String::from_utf8(wants_one.stderr).unwrap().contains("cluster"),
         "who needs no API server is not asked for one"
     );
+}
+
+#[test]
+fn a_browser_and_python_are_worth_having_and_left_out_aloud() {
+    let programs = programs();
+    let others = tempfile::tempdir().unwrap();
+    for name in ["chromium", "node", "bin/python"] {
+        std::fs::create_dir_all(others.path().join("bin")).unwrap();
+        program(others.path(), name, "#!/bin/sh\nexit 0\n");
+    }
+    for package in ["playwright-core", "axe-core"] {
+        std::fs::create_dir_all(others.path().join("node_modules").join(package)).unwrap();
+    }
+    let run = |arguments: &[&str], folder: &Path| {
+        let mut command = script("tests/run", programs.path());
+        command.env_remove("TAGWRIGHT_WITHOUT_BROWSER").env_remove("TAGWRIGHT_WITHOUT_PYTHON");
+        command.env("TAGWRIGHT_TEST_BROWSER", folder).env("TAGWRIGHT_TEST_PYTHON", folder);
+        let output = command.args(arguments).env("HAS_NEXTEST", "no").output().unwrap();
+        let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (out.lines().find_map(|line| line.strip_prefix("asked: test --features ")).unwrap().to_owned(), err)
+    };
+    let all = "real-servers,real-browser,real-python,real-cluster --locked";
+    assert_eq!(run(&["--locked"], others.path()), (all.to_owned(), String::new()));
+    let one = "real-servers,real-browser --test browser search";
+    assert_eq!(run(&["--test", "browser", "search"], others.path()), (one.to_owned(), String::new()));
+    let (asked, said) = run(&["--locked"], programs.path());
+    assert_eq!(asked, "real-servers,real-cluster --locked");
+    for what in ["THE TESTS IN A BROWSER DO NOT RUN", "SCHEMATHESIS AND PROMETHEUS-CLIENT DO NOT RUN"] {
+        assert!(said.contains(what), "{said}");
+    }
 }
 
 /// What `tests/apiserver/provide` prints, says and ends with.

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod actions;
 mod answers;
 mod api;
 mod hooks;
 mod limits;
+mod machinery;
 mod metrics;
 mod page;
 mod world;

@@ -43,7 +43,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        Self::begin(tempfile::tempdir().unwrap(), None).await
+        Self::begin(tempfile::tempdir().unwrap(), None, CONFIGURATION).await
+    }
+
+    /// A server whose bot works with this configuration.
+    pub(crate) async fn with_configuration(text: &str) -> Self {
+        Self::begin(tempfile::tempdir().unwrap(), None, text).await
     }
 
     /// A server that goes by a file with these tokens.
@@ -51,11 +56,11 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("tokens");
         std::fs::write(&file, text).unwrap();
-        Self::begin(folder, Some(&file)).await
+        Self::begin(folder, Some(&file), CONFIGURATION).await
     }
 
-    async fn begin(folder: TempDir, tokens: Option<&Path>) -> Self {
-        let automations = config::parse("shop.yaml", CONFIGURATION).unwrap().automations;
+    async fn begin(folder: TempDir, tokens: Option<&Path>, configuration: &str) -> Self {
+        let automations = config::parse("shop.yaml", configuration).unwrap().automations;
         let (bot, handle) = bot(folder.path(), automations);
         let mut server = Server::bind(folder.path(), Some("127.0.0.1:0".parse().unwrap())).await.unwrap();
         if let Some(file) = tokens {

@@ -59,6 +59,7 @@ mod token;
 mod transport;
 mod tree;
 mod url;
+mod visits;
 
 use std::collections::{BTreeSet, HashSet};
 use std::future::Future;
@@ -89,6 +90,7 @@ pub use search::{Criteria, Found, FoundFile, SkipReason, Skipped};
 pub use settings::Settings;
 pub use snapshot::Snapshot;
 pub use url::Url;
+pub use visits::Visits;
 
 /// What the packs of one remote may take in memory unless [`MEMORY`] says otherwise: 96 MiB, which leave the rest of what a bot
 /// needs in a container of 256 MiB.
@@ -122,6 +124,8 @@ struct Shared {
     bounds: pack::Bounds,
     /// Held while a large pack is indexed.
     large: Arc<Mutex<()>>,
+    /// When remotes were asked, fetched from and pushed to.
+    visited: visits::Visited,
 }
 
 impl Git {
@@ -150,6 +154,7 @@ impl Git {
                 clean: Arc::default(),
                 bounds,
                 large: Arc::default(),
+                visited: visits::Visited::default(),
             }),
         })
     }
@@ -167,21 +172,42 @@ impl Git {
     /// number of their files.
     #[must_use]
     pub fn mirrors_bytes(&self) -> u64 {
-        let mut folders = vec![self.shared.settings.mirrors()];
-        let mut bytes: u64 = 0;
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-                // Of a link, its own size counts: what it leads to is elsewhere.
-                let Ok(metadata) = entry.metadata() else { continue };
-                match metadata.is_dir() {
-                    true => folders.push(entry.path()),
-                    false => bytes = bytes.saturating_add(metadata.len()),
-                }
-            }
-        }
-        bytes
+        bytes_below(self.shared.settings.mirrors())
     }
 
+    /// Returns how many bytes the mirror of a remote takes on the disk; none where it has none. Blocks, as
+    /// [`Git::mirrors_bytes`] does.
+    #[must_use]
+    pub fn mirror_bytes(&self, url: &str) -> Option<u64> {
+        let folder = self.shared.settings.mirrors().join(folder_name(&self.fetch_url(url).ok()?));
+        folder.is_dir().then(|| bytes_below(folder))
+    }
+
+    /// Returns when a remote was last asked, fetched from and pushed to by this process.
+    #[must_use]
+    pub fn visits(&self, url: &str) -> Visits {
+        self.fetch_url(url).map(|url| self.shared.visited.of(&folder_name(&url))).unwrap_or_default()
+    }
+}
+
+/// How many bytes files below a folder take.
+fn bytes_below(folder: PathBuf) -> u64 {
+    let mut folders = vec![folder];
+    let mut bytes: u64 = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            // Of a link, its own size counts: what it leads to is elsewhere.
+            let Ok(metadata) = entry.metadata() else { continue };
+            match metadata.is_dir() {
+                true => folders.push(entry.path()),
+                false => bytes = bytes.saturating_add(metadata.len()),
+            }
+        }
+    }
+    bytes
+}
+
+impl Git {
     /// Returns the mirror of a remote. Nothing is connected, locked or written yet.
     ///
     /// `insteadOf` and `pushInsteadOf` of git's configuration are applied to `url`.
@@ -198,9 +224,7 @@ impl Git {
         let idle = tokio::sync::Mutex::new(None);
         Ok(Mirror { inner: Arc::new(Inner { git: shared, fetch, push, access: access.clone(), folder, state, idle }) })
     }
-}
 
-impl Git {
     /// Deletes the mirrors of all remotes but these, and what killed processes have left. Mirrors that are in use stay until
     /// the next time. Returns how many were deleted.
     ///
@@ -456,6 +480,7 @@ impl Inner {
         if let Some(offered) = offers.read(&self.folder).await.filter(|_| !names.is_all()) {
             let asked = transport::reconnect(&self.git, &self.access, &self.fetch, ask, offered).await?;
             if let Some(done) = asked {
+                self.visited(Visits::asked_now());
                 return Ok(done);
             }
             offers.forget(&self.folder).await;
@@ -470,7 +495,13 @@ impl Inner {
         };
         let (connection, advertisement) = transport::connect(&self.git, &self.access, url, ask).await?;
         self.git.offers.note(&self.folder, advertisement.capabilities()).await;
+        self.visited(Visits::asked_now());
         Ok((connection, advertisement))
+    }
+
+    /// Takes down that something was done with the remote.
+    fn visited(&self, visits: Visits) {
+        self.git.visited.note(&folder_name(&self.fetch), visits);
     }
 
     async fn keep_connection(&self, connection: Option<Connection>) {

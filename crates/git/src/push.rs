@@ -25,6 +25,7 @@ use super::packet::{self, Reader};
 use super::problem::Problem;
 use super::store::{self, Store};
 use super::transport::{Ask, Connection, MAX_ANSWER};
+use super::visits::Visits;
 
 /// The most updates in one push.
 const MAX_UPDATES: usize = 1_000;
@@ -377,6 +378,7 @@ async fn send(
     let updated = commands.iter().zip(&outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Updated));
     let tips: Vec<_> = updated.map(|(command, _)| (command.update.reference.clone(), command.update.new)).collect();
     if !tips.is_empty() {
+        inner.visited(Visits::pushed_now());
         keep(inner, tips, pack).await;
     }
     Ok(Answer { outcomes, words })

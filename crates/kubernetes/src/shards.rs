@@ -63,6 +63,7 @@ mod assign;
 mod holds;
 mod objects;
 mod replica;
+mod roster;
 mod run;
 mod shard;
 mod share;
@@ -79,6 +80,7 @@ use crate::lease::{Candidate, Clock, Election, Machine, Store, Timing, short_has
 pub(crate) use holds::Holds;
 #[cfg(test)]
 pub(crate) use replica::Replica;
+pub use roster::Roster;
 pub use shard::Shard;
 pub use share::Share;
 
@@ -117,6 +119,7 @@ impl Settings {
 #[derive(Debug)]
 pub struct Replicas {
     share: watch::Receiver<Arc<Share>>,
+    roster: watch::Receiver<Arc<Roster>>,
     leave: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
 }
@@ -126,7 +129,8 @@ impl Replicas {
     #[must_use]
     pub fn alone() -> Replicas {
         let (_, share) = watch::channel(Arc::new(Share::everything_for_ever()));
-        Replicas { share, leave: None, task: None }
+        let (_, roster) = watch::channel(Arc::default());
+        Replicas { share, roster, leave: None, task: None }
     }
 
     /// One leads and has everything, the others have nothing. Works on the Lease of `election` in `namespace`.
@@ -157,9 +161,10 @@ impl Replicas {
 
     fn run(store: Store, machine: impl Machine, clock: Clock) -> Replicas {
         let (sender, share) = watch::channel(Arc::new(Share::nothing()));
+        let (seen, roster) = watch::channel(Arc::new(machine.roster()));
         let (leave, left) = oneshot::channel();
-        let task = tokio::spawn(run::run(store, machine, clock, sender, left));
-        Replicas { share, leave: Some(leave), task: Some(task) }
+        let task = tokio::spawn(run::run(store, machine, clock, (sender, seen), left));
+        Replicas { share, roster, leave: Some(leave), task: Some(task) }
     }
 
     /// What may be worked on, now and after each change: wait for it, then work on what is new and begin nothing more of
@@ -167,6 +172,12 @@ impl Replicas {
     #[must_use]
     pub fn mine(&self) -> watch::Receiver<Arc<Share>> {
         self.share.clone()
+    }
+
+    /// Who holds which Lease, as it was last seen, for people to look at.
+    #[must_use]
+    pub fn roster(&self) -> watch::Receiver<Arc<Roster>> {
+        self.roster.clone()
     }
 
     /// Begins nothing more, waits until no work goes on (no proof is left), and releases all, so that others can go on at

@@ -79,6 +79,19 @@ impl Budget {
     }
 }
 
+/// How a host is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostPace {
+    /// Requests under way at once, of this process.
+    pub at_once: usize,
+    /// Requests in any second, of this process.
+    pub a_second: usize,
+    /// From one request to the next, where the host has refused some and is asked more slowly since.
+    pub step: Option<Duration>,
+    /// For how long nothing is asked.
+    pub held: Option<Duration>,
+}
+
 /// The budgets of all hosts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Budgets {
@@ -177,6 +190,25 @@ impl Hosts {
         let mut known = self.known();
         known.part = Part { ours: ours.min(of), of: of.max(1) };
         known.hosts.iter().for_each(|(authority, host)| host.resize(self.budgets.of(authority).part(known.part)));
+    }
+
+    /// How a host would be asked of which nothing is known.
+    pub(crate) fn pace(&self, authority: &str) -> HostPace {
+        let Budget { at_once, a_second } = self.budgets.of(authority).part(self.known().part);
+        HostPace { at_once, a_second, step: None, held: None }
+    }
+
+    /// How all hosts are asked that are known.
+    pub(crate) fn paces(&self) -> BTreeMap<String, HostPace> {
+        let (known, now) = (self.known(), Instant::now());
+        let pace = |(authority, host): (&String, &Arc<Host>)| {
+            let Budget { at_once, a_second } = self.budgets.of(authority).part(known.part);
+            let pace = host.pace();
+            let step = pace.slow.filter(|slow| slow.refused + FORGOTTEN > now).map(|slow| slow.step);
+            let held = pace.held.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero());
+            (authority.clone(), HostPace { at_once, a_second, step, held })
+        };
+        known.hosts.iter().map(pace).collect()
     }
 
     /// Returns the host of this authority.
@@ -446,6 +478,23 @@ mod tests {
             assert!((99.0..=109.0).contains(&took.as_secs_f64()), "{says:?}: {took:?}, {} refused", seen.refused);
             assert!(seen.refused < 60, "{says:?}: {}", seen.refused);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn how_a_host_is_asked_can_be_looked_at() {
+        let hosts = Hosts::new(Budgets::parse("8:20").unwrap());
+        let host = hosts.of("ghcr.io");
+        let free = HostPace { at_once: 8, a_second: 20, step: None, held: None };
+        assert_eq!(hosts.paces()["ghcr.io"], free);
+        let entered = host.enter(Ok::<_, Infallible>).await.unwrap();
+        host.answered(&entered, Some(Some(SECOND)));
+        let pace = hosts.paces()["ghcr.io"];
+        assert_eq!((pace.held, pace.step), (Some(SECOND), Some(SECOND)));
+        hosts.take_part(1, 4);
+        assert_eq!((hosts.paces()["ghcr.io"].at_once, hosts.paces()["ghcr.io"].a_second), (2, 5));
+        hosts.take_part(1, 1);
+        tokio::time::advance(FORGOTTEN).await;
+        assert_eq!(hosts.paces()["ghcr.io"], free);
     }
 
     #[tokio::test(start_paused = true)]

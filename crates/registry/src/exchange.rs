@@ -3,6 +3,7 @@
 //! Nothing here knows of logins or tokens but as a header value that is for one server alone.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use access::{Proxy, Registry};
@@ -16,7 +17,7 @@ use web::{
 };
 
 use super::allowance::{Allowance, Allowances};
-use super::budget::{Budgets, Hosts};
+use super::budget::{Budgets, HostPace, Hosts};
 use super::error::Error;
 use super::grant;
 use super::room::{LARGE_BODY, Place, Room};
@@ -96,6 +97,16 @@ impl Exchange {
     /// Takes a part of all budgets, where the rest is for others.
     pub(crate) fn take_part(&self, ours: usize, of: usize) {
         self.hosts.take_part(ours, of);
+    }
+
+    /// How a host would be asked.
+    pub(crate) fn pace(&self, host: &str) -> HostPace {
+        self.hosts.pace(host)
+    }
+
+    /// How all hosts are asked.
+    pub(crate) fn paces(&self) -> BTreeMap<String, HostPace> {
+        self.hosts.paces()
     }
 
     /// Sends a request and follows redirects. The authorization and the client certificate go to `home` alone, which need

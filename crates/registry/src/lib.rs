@@ -141,7 +141,7 @@ use waits::Waits;
 
 pub use allowance::Allowance;
 pub use artifact::{By, Config, Content, Descriptor, Manifest, Platform};
-pub use budget::{Budget, Budgets};
+pub use budget::{Budget, Budgets, HostPace};
 pub use error::{Error, Kind, Sent};
 pub use machine::DockerConfig;
 pub use mirror::Mirror;
@@ -215,6 +215,24 @@ impl Client {
     #[must_use]
     pub fn allowances(&self) -> BTreeMap<String, Allowance> {
         self.shared.exchange.allowances.all()
+    }
+
+    /// Returns the host that has a repository, as other answers name it.
+    #[must_use]
+    pub fn host(&self, repository: &Repository) -> String {
+        endpoint::canonical_host(repository.registry())
+    }
+
+    /// Returns how a host would be asked that was not asked lately.
+    #[must_use]
+    pub fn pace(&self, host: &str) -> HostPace {
+        self.shared.exchange.pace(host)
+    }
+
+    /// Returns how each host is asked that was asked lately, by authority.
+    #[must_use]
+    pub fn paces(&self) -> BTreeMap<String, HostPace> {
+        self.shared.exchange.paces()
     }
 
     /// Returns how much was asked of each host since the client was made, by authority; of many hosts, those beyond the first

@@ -78,7 +78,7 @@ impl AutomationPlan {
             Trigger::Policy(policy) => {
                 self.applies.iter().any(|(id, _)| id == policy) || self.elsewhere.contains(policy)
             }
-            Trigger::Automation(id) => self.id == *id,
+            Trigger::Automation(id) | Trigger::Run(id) => self.id == *id,
             Trigger::Remote(url) => *self.remote == **url,
         }
     }
@@ -89,7 +89,7 @@ impl AutomationPlan {
             .iter()
             .filter(|(id, _)| match trigger {
                 Trigger::Policy(policy) => id == policy,
-                Trigger::Remote(_) => false,
+                Trigger::Remote(_) | Trigger::Run(_) => false,
                 _ => true,
             })
             .map(|(_, repository)| repository)

@@ -35,7 +35,10 @@ impl Shared {
             ("calendar", active(FreezeKind::Calendar)),
             ("exception", active(FreezeKind::Exception)),
         ];
-        let mirror_bytes = self.mirrors.lock().unwrap_or_else(PoisonError::into_inner).map(|(_, bytes)| bytes);
+        let mirror_bytes = {
+            let sizes = self.mirrors.lock().unwrap_or_else(PoisonError::into_inner);
+            sizes.at.map(|_| sizes.all)
+        };
         let (hosts, is_data_usable) = (self.hosts(), self.memory.store_failure().is_none());
         let state = self.state();
         let (mut holds, mut findings): (BTreeMap<&'static str, usize>, BTreeMap<String, usize>) =

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use image::Reference;
-use tagwright_core::automation::{ImagePolicy, ObjectName};
+use tagwright_core::automation::{Automation, ImagePolicy, ObjectName};
 use tagwright_core::freeze::{Calendar, Selector};
 use tokio::time::Instant;
 
@@ -17,6 +17,7 @@ use crate::schedule::assignment::Assignment;
 use crate::schedule::bot::journal::{Subject, Trouble};
 use crate::snippet::Style;
 use crate::store::{Image, Store, Switches};
+use crate::wire::machinery::{RemoteStatus, Replicas};
 use crate::wire::status::{ConfigurationFailure, Status};
 
 /// How the rest of the process talks to a bot. Cheap to clone.
@@ -170,6 +171,29 @@ impl Handle {
     /// Takes in how many shards of each half of the work this process holds.
     pub(crate) fn holds_shards(&self, shards: Vec<(&'static str, usize)>) {
         self.shared.state().metrics.holds_shards(shards);
+    }
+
+    /// Takes in who shares the work.
+    pub(crate) fn shares_with(&self, replicas: Replicas) {
+        self.shared.state().replicas = replicas;
+    }
+
+    /// Who shares the work, as far as this process knows.
+    pub(crate) fn replicas(&self) -> Replicas {
+        self.shared.replicas()
+    }
+
+    /// The Git remotes, each with its mirror.
+    #[must_use]
+    pub fn remotes(&self) -> Vec<RemoteStatus> {
+        self.shared.remotes()
+    }
+
+    /// The automations that apply a policy.
+    pub(crate) fn users(&self, policy: &ObjectName) -> Vec<ObjectName> {
+        let state = self.shared.state();
+        let applies = |automation: &&Arc<Automation>| automation.policies.iter().any(|it| it.id == *policy);
+        state.configured.automations.iter().filter(applies).map(|automation| automation.id.clone()).collect()
     }
 
     /// What outlives the bot.

@@ -86,6 +86,9 @@ struct Failing {
     since: Duration,
     /// The host that is to blame.
     cause: Option<Cause>,
+    /// In one sentence.
+    error: String,
+    hint: Option<String>,
 }
 
 /// The work since the last sign of life.
@@ -125,8 +128,9 @@ impl Journal {
     pub(super) fn fails(&mut self, subject: Subject, trouble: Trouble, now: Duration) {
         let (image, remote, automation) = (subject.image(), subject.remote(), subject.automation());
         let Trouble { kind, error, hint, cause } = trouble;
-        if self.failing.contains_key(&subject) {
+        if let Some(failing) = self.failing.get_mut(&subject) {
             tracing::debug!(image.repository = image, git.remote = remote, automation, error, "still fails");
+            (failing.error, failing.hint) = (error, hint);
             return;
         }
         let host = cause.as_ref().map(|cause| cause.host.as_str());
@@ -163,12 +167,12 @@ impl Journal {
                 }
             }
         }
-        self.failing.insert(subject, Failing { since: now, cause });
+        self.failing.insert(subject, Failing { since: now, cause, error, hint });
     }
 
     /// Says that something works again, if it failed; of all that one host has stopped, the last.
     pub(super) fn works(&mut self, subject: &Subject, now: Duration) {
-        let Some(Failing { since, cause }) = self.failing.remove(subject) else { return };
+        let Some(Failing { since, cause, .. }) = self.failing.remove(subject) else { return };
         if *subject == Subject::Configuration {
             // Whoever has read it says that it is used.
             return;
@@ -181,6 +185,11 @@ impl Journal {
             return;
         }
         tracing::info!(host, image.repository = image, git.remote = remote, automation, failed_s, "works again");
+    }
+
+    /// Whatever fails now: since which age of the process, the sentence, and what to do about it.
+    pub(super) fn troubles(&self) -> impl Iterator<Item = (&Subject, Duration, &str, Option<&str>)> {
+        self.failing.iter().map(|(subject, it)| (subject, it.since, it.error.as_str(), it.hint.as_deref()))
     }
 
     /// Says which digests of a remote's runs work again; `failing` are those that do not.

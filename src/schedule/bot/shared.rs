@@ -24,6 +24,7 @@ use crate::schedule::agenda::{Agenda, Moment, Work};
 use crate::schedule::assignment::Assignment;
 use crate::schedule::done::Done;
 use crate::wire::freeze::FreezeStatus;
+use crate::wire::machinery::Replicas;
 use crate::wire::status::{ConfigurationStatus, Status};
 
 /// What the bot's loop, its tasks and its handles share.
@@ -42,8 +43,19 @@ pub(super) struct Shared {
     pub(super) settled: watch::Sender<Option<Duration>>,
     /// When the loop last moved, in milliseconds since the start.
     beat: AtomicU64,
-    /// How much the mirrors take, and when that was found out.
-    pub(super) mirrors: Mutex<Option<(Duration, u64)>>,
+    /// How much the mirrors take.
+    pub(super) mirrors: Mutex<Sizes>,
+}
+
+/// How much the mirrors take on the disk.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sizes {
+    /// When that was found out, if it was.
+    pub(super) at: Option<Duration>,
+    /// All of them, in bytes.
+    pub(super) all: u64,
+    /// Those of the remotes that are configured, by their URLs.
+    pub(super) of_each: BTreeMap<String, u64>,
 }
 
 /// What changes.
@@ -66,6 +78,8 @@ pub(super) struct State {
     pub(super) receivers: Arc<[Arc<hooks::Receiver>]>,
     /// What is counted as it happens.
     pub(super) metrics: Arc<Metrics>,
+    /// Who shares the work, as it was last told.
+    pub(super) replicas: Replicas,
 }
 
 impl Shared {
@@ -84,6 +98,7 @@ impl Shared {
             told: BTreeMap::new(),
             receivers: Arc::default(),
             metrics: Arc::new(Metrics::new()),
+            replicas: Replicas::default(),
         };
         Self {
             edges,
@@ -96,7 +111,7 @@ impl Shared {
             stop: watch::Sender::new(false),
             settled: watch::Sender::new(None),
             beat: AtomicU64::new(0),
-            mirrors: Mutex::new(None),
+            mirrors: Mutex::default(),
         }
     }
 
@@ -236,6 +251,7 @@ impl Shared {
             policies: policies.collect(),
             automations: automations.collect(),
             freezes: FreezeStatus::all(&switches.freezes, &switches.calendar, now.time),
+            registries: self.registries(&state, now),
             work: state.tasks.status(now.time),
         }
     }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::forge::Forge;
 use super::model::{State, link_of};
 use crate::server::routes::{App, No, failed};
 use crate::store::Filter;
@@ -29,8 +30,14 @@ pub(super) struct Shown {
     pub(super) short: String,
     pub(super) by: String,
     pub(super) message: String,
-    pub(super) changes: Vec<ChangedField>,
+    /// Its page at the forge, and what lies between it and the commit before; empty where that is not known.
+    pub(super) commit_link: String,
+    pub(super) compare: String,
+    /// The fields that were changed, each with its line at the forge.
+    pub(super) changes: Vec<(ChangedField, String)>,
     pub(super) holds: Vec<HeldField>,
+    /// How many fields are not shown.
+    pub(super) more: usize,
 }
 
 /// Entries that a filter selects, and what to ask for older ones. Blocks.
@@ -42,9 +49,10 @@ pub(super) fn older(app: &App, filter: &Filter) -> Result<(Vec<Entry>, Option<u6
 /// Sorts entries, the newest first, into days.
 pub(super) fn days(entries: Vec<Entry>) -> Vec<Day> {
     let mut days: Vec<Day> = Vec::new();
-    for entry in entries {
+    let before = before(&entries);
+    for (entry, before) in entries.into_iter().zip(before) {
         let day = entry.time.to_zoned(TimeZone::UTC).strftime("%A, %Y-%m-%d").to_string();
-        let shown = Shown::of(entry);
+        let shown = Shown::of(entry, before.as_deref());
         match days.last_mut() {
             Some(last) if last.day == day => last.entries.push(shown),
             _ => days.push(Day { day, entries: vec![shown] }),
@@ -53,8 +61,21 @@ pub(super) fn days(entries: Vec<Entry>) -> Vec<Day> {
     days
 }
 
+/// For each entry, the newest first, our commit before it on the same branch, as far as they are among these.
+fn before(entries: &[Entry]) -> Vec<Option<String>> {
+    let older = |at: usize, entry: &Entry| {
+        let mut rest = entries[at + 1..].iter();
+        rest.find(|it| !it.commit.is_empty() && (&it.remote, &it.branch) == (&entry.remote, &entry.branch))
+    };
+    let before = |(at, entry): (usize, &Entry)| {
+        let is_commit = !entry.commit.is_empty();
+        older(at, entry).filter(|older| is_commit && older.commit != entry.commit).map(|older| older.commit.clone())
+    };
+    entries.iter().enumerate().map(before).collect()
+}
+
 impl Shown {
-    fn of(entry: Entry) -> Self {
+    fn of(entry: Entry, before: Option<&str>) -> Self {
         let (state, word) = match entry.event {
             Event::Pushed => (State::Current, "committed"),
             Event::Held => (State::Waiting, "held"),
@@ -68,14 +89,37 @@ impl Shown {
             Event::Unfrozen => (State::Current, "no longer frozen"),
             Event::GlassBroken => (State::Waiting, "glass broken"),
         };
-        let Entry { time, automation, commit, message, missed, subject, by, mut changes, mut holds, .. } = entry;
+        let Entry {
+            time,
+            automation,
+            remote,
+            commit,
+            message,
+            missed,
+            subject,
+            by,
+            mut changes,
+            mut holds,
+            left_out,
+            ..
+        } = entry;
+        let more = left_out + changes.len().saturating_sub(FIELDS) + holds.len().saturating_sub(FIELDS);
         changes.truncate(FIELDS);
         holds.truncate(FIELDS);
+        let forge = Forge::of(&remote).filter(|_| !commit.is_empty());
+        let commit_link = forge.as_ref().map(|forge| forge.commit(&commit)).unwrap_or_default();
+        let compare = forge.as_ref().zip(before).map(|(forge, before)| forge.compare(before, &commit));
+        let at = |change: ChangedField| {
+            let place = forge.as_ref().map(|forge| forge.line(&commit, &change.file, change.line));
+            (change, place.unwrap_or_default())
+        };
+        let changes = changes.into_iter().map(at).collect();
         let what = if subject.is_empty() { automation } else { subject };
         let link = link_of(&what);
         let what = if what == "*" { "everything".to_owned() } else { what };
         let message = if missed.is_empty() { message } else { format!("{message}; missed: {missed}") };
         let short = commit.chars().take(7).collect();
-        Self { state, word, time, what, link, commit, short, by, message, changes, holds }
+        let compare = compare.unwrap_or_default();
+        Self { state, word, time, what, link, commit, short, by, message, commit_link, compare, changes, holds, more }
     }
 }

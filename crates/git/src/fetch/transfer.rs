@@ -20,6 +20,7 @@ use crate::pack::{self, Piece, Stored, Waiting};
 use crate::packet::{self, Packet, Reader};
 use crate::problem::Problem;
 use crate::transport::{Connection, MAX_ANSWER};
+use crate::visits::Visits;
 
 /// What a pack begins with, and no packet.
 const PACK: &[u8] = b"PACK";
@@ -81,6 +82,7 @@ pub(super) async fn transfer(
         (_, Err(error)) => return Err(error),
         (Stored::GivenUp, Ok(())) => return Err(Error::Task),
     }
+    inner.visited(Visits::fetched_now());
     inner.with_store(move |store| boundary::settle(store, &ends).map(drop)).await
 }
 

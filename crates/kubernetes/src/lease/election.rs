@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use crate::lease::machine::Held;
 use crate::lease::{Answer, Holding, Identity, Machine, Now, Order, Request, Ticket, Timing};
-use crate::shards::Shard;
+use crate::shards::{Roster, Shard};
 
 /// Who stands for which leadership.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -359,6 +359,14 @@ impl Machine for Candidate {
             self.exit = Exit::Wanted;
             self.at = Duration::ZERO;
         }
+    }
+
+    fn roster(&self) -> Roster {
+        let mut roster = Roster::of(self.election.identity.as_str());
+        let spec = self.seen.as_ref().and_then(|seen| seen.lease.spec.as_ref());
+        let holder = spec.and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
+        roster.add(holder, self.election.lease.clone());
+        roster
     }
 
     fn has_left(&self) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 
-use crate::shards::Shard;
+use crate::shards::{Roster, Shard};
 
 /// The time: on the clock that decides, and as Leases write it, which decides nothing.
 #[derive(Debug, Clone, Copy)]
@@ -120,6 +120,9 @@ pub(crate) trait Machine: Send + 'static {
 
     /// Lets go of everything, as soon as no work goes on.
     fn leave(&mut self);
+
+    /// Who holds which Lease, as it was last seen.
+    fn roster(&self) -> Roster;
 
     /// Whether nothing is left to do after [`Machine::leave`].
     fn has_left(&self) -> bool;

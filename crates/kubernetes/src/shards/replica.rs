@@ -16,7 +16,7 @@ use crate::lease::{Answer, Held, Holding, Identity, Machine, Now, Order, Request
 use crate::shards::objects::{Objects, Record};
 use crate::shards::replica::life::{Fate, Life, Wish};
 use crate::shards::replica::view::{Sights, View};
-use crate::shards::{Settings, Shard};
+use crate::shards::{Roster, Settings, Shard};
 
 /// How many Leases are written at a time.
 const AT_ONCE: usize = 8;
@@ -396,6 +396,18 @@ impl Machine for Replica {
                 *held = Held::Closing;
             }
         }
+    }
+
+    fn roster(&self) -> Roster {
+        let mut roster = Roster::of(self.life.identity.as_str());
+        for member in &self.target.members {
+            roster.leases.entry(member.clone()).or_default();
+        }
+        for (shard, slot) in &self.slots {
+            let holder = slot.record.as_ref().map_or("", |record| record.holder.as_str());
+            roster.add(holder, self.objects.shard_name(*shard));
+        }
+        roster
     }
 
     fn has_left(&self) -> bool {

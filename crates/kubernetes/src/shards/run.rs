@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 use crate::lease::{Answer, Clock, Machine, Now, Order, Store, Ticket};
-use crate::shards::Share;
 use crate::shards::holds::Holds;
+use crate::shards::{Roster, Share};
 
 /// The longest time without a look at the clock, which may have gone on while the timers stood still.
 const NAP: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ pub(crate) async fn run(
     store: Store,
     mut machine: impl Machine,
     clock: Clock,
-    share: watch::Sender<Arc<Share>>,
+    (share, roster): (watch::Sender<Arc<Share>>, watch::Sender<Arc<Roster>>),
     mut leave: oneshot::Receiver<()>,
 ) {
     let mut holds = Holds::new(&clock, share);
@@ -34,6 +34,14 @@ pub(crate) async fn run(
         if machine.has_left() {
             return;
         }
+        let seen = machine.roster();
+        roster.send_if_modified(|known| {
+            let is_new = **known != seen;
+            if is_new {
+                *known = Arc::new(seen);
+            }
+            is_new
+        });
         orders.extend(begun.into_iter().map(|order| carry_out(&store, order)));
         tokio::select! {
             Some((ticket, answer)) = orders.next() => machine.answer(ticket, answer, now(&clock)),

@@ -188,6 +188,7 @@ fn triggers() {
     check(Trigger::Image("registry/web".to_owned()), &["web"], &[]);
     check(Trigger::Policy(name("web")), &["web"], &["front"]);
     check(Trigger::Automation(name("shop")), &["app"], &["shop"]);
+    check(Trigger::Run(name("shop")), &[], &["shop"]);
     check(Trigger::Remote("elsewhere".to_owned()), &[], &["front"]);
     check(Trigger::Remote("nowhere".to_owned()), &[], &[]);
 }
