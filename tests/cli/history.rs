@@ -21,6 +21,7 @@ fn keep(store: &Store, seconds: i64, event: Event, message: &str, fill: impl FnO
         event,
         message: message.to_owned(),
         by: String::new(),
+        remarks: Vec::new(),
         changes: Vec::new(),
         holds: Vec::new(),
         left_out: 0,

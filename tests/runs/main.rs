@@ -5,12 +5,16 @@
 mod admission;
 mod batch;
 mod branches;
+mod differences;
 mod freezes;
 mod guards;
+mod lane;
 mod laws;
 mod memory;
 mod merges;
 mod moves;
+mod newest;
+mod only_added;
 mod releases;
 mod rivals;
 #[path = "../support/registry.rs"]

@@ -4,9 +4,11 @@
 //! acts on. The manifest of this crate has none of the libraries that could do otherwise.
 //!
 //! ```text
+//! advisory    documents that say which release fixes a vulnerability
 //! chart       versions of Helm charts in YAML
 //! change      what an edit did, and what an observer has to say about a place in a file
-//! policy      filter, semver, numerical, alphabetical -> the tag to use
+//! difference  what changed between two images, as they say
+//! policy      filter, semver, calver, newest, numerical, alphabetical -> the tag to use
 //! automation  the validated description of one job
 //! marker      markers in YAML text -> byte spans, field, policy, object identity
 //! edit        spans + selections -> new bytes + changes, verified
@@ -22,9 +24,11 @@
 //! spelling    what was meant by a name that does not exist
 //! ```
 
+pub mod advisory;
 pub mod automation;
 pub mod change;
 mod chart;
+pub mod difference;
 pub mod edit;
 pub mod explain;
 pub mod freeze;

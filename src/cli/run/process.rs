@@ -83,9 +83,10 @@ async fn serve(
             (begin_in_cluster(), calendar, Source::Cluster(connection, watch, sources))
         }
         None => {
-            let watch = Watch::new(Fingerprint::of(&settings.sources));
-            let (automations, calendar) = load(&settings.sources)?;
-            (automations.into(), calendar, Source::Files(watch, settings.sources.clone()))
+            let begin = Fingerprint::of(&settings.sources);
+            let Loaded { automations, calendar, beside } = load(&settings.sources).map_err(|(failure, _)| failure)?;
+            let watch = Watch::new(begin.with(&beside));
+            (automations.into(), calendar, Source::Files(watch, settings.sources.clone(), beside))
         }
     };
     let folder = at::folder(settings.data_dir.as_deref())?;
@@ -120,10 +121,24 @@ async fn serve(
     Ok(ending)
 }
 
+/// A configuration that was read.
+struct Loaded {
+    automations: Vec<Arc<Automation>>,
+    calendar: Calendar,
+    /// The files that it names.
+    beside: Vec<PathBuf>,
+}
+
 /// Reads the configuration, which must have something to do.
-fn load(sources: &Sources) -> Result<(Vec<Arc<Automation>>, Calendar)> {
-    let configuration = config::load(sources)?;
-    super::something_to_do(sources, &configuration)?;
+///
+/// # Errors
+/// It cannot be used; with the files that it names, which may be what is wrong.
+fn load(sources: &Sources) -> std::result::Result<Loaded, (Failure, Vec<PathBuf>)> {
+    let configuration = config::load(sources).map_err(|error| {
+        let beside = error.beside.clone();
+        (Failure::from(error), beside)
+    })?;
+    super::something_to_do(sources, &configuration).map_err(|failure| (failure, configuration.beside.clone()))?;
     for notice in &configuration.notices {
         // A bot says all that it says in its log, which may be JSON.
         match notice.effect {
@@ -131,7 +146,8 @@ fn load(sources: &Sources) -> Result<(Vec<Arc<Automation>>, Calendar)> {
             Effect::Intended | Effect::Unchecked => tracing::info!(%notice, "about the configuration"),
         }
     }
-    Ok((configuration.automations, configuration.calendar))
+    let config::Configuration { automations, calendar, beside, .. } = configuration;
+    Ok(Loaded { automations, calendar, beside })
 }
 
 /// Opens the store; there is one bot for each data directory.
@@ -186,8 +202,8 @@ impl Signals {
 
 /// Where the configuration comes from.
 enum Source {
-    /// Files, which are read again when they change.
-    Files(Watch, Sources),
+    /// Files, which are read again when they change, and those that they name.
+    Files(Watch, Sources, Vec<PathBuf>),
     /// The objects of a cluster, and the files with its calendar.
     Cluster(Box<Connection>, Watch, Sources),
 }
@@ -228,7 +244,10 @@ async fn attend(
     let (again, asked) = tokio::sync::mpsc::channel(1);
     let ended = watch::Sender::new(false);
     let (reader, mut control) = match source {
-        Source::Files(watch, sources) => (Some(tokio::spawn(read(handle.clone(), watch, sources, asked))), None),
+        Source::Files(watch, sources, beside) => {
+            let reader = read(handle.clone(), watch, (sources, beside), asked);
+            (Some(tokio::spawn(reader)), None)
+        }
         Source::Cluster(connection, watch, sources) => {
             let reader = (!sources.calendars.is_empty())
                 .then(|| tokio::spawn(read_calendar(handle.clone(), watch, sources, asked)));
@@ -325,26 +344,43 @@ async fn read_calendar(handle: Handle, mut watch: Watch, sources: Sources, mut a
 }
 
 /// Reads the configuration again whenever its files have changed or somebody asks for it.
-async fn read(handle: Handle, mut watch: Watch, sources: Sources, mut asked: tokio::sync::mpsc::Receiver<()>) {
+async fn read(
+    handle: Handle,
+    mut watch: Watch,
+    (sources, mut beside): (Sources, Vec<PathBuf>),
+    mut asked: tokio::sync::mpsc::Receiver<()>,
+) {
     loop {
         let asked = tokio::select! {
             _ = asked.recv() => true,
             () = tokio::time::sleep(LOOK) => false,
         };
-        let look = sources.clone();
-        let Ok(fingerprint) = tokio::task::spawn_blocking(move || Fingerprint::of(&look)).await else { continue };
+        let look = (sources.clone(), beside.clone());
+        let look = move || Fingerprint::of(&look.0).with(&look.1);
+        let Ok(fingerprint) = tokio::task::spawn_blocking(look).await else { continue };
         if !watch.look(fingerprint) && !asked {
             continue;
         }
         watch.read(fingerprint);
         let files = sources.clone();
-        match tokio::task::spawn_blocking(move || load(&files)).await {
-            Ok(Ok((automations, calendar))) => {
+        let loaded = tokio::task::spawn_blocking(move || {
+            let loaded = load(&files);
+            let beside = loaded.as_ref().map_or_else(|(_, beside)| beside.clone(), |loaded| loaded.beside.clone());
+            let fingerprint = fingerprint.with(&beside);
+            (loaded, beside, fingerprint)
+        });
+        let loaded = loaded.await.map(|(loaded, named, fingerprint)| {
+            watch.read(fingerprint);
+            beside = named;
+            loaded
+        });
+        match loaded {
+            Ok(Ok(Loaded { automations, calendar, .. })) => {
                 tracing::info!(automations = automations.len(), "uses the new configuration");
                 handle.take_calendar(calendar);
                 handle.configure(automations);
             }
-            Ok(Err(failure)) => handle.configuration_failed(&failure),
+            Ok(Err((failure, _))) => handle.configuration_failed(&failure),
             Err(error) => {
                 let what = format!("reading the configuration broke: {error}");
                 handle.configuration_failed(&Failure::new(Kind::Internal, what));

@@ -59,6 +59,7 @@ impl Shown {
             Event::Pushed => (State::Current, "committed"),
             Event::Held => (State::Waiting, "held"),
             Event::Failed => (State::Failing, "failed"),
+            Event::TagMoved => (State::Waiting, "a tag moved"),
             Event::PolicyHeld => (State::Waiting, "held by hand"),
             Event::PolicyReleased => (State::Current, "released"),
             Event::PolicyHurried => (State::Current, "released now"),
@@ -68,13 +69,15 @@ impl Shown {
             Event::Unfrozen => (State::Current, "no longer frozen"),
             Event::GlassBroken => (State::Waiting, "glass broken"),
         };
-        let Entry { time, automation, commit, message, missed, subject, by, mut changes, mut holds, .. } = entry;
+        let Entry { time, automation, commit, message, missed, subject, by, remarks, mut changes, mut holds, .. } =
+            entry;
         changes.truncate(FIELDS);
         holds.truncate(FIELDS);
         let what = if subject.is_empty() { automation } else { subject };
         let link = link_of(&what);
         let what = if what == "*" { "everything".to_owned() } else { what };
         let message = if missed.is_empty() { message } else { format!("{message}; missed: {missed}") };
+        let message = remarks.iter().fold(message, |message, remark| format!("{message}; {remark}"));
         let short = commit.chars().take(7).collect();
         Self { state, word, time, what, link, commit, short, by, message, changes, holds }
     }

@@ -86,6 +86,7 @@ mod tests {
             values: &BTreeMap::new(),
             changes: &[change],
             images: &BTreeMap::new(),
+            differences: &BTreeMap::new(),
         };
         let error = render(&Template::parse("commit message", template).unwrap(), &facts).unwrap_err();
         assert_eq!(super::advice(&error).as_deref(), Some(advice), "{template}");
