@@ -75,7 +75,7 @@ struct OrderArguments {
     #[arg(long, value_name = "FORMAT")]
     calver: Option<String>,
     /// With --image: the one that came last, by when it was pushed or says that it was created
-    #[arg(long, requires = "image")]
+    #[arg(long)]
     newest: bool,
     /// The greatest (asc) or smallest (desc) number
     #[arg(long, value_name = "asc|desc")]
@@ -192,6 +192,10 @@ impl From<Vec<String>> for Tags {
 fn tags(arguments: &Arguments, policy: &Policy) -> Result<Tags> {
     if let Some(image) = &arguments.image {
         return super::runtime()?.block_on(listed(arguments, image, policy));
+    }
+    if policy.order == Order::Newest {
+        let hint = "tags do not tell which of them is the newest; name the image repository with --image";
+        return Err(Failure::usage("--newest needs --image", hint));
     }
     if !arguments.tags.is_empty() {
         return Ok(arguments.tags.clone().into());

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tagwright_core::automation::{ImagePolicy, ObjectName};
 use tagwright_core::change::{Code, Diagnostic};
 use tagwright_core::guard::{Held, Hold, PassedOver};
+use tagwright_core::moves;
 use tagwright_core::plan::FileEdit;
 use thiserror::Error;
 
@@ -437,7 +438,8 @@ impl PolicyReport {
     #[must_use]
     pub fn remarks(&self) -> Vec<String> {
         let about_it = self.dated.iter().chain(&self.hurried).cloned();
-        about_it.chain(self.moved.iter().map(MovedTag::to_string)).collect()
+        let moved = moves::moved(&self.policy.repository.image);
+        about_it.chain(self.moved.iter().map(MovedTag::to_string)).chain(moved).collect()
     }
 
     /// What a policy selects according to somebody else.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod admission;
+mod bad_input;
 mod batch;
 mod branches;
 mod differences;

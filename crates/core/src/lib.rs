@@ -19,6 +19,7 @@
 //! suggest     a tag in use -> the policy to follow it with
 //! inventory   where YAML files name images
 //! mark        which markers to put where, and the policies they name, as documents
+//! moves       image repositories that are known to have moved
 //! explain     why a policy selects what it does, and what becomes of its fields
 //! lint        what is wrong with markers, policies and automations, before anything is done
 //! spelling    what was meant by a name that does not exist
@@ -38,6 +39,7 @@ pub mod lint;
 pub mod mark;
 pub mod marker;
 pub mod message;
+pub mod moves;
 pub mod plan;
 pub mod policy;
 mod sops;
