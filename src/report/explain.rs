@@ -158,7 +158,7 @@ fn rule(policy: &Policy) -> String {
     let order = match &policy.order {
         Order::Semver(range) => format!("the highest version in '{range}'"),
         Order::Calver(format) => format!("the latest version in the format {}", format.as_str()),
-        Order::Newest => "the one that came last".to_owned(),
+        Order::Newest => "the newest tag".to_owned(),
         Order::Numerical(Direction::Ascending) => "the greatest number".to_owned(),
         Order::Numerical(Direction::Descending) => "the smallest number".to_owned(),
         Order::Alphabetical(Direction::Ascending) => "the last in the order of bytes".to_owned(),

@@ -159,6 +159,7 @@ fn json_has_the_documented_shape() {
       "missed": "",
       "subject": "default:db",
       "by": "",
+      "remarks": [],
       "changes": [],
       "holds": [],
       "leftOut": 0
@@ -174,6 +175,7 @@ fn json_has_the_documented_shape() {
       "missed": "",
       "subject": "",
       "by": "",
+      "remarks": [],
       "changes": [],
       "holds": [
         {
