@@ -54,6 +54,7 @@ mod git;
 mod guards;
 mod image;
 mod kubevela;
+mod lane;
 mod native;
 mod notice;
 mod objects;
@@ -136,6 +137,8 @@ pub struct Configuration {
     pub notices: Vec<Notice>,
     /// Where automations and policies are written. Values of secrets do not show.
     pub origins: Origins,
+    /// Files that the configuration names, so that whoever watches it watches them, too.
+    pub beside: Vec<PathBuf>,
 }
 
 /// What a configuration is read for.
@@ -205,9 +208,10 @@ fn configure(report: Report, secrets: Option<PathBuf>, calendar: Calendar) -> Re
     if resolved.automations.is_empty() && !report.has_problems() {
         report.notice("the configuration has no automation");
     }
-    let (notices, origins) = report.finish()?;
+    let beside = report.files_beside();
+    let (notices, origins) = report.finish().map_err(|error| error.with(beside.clone()))?;
     let Resolved { policies, automations, receivers, .. } = resolved;
-    Ok(Configuration { automations, policies, receivers, calendar, notices, origins })
+    Ok(Configuration { automations, policies, receivers, calendar, notices, origins, beside })
 }
 
 /// What objects come to.

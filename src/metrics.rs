@@ -97,6 +97,7 @@ pub(crate) struct Metrics {
     run_seconds: Histogram,
     commits: Counter,
     changes: Counter,
+    moved_tags: Counter,
     rejected: Family<ByReason, Counter>,
     webhooks: Family<Received, Counter>,
     shards: Mutex<Vec<(&'static str, usize)>>,
@@ -129,6 +130,9 @@ impl Metrics {
         let (commits, changes) = (Counter::default(), Counter::default());
         registry.register("commits", "Commits that were pushed, of each automation", commits.clone());
         registry.register("changes", "Fields that were changed by commits that were pushed", changes.clone());
+        let moved_tags = Counter::default();
+        let help = "Tags of releases that were found to point to something else than before";
+        registry.register("moved_tags", help, moved_tags.clone());
         let rejected = Family::<ByReason, Counter>::default();
         registry.register("pushes_rejected", "Pushes that a remote did not take", rejected.clone());
         let webhooks = Family::<Received, Counter>::default();
@@ -157,6 +161,7 @@ impl Metrics {
             run_seconds,
             commits,
             changes,
+            moved_tags,
             rejected,
             webhooks,
             shards,
@@ -167,6 +172,11 @@ impl Metrics {
     /// Counts a poll.
     pub(crate) fn polled(&self, is_well: bool) {
         self.polls.get_or_create(&Ended::of(is_well)).inc();
+    }
+
+    /// Counts tags of releases that have moved.
+    pub(crate) fn moved(&self, tags: usize) {
+        self.moved_tags.inc_by(tags as u64);
     }
 
     /// Counts a look-up of digests.

@@ -1,7 +1,8 @@
 //! Observing: what registries list, what Git remotes hold, what people took back. Nothing here changes anything outside.
 //!
 //! [`poll()`] asks a registry for the tags of one image repository and evaluates the policies that look at it; [`look_up`] asks
-//! for digests between two polls. Policies that require something of the image behind a tag walk their candidates (`admit`). What they come to is a value, [`Polls`], that a run goes by. [`survey()`] and [`inspect()`] read
+//! for digests between two polls. Policies that require something of the image behind a tag walk their candidates (`admit`), perhaps in
+//! the order in which they came (`newest`). What they come to is a value, [`Polls`], that a run goes by. [`survey()`] and [`inspect()`] read
 //! of the remotes what a run would read, for `check` and `explain`; [`past()`] tells from their history what bots have
 //! committed. What a run itself looks at is found by the same functions: marked files, reverts, branches.
 
@@ -10,9 +11,12 @@ mod contents;
 mod digests;
 mod hurry;
 mod inspect;
+mod lane;
+mod newest;
 mod past;
 mod poll;
 mod polls;
+mod portrait;
 mod pushed;
 pub(crate) mod releases;
 pub(crate) mod reverts;
@@ -20,6 +24,7 @@ mod select;
 mod survey;
 mod tags;
 pub(crate) mod target;
+mod told;
 mod verify;
 
 use git::{CommitFacts, SkipReason};
@@ -28,12 +33,14 @@ use tagwright_core::change::{Code, Diagnostic};
 use tagwright_core::message::{self, Criteria};
 use tagwright_core::{marker, plan};
 
-pub use self::admit::{Admission, admission};
+pub use self::admit::{Admission, Ranked, admission};
 pub(crate) use self::digests::Digests;
 pub use self::inspect::{Inspected, inspect, reflected};
+pub use self::newest::{MAX_UNDATED, newest};
 pub use self::past::{Past, past};
 pub use self::poll::{LookedUp, Polled, forget, look_up, poll, poll_all, save};
 pub use self::polls::Polls;
+pub(crate) use self::portrait::differences;
 pub use self::pushed::pushed;
 pub use self::select::{no_match, refused};
 pub use self::survey::{Seen, Survey, Wanted, survey};

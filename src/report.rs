@@ -60,8 +60,8 @@ pub(crate) fn diagnostics(findings: &[Diagnostic]) -> String {
 pub(crate) fn policies(policies: &[Arc<PolicyReport>]) -> String {
     let mut text = String::new();
     for policy in policies {
-        let PolicyReport { id, image, tags, selection, hold, hurried, .. } = &**policy;
-        let hurried = hurried.as_ref().map(|hurried| format!("; {hurried}")).unwrap_or_default();
+        let PolicyReport { id, image, tags, selection, hold, .. } = &**policy;
+        let hurried: String = policy.remarks().iter().map(|remark| format!("; {remark}")).collect();
         let id = id.marker();
         let image = match tags {
             Some(tags) => format!("{image} has {}, ", plural(*tags, "tag")),

@@ -26,7 +26,7 @@ use crate::store::{self, Digests, Image, Known, Store, Switches};
 pub use self::cause::Cause;
 pub(crate) use self::changes::{change, quoted, summary};
 pub use self::memory::Memory;
-pub use self::outcome::{AutomationReport, Doing, Error, Kind, Lack, Outcome, PolicyReport, Report, Short};
+pub use self::outcome::{AutomationReport, Doing, Error, Kind, Lack, MovedTag, Outcome, PolicyReport, Report, Short};
 pub use self::progress::{Progress, Stage, Step};
 pub(crate) use self::queue::Login;
 pub use self::queue::Queue;

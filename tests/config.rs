@@ -13,7 +13,9 @@ use access::{self, ExposeSecret as _, GitLogin};
 use image::Repository;
 use proptest::prelude::*;
 use tagwright::config::{self, Configuration, Sources, Style};
-use tagwright_core::automation::{Automation, Batch, Checkout, Deny, Gather, Guards, ImagePolicy, Schedule, Window};
+use tagwright_core::automation::{
+    Automation, Batch, Checkout, Deny, FastLane, Gather, Guards, ImagePolicy, Schedule, Window,
+};
 use tagwright_core::freeze::Period;
 use tagwright_core::policy::Order;
 
@@ -196,6 +198,33 @@ fn write_native(folder: &Path, secret: &str) -> PathBuf {
     );
     fs::write(&path, text).unwrap();
     path
+}
+
+/// A document of 100 MB is not read, whatever is in it, and neither is something that has no end.
+#[test]
+fn documents_of_the_fast_lane_are_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string("fixtures/config/good/fast-lane.yaml").unwrap();
+    let text = text.replace("../../advisories/osv.json", "large.json").replace("../../advisories/", "");
+    for name in ["openvex.json", "osv-withdrawn.json"] {
+        fs::copy(format!("fixtures/advisories/{name}"), folder.path().join(name)).unwrap();
+    }
+    fs::write(folder.path().join("shop.yaml"), text).unwrap();
+    let large = fs::File::create(folder.path().join("large.json")).unwrap();
+    large.set_len(100_000_000).unwrap();
+    let sources = Sources { paths: vec![folder.path().join("shop.yaml")], ..Sources::default() };
+    let check = |expect: &str| {
+        let error = config::load(&sources).unwrap_err();
+        assert_eq!(error.problems().len(), 1, "{error}");
+        let path = "`spec.images[0].fastLane.documents[0]`: `large.json`";
+        assert_eq!(error.problems()[0].message, format!("{path} {expect}"));
+    };
+    check("cannot be read: it has 100000000 bytes, and at most 4194304 are read");
+    large.set_len(10).unwrap();
+    check("is not JSON (line 1, column 1)");
+    fs::remove_file(folder.path().join("large.json")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("large.json")).unwrap();
+    check("cannot be read: it is not a file");
 }
 
 #[test]
@@ -506,6 +535,7 @@ fn policy_summary(text: &mut String, policy: &ImagePolicy) {
     let order = match &policy.policy.order {
         Order::Semver(range) => format!("semver {}", range.as_str()),
         Order::Calver(format) => format!("calver {}", format.as_str()),
+        Order::Newest => "newest".to_owned(),
         Order::Numerical(direction) => format!("numerical {direction:?}"),
         Order::Alphabetical(direction) => format!("alphabetical {direction:?}"),
     };
@@ -517,8 +547,8 @@ fn policy_summary(text: &mut String, policy: &ImagePolicy) {
     if let Some(filter) = &policy.policy.filter {
         writeln!(text, "  filter {} extract {:?}", filter.pattern.as_str(), filter.extract).unwrap();
     }
-    let Guards { deny, deny_digests, minimum_age, platforms, pullable, together, verify, allow_downgrade } =
-        &policy.guards;
+    let Guards { deny, deny_digests, minimum_age, platforms, pullable, together, verify, .. } = &policy.guards;
+    let Guards { allow_downgrade, fast_lane, ignore_attestation_only, .. } = &policy.guards;
     if !deny.is_empty() || minimum_age.is_some() || *allow_downgrade {
         let deny: Vec<String> = deny.iter().map(Deny::text).collect();
         writeln!(text, "  exclude {deny:?} minimum age {minimum_age:?} downgrade {allow_downgrade}").unwrap();
@@ -537,6 +567,13 @@ fn policy_summary(text: &mut String, policy: &ImagePolicy) {
     }
     for target in &policy.targets {
         writeln!(text, "  target {} {:?}", target.path, target.fields).unwrap();
+    }
+    if let Some(FastLane { documents, label, packages }) = fast_lane {
+        let documents: Vec<String> = documents.iter().map(|it| format!("{} ({})", it.name, it.len())).collect();
+        writeln!(text, "  fast lane {documents:?} label {label:?} packages {packages:?}").unwrap();
+    }
+    if *ignore_attestation_only {
+        writeln!(text, "  ignores attestations only").unwrap();
     }
     if let Some(together) = together {
         writeln!(text, "  together {together}").unwrap();

@@ -282,7 +282,7 @@ default/shop on main of URL below apps
         {"tag": "sha256-1.sig", "reason": "excluded by the pattern '^.*\\.sig$' of the image repository"}]});
     assert_eq!(json["dropped"][1], excluded);
     let field = serde_json::json!({"file": "apps/a.yaml", "line": 11, "column": 10, "marker": "default:app:tag",
-        "old": "6.0.0", "new": "6.1.1", "why": "", "hold": ""});
+        "old": "6.0.0", "new": "6.1.1", "why": "", "hold": "", "details": []});
     assert_eq!(json["places"][0]["fields"][3], field);
     assert_eq!(json["places"][0]["diagnostics"][0]["code"], "TW004");
 
@@ -290,6 +290,67 @@ default/shop on main of URL below apps
     let gone = scene.run(&["explain", "default:app", "--remote"]);
     assert!(gone.out.contains("\ndefault/shop in URL below apps\n  error: cannot "), "{}", gone.out);
     assert_ne!(gone.code, 0);
+}
+
+/// Which came last, what says so, and what changes in the image; a field that has one which came later stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_and_what_changes_in_it() {
+    let scene = Scene::new(&[]).await;
+    let host = scene.registry.host();
+    let source = "https://github.com/acme/app";
+    scene.registry.change(|world| {
+        for (tag, day) in [("main-c", 1), ("main-a", 3), ("main-b", 2)] {
+            let labels = serde_json::json!({"org.opencontainers.image.source": source,
+                "org.opencontainers.image.revision": format!("0a{day}"), "dev.tagwright.fixes": "CVE-2026-1234"});
+            let config = serde_json::json!({"os": "linux", "architecture": "amd64",
+                "created": format!("2026-01-{day:02}T00:00:00Z"), "config": {"Labels": labels}});
+            world.push("team/newest", tag, &config);
+        }
+    });
+    let policy = |name: &str, more: &str| {
+        format!(
+            "    - {{name: {name}, image: {host}/team/newest, filterTags: {{pattern: ^main-}}, policy: {{newest: {{}}}}{more}}}\n"
+        )
+    };
+    let images = [
+        policy("newest", ""),
+        policy("waits", ", minimumAge: 72h"),
+        policy("fixed", ", minimumAge: 72h, fastLane: {}"),
+    ];
+    scene.write(
+        "policies/newest.yaml",
+        &format!(
+            "apiVersion: tagwright.dev/v1alpha1\nkind: ImageAutomation\nmetadata: {{name: newest}}\nspec:\n  git: {{url: {}}}\n  \
+             images:\n{}",
+            scene.remote.path(),
+            images.concat()
+        ),
+    );
+    scene.write(
+        "work/a.yaml",
+        &format!("image: {host}/team/newest:main-c # {{\"$imagepolicy\": \"default:newest\"}}\n"),
+    );
+    let said = scene.run(&["explain", "default:newest", "work"]);
+    let clock = "it was created at 2026-01-03T00:00:00Z, as it says itself, and nothing else tells when it came";
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    assert!(said.out.contains("takes from") && said.out.contains("the newest tag that ^main- matches"), "{}", said.out);
+    assert!(said.out.contains(clock), "{}", said.out);
+    let change = "  a.yaml:1:8: HOST/team/newest:main-c -> HOST/team/newest:main-a (default:newest)\n";
+    let details = format!("{change}    commits: {source}/compare/0a1...0a3\n");
+    assert!(said.out.contains(&details), "{}", said.out);
+    let json: serde_json::Value =
+        serde_json::from_str(&scene.run(&["explain", "default:newest", "--output", "json"]).out).unwrap();
+    assert_eq!((&json["selected"], &json["remarks"][0]), (&"main-a".into(), &clock.into()));
+    let order: Vec<&str> =
+        json["candidates"].as_array().unwrap().iter().map(|it| it["tag"].as_str().unwrap()).collect();
+    assert_eq!(order, ["main-a", "main-b", "main-c"]);
+    let fixed = scene.run(&["explain", "default:fixed"]).out;
+    let lane = "it need not become older, since it fixes CVE-2026-1234, as its label dev.tagwright.fixes says";
+    assert!(fixed.contains(lane), "{fixed}");
+    // Tags from elsewhere do not tell.
+    let other = scene.run_with(&["explain", "default:newest", "--tags", "-"], "main-a\nmain-b\n");
+    assert!(other.out.contains("tags alone do not tell which of them is the newest"), "{}", other.out);
+    assert_eq!(other.code, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,9 +9,10 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use image::Reference;
+use image::{Digest, Reference, Repository};
 use jiff::Timestamp;
 use tagwright::config;
+use tagwright_core::advisory::Advisory;
 use tagwright_core::automation::{Automation, ImagePolicy};
 use tagwright_core::edit::{Selection, Selections};
 use tagwright_core::explain::{self, Ages, Cause, Fate, Tags};
@@ -44,6 +45,7 @@ fn every_case_comes_out_as_the_table_says() {
                 "contested" => contested(case),
                 "window" => window(case),
                 "together" => together(case),
+                "fast-lane" => fast_lane(case),
                 other => panic!("no rule {other}"),
             };
             count += 1;
@@ -86,11 +88,31 @@ fn downgrade(case: &Yaml) -> Vec<String> {
     let scan = marker::scan(text(&case["before"]).as_bytes());
     assert!(!scan.markers.is_empty(), "{case:?}");
     let policy = |name: &str| policies.iter().map(Arc::as_ref).find(|_: &&ImagePolicy| name == "shop:web");
-    let holds = guard::downgrades(&scan, &selections, &policy);
+    let holds = guard::downgrades(&scan, &selections, &policy, &BTreeMap::new());
     holds.iter().map(|(index, hold)| format!("{}: {hold}", scan.markers[*index].line)).collect()
 }
 
 /// `known`, `in-use`, `now`: tags between blanks, `1..9` for numbers; `doubted`.
+fn fast_lane(case: &Yaml) -> Vec<String> {
+    let name = case["document"].as_str().unwrap();
+    let text = fs::read_to_string(format!("fixtures/advisories/{name}")).unwrap();
+    let document = Advisory::parse(name, &text).unwrap();
+    let image = Repository::parse(case["image"].as_str().unwrap_or("ghcr.io/acme/app")).unwrap();
+    let packages: Vec<String> = case["packages"].as_str().map(str::to_owned).into_iter().collect();
+    let listed = case["listed"].as_str().unwrap().split(' ').map(|it| it.split_once('=').unwrap());
+    let listed: Vec<(&str, &str)> = listed.collect();
+    let versions: Vec<(&str, &str)> = listed.iter().map(|(tag, _)| (*tag, *tag)).collect();
+    let by_version = document.fixed_tags(&image, &packages, &versions);
+    let mut found: Vec<String> = Vec::new();
+    for (tag, digit) in listed {
+        let digest = Digest::parse(&format!("sha256:{}", digit.repeat(64))).unwrap();
+        let fixed = by_version.get(tag).copied().or_else(|| document.fixed_by(&image, tag, &digest));
+        found.extend(fixed.map(|fixed| format!("{tag} {fixed}")));
+    }
+    found.sort();
+    found
+}
+
 fn believe(case: &Yaml) -> Vec<String> {
     let tags = |field: &str| -> Vec<String> { case[field].as_str().map(listed).unwrap_or_default() };
     let (known, in_use, now) = (tags("known"), tags("in-use"), tags("now"));

@@ -51,6 +51,7 @@ fn record(message: &str) -> Record {
         event: Event::Pushed { commit: "c0ffee".to_owned(), missed: None },
         message: message.to_owned(),
         by: String::new(),
+        remarks: Vec::new(),
         changes: vec![change("apps:podinfo")],
         holds: vec![hold("apps:redis")],
         left_out: 0,

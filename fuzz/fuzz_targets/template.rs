@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use gotext::template::{MAX_OUTPUT, Template};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use tagwright_core::change::{Change, ObjectIdentity};
+use tagwright_core::difference::Differences;
 use tagwright_core::message::{self, Facts};
 
 /// What the messages are about.
@@ -16,6 +17,7 @@ struct World {
     values: BTreeMap<String, String>,
     changes: Vec<Change>,
     images: BTreeMap<String, String>,
+    differences: Differences,
 }
 
 impl World {
@@ -40,6 +42,7 @@ impl World {
             values: strings(&[("cluster", "prod"), ("größe", "1")]),
             changes: changes.collect(),
             images: strings(&[("ns:app", "ghcr.io/org/app:1.4.0")]),
+            differences: Differences::new(),
         }
     }
 
@@ -50,6 +53,7 @@ impl World {
             values: &self.values,
             changes: &self.changes,
             images: &self.images,
+            differences: &self.differences,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One automation on one commit: find the marked files, plan, and commit what there is to change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use git::{Advertisement, CommitId, Mirror};
@@ -8,8 +8,11 @@ use image::{Reference, Tag};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy};
+use tagwright_core::change::Change;
+use tagwright_core::difference::Differences;
 use tagwright_core::edit::{Selection, Selections};
 use tagwright_core::guard::{Held, Hold};
+use tagwright_core::message;
 use tagwright_core::plan::{self, MarkedFile, Plan};
 
 use super::head::Head;
@@ -18,7 +21,7 @@ use super::job::{Ended, Job, fail_all};
 use super::remote::Remote;
 use crate::observe::releases::Releases;
 use crate::observe::reverts::{self, Asked, Search};
-use crate::observe::{MARKED_FILES, found_diagnostics};
+use crate::observe::{self, MARKED_FILES, found_diagnostics};
 use crate::run::{Doing, Error, Lack, Mode, Outcome, Stage, apart, aside, guards};
 use crate::store::SeenBranch;
 
@@ -66,7 +69,8 @@ impl<'r> Remote<'r> {
             job.report.diagnostics.extend(finding);
             job.report.idle = Some(reason);
         }
-        let guards = guards(automation, &self.switches, self.context.now);
+        let newer = self.polls.newer(automation);
+        let guards = plan::Guards { newer, ..guards(automation, &self.switches, self.context.now) };
         let mut plan = aside("plan", || plan::guarded(&files, &job.selections, &guards));
         plan.holds.extend(self.apart(automation, &files, &job.selections));
         // All drafts of a wave wait for the history, and most have no question to it.
@@ -191,6 +195,8 @@ impl<'r> Remote<'r> {
             return Ok(Written::Nothing(held(&job.report.holds, guards.everything.as_ref())));
         }
         job.report.edits = plan.edits;
+        job.report.remarks = self.remarks(job);
+        job.differences = Box::pin(self.differences(job)).await;
         job.report.message = aside("render", || plan::message(job.contribution(), &[])).map_err(Error::Message)?;
         let failed = |source| Error::git(Doing::Read, &automation.remote.url, source);
         let edits = self.new_files(&mut job.report.edits);
@@ -200,6 +206,36 @@ impl<'r> Remote<'r> {
             Some(commit) => Ok(Written::Commit(commit)),
             None => Ok(Written::Nothing(Outcome::Unchanged)),
         }
+    }
+
+    /// What changed between the images of an automation's changes, if its message wants to know.
+    async fn differences(&self, job: &Job<'_>) -> Differences {
+        if !message::tells_of_images(&job.automation.commit.message) {
+            return Differences::new();
+        }
+        let policies: BTreeMap<String, &ImagePolicy> =
+            job.automation.policies.iter().map(|policy| (policy.id.marker(), &**policy)).collect();
+        let told = job.report.edits.iter().flat_map(|edit| &edit.changes).filter_map(|change| {
+            let policy = policies.get(change.policy())?;
+            match job.selections.get(change.policy())? {
+                Selection::Selected(selected) => Some((change, &*policy.repository, selected)),
+                _ => None,
+            }
+        });
+        let told: Vec<_> = told.collect();
+        observe::differences(&self.context.edges.registry, told).await
+    }
+
+    /// Why what is selected for the changes of an automation did not have to become older.
+    fn remarks(&self, job: &Job<'_>) -> Vec<String> {
+        let changed: BTreeSet<&str> =
+            job.report.edits.iter().flat_map(|edit| &edit.changes).map(Change::policy).collect();
+        let remark = |policy: &Arc<ImagePolicy>| {
+            let name = policy.id.marker();
+            let hurried = self.polls.of(policy).filter(|_| changed.contains(name.as_str()))?.hurried.clone()?;
+            Some(format!("{name}: {hurried}"))
+        };
+        job.automation.policies.iter().filter_map(remark).collect()
     }
 
     /// The fields of policies that would move alone, and wait for others with which they move together.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use git::CommitId;
 use tagwright_core::automation::Automation;
 use tagwright_core::change::Diagnostic;
+use tagwright_core::difference::Differences;
 use tagwright_core::edit::Selections;
 use tagwright_core::plan;
 
@@ -25,6 +26,8 @@ pub(super) struct Job<'a> {
     pub(super) behind: Option<Behind>,
     /// What its policies selected.
     pub(super) selections: Selections,
+    /// What changed between images, as far as its message wants to know.
+    pub(super) differences: Differences,
     /// The commits that decide what it has to do: the one it was planned on, and the one that is read if that is another.
     pub(super) seen: Option<(CommitId, Option<CommitId>)>,
     /// That its push branch lacks what is read, and does not begin anew.
@@ -48,6 +51,7 @@ impl<'a> Job<'a> {
             branch: String::new(),
             outcome: Outcome::Unchanged,
             edits: Vec::new(),
+            remarks: Vec::new(),
             message: String::new(),
             diagnostics: Vec::new(),
             holds: Vec::new(),
@@ -63,6 +67,7 @@ impl<'a> Job<'a> {
             stepwise: false,
             behind: None,
             selections: Selections::new(),
+            differences: Differences::new(),
             seen: None,
             left: None,
             looked_up: 0,
@@ -72,6 +77,7 @@ impl<'a> Job<'a> {
     /// Drops what an attempt before has planned, which is not to be reported when there is nothing left to do.
     pub(super) fn forget(&mut self) {
         self.report.edits.clear();
+        self.report.remarks.clear();
         self.report.message.clear();
         self.report.diagnostics.clear();
         self.report.holds.clear();
@@ -87,7 +93,8 @@ impl<'a> Job<'a> {
 
     /// What this automation has in its commit.
     pub(super) fn contribution(&self) -> plan::Contribution<'_> {
-        plan::Contribution { automation: self.automation, edits: &self.report.edits, selections: &self.selections }
+        let Self { automation, selections, differences, .. } = self;
+        plan::Contribution { automation, edits: &self.report.edits, selections, differences }
     }
 
     /// Ends with an outcome.

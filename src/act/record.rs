@@ -54,6 +54,7 @@ fn of(context: Context<'_>, report: &AutomationReport) -> Option<Record> {
         Event::Pushed { .. } => report.edits.iter().flat_map(|edit| &edit.changes).map(ChangedField::from).collect(),
         _ => Vec::new(),
     };
+    let is_pushed = matches!(event, Event::Pushed { .. });
     Some(Record {
         time: context.now,
         automation: report.id.to_string(),
@@ -62,6 +63,7 @@ fn of(context: Context<'_>, report: &AutomationReport) -> Option<Record> {
         event,
         message,
         by: String::new(),
+        remarks: if is_pushed { report.remarks.clone() } else { Vec::new() },
         changes,
         holds: report.holds.iter().map(HeldField::from).collect(),
         left_out: 0,

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use image::{Digest, Repository, Tag};
 use tagwright_core::automation::{ImagePolicy, ObjectName};
 use tagwright_core::explain::{self, Ages, Fate, Tags};
+use tagwright_core::policy::{self, Order};
 
 use self::left::Left;
 use super::{Ending, Output, SourceArguments, streams};
 use crate::failure::{Failure, Result};
+use crate::observe::Ranked;
 use crate::report::explain::{Extent, Images, Known, Story, sentence, text};
 use crate::wire::explain::{Document, One};
 use crate::{config, observe, run};
@@ -111,17 +113,22 @@ async fn tell(
     let is_own = arguments.tags.is_none() && arguments.image.is_none();
     let doubt = || left.doubt(policy, &configuration.policies, &tags.allowed, now).filter(|_| is_own);
     let mut held = held(policy).or_else(doubt);
-    let (mut digest, mut passed_over) = (None, None);
+    let (mut digest, mut passed_over, mut remarks, mut newer) = (None, None, Vec::new(), Vec::new());
     if policy.asks() && is_own && held.is_none() && !funnel.candidates.is_empty() {
-        let candidates = funnel.candidates.iter().filter_map(|it| Tag::parse(it.tag).ok());
-        let candidates = candidates.map(|tag| {
+        let ranked = |it: &policy::Candidate<'_>| {
+            let tag = Tag::parse(it.tag).ok()?;
             let (pushed, digest) = (listed.get(&tag).copied(), digests.get(&tag).cloned());
-            (tag, pushed, digest)
-        });
+            Some(left.ranked(tag, it.value.clone(), pushed, digest, now))
+        };
+        let ranked: Vec<Ranked> = funnel.candidates.iter().filter_map(ranked).collect();
         let digests = std::mem::take(&mut left.digests);
         let hurried = left.switches.hurried.get(&policy.id.marker());
-        let admission = Box::pin(observe::admission(&client, policy, candidates, digests, hurried, now)).await;
+        let admission = Box::pin(observe::admission(&client, policy, &ranked, digests, hurried, now)).await;
+        if let Some(order) = &admission.order {
+            funnel.sort_by(order.iter().map(Tag::as_str));
+        }
         funnel.pass_over(&admission.passed_over);
+        (remarks, newer) = (admission.remarks, admission.newer);
         passed_over = admission.passed_over.into_iter().next();
         match admission.selected {
             Ok((_, admitted)) => digest = Some(admitted).filter(|_| policy.writes_digests()),
@@ -129,8 +136,11 @@ async fn tell(
         }
     }
     let images = if policy.asks() && !is_own { Images::No } else { Images::Yes };
-    let mut story =
-        Story { policy, source: &source, funnel, ages: known, digest, passed_over, images, held, places: Vec::new() };
+    if policy.policy.order == Order::Newest && images == Images::No {
+        held = held.or_else(|| Some("tags alone do not tell which of them is the newest".to_owned()));
+    }
+    let (source, places) = (source.as_str(), Vec::new());
+    let mut story = Story { policy, source, funnel, ages: known, digest, passed_over, remarks, images, held, places };
     if let Some(tag) = &arguments.tag {
         one_tag(arguments, &story, (&tags, ages), tag)?;
         return Ok(ending(&story));
@@ -140,7 +150,7 @@ async fn tell(
     let as_good: Vec<String> = story.funnel.as_good(&policy.policy).into_iter().map(str::to_owned).collect();
     let as_good = if policy.asks() { Vec::new() } else { as_good };
     let digest = story.digest.clone();
-    let selected = places::Selected { policy, repository, client, tag, digest, as_good, switches, pushes, now };
+    let selected = places::Selected { policy, repository, client, tag, digest, as_good, newer, switches, pushes, now };
     let looked = match (&arguments.directory, arguments.remote) {
         (Some(directory), _) => places::directory(directory, configuration, &selected).await?,
         (None, true) => places::remotes(arguments.data_dir.clone(), configuration, &selected).await?,

@@ -82,6 +82,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         values: &input.values.unwrap_or_default(),
         changes: &changes,
         images: &images,
+        // What registries would say is not asked for.
+        differences: &BTreeMap::new(),
     };
     let text = message::render(&template, &facts)?;
     streams::data(&if arguments.trailers { message::with_trailers(&text, &facts) } else { text })?;

@@ -1,17 +1,20 @@
 //! `tagwright select`: tries a policy on tags from arguments, stdin or a registry.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gotext::pattern::Pattern;
 use gotext::version::Range;
-use image::Repository;
+use image::{Repository, Tag};
+use tagwright_core::automation::{DigestReflection, Guards, ImagePolicy, ImageRepository, ObjectName, Schedule};
 use tagwright_core::policy::{self, Calver, Direction, Evaluation, Filter, Order, Policy};
 
 use super::{Ending, Output, streams};
 use crate::config::DEFAULT_EXCLUSION;
-use crate::failure::{Failure, Result};
-use crate::observe;
+use crate::failure::{Failure, Kind, Result};
+use crate::observe::{self, Ranked};
 use crate::report;
 use crate::wire::select::{Rejected, Select};
 
@@ -71,6 +74,9 @@ struct OrderArguments {
     /// The latest version that is a date, in a format such as YYYY.0M.MICRO (calver.org)
     #[arg(long, value_name = "FORMAT")]
     calver: Option<String>,
+    /// With --image: the one that came last, by when it was pushed or says that it was created
+    #[arg(long)]
+    newest: bool,
     /// The greatest (asc) or smallest (desc) number
     #[arg(long, value_name = "asc|desc")]
     numerical: Option<String>,
@@ -81,21 +87,35 @@ struct OrderArguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let policy = policy(arguments)?;
-    let tags = tags(arguments)?;
+    let Tags { tags, order, remark } = tags(arguments, &policy)?;
     let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
     let only_selected = !arguments.list && !arguments.explain && arguments.output == Output::Text;
-    if only_selected && let Some(tag) = policy.select(&tags) {
+    if only_selected
+        && order.is_none()
+        && let Some(tag) = policy.select(&tags)
+    {
         streams::data(&format!("{tag}\n"))?;
         return Ok(Ending::Done);
     }
-    let evaluation = policy.evaluate(&tags);
+    let mut evaluation = policy.evaluate(&tags);
+    if let Some(order) = &order {
+        let place = |tag: &str| order.iter().position(|other| other == tag).unwrap_or(usize::MAX);
+        evaluation.candidates.sort_by_cached_key(|candidate| place(candidate.tag));
+        evaluation.selected = evaluation.candidates.first().map(|candidate| candidate.tag);
+    }
     match arguments.output {
         Output::Json => streams::json(&shape(&evaluation))?,
         Output::Text if arguments.list => {
             streams::data(&evaluation.candidates.iter().map(|it| format!("{}\n", it.tag)).collect::<String>())?;
         }
         Output::Text if arguments.explain => streams::text(&report::tags::evaluation(&evaluation, tags.len()))?,
-        Output::Text => {}
+        Output::Text => {
+            let selected = evaluation.selected.filter(|_| order.is_some());
+            selected.map_or(Ok(()), |tag| streams::data(&format!("{tag}\n")))?;
+        }
+    }
+    if let Some(remark) = remark {
+        streams::talk(&remark);
     }
     if evaluation.selected.is_some() {
         return Ok(Ending::Done);
@@ -108,6 +128,7 @@ fn policy(arguments: &Arguments) -> Result<Policy> {
     let order = match &arguments.order {
         OrderArguments { semver: Some(range), .. } => Order::Semver(self::range(range)?),
         OrderArguments { calver: Some(format), .. } => Order::Calver(calver(format)?),
+        OrderArguments { newest: true, .. } => Order::Newest,
         OrderArguments { alphabetical: Some(order), .. } => Order::Alphabetical(direction("--alphabetical", order)?),
         OrderArguments { numerical, .. } => {
             Order::Numerical(direction("--numerical", numerical.as_deref().unwrap_or_default())?)
@@ -154,12 +175,30 @@ fn direction(flag: &str, text: &str) -> Result<Direction> {
     })
 }
 
-fn tags(arguments: &Arguments) -> Result<Vec<String>> {
+/// The tags, and where that is the order, which came last.
+struct Tags {
+    tags: Vec<String>,
+    order: Option<Vec<String>>,
+    /// What is to say about that.
+    remark: Option<String>,
+}
+
+impl From<Vec<String>> for Tags {
+    fn from(tags: Vec<String>) -> Self {
+        Self { tags, order: None, remark: None }
+    }
+}
+
+fn tags(arguments: &Arguments, policy: &Policy) -> Result<Tags> {
     if let Some(image) = &arguments.image {
-        return super::runtime()?.block_on(listed(arguments, image));
+        return super::runtime()?.block_on(listed(arguments, image, policy));
+    }
+    if policy.order == Order::Newest {
+        let hint = "tags do not tell which of them is the newest; name the image repository with --image";
+        return Err(Failure::usage("--newest needs --image", hint));
     }
     if !arguments.tags.is_empty() {
-        return Ok(arguments.tags.clone());
+        return Ok(arguments.tags.clone().into());
     }
     if std::io::stdin().is_terminal() {
         return Err(Failure::usage(
@@ -167,10 +206,11 @@ fn tags(arguments: &Arguments) -> Result<Vec<String>> {
             "pass tags as arguments, one a line on stdin, or --image REPOSITORY",
         ));
     }
-    Ok(streams::input()?.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    let lines = streams::input()?;
+    Ok(lines.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect::<Vec<_>>().into())
 }
 
-async fn listed(arguments: &Arguments, image: &str) -> Result<Vec<String>> {
+async fn listed(arguments: &Arguments, image: &str, policy: &Policy) -> Result<Tags> {
     let repository = Repository::parse_source(image).map_err(|error| {
         Failure::usage(
             format!("--image: {error}"),
@@ -196,7 +236,53 @@ async fn listed(arguments: &Arguments, image: &str) -> Result<Vec<String>> {
         streams::sentence("warning", &format!("{image} {refused}"));
     }
     listing.tags.retain(|tag| !exclusions.iter().any(|pattern: &Pattern| pattern.is_match(tag.as_str())));
-    Ok(listing.tags.into_iter().map(|tag| tag.to_string()).collect())
+    let tags: Vec<String> = listing.tags.iter().map(ToString::to_string).collect();
+    if policy.order != Order::Newest {
+        return Ok(tags.into());
+    }
+    let id = ObjectName { namespace: "default".to_owned(), name: "select".to_owned() };
+    let schedule = Schedule::Every(TIMEOUT);
+    let exclusions = Vec::new();
+    let repository =
+        ImageRepository { id, image: repository, exclusions, access, schedule, max_interval: None, suspended: false };
+    let (order, remark) = by_time(&client, policy, &Arc::new(repository), &listing).await?;
+    Ok(Tags { tags, order: Some(order), remark })
+}
+
+/// The tags that the policy could select, the newest first, and what says so of the first.
+async fn by_time(
+    client: &registry::Client,
+    policy: &Policy,
+    repository: &Arc<ImageRepository>,
+    listing: &registry::Listing,
+) -> Result<(Vec<String>, Option<String>)> {
+    let names: Vec<&str> = listing.tags.iter().map(Tag::as_str).collect();
+    let candidates = policy.evaluate(&names).candidates;
+    let ranked = candidates.iter().filter_map(|it| {
+        let tag = Tag::parse(it.tag).ok()?;
+        let (pushed, digest) = (listing.pushed.get(&tag).copied(), listing.digests.get(&tag).cloned());
+        Some(Ranked { tag, value: it.value.clone(), pushed, digest, seen: None, arrived: false })
+    });
+    let ranked: Vec<Ranked> = ranked.collect();
+    let policy = ImagePolicy {
+        id: repository.id.clone(),
+        labels: BTreeMap::new(),
+        repository: Arc::clone(repository),
+        policy: policy.clone(),
+        guards: Guards::default(),
+        digest: DigestReflection::Never,
+        refresh: None,
+        targets: Vec::new(),
+        suspended: false,
+    };
+    let newest = Box::pin(observe::newest(client, &policy, &ranked, jiff::Timestamp::now())).await;
+    let newest =
+        newest.map_err(|reason| Failure::new(Kind::Transient, format!("cannot tell which came last: {reason}")))?;
+    let remark = newest.first().map(|(tag, moment)| match moment {
+        Some(moment) => format!("{tag} is the newest: {moment}"),
+        None => format!("nothing tells when {tag} or any other came"),
+    });
+    Ok((newest.into_iter().map(|(tag, _)| tag.to_string()).collect(), remark))
 }
 
 fn shape(evaluation: &Evaluation<'_>) -> Select {

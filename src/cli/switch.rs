@@ -30,7 +30,8 @@ Examples:
   tagwright release default:podinfo
   tagwright release --all
   tagwright release default:podinfo --now --reason 'fixes CVE-2026-1234'
-  tagwright release podinfo --kubernetes -n apps";
+  tagwright release podinfo --kubernetes -n apps
+  tagwright release podinfo --kubernetes -n apps --now --reason 'fixes CVE-2026-1234'";
 
 pub(super) const SUSPEND: &str = "\
 Examples:
@@ -77,7 +78,7 @@ pub(super) struct Released {
     #[command(flatten)]
     about: About,
     /// Let what is there by now be selected though it is not known for `minimumAge` yet, such as a fix that cannot wait
-    #[arg(long, requires = "reason", conflicts_with_all = ["all", "kubernetes"])]
+    #[arg(long, requires = "reason", conflicts_with = "all")]
     now: bool,
     /// Why it cannot wait, for those who will ask
     #[arg(long, value_name = "TEXT", requires = "now")]

@@ -223,6 +223,7 @@ impl Control {
             self.handle.publish(vec![(name(key), news.now.as_deref().and_then(latest))]);
         }
         orders::hold(&self.handle, &news);
+        orders::hurry(&self.handle, &news);
         orders::freeze(&self.handle, &news);
         let Some(now) = &news.now else {
             self.refused.remove(&news.id);

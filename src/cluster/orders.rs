@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `tagwright.dev/hold: REASON` | fields keep their values until the annotation is gone |
 //! | `tagwright.dev/release: TEXT` | what people have taken back until now may be written again |
+//! | `tagwright.dev/release-now: TIME REASON` | what was there at the time need not be known for longer, until the annotation is gone |
 //! | `tagwright.dev/suspended: REASON` | says why `spec.suspend` is true |
 //! | `tagwright.dev/freeze: REASON` | nothing is written until the annotation is gone, or `tagwright.dev/freeze-until: TIME` is past |
 //! | `tagwright.dev/break-glass: REASON` | is written all the same until `tagwright.dev/break-glass-until: TIME`, which it takes |
@@ -32,6 +33,9 @@ pub(crate) const HOLD: &str = "tagwright.dev/hold";
 
 /// The annotation that releases a policy.
 pub(crate) const RELEASE: &str = "tagwright.dev/release";
+
+/// The annotation that lets a policy select what is too young.
+pub(crate) const RELEASE_NOW: &str = "tagwright.dev/release-now";
 
 /// The annotation that tells why an automation is suspended; nobody but people goes by it.
 pub(crate) const SUSPENDED: &str = "tagwright.dev/suspended";
@@ -203,6 +207,58 @@ fn keep(store: &Store, policy: &str, hold: Option<&str>) -> Result<bool, Error> 
     Ok(true)
 }
 
+/// Lets what was there be selected before it is old enough, as an object's annotation says, or no longer.
+pub(super) fn hurry(handle: &Handle, news: &News) {
+    let of = |object: Option<&Object>| object?.annotations.get(RELEASE_NOW).map(|text| text.trim().to_owned());
+    let (before, now) = (of(news.before.as_deref()), of(news.now.as_deref()));
+    if news.before.is_some() && before == now {
+        return;
+    }
+    let Some(object) = news.now.as_deref().or(news.before.as_deref()) else { return };
+    let wanted = now.as_deref().and_then(|text| {
+        let order = hurried(text, Timestamp::now());
+        if order.is_none() {
+            tracing::error!(
+                text,
+                "{RELEASE_NOW} takes a time that is past, a blank and the reason, and is not obeyed otherwise"
+            );
+        }
+        order
+    });
+    for policy in policies(&news.id, object) {
+        match keep_hurried(handle.store(), &policy.marker(), wanted.as_ref()) {
+            Ok(true) => drop(handle.trigger(&Trigger::Policy(policy))),
+            Ok(false) => {}
+            Err(error) => tracing::error!(policy.name = policy.marker(), %error, "an order cannot be kept"),
+        }
+    }
+}
+
+/// The time and the reason of an order to hurry. It stays on the object, so that one without a time would be given anew by every process.
+fn hurried(text: &str, now: Timestamp) -> Option<(Timestamp, String)> {
+    let (time, reason) = text.split_once(' ')?;
+    let time: Timestamp = time.parse().ok()?;
+    let reason = words::one_line(reason.trim(), MAX_REASON);
+    (time <= now && !reason.is_empty()).then_some((time, reason))
+}
+
+/// Keeps whether a policy is hurried; returns whether that is another than it was.
+fn keep_hurried(store: &Store, policy: &str, wanted: Option<&(Timestamp, String)>) -> Result<bool, Error> {
+    let switches = store.switches()?;
+    let kept = switches.hurried.get(policy).map(|switch| (switch.since, switch.reason.as_deref().unwrap_or_default()));
+    match wanted {
+        None => store.unhurry(policy),
+        // Times are kept to the millisecond.
+        Some((time, reason)) if kept.is_some_and(|kept| kept.0.as_second() == time.as_second() && kept.1 == reason) => {
+            Ok(false)
+        }
+        Some((time, reason)) => {
+            tracing::info!(policy.name = policy, reason, "hurried");
+            store.hurry(policy, Some(reason), *time).map(|()| true)
+        }
+    }
+}
+
 /// The policies that an object's annotation releases, and its text; none where it has none.
 pub(super) fn to_release(id: &Id, object: &Object) -> Option<(Vec<ObjectName>, String)> {
     let text = object.annotations.get(RELEASE)?.clone();
@@ -238,5 +294,26 @@ fn policies((what, key): &Id, object: &Object) -> Vec<ObjectName> {
             images.iter().filter_map(|image| image.get("name")?.as_str()).map(named).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_to_hurry_has_a_time_and_a_reason() {
+        let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap_or_default();
+        let check = |text: &str, expect: Option<&str>| {
+            let reason = hurried(text, now).map(|(_, reason)| reason);
+            assert_eq!(reason.as_deref(), expect, "{text:?}");
+        };
+        check("2026-11-27T11:00:00Z fixes CVE-2026-1234", Some("fixes CVE-2026-1234"));
+        check("2026-11-27T12:00:00Z   x", Some("x"));
+        for wrong in
+            ["", "now", "fixes it", "2026-11-27T11:00:00Z", "2026-11-27T11:00:00Z ", "2027-01-01T00:00:00Z later"]
+        {
+            check(wrong, None);
+        }
     }
 }

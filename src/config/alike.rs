@@ -5,10 +5,12 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use gotext::pattern::{self, Pattern};
 use gotext::template::{ParseError, Template};
 use gotext::version::{self, Range};
+use tagwright_core::advisory::Advisory;
 
 /// The name of message templates in errors, as in Flux.
 const TEMPLATE_NAME: &str = "commit message";
@@ -19,6 +21,7 @@ pub(super) struct Alike {
     patterns: Made<Pattern>,
     ranges: Made<Range>,
     templates: Made<Template>,
+    documents: Made<Arc<Advisory>>,
 }
 
 impl Alike {
@@ -36,6 +39,18 @@ impl Alike {
     /// As [`Range::parse`].
     pub(super) fn range(&self, text: &str) -> Result<Range, version::Error> {
         self.ranges.of(text, Range::parse)
+    }
+
+    /// Reads a document, by what tells its file from others.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub(super) fn document(
+        &self,
+        key: &str,
+        read: impl FnOnce() -> Result<Arc<Advisory>, String>,
+    ) -> Result<Arc<Advisory>, String> {
+        self.documents.of(key, |_| read())
     }
 
     /// Reads the template of a message.

@@ -11,8 +11,10 @@ use tagwright_core::spelling::{listed, nearest};
 
 use super::decode::Fields;
 use super::guards::{
-    ALLOW_DOWNGRADE, Annotated, EXCLUDE, EXCLUDE_DIGESTS, MAX_INTERVAL, MINIMUM_AGE, PLATFORMS, PULLABLE, TOGETHER,
+    ALLOW_DOWNGRADE, Annotated, EXCLUDE, EXCLUDE_DIGESTS, IGNORE_ATTESTATION_ONLY, MAX_INTERVAL, MINIMUM_AGE, ORDER,
+    PLATFORMS, PULLABLE, TOGETHER,
 };
+use super::lane;
 use super::notice::Effect;
 use super::raw::Meta;
 use super::report::{Finding, Report, quoted};
@@ -29,9 +31,10 @@ pub(super) const TRAILERS: &str = "tagwright.dev/trailers";
 pub(super) const EMBEDDED: &str = "tagwright.dev/embedded";
 
 /// The annotations that are orders; they count on the objects of a cluster, where people see them.
-pub(crate) const ORDERS: [&str; 7] = [
+pub(crate) const ORDERS: [&str; 8] = [
     "tagwright.dev/hold",
     "tagwright.dev/release",
+    "tagwright.dev/release-now",
     "tagwright.dev/suspended",
     "tagwright.dev/freeze",
     "tagwright.dev/freeze-until",
@@ -355,6 +358,10 @@ fn unknown_annotations(report: &Report, annotations: &BTreeMap<String, Text>, or
         MINIMUM_AGE,
         ALLOW_DOWNGRADE,
         MAX_INTERVAL,
+        lane::LABEL,
+        lane::DOCUMENTS,
+        IGNORE_ATTESTATION_ONLY,
+        ORDER,
     ];
     let known: Vec<&str> = own.into_iter().chain(verify::ANNOTATIONS).collect();
     let ours = |(name, _): &(&String, &Text)| name.starts_with(DOMAIN) && !known.contains(&name.as_str());

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tagwright_core::automation::{Author, Batch, DigestReflection, Gather, ObjectName, Schedule};
 use tagwright_core::message::DEFAULT_MESSAGE;
+use tagwright_core::policy::{Filter, Order, Policy};
 
 use super::MIN_INTERVAL;
 use super::decode::Fields;
@@ -114,6 +115,15 @@ fn access_from(mut fields: Fields<'_>) -> Vec<BTreeMap<String, String>> {
     selectors.into_iter().map(labels).collect()
 }
 
+/// The policy of an object, with the order that its annotations say.
+pub(super) fn newest(policy: Policy, meta: Option<&Meta>) -> Policy {
+    if !meta.is_some_and(|meta| meta.annotated.newest) {
+        return policy;
+    }
+    let filter = policy.filter.and_then(|filter| Filter::new(filter.pattern, "").ok());
+    Policy { filter, order: Order::Newest }
+}
+
 /// Reads an `ImagePolicy`.
 pub(super) fn image_policy(report: &Report, object: &Object) -> Read<ImagePolicy> {
     let (meta, spec) = open(report, object);
@@ -131,7 +141,7 @@ pub(super) fn image_policy(report: &Report, object: &Object) -> Read<ImagePolicy
         Some(ImagePolicy {
             meta: meta.clone()?,
             repository: RepositoryOf::Named(target?, place?),
-            policy: policy?,
+            policy: newest(policy?, meta.as_ref()),
             guards: meta.as_ref()?.annotated.guards.clone(),
             verify: meta.as_ref()?.annotated.verify.clone(),
             order,

@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use image::{Digest, Repository, is_tag};
 use jiff::tz::TimeZone;
-use tagwright_core::automation::{Batch, Cron, Deny, Gather, Guards, Platform, Pullable, Schedule, Window};
+use tagwright_core::automation::{
+    Batch, Cron, Deny, DigestReflection, Gather, Guards, Platform, Pullable, Schedule, Window,
+};
 
 use super::MAX_EXCLUSIONS;
 use super::decode::Fields;
+use super::lane;
 use super::report::{Finding, Report, quoted};
 use super::text::Text;
 use super::value::{self, Units};
@@ -42,6 +45,12 @@ pub(super) const MINIMUM_AGE: &str = "tagwright.dev/minimum-age";
 
 /// The annotation for `allowDowngrade`.
 pub(super) const ALLOW_DOWNGRADE: &str = "tagwright.dev/allow-downgrade";
+
+/// The annotation for `ignoreAttestationOnly`.
+pub(super) const IGNORE_ATTESTATION_ONLY: &str = "tagwright.dev/ignore-attestation-only";
+
+/// The annotation for an order that Flux has not: `newest`, in place of the one in `spec.policy`.
+pub(super) const ORDER: &str = "tagwright.dev/order";
 
 /// The annotation for `maxInterval`.
 pub(super) const MAX_INTERVAL: &str = "tagwright.dev/max-interval";
@@ -78,6 +87,8 @@ pub(super) struct Annotated {
     pub(super) guards: Guards,
     pub(super) verify: Option<Verify>,
     first: Option<(String, Place)>,
+    /// Whether the newest is selected, whatever the order in the object is.
+    pub(super) newest: bool,
     /// How far the interval of an image repository is stretched.
     pub(super) max_interval: Option<(Duration, Place)>,
 }
@@ -98,9 +109,27 @@ impl Annotated {
             get(TOGETHER),
             get(MINIMUM_AGE),
             get(ALLOW_DOWNGRADE),
+            get(lane::LABEL),
+            get(lane::DOCUMENTS),
+            get(IGNORE_ATTESTATION_ONLY),
+            get(ORDER),
         ];
         let first = all.iter().flatten().map(|text| (text.path.clone(), text.place)).next();
-        let [exclude, exclude_digests, platforms, pullable, together, minimum_age, allow_downgrade] = all;
+        let [
+            exclude,
+            exclude_digests,
+            platforms,
+            pullable,
+            together,
+            minimum_age,
+            allow_downgrade,
+            label,
+            documents,
+            ignore_attestation_only,
+            order,
+        ] = all;
+        let documents = documents.map(|text| (text.place, words(text)));
+        let newest = order.is_some_and(|text| newest(report, &text));
         let duration = |text: &Text| {
             let duration = value::duration(&text.value, Units::UpToHours).map_err(|error| {
                 let message = format!("annotation `{}` {error}: {}", text.path, quoted(&text.value));
@@ -124,6 +153,8 @@ impl Annotated {
             }),
             together: together.and_then(|text| group(report, &text)),
             minimum_age,
+            fast_lane: lane::annotated(report, label, documents),
+            ignore_attestation_only: ignore_attestation_only.is_some_and(|text| text.value == "true"),
             verify: None,
             allow_downgrade: allow_downgrade.is_some_and(|text| text.value == "true"),
         };
@@ -132,7 +163,7 @@ impl Annotated {
             let name = verify::ANNOTATIONS.into_iter().find(|name| annotations.contains_key(*name))?;
             Some((name.to_owned(), annotations.get(name)?.place))
         });
-        Self { guards, verify, first, max_interval }
+        Self { guards, verify, first, newest, max_interval }
     }
 
     /// Says that the guards are lost on this object.
@@ -150,6 +181,15 @@ impl Annotated {
             report.add(Finding::at(*place, message).hint(hint));
         }
     }
+}
+
+/// An order that Flux has not.
+fn newest(report: &Report, text: &Text) -> bool {
+    if text.value != "newest" {
+        let message = format!("annotation `{}` cannot be {}", text.path, quoted(&text.value));
+        report.add(Finding::at(text.place, message).hint("the value is `newest`; other orders stand in `spec.policy`"));
+    }
+    text.value == "newest"
 }
 
 /// Checks how far an interval is stretched: from what it is, and there has to be one.
@@ -196,6 +236,8 @@ pub(super) fn guards(fields: &mut Fields<'_>) -> Guards {
     let together = fields.filled_text("together").and_then(|text| group(report, &text));
     let age = fields.duration("minimumAge", Units::UpToHours);
     let minimum_age = age.and_then(|(age, place)| checked_age(report, &fields.path("minimumAge"), age, place));
+    let fast_lane = lane::fast_lane(fields);
+    let ignore_attestation_only = fields.flag("ignoreAttestationOnly");
     Guards {
         deny,
         deny_digests,
@@ -203,6 +245,8 @@ pub(super) fn guards(fields: &mut Fields<'_>) -> Guards {
         pullable,
         together,
         minimum_age,
+        fast_lane,
+        ignore_attestation_only,
         verify: None,
         allow_downgrade: fields.flag("allowDowngrade"),
     }
@@ -293,6 +337,30 @@ fn denial(report: &Report, text: &Text) -> Option<Deny> {
             report.add(Finding::at(text.place, message).hint("a pattern stands between slashes, as in `/^nightly-/`"));
             None
         }
+    }
+}
+
+/// Says of what is required of an image what comes to nothing beside the rest of it.
+pub(super) fn in_vain(fields: &Fields<'_>, guards: &Guards, digest: DigestReflection) {
+    let report = fields.report();
+    if let Some(place) = fields.key("fastLane").filter(|_| guards.minimum_age.is_none()) {
+        let (lane, age) = (fields.path("fastLane"), fields.path("minimumAge"));
+        report.idle(place, format!("`{lane}` has no effect without `{age}`, which it lets releases pass"));
+    }
+    if digest != DigestReflection::Never {
+        return;
+    }
+    if let Some(place) = fields.key("ignoreAttestationOnly").filter(|_| guards.ignore_attestation_only) {
+        let path = fields.path("ignoreAttestationOnly");
+        report.idle(place, format!("`{path}` has no effect where no digest is written; `pin: digest` writes it"));
+    }
+    if let Some(place) = fields.key("verify") {
+        let path = fields.path("verify");
+        let message = format!(
+            "`{path}` is about the image that a tag has now, and only the tag is written, which may be moved after that; \
+             `pin: digest` writes what was verified"
+        );
+        report.idle(place, message);
     }
 }
 

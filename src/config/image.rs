@@ -31,7 +31,7 @@ pub(super) enum Dialect {
 const ORDERS: [&str; 3] = ["semver", "alphabetical", "numerical"];
 
 /// Those of native documents.
-const NATIVE_ORDERS: [&str; 4] = ["semver", "alphabetical", "numerical", "calver"];
+const NATIVE_ORDERS: [&str; 5] = ["semver", "alphabetical", "numerical", "calver", "newest"];
 
 /// What to write instead of something that is no format of calendar versions.
 const CALVER_HINT: &str = "formats are made of the parts of calver.org, such as `YYYY.0M.MICRO`: YYYY, YY, 0Y, MM, 0M, WW, 0W, DD, 0D, \
@@ -144,7 +144,16 @@ fn pattern(report: &Report, text: &Text) -> Option<Pattern> {
 pub(super) fn policy(fields: &mut Fields<'_>, dialect: Dialect) -> Option<Policy> {
     let order = fields.required_fields("policy").and_then(|fields| order(fields, dialect));
     let filter = fields.optional_fields("filterTags", filter);
-    Some(Policy { filter: filter?, order: order? })
+    let (filter, order) = (filter?, order?);
+    if order == Order::Newest && filter.as_ref().is_some_and(|filter| !filter.extract.is_empty()) {
+        if let Some(place) = fields.key("filterTags") {
+            let message = format!("`{}` has no effect with `newest`", fields.path("filterTags.extract"));
+            fields.report().idle(place, message);
+        }
+        let filter = filter.and_then(|filter| Filter::new(filter.pattern, "").ok());
+        return Some(Policy { filter, order });
+    }
+    Some(Policy { filter, order })
 }
 
 fn order(mut fields: Fields<'_>, dialect: Dialect) -> Option<Order> {
@@ -169,10 +178,10 @@ fn order(mut fields: Fields<'_>, dialect: Dialect) -> Option<Order> {
         .fields_or("numerical", |order| format!("write `numerical: {{order: {order}}}`"))
         .and_then(direction)
         .map(Order::Numerical);
-    let calver = match dialect {
-        Dialect::Native => calver(&mut fields),
-        // Flux has none, and its objects could not hold it.
-        Dialect::Flux => None,
+    let (calver, newest) = match dialect {
+        Dialect::Native => (calver(&mut fields), newest(&mut fields)),
+        // Flux has none of them, and its objects could not hold them.
+        Dialect::Flux => (None, None),
     };
     fields.finish();
     let hint = format!("write one of {}", listed(orders));
@@ -199,6 +208,7 @@ fn order(mut fields: Fields<'_>, dialect: Dialect) -> Option<Order> {
         "semver" => semver,
         "alphabetical" => alphabetical,
         "calver" => calver,
+        "newest" => newest,
         _ => numerical,
     }
 }
@@ -209,6 +219,13 @@ fn calver(fields: &mut Fields<'_>) -> Option<Order> {
     let format = calver.required_text("format");
     calver.finish();
     format?.parsed_or(report, || CALVER_HINT.to_owned(), Calver::parse).map(Order::Calver)
+}
+
+/// There is nothing to say about it.
+fn newest(fields: &mut Fields<'_>) -> Option<Order> {
+    let newest = fields.fields_or("newest", |_| "write `newest: {}`".to_owned())?;
+    newest.finish();
+    Some(Order::Newest)
 }
 
 fn direction(mut fields: Fields<'_>) -> Option<Direction> {

@@ -23,7 +23,7 @@ use super::select::Selector;
 use super::text::Text;
 use super::value::Units;
 use super::yaml::Place;
-use super::{git, guards, image};
+use super::{flux, git, guards, image};
 
 /// The beginning of every message; pipelines look for it.
 const MESSAGE: &str = "Update image automatically.";
@@ -269,7 +269,7 @@ fn images(mut fields: Fields<'_>, meta: &Meta) -> Images {
     let policy = policy.map(|policy| ImagePolicy {
         meta: meta.clone(),
         repository: RepositoryOf::Named(meta.id.clone(), place),
-        policy,
+        policy: flux::newest(policy, Some(meta)),
         guards: meta.annotated.guards.clone(),
         verify: meta.annotated.verify.clone(),
         order,

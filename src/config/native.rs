@@ -218,6 +218,7 @@ fn image_fields(mut fields: Fields<'_>, automation: Option<&Meta>, inherited: Op
     let guards = guards::guards(&mut fields);
     let verify = verify::verify(&mut fields, owner);
     let targets = targets::targets(&mut fields, repository.as_ref().map(|it| &it.image));
+    guards::in_vain(&fields, &guards, digest);
     fields.finish();
     let Some((name, id)) = name.zip(id) else { return (None, None) };
     let meta = Meta::of(id, name.place);

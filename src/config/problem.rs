@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use tagwright_core::change::{Excerpt, Location, Severity};
 
@@ -22,6 +23,8 @@ pub struct Error {
     problems: Vec<Problem>,
     /// The masked text of every file that a problem is in.
     texts: Vec<(String, String)>,
+    /// Files that the configuration names, which belong to it.
+    pub(crate) beside: Vec<PathBuf>,
 }
 
 /// One thing that is wrong.
@@ -60,7 +63,12 @@ pub struct Related {
 
 impl Error {
     pub(super) fn new(problems: Vec<Problem>, texts: Vec<(String, String)>) -> Self {
-        Self { problems, texts }
+        Self { problems, texts, beside: Vec::new() }
+    }
+
+    /// The same, with files that the configuration names.
+    pub(super) fn with(self, beside: Vec<PathBuf>) -> Self {
+        Self { beside, ..self }
     }
 
     /// The problems, in the order of files and lines.

@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use tagwright_core::automation::{Element, ObjectName, Origins};
 use tagwright_core::change::{Excerpt, Location};
@@ -43,6 +44,8 @@ pub(super) struct Report {
     masks: RefCell<Vec<Place>>,
     /// Secrets and service accounts that something refers to, and the sources that do.
     referred: RefCell<BTreeMap<Referred, BTreeSet<usize>>>,
+    /// Files that the configuration names, which belong to it.
+    beside: RefCell<BTreeSet<PathBuf>>,
     /// Those that could not be had, and why.
     unreadable: BTreeMap<Referred, String>,
     /// What several objects have alike, which is made once.
@@ -125,6 +128,16 @@ impl Report {
     /// A report on objects of a cluster, in which some secrets and service accounts could not be had.
     pub(super) fn of_objects(unreadable: BTreeMap<Referred, String>) -> Self {
         Self { unreadable, ..Self::new(Purpose::Objects) }
+    }
+
+    /// Remembers that a file is read that the configuration names.
+    pub(super) fn read_beside(&self, file: &Path) {
+        self.beside.borrow_mut().insert(file.to_owned());
+    }
+
+    /// The files that the configuration names.
+    pub(super) fn files_beside(&self) -> Vec<PathBuf> {
+        self.beside.borrow().iter().cloned().collect()
     }
 
     /// Whether secrets, and what they are for, are looked at.

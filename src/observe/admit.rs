@@ -15,18 +15,22 @@
 //! - A registry that does not answer for a tag on which the selection depends makes the policy select nothing in this poll, and
 //!   never something worse. What was selected before stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use image::{Digest, Reference, Repository, Tag};
+use image::{Digest, Repository, Tag};
 use jiff::Timestamp;
-use tagwright_core::automation::{ImagePolicy, ImageRepository, Platform};
-use tagwright_core::guard::{self, Candidate, Hold, PassedOver, Refusal, Sighting};
+use tagwright_core::automation::{ImagePolicy, ImageRepository, ObjectName, Platform};
+use tagwright_core::guard::{self, Candidate, PassedOver, Refusal, Sighting};
+use tagwright_core::policy::Order;
 
 use super::digests::{Answer, Digests};
 use super::hurry::Hurry;
+use super::lane::Lane;
+use super::newest::Sorted;
+use super::told::{nothing, passed_over, tell};
 use super::{contents, tags, verify};
-use crate::run::{Context, Error, Lack, PolicyReport, Short};
+use crate::run::{Context, Error, MovedTag, PolicyReport};
 use crate::store::{Digests as Known, Switch};
 
 /// How many tags of a policy are asked for their digest in one poll.
@@ -41,33 +45,44 @@ const MAX_ADMITTED: usize = 16;
 /// How many candidates of a policy are looked at, the best first.
 pub(super) const MAX_WALKED: usize = 1_000;
 
-/// How many that are passed over are told.
-const MAX_TOLD: usize = 16;
+/// How many images that a tag had one after the other are compared.
+const MAX_SAME: usize = 16;
 
 /// A candidate as the list of tags has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ranked {
-    pub(super) tag: Tag,
+pub struct Ranked {
+    /// The tag.
+    pub tag: Tag,
+    /// The value by which it has its place.
+    pub value: String,
     /// When it was pushed, where the registry says so in its list.
-    pub(super) pushed: Option<Timestamp>,
+    pub pushed: Option<Timestamp>,
     /// What that is about, where the list says so.
-    pub(super) digest: Option<Digest>,
+    pub digest: Option<Digest>,
+    /// When it was first listed.
+    pub seen: Option<Timestamp>,
+    /// Whether it was not, in a list before.
+    pub arrived: bool,
 }
 
 /// What is asked in a walk, and of whom.
-struct Walk<'w> {
-    client: &'w registry::Client,
-    now: Timestamp,
+pub(super) struct Walk<'w> {
+    pub(super) client: &'w registry::Client,
+    pub(super) now: Timestamp,
     /// What is known of the repository's digests.
-    known: Known,
+    pub(super) known: Known,
     /// What was told in this poll.
-    told: Digests,
+    pub(super) told: Digests,
     /// What else could not be asked.
     failures: Vec<Error>,
     /// What need not become older, of the policy that is walked for.
     hurry: Option<Hurry>,
+    /// What documents say that it fixes, of that policy.
+    pub(super) lane: Lane,
     /// When the first image that it waits for comes of age.
     wakes: Option<Timestamp>,
+    /// Tags of releases that point to something else than they did.
+    moved: Vec<MovedTag>,
 }
 
 /// Whether a tag points to an image, or did.
@@ -84,38 +99,58 @@ pub struct Admission {
     pub selected: Result<(Tag, Digest), String>,
     /// Those that were better, each with the reason.
     pub passed_over: Vec<PassedOver>,
+    /// What else is to say about the selection: by which clock it is the newest, by whose word it need not become older.
+    pub remarks: Vec<String>,
+    /// The candidates from the newest on, where that is the order.
+    pub order: Option<Vec<Tag>>,
+    /// Those of them that came after the selected one, and others that are not listed any more.
+    pub newer: Vec<String>,
 }
 
 /// Walks the candidates of a policy, best first, with what is known of digests, and keeps nothing.
 pub async fn admission(
     client: &registry::Client,
     policy: &ImagePolicy,
-    candidates: impl IntoIterator<Item = (Tag, Option<Timestamp>, Option<Digest>)>,
+    ranked: &[Ranked],
     known: Known,
     hurried: Option<&Switch>,
     now: Timestamp,
 ) -> Admission {
-    let ranked = candidates.into_iter().take(MAX_WALKED).map(|(tag, pushed, digest)| Ranked { tag, pushed, digest });
-    let ranked: Vec<Ranked> = ranked.collect();
     let (mut walk, mut passed_over) = (Walk::new(client, known, now), Vec::new());
     walk.hurry = hurried.map(Hurry::of);
-    let selected = match walk.along(policy, &ranked, &mut passed_over).await {
+    let Came { walked, sorted } = walk.walk(policy, ranked, &mut passed_over).await;
+    let (mut remarks, mut newer) = (Vec::new(), Vec::new());
+    let selected = match walked {
         Walked::Admitted(tag, digest, _) => {
             passed_over.iter_mut().for_each(|passed| passed.moved = passed.tag == tag.as_str());
+            remarks.extend(sorted.as_ref().and_then(|sorted| sorted.remark(&tag)));
+            remarks.extend(walk.hurried(policy, &digest));
+            newer = sorted.as_ref().map(|sorted| walk.newer(policy, sorted, &tag)).unwrap_or_default();
             Ok((tag, digest))
         }
         Walked::Nothing => Err(nothing(&passed_over, ranked.len())),
-        Walked::NoAnswer(_, reason) => Err(reason),
+        Walked::Undated(reason) | Walked::TooMany(reason) | Walked::NoAnswer(_, reason) => Err(reason),
     };
-    Admission { selected, passed_over }
+    let order = sorted.map(|sorted| sorted.tags().cloned().collect());
+    Admission { selected, passed_over, remarks, order, newer }
+}
+
+/// What a walk came to, and in which order it went, where that is by time.
+struct Came {
+    walked: Walked,
+    sorted: Option<Sorted>,
 }
 
 /// What a walk came to.
-enum Walked {
+pub(super) enum Walked {
     /// This image is admitted, as the best of these.
     Admitted(Tag, Digest, Vec<(Tag, Digest)>),
     /// None is.
     Nothing,
+    /// It is not known yet of all of them when they came; the reason in one sentence.
+    Undated(String),
+    /// It cannot be known of so many when they came; the reason in one sentence.
+    TooMany(String),
     /// The registry did not answer, for this tag.
     NoAnswer(Tag, String),
 }
@@ -139,12 +174,15 @@ pub(super) async fn admit(
             let mut passed = Vec::new();
             walk.hurry = hurries.get(&policy.id.marker()).cloned();
             walk.wakes = None;
-            let walked = walk.along(policy, ranked, &mut passed).await;
-            report.hurried = match &walked {
-                Walked::Admitted(_, digest, _) => walk.hurried(policy, digest),
-                Walked::Nothing | Walked::NoAnswer(..) => None,
-            };
+            walk.moved.clear();
+            let Came { walked, sorted } = walk.walk(policy, ranked, &mut passed).await;
+            if let Walked::Admitted(tag, digest, _) = &walked {
+                report.hurried = walk.hurried(policy, digest);
+                report.dated = sorted.as_ref().and_then(|sorted| sorted.remark(tag));
+                report.newer = sorted.as_ref().map(|sorted| walk.newer(policy, sorted, tag)).unwrap_or_default();
+            }
             report.wakes = walk.wakes;
+            report.moved.clone_from(&walk.moved);
             tell(policy, report, walked, passed);
         }
     }
@@ -162,28 +200,36 @@ pub(super) async fn again(
     let kept = Kept::of(context, &policy.repository).await;
     let mut walk = kept.walk();
     walk.hurry = Hurry::all(context, std::iter::once(&**policy)).await.into_values().next();
-    let one = [Ranked { tag: tag.clone(), pushed: None, digest: None }];
+    let one =
+        [Ranked { tag: tag.clone(), value: String::new(), pushed: None, digest: None, seen: None, arrived: false }];
     let walked = walk.along(policy, &one, &mut Vec::new()).await;
     failures.extend(kept.end(walk, std::slice::from_ref(policy)));
     match walked {
         Walked::Admitted(_, digest, _) => Ok(Some(digest)),
         Walked::Nothing => Ok(None),
-        Walked::NoAnswer(_, reason) => Err(reason),
+        Walked::Undated(reason) | Walked::TooMany(reason) | Walked::NoAnswer(_, reason) => Err(reason),
     }
 }
 
 /// Takes note of digests that were asked for anyway, so that what is required of them one day can be told from what was before.
-pub(super) async fn note(context: Context<'_>, asked: &[(&Arc<ImagePolicy>, Tag)], told: &Digests) {
-    let Some((first, _)) = asked.first() else { return };
+pub(super) async fn note(
+    context: Context<'_>,
+    asked: &[(&Arc<ImagePolicy>, Tag)],
+    told: &Digests,
+) -> Vec<(ObjectName, MovedTag)> {
+    let Some((first, _)) = asked.first() else { return Vec::new() };
     let kept = Kept::of(context, &first.repository).await;
-    let mut walk = kept.walk();
+    let (mut walk, mut moved) = (kept.walk(), Vec::new());
     for (policy, tag) in asked {
         if let Some(Answer::Digest(digest)) = told.answer(&policy.repository, tag) {
-            walk.known.sightings.see(tag.as_str(), digest, None, context.now);
+            let before = walk.moved.len();
+            walk.see(policy, tag, digest, None);
+            moved.extend(walk.moved[before..].iter().map(|one| (policy.id.clone(), one.clone())));
         }
     }
     let policies: Vec<_> = asked.iter().map(|(policy, _)| Arc::clone(policy)).collect();
     kept.end(walk, &policies);
+    moved
 }
 
 /// What is kept of a repository's digests, while a walk adds to it.
@@ -221,9 +267,25 @@ impl<'k> Kept<'k> {
 }
 
 impl<'w> Walk<'w> {
-    fn new(client: &'w registry::Client, mut known: Known, now: Timestamp) -> Self {
+    pub(super) fn new(client: &'w registry::Client, mut known: Known, now: Timestamp) -> Self {
         known.sightings.not_after(now);
-        Self { client, now, known, told: Digests::default(), failures: Vec::new(), hurry: None, wakes: None }
+        let (told, lane, failures, moved) = (Digests::default(), Lane::default(), Vec::new(), Vec::new());
+        Self { client, now, known, told, failures, hurry: None, lane, wakes: None, moved }
+    }
+
+    /// Walks the candidates of a policy: as they are ranked, or the newest first.
+    async fn walk(&mut self, policy: &ImagePolicy, ranked: &[Ranked], passed: &mut Vec<PassedOver>) -> Came {
+        self.lane = Lane::of(policy, ranked);
+        if policy.policy.order != Order::Newest {
+            return Came { walked: self.along(policy, ranked, passed).await, sorted: None };
+        }
+        match Box::pin(self.by_time(policy, ranked)).await {
+            Ok(sorted) => {
+                let walked = self.along(policy, sorted.ranked(), passed).await;
+                Came { walked, sorted: Some(sorted) }
+            }
+            Err(walked) => Came { walked, sorted: None },
+        }
     }
 
     async fn along(&mut self, policy: &ImagePolicy, ranked: &[Ranked], passed: &mut Vec<PassedOver>) -> Walked {
@@ -280,7 +342,8 @@ impl<'w> Walk<'w> {
         }
     }
 
-    /// The first image of a tag that is admitted: what it has now, or where digests are written, what it had before.
+    /// The first image of a tag that is admitted: what it has now, or where digests are written, what it had before. What only
+    /// adds to the one before comes after that, where the policy says so.
     async fn image(
         &mut self,
         policy: &ImagePolicy,
@@ -289,17 +352,21 @@ impl<'w> Walk<'w> {
     ) -> Result<Option<Digest>, String> {
         let most = if policy.writes_digests() { usize::MAX } else { 1 };
         let sightings: Vec<_> = self.known.sightings.of(tag.as_str()).take(most).cloned().collect();
-        for (place, sighting) in sightings.iter().enumerate() {
+        let same = match policy.guards.ignore_attestation_only {
+            true => self.only_added(policy, &sightings).await?,
+            false => 0,
+        };
+        for place in (0..=same).rev().chain(same + 1..sightings.len()) {
+            let Some(sighting) = sightings.get(place) else { continue };
             let candidate = Candidate { tag: tag.as_str(), sighting };
-            let admitted = match self.admit(policy, candidate) {
+            let now = if place == 0 { Place::Now } else { Place::Before };
+            match self.hold_against(policy, candidate, now).await? {
                 Ok(()) => {
-                    let place = if place == 0 { Place::Now } else { Place::Before };
-                    self.check(policy, &sighting.digest, place).await?
+                    if let Some(first) = sightings.first().filter(|_| (1..=same).contains(&place)) {
+                        passed.push(passed_over(tag, Some(&first.digest), Refusal::OnlyAdded));
+                    }
+                    return Ok(Some(sighting.digest.clone()));
                 }
-                Err(refusal) => Err(refusal),
-            };
-            match admitted {
-                Ok(()) => return Ok(Some(sighting.digest.clone())),
                 // What a tag had before is not better than what it has.
                 Err(refusal) if place == 0 => {
                     let holds = refusal.holds();
@@ -314,10 +381,82 @@ impl<'w> Walk<'w> {
         Ok(None)
     }
 
-    /// Holds an image against what can be told without asking anybody.
+    /// Holds an image against all that the policy requires: what can be told at once first, then what somebody is asked for. One that
+    /// is too young may yet be old by the time of its signature, or need not become older.
+    async fn hold_against(
+        &mut self,
+        policy: &ImagePolicy,
+        candidate: Candidate<'_>,
+        place: Place,
+    ) -> Result<Result<(), Refusal>, String> {
+        let digest = &candidate.sighting.digest;
+        match self.admit(policy, candidate) {
+            Ok(()) => {}
+            Err(Refusal::TooYoung { .. }) if self.is_older(policy, candidate).await? => {}
+            Err(Refusal::TooYoung { .. })
+                if place == Place::Now && self.passes(policy, candidate.tag, digest).await? => {}
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+        self.check(policy, digest, place).await
+    }
+
+    /// Whether an image that seems too young is old enough by the time of its signature, which is looked for once.
+    async fn is_older(&mut self, policy: &ImagePolicy, candidate: Candidate<'_>) -> Result<bool, String> {
+        let digest = &candidate.sighting.digest;
+        let Some(asked) = verify::question(policy).map(|question| format!("looked for {question}")) else {
+            return Ok(false);
+        };
+        if self.known.answer(digest, &asked).is_some() {
+            return Ok(false);
+        }
+        let verified = Box::pin(verify::check(self.client, &mut self.known, policy, digest)).await;
+        let verified = verified.map_err(|error| self.failed(error))?;
+        self.known.keep(digest, &asked, String::new());
+        Ok(verified.is_ok() && self.admit(policy, candidate).is_ok())
+    }
+
+    /// How many images that a tag had one after the other, the newest first, only add to the one before them.
+    async fn only_added(&mut self, policy: &ImagePolicy, sightings: &[Sighting]) -> Result<usize, String> {
+        let mut same = 0;
+        for pair in sightings.windows(2).take(MAX_SAME) {
+            let [newer, older] = pair else { break };
+            let (Some(newer), Some(older)) =
+                (self.runnable(policy, &newer.digest).await?, self.runnable(policy, &older.digest).await?)
+            else {
+                break;
+            };
+            if older.is_empty() || !older.is_subset(&newer) {
+                break;
+            }
+            same += 1;
+        }
+        Ok(same)
+    }
+
+    /// What runs of an image: the images of its index without attestations. None where the registry has it no more.
+    async fn runnable(&mut self, policy: &ImagePolicy, digest: &Digest) -> Result<Option<BTreeSet<String>>, String> {
+        const QUESTION: &str = "runs";
+        if let Some(kept) = self.known.answer(digest, QUESTION) {
+            return Ok(Some(kept.split_whitespace().map(str::to_owned).collect()));
+        }
+        let found = Box::pin(contents::runnable(self.client, &policy.repository, digest)).await;
+        let found = match found {
+            Ok(found) => found,
+            Err(error) if super::digests::lacks(&error) => return Ok(None),
+            Err(error) => return Err(self.failed(error)),
+        };
+        let text: Vec<&str> = found.iter().map(Digest::as_str).collect();
+        self.known.keep(digest, QUESTION, text.join(" "));
+        Ok(Some(text.into_iter().map(str::to_owned).collect()))
+    }
+
+    /// Holds an image against what can be told without asking anybody. It is as old as its signature is, where the time of that is
+    /// known.
     fn admit(&mut self, policy: &ImagePolicy, candidate: Candidate<'_>) -> Result<(), Refusal> {
         let Sighting { digest, since } = candidate.sighting;
-        let since = Hurry::since(self.hurry.as_ref(), Some(*since)).unwrap_or(*since);
+        let signed = verify::time(&self.known, policy, digest);
+        let since = signed.map_or(*since, |signed| signed.min(*since));
+        let since = Hurry::since(self.hurry.as_ref(), Some(since)).unwrap_or(since);
         let sighting = &Sighting { digest: digest.clone(), since };
         let admitted = guard::admit(policy, Candidate { sighting, ..candidate }, self.now);
         if let Some(until) = admitted.as_ref().err().and_then(Refusal::until) {
@@ -328,7 +467,9 @@ impl<'w> Walk<'w> {
 
     /// By whose word an image did not have to become older.
     fn hurried(&self, policy: &ImagePolicy, digest: &Digest) -> Option<String> {
-        self.hurry.as_ref()?.told(self.known.sightings.since(digest), policy.digest_age(), self.now)
+        let since = self.known.sightings.since(digest);
+        let by_hand = || self.hurry.as_ref()?.told(since, policy.digest_age(), self.now);
+        self.lane.told(digest).or_else(by_hand)
     }
 
     /// Holds an image against what the registry, or what is in it, has to say: the place for each further check. What was
@@ -401,8 +542,15 @@ impl<'w> Walk<'w> {
         found.map_err(|source| self.failed(contents::failed(repository, digest, source)))
     }
 
+    /// What could not be asked.
+    pub(super) fn into_failures(self) -> Vec<Error> {
+        let mut failures = self.told.into_failures();
+        failures.extend(self.failures);
+        failures
+    }
+
     /// Takes note of a failure, and says what it was.
-    fn failed(&mut self, error: Error) -> String {
+    pub(super) fn failed(&mut self, error: Error) -> String {
         let text = error.chain();
         self.failures.push(error);
         text
@@ -428,19 +576,36 @@ impl<'w> Walk<'w> {
     }
 
     /// Asks for the digests of tags, and takes note of them.
-    async fn ask(&mut self, policy: &ImagePolicy, candidates: &[Ranked]) {
+    pub(super) async fn ask(&mut self, policy: &ImagePolicy, candidates: &[Ranked]) {
         let repository: &ImageRepository = &policy.repository;
         let wanted = candidates.iter().map(|candidate| (repository, &candidate.tag)).collect();
         self.told.look_for(self.client, wanted).await;
-        for Ranked { tag, pushed, digest: listed } in candidates {
-            if let Some(Answer::Digest(digest)) = self.told.answer(repository, tag) {
+        for Ranked { tag, pushed, digest: listed, .. } in candidates {
+            if let Some(Answer::Digest(digest)) = self.told.answer(repository, tag).cloned() {
                 // One that was pushed between the list and the question must not have the time of the one before.
                 let is_about = match listed {
-                    Some(listed) => listed == digest,
-                    None => self.known.sightings.of(tag.as_str()).next().is_some_and(|last| last.digest == *digest),
+                    Some(listed) => *listed == digest,
+                    None => self.known.sightings.of(tag.as_str()).next().is_some_and(|last| last.digest == digest),
                 };
-                self.known.sightings.see(tag.as_str(), digest, pushed.filter(|_| is_about), self.now);
+                self.see(policy, tag, &digest, pushed.filter(|_| is_about));
             }
+        }
+    }
+
+    /// Takes note of what a tag points to now. That of a release should not move.
+    fn see(&mut self, policy: &ImagePolicy, tag: &Tag, digest: &Digest, pushed: Option<Timestamp>) {
+        let before = self.known.sightings.of(tag.as_str()).next().map(|last| last.digest.clone());
+        self.known.sightings.see(tag.as_str(), digest, pushed, self.now);
+        if let Some(before) = before.filter(|before| before != digest && guard::looks_immutable(tag.as_str())) {
+            let (image, now) = (policy.repository.image.name().to_owned(), digest.clone());
+            let moved = MovedTag { image, tag: tag.clone(), before, now };
+            tracing::warn!(
+                image.repository = moved.image,
+                image.tag = tag.as_str(),
+                image.digest = digest.as_str(),
+                "{moved}"
+            );
+            self.moved.push(moved);
         }
     }
 
@@ -453,68 +618,11 @@ impl<'w> Walk<'w> {
         for sighting in &sightings {
             let candidate = Candidate { tag: tag.as_str(), sighting };
             let refusal = self.admit(policy, candidate).err()?;
+            if newest.is_none() && self.may_pass(policy, tag, &sighting.digest) {
+                return None;
+            }
             newest.get_or_insert_with(|| passed_over(tag, Some(&sighting.digest), refusal));
         }
         newest
     }
-}
-
-fn passed_over(tag: &Tag, digest: Option<&Digest>, refusal: Refusal) -> PassedOver {
-    PassedOver { tag: tag.as_str().to_owned(), digest: digest.cloned(), moved: false, refusal }
-}
-
-/// Writes into the report of a policy what its walk came to.
-fn tell(policy: &ImagePolicy, report: &mut PolicyReport, walked: Walked, mut passed: Vec<PassedOver>) {
-    let listed = report.tags.unwrap_or_default();
-    report.as_good = Vec::new();
-    report.alternatives = Vec::new();
-    report.short = None;
-    match walked {
-        Walked::Admitted(tag, digest, all) => {
-            let image = &policy.repository.image;
-            let reference = |(tag, digest): (Tag, Digest)| Reference {
-                repository: image.clone(),
-                tag: Some(tag),
-                digest: Some(digest).filter(|_| policy.writes_digests()),
-            };
-            if policy.guards.together.is_some() {
-                report.alternatives = all.into_iter().map(reference).collect();
-            }
-            passed.iter_mut().for_each(|passed| passed.moved = passed.tag == tag.as_str());
-            let digest = Some(digest).filter(|_| policy.writes_digests());
-            let repository = policy.repository.image.clone();
-            report.selection = Ok(Reference { repository, tag: Some(tag), digest });
-        }
-        Walked::Nothing => {
-            let waits = passed.iter().any(|passed| passed.refusal.until().is_some() || passed.refusal.holds());
-            let sentence = nothing(&passed, listed);
-            report.selection = Err(if waits { Lack::Waiting(sentence) } else { Lack::NoTag(sentence) });
-        }
-        Walked::NoAnswer(tag, reason) => {
-            report.short = Some(Short::WithoutDigest(tag.as_str().to_owned()));
-            report.selection = Err(Lack::NoAnswer(reason));
-        }
-    }
-    report.hold = passed.first().map(|best| Hold::PassedOver(Box::new(best.clone())));
-    passed.truncate(MAX_TOLD);
-    report.passed_over = passed;
-}
-
-/// Says in one sentence why no image is admitted.
-fn nothing(passed: &[PassedOver], listed: usize) -> String {
-    let mut reasons: Vec<(&PassedOver, usize)> = Vec::new();
-    for one in passed {
-        let kind = std::mem::discriminant(&one.refusal);
-        match reasons.iter_mut().find(|(first, _)| std::mem::discriminant(&first.refusal) == kind) {
-            Some((_, count)) => *count += 1,
-            None => reasons.push((one, 1)),
-        }
-    }
-    let reasons: Vec<String> = reasons.iter().map(|(first, count)| first.counted(*count)).collect();
-    let of = if listed == 1 {
-        "the only tag cannot be selected".to_owned()
-    } else {
-        format!("none of {listed} tags can be selected")
-    };
-    format!("{of}: {}", reasons.join("; "))
 }

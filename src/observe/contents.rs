@@ -19,6 +19,41 @@ pub(super) async fn images(
     Ok(images.into_iter().map(|image| image.digest).collect())
 }
 
+/// The images of an index that run, so without attestations, or the one image that has the digest.
+pub(super) async fn runnable(
+    client: &Client,
+    repository: &ImageRepository,
+    digest: &Digest,
+) -> Result<Vec<Digest>, Error> {
+    let ImageRepository { image, access, .. } = repository;
+    let failed = |source| failed(image, digest, source);
+    let manifest = client.manifest(image, By::Digest(digest), access).await.map_err(failed)?;
+    let images = client.images(image, &manifest, access).await.map_err(failed)?;
+    let runs = |image: &registry::Descriptor| !image.platform.as_ref().is_some_and(registry::Platform::is_unknown);
+    Ok(images.into_iter().filter(runs).map(|image| image.digest).collect())
+}
+
+/// What an image says of itself; that of an index is what the first of its images says that runs.
+pub(super) async fn config(
+    client: &Client,
+    repository: &ImageRepository,
+    digest: &Digest,
+) -> Result<registry::Config, Error> {
+    let ImageRepository { image, access, .. } = repository;
+    let failed = |source| failed(image, digest, source);
+    let mut manifest = client.manifest(image, By::Digest(digest), access).await.map_err(failed)?;
+    if matches!(manifest.content, Content::Index(_)) {
+        let images = client.images(image, &manifest, access).await.map_err(failed)?;
+        let runs = |image: &&registry::Descriptor| !image.platform.as_ref().is_some_and(registry::Platform::is_unknown);
+        let Some(first) = images.iter().find(runs) else { return Ok(registry::Config::default()) };
+        manifest = client.manifest(image, By::Digest(&first.digest), access).await.map_err(failed)?;
+    }
+    match &manifest.content {
+        Content::Image { config, .. } => client.config(image, config, access).await.map_err(failed),
+        Content::Index(_) => Ok(registry::Config::default()),
+    }
+}
+
 /// The platforms that an image is for: those that its index names, or what its configuration says. What is for no platform, such as
 /// an attestation in an index, is left out, and so is what is not written as platforms are.
 pub(super) async fn platforms(
@@ -45,6 +80,18 @@ pub(super) async fn platforms(
     platforms.sort_unstable();
     platforms.dedup();
     Ok(platforms)
+}
+
+/// Whether the registry has answered, and what it has cannot be read: it is no image, too large, nested too deeply, or gone.
+pub(super) fn is_unreadable(error: &Error) -> bool {
+    let Error::Registry { source, .. } = error else { return false };
+    matches!(
+        source.cause(),
+        registry::Error::NotFound { .. }
+            | registry::Error::Malformed { .. }
+            | registry::Error::TooLarge { .. }
+            | registry::Error::Layout { .. }
+    )
 }
 
 /// A failure to find out about an image.

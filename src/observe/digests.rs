@@ -87,7 +87,7 @@ impl Digests {
 }
 
 /// Whether the registry says that there is nothing of that name.
-fn lacks(error: &Error) -> bool {
+pub(super) fn lacks(error: &Error) -> bool {
     matches!(error, Error::Registry { source, .. } if matches!(source.cause(), registry::Error::NotFound { .. }))
 }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy};
 use tagwright_core::change::Diagnostic;
 use tagwright_core::edit::{Selection, Selections};
+use tagwright_core::guard::Newer;
 use tagwright_core::plan::{self, Guards, MarkedFile};
 
 use super::releases::Releases;
@@ -53,18 +54,19 @@ impl Inspected<'_> {
     }
 
     /// What would hold fields of the automation if its policies selected this: what people asked for by hand, the window,
-    /// and what they took back or other bots moved away, found in the history; `pushes` are the bot's own.
+    /// and what they took back or other bots moved away, found in the history; `pushes` are the bot's own. `newer` are tags that
+    /// came after the selected ones.
     ///
     /// # Errors
     /// The history could not be read.
     pub async fn guards(
         &self,
-        selections: &Selections,
+        (selections, newer): (&Selections, Newer),
         pushes: Pushes,
         switches: &Switches,
         now: Timestamp,
     ) -> Result<Guards<'_>, Error> {
-        let mut guards = guards(self.automation, switches, now);
+        let mut guards = Guards { newer, ..guards(self.automation, switches, now) };
         let Target { base, branch, want, .. } = &self.target;
         let releases = Releases::on((&self.automation.remote.url, branch), *base, switches, now);
         let mut search =

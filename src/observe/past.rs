@@ -218,6 +218,7 @@ impl Search {
                     event: Event::Pushed { commit, missed: None },
                     message: touch.facts.message.lines().next().unwrap_or_default().to_owned(),
                     by: String::new(),
+                    remarks: Vec::new(),
                     changes,
                     holds: Vec::new(),
                     left_out: 0,

@@ -15,7 +15,8 @@ use super::hurry::Hurry;
 use super::polls::Polls;
 use super::tags::{Tags, is_much};
 use super::{admit, select, tags};
-use crate::run::{Context, Error, Lack, PolicyReport, Short, apart, aside_if};
+use crate::run::{Context, Error, Lack, Mode, PolicyReport, Short, apart, aside_if};
+use crate::store::{Event, Record};
 
 /// Polls under way at once; the registry client bounds them further for each host.
 pub(super) const CONCURRENT_POLLS: usize = 32;
@@ -92,6 +93,7 @@ pub async fn poll(
         failures.extend(Box::pin(admit::admit(context, policies, &mut reports, ranked, &hurries)).await);
     }
     failures.extend(digests(context, policies, &mut reports, before).await);
+    tell_moved(context, &reports).await;
     let policies = Vec::with_capacity(policies.len());
     let mut polled = Polled { policies, failures, changed: BTreeSet::new(), newest, scan };
     for report in reports {
@@ -103,6 +105,35 @@ pub async fn poll(
     let (duration_ms, changed) = (started.elapsed().as_millis(), polled.changed.len());
     tracing::debug!(image.repository = repository.image.name(), changed, duration_ms, "polled");
     polled
+}
+
+/// Writes down which tags of releases have moved, each once for the repository.
+async fn tell_moved(context: Context<'_>, reports: &[PolicyReport]) {
+    let mut told = BTreeSet::new();
+    let records = reports.iter().flat_map(|report| report.moved.iter().map(move |moved| (report, moved)));
+    let records = records.filter(|(_, moved)| told.insert(moved.tag.clone())).map(|(report, moved)| Record {
+        time: context.now,
+        automation: String::new(),
+        url: String::new(),
+        branch: String::new(),
+        event: Event::TagMoved { policy: report.id.marker() },
+        message: moved.to_string(),
+        by: String::new(),
+        remarks: Vec::new(),
+        changes: Vec::new(),
+        holds: Vec::new(),
+        left_out: 0,
+    });
+    let records: Vec<Record> = records.collect();
+    if records.is_empty() || context.mode == Mode::DryRun {
+        return;
+    }
+    let store = context.edges.store.clone();
+    match apart("write history", move || store.record(records)).await {
+        Ok(Ok(())) => context.memory.store_works("history"),
+        Ok(Err(error)) => context.memory.store_fails("history", &error),
+        Err(error) => tracing::error!(%error, "writing down the history was stopped"),
+    }
 }
 
 /// A list of tags in short, without those that the image repository excludes.
@@ -197,8 +228,9 @@ async fn digests(
     let wanted = open.iter().map(|(policy, tag, _)| (&*policy.repository, tag)).collect();
     digests.look_up(&context.edges.registry, wanted).await;
     let asked: Vec<_> = open.iter().map(|(policy, tag, _)| (&**policy, tag.clone())).collect();
-    admit::note(context, &asked, &digests).await;
+    let moved = admit::note(context, &asked, &digests).await;
     for (policy, tag, report) in open {
+        report.moved.extend(moved.iter().filter(|(id, _)| *id == policy.id).map(|(_, moved)| moved.clone()));
         let digest = digests.digest(&policy.repository, &tag);
         report.short = digest.is_err().then(|| Short::WithoutDigest(tag.as_str().to_owned()));
         report.selection = digest.map_err(Lack::NoAnswer).map(|digest| Reference {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use image::Reference;
 use tagwright_core::automation::{Automation, ImagePolicy, ObjectName};
-use tagwright_core::guard::{self, Agreement, Hold, Member};
+use tagwright_core::guard::{self, Agreement, Hold, Member, Newer};
 
 use crate::run::{Lack, PolicyReport};
 
@@ -66,6 +66,15 @@ impl Polls {
     pub fn of_automations(&self, automations: &[Arc<Automation>]) -> Self {
         let policies: Vec<_> = automations.iter().flat_map(|automation| &automation.policies).cloned().collect();
         self.only(&policies)
+    }
+
+    /// Tags that came after what a policy selects, of those policies of an automation that select the newest.
+    pub(crate) fn newer(&self, automation: &Automation) -> Newer {
+        let newer = |policy: &Arc<ImagePolicy>| {
+            let newer = self.of(policy)?.newer.clone();
+            (!newer.is_empty()).then(|| (policy.id.marker(), newer))
+        };
+        automation.policies.iter().filter_map(newer).collect()
     }
 
     /// Tags that rank equal to what a policy selects.

@@ -6,7 +6,7 @@ use image::Reference;
 use jiff::Timestamp;
 use tagwright_core::automation::ImagePolicy;
 use tagwright_core::guard::{self, Choice, Hold};
-use tagwright_core::policy::{self, Evaluation, Reason, Rejection};
+use tagwright_core::policy::{self, Evaluation, Order, Reason, Rejection};
 
 use super::admit::{MAX_WALKED, Ranked};
 use super::hurry::Hurry;
@@ -39,6 +39,9 @@ pub(super) fn evaluate(
         passed_over: Vec::new(),
         wakes: None,
         hurried: None,
+        dated: None,
+        newer: Vec::new(),
+        moved: Vec::new(),
         alternatives: Vec::new(),
         short: None,
     };
@@ -118,12 +121,17 @@ pub(super) fn ranked(policy: &ImagePolicy, tags: &Tags, now: Timestamp) -> Vec<R
     }
     let choice = guard::choose(policy, &names(policy, tags), &|tag| tags.since(tag), now);
     let candidates = policy.policy.evaluate(&choice.considered).candidates;
+    let begin = tags.begin();
     let ranked = |candidate: &policy::Candidate<'_>| {
         let seen = tags.get(candidate.tag)?;
         let digest = tags.digests.get(&seen.name).cloned();
-        Some(Ranked { tag: seen.name.clone(), pushed: seen.pushed, digest })
+        let (value, seen_at) = (candidate.value.clone(), Some(seen.first_seen));
+        let arrived = begin.is_some_and(|begin| begin < seen.first_seen);
+        Some(Ranked { tag: seen.name.clone(), value, pushed: seen.pushed, digest, seen: seen_at, arrived })
     };
-    candidates.iter().take(MAX_WALKED).filter_map(ranked).collect()
+    // Which of them is the newest is not told by their names.
+    let most = if policy.policy.order == Order::Newest { usize::MAX } else { MAX_WALKED };
+    candidates.iter().take(most).filter_map(ranked).collect()
 }
 
 /// The best tags that a policy can select, for those with which it moves together.

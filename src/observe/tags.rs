@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use registry::{Fresh, Listing, Place};
 use tagwright_core::automation::{ImagePolicy, ImageRepository};
 use tagwright_core::guard::{self, Hold, Known};
+use tagwright_core::policy::Order;
 
 use super::polls::Polls;
 use super::select;
@@ -60,6 +61,11 @@ impl Tags {
         self.seen.get(at)
     }
 
+    /// When the first of them was seen: with the list that was the first, or later, where all of that are gone.
+    pub(super) fn begin(&self) -> Option<Timestamp> {
+        self.seen.iter().map(|tag| tag.first_seen).min()
+    }
+
     /// When the one that came last was first seen.
     pub(super) fn newest(&self) -> Option<Timestamp> {
         self.seen.iter().map(|tag| tag.first_seen).max()
@@ -104,7 +110,7 @@ pub(super) async fn ask(
         (Fresh::Listing(listing), before) => {
             let tags = listing.tags.len() + before.as_ref().map_or(0, |before| before.tags.len());
             let is_long = is_much(tags, policies.len());
-            aside_if(is_long, "compare tag lists", || merge(context, listing, before, policies))
+            aside_if(is_long, "compare tag lists", || merge(context, listing, before, policies, polls))
         }
         (Fresh::Unchanged, before) => unchanged(context, before.unwrap_or_default(), policies, polls),
     };
@@ -131,10 +137,11 @@ fn merge(
     mut listing: Listing,
     before: Option<Image>,
     policies: &[Arc<ImagePolicy>],
+    polls: &Polls,
 ) -> (Image, Tags) {
     let refused = select::refused(&listing);
     let before = before.unwrap_or_default();
-    if let Err(doubt) = believe(&before, &listing.tags, policies, context.now) {
+    if let Err(doubt) = believe(&before, &listing.tags, policies, (polls, context.now)) {
         let tags = Tags { seen: Arc::clone(&before.tags), refused, doubt: Some(doubt), digests: BTreeMap::new() };
         // The validator stays: it belongs to the tags that are kept.
         return (Image { polled: context.now, doubted: true, ..before }, tags);
@@ -146,18 +153,31 @@ fn merge(
     (image, Tags { seen, refused, doubt: None, digests })
 }
 
-/// Whether what the registry lists now is believed, after what was known of it; by all policies that look at it.
+/// Whether what the registry lists now is believed, after what was known of it; by all policies that look at it. In use is what
+/// they selected at the last poll, and before there was one, what they select of the tags alone.
 ///
 /// # Errors
 /// It is not, and why.
-pub fn believe(before: &Image, listed: &[Tag], policies: &[Arc<ImagePolicy>], now: Timestamp) -> Result<(), Hold> {
+pub fn believe(
+    before: &Image,
+    listed: &[Tag],
+    policies: &[Arc<ImagePolicy>],
+    (polls, now): (&Polls, Timestamp),
+) -> Result<(), Hold> {
     let listed: Vec<&str> = listed.iter().map(Tag::as_str).collect();
     let old: Vec<&str> = before.tags.iter().map(|tag| tag.name.as_str()).collect();
     let known = Tags { seen: Arc::clone(&before.tags), refused: None, doubt: None, digests: BTreeMap::new() };
     let used: Vec<String> = policies
         .iter()
         .filter(|policy| !policy.suspended)
-        .filter_map(|policy| select::in_use(policy, &known, now))
+        .filter_map(|policy| match polls.of(policy) {
+            Some(report) if report.selection.is_ok() || policy.asks() => {
+                Some(report.selection.as_ref().ok()?.tag.as_ref()?.as_str().to_owned())
+            }
+            // Names do not tell which is the newest.
+            None if policy.policy.order == Order::Newest => None,
+            _ => select::in_use(policy, &known, now),
+        })
         .collect();
     let used: Vec<&str> = used.iter().map(String::as_str).collect();
     guard::believe(&Known { tags: &old, in_use: &used, doubted: before.doubted }, &listed)

@@ -5,6 +5,7 @@
 //! digest and for what was required; that it is not is asked again at the next poll, since signatures come after images.
 
 use image::Digest;
+use jiff::Timestamp;
 use registry::{By, Client, Content, Descriptor, Error, Manifest};
 use tagwright_core::automation::{ImagePolicy, ImageRepository, OnUnverified};
 use tagwright_core::guard::Refusal;
@@ -24,6 +25,17 @@ const MAX_REFERRERS: usize = 128;
 /// How many bytes of evidence of one image are read in all.
 const MAX_READ: usize = 16 * 1024 * 1024;
 
+/// What is asked of an image by a policy, as the answer is kept.
+pub(super) fn question(policy: &ImagePolicy) -> Option<String> {
+    Some(format!("verified:{}", policy.guards.verify.as_ref()?.verifier.fingerprint()))
+}
+
+/// When a trusted log or timestamp authority signed for the signature of an image, as far as that is known.
+pub(super) fn time(known: &Known, policy: &ImagePolicy, digest: &Digest) -> Option<Timestamp> {
+    let kept = known.answer(digest, &question(policy)?)?;
+    kept.rsplit(' ').next()?.parse().ok()
+}
+
 /// Holds an image against what a policy requires of its signatures.
 ///
 /// # Errors
@@ -35,7 +47,7 @@ pub(super) async fn check(
     digest: &Digest,
 ) -> Result<Result<(), Refusal>, run::Error> {
     let Some(verify) = &policy.guards.verify else { return Ok(Ok(())) };
-    let question = format!("verified:{}", verify.verifier.fingerprint());
+    let question = question(policy).unwrap_or_default();
     if known.answer(digest, &question).is_some() {
         return Ok(Ok(()));
     }

@@ -29,6 +29,7 @@ impl From<&PolicyReport> for Policy {
             digest: digest.unwrap_or_default(),
             hold: report.hold.as_ref().map(Hold::from),
             passed_over: report.passed_over.iter().map(PassedOver::from).collect(),
+            remarks: report.remarks(),
             error,
         }
     }

@@ -65,6 +65,8 @@ pub(crate) struct Story<'s> {
     pub(crate) digest: Option<Digest>,
     /// The best image that is passed over.
     pub(crate) passed_over: Option<PassedOver>,
+    /// What else is to say about the selection, each in one sentence.
+    pub(crate) remarks: Vec<String>,
     /// Whether what is required of images was looked at.
     pub(crate) images: Images,
     /// Why nothing is selected, whatever the tags are.
@@ -139,6 +141,9 @@ fn heading(story: &Story<'_>) -> String {
     if let Some(digest) = story.selected().and(story.digest.as_ref()) {
         let _ = writeln!(text, "the image that is selected is {digest}");
     }
+    for remark in story.remarks.iter().filter(|_| story.held.is_none()) {
+        let _ = writeln!(text, "{remark}");
+    }
     if let Some(passed) = story.passed_over.as_ref().filter(|_| story.held.is_none()) {
         let _ = writeln!(text, "{passed}");
     }
@@ -153,6 +158,7 @@ fn rule(policy: &Policy) -> String {
     let order = match &policy.order {
         Order::Semver(range) => format!("the highest version in '{range}'"),
         Order::Calver(format) => format!("the latest version in the format {}", format.as_str()),
+        Order::Newest => "the newest tag".to_owned(),
         Order::Numerical(Direction::Ascending) => "the greatest number".to_owned(),
         Order::Numerical(Direction::Descending) => "the smallest number".to_owned(),
         Order::Alphabetical(Direction::Ascending) => "the last in the order of bytes".to_owned(),
@@ -343,6 +349,9 @@ fn fields(story: &Story<'_>, place: &AutomationFields) -> String {
     }
     for field in &fields.fields {
         let _ = writeln!(text, "  {}", line(field));
+        for detail in &field.details {
+            let _ = writeln!(text, "    {detail}");
+        }
     }
     for line in super::diagnostics(&fields.diagnostics).lines() {
         let _ = writeln!(text, "  {line}");
@@ -351,7 +360,7 @@ fn fields(story: &Story<'_>, place: &AutomationFields) -> String {
 }
 
 fn line(field: &Field) -> String {
-    let Field { file, line, column, setter, old, new, why, hold: _ } = field;
+    let Field { file, line, column, setter, old, new, why, .. } = field;
     let old = quoted(old);
     match (new, why) {
         (_, Some(why)) => format!("{file}:{line}:{column}: {old} stays ({setter}): {why}"),

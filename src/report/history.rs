@@ -65,6 +65,7 @@ fn rows(entry: &Entry, zone: &TimeZone) -> Vec<Row> {
         only[1].clone_from(automation);
         rows.push(only);
     }
+    rows.extend(entry.remarks.iter().map(|remark| row("", remark.clone(), String::new())));
     if !entry.missed.is_empty() {
         rows.push(row("", format!("missed: {}", entry.missed), String::new()));
     }
@@ -80,6 +81,7 @@ fn what(entry: &Entry) -> String {
         Event::Pushed => "pushed",
         Event::Held | Event::PolicyHeld => "held",
         Event::Failed => "failed",
+        Event::TagMoved => "a tag moved",
         Event::PolicyReleased => "released",
         Event::PolicyHurried => "hurried",
         Event::AutomationSuspended => "suspended",

@@ -145,6 +145,7 @@ fn order_text(order: &Order) -> String {
     match order {
         Order::Semver(range) => format!("semver {}", range.as_str()),
         Order::Calver(format) => format!("calver {}", format.as_str()),
+        Order::Newest => "newest".to_owned(),
         Order::Numerical(direction) => format!("numerical {}", direction_text(*direction)),
         Order::Alphabetical(direction) => format!("alphabetical {}", direction_text(*direction)),
     }
@@ -197,6 +198,7 @@ fn policy(files: &[File], group: &Group) -> Policy {
         policy: match &group.policy.order {
             Order::Semver(range) => Choice::Semver { range: range.as_str().to_owned() },
             Order::Calver(format) => Choice::Calver { format: format.as_str().to_owned() },
+            Order::Newest => Choice::Newest {},
             Order::Numerical(direction) => Choice::Numerical { order: direction_text(*direction) },
             Order::Alphabetical(direction) => Choice::Alphabetical { order: direction_text(*direction) },
         },

@@ -42,6 +42,7 @@ pub(crate) fn yaml(policy: &ImagePolicy) -> String {
         match &rule.order {
             Order::Semver(range) => format!("{{semver: {{range: {}}}}}", quoted(range.as_str())),
             Order::Calver(format) => format!("{{calver: {{format: {}}}}}", quoted(format.as_str())),
+            Order::Newest => "{newest: {}}".to_owned(),
             Order::Numerical(direction) => ordered("numerical", direction),
             Order::Alphabetical(direction) => ordered("alphabetical", direction),
         },
@@ -67,6 +68,9 @@ pub(crate) fn yaml(policy: &ImagePolicy) -> String {
     }
     if let Some(age) = guards.minimum_age {
         line("minimumAge", duration(age));
+    }
+    if guards.ignore_attestation_only {
+        line("ignoreAttestationOnly", "true".to_owned());
     }
     if !guards.platforms.is_empty() {
         let platforms: Vec<String> = guards.platforms.iter().map(ToString::to_string).collect();
@@ -94,6 +98,9 @@ pub(crate) fn yaml(policy: &ImagePolicy) -> String {
     if !targets.is_empty() {
         let files: BTreeSet<&str> = targets.iter().map(|target| target.path.as_str()).collect();
         let _ = writeln!(text, "  # targets: as configured, in {}", list(files));
+    }
+    if guards.fast_lane.is_some() {
+        text.push_str("  # fastLane: as configured; its documents are not repeated here\n");
     }
     if guards.verify.is_some() {
         text.push_str("  # verify: as configured; keys and roots are not repeated here\n");

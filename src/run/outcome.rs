@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use gotext::template;
-use image::Reference;
+use image::{Digest, Reference, Tag};
 use jiff::Timestamp;
 use tagwright_core::automation::{ImagePolicy, ObjectName};
 use tagwright_core::change::{Code, Diagnostic};
 use tagwright_core::guard::{Held, Hold, PassedOver};
+use tagwright_core::moves;
 use tagwright_core::plan::FileEdit;
 use thiserror::Error;
 
@@ -307,6 +308,8 @@ pub struct AutomationReport {
     pub outcome: Outcome,
     /// The files edited, or to edit in a dry run.
     pub edits: Vec<FileEdit>,
+    /// Why what is selected for them did not have to become older, each in one sentence that begins with the policy.
+    pub remarks: Vec<String>,
     /// The commit message, if there is a commit.
     pub message: String,
     /// What was noticed in the files.
@@ -386,6 +389,12 @@ pub struct PolicyReport {
     pub wakes: Option<Timestamp>,
     /// By whose word the selection did not have to become older first, in one sentence; none where it did not have to.
     pub hurried: Option<String>,
+    /// By which clock the selection is the newest, in one sentence, where that is the order.
+    pub dated: Option<String>,
+    /// Tags that came after the selected one, where that is the order.
+    pub newer: Vec<String>,
+    /// Tags of releases that were found to have moved.
+    pub moved: Vec<MovedTag>,
     /// What else it could select where it moves together with others, best first: the selection, and as many as they may need.
     pub alternatives: Vec<Reference>,
     /// How far the tags came of which none is selected.
@@ -407,7 +416,41 @@ pub enum Short {
     WithoutDigest(String),
 }
 
+/// A tag that names a release, and points to something else than it did. Printed, it is one sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedTag {
+    /// The image repository's name.
+    pub image: String,
+    /// The tag.
+    pub tag: Tag,
+    /// What it pointed to.
+    pub before: Digest,
+    /// What it points to.
+    pub now: Digest,
+}
+
+impl fmt::Display for MovedTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { image, tag, before, now } = self;
+        write!(f, "{image}:{tag} moved from {} to {}, though tags like it name one release", short(before), short(now))
+    }
+}
+
+/// A digest with the first twelve digits of its hash.
+fn short(digest: &Digest) -> &str {
+    let text = digest.as_str();
+    text.find(':').and_then(|colon| text.get(..colon + 13)).unwrap_or(text)
+}
+
 impl PolicyReport {
+    /// What else is to say about the selection, each in one sentence.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        let about_it = self.dated.iter().chain(&self.hurried).cloned();
+        let moved = moves::moved(&self.policy.repository.image);
+        about_it.chain(self.moved.iter().map(MovedTag::to_string)).chain(moved).collect()
+    }
+
     /// What a policy selects according to somebody else.
     pub(crate) fn published(policy: &Arc<ImagePolicy>, selection: &Reference) -> Self {
         Self {
@@ -423,6 +466,9 @@ impl PolicyReport {
             passed_over: Vec::new(),
             wakes: None,
             hurried: None,
+            dated: None,
+            newer: Vec::new(),
+            moved: Vec::new(),
             alternatives: vec![selection.clone()],
             short: None,
         }

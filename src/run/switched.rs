@@ -76,5 +76,5 @@ pub(crate) fn guards<'a>(automation: &'a Automation, switches: &Switches, now: T
             }
         }
     }
-    plan::Guards { policies: &automation.policies, held, fields: BTreeMap::new(), everything }
+    plan::Guards { policies: &automation.policies, held, everything, ..plan::Guards::default() }
 }

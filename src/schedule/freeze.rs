@@ -215,6 +215,7 @@ fn record(
             event: Event::Switched { name: result.selector.clone(), to },
             message: message.join(", "),
             by: by.to_owned(),
+            remarks: Vec::new(),
             changes: Vec::new(),
             holds: Vec::new(),
             left_out: 0,

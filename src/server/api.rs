@@ -10,6 +10,7 @@ use image::Tag;
 use jiff::Timestamp;
 use tagwright_core::automation::ObjectName;
 use tagwright_core::explain::{self, Ages, Fate, Tags};
+use tagwright_core::policy::Order;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -100,9 +101,14 @@ pub(super) async fn story(app: &App, name: &ObjectName, tag: Option<String>) -> 
         // What is required of images was looked at by the last poll.
         let report = report.filter(|_| policy.asks());
         let images = if policy.asks() && report.is_none() { Images::No } else { Images::Yes };
-        let (mut digest, mut passed_over) = (None, None);
+        let (mut digest, mut passed_over, mut remarks) = (None, None, Vec::new());
         if let Some(report) = &report {
             funnel.pass_over(&report.passed_over);
+            remarks = report.remarks();
+            if let (Order::Newest, Ok(selection)) = (&policy.policy.order, &report.selection) {
+                let selected = selection.tag.iter().map(Tag::as_str);
+                funnel.sort_by(report.newer.iter().map(String::as_str).chain(selected));
+            }
             passed_over = report.passed_over.first().cloned();
             match &report.selection {
                 Ok(selection) => digest = selection.digest.clone().filter(|_| policy.writes_digests()),
@@ -111,8 +117,18 @@ pub(super) async fn story(app: &App, name: &ObjectName, tag: Option<String>) -> 
         }
         let source = policy.repository.image.name();
         let (is_known, places) = (Known::Yes, Vec::new());
-        let story =
-            Story { policy: &policy, source, funnel, ages: is_known, digest, passed_over, images, held, places };
+        let story = Story {
+            policy: &policy,
+            source,
+            funnel,
+            ages: is_known,
+            digest,
+            passed_over,
+            remarks,
+            images,
+            held,
+            places,
+        };
         let one = tag.map(|tag| {
             let mut more = tags.clone();
             let absent = Tag::parse(&tag).ok().filter(|_| story.funnel.fate(&tag) == Fate::Absent);

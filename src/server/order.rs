@@ -54,6 +54,7 @@ fn record(order: Order, name: &str, (reason, by): (Option<&str>, &str), now: Tim
         event: Event::Switched { name: name.to_owned(), to },
         message: reason.unwrap_or_default().to_owned(),
         by: by.to_owned(),
+        remarks: Vec::new(),
         changes: Vec::new(),
         holds: Vec::new(),
         left_out: 0,

@@ -24,6 +24,8 @@ pub struct Digests {
     pub sightings: Sightings,
     /// What was answered about them, so that nothing is asked twice: what a digest stands for never changes.
     answers: BTreeMap<String, BTreeMap<String, String>>,
+    /// The tag that was the last to be asked for in turn.
+    pub turn: Option<String>,
 }
 
 /// As it is written.
@@ -32,6 +34,8 @@ struct Row {
     /// Each tag with the digests that it had, the last one at the end, and the times in milliseconds since 1970.
     tags: Vec<(String, Vec<(String, i64)>)>,
     answers: BTreeMap<String, BTreeMap<String, String>>,
+    #[serde(default)]
+    turn: Option<String>,
 }
 
 impl Digests {
@@ -64,7 +68,7 @@ impl Digests {
     fn row(&self) -> Row {
         let kept = |sighting: &Sighting| (sighting.digest.as_str().to_owned(), sighting.since.as_millisecond());
         let tag = |(tag, sightings): (&str, &[Sighting])| (tag.to_owned(), sightings.iter().map(kept).collect());
-        Row { tags: self.sightings.tags().map(tag).collect(), answers: self.answers.clone() }
+        Row { tags: self.sightings.tags().map(tag).collect(), answers: self.answers.clone(), turn: self.turn.clone() }
     }
 }
 
@@ -78,7 +82,7 @@ impl From<Row> for Digests {
             cut(&mut tag, super::MAX_TEXT);
             (tag, sightings.into_iter().filter_map(sighting).collect())
         });
-        Self { sightings: Sightings::kept(tags), answers: row.answers }
+        Self { sightings: Sightings::kept(tags), answers: row.answers, turn: row.turn }
     }
 }
 

@@ -17,6 +17,8 @@ use crate::wire::{ChangedField, HeldField, history};
 pub const MAX_RECORDS: usize = 10_000;
 /// About how many bytes of texts a record may hold. Changes and holds beyond are left out, and counted.
 pub const MAX_RECORD_BYTES: usize = 64 * 1024;
+/// The most remarks that a record may have.
+const MAX_REMARKS: usize = 20;
 /// The longest answer, in bytes of records: older ones are left out, and can be asked for by policy or automation.
 pub const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
@@ -39,6 +41,9 @@ pub struct Record {
     /// Who ordered it over HTTP: the name of a token, or `socket`; empty where that is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub by: String,
+    /// Why what was selected did not have to become older, each in one sentence that begins with the policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// The fields that were changed.
     pub changes: Vec<ChangedField>,
     /// The fields that keep their values although others are selected.
@@ -64,6 +69,11 @@ pub enum Event {
     Held,
     /// It could not be done.
     Failed,
+    /// A tag of a release was found to point to something else than before.
+    TagMoved {
+        /// The policy, `namespace:name`.
+        policy: String,
+    },
     /// Somebody held, released, suspended, resumed or froze something by hand.
     Switched {
         /// The policy (`namespace:name`), the automation (`namespace/name`), or the selector of a freeze.
@@ -133,6 +143,7 @@ impl Filter {
     pub fn matches(&self, record: &Record) -> bool {
         let switched = match &record.event {
             Event::Switched { name, .. } => Some(name.as_str()),
+            Event::TagMoved { policy } => Some(policy.as_str()),
             _ => None,
         };
         let of_policy = |policy: &str| {
@@ -157,7 +168,7 @@ fn is_about(subject: &str, automation: &str) -> bool {
 
 impl From<Record> for history::Entry {
     fn from(record: Record) -> Self {
-        let Record { time, automation, url, branch, event, message, by, changes, holds, left_out } = record;
+        let Record { time, automation, url, branch, event, message, by, remarks, changes, holds, left_out } = record;
         let (mut commit, mut missed, mut subject) = (String::new(), String::new(), String::new());
         let event = match event {
             Event::Pushed { commit: pushed, missed: reason } => {
@@ -166,6 +177,10 @@ impl From<Record> for history::Entry {
             }
             Event::Held => history::Event::Held,
             Event::Failed => history::Event::Failed,
+            Event::TagMoved { policy } => {
+                subject = policy;
+                history::Event::TagMoved
+            }
             Event::Switched { name, to } => {
                 subject = name;
                 history::Event::from(to)
@@ -182,6 +197,7 @@ impl From<Record> for history::Entry {
             missed,
             subject,
             by,
+            remarks,
             changes,
             holds,
             left_out,
@@ -372,9 +388,11 @@ impl Record {
                 cut(commit, MAX_TEXT);
                 missed.iter_mut().for_each(|missed| cut(missed, MAX_TEXT));
             }
-            Event::Switched { name, .. } => cut(name, MAX_TEXT),
+            Event::Switched { name, .. } | Event::TagMoved { policy: name } => cut(name, MAX_TEXT),
             Event::Held | Event::Failed => {}
         }
+        self.remarks.truncate(MAX_REMARKS);
+        self.remarks.iter_mut().for_each(|remark| cut(remark, MAX_TEXT));
         let mut room = MAX_RECORD_BYTES;
         let before = self.changes.len() + self.holds.len();
         keep(&mut self.holds, &mut room, |hold| {

@@ -112,6 +112,15 @@ impl Store {
         self.switch_on(HURRIED, "policies hurried", policy, reason, now)
     }
 
+    /// Ends that. Returns whether it was so.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn unhurry(&self, policy: &str) -> Result<bool, Error> {
+        let name = name(policy);
+        self.engine.write(|transaction| Ok(transaction.open_table(HURRIED)?.remove(name.as_str())?.is_some()))
+    }
+
     /// Ends a hold made by hand, and nothing else. Returns whether the policy was held by hand.
     ///
     /// # Errors

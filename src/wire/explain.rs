@@ -13,6 +13,8 @@ pub(crate) struct Document {
     pub(crate) source: String,
     pub(crate) selected: String,
     pub(crate) digest: String,
+    /// What else is to say about the selection, such as by which clock it is the newest.
+    pub(crate) remarks: Vec<String>,
     pub(crate) held: String,
     pub(crate) listed: usize,
     pub(crate) dropped: Vec<Group>,
@@ -58,6 +60,8 @@ pub(crate) struct Field {
     pub(crate) new: String,
     pub(crate) why: String,
     pub(crate) hold: &'static str,
+    /// What changes in the image, each in a few words.
+    pub(crate) details: Vec<String>,
 }
 
 /// The document of `explain --tag`, for one tag.

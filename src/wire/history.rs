@@ -35,7 +35,7 @@ pub(crate) enum Source {
 pub(crate) struct Entry {
     /// The moment; of an entry that was found in Git, the time of the commit.
     pub(crate) time: Timestamp,
-    /// The kind of entry: `pushed`, `held`, `failed`, or by hand `policyHeld`, `policyReleased`, `automationSuspended`,
+    /// The kind of entry: `pushed`, `held`, `failed`, `tagMoved`, or by hand `policyHeld`, `policyReleased`, `automationSuspended`,
     /// `automationResumed`, `frozen`, `unfrozen`, `glassBroken`.
     pub(crate) event: Event,
     /// The automation, `namespace/name`; empty where it is not known.
@@ -51,12 +51,16 @@ pub(crate) struct Entry {
     /// Why the second destination of the push did not get the commit; empty where there is none, or it did.
     #[serde(default)]
     pub(crate) missed: String,
-    /// The policy (`namespace:name`), automation (`namespace/name`) or selector of a freeze that an order by hand was about; empty
+    /// The policy (`namespace:name`), automation (`namespace/name`) or selector of a freeze that an order by hand was about, or the
+    /// policy whose tag has moved; empty
     /// otherwise.
     pub(crate) subject: String,
     /// Who ordered it: the name of a token, or `socket` for the user who runs the bot; empty where that is not known.
     #[serde(default)]
     pub(crate) by: String,
+    /// Why what was selected did not have to become older, each in one sentence that begins with the policy.
+    #[serde(default)]
+    pub(crate) remarks: Vec<String>,
     /// The fields that were changed.
     pub(crate) changes: Vec<ChangedField>,
     /// The fields that were held back.
@@ -75,6 +79,8 @@ pub(crate) enum Event {
     Held,
     /// It could not be done.
     Failed,
+    /// A tag of a release was found to point to something else than before.
+    TagMoved,
     /// A policy was held by hand.
     PolicyHeld,
     /// A policy was released by hand.

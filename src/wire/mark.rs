@@ -50,6 +50,7 @@ pub(crate) struct FilterTags {
 pub(crate) enum Choice {
     Semver { range: String },
     Calver { format: String },
+    Newest {},
     Numerical { order: &'static str },
     Alphabetical { order: &'static str },
 }

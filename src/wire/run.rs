@@ -23,6 +23,8 @@ pub(crate) struct Policy {
     pub(crate) hold: Option<Hold>,
     #[serde(rename = "passedOver")]
     pub(crate) passed_over: Vec<PassedOver>,
+    /// What else is to say about the selection: by which clock it is the newest, why it need not become older, which tags moved.
+    pub(crate) remarks: Vec<String>,
     pub(crate) error: String,
 }
 

@@ -21,6 +21,7 @@ fn keep(store: &Store, seconds: i64, event: Event, message: &str, fill: impl FnO
         event,
         message: message.to_owned(),
         by: String::new(),
+        remarks: Vec::new(),
         changes: Vec::new(),
         holds: Vec::new(),
         left_out: 0,
@@ -158,6 +159,7 @@ fn json_has_the_documented_shape() {
       "missed": "",
       "subject": "default:db",
       "by": "",
+      "remarks": [],
       "changes": [],
       "holds": [],
       "leftOut": 0
@@ -173,6 +175,7 @@ fn json_has_the_documented_shape() {
       "missed": "",
       "subject": "",
       "by": "",
+      "remarks": [],
       "changes": [],
       "holds": [
         {

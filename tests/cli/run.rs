@@ -96,6 +96,7 @@ exit 0
       "digest": "",
       "hold": null,
       "passedOver": [],
+      "remarks": [],
       "error": ""
     }
   ],
@@ -140,6 +141,7 @@ exit 0
       "digest": "",
       "hold": null,
       "passedOver": [],
+      "remarks": [],
       "error": ""
     }
   ],

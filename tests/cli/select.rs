@@ -42,6 +42,32 @@ fn recorded_policies_select_as_recorded() {
     assert!(checked > 58, "{checked}");
 }
 
+/// The newest by what images say, and who says so beside the tag.
+#[test]
+fn the_newest_is_asked_of_the_registry() {
+    let (world, mut listed) = (World::new(), Listed::with("team/app", Vec::<String>::new()));
+    for (tag, created) in
+        [("main-c", "2026-01-01"), ("main-a", "2026-01-03"), ("main-b", "2026-01-02"), ("x", "2026-02-01")]
+    {
+        let config =
+            serde_json::json!({"os": "linux", "architecture": "amd64", "created": format!("{created}T00:00:00Z")});
+        listed.push("team/app", tag, &config);
+    }
+    let registry = Live::start(listed);
+    let image = format!("--image={}/team/app", registry.host());
+    let newest = ["select", "--newest", &image, "--filter-pattern=^main-"];
+    let run = world.run(newest);
+    run.prints(0, "main-a\n");
+    let says = "main-a is the newest: it was created at 2026-01-03T00:00:00Z, as it says itself, and nothing else tells when it came";
+    assert!(run.stderr.contains(says), "{}", run.stderr);
+    world.run(newest.iter().chain(&["--list"])).prints(0, "main-a\nmain-b\nmain-c\n");
+    let json = world.run(newest.iter().chain(&["--output=json"])).json();
+    assert_eq!((&json["selected"], &json["candidates"][1]), (&"main-a".into(), &"main-b".into()), "{json}");
+    // Tags alone do not tell.
+    world.run(["select", "--newest", "1.0.0", "2.0.0"]).refuses(2, "--newest needs --image");
+    world.run(["select", "--newest", &image, "--filter-pattern=^z"]).refuses(1, "no tag selected: ");
+}
+
 #[test]
 fn recorded_ranges_hold_the_recorded_versions() {
     let world = World::new();
@@ -284,7 +310,7 @@ $ tagwright select --semver=1.x --filter-extract=$1 1.0.0
 error: the following required arguments were not provided:
   --filter-pattern <PATTERN>
 
-Usage: tagwright select --filter-pattern <PATTERN> --filter-extract <TEMPLATE> <--semver <RANGE>|--calver <FORMAT>|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
+Usage: tagwright select --filter-pattern <PATTERN> --filter-extract <TEMPLATE> <--semver <RANGE>|--calver <FORMAT>|--newest|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
 
 For more information, try '--help'.
 $ tagwright select --numerical=asc --filter-pattern=^main-(?P<ts>[0-9]+)-(?P<n>[0-9]+)$ --filter-extract=$ts_$n main-1-2
@@ -293,14 +319,14 @@ error: --filter-extract: `$ts_` names no group of the pattern
 $ tagwright select --semver=1.x --numerical=asc 1.0.0
 error: the argument '--semver <RANGE>' cannot be used with '--numerical <asc|desc>'
 
-Usage: tagwright select <--semver <RANGE>|--calver <FORMAT>|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
+Usage: tagwright select <--semver <RANGE>|--calver <FORMAT>|--newest|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
 
 For more information, try '--help'.
 $ tagwright select 1.0.0
 error: the following required arguments were not provided:
-  <--semver <RANGE>|--calver <FORMAT>|--numerical <asc|desc>|--alphabetical <asc|desc>>
+  <--semver <RANGE>|--calver <FORMAT>|--newest|--numerical <asc|desc>|--alphabetical <asc|desc>>
 
-Usage: tagwright select <--semver <RANGE>|--calver <FORMAT>|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
+Usage: tagwright select <--semver <RANGE>|--calver <FORMAT>|--newest|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
 
 For more information, try '--help'.
 $ tagwright select --semver=1.x --image=https://ghcr.io/a/b
@@ -318,13 +344,13 @@ error: registry mirror "mirror": expected HOST=URL
 $ tagwright select --semver=1.x --image=ghcr.io/acme/app 1.0.0
 error: the argument '--image <REPOSITORY>' cannot be used with '[TAGS]...'
 
-Usage: tagwright select --image <REPOSITORY> <--semver <RANGE>|--calver <FORMAT>|--numerical <asc|desc>|--alphabetical <asc|desc>> [TAGS]...
+Usage: tagwright select --image <REPOSITORY> <--semver <RANGE>|--calver <FORMAT>|--newest|--numerical <asc|desc>|--alphabetical <asc|desc>> [TAGS]...
 
 For more information, try '--help'.
 $ tagwright select --semver=1.x --list --explain 1.0.0
 error: the argument '--list' cannot be used with '--explain'
 
-Usage: tagwright select --list <--semver <RANGE>|--calver <FORMAT>|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
+Usage: tagwright select --list <--semver <RANGE>|--calver <FORMAT>|--newest|--numerical <asc|desc>|--alphabetical <asc|desc>> <TAGS>...
 
 For more information, try '--help'.
 "#);

@@ -57,7 +57,6 @@ fn what_cannot_wait_is_let_through_with_a_reason() {
     order(&["release", "app", "--now", "--reason", " "]).refuses(2, "--reason is empty");
     assert_eq!(order(&["release", "--all", "--now", "--reason=x"]).code, 2);
     assert_eq!(order(&["release", "app", "--reason=x"]).code, 2);
-    assert_eq!(order(&["release", "app", "--now", "--reason=x", "--kubernetes"]).code, 2);
 }
 
 #[test]

@@ -147,6 +147,24 @@ async fn a_bot_obeys_what_people_with_the_shipped_roles_order() {
     let again = "policy NS:app was not held by hand; what was taken back until now may be written again\n";
     Person::check(&person.says(&["release", "app"]).await, (0, again, ""));
 
+    // Hurried: what waits for its age is committed, by an order that stays on the object with its time and its reason.
+    let waits = json!({"metadata": {"annotations": {"tagwright.dev/minimum-age": "72h"}}});
+    world.patch("ImagePolicy", "app", waits).await;
+    world.release("1.3.0");
+    let waiting = |app: &Value| condition(app, "tagwright.dev/Held")["status"] == "True";
+    world.until("ImagePolicy", "app", "waits for its age", waiting).await;
+    let hurried = person.says(&["release", "app", "--now", "--reason", "fixes CVE-2026-1234"]).await;
+    let expect = "policy NS:app hurried: what is there by now need not be known for longer\n";
+    Person::check(&hurried, (0, expect, ""));
+    world.committed("1.3.0").await;
+    let policy = world.object("ImagePolicy", "app").await;
+    let order = policy["metadata"]["annotations"]["tagwright.dev/release-now"].as_str().unwrap_or_default();
+    assert!(order.ends_with("Z fixes CVE-2026-1234"), "{order}");
+
+    let free =
+        json!({"metadata": {"annotations": {"tagwright.dev/minimum-age": null, "tagwright.dev/release-now": null}}});
+    world.patch("ImagePolicy", "app", free).await;
+
     // Suspended: nothing runs, and a pass that nobody would make is not waited for.
     let suspended = person.says(&["suspend", "shop", "--reason", "the cluster moves"]).await;
     Person::check(&suspended, (0, "automation NS/shop suspended\n", ""));
@@ -154,12 +172,12 @@ async fn a_bot_obeys_what_people_with_the_shipped_roles_order() {
     let refused = person.says(&["poll", "shop"]).await;
     assert_eq!(refused.code, 1);
     assert!(refused.stderr.starts_with("error: automation NS/shop is suspended: the cluster moves\n"), "{refused:?}");
-    world.release("1.3.0");
+    world.release("1.4.0");
     let polled = person.says(&["poll", "app"]).await;
-    assert!(polled.code == 0 && polled.stdout.contains("1.3.0"), "{polled:?}");
-    assert_eq!(world.commits(), 3);
+    assert!(polled.code == 0 && polled.stdout.contains("1.4.0"), "{polled:?}");
+    assert_eq!(world.commits(), 4);
     Person::check(&person.says(&["resume", "--all"]).await, (0, "automation NS/shop resumed\n", ""));
-    world.committed("1.3.0").await;
+    world.committed("1.4.0").await;
     Person::check(&person.says(&["resume", "shop"]).await, (0, "automation NS/shop was not suspended\n", ""));
     let shop = world.object("ImageUpdateAutomation", "shop").await;
     assert!(shop["metadata"]["annotations"]["tagwright.dev/suspended"].is_null(), "{shop}");

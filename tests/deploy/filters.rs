@@ -27,6 +27,7 @@ fn commits() -> Vec<Commit> {
             values: &BTreeMap::new(),
             changes: &[],
             images: &BTreeMap::new(),
+            differences: &BTreeMap::new(),
         };
         message::with_trailers(text, &facts)
     };

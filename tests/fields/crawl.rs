@@ -65,7 +65,7 @@ impl Seed {
     /// Those that hold no further fields.
     pub(crate) fn leaves(&self) -> Vec<(String, Shape)> {
         let holds = |shape: &Shape| match shape {
-            Shape::Mapping(_) => true,
+            Shape::Mapping(fields) => !fields.is_empty(),
             Shape::List(item) => matches!(**item, Shape::Mapping(_)),
             _ => false,
         };
@@ -102,6 +102,10 @@ impl Seed {
     }
 
     fn children(&self, path: &[Step], hint: &str, depth: usize) -> BTreeMap<String, Shape> {
+        // One that is there for itself.
+        if hint.is_empty() {
+            return BTreeMap::new();
+        }
         let names = hint.strip_prefix("the fields here are ").unwrap_or_else(|| panic!("{hint}"));
         let names = names.split(", ").map(|name| name.trim_matches('`').to_owned());
         let of = |name: String| {

@@ -87,7 +87,7 @@ fn follow<'a>(schema: &'a Value, definition: &'a Value) -> &'a Value {
 /// The full names of all properties that hold no further ones.
 fn leaves(schema: &Value, definition: &Value, path: &str, found: &mut BTreeSet<String>) {
     let definition = follow(schema, definition);
-    if let Some(properties) = definition["properties"].as_object() {
+    if let Some(properties) = definition["properties"].as_object().filter(|properties| !properties.is_empty()) {
         for (name, property) in properties {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             leaves(schema, property, &path, found);

@@ -21,7 +21,7 @@ const VERSIONS: &str = "policy: {semver: {range: 1.x}}, digestReflectionPolicy: 
 
 impl Bot {
     /// Somebody pushes a tag; the digest. The image is told by its number.
-    fn push(&self, tag: &str, number: u32) -> String {
+    pub(crate) fn push(&self, tag: &str, number: u32) -> String {
         let config =
             json!({"os": "linux", "architecture": "amd64", "config": {"Labels": {"number": number.to_string()}}});
         let mut digest = String::new();
@@ -30,18 +30,18 @@ impl Bot {
     }
 
     /// What the policy selects now, `tag@digest`, and the code of what is passed over.
-    async fn selects(&self, automations: &[Arc<Automation>]) -> (String, Option<&'static str>) {
+    pub(crate) async fn selects(&self, automations: &[Arc<Automation>]) -> (String, Option<&'static str>) {
         let report = self.once(automations).await;
         (selected(&report), report.policies[0].hold.as_ref().map(|hold| hold.code()))
     }
 
     /// How often the registry was asked for manifests since the last time.
-    fn manifests(&self) -> usize {
+    pub(crate) fn manifests(&self) -> usize {
         self.registry.take_lines().iter().filter(|line| line.contains("/manifests/")).count()
     }
 }
 
-fn selected(report: &Report) -> String {
+pub(crate) fn selected(report: &Report) -> String {
     match &report.policies[0].selection {
         Ok(reference) => {
             let digest = reference.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
@@ -51,7 +51,7 @@ fn selected(report: &Report) -> String {
     }
 }
 
-fn at(tag: &str, digest: &str) -> String {
+pub(crate) fn at(tag: &str, digest: &str) -> String {
     format!("{tag}@{digest}")
 }
 

@@ -3,14 +3,19 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod admission;
+mod bad_input;
 mod batch;
 mod branches;
+mod differences;
 mod freezes;
 mod guards;
+mod lane;
 mod laws;
 mod memory;
 mod merges;
 mod moves;
+mod newest;
+mod only_added;
 mod releases;
 mod rivals;
 #[path = "../support/registry.rs"]

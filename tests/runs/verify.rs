@@ -266,3 +266,43 @@ fn flood(bot: &Bot, image: &str, count: usize) {
             .for_each(|number| drop(world.artifacts.put_referrer(APP, image, BUNDLE, format!("garbage {number}"))));
     });
 }
+
+/// An image that was signed long ago is as old as its signature, when a log says so; and by that, the newest is told.
+#[tokio::test]
+async fn the_time_of_a_signature_is_an_age() {
+    let issuer = "https://token.actions.githubusercontent.com";
+    let root = quoted(&read("trusted_root.json"));
+    let keyless = format!(
+        "keyless: {{identityPattern: 'https://github\\.com/acme/app/.*', issuer: {issuer}}}, trustedRoot: {root}"
+    );
+    let mut bot = Bot::start(&[]).await;
+    let logged = bot.push_signed("1.2.0", "keyless-bundle");
+    let waiting = bot.configuration(&format!("minimumAge: 72h, verify: {{{keyless}}}, {VERSIONS}"));
+    assert_eq!(bot.chooses(&waiting).await, (format!("app:1.2.0@{logged}"), None), "seen now, and signed in January");
+    // What has no signature waits for its age, and is looked at for one once.
+    let unsigned = bot.push_recorded("1.3.0", "key-p256-simple");
+    let chosen = bot.chooses(&waiting).await;
+    assert_eq!(chosen.0, format!("app:1.2.0@{logged}"));
+    assert!(chosen.1.unwrap().contains("has not been known for 72h yet"));
+    bot.registry.take_lines();
+    bot.chooses(&waiting).await;
+    let asked = bot.registry.take_lines().into_iter().filter(|line| line.contains("referrers")).count();
+    assert_eq!(asked, 0, "of an image that waits");
+    bot.later(72);
+    let expect = (format!("app:1.2.0@{logged}"), better("1.3.0", &unsigned, "it has no signature"));
+    assert_eq!(bot.chooses(&waiting).await, expect);
+
+    // A key alone has no time.
+    let bot = Bot::start(&[]).await;
+    bot.push_signed("1.2.0", "key-p256-bundle");
+    let by_key = bot.configuration(&format!("minimumAge: 72h, verify: {{{}}}, {VERSIONS}", key("p256")));
+    assert!(bot.chooses(&by_key).await.0.starts_with("nothing: "));
+
+    let bot = Bot::start(&[]).await;
+    bot.push_signed("main-a", "keyless-bundle");
+    let newest =
+        bot.configuration(&format!("verify: {{{keyless}}}, filterTags: {{pattern: ^main-}}, policy: {{newest: {{}}}}"));
+    let report = bot.run(&newest).await.0;
+    let expect = "it was signed at 2026-01-15T12:01:00Z, as the log or the timestamp of its signature says";
+    assert_eq!(report.policies[0].dated.as_deref(), Some(expect));
+}

@@ -16,6 +16,8 @@ pub(crate) const UNSEEN: &[(&str, &[&str])] = &[
         "what it refers to, or another document",
         &[
             "broken-list",
+            "fast-lane-no-document",
+            "fast-lane-no-file",
             "cert-secret-empty",
             "cert-secret-without-certificate",
             "flux-policy-twice-across-faces",
@@ -64,6 +66,7 @@ pub(crate) const UNSEEN: &[(&str, &[&str])] = &[
             "bad-time-zone",
             "cron-never",
             "exclude-bad-pattern",
+            "fast-lane-names",
             "extract-unknown-group",
             "long-line",
             "template-folded",

@@ -24,7 +24,7 @@ use crate::policy::Policy;
 pub use self::cron::{Cron, Error as CronError};
 pub use self::guards::{Batch, Deny, Gather, Guards, OnUnverified, Verify, Window};
 pub use self::origin::{Element, Origins};
-pub use self::requirements::{NoPlatform, Platform, Pullable};
+pub use self::requirements::{FastLane, NoPlatform, Platform, Pullable};
 
 /// Namespace and name of a configured object; `namespace/name` when printed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -114,6 +114,8 @@ pub enum Code {
     UnmarkedDigest,
     /// TW027: the push branch lacks what is read, and does not begin anew.
     PushBranchLeft,
+    /// TW028: the image repository of a policy has moved.
+    MovedRepository,
     /// TW030: markers in embedded YAML, which nobody asked to be edited. A note.
     EmbeddedOff,
     /// TW031: markers in embedded YAML that cannot be edited.
@@ -154,6 +156,7 @@ impl Code {
             Self::PinnedValue => "TW025",
             Self::UnmarkedDigest => "TW026",
             Self::PushBranchLeft => "TW027",
+            Self::MovedRepository => "TW028",
             Self::EmbeddedOff => "TW030",
             Self::EmbeddedUnsupported => "TW031",
             Self::TargetMissing => "TW032",

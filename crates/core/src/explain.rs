@@ -208,6 +208,12 @@ impl<'t> Funnel<'t> {
         policy.as_good_as(selected, &tags)
     }
 
+    /// Puts the candidates into another order; what is not named stays at the end.
+    pub fn sort_by<'o>(&mut self, order: impl IntoIterator<Item = &'o str>) {
+        let places: HashMap<&str, usize> = order.into_iter().enumerate().map(|(place, tag)| (tag, place)).collect();
+        self.candidates.sort_by_key(|candidate| places.get(candidate.tag).copied().unwrap_or(usize::MAX));
+    }
+
     /// Takes out the candidates that an admission walk passed over. One of which an earlier image is selected stays.
     pub fn pass_over(&mut self, passed_over: &[PassedOver]) {
         let mut groups: BTreeMap<&'static str, Vec<DroppedTag<'t>>> = BTreeMap::new();

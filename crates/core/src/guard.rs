@@ -81,6 +81,8 @@ mod downgrade;
 mod hold;
 mod identity;
 mod lineage;
+mod moment;
+mod release;
 mod reverted;
 mod sightings;
 
@@ -99,6 +101,8 @@ pub use self::downgrade::{downgrades, is_step_back, tag_of};
 pub use self::hold::{Contested, Frozen, Held, Hold, length};
 pub use self::identity::{Identity, Version};
 pub use self::lineage::Lineage;
+pub use self::moment::{Clock, Moment, Newer, Told};
+pub use self::release::looks_immutable;
 pub use self::reverted::{Proposed, Verdict, Writer, Writing, reverted};
 pub use self::sightings::{MAX_OF_TAG, MAX_SIGHTINGS, Sighting, Sightings};
 

@@ -4,9 +4,11 @@
 //! acts on. The manifest of this crate has none of the libraries that could do otherwise.
 //!
 //! ```text
+//! advisory    documents that say which release fixes a vulnerability
 //! chart       versions of Helm charts in YAML
 //! change      what an edit did, and what an observer has to say about a place in a file
-//! policy      filter, semver, numerical, alphabetical -> the tag to use
+//! difference  what changed between two images, as they say
+//! policy      filter, semver, calver, newest, numerical, alphabetical -> the tag to use
 //! automation  the validated description of one job
 //! marker      markers in YAML text -> byte spans, field, policy, object identity
 //! edit        spans + selections -> new bytes + changes, verified
@@ -17,14 +19,17 @@
 //! suggest     a tag in use -> the policy to follow it with
 //! inventory   where YAML files name images
 //! mark        which markers to put where, and the policies they name, as documents
+//! moves       image repositories that are known to have moved
 //! explain     why a policy selects what it does, and what becomes of its fields
 //! lint        what is wrong with markers, policies and automations, before anything is done
 //! spelling    what was meant by a name that does not exist
 //! ```
 
+pub mod advisory;
 pub mod automation;
 pub mod change;
 mod chart;
+pub mod difference;
 pub mod edit;
 pub mod explain;
 pub mod freeze;
@@ -34,6 +39,7 @@ pub mod lint;
 pub mod mark;
 pub mod marker;
 pub mod message;
+pub mod moves;
 pub mod plan;
 pub mod policy;
 mod sops;

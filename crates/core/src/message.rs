@@ -13,10 +13,11 @@
 //! | `.Summary` | what changes, in one line: `Update podinfo to 6.7.1 (+1 more)` |
 //!
 //! An object has `.APIVersion`, `.Kind`, `.Name` and `.Namespace`; a change has `.OldValue`, `.NewValue` and
-//! `.Setter`. Maps are ranged over in sorted order, objects by those four fields.
+//! `.Setter`, and of what the images say of themselves `.Source`, `.OldRevision`, `.Revision`, `.Compare` and `.Details`, which are
+//! empty where nobody knows ([`tells_of_images`]). Maps are ranged over in sorted order, objects by those four fields.
 //!
 //! Differences from Flux 1: the order of `.Changed.Changes` is always the same, and `.Updated`, which Flux removed, still
-//! works, because the templates of KubeVela use it; `.Summary` is ours. Neither shows when the whole data is printed.
+//! works, because the templates of KubeVela use it; `.Summary` is ours, and so is what images say. None of it shows when the whole data is printed.
 
 mod advice;
 mod data;
@@ -30,6 +31,7 @@ use std::collections::BTreeMap;
 use gotext::template::{RenderError, Template};
 
 use crate::change::Change;
+use crate::difference::Differences;
 
 pub use self::advice::{advice, advice_on_text};
 pub use self::recognise::{Author, Criteria, DEFAULT_AUTHOR, KUBEVELA_AUTHOR, Recognised, is_written_by, recognise};
@@ -56,6 +58,20 @@ pub struct Facts<'a> {
     pub changes: &'a [Change],
     /// The selected reference of each policy, by `namespace:name`.
     pub images: &'a BTreeMap<String, String>,
+    /// What changed between images, as far as it was asked for.
+    pub differences: &'a Differences,
+}
+
+/// Whether a template wants to know what changed between images, so that somebody has to be asked.
+#[must_use]
+pub fn tells_of_images(template: &Template) -> bool {
+    let text = template.source();
+    let names = |method: &&str| {
+        let name = format!(".{method}");
+        let mut rests = text.match_indices(&name).map(|(at, found)| &text[at + found.len()..]);
+        rests.any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    };
+    data::OF_IMAGES.iter().any(|method| names(&method))
 }
 
 /// Renders a message. The text is used as it is: nothing is trimmed or added.
@@ -81,6 +97,7 @@ pub struct Facts<'a> {
 ///     values: &BTreeMap::new(),
 ///     changes: &changes,
 ///     images: &BTreeMap::from([("default:image-gitops".to_owned(), image)]),
+///     differences: &BTreeMap::new(),
 /// };
 /// let template = Template::parse("commit message", "Image: {{range .Updated.Images}}{{println .}}{{end}}")?;
 /// assert_eq!(render(&template, &facts)?, "Image: ghcr.io/fogdong/test-fog:master-6e9b0f9-1656569910\n");

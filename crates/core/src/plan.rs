@@ -12,6 +12,7 @@ use image::{Digest, Reference, Tag};
 
 use crate::automation::Automation;
 use crate::change::{Change, Code, Diagnostic};
+use crate::difference::Differences;
 use crate::edit::{self, Selection, Selections, value};
 use crate::guard::{self, Held, Hold};
 use crate::marker::{self, Embedded, Field, Marker, Marking, Scan};
@@ -144,6 +145,8 @@ pub struct Contribution<'p> {
     pub edits: &'p [FileEdit],
     /// The selections of its policies.
     pub selections: &'p Selections,
+    /// What changed between images, as far as it was asked for.
+    pub differences: &'p Differences,
 }
 
 /// Renders the message of a commit with at least one change. One that several automations share has the template, the
@@ -159,7 +162,9 @@ pub fn message(first: Contribution<'_>, others: &[Contribution<'_>]) -> Result<S
     let all = || std::iter::once(&first).chain(others);
     let changes: Vec<Change> = all().flat_map(Contribution::changes).collect();
     let images = all().flat_map(|it| selected_images(it.selections)).collect();
-    let text = match message::render(&first.automation.commit.message, &first.facts(&changes, &images)) {
+    let differences: Differences =
+        all().flat_map(|it| it.differences).map(|(key, it)| (key.clone(), it.clone())).collect();
+    let text = match message::render(&first.automation.commit.message, &first.facts(&changes, &images, &differences)) {
         Ok(text) => text,
         Err(error) if others.is_empty() && error.is_limit() => message::in_place_of(&error),
         Err(error) => return Err(error),
@@ -169,7 +174,7 @@ pub fn message(first: Contribution<'_>, others: &[Contribution<'_>]) -> Result<S
         false => text,
         true => {
             let changes: Vec<Vec<Change>> = all().map(|it| it.changes().collect()).collect();
-            let facts = all().zip(&changes).map(|(it, changes)| it.facts(changes, &images));
+            let facts = all().zip(&changes).map(|(it, changes)| it.facts(changes, &images, &differences));
             message::with_trailers_of_each(&text, facts)
         }
     };
@@ -184,7 +189,12 @@ impl<'p> Contribution<'p> {
         self.edits.iter().flat_map(|edit| &edit.changes).map(change)
     }
 
-    fn facts<'f>(&self, changes: &'f [Change], images: &'f BTreeMap<String, String>) -> Facts<'f>
+    fn facts<'f>(
+        &self,
+        changes: &'f [Change],
+        images: &'f BTreeMap<String, String>,
+        differences: &'f Differences,
+    ) -> Facts<'f>
     where
         'p: 'f,
     {
@@ -194,6 +204,7 @@ impl<'p> Contribution<'p> {
             values: &self.automation.commit.values,
             changes,
             images,
+            differences,
         }
     }
 }

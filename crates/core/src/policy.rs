@@ -10,6 +10,7 @@
 //! |---|---|---|---|
 //! | [`Order::Semver`] | a version with two dots, in the range | the highest | versions but for their build, `v` and leading zeros |
 //! | [`Order::Calver`] | a date and numbers in the format, see [`Calver`] | the latest | none but the same texts, as `MM` has no zeros |
+//! | [`Order::Newest`] | anything | the one that came last, which no text tells: see [`crate::guard::Moment`] | none |
 //! | [`Order::Numerical`] | a number, see below | the greatest, or the smallest | `1`, `01`, `1.0` |
 //! | [`Order::Alphabetical`] | anything | the byte-greatest, or the byte-smallest | the same texts |
 //!
@@ -51,7 +52,7 @@ use gotext::version::Range;
 use thiserror::Error;
 
 pub use self::calver::{Calver, CalverError};
-use rank::{ByCalendar, ByNumber, ByText, ByVersion, Rank, Ties};
+use rank::{ByCalendar, ByName, ByNumber, ByText, ByVersion, Rank, Ties};
 
 /// The rule by which one tag is chosen: a filter, perhaps, and an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -78,6 +79,8 @@ pub enum Order {
     Semver(Range),
     /// The latest date, and the highest numbers behind it, in a format.
     Calver(Calver),
+    /// The one that came last. Tags do not say that, so that here all are equally good, and whoever asks the registry sorts them.
+    Newest,
     /// The greatest number (ascending order) or the smallest.
     Numerical(Direction),
     /// The byte-greatest text (ascending order) or the byte-smallest.
@@ -135,12 +138,14 @@ impl Direction {
 }
 
 impl Policy {
-    /// Selects a tag, in one pass without keeping the others: what [`Policy::evaluate`] selects, and faster.
+    /// Selects a tag, in one pass without keeping the others: what [`Policy::evaluate`] selects, and faster. By the time, it is any
+    /// that could be selected.
     #[must_use]
     pub fn select<'t>(&self, tags: &[&'t str]) -> Option<&'t str> {
         match &self.order {
             Order::Semver(range) => self.best(&ByVersion { range }, tags),
             Order::Calver(format) => self.best(&ByCalendar { format }, tags),
+            Order::Newest => self.best(&ByName, tags),
             Order::Numerical(direction) => self.best(&self.by_number(*direction), tags),
             Order::Alphabetical(direction) => self.best(&ByText { direction: *direction }, tags),
         }
@@ -152,18 +157,20 @@ impl Policy {
         match &self.order {
             Order::Semver(range) => self.all(&ByVersion { range }, tags),
             Order::Calver(format) => self.all(&ByCalendar { format }, tags),
+            Order::Newest => self.all(&ByName, tags),
             Order::Numerical(direction) => self.all(&self.by_number(*direction), tags),
             Order::Alphabetical(direction) => self.all(&ByText { direction: *direction }, tags),
         }
     }
 
     /// How two tags rank, of which the greater is preferred, whether they are listed or not. Equal where neither is better,
-    /// though one is selected of the two; none where this policy could not select one of them.
+    /// though one is selected of the two; none where this policy could not select one of them, or goes by the time.
     #[must_use]
     pub fn compare(&self, first: &str, second: &str) -> Option<Ordering> {
         match &self.order {
             Order::Semver(range) => self.two(&ByVersion { range }, first, second),
             Order::Calver(format) => self.two(&ByCalendar { format }, first, second),
+            Order::Newest => None,
             Order::Numerical(direction) => self.two(&self.by_number(*direction), first, second),
             Order::Alphabetical(direction) => self.two(&ByText { direction: *direction }, first, second),
         }
@@ -175,6 +182,7 @@ impl Policy {
         match &self.order {
             Order::Semver(range) => self.equal(&ByVersion { range }, selected, tags),
             Order::Calver(format) => self.equal(&ByCalendar { format }, selected, tags),
+            Order::Newest => Vec::new(),
             Order::Numerical(direction) => self.equal(&self.by_number(*direction), selected, tags),
             Order::Alphabetical(direction) => self.equal(&ByText { direction: *direction }, selected, tags),
         }

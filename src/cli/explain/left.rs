@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use image::Tag;
+use image::{Digest, Tag};
 use jiff::Timestamp;
 use tagwright_core::automation::ImagePolicy;
 
 use crate::cli::{at, streams};
 use crate::failure::Result;
-use crate::observe;
+use crate::observe::{self, Ranked};
 use crate::store::{Digests, Image, Pushes, Switches};
 
 /// The state that a bot has left about a policy; all of it is absent where no bot ran.
@@ -52,6 +52,22 @@ impl Left {
         self.image.tags.iter().map(age)
     }
 
+    /// A tag with what is known of when it came. One that the bot has not listed yet has come since.
+    pub(super) fn ranked(
+        &self,
+        tag: Tag,
+        value: String,
+        pushed: Option<Timestamp>,
+        digest: Option<Digest>,
+        now: Timestamp,
+    ) -> Ranked {
+        let begin = self.image.tags.iter().map(|tag| tag.first_seen).min();
+        let known = self.image.tags.iter().find(|known| known.name == tag);
+        let seen = known.map(|known| known.first_seen).or(begin.map(|_| now));
+        let arrived = begin.zip(seen).is_some_and(|(begin, seen)| begin < seen);
+        Ranked { tag, value, pushed, digest, seen, arrived }
+    }
+
     /// Why what the registry lists now would not be believed.
     pub(super) fn doubt(
         &self,
@@ -62,6 +78,8 @@ impl Left {
     ) -> Option<String> {
         let looks = |other: &&Arc<ImagePolicy>| Arc::ptr_eq(&other.repository, &policy.repository);
         let looking: Vec<Arc<ImagePolicy>> = all.iter().filter(looks).cloned().collect();
-        observe::believe(&self.image, listed, &looking, now).err().map(|hold| hold.to_string())
+        observe::believe(&self.image, listed, &looking, (&observe::Polls::default(), now))
+            .err()
+            .map(|hold| hold.to_string())
     }
 }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use image::{Digest, Reference, Repository, Tag};
 use jiff::Timestamp;
 use tagwright_core::automation::{Automation, ImagePolicy};
-use tagwright_core::change::Code;
+use tagwright_core::change::{Change, Code, ObjectIdentity};
+use tagwright_core::difference::Difference;
 use tagwright_core::edit::Selection;
 use tagwright_core::explain::{self, Fields};
+use tagwright_core::guard::Newer;
 use tagwright_core::marker;
 use tagwright_core::plan::{self, Guards, MarkedFile};
 
@@ -32,6 +34,8 @@ pub(super) struct Selected<'s> {
     pub(super) digest: Option<Digest>,
     /// The listed tags that rank equal to it.
     pub(super) as_good: Vec<String>,
+    /// The tags that came after it, where that is the order.
+    pub(super) newer: Vec<String>,
     /// The orders that people gave the bot.
     pub(super) switches: Switches,
     /// What the bot has pushed.
@@ -59,7 +63,9 @@ impl Selected<'_> {
         let selection = self.selection(files).await;
         let guards =
             automation.map_or_else(Guards::default, |automation| run::guards(automation, &self.switches, self.now));
-        let fields = explain::fields(files, &self.name(), &selection, &guards);
+        let guards = Guards { newer: self.newer(), ..guards };
+        let mut fields = explain::fields(files, &self.name(), &selection, &guards);
+        self.describe(&mut fields, &selection).await;
         match automation {
             Some(automation) => self.suspended(fields, automation),
             None => fields,
@@ -71,11 +77,37 @@ impl Selected<'_> {
         let inspected = observe::inspect(git, automation).await?;
         let (name, selection) = (self.name(), self.selection(&inspected.files).await);
         let selections = [(name.as_str(), selection.clone())].into_iter().collect();
-        let guards = inspected.guards(&selections, self.pushes.clone(), &self.switches, self.now).await?;
+        let guards =
+            inspected.guards((&selections, self.newer()), self.pushes.clone(), &self.switches, self.now).await?;
         let mut fields = explain::fields(&inspected.files, &name, &selection, &guards);
+        self.describe(&mut fields, &selection).await;
         let missing = inspected.diagnostics.iter().filter(|it| it.code == Code::PathMissing);
         fields.diagnostics.splice(0..0, missing.cloned());
         Ok((inspected.branch().to_owned(), self.suspended(fields, automation)))
+    }
+
+    /// Says of fields that change what changes in their image.
+    async fn describe(&self, fields: &mut Fields, selection: &Selection) {
+        let Selection::Selected(selected) = selection else { return };
+        let changing = fields.fields.iter_mut().filter(|field| field.why.is_none());
+        let mut changing: Vec<(Change, &mut explain::Field)> = changing
+            .filter_map(|field| {
+                let (file, old, setter) = (field.file.clone(), field.old.clone(), field.setter.clone());
+                let new = field.new.clone().filter(|new| *new != old)?;
+                Some((Change { file, line: field.line, object: ObjectIdentity::default(), old, new, setter }, field))
+            })
+            .collect();
+        let repository = &*self.policy.repository;
+        let told: Vec<_> = changing.iter().map(|(change, _)| (change, repository, selected)).collect();
+        let differences = Box::pin(observe::differences(self.client, told)).await;
+        for (change, field) in &mut changing {
+            let key = (change.setter.clone(), change.old.clone(), change.new.clone());
+            field.details = differences.get(&key).map(Difference::details).unwrap_or_default();
+        }
+    }
+
+    fn newer(&self) -> Newer {
+        [(self.name(), self.newer.clone())].into()
     }
 
     /// The policy, as markers name it.

@@ -153,8 +153,9 @@ fn order(text: &str) -> Result<Order, String> {
         "semver" => semver(rest.trim()),
         "numerical" => direction().map(Order::Numerical),
         "alphabetical" => direction().map(Order::Alphabetical),
+        "newest" if rest.trim().is_empty() => Ok(Order::Newest),
         "calver" => Calver::parse(rest.trim()).map(Order::Calver).map_err(|error| error.to_string()),
-        _ => Err("write semver, calver, numerical or alphabetical first".to_owned()),
+        _ => Err("write semver, calver, newest, numerical or alphabetical first".to_owned()),
     }
 }
 

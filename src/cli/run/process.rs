@@ -82,10 +82,11 @@ async fn serve(
             (begin_in_cluster(), calendar, Source::Cluster(connection, watch, sources))
         }
         None => {
-            let watch = Watch::new(Fingerprint::of(&settings.sources));
-            let configuration = load(&settings.sources)?;
+            let begin = Fingerprint::of(&settings.sources);
+            let configuration = load(&settings.sources).map_err(|(failure, _)| failure)?;
+            let watch = Watch::new(begin.with(&configuration.beside));
             receivers = configuration.receivers;
-            let files = Source::Files(watch, settings.sources.clone());
+            let files = Source::Files(watch, settings.sources.clone(), configuration.beside);
             (configuration.automations.into(), configuration.calendar, files)
         }
     };
@@ -126,9 +127,15 @@ async fn serve(
 }
 
 /// Reads the configuration, which must have something to do.
-fn load(sources: &Sources) -> Result<Configuration> {
-    let configuration = config::load(sources)?;
-    super::something_to_do(sources, &configuration)?;
+///
+/// # Errors
+/// It cannot be used; with the files that it names, which may be what is wrong.
+fn load(sources: &Sources) -> std::result::Result<Configuration, (Failure, Vec<PathBuf>)> {
+    let configuration = config::load(sources).map_err(|error| {
+        let beside = error.beside.clone();
+        (Failure::from(error), beside)
+    })?;
+    super::something_to_do(sources, &configuration).map_err(|failure| (failure, configuration.beside.clone()))?;
     for notice in &configuration.notices {
         // A bot says all that it says in its log, which may be JSON.
         match notice.effect {
@@ -191,8 +198,8 @@ impl Signals {
 
 /// Where the configuration comes from.
 enum Source {
-    /// Files, which are read again when they change.
-    Files(Watch, Sources),
+    /// Files, which are read again when they change, and those that they name.
+    Files(Watch, Sources, Vec<PathBuf>),
     /// The objects of a cluster, and the files with its calendar.
     Cluster(Box<Connection>, Watch, Sources),
 }
@@ -233,7 +240,10 @@ async fn attend(
     let (again, asked) = tokio::sync::mpsc::channel(1);
     let ended = watch::Sender::new(false);
     let (reader, mut control) = match source {
-        Source::Files(watch, sources) => (Some(tokio::spawn(read(handle.clone(), watch, sources, asked))), None),
+        Source::Files(watch, sources, beside) => {
+            let reader = read(handle.clone(), watch, (sources, beside), asked);
+            (Some(tokio::spawn(reader)), None)
+        }
         Source::Cluster(connection, watch, sources) => {
             let reader = (!sources.calendars.is_empty())
                 .then(|| tokio::spawn(read_calendar(handle.clone(), watch, sources, asked)));
@@ -330,27 +340,44 @@ async fn read_calendar(handle: Handle, mut watch: Watch, sources: Sources, mut a
 }
 
 /// Reads the configuration again whenever its files have changed or somebody asks for it.
-async fn read(handle: Handle, mut watch: Watch, sources: Sources, mut asked: tokio::sync::mpsc::Receiver<()>) {
+async fn read(
+    handle: Handle,
+    mut watch: Watch,
+    (sources, mut beside): (Sources, Vec<PathBuf>),
+    mut asked: tokio::sync::mpsc::Receiver<()>,
+) {
     loop {
         let asked = tokio::select! {
             _ = asked.recv() => true,
             () = tokio::time::sleep(LOOK) => false,
         };
-        let look = sources.clone();
-        let Ok(fingerprint) = tokio::task::spawn_blocking(move || Fingerprint::of(&look)).await else { continue };
+        let look = (sources.clone(), beside.clone());
+        let look = move || Fingerprint::of(&look.0).with(&look.1);
+        let Ok(fingerprint) = tokio::task::spawn_blocking(look).await else { continue };
         if !watch.look(fingerprint) && !asked {
             continue;
         }
         watch.read(fingerprint);
         let files = sources.clone();
-        match tokio::task::spawn_blocking(move || load(&files)).await {
+        let loaded = tokio::task::spawn_blocking(move || {
+            let loaded = load(&files);
+            let beside = loaded.as_ref().map_or_else(|(_, beside)| beside.clone(), |loaded| loaded.beside.clone());
+            let fingerprint = fingerprint.with(&beside);
+            (loaded, beside, fingerprint)
+        });
+        let loaded = loaded.await.map(|(loaded, named, fingerprint)| {
+            watch.read(fingerprint);
+            beside = named;
+            loaded
+        });
+        match loaded {
             Ok(Ok(configuration)) => {
                 tracing::info!(automations = configuration.automations.len(), "uses the new configuration");
                 handle.take_calendar(configuration.calendar);
                 handle.take_receivers(configuration.receivers);
                 handle.configure(configuration.automations);
             }
-            Ok(Err(failure)) => handle.configuration_failed(&failure),
+            Ok(Err((failure, _))) => handle.configuration_failed(&failure),
             Err(error) => {
                 let what = format!("reading the configuration broke: {error}");
                 handle.configuration_failed(&Failure::new(Kind::Internal, what));

@@ -7,7 +7,7 @@
 use std::fs::{self, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::{MAX_FILES, MAX_FOLDER_DEPTH, Sources};
@@ -17,7 +17,11 @@ pub(super) const LOOK: Duration = Duration::from_secs(2);
 
 /// A hash of which files there are and when they were written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fingerprint(u64);
+pub(super) struct Fingerprint {
+    sources: u64,
+    /// Of the files that the sources name.
+    beside: u64,
+}
 
 impl Fingerprint {
     /// Looks at the files. Blocks.
@@ -33,7 +37,16 @@ impl Fingerprint {
             // NAMESPACE, NAME, KEY
             look.at(secrets, 3, Links::All);
         }
-        Self(look.hasher.finish())
+        Self { sources: look.hasher.finish(), beside: 0 }
+    }
+
+    /// Looks at the files that the sources name, too. Blocks.
+    pub(super) fn with(self, beside: &[PathBuf]) -> Self {
+        let mut look = Look { hasher: DefaultHasher::new(), left: MAX_FILES };
+        for path in beside {
+            look.at(path, 0, Links::Files);
+        }
+        Self { beside: look.hasher.finish(), ..self }
     }
 }
 
@@ -150,6 +163,16 @@ mod tests {
         assert!(changes(root, || fs::write(root.join("secrets/default/git/password"), "x").unwrap()));
         assert!(changes(root, || fs::remove_dir_all(root.join("policies")).unwrap()));
         assert!(!changes(root, || fs::write(root.join("other"), "x").unwrap()));
+        // What the configuration names belongs to it, wherever it is.
+        let beside = [root.join("other"), root.join("missing")];
+        let look = || Fingerprint::of(&sources(root)).with(&beside);
+        let before = look();
+        assert_eq!(before, look());
+        fs::write(root.join("other"), "xy").unwrap();
+        let changed = look();
+        assert_ne!(before, changed);
+        fs::write(root.join("missing"), "x").unwrap();
+        assert_ne!(changed, look());
     }
 
     #[test]
@@ -181,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_change_counts_once_it_is_over() {
-        let [a, b, c] = [1, 2, 3].map(Fingerprint);
+        let [a, b, c] = [1, 2, 3].map(|sources| Fingerprint { sources, beside: 0 });
         let mut watch = Watch::new(a);
         let seen: Vec<bool> = [a, b, c, c, c].into_iter().map(|look| watch.look(look)).collect();
         assert_eq!(seen, [false, false, false, true, true]);

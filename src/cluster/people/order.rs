@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{Found, People};
-use crate::cluster::orders::{HOLD, RELEASE, SUSPENDED};
+use crate::cluster::orders::{HOLD, RELEASE, RELEASE_NOW, SUSPENDED};
 use crate::failure::Result;
 use crate::wire::request::{Obeyed, Order};
 
@@ -34,8 +34,10 @@ fn obey(order: Order, found: &Found, reason: Option<&str>, now: Timestamp) -> (O
         Order::Hold => (Some(annotate(&[(HOLD, Some(reason.unwrap_or_default()))])), true),
         // Whoever obeys a release takes it off; each one is another, so that one that waits counts until now, too.
         Order::Release => (Some(annotate(&[(HOLD, None), (RELEASE, Some(&now.to_string()))])), true),
-        // No annotation says so; the command tells before it gets here.
-        Order::Hurry => (None, false),
+        Order::Hurry => {
+            let text = format!("{now:.0} {}", reason.unwrap_or_default());
+            (Some(annotate(&[(RELEASE_NOW, Some(&text))])), true)
+        }
         Order::Suspend if was_suspended && same(SUSPENDED) => (None, false),
         Order::Suspend => (Some(suspend(true, reason)), true),
         // A reason may be left when somebody else has resumed it.
@@ -101,6 +103,14 @@ mod tests {
         let patch = json!({"metadata": {"annotations": {HOLD: null, RELEASE: "1970-01-01T00:00:00Z"}}});
         check(Order::Release, &found(What::Policy, &[(HOLD, "")], "{}"), None, (patch.clone(), true, true));
         check(Order::Release, &found(What::Native, &[], "{}"), None, (patch, true, false));
+    }
+
+    #[test]
+    fn a_hurry_has_its_time_and_its_reason() {
+        let text = "1970-01-01T00:00:00Z fixes CVE-2026-1234";
+        let patch = json!({"metadata": {"annotations": {RELEASE_NOW: text}}});
+        let reason = Some("fixes CVE-2026-1234");
+        check(Order::Hurry, &found(What::Policy, &[], "{}"), reason, (patch, true, false));
     }
 
     #[test]

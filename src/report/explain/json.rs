@@ -36,6 +36,7 @@ impl Document {
             source: story.source.to_owned(),
             selected: story.selected().unwrap_or_default().to_owned(),
             digest: story.selected().and(story.digest.as_ref()).map(ToString::to_string).unwrap_or_default(),
+            remarks: story.remarks.clone(),
             held: story.held.clone().unwrap_or_default(),
             listed: story.funnel.listed,
             dropped: story.funnel.dropped.iter().map(group).collect(),
@@ -56,6 +57,7 @@ impl wire::AutomationFields {
             new: it.new.clone().unwrap_or_default(),
             why: it.why.clone().unwrap_or_default(),
             hold: it.hold.as_ref().map_or("", Hold::code),
+            details: it.details.clone(),
         };
         Self {
             automation: place.automation.clone(),

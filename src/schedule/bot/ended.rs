@@ -38,6 +38,7 @@ impl State {
         self.journal.counts.polls += 1;
         self.journal.counts.polls_failed += usize::from(!polled.failures.is_empty());
         self.metrics.polled(polled.failures.is_empty());
+        self.metrics.moved(polled.policies.iter().map(|report| report.moved.len()).sum());
         let until = |report: &Arc<PolicyReport>| {
             [report.hold.as_ref().and_then(Hold::until), report.wakes].into_iter().flatten().min()
         };

@@ -318,7 +318,7 @@ fn selection(report: &PolicyReport) -> String {
         Some(count) => format!(" of {count} tags"),
         None => String::new(),
     };
-    let hurried = report.hurried.as_ref().map(|hurried| format!("; {hurried}")).unwrap_or_default();
+    let hurried: String = report.remarks().iter().map(|remark| format!("; {remark}")).collect();
     match &report.hold {
         None => format!("selected {tag}{digest}{of}{hurried}"),
         Some(hold) => format!("selected {tag}{digest}{of}{hurried}; {hold}"),

@@ -80,6 +80,7 @@ impl Shown {
             Event::Pushed => (State::Current, "committed"),
             Event::Held => (State::Waiting, "held"),
             Event::Failed => (State::Failing, "failed"),
+            Event::TagMoved => (State::Waiting, "a tag moved"),
             Event::PolicyHeld => (State::Waiting, "held by hand"),
             Event::PolicyReleased => (State::Current, "released"),
             Event::PolicyHurried => (State::Current, "released now"),
@@ -98,6 +99,7 @@ impl Shown {
             missed,
             subject,
             by,
+            remarks,
             mut changes,
             mut holds,
             left_out,
@@ -118,6 +120,7 @@ impl Shown {
         let link = link_of(&what);
         let what = if what == "*" { "everything".to_owned() } else { what };
         let message = if missed.is_empty() { message } else { format!("{message}; missed: {missed}") };
+        let message = remarks.iter().fold(message, |message, remark| format!("{message}; {remark}"));
         let short = commit.chars().take(7).collect();
         let compare = compare.unwrap_or_default();
         Self { state, word, time, what, link, commit, short, by, message, commit_link, compare, changes, holds, more }

@@ -94,7 +94,7 @@ impl Index {
                         self.orders.insert(name, Ordered { to, by: record.by });
                     }
                 }
-                Event::Held | Event::Failed => {}
+                Event::Held | Event::Failed | Event::TagMoved { .. } => {}
             }
         }
     }
@@ -191,6 +191,7 @@ mod tests {
             by: by.to_owned(),
             changes: changes.collect(),
             holds: Vec::new(),
+            remarks: Vec::new(),
             left_out: 0,
         }
     }

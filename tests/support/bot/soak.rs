@@ -106,6 +106,7 @@ fn fill(world: &World) {
         event: Event::Pushed { commit: format!("{number:040x}"), missed: None },
         message: "pushed a commit".to_owned(),
         by: String::new(),
+        remarks: Vec::new(),
         changes: vec![change(number % world.shape.images, number); 2],
         holds: Vec::new(),
         left_out: 0,

@@ -10,7 +10,7 @@ use image::Digest;
 use jiff::{SignedDuration, Timestamp};
 use trust::Verifier;
 
-use super::{Cron, Platform, Pullable};
+use super::{Cron, FastLane, Platform, Pullable};
 
 /// The guards of one policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -21,6 +21,10 @@ pub struct Guards {
     pub deny_digests: BTreeSet<Digest>,
     /// How long a tag has to be known before it is selected, or its digest, where that is written; never zero.
     pub minimum_age: Option<Duration>,
+    /// What need not wait for its age.
+    pub fast_lane: Option<FastLane>,
+    /// Whether a digest is no update that has the same images as the one before, and perhaps more.
+    pub ignore_attestation_only: bool,
     /// Whose signature the image behind a tag needs.
     pub verify: Option<Verify>,
     /// What an image must be for, all of it.

@@ -1,9 +1,12 @@
 //! What a policy requires of the image behind a tag, as configured. What these mean is in [`crate::guard::admit()`].
 
 use std::fmt;
+use std::sync::Arc;
 
 use image::Repository;
 use thiserror::Error;
+
+use crate::advisory::Advisory;
 
 /// The longest part of a platform, in bytes. Go's names are much shorter.
 const MAX_PART: usize = 32;
@@ -71,6 +74,22 @@ impl fmt::Display for Platform {
 pub struct Pullable {
     /// The other repositories that must have it: mirrors and regions.
     pub mirrors: Vec<Repository>,
+}
+
+/// What says that a release fixes a vulnerability, so that it need not wait for its age.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct FastLane {
+    /// Documents that name what is fixed.
+    pub documents: Vec<Arc<Advisory>>,
+    /// The label of an image that does; none where images have no say.
+    pub label: Option<String>,
+    /// Names of packages that mean the image in documents, beside its own.
+    pub packages: Vec<String>,
+}
+
+impl FastLane {
+    /// The label that counts where neither a document nor another label is given.
+    pub const LABEL: &str = "dev.tagwright.fixes";
 }
 
 #[cfg(test)]

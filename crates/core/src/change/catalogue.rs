@@ -27,7 +27,7 @@ impl Severity {
 
 impl Code {
     /// Every code, in the order of its number.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::UnknownPolicy,
         Self::UnknownField,
         Self::MalformedMarker,
@@ -55,6 +55,7 @@ impl Code {
         Self::PinnedValue,
         Self::UnmarkedDigest,
         Self::PushBranchLeft,
+        Self::MovedRepository,
         Self::EmbeddedOff,
         Self::EmbeddedUnsupported,
         Self::TargetMissing,
@@ -138,6 +139,7 @@ impl Code {
             | Self::UnmarkedImage
             | Self::UnmarkedDigest
             | Self::PushBranchLeft
+            | Self::MovedRepository
             | Self::EmbeddedOff => false,
         }
     }
@@ -180,6 +182,7 @@ impl Code {
             Self::PushBranchLeft => {
                 ("PushBranchLeft", Warning, "a push branch with commits of others lacks what is read")
             }
+            Self::MovedRepository => ("MovedRepository", Warning, "an image repository has moved"),
             Self::EmbeddedOff => ("EmbeddedOff", Note, "markers in embedded YAML, which nobody asked to be edited"),
             Self::EmbeddedUnsupported => {
                 ("EmbeddedUnsupported", Error, "markers in embedded YAML that cannot be edited")

@@ -27,6 +27,8 @@ pub struct Field {
     pub why: Option<String>,
     /// What holds it, if a guard does; `why` is its sentence.
     pub hold: Option<Hold>,
+    /// What changes in the image, each in a few words, as far as somebody has asked.
+    pub details: Vec<String>,
 }
 
 /// The fields of a policy, and what stands in the way of others.
@@ -105,6 +107,7 @@ fn field(file: &str, marker: &Marker, index: usize, edited: &Edited) -> Field {
         new,
         why,
         hold: None,
+        details: Vec::new(),
     }
 }
 

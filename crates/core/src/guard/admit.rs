@@ -16,6 +16,7 @@ use super::choose::counts_from;
 use super::hold::{MAX_QUOTED, length, moment};
 use super::sightings::Sighting;
 use crate::automation::{Guards, ImagePolicy, Platform};
+use crate::policy::Order;
 
 /// An image that could be selected: a tag, and a digest that it has or had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub enum Refusal {
         /// Whether nothing worse may be selected in its place.
         holds: bool,
     },
+    /// It has what the one before has, and perhaps more platforms or attestations, which is no update.
+    OnlyAdded,
     /// The registry lists the tag and has no image behind it.
     NoImage,
     /// It is not for these platforms.
@@ -79,6 +82,7 @@ impl Refusal {
             Self::Denied => "denied-digest",
             Self::TooYoung { .. } => "too-young",
             Self::Unverified { .. } => "unverified",
+            Self::OnlyAdded => "only-added",
             Self::NoImage => "not-there",
             Self::LacksPlatforms(_) => "lacks-platform",
             Self::NotPullable(_) => "not-pullable",
@@ -99,6 +103,7 @@ impl Refusal {
             Self::TooYoung { until, .. } => *until,
             Self::Denied
             | Self::Unverified { .. }
+            | Self::OnlyAdded
             | Self::NoImage
             | Self::LacksPlatforms(_)
             | Self::NotPullable(_)
@@ -117,6 +122,9 @@ impl fmt::Display for Refusal {
             }
             Self::TooYoung { minimum, until: None } => write!(f, "has to be known for {}", length(*minimum)),
             Self::Unverified { reason, .. } => write!(f, "is not verified: {reason}"),
+            Self::OnlyAdded => f.write_str(
+                "has the same images as before and only adds platforms or attestations, which `ignoreAttestationOnly` says is no update",
+            ),
             Self::NoImage => f.write_str("is listed by the registry, which has no image behind it"),
             Self::LacksPlatforms(platforms) => {
                 let platforms: Vec<String> = platforms.iter().map(Platform::to_string).collect();
@@ -174,22 +182,29 @@ impl ImagePolicy {
     /// How long a tag has to be known before it counts; none where a digest has to be, or nothing.
     #[must_use]
     pub fn tag_age(&self) -> Option<Duration> {
-        self.guards.minimum_age.filter(|_| !self.writes_digests())
+        self.guards.minimum_age.filter(|_| !self.ages_by_digest())
     }
 
     /// How long a digest has to be known before it counts.
     #[must_use]
     pub fn digest_age(&self) -> Option<Duration> {
-        self.guards.minimum_age.filter(|_| self.writes_digests())
+        self.guards.minimum_age.filter(|_| self.ages_by_digest())
+    }
+
+    /// A fast lane is for the image that a tag has, so that its age is, too.
+    fn ages_by_digest(&self) -> bool {
+        self.writes_digests() || self.guards.fast_lane.is_some()
     }
 
     /// Whether something is required of the image behind a tag, so that a registry has to be asked before one is selected.
     #[must_use]
     pub fn asks(&self) -> bool {
-        let Guards { deny_digests, platforms, pullable, together, verify, .. } = &self.guards;
+        let Guards { deny_digests, platforms, pullable, together, verify, ignore_attestation_only, .. } = &self.guards;
         // Each tag that all could select has to have its digest.
         let is_together = together.is_some() && self.writes_digests();
         is_together
+            || self.policy.order == Order::Newest
+            || *ignore_attestation_only && self.writes_digests()
             || self.digest_age().is_some()
             || !deny_digests.is_empty()
             || !platforms.is_empty()

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use image::{Reference, Repository};
 
 use super::Hold;
+use super::moment::Newer;
 use crate::automation::ImagePolicy;
 use crate::edit::{Selection, Selections, value};
 use crate::marker::{Field, Marker, Scan};
@@ -15,15 +16,17 @@ use crate::marker::{Field, Marker, Scan};
 ///
 /// The tag in the file has to be one that the policy could select, whether it is listed or not: denied by nothing, excluded by
 /// nothing, matched by the filter, in the range. An image of another repository has no rank, and neither has a field for a
-/// name or a digest.
-fn downgrade(policy: &ImagePolicy, marker: &Marker, selected: &Reference) -> Option<Hold> {
+/// name or a digest. Of a policy that selects the newest, the tags that came after the selected one rank above it.
+fn downgrade(policy: &ImagePolicy, marker: &Marker, selected: &Reference, newer: &Newer) -> Option<Hold> {
     let current = tag_of(marker, &marker.value, &selected.repository)?;
     let selected = selected.tag.as_ref()?.as_str();
     if current == selected || !policy.could_select(&current) {
         return None;
     }
     let (name, selected) = (policy.id.marker(), selected.to_owned());
-    match policy.policy.compare(&current, &selected)? {
+    let came_later = newer.get(&name).is_some_and(|newer| newer.contains(&current));
+    let order = if came_later { Some(Ordering::Greater) } else { policy.policy.compare(&current, &selected) };
+    match order? {
         Ordering::Greater if policy.guards.allow_downgrade => None,
         Ordering::Greater => Some(Hold::Downgrade { policy: name, current, selected }),
         Ordering::Equal => Some(Hold::Equal { policy: name, current, selected }),
@@ -56,6 +59,7 @@ pub fn downgrades<'p>(
     scan: &Scan,
     selections: &Selections,
     policy: &dyn Fn(&str) -> Option<&'p ImagePolicy>,
+    newer: &Newer,
 ) -> BTreeMap<usize, Hold> {
     let mut holds = BTreeMap::new();
     let moved = moved(scan, selections);
@@ -64,7 +68,7 @@ pub fn downgrades<'p>(
         if marker.field == Field::Tag && moved.contains(marker.policy()) {
             continue;
         }
-        if let Some(hold) = policy(marker.policy()).and_then(|policy| downgrade(policy, marker, selected)) {
+        if let Some(hold) = policy(marker.policy()).and_then(|policy| downgrade(policy, marker, selected, newer)) {
             holds.insert(index, hold);
         }
     }

@@ -127,7 +127,7 @@ pub struct Contested {
 
 impl Hold {
     /// All words for kinds of holds.
-    pub const CODES: [&'static str; 16] = [
+    pub const CODES: [&'static str; 17] = [
         "manual",
         "shrunk",
         "downgrade",
@@ -137,6 +137,7 @@ impl Hold {
         "too-young",
         "denied-digest",
         "unverified",
+        "only-added",
         "not-there",
         "lacks-platform",
         "not-pullable",

@@ -24,6 +24,7 @@ pub(super) fn check(automation: &Automation, sample: Option<&Sample>, origins: &
         values: &automation.commit.values,
         changes: &sample.changes,
         images: &sample.images,
+        differences: &BTreeMap::new(),
     };
     let error = message::render(&automation.commit.message, &facts).err()?;
     let location = origins.of(Element::Message(automation.id.clone(), error.line()));

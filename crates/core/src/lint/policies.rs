@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Finding, Rules, Usage, View, message};
 use crate::automation::{Automation, Element, ImagePolicy, ObjectName};
 use crate::change::Code;
+use crate::moves;
 use crate::policy::Order;
 
 /// From how many tags on it is no accident that a policy can choose none of them.
@@ -26,6 +27,7 @@ pub fn configuration(
     for policy in rules.policies {
         findings.extend(unused(rules, policy, usage, missing, &seen));
         findings.extend(nothing_matches(rules, policy, usage));
+        findings.extend(moved(rules, policy));
     }
     for automation in rules.automations.iter().filter(|automation| seen(&automation.id).is_some()) {
         for (_, path) in missing.iter().filter(|(id, _)| *id == automation.id) {
@@ -38,6 +40,16 @@ pub fn configuration(
     }
     findings.sort_by(|a, b| (&a.location.file, super::key(a)).cmp(&(&b.location.file, super::key(b))));
     findings
+}
+
+/// An image repository that is known to have moved gets no new images.
+fn moved(rules: &Rules<'_>, policy: &ImagePolicy) -> Option<Finding> {
+    let location = rules.origins.of(Element::Policy(policy.id.clone()));
+    let sentence = moves::moved(&policy.repository.image)?;
+    Some(
+        Finding::new(Code::MovedRepository, location, sentence)
+            .hint("follow the new one, and change the image in the files"),
+    )
 }
 
 fn unused(

@@ -193,6 +193,7 @@ fn choice(group: &Group) -> String {
     text.push_str(&match &group.policy.order {
         Order::Semver(range) => format!("policy:\n  semver:\n    range: {}\n", single_quoted(range.as_str())),
         Order::Calver(format) => format!("policy:\n  calver:\n    format: {}\n", single_quoted(format.as_str())),
+        Order::Newest => "policy:\n  newest: {}\n".to_owned(),
         Order::Numerical(order) => format!("policy:\n  numerical:\n    order: {}\n", direction(*order)),
         Order::Alphabetical(order) => format!("policy:\n  alphabetical:\n    order: {}\n", direction(*order)),
     });

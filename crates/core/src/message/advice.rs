@@ -86,6 +86,7 @@ mod tests {
             values: &BTreeMap::new(),
             changes: &[change],
             images: &BTreeMap::new(),
+            differences: &BTreeMap::new(),
         };
         let error = render(&Template::parse("commit message", template).unwrap(), &facts).unwrap_err();
         assert_eq!(super::advice(&error).as_deref(), Some(advice), "{template}");
@@ -99,7 +100,7 @@ mod tests {
         check("{{ .Changed.Nope }}", "the fields there are `Changes`, `FileChanges`, `Objects`");
         check(
             "{{ range .Changed.Changes }}{{ .New }}{{ end }}",
-            "the fields there are `NewValue`, `OldValue`, `Setter`",
+            "the fields there are `Compare`, `Details`, `NewValue`, `OldRevision`, `OldValue`, `Revision`, `Setter`, `Source`",
         );
         let objects = "{{ range $object, $changes := .Changed.Objects }}{{ $object.kind }}{{ end }}";
         check(objects, "did you mean `Kind`? the fields there are `APIVersion`, `Kind`, `Name`, `Namespace`");

@@ -6,12 +6,16 @@ use std::rc::Rc;
 use gotext::template::{Field, List, Map, Method, MethodError, Struct, StructType, Value};
 
 use crate::change::{Change, ObjectIdentity};
+use crate::difference::{Difference, Portrait};
 use crate::message::trailer::is_unprintable;
 use crate::message::{Facts, legacy, summary};
 
 const CHANGES: &str = "[]update.Change";
 const OBJECT_CHANGES: &str = "update.ObjectChanges";
 const FILE_CHANGES: &str = "map[string]update.ObjectChanges";
+/// The methods of a change that tell what changed in the image.
+pub(super) const OF_IMAGES: [&str; 5] = ["Source", "OldRevision", "Revision", "Compare", "Details"];
+
 const REMOVED_IMAGE_RESULT: &str = "template uses removed '.Changed.ImageResult' field. Please use \
      '.Changed.FileChanges' or '.Changed.Objects' instead. See: \
      https://fluxcd.io/flux/components/image/imageupdateautomations/#message-template";
@@ -49,7 +53,13 @@ static RESULT: StructType = StructType {
 static CHANGE: StructType = StructType {
     name: "update.Change",
     fields: &[Field::named("OldValue"), Field::named("NewValue"), Field::named("Setter")],
-    methods: &[],
+    methods: &[
+        Method { name: "Source", parameters: &[], call: |this, _| hidden(this, 0) },
+        Method { name: "OldRevision", parameters: &[], call: |this, _| hidden(this, 1) },
+        Method { name: "Revision", parameters: &[], call: |this, _| hidden(this, 2) },
+        Method { name: "Compare", parameters: &[], call: |this, _| hidden(this, 3) },
+        Method { name: "Details", parameters: &[], call: |this, _| hidden(this, 4) },
+    ],
     text: None,
 };
 
@@ -94,12 +104,16 @@ pub(crate) fn template_data(facts: &Facts<'_>) -> Value {
     let harmless: Vec<Change> = facts.changes.iter().map(change_in_line).collect();
     let mut changes: Vec<&Change> = harmless.iter().collect();
     changes.sort_by(|a, b| a.file.cmp(&b.file)); // Stable: within a file the order of its documents stays.
+    let in_lines = |((setter, old, new), difference): (&(String, String, String), _)| {
+        ((in_line(setter), in_line(old), in_line(new)), difference)
+    };
+    let told: Told<'_> = facts.differences.iter().map(in_lines).collect();
     let values = Map::of_strings(facts.values.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     Value::Struct(Rc::new(Struct {
         kind: &TEMPLATE_DATA,
         fields: vec![
             namespaced_name(facts.automation_namespace, facts.automation_name),
-            changed(&changes),
+            changed(&changes, &told),
             Value::Map(Rc::new(values)),
         ],
         hidden: vec![
@@ -158,22 +172,25 @@ fn slashed(this: &Struct) -> String {
     format!("{}/{}", part("Namespace"), part("Name"))
 }
 
-fn changed(changes: &[&Change]) -> Value {
+/// What changed between images, by what changes say in one line.
+type Told<'d> = BTreeMap<(String, String, String), &'d Difference>;
+
+fn changed(changes: &[&Change], told: &Told<'_>) -> Value {
     let mut files: BTreeMap<&str, Vec<&Change>> = BTreeMap::new();
     for change in changes {
         files.entry(&change.file).or_default().push(change);
     }
-    let files = files.into_iter().map(|(file, changes)| (Value::string(file), object_changes(&changes)));
+    let files = files.into_iter().map(|(file, changes)| (Value::string(file), object_changes(&changes, told)));
     let none = Value::Map(Rc::new(nil_if_empty(Map::new(OBJECT_CHANGES, OBJECT_KEY, nil_changes(), []))));
     let files = nil_if_empty(Map::new(FILE_CHANGES, "string", none, files));
     let mut seen = BTreeSet::new();
     let distinct: Vec<&Change> =
         changes.iter().copied().filter(|change| seen.insert((&change.old, &change.new, &change.setter))).collect();
-    let distinct = if distinct.is_empty() { nil_changes() } else { change_list(&distinct) };
+    let distinct = if distinct.is_empty() { nil_changes() } else { change_list(&distinct, told) };
     Value::Struct(Rc::new(Struct {
         kind: &RESULT,
         fields: vec![Value::Map(Rc::new(files))],
-        hidden: vec![distinct, object_changes(changes)],
+        hidden: vec![distinct, object_changes(changes, told)],
     }))
 }
 
@@ -190,19 +207,35 @@ fn nil_changes() -> Value {
     Value::List(Rc::new(List::nil(CHANGES)))
 }
 
-fn change_list(changes: &[&Change]) -> Value {
+fn change_list(changes: &[&Change], told: &Told<'_>) -> Value {
     let change = |change: &&Change| {
         let fields = vec![Value::string(&change.old), Value::string(&change.new), Value::string(&change.setter)];
-        Value::new_struct(&CHANGE, fields)
+        let difference = told.get(&(change.setter.clone(), change.old.clone(), change.new.clone())).copied();
+        Value::Struct(Rc::new(Struct { kind: &CHANGE, fields, hidden: difference_values(difference) }))
     };
     Value::list(CHANGES, changes.iter().map(change).collect())
 }
 
-fn object_changes(changes: &[&Change]) -> Value {
+/// What the methods of a change give; nothing where it was not asked for, or cannot be had.
+fn difference_values(difference: Option<&Difference>) -> Vec<Value> {
+    let text = |text: Option<String>| Value::from(in_line(&text.unwrap_or_default()));
+    let old = difference.and_then(|difference| difference.old.as_ref());
+    let revision = |portrait: &Portrait| portrait.revision().map(str::to_owned);
+    let details = difference.map(Difference::details).unwrap_or_default();
+    vec![
+        text(difference.and_then(|difference| difference.new.source())),
+        text(old.and_then(revision)),
+        text(difference.and_then(|difference| revision(&difference.new))),
+        text(difference.and_then(Difference::compare)),
+        Value::list("[]string", details.iter().map(|detail| Value::from(in_line(detail))).collect()),
+    ]
+}
+
+fn object_changes(changes: &[&Change], told: &Told<'_>) -> Value {
     let mut objects: BTreeMap<&ObjectIdentity, Vec<&Change>> = BTreeMap::new();
     for change in changes {
         objects.entry(&change.object).or_default().push(change);
     }
-    let entries = objects.into_iter().map(|(object, changes)| (object_identifier(object), change_list(&changes)));
+    let entries = objects.into_iter().map(|(object, changes)| (object_identifier(object), change_list(&changes, told)));
     Value::Map(Rc::new(Map::new(OBJECT_CHANGES, OBJECT_KEY, nil_changes(), entries)))
 }

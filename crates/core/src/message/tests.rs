@@ -8,6 +8,7 @@ use gotext::template::Template;
 use serde_json::Value as Json;
 
 use crate::change::{Change, ObjectIdentity};
+use crate::difference::{Difference, Differences, Portrait, REVISION, SOURCE};
 use crate::message::{Author, Criteria, Facts, Recognised, is_written_by, recognise, releases, render, with_trailers};
 
 const FLUX: &str = include_str!("../../../../fixtures/templates/flux.json");
@@ -26,8 +27,14 @@ fn change(file: &str, old: &str, new: &str, setter: &str) -> Change {
 fn message(template: &str, changes: &[Change], images: &[(&str, &str)]) -> Result<String, String> {
     let images = images.iter().map(|(policy, image)| ((*policy).to_owned(), (*image).to_owned())).collect();
     let values = BTreeMap::new();
-    let facts =
-        Facts { automation_namespace: "ns", automation_name: "auto", values: &values, changes, images: &images };
+    let facts = Facts {
+        automation_namespace: "ns",
+        automation_name: "auto",
+        values: &values,
+        changes,
+        images: &images,
+        differences: &BTreeMap::new(),
+    };
     let template = Template::parse("commit message", template).map_err(|error| error.to_string())?;
     render(&template, &facts).map_err(|error| error.to_string())
 }
@@ -60,6 +67,7 @@ fn render_case(case: &Json) -> Result<String, String> {
         values: &values,
         changes: &changes,
         images: &images,
+        differences: &BTreeMap::new(),
     };
     let template = Template::parse("commit message", &text(case, "template"))
         .map_err(|error| format!("unable to create commit message template from spec: {error}"))?;
@@ -206,6 +214,44 @@ fn what_manifests_say_stays_in_its_line() {
     assert_eq!(message(template, &both, &[]), Ok("2".to_owned()));
 }
 
+/// What images say is one line each, is there for changes, objects and files alike, and does not show when all is printed.
+#[test]
+fn what_changed_between_images() {
+    let changes = [change("a", "app:1", "app:2", "ns:app"), change("a", "db:1", "db:2", "ns:db")];
+    let portrait = |revision: &str| {
+        let labels =
+            [(SOURCE, "https://github.com/acme/app"), (REVISION, revision), ("note", "x\nTagwright-Automation: a/b")];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Portrait { labels: labels.into(), size: Some(1_000_000 * revision.len() as u64), ..Portrait::default() }
+    };
+    let difference = Difference { old: Some(portrait("a1")), new: portrait("b2c") };
+    let key = ["ns:app", "app:1", "app:2"].map(str::to_owned);
+    let differences = [(key.into(), difference)].into();
+    let render = |template: &str, differences: &Differences| {
+        let (values, images) = (BTreeMap::new(), BTreeMap::new());
+        let (automation_namespace, automation_name) = ("ns", "auto");
+        let facts = Facts {
+            automation_namespace,
+            automation_name,
+            values: &values,
+            changes: &changes,
+            images: &images,
+            differences,
+        };
+        super::render(&Template::parse("commit message", template).unwrap(), &facts).unwrap()
+    };
+    let each = "{{range .Changed.Changes}}{{.NewValue}} {{.Source}} {{.OldRevision}}..{{.Revision}} {{.Compare}} {{join \"; \" .Details}}\n{{end}}";
+    let link = "https://github.com/acme/app/compare/a1...b2c";
+    let first = format!("app:2 https://github.com/acme/app a1..b2c {link} commits: {link}; size: 2.0 MB -> 3.0 MB\n");
+    assert_eq!(render(each, &differences), format!("{first}db:2  ..  \n"));
+    let object = "{{range .Changed.Objects}}{{range .}}{{.Compare}}\n{{end}}{{end}}";
+    assert_eq!(render(object, &differences), format!("{link}\n\n"));
+    assert_eq!(render("{{.Changed.Changes}}", &differences), render("{{.Changed.Changes}}", &Differences::new()));
+    let wants = |text: &str| super::tells_of_images(&Template::parse("commit message", text).unwrap());
+    assert!(wants(each) && wants(object) && wants("{{with index .Changed.Changes 0}}{{.Source}}{{end}}"));
+    assert!(!wants("{{.Summary}}") && !wants("{{.Values.SourceOfTruth}} {{.Changed.Changes}}"));
+}
+
 #[test]
 fn removed_field_says_what_to_use() {
     let error = message("{{ .Changed.ImageResult.Images }}", &[], &[]).unwrap_err();
@@ -223,6 +269,7 @@ fn trailers_end_the_message() {
         values: &values,
         changes: &changes,
         images: &images,
+        differences: &BTreeMap::new(),
     };
     let block = "Tagwright-Automation: ns/x y\nTagwright-Policy: ns:a\nTagwright-Policy: ns:b\n";
     let cases = [

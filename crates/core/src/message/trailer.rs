@@ -38,6 +38,7 @@ const GIT_PREFIXES: [&str; 2] = ["Signed-off-by: ", "(cherry picked from commit 
 ///     values: &BTreeMap::new(),
 ///     changes: &[],
 ///     images: &BTreeMap::new(),
+///     differences: &BTreeMap::new(),
 /// };
 /// assert_eq!(with_trailers("Update images", &facts), "Update images\n\nTagwright-Automation: default/shop\n");
 /// ```

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::MarkedFile;
 use crate::automation::ImagePolicy;
 use crate::edit::Selections;
-use crate::guard::{self, Hold, Identity};
+use crate::guard::{self, Hold, Identity, Newer};
 
 /// Which policies guard the fields, and what was found elsewhere to hold some back.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Guards<'g> {
     pub held: BTreeMap<String, Hold>,
     /// A hold on all fields, such as a closed window.
     pub everything: Option<Hold>,
+    /// The tags that came after the selected one, of policies that select the newest.
+    pub newer: Newer,
 }
 
 /// A marked field of a repository: the path from its root, and which field of that file it is.
@@ -37,7 +39,7 @@ impl Guards<'_> {
         let markers = || file.scan.markers.iter().enumerate();
         let mut holds: BTreeMap<usize, Hold> =
             markers().filter_map(|(index, marker)| Some((index, self.held.get(marker.policy())?.clone()))).collect();
-        for (index, hold) in guard::downgrades(&file.scan, selections, &policy) {
+        for (index, hold) in guard::downgrades(&file.scan, selections, &policy, &self.newer) {
             match hold {
                 // Whoever holds a policy by hand does not hold back what is no update.
                 Hold::Equal { .. } => _ = holds.insert(index, hold),

@@ -157,6 +157,30 @@ impl Rank for ByText {
     }
 }
 
+/// No order: whoever knows when tags came sorts them.
+pub(super) struct ByName;
+
+impl Rank for ByName {
+    type Key<'v> = ();
+
+    fn key(&self, _value: &str) -> Option<()> {
+        Some(())
+    }
+
+    fn admits(&self, (): &()) -> bool {
+        true
+    }
+
+    /// Never asked for: every text has its place.
+    fn reason(&self, _value: &str) -> Reason {
+        Reason::NotMatched
+    }
+
+    fn compare(&self, _left: (&(), &str), _right: (&(), &str)) -> Ordering {
+        Ordering::Equal
+    }
+}
+
 fn directed(direction: Direction, order: Ordering) -> Ordering {
     match direction {
         Direction::Ascending => order,

@@ -16,6 +16,7 @@ fn written(policy: &Policy) -> String {
     let order = match &policy.order {
         Order::Semver(range) => format!("semver {}", range.as_str()),
         Order::Calver(format) => format!("calver {}", format.as_str()),
+        Order::Newest => "newest".to_owned(),
         Order::Numerical(Direction::Ascending) => "numerical".to_owned(),
         other => format!("{other:?}"),
     };
