@@ -138,8 +138,10 @@ impl Door {
             }),
             None => None,
         };
+        // What forms order, their own handlers refuse; logging out is for everybody.
+        let may_try = |login: &Login| asks || of_page && matches!(login, Login::Session(_));
         match known {
-            Some(((_, Right::Read), login)) if !asks && !(of_page && matches!(login, Login::Session(_))) => {
+            Some(((_, Right::Read), login)) if !may_try(&login) => {
                 Err(Closed::Forbidden("this token may ask, and not order"))
             }
             Some(((name, right), login)) => Ok(Caller { name: name.into(), right, login: Some(login) }),

@@ -49,6 +49,7 @@ pub(crate) fn document() -> Value {
              "message": "cannot fetch\nremote: \u{1b}[31mno"},
         ],
         "freezes": [],
+        "registries": [],
         "work": [],
     })
 }

@@ -202,10 +202,11 @@ spec:
     let text = format!("{SPEC}{}\n", images.join("\n"));
     let before = tagwright::config::parse("a.yaml", &text).unwrap().automations.remove(0);
     let world = World::with_configuration(&text).await;
+    let shown = Regex::new("(?s)<pre class=\"yaml\">(.*?)</pre>").unwrap();
     for policy in &before.policies {
         let path = format!("/policies/prod/{}", policy.id.name);
         let (_, _, page) = page(&world, &path).await;
-        let yaml = Regex::new("(?s)<pre class=\"yaml\">(.*?)</pre>").unwrap().captures(&page).unwrap()[1].to_owned();
+        let yaml = shown.captures(&page).unwrap()[1].to_owned();
         let yaml = yaml
             .replace("&#34;", "\"")
             .replace("&#39;", "'")
