@@ -63,6 +63,7 @@ mod provider;
 mod raw;
 mod remote;
 mod report;
+mod requests;
 mod secrets;
 mod select;
 mod source;

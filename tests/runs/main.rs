@@ -5,6 +5,8 @@
 mod admission;
 mod batch;
 mod branches;
+#[path = "../../crates/forge/tests/simulated.rs"]
+mod forges;
 mod freezes;
 mod guards;
 mod laws;
@@ -12,6 +14,7 @@ mod memory;
 mod merges;
 mod moves;
 mod releases;
+mod requests;
 mod rivals;
 #[path = "../support/registry.rs"]
 mod simulated;

@@ -28,6 +28,7 @@
 //! arguments, URLs, errors or logs, and go to the host they are for.
 
 mod advertisement;
+mod api;
 mod build;
 mod capabilities;
 mod checkout;
