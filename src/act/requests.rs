@@ -36,7 +36,11 @@ pub(super) enum Proposes {
 
 /// What is known of the requests of the automations at hand.
 #[derive(Debug, Default)]
-pub(super) struct Known(HashMap<ObjectName, Of>);
+pub(super) struct Known {
+    requests: HashMap<ObjectName, Of>,
+    /// The forges that did not answer, so that those who are next are not kept waiting for the same.
+    down: HashMap<String, forge::Error>,
+}
 
 /// What is known of the requests of one automation.
 #[derive(Debug)]
@@ -53,9 +57,25 @@ struct Of {
 }
 
 impl Known {
+    /// Why a forge cannot be asked that has not answered somebody before.
+    fn is_down(&self, case: &Case<'_>) -> Option<Error> {
+        let source = self.down.get(&case.place().ok()?.api().origin().ascii_serialization())?.clone();
+        Some(case.failed(Asking::Look)(source))
+    }
+
+    /// Takes in that a forge did not answer.
+    fn heed(&mut self, case: &Case<'_>, error: Error) -> Error {
+        if let (Error::Forge { source, .. }, Ok(place)) = (&error, case.place())
+            && source.is_silence()
+        {
+            self.down.insert(place.api().origin().ascii_serialization(), (**source).clone());
+        }
+        error
+    }
+
     /// What the open request of an automation proposes, by policy.
     pub(super) fn proposed(&self, automation: &ObjectName) -> Option<&BTreeMap<String, String>> {
-        self.0.get(automation)?.state.open.as_ref().map(|open| &open.proposes)
+        self.requests.get(automation)?.state.open.as_ref().map(|open| &open.proposes)
     }
 }
 
@@ -88,9 +108,13 @@ impl<'r> Remote<'r> {
             let state = state.unwrap_or_else(|| RequestState::new(&case.automation.remote.url, case.branch));
             let mut of = Of { state, kept, seen: None, error: None, said: None };
             if of.state.open.is_some() || is_new && !self.context.memory.has_looked(id) {
-                match Box::pin(case.look(&mut of)).await {
+                let looked = match self.requests.is_down(&case) {
+                    Some(error) => Err(error),
+                    None => Box::pin(case.look(&mut of)).await,
+                };
+                match looked {
                     Ok(()) => self.context.memory.looked(id),
-                    Err(error) => of.error = Some(error),
+                    Err(error) => of.error = Some(self.requests.heed(&case, error)),
                 }
             }
             let released = &self.switches.released;
@@ -98,7 +122,7 @@ impl<'r> Remote<'r> {
             case.keep(&mut of).await;
             let declined: Vec<Declined> = of.state.declined().collect();
             Arc::make_mut(&mut self.switches).declined.insert(id.to_string(), declined);
-            self.requests.0.insert(id.clone(), of);
+            self.requests.requests.insert(id.clone(), of);
         }
     }
 
@@ -106,13 +130,16 @@ impl<'r> Remote<'r> {
     pub(super) async fn settle_requests(&mut self, ended: Vec<Ended<'r>>) -> Vec<Ended<'r>> {
         let mut settled = Vec::with_capacity(ended.len());
         for mut one in ended {
-            if let Some(mut of) = self.requests.0.remove(&one.automation.id)
+            if let Some(mut of) = self.requests.requests.remove(&one.automation.id)
                 && let Some(case) = Case::of(self.context, one.automation)
             {
-                let failed = of.error.take();
+                let failed = of.error.take().or_else(|| self.requests.is_down(&case));
                 let outcome = match failed {
                     Some(error) => Err(error),
-                    None if case.is_ours() => Box::pin(case.settle(&mut of, &mut one)).await,
+                    None if case.is_ours() => {
+                        let settled = Box::pin(case.settle(&mut of, &mut one)).await;
+                        settled.map_err(|error| self.requests.heed(&case, error))
+                    }
                     None => Ok(()),
                 };
                 case.keep(&mut of).await;
@@ -171,15 +198,19 @@ impl<'c> Case<'c> {
         }
     }
 
-    /// Finds the forge, and what proves to it who asks.
-    async fn site(&self) -> Result<Site, Error> {
+    fn place(&self) -> Result<Place, Error> {
         let (remote, requests) = (&self.automation.remote, self.requests);
         let product = requests.product.as_deref().and_then(forge::Product::of_word);
-        let place = Place::of(&remote.url, product, requests.address.as_deref()).map_err(|error| {
+        Place::of(&remote.url, product, requests.address.as_deref()).map_err(|error| {
             let source = forge::Error::Way { url: remote.url.clone(), reason: error.to_string() };
             self.failed(Asking::Look)(source)
-        })?;
-        let proof = match &requests.proof {
+        })
+    }
+
+    /// Finds the forge, and what proves to it who asks.
+    async fn site(&self) -> Result<Site, Error> {
+        let place = self.place()?;
+        let proof = match &self.requests.proof {
             Some(automation::Proof::Token(token)) => Proof::Token(token.clone()),
             Some(automation::Proof::Login(login)) => Proof::Login(login.clone()),
             None => self.login(&place).await?,

@@ -15,16 +15,25 @@ use crate::support::{self, Behaviour, Server, git};
 use crate::world::{Bot, STABLE};
 
 const BRANCH: &str = "tagwright/default/shop";
-const PRODUCTS: [Product; 3] = [Product::GitHub, Product::GitLab, Product::Gitea];
+const PRODUCTS: [Product; 6] = [
+    Product::GitHub,
+    Product::GitLab,
+    Product::Gitea,
+    Product::Bitbucket,
+    Product::BitbucketDataCenter,
+    Product::AzureDevOps,
+];
 
 /// A bot that proposes what it changes, and a clone in which a person works.
 struct World {
     bot: Bot,
     forge: Forge,
     automations: Vec<Arc<Automation>>,
+    /// The configuration.
+    text: String,
     person: tempfile::TempDir,
     /// Serves the remote below its owner.
-    _server: Server,
+    _server: (Server, tempfile::TempDir),
 }
 
 impl World {
@@ -33,12 +42,23 @@ impl World {
         let bot = Bot::start(tags).await;
         let forge = Forge::start(product).await;
         forge.world().git = Some(bot.remote.bare());
-        let root = bot.remote.root.path();
-        let server = Server::start(root.parent().unwrap(), Behaviour::default()).await;
-        let url = format!("{}/{}/repo.git", server.base, root.file_name().unwrap().to_str().unwrap());
+        // The remote has the address that the product gives to repositories.
+        let path = match product {
+            Product::BitbucketDataCenter => "scm/acme/config.git",
+            Product::AzureDevOps => "acme/shop/_git/config",
+            _ => "acme/config.git",
+        };
+        let served = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(served.path().join(path).parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(bot.remote.bare(), served.path().join(path)).unwrap();
+        let server = Server::start(served.path(), Behaviour::default()).await;
+        let url = format!("{}/{path}", server.base);
         let word = match product {
             Product::GitHub => "github",
             Product::GitLab => "gitlab",
+            Product::Bitbucket => "bitbucket",
+            Product::BitbucketDataCenter => "bitbucket-data-center",
+            Product::AzureDevOps => "azure-devops",
             _ => "gitea",
         };
         let request = format!(
@@ -56,7 +76,7 @@ impl World {
             tagwright::config::parse("configuration.yaml", &text).unwrap_or_else(|error| panic!("{error}"));
         let person = tempfile::tempdir().unwrap();
         git(person.path(), &["clone", "-q", "--branch", "main", bot.remote.bare().to_str().unwrap(), "."]);
-        Self { bot, forge, automations: automations.automations, person, _server: server }
+        Self { bot, forge, automations: automations.automations, text, person, _server: (server, served) }
     }
 
     /// After the bot has proposed 1.2.0.
@@ -146,17 +166,20 @@ impl Replica {
 #[tokio::test]
 async fn a_request_is_opened_and_kept_current_in_place() {
     for product in PRODUCTS {
-        let more = "labels: [images], reviewers: [ada], assignees: [bob]";
-        let world = World::proposed(product, more).await;
+        let (has_labels, has_assignees) = match product {
+            Product::Bitbucket | Product::BitbucketDataCenter => (false, false),
+            product => (true, product != Product::AzureDevOps),
+        };
+        let labels = if has_labels { ", labels: [images]" } else { "" };
+        let assignees = if has_assignees { ", assignees: [bob]" } else { "" };
+        let world = World::proposed(product, &format!("reviewers: [ada]{labels}{assignees}")).await;
         let pull = world.forge.pull(1);
         assert_eq!(
             (pull.title.as_str(), pull.head.as_str(), pull.base.as_str()),
             ("Update app to 1.2.0", BRANCH, "main")
         );
-        assert_eq!(
-            (pull.labels, pull.reviewers, pull.assignees),
-            (vec!["images".into()], vec!["ada".into()], vec!["bob".into()])
-        );
+        assert_eq!((pull.labels == ["images"], pull.assignees == ["bob"]), (has_labels, has_assignees));
+        assert_eq!(pull.reviewers, ["ada"]);
 
         world.check("unchanged", "").await;
         assert_eq!(world.forge.changes(), [""; 0], "{product:?}: there is nothing to say");
@@ -217,7 +240,7 @@ async fn what_a_person_closes_is_held_until_it_is_released_or_something_newer_co
         let report = world.check("held", "was closed without a merge").await;
         let hold = World::hold(&report);
         let noun = product.noun();
-        assert!(hold.starts_with(&format!("ada closed {noun} {}1 (https://", product.sigil())), "{hold}");
+        assert!(hold.starts_with(&format!("ada closed {noun} {}1 (http", product.sigil())), "{hold}");
         assert!(hold.ends_with("or `tagwright release default:app` is called"), "{hold}");
         world.check("held", "").await;
         assert_eq!(world.forge.changes(), [""; 0], "{product:?}");
@@ -235,6 +258,42 @@ async fn what_a_person_closes_is_held_until_it_is_released_or_something_newer_co
         world.check("unchanged", "was opened").await;
         assert_eq!(world.forge.states(), [(1, "closed"), (2, "closed"), (3, "open")], "{product:?}");
     }
+}
+
+/// A hundred automations do not wait a hundred times for a forge that does not answer.
+#[tokio::test]
+async fn a_forge_that_is_down_is_asked_by_one_automation_of_a_run() {
+    let world = World::with(Product::GitHub, "", &["1.1.0", "1.2.0"]).await;
+    let text = world.text.replacen("name: shop", "name: second", 1).replace("name: app,", "name: other,");
+    let (own, _) = world.text.split_once("\n---").unwrap();
+    let both = tagwright::config::parse("configuration.yaml", &format!("{own}\n---\n{text}")).unwrap().automations;
+    world.commits("main", "other.yaml", &world.bot.file("1.1.0").replace("default:app", "default:other"));
+    world.forge.world().is_down = true;
+    let report = world.bot.run(&both).await.0;
+    for automation in &report.automations {
+        assert_eq!(automation.outcome.as_str(), "pushed", "{automation:?}");
+        assert!(automation.outcome.error().unwrap().chain().contains("HTTP 502"));
+    }
+    assert_eq!(world.forge.asked().len(), 3, "one question, three times");
+    world.forge.world().is_down = false;
+    world.bot.run(&both).await;
+    assert_eq!(world.forge.states(), [(1, "open"), (2, "open")]);
+}
+
+#[tokio::test]
+async fn one_branch_is_one_automations() {
+    let world = World::with(Product::GitHub, "branch: images", &["1.1.0", "1.2.0"]).await;
+    let text = world.text.replacen("name: shop", "name: second", 1).replace("name: app,", "name: other,");
+    let (own, _) = world.text.split_once("\n---").unwrap();
+    let both = tagwright::config::parse("configuration.yaml", &format!("{own}\n---\n{text}")).unwrap().automations;
+    let report = world.bot.run(&both).await.0;
+    let errors: Vec<String> = report.automations.iter().map(|it| it.outcome.error().unwrap().to_string()).collect();
+    assert!(
+        errors[0].starts_with("images of http://") && errors[0].contains("push branch of default/second"),
+        "{errors:?}"
+    );
+    assert!(errors[1].contains("push branch of default/shop"), "{errors:?}");
+    assert_eq!(world.forge.asked().len(), 0);
 }
 
 /// What a person closed is known to the forge, so that a bot without a memory does not open it again.
@@ -311,6 +370,9 @@ async fn what_is_superseded_is_closed_with_a_comment() {
 async fn it_is_merged_by_itself_where_that_is_asked_for() {
     for product in PRODUCTS {
         for word in ["now", "whenChecksPass"] {
+            if (product, word) == (Product::Bitbucket, "whenChecksPass") {
+                continue;
+            }
             let more = format!("autoMerge: {word}, mergeMethod: merge, deleteBranch: true");
             let world = World::with(product, &more, &["1.1.0", "1.2.0"]).await;
             world.forge.world().checks = Checks::Pending;

@@ -40,14 +40,20 @@ fn reference(branch: &str) -> String {
     format!("refs/heads/{branch}")
 }
 
+/// The beginning of a text, and the comment of HTML that it ends with, if it does.
 fn cut(text: &str) -> String {
-    let mut left = MAX_BODY;
+    if text.encode_utf16().count() <= MAX_BODY {
+        return text.to_owned();
+    }
+    let (text, end) = text.rfind("\n<!--").map_or((text, ""), |at| text.split_at(at));
+    let end = if end.encode_utf16().count() < MAX_BODY { end } else { "" };
+    let mut left = MAX_BODY - end.encode_utf16().count();
     let fits = |c: &char| {
         let fits = left >= c.len_utf16();
         left = left.saturating_sub(c.len_utf16());
         fits
     };
-    text.chars().take_while(fits).collect()
+    text.chars().take_while(fits).collect::<String>() + end
 }
 
 fn read(forge: &Forge<'_>, answer: &Answer, value: &Value) -> Result<Request, Error> {
@@ -200,5 +206,6 @@ pub(crate) async fn merge(forge: &Forge<'_>, request: &Request, how: Merge<'_>) 
 pub(crate) async fn delete_branch(forge: &Forge<'_>, branch: &str, tip: &str) -> Result<(), Error> {
     let body = json!([{ "name": reference(branch), "oldObjectId": tip, "newObjectId": NOTHING }]);
     let url = url(forge, &["refs"]);
+    // What has moved, or is gone, is told in the answer, and stays as it is.
     forge.ask(Question::new(Method::POST, url, "the deletion of the branch").with(body)).await.map(drop)
 }

@@ -127,6 +127,12 @@ impl Error {
         }
     }
 
+    /// Whether the forge did not answer at all, or only that it cannot: whoever asks for something else is not better off.
+    #[must_use]
+    pub const fn is_silence(&self) -> bool {
+        matches!(self, Self::Network { .. } | Self::Paused { .. } | Self::Status { status: 502..=504, .. })
+    }
+
     /// What to do about it, where that can be said.
     #[must_use]
     pub const fn hint(&self) -> Option<&'static str> {

@@ -126,7 +126,8 @@ pub struct Request {
     pub title: String,
     /// Its text.
     pub body: String,
-    /// The newest commit of its branch, as far as the forge has seen it: a full hash.
+    /// The newest commit of its branch, as far as the forge has seen it: a full hash, of Bitbucket Cloud its
+    /// first digits.
     pub tip: Option<String>,
     /// What else is needed to ask for it: GitHub's node, the version of Bitbucket Data Center.
     key: String,

@@ -4,6 +4,12 @@
 
 #![allow(dead_code, clippy::unwrap_used)]
 
+#[path = "simulated/azure.rs"]
+mod azure;
+#[path = "simulated/bitbucket.rs"]
+mod bitbucket;
+#[path = "simulated/datacenter.rs"]
+mod datacenter;
 #[path = "simulated/gitea.rs"]
 mod gitea;
 #[path = "simulated/github.rs"]
@@ -47,6 +53,8 @@ pub(crate) struct Pull {
     pub(crate) auto: bool,
     /// How often it was left out of a list.
     pub(crate) hidden: usize,
+    /// How often it was changed.
+    pub(crate) version: u64,
     /// How often it was asked whether it can be merged.
     pub(crate) looks: usize,
 }
@@ -263,13 +271,19 @@ async fn serve(State((product, world)): State<(Product, Arc<Mutex<World>>)>, req
     if let Some(fault) = fault.as_ref().filter(|fault| !fault.is_done) {
         return answer(fault.status, &fault.headers, &fault.body);
     }
-    if proof != format!("Bearer {TOKEN}") {
+    // A token of Azure DevOps is a password without a user.
+    let basic = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!(":{TOKEN}"));
+    let expected = if product == Product::AzureDevOps { format!("Basic {basic}") } else { format!("Bearer {TOKEN}") };
+    if proof != expected {
         return answer(401, &[], &json!({ "message": format!("Bad credentials: {proof}") }));
     }
     let (status, body) = match product {
         Product::GitHub => github::answer(&mut world, &asked),
         Product::GitLab => gitlab::answer(&mut world, &asked),
-        _ => gitea::answer(&mut world, &asked),
+        Product::Bitbucket => bitbucket::answer(&mut world, &asked),
+        Product::BitbucketDataCenter => datacenter::answer(&mut world, &asked),
+        Product::AzureDevOps => azure::answer(&mut world, &asked),
+        Product::Gitea | Product::Forgejo => gitea::answer(&mut world, &asked),
     };
     match fault {
         Some(fault) => answer(fault.status, &fault.headers, &fault.body),

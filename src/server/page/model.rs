@@ -138,7 +138,7 @@ pub(super) fn attention(status: &Status) -> Vec<Attention> {
 /// The command that lets go of what is held; none where only time or another tag does.
 fn command(hold: &HeldField) -> String {
     match hold.code.as_str() {
-        "manual" | "reverted" | "contested" => format!("tagwright release {}", hold.policy),
+        "manual" | "reverted" | "declined" | "contested" => format!("tagwright release {}", hold.policy),
         _ => String::new(),
     }
 }

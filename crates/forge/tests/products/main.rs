@@ -30,7 +30,12 @@ impl Asking {
             .world()
             .branches
             .extend([("main", "0000"), (HEAD, TIP)].map(|(name, tip)| (name.to_owned(), tip.to_owned())));
-        let place = Place::of("https://git.example.com/acme/config.git", Some(product), Some(&forge.base)).unwrap();
+        let remote = match product {
+            Product::BitbucketDataCenter => "https://git.example.com/scm/acme/config.git",
+            Product::AzureDevOps => "https://git.example.com/acme/shop/_git/config",
+            _ => "https://git.example.com/acme/config.git",
+        };
+        let place = Place::of(remote, Some(product), Some(&forge.base)).unwrap();
         Self { forge, forges: Forges::default(), place, proof: Proof::Token(TOKEN.to_owned().into()) }
     }
 
@@ -51,4 +56,12 @@ const fn wanted(title: &str) -> Wanted<'_> {
     Wanted { branches: BRANCHES, title, body: "What changes.", draft: false, delete_branch: false }
 }
 
-const PRODUCTS: [Product; 4] = [Product::GitHub, Product::GitLab, Product::Gitea, Product::Forgejo];
+const PRODUCTS: [Product; 7] = [
+    Product::GitHub,
+    Product::GitLab,
+    Product::Gitea,
+    Product::Forgejo,
+    Product::Bitbucket,
+    Product::BitbucketDataCenter,
+    Product::AzureDevOps,
+];

@@ -94,7 +94,15 @@ async fn an_endless_answer_and_one_that_is_no_json_end() {
 /// What is asked of each product, as it is sent.
 #[tokio::test]
 async fn questions() {
-    for (name, product) in [("github", Product::GitHub), ("gitlab", Product::GitLab), ("gitea", Product::Gitea)] {
+    let products = [
+        ("github", Product::GitHub),
+        ("gitlab", Product::GitLab),
+        ("gitea", Product::Gitea),
+        ("bitbucket", Product::Bitbucket),
+        ("bitbucket-data-center", Product::BitbucketDataCenter),
+        ("azure-devops", Product::AzureDevOps),
+    ];
+    for (name, product) in products {
         let asking = Asking::of(product).await;
         let client = asking.client();
         let request = asking.open().await;
