@@ -121,6 +121,7 @@ exit 0
       ],
       "holds": [],
       "diagnostics": [],
+      "request": "",
       "error": ""
     }
   ]
@@ -153,6 +154,7 @@ exit 0
       "changes": [],
       "holds": [],
       "diagnostics": [],
+      "request": "",
       "error": ""
     }
   ]

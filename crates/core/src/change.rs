@@ -118,6 +118,8 @@ pub enum Code {
     EmbeddedOff,
     /// TW031: markers in embedded YAML that cannot be edited.
     EmbeddedUnsupported,
+    /// TW040: a change of the repository would update the field. A note.
+    WouldUpdate,
 }
 
 impl Code {
@@ -154,6 +156,7 @@ impl Code {
             Self::PushBranchLeft => "TW027",
             Self::EmbeddedOff => "TW030",
             Self::EmbeddedUnsupported => "TW031",
+            Self::WouldUpdate => "TW040",
         }
     }
 }

@@ -76,7 +76,7 @@ use transport::{Ask, Connection, Logins};
 
 pub use advertisement::{Advertised, Advertisement};
 pub use build::{Author, CommitTime, Edit, NewCommit};
-pub use checkout::{LocalCheckout, LocalCommit, local_checkout, read_commit};
+pub use checkout::{LocalCheckout, LocalCommit, export, local_checkout, read_commit};
 pub use commit::CommitFacts;
 pub use error::{Error, Kind};
 pub use fetch::{Fetched, MAX_GENERATIONS, Want};

@@ -27,7 +27,7 @@ impl Severity {
 
 impl Code {
     /// Every code, in the order of its number.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::UnknownPolicy,
         Self::UnknownField,
         Self::MalformedMarker,
@@ -57,6 +57,7 @@ impl Code {
         Self::PushBranchLeft,
         Self::EmbeddedOff,
         Self::EmbeddedUnsupported,
+        Self::WouldUpdate,
     ];
 
     /// A name for programs, such as `UnknownPolicy`.
@@ -136,7 +137,8 @@ impl Code {
             | Self::UnmarkedImage
             | Self::UnmarkedDigest
             | Self::PushBranchLeft
-            | Self::EmbeddedOff => false,
+            | Self::EmbeddedOff
+            | Self::WouldUpdate => false,
         }
     }
 
@@ -182,6 +184,7 @@ impl Code {
             Self::EmbeddedUnsupported => {
                 ("EmbeddedUnsupported", Error, "markers in embedded YAML that cannot be edited")
             }
+            Self::WouldUpdate => ("WouldUpdate", Note, "a change of the repository would update a field"),
         }
     }
 }
