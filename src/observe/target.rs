@@ -184,7 +184,8 @@ impl Target {
 
     /// Begins anew at what is read, if the push branch lacks something of that and nobody else has written on it.
     fn anew(mut self, ahead: Ahead, (read, at): (Want, CommitId), authors: &[Author]) -> Self {
-        if !ahead.is_behind && !(self.is_proposed && !ahead.commits.is_empty()) {
+        let begins_anew = ahead.is_behind || self.is_proposed && !ahead.commits.is_empty();
+        if !begins_anew {
             return self;
         }
         let stranger = ahead.commits.iter().find(|commit| !is_bot(authors, commit, &commit.message));
@@ -214,8 +215,8 @@ impl Target {
             return self;
         }
         // What is proposed stands on the newest commit of what it goes to, whether that changes anything for it or not.
-        let may_stay = !ahead.commits.is_empty() && !(self.is_proposed && ahead.is_behind);
-        let paths = ahead.paths.filter(|_| may_stay);
+        let has_to_move = ahead.commits.is_empty() || self.is_proposed && ahead.is_behind;
+        let paths = ahead.paths.filter(|_| !has_to_move);
         self.replaced = Some(Replaced { tip: self.base, paths });
         (self.base, self.want) = (at, read);
         self
