@@ -209,7 +209,12 @@ impl Bot {
         let mirrors = vec![registry::Mirror::parse(&mirror).unwrap()];
         let settings = registry::Settings { mirrors, docker_config: DockerConfig::none(), ..Default::default() };
         let git = Git::new(git::Settings::of_machine(place.folder("data"))).unwrap();
-        let edges = Edges { registry: Client::new(settings).unwrap(), git, store: Store::in_memory() };
+        let edges = Edges {
+            registry: Client::new(settings).unwrap(),
+            git,
+            forges: forge::Forges::default(),
+            store: Store::in_memory(),
+        };
         let runtime = tokio::runtime::Runtime::new().unwrap();
         Self { runtime, edges, memory: Memory::default(), configuration: config::load(&sources).unwrap() }
     }

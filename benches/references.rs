@@ -96,7 +96,12 @@ impl Process {
         let sources = config::Sources { paths: vec![world.path("config")], secrets: None, calendars: Vec::new() };
         let settings = registry::Settings { docker_config: DockerConfig::none(), ..Default::default() };
         let git = Git::new(Settings::of_machine(world.data("process"))).unwrap();
-        let edges = Edges { registry: Client::new(settings).unwrap(), git, store: Store::in_memory() };
+        let edges = Edges {
+            registry: Client::new(settings).unwrap(),
+            git,
+            forges: forge::Forges::default(),
+            store: Store::in_memory(),
+        };
         let runtime = tokio::runtime::Runtime::new().unwrap();
         Self { runtime, edges, memory: Memory::default(), configuration: config::load(&sources).unwrap() }
     }

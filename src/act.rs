@@ -6,6 +6,7 @@ mod idle;
 mod job;
 mod record;
 mod remote;
+mod requests;
 mod second;
 mod settle;
 

@@ -65,6 +65,7 @@ mod raw;
 mod receiver;
 mod remote;
 mod report;
+mod requests;
 mod secrets;
 mod select;
 mod signing;

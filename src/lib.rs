@@ -26,6 +26,7 @@
 //! tagwright_core   the decisions, pure: policies, markers, edits, guards, messages, plans, and what explains them
 //! web              the rules that every HTTP client keeps: proof, redirects, Retry-After, harmless words
 //! cloud            short-lived logins of clouds and forges: AWS, Azure, Google, GitHub Apps
+//! forge            pull requests of forges: opened once, kept current, merged, closed
 //! git              pack protocol, mirrors, tree walk, commits in memory, push
 //! registry         lists of tags, digests, login, manners
 //! flux             what Flux's image controllers say of their objects: conditions, status, events

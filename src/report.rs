@@ -107,12 +107,12 @@ fn colored(report: &AutomationReport, text: &str, style: Style) -> String {
 }
 
 fn automation(report: &AutomationReport) -> String {
-    let AutomationReport { id, url, branch, outcome, edits, .. } = report;
+    let AutomationReport { id, url, branch, outcome, edits, request, .. } = report;
     let changes: Vec<_> = edits.iter().flat_map(|edit| &edit.changes).collect();
     let count = plural(changes.len(), "change");
     let mut text = match outcome {
         Outcome::Pushed { commit, missed } => {
-            let but = if missed.is_some() { ", but not to the second destination" } else { "" };
+            let but = missed.as_ref().map(|error| format!(", {}", error.missed())).unwrap_or_default();
             format!("{id}: pushed {} to {branch} of {url}, {count}{but}\n", short(commit))
         }
         Outcome::WouldPush => format!("{id}: would push to {branch} of {url}, {count}; the login may push\n"),
@@ -123,6 +123,9 @@ fn automation(report: &AutomationReport) -> String {
         Outcome::Held { reason } => format!("{id}: held, {reason}\n"),
         Outcome::Failed(_) => format!("{id}: failed\n"),
     };
+    if let Some(request) = request {
+        let _ = writeln!(text, "  {request}");
+    }
     // What was planned and not pushed is no change.
     if !matches!(outcome, Outcome::Failed(_)) {
         for line in self::changes(changes).lines() {

@@ -26,7 +26,9 @@ use crate::store::{self, Digests, Image, Known, Store, Switches};
 pub use self::cause::Cause;
 pub(crate) use self::changes::{change, quoted, summary};
 pub use self::memory::Memory;
-pub use self::outcome::{AutomationReport, Doing, Error, Kind, Lack, MovedTag, Outcome, PolicyReport, Report, Short};
+pub use self::outcome::{
+    Asking, AutomationReport, Doing, Error, Kind, Lack, MovedTag, Outcome, PolicyReport, Report, Short,
+};
 pub use self::progress::{Progress, Stage, Step};
 pub(crate) use self::queue::Login;
 pub use self::queue::Queue;
@@ -52,6 +54,8 @@ pub struct Edges {
     pub registry: registry::Client,
     /// Git remotes and their mirrors.
     pub git: git::Git,
+    /// Forges, where remotes are on one.
+    pub forges: forge::Forges,
     /// What outlives a run.
     pub store: Store,
 }

@@ -28,6 +28,7 @@ mod image;
 mod notice;
 mod open;
 mod owed;
+mod requests;
 mod schema;
 mod status;
 mod switch;
@@ -50,6 +51,7 @@ pub use history::{Event, Filter, MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_RECORDS
 pub use image::{Image, Known, SeenTag};
 pub use notice::Notice;
 pub(crate) use owed::Owed;
+pub(crate) use requests::{OpenRequest, RequestState};
 pub use schema::VERSION;
 pub use status::MAX_STATUS_BYTES;
 pub use switch::{MAX_REASON_BYTES, MAX_SWITCHES, Release, SeenBranch, Switch, Switches};

@@ -37,6 +37,8 @@ fn every_finding_is_shown_wrong_and_right() {
     }
     // It takes a remote with two branches: tests/runs/branches.rs.
     shown.insert(Code::PushBranchLeft);
+    // It takes a registry: tests/cli/diff.rs.
+    shown.insert(Code::WouldUpdate);
     assert_eq!(shown, BTreeSet::from(Code::ALL), "every code has a case");
 }
 

@@ -10,11 +10,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use access::{self, ExposeSecret as _, GitLogin};
+use gotext::template::Template;
 use image::Repository;
 use proptest::prelude::*;
 use tagwright::config::{self, Configuration, Sources, Style};
 use tagwright_core::automation::{
-    Automation, Batch, Checkout, Deny, FastLane, Gather, Guards, ImagePolicy, Schedule, Window,
+    Automation, Batch, Checkout, Deny, FastLane, Gather, Guards, ImagePolicy, Proof, Requests, Schedule, Window,
 };
 use tagwright_core::freeze::Period;
 use tagwright_core::policy::Order;
@@ -426,6 +427,24 @@ fn summary(configuration: &Configuration) -> String {
     text
 }
 
+fn requests_summary(text: &mut String, requests: &Requests) {
+    let Requests { base, product, address, proof, title, body, labels, reviewers, assignees, .. } = requests;
+    let Requests { draft, auto_merge, method, delete_branch, .. } = requests;
+    let proof = match proof {
+        None => "of the remote".to_owned(),
+        Some(Proof::Token(token)) => format!("token {}", token.expose_secret()),
+        Some(Proof::Login(login)) => format!("{}:{}", login.username, login.password.expose_secret()),
+    };
+    let source = |template: &Option<Template>| template.as_ref().map(|template| template.source().to_owned());
+    writeln!(
+        text,
+        "  requests to {base} at {product:?} {address:?} as {proof}, draft {draft}, delete branch {delete_branch}"
+    )
+    .unwrap();
+    writeln!(text, "    title {:?} body {:?} merge {auto_merge:?} {method:?}", source(title), source(body)).unwrap();
+    writeln!(text, "    labels {labels:?} reviewers {reviewers:?} assignees {assignees:?}").unwrap();
+}
+
 fn automation_summary(text: &mut String, automation: &Automation) {
     let Automation {
         id,
@@ -437,6 +456,7 @@ fn automation_summary(text: &mut String, automation: &Automation) {
         policies,
         commit,
         push,
+        requests,
         schedule,
         batch,
         gather,
@@ -470,6 +490,9 @@ fn automation_summary(text: &mut String, automation: &Automation) {
         push.options
     )
     .unwrap();
+    if let Some(requests) = requests {
+        requests_summary(text, requests);
+    }
     let embedded = if *embedded { " embedded" } else { "" };
     writeln!(text, "  paths {paths:?} base {base:?}{embedded}").unwrap();
     if (*batch, *gather) != (Batch::default(), Gather::default()) {

@@ -19,6 +19,7 @@ use super::head::Head;
 use super::idle::{Idle, idle};
 use super::job::{Ended, Job, fail_all};
 use super::remote::Remote;
+use super::requests::Proposes;
 use crate::observe::releases::Releases;
 use crate::observe::reverts::{self, Asked, Search};
 use crate::observe::{self, MARKED_FILES, found_diagnostics};
@@ -189,15 +190,23 @@ impl<'r> Remote<'r> {
         job.report.diagnostics.append(&mut plan.diagnostics);
         job.report.holds = plan.holds;
         if plan.edits.is_empty() {
+            job.proposes = self.nothing_left(job, &guards);
             if let Some(seen) = job.seen.filter(|_| guards.everything.is_none() && job.may_settle()) {
                 self.settle(&job.report, automation, seen);
             }
             return Ok(Written::Nothing(held(&job.report.holds, guards.everything.as_ref())));
         }
+        if self.waits_for_a_registry(job) {
+            return Ok(Written::Nothing(Outcome::Unchanged));
+        }
         job.report.edits = plan.edits;
         job.report.remarks = self.remarks(job);
         job.differences = Box::pin(self.differences(job)).await;
         job.report.message = aside("render", || plan::message(job.contribution(), &[])).map_err(Error::Message)?;
+        if let Some(requests) = &automation.requests {
+            let proposal = plan::proposal(job.contribution(), &requests.base, &job.report.message);
+            job.proposes = Proposes::Changes(Box::new(proposal.map_err(Error::Message)?));
+        }
         let failed = |source| Error::git(Doing::Read, &automation.remote.url, source);
         let edits = self.new_files(&mut job.report.edits);
         let details = new_commit(head.tip, automation, job.report.message.clone(), self.context.now);
@@ -210,7 +219,11 @@ impl<'r> Remote<'r> {
 
     /// What changed between the images of an automation's changes, if its message wants to know.
     async fn differences(&self, job: &Job<'_>) -> Differences {
-        if !message::tells_of_images(&job.automation.commit.message) {
+        let tells = message::tells_of_images;
+        let of_request = job.automation.requests.as_ref().is_some_and(|requests| {
+            requests.title.as_ref().is_some_and(tells) || requests.body.as_ref().is_none_or(tells)
+        });
+        if !of_request && !tells(&job.automation.commit.message) {
             return Differences::new();
         }
         let policies: BTreeMap<String, &ImagePolicy> =
@@ -236,6 +249,27 @@ impl<'r> Remote<'r> {
             Some(format!("{name}: {hurried}"))
         };
         job.automation.policies.iter().filter_map(remark).collect()
+    }
+
+    /// Whether nothing is left to propose; that is not known where something is held that will be let go, or a registry gave no answer.
+    fn nothing_left(&self, job: &Job<'_>, guards: &plan::Guards<'_>) -> Proposes {
+        let Some(proposed) = self.requests.proposed(&job.automation.id) else { return Proposes::Unknown };
+        let is_kept = |held: &Held| {
+            proposed.contains_key(held.policy())
+                && matches!(held.hold, Hold::Manual { .. } | Hold::Frozen(_) | Hold::Window { .. })
+        };
+        match guards.everything.is_some() || job.report.unanswered > 0 || job.report.holds.iter().any(is_kept) {
+            true => Proposes::Unknown,
+            false => Proposes::Nothing,
+        }
+    }
+
+    /// Whether the registry of something that the open request proposes gives no answer: the request stays as it is then, since what is
+    /// selected would drop out of it.
+    fn waits_for_a_registry(&self, job: &Job<'_>) -> bool {
+        let proposed = self.requests.proposed(&job.automation.id).into_iter().flat_map(|proposed| proposed.keys());
+        let mut selections = proposed.map(|policy| job.selections.get(policy));
+        selections.any(|selection| matches!(selection, Some(Selection::Open)))
     }
 
     /// The fields of policies that would move alone, and wait for others with which they move together.

@@ -225,6 +225,11 @@ impl<'a> Head<'a> {
             && mirror.same(self.tip, *tip, paths.clone()).await.unwrap_or(false)
     }
 
+    /// Where the push branch is that is to begin anew.
+    pub(super) fn there(&self) -> Option<CommitId> {
+        self.replaced.as_ref().map(|replaced| replaced.tip)
+    }
+
     pub(super) fn into_jobs(self) -> impl Iterator<Item = Job<'a>> {
         self.commits.into_iter().flat_map(|made| made.jobs)
     }

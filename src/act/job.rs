@@ -9,6 +9,7 @@ use tagwright_core::difference::Differences;
 use tagwright_core::edit::Selections;
 use tagwright_core::plan;
 
+use super::requests::Proposes;
 use super::second::Behind;
 use crate::run::{AutomationReport, Doing, Error, Outcome};
 
@@ -32,6 +33,10 @@ pub(super) struct Job<'a> {
     pub(super) seen: Option<(CommitId, Option<CommitId>)>,
     /// That its push branch lacks what is read, and does not begin anew.
     pub(super) left: Option<Diagnostic>,
+    /// What it has to propose, where it opens pull requests.
+    pub(super) proposes: Proposes,
+    /// Where its push branch is, which has all of that already.
+    pub(super) there: Option<CommitId>,
     /// How many digests its selections were completed with.
     pub(super) looked_up: usize,
 }
@@ -41,6 +46,10 @@ pub(super) struct Ended<'a> {
     pub(super) position: usize,
     pub(super) automation: &'a Arc<Automation>,
     pub(super) report: AutomationReport,
+    /// What it has to propose, where it opens pull requests.
+    pub(super) proposes: Proposes,
+    /// Where its push branch is, which has all of that already.
+    pub(super) there: Option<CommitId>,
 }
 
 impl<'a> Job<'a> {
@@ -58,6 +67,7 @@ impl<'a> Job<'a> {
             unanswered: 0,
             read: None,
             idle: None,
+            request: None,
         };
         Self {
             position,
@@ -70,6 +80,8 @@ impl<'a> Job<'a> {
             differences: Differences::new(),
             seen: None,
             left: None,
+            proposes: Proposes::Unknown,
+            there: None,
             looked_up: 0,
         }
     }
@@ -83,12 +95,15 @@ impl<'a> Job<'a> {
         self.report.holds.clear();
         self.report.unanswered = 0;
         self.report.idle = None;
+        (self.proposes, self.there) = (Proposes::Unknown, None);
     }
 
     /// Whether what it came to stays true as long as the commits do: what waits for a point in time does not, and neither do
-    /// digests that were looked up.
+    /// digests that were looked up. What a forge has can change at any time.
     pub(super) fn may_settle(&self) -> bool {
-        self.looked_up == 0 && self.report.holds.iter().all(|held| held.hold.until().is_none())
+        self.automation.requests.is_none()
+            && self.looked_up == 0
+            && self.report.holds.iter().all(|held| held.hold.until().is_none())
     }
 
     /// What this automation has in its commit.
@@ -101,7 +116,8 @@ impl<'a> Job<'a> {
     pub(super) fn end(mut self, outcome: Outcome) -> Ended<'a> {
         self.report.outcome = outcome;
         self.report.read = self.seen.map(|(commit, _)| commit.to_string());
-        Ended { position: self.position, automation: self.automation, report: self.report }
+        let Self { position, automation, report, proposes, there, .. } = self;
+        Ended { position, automation, report, proposes, there }
     }
 
     pub(super) fn fail(self, error: Error) -> Ended<'a> {

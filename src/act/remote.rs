@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::commit::{Draft, Written, held};
 use super::head::Head;
 use super::job::{Ended, Job, fail_all};
+use super::requests::Known;
 use super::second;
 use super::settle;
 use crate::observe::{Digests, Polls, target};
@@ -49,9 +50,10 @@ pub(super) async fn run<'a>(
         let due = login.iter().filter(|(_, automation)| due.contains(&automation.id));
         let mut jobs = Vec::new();
         for job in due.map(|(position, automation)| Job::new(*position, automation)) {
-            match suspended(job.automation, &switches) {
-                Some(reason) => ended.push(job.end(Outcome::Held { reason })),
-                None => jobs.push(job),
+            match (suspended(job.automation, &switches), shared_branch(queue, job.automation)) {
+                (Some(reason), _) => ended.push(job.end(Outcome::Held { reason })),
+                (None, Some(error)) => ended.push(job.fail(error)),
+                (None, None) => jobs.push(job),
             }
         }
         if !jobs.is_empty() {
@@ -65,11 +67,14 @@ pub(super) async fn run<'a>(
                 digests: Digests::default(),
                 facts: None,
                 learnt: Vec::new(),
+                requests: Known::default(),
                 progress,
                 reported: 0,
                 began: Instant::now(),
             };
-            ended.extend(remote.run(jobs).await);
+            remote.look_at_requests(&jobs).await;
+            let pushed = remote.run(jobs).await;
+            ended.extend(remote.settle_requests(pushed).await);
             failures.extend(remote.digests.into_failures());
         }
     }
@@ -94,6 +99,8 @@ pub(super) struct Remote<'r> {
     pub(super) facts: Option<HashSet<Basis>>,
     /// Those that are to be added.
     pub(super) learnt: Vec<Basis>,
+    /// What is known of pull requests.
+    pub(super) requests: Known,
     pub(super) progress: &'r Progress,
     /// How much text the reports have so far.
     reported: usize,
@@ -254,8 +261,9 @@ impl<'r> Remote<'r> {
                 continue;
             }
             if head.is_there(mirror).await {
+                let there = head.there();
                 for job in head.into_jobs() {
-                    self.rest_on_what_is_there(job, &mut attempt);
+                    self.rest_on_what_is_there(Job { there, ..job }, &mut attempt);
                 }
                 continue;
             }
@@ -321,7 +329,7 @@ impl<'r> Remote<'r> {
         job.report.branch.clone_from(&aim.branch);
         let known = heads.iter().position(|head| head.branch == aim.branch);
         job.seen = aim.seen(advertisement);
-        if let Some(seen) = job.seen
+        if let Some(seen) = job.seen.filter(|_| job.automation.requests.is_none())
             && let Some(settled) = self.settled(mirror, job.automation, seen).await
         {
             let outcome = held(&settled.holds, None);
@@ -332,6 +340,11 @@ impl<'r> Remote<'r> {
         self.progress.at(Stage::Fetch, &job.report.url);
         let target = aim.fetch(mirror, advertisement, &job.report.url, &self.authors).await?;
         job.left.clone_from(&target.left);
+        if let Some(left) = job.left.clone().filter(|_| job.automation.requests.is_some()) {
+            let reason = left.message.clone();
+            job.report.diagnostics = vec![left];
+            return Ok(Planned::Settled(Outcome::Held { reason }));
+        }
         self.obey(job.automation, &target.branch, target.base).await;
         let at = known.unwrap_or_else(|| {
             heads.push(Head::new(&job.report.url, target));
@@ -340,6 +353,17 @@ impl<'r> Remote<'r> {
         let draft = self.draft(mirror, job, (at, heads[at].tip)).await?;
         Ok(Planned::Draft(Box::new(draft)))
     }
+}
+
+/// Finds another automation that pushes to the branch of a pull request.
+fn shared_branch(queue: &Queue, automation: &Automation) -> Option<Error> {
+    let branch = automation.push.branch.as_ref()?;
+    let is_other = |other: &&Arc<Automation>| {
+        let is_proposed = other.requests.is_some() || automation.requests.is_some();
+        is_proposed && other.id != automation.id && other.push.branch.as_ref() == Some(branch)
+    };
+    let other = queue.automations().find(is_other)?.id.clone();
+    Some(Error::SharedBranch { url: automation.remote.url.clone(), branch: branch.clone(), other })
 }
 
 /// How many bytes the files of edits have, before and after.

@@ -1,5 +1,6 @@
 //! `tagwright check`: what is wrong with the configuration and the markers of a repository.
 
+mod diff;
 mod directory;
 mod remote;
 
@@ -25,7 +26,8 @@ Examples:
   tagwright check
   tagwright check . --config policies --suggest
   tagwright check --remote --config policies
-  tagwright check . --output sarif > findings.sarif";
+  tagwright check . --output sarif > findings.sarif
+  tagwright check --diff-from origin/main --output markdown > comment.md";
 
 /// Check the configuration and the markers of a repository; write nothing.
 #[derive(Debug, clap::Args)]
@@ -49,6 +51,9 @@ pub(super) struct Arguments {
     /// Also name the images that have no marker
     #[arg(long)]
     suggest: bool,
+    /// Also name what the changes since this commit would have updated, by what registries list now
+    #[arg(long, value_name = "REF", conflicts_with = "remote")]
+    diff_from: Option<String>,
     /// What to print on stdout
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
@@ -66,6 +71,8 @@ enum Output {
     Sarif,
     /// Workflow commands of GitHub Actions.
     Github,
+    /// A comment for a pull request.
+    Markdown,
 }
 
 /// The files as they were read, and the findings in them.
@@ -88,6 +95,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     if let Some(configuration) = &configuration {
         let found = of_configuration(configuration, &observed);
         observed.entries.splice(..0, found.into_iter().map(|finding| Entry { remote: String::new(), finding }));
+    }
+    if let Some(revision) = &arguments.diff_from {
+        let Some(configuration) = &configuration else {
+            let hint = "name the configuration with --config";
+            return Err(Failure::usage("there is no configuration that could update anything", hint));
+        };
+        let updates = diff::updates(arguments, revision, configuration)?;
+        observed.entries.extend(updates.entries);
+        observed.failed = observed.failed.max(updates.failed);
     }
     print(arguments, &observed)?;
     Ok(ending(&observed))
@@ -114,15 +130,20 @@ fn directory(arguments: &Arguments) -> Result<(Option<Configuration>, Observed)>
     Ok((configuration, observed))
 }
 
-fn configuration(arguments: &Arguments) -> Result<Option<Configuration>> {
-    let paths = match arguments.config.as_slice() {
+/// Where the configuration is; nowhere if nothing is said and there is no such folder.
+fn config_paths(arguments: &Arguments) -> Vec<PathBuf> {
+    match arguments.config.as_slice() {
         [] if PathBuf::from(DEFAULT_CONFIG).is_dir() => vec![PathBuf::from(DEFAULT_CONFIG)],
-        [] => {
-            streams::talk("note: no configuration is given (--config), so only the markers themselves are checked");
-            return Ok(None);
-        }
         given => given.to_vec(),
-    };
+    }
+}
+
+fn configuration(arguments: &Arguments) -> Result<Option<Configuration>> {
+    let paths = config_paths(arguments);
+    if paths.is_empty() {
+        streams::talk("note: no configuration is given (--config), so only the markers themselves are checked");
+        return Ok(None);
+    }
     // Whoever reads remotes needs the logins; whoever reads files does not.
     let purpose = if arguments.remote { Purpose::Run } else { Purpose::Files };
     let configuration = config::load_for(
@@ -165,6 +186,7 @@ fn print(arguments: &Arguments, observed: &Observed) -> Result<()> {
     match arguments.output {
         Output::Text => streams::data(&check::text(entries, report::style(std::io::stdout())))?,
         Output::Github => streams::data(&check::annotations(entries))?,
+        Output::Markdown => streams::data(&check::markdown(entries, observed.marked))?,
         Output::Sarif => streams::json(&sarif::log(entries))?,
         Output::Json => {
             let findings = entries.iter().map(Into::into).collect();

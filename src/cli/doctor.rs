@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
                 git_configuration: None,
                 broken_glass: None,
             };
-            let (registry, git) = clients(&settings, folder.clone(), None)?;
+            let (registry, git, _) = clients(&settings, folder.clone(), None)?;
             lines.extend(registries::look(&registry, configuration).await);
             lines.extend(remotes::look(&git, configuration).await);
             lines.push(clock::look(&arguments.registry_mirror, configuration).await);

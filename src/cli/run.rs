@@ -158,9 +158,9 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> Result<Report> {
             (Some(scratch), folder)
         }
     };
-    let (registry, git) = clients(settings, data_dir, None)?;
+    let (registry, git, forges) = clients(settings, data_dir, None)?;
     let store = store(kept, scratch.as_ref().map(tempfile::TempDir::path))?;
-    let edges = Edges { registry, git, store };
+    let edges = Edges { registry, git, forges, store };
     let memory = run::Memory::default();
     memory.take_calendar(configuration.calendar);
     if let Some(reason) = &settings.broken_glass {
@@ -183,7 +183,7 @@ pub(super) fn clients(
     settings: &Settings,
     data_dir: PathBuf,
     accounts: Option<Arc<dyn cloud::Accounts>>,
-) -> Result<(registry::Client, git::Git)> {
+) -> Result<(registry::Client, git::Git, forge::Forges)> {
     let registry = registry_settings(&settings.mirrors)?;
     if let Some(accounts) = accounts {
         registry.cloud.ask_accounts_of(accounts);
@@ -191,7 +191,8 @@ pub(super) fn clients(
     let mut git = git_settings(data_dir, settings.git_configuration.clone());
     git.pauses = registry.pauses.clone();
     git.cloud = registry.cloud.clone();
-    Ok((registry::Client::new(registry)?, git::Git::new(git)?))
+    let forges = forge::Forges::new(registry.pauses.clone());
+    Ok((registry::Client::new(registry)?, git::Git::new(git)?, forges))
 }
 
 /// An empty configuration is a mistake: files that are not where they should be look like it.

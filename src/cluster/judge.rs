@@ -263,6 +263,9 @@ fn failure(error: &Error) -> Ending {
         | Error::RaceLost { .. }
         | Error::LeaseLost { .. }
         | Error::NoRefspecSource { .. }
+        | Error::Forge { .. }
+        | Error::NoForgeLogin { .. }
+        | Error::SharedBranch { .. }
         | Error::Diverged { .. }
         | Error::FarBehind { .. } => Ending::Push(error.chain()),
         Error::Git { doing: Doing::Open | Doing::Read | Doing::ReadHistory | Doing::Fetch, .. }
@@ -287,7 +290,12 @@ fn held(report: &AutomationReport) -> Option<(&'static str, String)> {
 /// What was found beside the work, the first of it in a sentence.
 fn findings(report: &AutomationReport) -> Option<(&'static str, String)> {
     if let Outcome::Pushed { missed: Some(error), .. } = &report.outcome {
-        return Some(("second-destination", format!("the second destination did not get it: {}", error.chain())));
+        return Some(match error {
+            Error::Forge { .. } | Error::NoForgeLogin { .. } => {
+                ("pull-request", format!("the pull request is not as it should be: {}", error.chain()))
+            }
+            _ => ("second-destination", format!("the second destination did not get it: {}", error.chain())),
+        });
     }
     if let Some(reason) = &report.idle {
         return Some(("nothing-to-write", format!("nothing can be written: {reason}")));

@@ -52,7 +52,11 @@ fn automation(
         (None, Ok(source)) => Ok(&source.reference),
         (None, Err(Reported)) => Err(Reported),
     };
-    let target = reference.and_then(|reference| checkout::resolve(report, reference, raw.push, raw.meta.place));
+    let mut push = raw.push;
+    let request = push.request.take();
+    let branch = request.as_ref().map(|request| request.branch(report, &raw.meta.id, &push)).transpose();
+    push.branch = branch?.or(push.branch);
+    let target = reference.and_then(|reference| checkout::resolve(report, reference, push, raw.meta.place));
     let remote = source.and_then(|source| remote(context, source));
     let signing = signing::resolve(context, &raw.meta.id.namespace, raw.signing.as_ref());
     let policies = policies.in_scope(&raw.scope, &raw.meta.id.namespace);
@@ -60,13 +64,17 @@ fn automation(
         report.idle(raw.meta.place, format!("automation {} has no policies", raw.meta.id));
     }
     let (checkout, push) = target?;
+    let remote = remote?;
+    let namespace = &raw.meta.id.namespace;
+    let request =
+        request.map(|request| request.resolve(context, namespace, &remote.url, (&checkout, push.branch.as_deref())));
     let base = match &raw.scope {
         Scope::Namespace(_) => raw.paths.cleaned.first().cloned().unwrap_or_default(),
         Scope::Own(_) => String::new(),
     };
     Ok(Automation {
         id: raw.meta.id,
-        remote: remote?,
+        remote,
         checkout,
         paths: raw.paths.cleaned,
         embedded: raw.embedded,
@@ -81,6 +89,7 @@ fn automation(
             signing: signing?,
         },
         push,
+        requests: request.transpose()?,
         schedule: raw.schedule,
         batch: raw.batch,
         gather: raw.gather,

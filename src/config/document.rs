@@ -18,6 +18,7 @@ use super::lane;
 use super::notice::Effect;
 use super::raw::Meta;
 use super::report::{Finding, Report, quoted};
+use super::requests;
 use super::source::Origin;
 use super::text::Text;
 use super::value;
@@ -329,11 +330,13 @@ fn metadata(mut fields: Fields<'_>) -> Option<Meta> {
     };
     let (trailers, embedded, _) = (flag(TRAILERS), flag(EMBEDDED), flag(ALLOW_DOWNGRADE));
     let annotated = Annotated::read(report, &annotations);
+    let ours = annotations.iter().filter(|(name, _)| requests::ANNOTATIONS.contains(&name.as_str()));
+    let requests = ours.map(|(name, text)| (name.clone(), text.clone())).collect();
     unknown_annotations(report, &annotations, if is_stored { Orders::OfCluster } else { Orders::None });
     let name = name?;
     let namespace = namespace?.map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |namespace| namespace.value);
     let id = ObjectName { namespace, name: name.value };
-    Some(Meta { id, place: name.place, labels, trailers, embedded, annotated })
+    Some(Meta { id, place: name.place, labels, trailers, embedded, annotated, requests })
 }
 
 /// Who obeys the orders that a document may have.
@@ -363,7 +366,7 @@ fn unknown_annotations(report: &Report, annotations: &BTreeMap<String, Text>, or
         IGNORE_ATTESTATION_ONLY,
         ORDER,
     ];
-    let known: Vec<&str> = own.into_iter().chain(verify::ANNOTATIONS).collect();
+    let known: Vec<&str> = own.into_iter().chain(verify::ANNOTATIONS).chain(requests::ANNOTATIONS).collect();
     let ours = |(name, _): &(&String, &Text)| name.starts_with(DOMAIN) && !known.contains(&name.as_str());
     for (name, text) in annotations.iter().filter(ours) {
         let is_order = ORDERS.contains(&name.as_str());

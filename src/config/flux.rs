@@ -22,7 +22,7 @@ use super::signing::{self, SigningKey};
 use super::text::Text;
 use super::value::Units;
 use super::yaml::Place;
-use super::{git, guards, image, provider};
+use super::{git, guards, image, provider, requests};
 
 /// An object's name, and its content where that is right.
 pub(super) type Read<T> = (Option<Meta>, Option<T>);
@@ -37,10 +37,18 @@ fn only_on_images(report: &Report, meta: Option<&Meta>) {
     }
 }
 
+/// A pull request is an automation's.
+fn only_on_automations(report: &Report, meta: Option<&Meta>) {
+    if let Some(meta) = meta {
+        requests::lost(report, meta);
+    }
+}
+
 /// Reads a `GitRepository`. What only other controllers look at is accepted.
 pub(super) fn git_repository(report: &Report, object: &Object) -> Read<GitRepository> {
     let (meta, spec) = open(report, object);
     only_on_images(report, meta.as_ref());
+    only_on_automations(report, meta.as_ref());
     let content = spec.and_then(|mut spec| {
         let address = spec.required_text("url").and_then(|url| git::address(report, &url));
         let reference = spec.optional_fields("ref", git::reference);
@@ -85,6 +93,7 @@ pub(super) fn image_repository(report: &Report, object: &Object) -> Read<ImageRe
     let (meta, spec) = open(report, object);
     if let Some(meta) = &meta {
         meta.annotated.lost_guards(report, GUARDS_HINT);
+        requests::lost(report, meta);
     }
     let content = spec.and_then(|mut spec| {
         let interval = required_interval(&mut spec);
@@ -129,6 +138,7 @@ pub(super) fn image_policy(report: &Report, object: &Object) -> Read<ImagePolicy
     let (meta, spec) = open(report, object);
     if let Some(meta) = &meta {
         meta.annotated.lost_interval(report, "it is an annotation of an `ImageRepository`");
+        requests::lost(report, meta);
     }
     let content = spec.and_then(|mut spec| {
         let place = spec.key("imageRepositoryRef");
@@ -202,6 +212,7 @@ pub(super) fn automation(report: &Report, object: &Object) -> Read<Automation> {
         }
         let git = spec.fields("git").and_then(git_fields);
         spec.finish();
+        let request = meta.as_ref().and_then(|meta| requests::annotated(report, &meta.requests));
         let (git, (target, place), meta) = (git?, source?, meta.clone()?);
         Some(Automation {
             source: SourceOf::Named(target, place),
@@ -215,7 +226,7 @@ pub(super) fn automation(report: &Report, object: &Object) -> Read<Automation> {
             signed_off: false,
             signing: git.signing,
             embedded: meta.embedded,
-            push: git.push,
+            push: Push { request, ..git.push },
             schedule: Schedule::Every(interval?),
             batch: Batch::default(),
             gather: Gather::default(),

@@ -9,6 +9,7 @@ use super::decode::Fields;
 use super::raw::{Message, Paths, Push, Reference};
 use super::remote::{self, Address};
 use super::report::{Finding, Report};
+use super::requests::{self, Request};
 use super::text::Text;
 use super::value;
 use super::yaml::Place;
@@ -44,12 +45,22 @@ pub(super) fn reference(mut fields: Fields<'_>) -> Option<Reference> {
     Some(Reference { branch: branch?, tag: tag?, semver: semver?, name: name?, commit: commit?, place })
 }
 
-/// Reads `push`.
-pub(super) fn push(mut fields: Fields<'_>) -> Option<Push> {
+/// Reads `push` of an object of Flux.
+pub(super) fn push(fields: Fields<'_>) -> Option<Push> {
+    push_with(fields, |_| Some(None))
+}
+
+/// Reads `push` of a native automation, which may propose what is pushed.
+pub(super) fn push_or_propose(fields: Fields<'_>) -> Option<Push> {
+    push_with(fields, requests::of_push)
+}
+
+fn push_with(mut fields: Fields<'_>, request: impl FnOnce(&mut Fields<'_>) -> Option<Option<Request>>) -> Option<Push> {
     let report = fields.report();
     let branch = fields.optional("branch", value::branch);
     let refspec = fields.optional("refspec", value::refspec);
     let options = fields.map("options");
+    let request = request(&mut fields);
     fields.finish();
     let mut valid = true;
     for (key, text) in &options {
@@ -60,7 +71,7 @@ pub(super) fn push(mut fields: Fields<'_>) -> Option<Push> {
         }
     }
     let options = values(options);
-    valid.then_some(Push { branch: branch?, refspec: refspec?, options })
+    valid.then_some(Push { branch: branch?, refspec: refspec?, options, request: request? })
 }
 
 /// Reads `author`. What Git does not allow in a name or address is left out, as Flux does it.

@@ -23,7 +23,7 @@ use super::select::Selector;
 use super::text::Text;
 use super::value::Units;
 use super::yaml::Place;
-use super::{flux, git, guards, image};
+use super::{flux, git, guards, image, requests};
 
 /// The beginning of every message; pipelines look for it.
 const MESSAGE: &str = "Update image automatically.";
@@ -70,6 +70,7 @@ pub(super) struct Automatic {
 pub(super) fn components(report: &Report, object: &Object) -> Vec<Component> {
     let (meta, spec) = open(report, object);
     let Some((meta, mut spec)) = meta.zip(spec) else { return Vec::new() };
+    requests::lost(report, &meta);
     let components = spec.items("components").unwrap_or_default();
     let mut found = Vec::new();
     let mut others = 0;

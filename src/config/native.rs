@@ -22,7 +22,7 @@ use super::report::Report;
 use super::signing::{self, SigningKey};
 use super::value::{self, Units};
 use super::yaml::Place;
-use super::{freeze, git, guards, image, provider, targets, verify};
+use super::{freeze, git, guards, image, provider, requests, targets, verify};
 
 /// The interval of an automation that gives neither interval nor schedule.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
@@ -39,6 +39,7 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
         meta.annotated
             .lost_guards(report, "write `exclude`, `minimumAge` and the like of the images below `spec.images`");
         meta.annotated.lost_interval(report, "write `maxInterval` of the images below `spec.images`");
+        requests::lost(report, meta);
     }
     let git = spec.required_fields("git").and_then(|fields| git_fields(fields, meta.as_ref()));
     if spec.key("images").is_none() {
@@ -126,7 +127,7 @@ fn git_fields(mut fields: Fields<'_>, meta: Option<&Meta>) -> Option<Git> {
     let proxy_secret = fields.reference("proxySecretRef");
     let timeout = fields.duration("timeout", Units::UpToMinutes).map(|(timeout, _)| timeout);
     let provider = provider::of_git(&mut fields);
-    let push = fields.optional_fields("push", git::push);
+    let push = fields.optional_fields("push", git::push_or_propose);
     let commit = match fields.optional_fields("commit", commit) {
         Some(None) => default_commit(report),
         given => given.flatten(),

@@ -16,6 +16,7 @@ use tagwright_core::policy::Policy;
 use super::guards::Annotated;
 use super::provider::{GitProvider, Named};
 use super::remote::Address;
+use super::requests::Request;
 use super::select::Selector;
 use super::signing::SigningKey;
 use super::text::Text;
@@ -35,13 +36,16 @@ pub(super) struct Meta {
     pub(super) embedded: bool,
     /// The annotations for guards.
     pub(super) annotated: Annotated,
+    /// The annotations for a pull request.
+    pub(super) requests: BTreeMap<String, Text>,
 }
 
 impl Meta {
     /// Without labels and annotations.
     pub(super) fn of(id: ObjectName, place: Place) -> Self {
         let annotated = Annotated::default();
-        Self { id, place, labels: BTreeMap::new(), trailers: false, embedded: false, annotated }
+        let (labels, requests) = (BTreeMap::new(), BTreeMap::new());
+        Self { id, place, labels, trailers: false, embedded: false, annotated, requests }
     }
 }
 
@@ -183,9 +187,10 @@ pub(super) enum Scope {
 }
 
 /// Where the commit goes, as far as it is given.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Push {
     pub(super) branch: Option<String>,
     pub(super) refspec: Option<String>,
     pub(super) options: BTreeMap<String, String>,
+    pub(super) request: Option<Request>,
 }

@@ -20,6 +20,16 @@ impl From<git::Kind> for Kind {
     }
 }
 
+impl From<forge::Kind> for Kind {
+    fn from(kind: forge::Kind) -> Self {
+        match kind {
+            forge::Kind::Config => Self::Config,
+            forge::Kind::Denied => Self::Denied,
+            forge::Kind::Transient => Self::Transient,
+        }
+    }
+}
+
 impl From<registry::Kind> for Kind {
     fn from(kind: registry::Kind) -> Self {
         match kind {

@@ -34,6 +34,8 @@ pub(crate) struct Target {
     pub(crate) replaced: Option<Replaced>,
     /// That the push branch lacks what is read, and why it does not begin anew.
     pub(crate) left: Option<Diagnostic>,
+    /// Whether it is that of a pull request: one commit on what is read, as long as nobody else has commits on it.
+    is_proposed: bool,
 }
 
 /// A push branch in whose place a new one comes, from what is read now.
@@ -53,6 +55,8 @@ pub(crate) struct Aim {
     want: Want,
     /// What is read, if the push branch exists and is another one.
     read: Option<Want>,
+    /// Whether the push branch is that of a pull request.
+    is_proposed: bool,
 }
 
 /// The references that have to be known to run these automations of one remote.
@@ -105,7 +109,7 @@ pub(crate) async fn aim(mirror: &Mirror, advertisement: &Advertisement, automati
         None => (want(advertisement, &automation.checkout, url)?, None),
     };
     let read = read.filter(|read| at(read, advertisement).is_some());
-    Ok(Aim { branch, old, want, read })
+    Ok(Aim { branch, old, want, read, is_proposed: automation.requests.is_some() })
 }
 
 /// The commit at something that is wanted, if the advertisement tells.
@@ -145,8 +149,8 @@ impl Aim {
         let wants: Vec<Want> = [Some(self.want.clone()), self.read.clone()].into_iter().flatten().collect();
         let fetched = mirror.fetch(advertisement, &wants).await.map_err(failed)?;
         let Some(base) = fetched.first().map(|fetched| fetched.commit) else { return Err(Error::NoPushBranch) };
-        let Self { branch, old, want, read } = self;
-        let target = Target { base, branch, old, want, replaced: None, left: None };
+        let Self { branch, old, want, read, is_proposed } = self;
+        let target = Target { base, branch, old, want, replaced: None, left: None, is_proposed };
         match (read, fetched.get(1)) {
             (Some(read), Some(at)) => {
                 let ahead = target.compare(mirror, advertisement, (&read, at.commit)).await.map_err(failed)?;
@@ -167,7 +171,7 @@ impl Target {
     ) -> Result<Ahead, git::Error> {
         let mut ahead = mirror.ahead(self.base, at).await?;
         for generations in GENERATIONS {
-            if ahead.is_known || !ahead.is_behind {
+            if ahead.is_known || !(ahead.is_behind || self.is_proposed) {
                 break;
             }
             for want in [&self.want, read] {
@@ -180,7 +184,8 @@ impl Target {
 
     /// Begins anew at what is read, if the push branch lacks something of that and nobody else has written on it.
     fn anew(mut self, ahead: Ahead, (read, at): (Want, CommitId), authors: &[Author]) -> Self {
-        if !ahead.is_behind {
+        let begins_anew = ahead.is_behind || self.is_proposed && !ahead.commits.is_empty();
+        if !begins_anew {
             return self;
         }
         let stranger = ahead.commits.iter().find(|commit| !is_bot(authors, commit, &commit.message));
@@ -196,14 +201,22 @@ impl Target {
                 }
                 None => "has more history than is looked at".to_owned(),
             };
-            let message = format!(
-                "the push branch {branch} lacks commits of what is read, and {whose}; it is built upon as it is until it is \
+            let message = if self.is_proposed {
+                format!(
+                    "the branch {branch} of the pull request {whose}; it is left to them until the request is merged or closed"
+                )
+            } else {
+                format!(
+                    "the push branch {branch} lacks commits of what is read, and {whose}; it is built upon as it is until it is \
                  merged and deleted"
-            );
+                )
+            };
             self.left = Some(plan::about_path(".", Code::PushBranchLeft, &message));
             return self;
         }
-        let paths = ahead.paths.filter(|_| !ahead.commits.is_empty());
+        // What is proposed stands on the newest commit of what it goes to, whether that changes anything for it or not.
+        let has_to_move = ahead.commits.is_empty() || self.is_proposed && ahead.is_behind;
+        let paths = ahead.paths.filter(|_| !has_to_move);
         self.replaced = Some(Replaced { tip: self.base, paths });
         (self.base, self.want) = (at, read);
         self

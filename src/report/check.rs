@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use tagwright_core::change::{Location, Severity};
+use tagwright_core::change::{Code, Location, Severity};
 use tagwright_core::lint::Finding;
 
 use crate::snippet::{Paragraph, Style};
@@ -10,6 +10,10 @@ use crate::wire;
 
 /// Findings beyond this number are counted, not written out: a terminal holds no more.
 const MAX_RENDERED: usize = 1_000;
+
+/// How many rows a table of a comment has, and how many characters a cell.
+const MAX_ROWS: usize = 100;
+const MAX_CELL: usize = 300;
 
 /// A finding and where its file is.
 #[derive(Debug, Clone)]
@@ -114,6 +118,39 @@ pub(crate) fn annotations(entries: &[Entry]) -> String {
     text
 }
 
+/// Writes findings as a comment for a pull request: a table, with what a change would update first.
+#[must_use]
+pub(crate) fn markdown(entries: &[Entry], marked: usize) -> String {
+    let (updates, findings): (Vec<&Entry>, Vec<&Entry>) =
+        entries.iter().partition(|entry| entry.finding.code == Code::WouldUpdate);
+    let mut text = "### tagwright\n".to_owned();
+    for (what, rows) in [("update", updates), ("finding", findings)] {
+        if rows.is_empty() {
+            continue;
+        }
+        let _ = write!(text, "\n{}:\n\n| where | {what} |\n|---|---|\n", super::plural(rows.len(), what));
+        for Entry { finding, .. } in rows.iter().take(MAX_ROWS) {
+            let Location { file, line, .. } = &finding.location;
+            let place = if *line > 0 { format!("{file}:{line}") } else { file.clone() };
+            let code = if what == "update" { String::new() } else { format!("{} ", finding.code.as_str()) };
+            let _ = writeln!(text, "| {} | {code}{} |", cell(&place), cell(&finding.message));
+        }
+        if rows.len() > MAX_ROWS {
+            let _ = writeln!(text, "\nand {} more.", rows.len() - MAX_ROWS);
+        }
+    }
+    if entries.is_empty() {
+        let _ = writeln!(text, "\nNothing found in {}.", super::plural(marked, "marked file"));
+    }
+    text
+}
+
+/// A text in a code span of a table: it can be no markup and no mention.
+fn cell(text: &str) -> String {
+    let line = words::one_line(text, MAX_CELL).replace('`', "'").replace('|', "\\|");
+    if line.is_empty() { String::new() } else { format!("`{line}`") }
+}
+
 /// Escapes a message of a workflow command.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
@@ -127,7 +164,7 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tagwright_core::change::{Code, Excerpt};
+    use tagwright_core::change::Excerpt;
 
     #[test]
     fn annotations_are_escaped() {
@@ -139,6 +176,25 @@ mod tests {
             annotations(&entries),
             "::error file=a%2Cb%3Ac%25.yaml,line=1,endLine=1,col=4,endColumn=7,title=TW001::50%25,%0D%0A::error::x%0Ahelp: a:b\n"
         );
+    }
+
+    #[test]
+    fn nothing_leaves_its_cell() {
+        let location = Location { file: "a|b.yaml".to_owned(), line: 3, ..Location::default() };
+        let entry = |code, message: &str| Entry {
+            remote: String::new(),
+            finding: Finding::new(code, location.clone(), message),
+        };
+        let entries = [
+            entry(Code::UnknownPolicy, "no `x` | @all\n# y"),
+            entry(Code::WouldUpdate, "a would write c in place of b"),
+        ];
+        assert_eq!(
+            markdown(&entries, 1),
+            "### tagwright\n\n1 update:\n\n| where | update |\n|---|---|\n| `a\\|b.yaml:3` | `a would write c in place of b` |\n\
+             \n1 finding:\n\n| where | finding |\n|---|---|\n| `a\\|b.yaml:3` | TW001 `no 'x' \\| @all\\n# y` |\n"
+        );
+        assert_eq!(markdown(&[], 2), "### tagwright\n\nNothing found in 2 marked files.\n");
     }
 
     #[test]

@@ -54,6 +54,7 @@ impl From<&AutomationReport> for Automation {
             changes: report.edits.iter().flat_map(|edit| &edit.changes).map(Change::from).collect(),
             holds: report.holds.iter().map(Held::from).collect(),
             diagnostics: report.diagnostics.iter().map(Diagnostic::from).collect(),
+            request: report.request.clone().unwrap_or_default(),
             error,
         }
     }

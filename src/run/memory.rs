@@ -39,6 +39,8 @@ pub struct Memory {
     calendar: Mutex<Arc<Calendar>>,
     /// Why this process writes whatever is frozen, if it does.
     broken_glass: Mutex<Option<Order>>,
+    /// Automations of which the forge was asked what requests they have.
+    requests: Mutex<BTreeSet<ObjectName>>,
     /// Marked files.
     pub(crate) scans: Scans,
 }
@@ -52,6 +54,16 @@ impl Memory {
     /// Returns what was last written down of an automation; none when this process does not know.
     pub(crate) fn last_told(&self, id: &ObjectName) -> Option<Option<Record>> {
         lock(&self.told).get(id).cloned()
+    }
+
+    /// Whether this process has asked the forge of an automation what requests it has.
+    pub(crate) fn has_looked(&self, id: &ObjectName) -> bool {
+        lock(&self.requests).contains(id)
+    }
+
+    /// Takes note that it has.
+    pub(crate) fn looked(&self, id: &ObjectName) {
+        lock(&self.requests).insert(id.clone());
     }
 
     /// Returns what polls found out about an image repository and is not in the store yet.
@@ -178,6 +190,7 @@ impl Memory {
     pub fn retain(&self, automations: &[Arc<Automation>]) {
         let configured: BTreeSet<&ObjectName> = automations.iter().map(|automation| &automation.id).collect();
         lock(&self.told).retain(|id, _| configured.contains(id));
+        lock(&self.requests).retain(|id| configured.contains(id));
         self.settled.retain(automations);
     }
 }

@@ -115,6 +115,32 @@ pub enum Error {
         /// What it is at.
         commit: String,
     },
+    /// The forge did not do what it was asked.
+    #[error("cannot {asking} {url}")]
+    Forge {
+        /// What it was asked.
+        asking: Asking,
+        /// The Git remote, without credentials.
+        url: String,
+        /// Why not; boxed, since it is large.
+        source: Box<forge::Error>,
+    },
+    /// Nothing proves to the forge who asks.
+    #[error("there is no token for the forge of {url}")]
+    NoForgeLogin {
+        /// The Git remote, without credentials.
+        url: String,
+    },
+    /// Two automations push to the branch of a pull request.
+    #[error("{branch} of {url} is the push branch of {other}, too, and a pull request is one automation's")]
+    SharedBranch {
+        /// The Git remote, without credentials.
+        url: String,
+        /// The branch.
+        branch: String,
+        /// The other automation.
+        other: ObjectName,
+    },
     /// The work is somebody else's by now.
     #[error("the lease for {url} was lost before the push, which is left to whoever has it now")]
     LeaseLost {
@@ -131,6 +157,39 @@ pub enum Error {
         /// How many pushes were tried.
         attempts: usize,
     },
+}
+
+/// What a forge is asked. Printed, it stands before the remote's URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// What became of a request.
+    Look,
+    /// A new request.
+    Open,
+    /// Another title and text.
+    Update,
+    /// Labels, reviewers and assignees.
+    Adorn,
+    /// A merge.
+    Merge,
+    /// The end of a request.
+    Close,
+    /// The end of its branch.
+    DeleteBranch,
+}
+
+impl fmt::Display for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Look => "look at the pull request of",
+            Self::Open => "open a pull request at",
+            Self::Update => "update the pull request of",
+            Self::Adorn => "give labels, reviewers and assignees to the pull request of",
+            Self::Merge => "merge the pull request of",
+            Self::Close => "close the pull request of",
+            Self::DeleteBranch => "delete the branch of the pull request of",
+        })
+    }
 }
 
 /// What is done with a Git remote. Printed, it stands before the remote's URL.
@@ -190,10 +249,22 @@ impl Error {
             | Self::NoPushBranch
             | Self::NoTagInRange { .. }
             | Self::NotACommitId { .. }
+            | Self::NoForgeLogin { .. }
+            | Self::SharedBranch { .. }
             | Self::NoRefspecSource { .. } => Kind::Config,
+            Self::Forge { source, .. } => source.kind().into(),
             // The commit is on the push branch already, so this is no configuration with which nothing happened.
             Self::Declined { .. } | Self::Diverged { .. } | Self::FarBehind { .. } => Kind::Denied,
             Self::Busy { .. } | Self::RaceLost { .. } | Self::LeaseLost { .. } => Kind::Transient,
+        }
+    }
+
+    /// What a commit that was pushed lacks all the same.
+    #[must_use]
+    pub(crate) const fn missed(&self) -> &'static str {
+        match self {
+            Self::Forge { .. } | Self::NoForgeLogin { .. } => "but its pull request is not as it should be",
+            _ => "but not to the second destination",
         }
     }
 
@@ -233,6 +304,11 @@ impl From<&Error> for Failure {
             Error::Diverged { .. } | Error::FarBehind { .. } => {
                 Some("move it to a commit of the refspec's source, or delete it; the next run pushes to it again")
             }
+            Error::NoForgeLogin { .. } => Some(
+                "name a secret with a `token` in `pullRequest.secretRef`; the login of the remote is for the remote's own server alone",
+            ),
+            Error::SharedBranch { .. } => Some("give each its own `pullRequest.branch`"),
+            Error::Forge { source, .. } => source.hint(),
             Error::LeaseLost { .. }
             | Error::NoTagInRange { .. }
             | Error::NotACommitId { .. }
@@ -255,7 +331,7 @@ pub enum Outcome {
     Pushed {
         /// Its full hash.
         commit: String,
-        /// Why the second destination did not get it, where there is one that did not. The next run tries again.
+        /// Why the second destination did not get it, or why its pull request is not as it should be. The next run tries again.
         missed: Option<Error>,
     },
     /// Every marked field has its value already.
@@ -322,6 +398,8 @@ pub struct AutomationReport {
     pub read: Option<String>,
     /// Why nothing can ever be written as things are, in one sentence.
     pub idle: Option<String>,
+    /// What was done of its pull request, or noticed about it: `pull request #12 was opened, https://…`.
+    pub request: Option<String>,
 }
 
 impl AutomationReport {

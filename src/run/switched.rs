@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tagwright_core::automation::Automation;
 use tagwright_core::freeze::Active;
-use tagwright_core::guard::{self, Hold};
+use tagwright_core::guard::{self, Declined, Hold};
 use tagwright_core::plan;
 
 use crate::store::{Switch, Switches};
@@ -56,6 +56,13 @@ pub(crate) fn freeze(automation: &Automation, switches: &Switches, now: Timestam
     }
 }
 
+/// What people turned down of an automation that opens pull requests, as far as nobody has released it since.
+fn declined(automation: &Automation, switches: &Switches) -> Vec<Declined> {
+    let known = switches.declined.get(&automation.id.to_string()).filter(|_| automation.requests.is_some());
+    let is_released = |it: &&Declined| switches.released.get(&it.policy).is_some_and(|release| release.at >= it.at);
+    known.into_iter().flatten().filter(|it| !is_released(it)).cloned().collect()
+}
+
 /// What holds fields of an automation, but for what the history says.
 #[must_use]
 pub(crate) fn guards<'a>(automation: &'a Automation, switches: &Switches, now: Timestamp) -> plan::Guards<'a> {
@@ -76,5 +83,6 @@ pub(crate) fn guards<'a>(automation: &'a Automation, switches: &Switches, now: T
             }
         }
     }
-    plan::Guards { policies: &automation.policies, held, everything, ..plan::Guards::default() }
+    let declined = declined(automation, switches);
+    plan::Guards { policies: &automation.policies, held, declined, everything, ..plan::Guards::default() }
 }

@@ -8,10 +8,11 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, TableDefi
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tagwright_core::freeze::{Calendar, Freezes};
+use tagwright_core::guard::Declined;
 
 use super::error::Error;
 use super::schema::{DOCUMENTS, HELD, HURRIED, RELEASES, SUSPENDED};
-use super::{MAX_TEXT, Store, cut, freeze, time};
+use super::{MAX_TEXT, Store, cut, freeze, requests, time};
 
 /// Policies that can be held at a time, and automations that can be suspended.
 pub const MAX_SWITCHES: usize = 10_000;
@@ -33,6 +34,8 @@ pub struct Switches {
     pub hurried: BTreeMap<String, Switch>,
     /// What is frozen, and what is written all the same.
     pub freezes: Freezes,
+    /// What people turned down by closing a pull request, by the automation, `namespace/name`.
+    pub declined: BTreeMap<String, Vec<Declined>>,
     /// When nothing at all is written. No order, and not in the store: whoever has read the configuration puts it here.
     pub calendar: Arc<Calendar>,
 }
@@ -90,9 +93,10 @@ impl Store {
     pub fn switches(&self) -> Result<Switches, Error> {
         self.engine.read(|transaction| {
             let [held, suspended] = [all(transaction, HELD)?, all(transaction, SUSPENDED)?];
-            let freezes = freeze::read(&transaction.open_table(DOCUMENTS)?)?;
+            let documents = transaction.open_table(DOCUMENTS)?;
+            let (freezes, declined) = (freeze::read(&documents)?, requests::declined(&documents)?);
             let (released, hurried) = (all(transaction, RELEASES)?, all(transaction, HURRIED)?);
-            Ok(Switches { held, suspended, released, hurried, freezes, calendar: Arc::default() })
+            Ok(Switches { held, suspended, released, hurried, freezes, declined, calendar: Arc::default() })
         })
     }
 

@@ -96,5 +96,6 @@ pub(crate) struct Automation {
     pub(crate) changes: Vec<Change>,
     pub(crate) holds: Vec<Held>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) request: String,
     pub(crate) error: String,
 }

@@ -97,7 +97,12 @@ impl World {
     pub(crate) fn edges(&self) -> Edges {
         let settings = RegistrySettings { docker_config: DockerConfig::none(), ..RegistrySettings::default() };
         let git = git::Git::new(support::settings(self.data.path(), &[])).unwrap();
-        Edges { registry: Client::new(settings).unwrap(), git, store: Store::in_memory() }
+        Edges {
+            registry: Client::new(settings).unwrap(),
+            git,
+            forges: forge::Forges::default(),
+            store: Store::in_memory(),
+        }
     }
 
     /// The name of an image repository.

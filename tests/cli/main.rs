@@ -6,6 +6,7 @@ mod bot;
 mod clouds;
 mod data;
 mod demo;
+mod diff;
 mod doctor;
 mod documents;
 #[path = "../support/events.rs"]

@@ -122,6 +122,7 @@ exit 0
       ],
       "holds": [],
       "diagnostics": [],
+      "request": "",
       "error": ""
     }
   ]
@@ -155,6 +156,7 @@ exit 0
       "changes": [],
       "holds": [],
       "diagnostics": [],
+      "request": "",
       "error": ""
     }
   ]

@@ -11,6 +11,8 @@
 mod bot;
 #[path = "../support/cluster.rs"]
 mod cluster;
+#[path = "../../crates/forge/tests/simulated.rs"]
+mod forges;
 #[path = "../support/native.rs"]
 mod native;
 #[path = "../support/page.rs"]
@@ -36,6 +38,7 @@ mod own;
 mod people;
 mod rendered;
 mod replicas;
+mod requests;
 mod rights;
 mod selfcheck;
 mod storm;

@@ -70,7 +70,12 @@ impl One {
     fn new(bot: &Bot, policy: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
         let git = git::Git::new(support::settings(data.path(), &[])).unwrap();
-        let edges = Edges { registry: crate::world::client(), git, store: Store::in_memory() };
+        let edges = Edges {
+            registry: crate::world::client(),
+            git,
+            forges: forge::Forges::default(),
+            store: Store::in_memory(),
+        };
         let automations = bot.configuration(policy);
         Self { edges, memory: Memory::default(), automations, _data: data, taken: Vec::new() }
     }

@@ -7,6 +7,8 @@ mod bad_input;
 mod batch;
 mod branches;
 mod differences;
+#[path = "../../crates/forge/tests/simulated.rs"]
+mod forges;
 mod freezes;
 mod guards;
 mod lane;
@@ -17,6 +19,7 @@ mod moves;
 mod newest;
 mod only_added;
 mod releases;
+mod requests;
 mod rivals;
 #[path = "../support/registry.rs"]
 mod simulated;

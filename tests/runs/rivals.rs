@@ -22,7 +22,12 @@ impl Rival {
     fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
         let git = git::Git::new(support::settings(data.path(), &[])).unwrap();
-        let edges = Edges { registry: crate::world::client(), git, store: Store::in_memory() };
+        let edges = Edges {
+            registry: crate::world::client(),
+            git,
+            forges: forge::Forges::default(),
+            store: Store::in_memory(),
+        };
         Self { edges, memory: Memory::default(), _data: data }
     }
 

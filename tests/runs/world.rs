@@ -35,7 +35,7 @@ impl Bot {
         let server = Server::start(remote.root.path(), Behaviour::default()).await;
         let data = tempfile::tempdir().unwrap();
         let git = git::Git::new(support::settings(data.path(), &[])).unwrap();
-        let edges = Edges { registry: client(), git, store: Store::in_memory() };
+        let edges = Edges { registry: client(), git, forges: forge::Forges::default(), store: Store::in_memory() };
         let bot = Self { registry, remote, server, edges, memory: Memory::default(), data, now: Timestamp::now() };
         bot.commit("1.1.0");
         bot

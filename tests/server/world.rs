@@ -116,5 +116,9 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
 fn bot(folder: &Path, automations: Vec<Arc<Automation>>) -> (Bot, Handle) {
     let registry = registry::Client::new(registry::Settings::default()).unwrap();
     let git = git::Git::new(git::Settings::of_machine(folder.to_owned())).unwrap();
-    Bot::new(Edges { registry, git, store: Store::in_memory() }, automations, Settings::default())
+    Bot::new(
+        Edges { registry, git, forges: forge::Forges::default(), store: Store::in_memory() },
+        automations,
+        Settings::default(),
+    )
 }

@@ -6,6 +6,7 @@
 mod cron;
 mod guards;
 mod origin;
+mod requests;
 mod requirements;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use crate::policy::Policy;
 pub use self::cron::{Cron, Error as CronError};
 pub use self::guards::{Batch, Deny, Gather, Guards, OnUnverified, Verify, Window};
 pub use self::origin::{Element, Origins};
+pub use self::requests::{AutoMerge, MergeMethod, Proof, Requests};
 pub use self::requirements::{FastLane, NoPlatform, Platform, Pullable};
 
 /// Namespace and name of a configured object; `namespace/name` when printed.
@@ -175,6 +177,8 @@ pub struct Automation {
     pub commit: Commit,
     /// The branches and refspecs that the commit is pushed to.
     pub push: Push,
+    /// The pull request that proposes what is pushed, if there is to be one; the push branch is its own then.
+    pub requests: Option<Requests>,
     /// The interval or the times at which it runs without being asked.
     pub schedule: Schedule,
     /// The changes that share one commit.

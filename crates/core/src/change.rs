@@ -122,6 +122,8 @@ pub enum Code {
     EmbeddedUnsupported,
     /// TW032: a target names nothing that can be set.
     TargetMissing,
+    /// TW040: a change of the repository would update the field. A note.
+    WouldUpdate,
 }
 
 impl Code {
@@ -160,6 +162,7 @@ impl Code {
             Self::EmbeddedOff => "TW030",
             Self::EmbeddedUnsupported => "TW031",
             Self::TargetMissing => "TW032",
+            Self::WouldUpdate => "TW040",
         }
     }
 }

@@ -14,6 +14,7 @@
 //! | [`believe()`] | a tag list that lost too much, or the tag in use | the next poll says so, too |
 //! | [`downgrades()`] | a field whose tag ranks above the selection, or equal to it | the tag is listed again, a better one comes, or a person changes the field |
 //! | [`reverted()`] | a field that a person took back from what is selected | another tag is selected, or somebody releases it |
+//! | [`Declined`] | what a pull request proposed that a person closed without merging it | another tag is selected, or somebody releases it |
 //! | [`contested()`] | a field that another bot moved away from what is selected | a few intervals have passed, or somebody has a say |
 //! | [`window()`] | every commit | a window opens |
 //! | [`freeze`](crate::freeze) | every commit, or what a selector names | the freeze ends, or somebody makes an exception |
@@ -98,7 +99,7 @@ pub use self::choose::{Choice, choose};
 pub use self::contested::{Patience, Whose, contested};
 pub(crate) use self::downgrade::together;
 pub use self::downgrade::{downgrades, is_step_back, tag_of};
-pub use self::hold::{Contested, Frozen, Held, Hold, length};
+pub use self::hold::{Contested, Declined, Frozen, Held, Hold, length};
 pub use self::identity::{Identity, Version};
 pub use self::lineage::Lineage;
 pub use self::moment::{Clock, Moment, Newer, Told};

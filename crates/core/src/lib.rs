@@ -16,6 +16,7 @@
 //! freeze      times in which nothing is written, and exceptions to them
 //! guard       what holds a selection back, and what lifts the hold
 //! plan        what to do, as a value
+//! proposal    what a pull request says, and what is read off it
 //! suggest     a tag in use -> the policy to follow it with
 //! inventory   where YAML files name images
 //! mark        which markers to put where, and the policies they name, as documents
@@ -42,6 +43,7 @@ pub mod message;
 pub mod moves;
 pub mod plan;
 pub mod policy;
+pub mod proposal;
 mod sops;
 pub mod spelling;
 mod suggest;

@@ -17,6 +17,7 @@ use crate::edit::{self, Selection, Selections, value};
 use crate::guard::{self, Held, Hold};
 use crate::marker::{self, Embedded, Field, Marker, Marking, Scan};
 use crate::message::{self, Facts};
+use crate::proposal::{Content, Proposal};
 
 pub use self::guards::{FieldId, Guards};
 
@@ -207,6 +208,23 @@ impl<'p> Contribution<'p> {
             differences,
         }
     }
+}
+
+/// Makes of what an automation would commit, with this message, what it proposes to a branch.
+///
+/// # Errors
+/// A template of the automation failed on these changes.
+pub fn proposal(of: Contribution<'_>, base: &str, message: &str) -> Result<Proposal, template::RenderError> {
+    let changes: Vec<Change> = of.changes().collect();
+    let images = selected_images(of.selections);
+    Proposal::of(Content {
+        automation: of.automation,
+        base,
+        message,
+        changes: &changes,
+        images: &images,
+        differences: of.differences,
+    })
 }
 
 /// Returns `namespace:policy` with the full reference selected, for policies that selected one.

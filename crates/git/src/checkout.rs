@@ -9,6 +9,10 @@ use web::words;
 use super::error::Error;
 use super::url::Url;
 
+/// The largest file that is exported, and the most bytes in all.
+const MAX_EXPORTED: usize = 4 << 20;
+const MAX_EXPORTED_IN_ALL: usize = 256 << 20;
+
 /// What a commit of a checkout says about itself. Text that is not UTF-8 has replacement characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalCommit {
@@ -74,6 +78,58 @@ fn local(commit: &git2::Commit<'_>) -> LocalCommit {
         author_email: String::from_utf8_lossy(author.email_bytes()).into_owned(),
         message: String::from_utf8_lossy(commit.message_raw_bytes()).into_owned(),
     }
+}
+
+/// Writes the files of a commit of the checkout that `directory` is in below the folder `into`, by anything that `git rev-parse` takes:
+/// those that `is_wanted` says by their path, with `/` between folders, and that have at most 4 MiB; at most 256 MiB in all. Links are
+/// left out. Returns the root of the checkout.
+///
+/// # Errors
+///
+/// [`Error::Checkout`] when there is no checkout, or no such commit in it; [`Error::File`] when a file cannot be written;
+/// [`Error::TooMany`].
+pub fn export(
+    directory: &Path,
+    revision: &str,
+    into: &Path,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<PathBuf, Error> {
+    let failed = |what: &'static str| move |source| Error::Checkout { what, revision: words::escape(revision), source };
+    let repository = git2::Repository::discover(directory).map_err(failed("open the checkout to read"))?;
+    let object = repository.revparse_single(revision).map_err(failed("find"))?;
+    let tree = object.peel_to_tree().map_err(failed("read"))?;
+    let mut wanted = Vec::new();
+    let visit = |folder: &str, entry: &git2::TreeEntry<'_>| {
+        let path = entry.name().ok().map(|name| format!("{folder}{name}"));
+        let is_file = matches!(entry.filemode(), 0o100_644 | 0o100_755 | 0o100_664);
+        if let Some(path) = path.filter(|path| is_file && is_below(path) && is_wanted(path)) {
+            wanted.push((path, entry.id()));
+        }
+        git2::TreeWalkResult::Ok
+    };
+    tree.walk(git2::TreeWalkMode::PreOrder, visit).map_err(failed("read"))?;
+    let mut total = 0;
+    for (path, id) in wanted {
+        let blob = repository.find_blob(id).map_err(failed("read"))?;
+        if blob.size() > MAX_EXPORTED {
+            continue;
+        }
+        total += blob.size();
+        if total > MAX_EXPORTED_IN_ALL {
+            return Err(Error::TooMany { what: "the bytes of the commit's files", limit: MAX_EXPORTED_IN_ALL });
+        }
+        let file = into.join(&path);
+        let written =
+            file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&file, blob.content()));
+        written.map_err(|source| Error::File { what: "write", path: file, source })?;
+    }
+    let root = repository.workdir().unwrap_or_else(|| repository.path());
+    root.canonicalize().map_err(|source| Error::File { what: "find", path: root.to_owned(), source })
+}
+
+/// Whether a path of a tree leads to a place below the folder that it is written to.
+fn is_below(path: &str) -> bool {
+    path.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains('\\'))
 }
 
 /// Where a folder of a checkout is on the remote side.

@@ -28,6 +28,7 @@
 //! arguments, URLs, errors or logs, and go to the host they are for.
 
 mod advertisement;
+mod api;
 mod build;
 mod capabilities;
 mod checkout;
@@ -76,7 +77,7 @@ use transport::{Ask, Connection, Logins};
 
 pub use advertisement::{Advertised, Advertisement};
 pub use build::{Author, CommitTime, Edit, NewCommit, Signer};
-pub use checkout::{LocalCheckout, LocalCommit, local_checkout, read_commits};
+pub use checkout::{LocalCheckout, LocalCommit, export, local_checkout, read_commits};
 pub use commit::CommitFacts;
 pub use error::{Error, Kind};
 pub use fetch::{Fetched, MAX_GENERATIONS, Want};

@@ -15,6 +15,8 @@ use super::url::{Location, Url};
 
 /// The variable that holds the token.
 pub(super) const TOKEN: &str = "TAGWRIGHT_GIT_TOKEN";
+/// The variable with the user name beside it.
+pub(super) const USERNAME: &str = "TAGWRIGHT_GIT_USERNAME";
 /// The variable that says for which hosts it is.
 const HOST: &str = "TAGWRIGHT_GIT_HOST";
 /// The user name beside a token where none is given.

@@ -6,7 +6,7 @@ mod route;
 
 use std::sync::Arc;
 
-pub(super) use http::Logins;
+pub(super) use http::{Logins, given};
 pub(super) use route::clients;
 
 use super::Shared;

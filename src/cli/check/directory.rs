@@ -18,7 +18,7 @@ use crate::report::check::Entry;
 const FILES_PER_THREAD: usize = 100;
 
 /// The directory within its repository.
-struct Site {
+pub(super) struct Site {
     /// As it was named.
     directory: PathBuf,
     /// The root of the repository.
@@ -26,7 +26,7 @@ struct Site {
     /// The directory's path from there, with `/` between folders.
     below: String,
     /// The automations that read the repository.
-    automations: Vec<Arc<Automation>>,
+    pub(super) automations: Vec<Arc<Automation>>,
 }
 
 /// Reads the files that are to be checked.
@@ -35,7 +35,8 @@ pub(super) fn search(arguments: &Arguments) -> Result<files::Found, files::Error
     files::search(&directory(arguments), files::Search { is_candidate: marker::is_candidate_path, contains })
 }
 
-fn directory(arguments: &Arguments) -> PathBuf {
+/// The directory that is checked.
+pub(super) fn directory(arguments: &Arguments) -> PathBuf {
     arguments.directory.clone().unwrap_or_else(|| PathBuf::from("."))
 }
 
@@ -82,7 +83,7 @@ fn names_images(bytes: &[u8]) -> bool {
 /// Finds out what the directory is of. When it is in a checkout whose remote some automations name, those count, and
 /// their paths are from the checkout's root; otherwise all automations do, and the root is the directory, or for a
 /// single file the current one.
-fn site(directory: PathBuf, configuration: Option<&Configuration>) -> Site {
+pub(super) fn site(directory: PathBuf, configuration: Option<&Configuration>) -> Site {
     let all = configuration.map(|it| it.automations.clone()).unwrap_or_default();
     let folder = if directory.is_file() { directory.parent().map(Path::to_owned) } else { Some(directory.clone()) };
     let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("."));
@@ -122,12 +123,12 @@ fn same_repository(one: &str, other: &str) -> bool {
 
 impl Site {
     /// A found path from the root of the repository.
-    fn path(&self, found: &str) -> String {
+    pub(super) fn path(&self, found: &str) -> String {
         if self.below.is_empty() { found.to_owned() } else { format!("{}/{found}", self.below) }
     }
 
     /// A finding with its file named as the user can open it.
-    fn entry(&self, mut finding: Finding) -> Entry {
+    pub(super) fn entry(&self, mut finding: Finding) -> Entry {
         let rename = |location: &mut Location| location.file = self.label(&location.file);
         rename(&mut finding.location);
         if let Some(related) = &mut finding.related {

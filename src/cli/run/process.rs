@@ -91,7 +91,7 @@ async fn serve(
         }
     };
     let folder = at::folder(settings.data_dir.as_deref())?;
-    let (registry, git) = clients(settings, folder.clone(), source.accounts())?;
+    let (registry, git, forges) = clients(settings, folder.clone(), source.accounts())?;
     let store = open(&folder)?;
     let server = faces.bind(&folder).await?;
     let count = source.files().then_some(begin.automations.len());
@@ -101,7 +101,7 @@ async fn serve(
         Source::Cluster(connection, ..) => (Some(listener), Some(connection.gate())),
     };
     let settings_of_bot = schedule::Settings { grace, listener, gate, ..schedule::Settings::default() };
-    let (bot, handle) = Bot::new(Edges { registry, git, store }, begin, settings_of_bot);
+    let (bot, handle) = Bot::new(Edges { registry, git, forges, store }, begin, settings_of_bot);
     handle.take_calendar(calendar);
     if !receivers.is_empty() && server.address().is_none() {
         tracing::warn!(receivers = receivers.len(), "receives no webhooks, since nothing listens without --listen");

@@ -345,7 +345,7 @@ fn sentence(report: &AutomationReport) -> String {
         Outcome::Pushed { commit, missed } => {
             let pushed = format!("pushed {}", commit.get(..SHORT).unwrap_or(commit));
             match missed {
-                Some(error) => format!("{pushed}, but not to the second destination: {}", error.chain()),
+                Some(error) => format!("{pushed}, {}: {}", error.missed(), error.chain()),
                 None => pushed,
             }
         }
@@ -357,6 +357,9 @@ fn sentence(report: &AutomationReport) -> String {
         Outcome::Failed(error) => return error.chain(),
     };
     let mut sentence = ended;
+    if let Some(request) = &report.request {
+        sentence.push_str(&format!("; {request}"));
+    }
     // One that is held says how many updates are.
     match report.holds.len() {
         _ if matches!(report.outcome, Outcome::Held { .. }) => {}

@@ -196,7 +196,7 @@ pub(super) fn attention(status: &Status) -> Vec<Attention> {
 /// What lets go of what is held; none where only time or another tag does.
 fn lets_go(hold: &HeldField) -> Option<Offer> {
     match hold.code.as_str() {
-        "manual" | "reverted" | "contested" => Some(Offer::new(Action::Release, &hold.policy)),
+        "manual" | "reverted" | "declined" | "contested" => Some(Offer::new(Action::Release, &hold.policy)),
         "too-young" => Some(Offer::new(Action::Hurry, &hold.policy)),
         _ => None,
     }

@@ -27,7 +27,7 @@ impl Severity {
 
 impl Code {
     /// Every code, in the order of its number.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::UnknownPolicy,
         Self::UnknownField,
         Self::MalformedMarker,
@@ -59,6 +59,7 @@ impl Code {
         Self::EmbeddedOff,
         Self::EmbeddedUnsupported,
         Self::TargetMissing,
+        Self::WouldUpdate,
     ];
 
     /// A name for programs, such as `UnknownPolicy`.
@@ -140,7 +141,8 @@ impl Code {
             | Self::UnmarkedDigest
             | Self::PushBranchLeft
             | Self::MovedRepository
-            | Self::EmbeddedOff => false,
+            | Self::EmbeddedOff
+            | Self::WouldUpdate => false,
         }
     }
 
@@ -188,6 +190,7 @@ impl Code {
                 ("EmbeddedUnsupported", Error, "markers in embedded YAML that cannot be edited")
             }
             Self::TargetMissing => ("TargetMissing", Error, "a target names nothing that can be set"),
+            Self::WouldUpdate => ("WouldUpdate", Note, "a change of the repository would update a field"),
         }
     }
 }

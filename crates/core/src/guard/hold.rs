@@ -67,6 +67,8 @@ pub enum Hold {
         /// When, in seconds since 1970.
         time: i64,
     },
+    /// A person closed the pull request that proposed the selection.
+    Declined(Box<Declined>),
     /// Another bot, with another policy, moved the field away from what is selected.
     Contested(Box<Contested>),
     /// A better tag has not been known for long enough.
@@ -89,6 +91,23 @@ pub enum Hold {
     },
     /// It is frozen.
     Frozen(Box<Frozen>),
+}
+
+/// How a person turned a selection down.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Declined {
+    /// The policy, `namespace:name`.
+    pub policy: String,
+    /// The reference that was proposed.
+    pub wanted: String,
+    /// The request in words: `pull request #12`.
+    pub request: String,
+    /// Its page.
+    pub address: String,
+    /// Who closed it, where the forge tells.
+    pub by: Option<String>,
+    /// When that was noticed.
+    pub at: Timestamp,
 }
 
 /// How something is frozen.
@@ -127,12 +146,13 @@ pub struct Contested {
 
 impl Hold {
     /// All words for kinds of holds.
-    pub const CODES: [&'static str; 17] = [
+    pub const CODES: [&'static str; 18] = [
         "manual",
         "shrunk",
         "downgrade",
         "equal",
         "reverted",
+        "declined",
         "contested",
         "too-young",
         "denied-digest",
@@ -156,6 +176,7 @@ impl Hold {
             Self::Downgrade { .. } => "downgrade",
             Self::Equal { .. } => "equal",
             Self::Reverted { .. } => "reverted",
+            Self::Declined(_) => "declined",
             Self::Contested(_) => "contested",
             Self::TooYoung { .. } => "too-young",
             Self::PassedOver(passed) => passed.refusal.code(),
@@ -179,6 +200,7 @@ impl Hold {
             | Self::Downgrade { .. }
             | Self::Equal { .. }
             | Self::Reverted { .. }
+            | Self::Declined(_)
             | Self::Together(_) => None,
         }
     }
@@ -231,6 +253,7 @@ impl fmt::Display for Hold {
                     seconds(*time),
                 )
             }
+            Self::Declined(declined) => declined.fmt(f),
             Self::Contested(contested) => contested.fmt(f),
             Self::Frozen(frozen) => frozen.fmt(f),
             Self::TooYoung { tag, minimum, until: Some(until) } => write!(
@@ -258,6 +281,21 @@ impl fmt::Display for Hold {
                 f.write_str("no window for commits is open, so the change waits; none opens any more")
             }
         }
+    }
+}
+
+impl fmt::Display for Declined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { policy, wanted, request, address, by, at } = self;
+        write!(
+            f,
+            "{} closed {request} ({}) without merging it, as was seen at {}, so that {} is not proposed again; the field stays until \
+             {policy} selects something else, or `tagwright release {policy}` is called",
+            one_line(by.as_deref().unwrap_or("somebody"), MAX_QUOTED),
+            one_line(address, MAX_QUOTED),
+            moment(*at),
+            one_line(wanted, MAX_QUOTED),
+        )
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::MarkedFile;
 use crate::automation::ImagePolicy;
-use crate::edit::Selections;
-use crate::guard::{self, Hold, Identity, Newer};
+use crate::edit::{Selection, Selections};
+use crate::guard::{self, Declined, Hold, Identity, Newer};
 
 /// Which policies guard the fields, and what was found elsewhere to hold some back.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub struct Guards<'g> {
     pub fields: BTreeMap<FieldId, Hold>,
     /// Policies of which every field is held, by `namespace:name`.
     pub held: BTreeMap<String, Hold>,
+    /// What people turned down: a policy's fields are held as long as it selects that.
+    pub declined: Vec<Declined>,
     /// A hold on all fields, such as a closed window.
     pub everything: Option<Hold>,
     /// The tags that came after the selected one, of policies that select the newest.
@@ -27,8 +29,8 @@ pub struct Guards<'g> {
 pub type FieldId = (String, Identity);
 
 impl Guards<'_> {
-    /// What holds the fields of a file, by the index of their marker: a policy that is held as a whole comes first, then going
-    /// backwards, then what was found for the field, then what holds everything. Parts of an image are held together.
+    /// What holds the fields of a file, by the index of their marker: a policy that is held as a whole comes first, then what
+    /// people turned down, then going backwards, then what was found for the field, then what holds everything. Parts of an image are held together.
     pub(super) fn of(
         &self,
         file: &MarkedFile,
@@ -39,6 +41,15 @@ impl Guards<'_> {
         let markers = || file.scan.markers.iter().enumerate();
         let mut holds: BTreeMap<usize, Hold> =
             markers().filter_map(|(index, marker)| Some((index, self.held.get(marker.policy())?.clone()))).collect();
+        for declined in &self.declined {
+            let selected = selections.get(&declined.policy);
+            if !matches!(selected, Some(Selection::Selected(selected)) if selected.to_string() == declined.wanted) {
+                continue;
+            }
+            for (index, _) in markers().filter(|(_, marker)| marker.policy() == declined.policy) {
+                holds.entry(index).or_insert_with(|| Hold::Declined(Box::new(declined.clone())));
+            }
+        }
         for (index, hold) in guard::downgrades(&file.scan, selections, &policy, &self.newer) {
             match hold {
                 // Whoever holds a policy by hand does not hold back what is no update.

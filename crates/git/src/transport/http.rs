@@ -31,6 +31,7 @@ mod provider;
 use login::Attempts;
 
 pub(crate) use login::Logins;
+pub(crate) use provider::given;
 
 /// The header in which a server is asked for a version of the protocol.
 const PROTOCOL: HeaderName = HeaderName::from_static("git-protocol");

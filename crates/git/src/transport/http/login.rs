@@ -359,7 +359,7 @@ impl Attempts {
                 return None;
             }
         }
-        let username = settings.text("TAGWRIGHT_GIT_USERNAME").or(self.username.as_deref());
+        let username = settings.text(token::USERNAME).or(self.username.as_deref());
         let username = username.unwrap_or_else(|| token::user(&self.start, token)).to_owned();
         let login = Login { username, password: token.into() };
         Some(Proof::of(&login, token::TOKEN, Source::Environment))

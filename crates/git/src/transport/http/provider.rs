@@ -7,9 +7,9 @@ use crate::error::Error;
 use crate::url::Url;
 
 /// A login that was given out, in place of the provider that it is from.
-pub(super) struct Given {
+pub(crate) struct Given {
     /// How the remote is reached with it.
-    pub(super) access: Git,
+    pub(crate) access: Git,
     /// What it is called in a message.
     pub(super) name: &'static str,
     /// What it can be forgotten by.
@@ -17,7 +17,7 @@ pub(super) struct Given {
 }
 
 /// Gets the login for a remote; None where no provider is configured.
-pub(super) async fn given(cloud: &Cloud, access: &Git, remote: &Url, at: &url::Url) -> Result<Option<Given>, Error> {
+pub(crate) async fn given(cloud: &Cloud, access: &Git, remote: &Url, at: &url::Url) -> Result<Option<Given>, Error> {
     let fail = |source| Error::Cloud { remote: remote.to_string(), source: Box::new(source) };
     let proxy = access.proxy.as_ref();
     let way = |account| Way { account, proxy, authority: None };

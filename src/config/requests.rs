@@ -1,0 +1,390 @@
+//! `pullRequest`: that what is pushed is proposed in a pull request.
+//!
+//! In the native document it is a field of `git.push`; a Flux `ImageUpdateAutomation` has annotations for it, since its `git.push`
+//! has no field.
+
+use std::collections::BTreeMap;
+
+use forge::{Place as ForgePlace, Product};
+use tagwright_core::automation::{AutoMerge, Checkout, MergeMethod, ObjectName, Proof, Requests};
+use tagwright_core::message::{self, Facts};
+use tagwright_core::spelling::listed;
+
+use super::decode::Fields;
+use super::policies::{Context, in_namespace};
+use super::raw::{Message, Meta, Push};
+use super::report::{Checked, Finding, Report, quoted};
+use super::text::Text;
+use super::yaml::Place;
+use super::{git, value};
+
+/// The annotations, in the order of the fields they stand for.
+pub(super) const ANNOTATIONS: [&str; 14] = [
+    PULL_REQUEST,
+    TITLE,
+    BODY,
+    BRANCH,
+    LABELS,
+    REVIEWERS,
+    ASSIGNEES,
+    DRAFT,
+    AUTO_MERGE,
+    MERGE_METHOD,
+    DELETE_BRANCH,
+    FORGE,
+    FORGE_URL,
+    SECRET,
+];
+const PULL_REQUEST: &str = "tagwright.dev/pull-request";
+const TITLE: &str = "tagwright.dev/pull-request-title";
+const BODY: &str = "tagwright.dev/pull-request-body";
+const BRANCH: &str = "tagwright.dev/pull-request-branch";
+const LABELS: &str = "tagwright.dev/pull-request-labels";
+const REVIEWERS: &str = "tagwright.dev/pull-request-reviewers";
+const ASSIGNEES: &str = "tagwright.dev/pull-request-assignees";
+const DRAFT: &str = "tagwright.dev/pull-request-draft";
+const AUTO_MERGE: &str = "tagwright.dev/pull-request-auto-merge";
+const MERGE_METHOD: &str = "tagwright.dev/pull-request-merge-method";
+const DELETE_BRANCH: &str = "tagwright.dev/pull-request-delete-branch";
+const FORGE: &str = "tagwright.dev/pull-request-forge";
+const FORGE_URL: &str = "tagwright.dev/pull-request-forge-url";
+const SECRET: &str = "tagwright.dev/pull-request-secret";
+
+/// The branch of a request where none is named.
+const DEFAULT_BRANCH: &str = "tagwright/{{ .AutomationObject.Namespace }}/{{ .AutomationObject.Name }}";
+/// The longest name of a branch that a template makes, in bytes; forges take 255.
+const MAX_BRANCH: usize = 200;
+/// How many labels, reviewers and assignees there may be, of each.
+const MAX_NAMES: usize = 50;
+/// The longest of these, in bytes.
+const MAX_NAME: usize = 255;
+
+const AUTO_MERGES: [(&str, AutoMerge); 3] =
+    [("off", AutoMerge::Off), ("whenChecksPass", AutoMerge::WhenChecksPass), ("now", AutoMerge::Now)];
+const METHODS: [(&str, MergeMethod); 3] =
+    [("merge", MergeMethod::Merge), ("squash", MergeMethod::Squash), ("rebase", MergeMethod::Rebase)];
+
+/// What a document says of its pull request.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Where it stands.
+    place: Place,
+    title: Option<Message>,
+    body: Option<Message>,
+    branch: Option<Text>,
+    labels: Vec<String>,
+    reviewers: Vec<String>,
+    assignees: Vec<String>,
+    draft: bool,
+    auto_merge: AutoMerge,
+    method: Option<MergeMethod>,
+    delete_branch: bool,
+    product: Option<Text>,
+    address: Option<Text>,
+    secret: Option<Text>,
+}
+
+/// Reads `pullRequest` of `push`: `Some(None)` where it is absent, `None` where it is wrong.
+pub(super) fn of_push(push: &mut Fields<'_>) -> Option<Option<Request>> {
+    push.optional_fields("pullRequest", |mut fields| {
+        let (report, place) = (fields.report(), fields.place);
+        let template = |text: Option<Text>| match text {
+            Some(text) => git::message(report, Some(&text), "").map(Some),
+            None => Some(None),
+        };
+        let title = template(fields.filled_text("title"));
+        let body = template(fields.filled_text("body"));
+        let branch = fields.filled_text("branch");
+        let labels = names(report, fields.texts("labels").unwrap_or_default());
+        let reviewers = names(report, fields.texts("reviewers").unwrap_or_default());
+        let assignees = names(report, fields.texts("assignees").unwrap_or_default());
+        let draft = fields.flag("draft");
+        let auto_merge = fields.one_of("autoMerge", &AUTO_MERGES).map_or(AutoMerge::Off, |(word, _)| word);
+        let method = fields.one_of("mergeMethod", &METHODS).map(|(word, _)| word);
+        let delete_branch = fields.flag("deleteBranch");
+        // One request for all that an automation changes is what there is.
+        fields.one_of("group", &[("automation", ())]);
+        let (product, address) = fields.fields("forge").map_or((None, None), |mut forge| {
+            let read = (forge.filled_text("kind"), forge.filled_text("url"));
+            forge.finish();
+            read
+        });
+        let secret = fields.reference("secretRef");
+        fields.finish();
+        let (title, body) = (title?, body?);
+        let (labels, reviewers, assignees) = (labels?, reviewers?, assignees?);
+        Some(Request {
+            place,
+            title,
+            body,
+            branch,
+            labels,
+            reviewers,
+            assignees,
+            draft,
+            auto_merge,
+            method,
+            delete_branch,
+            product,
+            address,
+            secret,
+        })
+    })
+}
+
+/// Reads the annotations of an object.
+pub(super) fn annotated(report: &Report, annotations: &BTreeMap<String, Text>) -> Option<Request> {
+    let get = |name: &str| {
+        let text = annotations.get(name).map(|text| Text { path: name.to_owned(), ..text.clone() });
+        text.filter(|text| !text.is_empty())
+    };
+    let wrong = |text: &Text, hint: String| {
+        let message = format!("annotation `{}` cannot be {}", text.path, quoted(&text.value));
+        report.add(Finding::at(text.place, message).hint(hint));
+    };
+    let flag = |name: &str| match get(name) {
+        Some(text) if !matches!(text.value.as_str(), "true" | "false") => {
+            wrong(&text, "write \"true\" or \"false\"".to_owned());
+            false
+        }
+        text => text.is_some_and(|text| text.value == "true"),
+    };
+    let is_wanted = flag(PULL_REQUEST);
+    let place = get(PULL_REQUEST).map(|text| text.place);
+    if !is_wanted {
+        for text in ANNOTATIONS.into_iter().filter(|name| *name != PULL_REQUEST).filter_map(get) {
+            report.idle(
+                text.place,
+                format!("annotation `{}` has no effect without `{PULL_REQUEST}: \"true\"`", text.path),
+            );
+        }
+        return None;
+    }
+    let list = |name: &str| {
+        let words = get(name).map(|text| {
+            let words: Vec<&str> = text.value.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+            words.into_iter().map(|word| Text { value: word.to_owned(), ..text.clone() }).collect::<Vec<_>>()
+        });
+        names(report, words.unwrap_or_default())
+    };
+    let template = |name: &str| get(name).and_then(|text| git::message(report, Some(&text), ""));
+    let word = |name: &str, hint: &[&str]| {
+        let text = get(name)?;
+        if !hint.contains(&text.value.as_str()) {
+            wrong(&text, format!("write one of {}", listed(hint)));
+        }
+        Some(text.value)
+    };
+    let auto_merge = word(AUTO_MERGE, &AUTO_MERGES.map(|(word, _)| word));
+    let method = word(MERGE_METHOD, &METHODS.map(|(word, _)| word));
+    let found = |word: Option<String>| AUTO_MERGES.into_iter().find(|(known, _)| Some(*known) == word.as_deref());
+    Some(Request {
+        place: place?,
+        title: template(TITLE),
+        body: template(BODY),
+        branch: get(BRANCH),
+        labels: list(LABELS)?,
+        reviewers: list(REVIEWERS)?,
+        assignees: list(ASSIGNEES)?,
+        draft: flag(DRAFT),
+        auto_merge: found(auto_merge).map_or(AutoMerge::Off, |(_, word)| word),
+        method: METHODS.into_iter().find(|(known, _)| Some(*known) == method.as_deref()).map(|(_, word)| word),
+        delete_branch: flag(DELETE_BRANCH),
+        product: get(FORGE),
+        address: get(FORGE_URL),
+        secret: get(SECRET),
+    })
+}
+
+/// Says that an annotation for a pull request is lost on an object of another kind.
+pub(super) fn lost(report: &Report, meta: &Meta) {
+    if let Some((name, text)) = meta.requests.first_key_value() {
+        let place = text.place;
+        let message = format!("annotation `{name}` has no effect on this kind of object");
+        let hint = "it is for an `ImageUpdateAutomation`; an `ImageAutomation` has `spec.git.push.pullRequest`";
+        report.add(Finding::at(place, message).hint(hint));
+    }
+}
+
+fn names(report: &Report, texts: Vec<Text>) -> Option<Vec<String>> {
+    let (first, count) = (texts.first().map(|text| (text.path.clone(), text.place)), texts.len());
+    if let Some((path, place)) = first.filter(|_| count > MAX_NAMES) {
+        report.error(place, format!("`{path}` has more than {MAX_NAMES} items"));
+        return None;
+    }
+    let name = |text: Text| {
+        let is_name = !text.value.trim().is_empty()
+            && text.value.len() <= MAX_NAME
+            // GitLab takes labels between commas.
+            && !text.value.contains(|c: char| c.is_control() || c == ',');
+        if !is_name {
+            report.error(text.place, format!("`{}`: {} is no name", text.path, quoted(&text.value)));
+        }
+        is_name.then_some(text.value)
+    };
+    texts.into_iter().map(name).collect()
+}
+
+impl Request {
+    /// Takes the push branch: the one that is named, or what the template makes. Only the branch that is checked out is none.
+    pub(super) fn branch(&self, report: &Report, automation: &ObjectName, push: &Push) -> Checked<String> {
+        match (&self.branch, &push.branch) {
+            (Some(template), Some(_)) => {
+                let message = format!("`{}` and the push branch exclude each other", template.path);
+                Err(report.error(template.place, message))
+            }
+            (None, Some(branch)) => Ok(branch.clone()),
+            (template, None) => {
+                let text = template.as_ref();
+                let message = git::message(report, text, DEFAULT_BRANCH);
+                let place = text.map_or(self.place, |text| text.place);
+                let Some(Message { template, .. }) = message else {
+                    return Err(report.consequence(place, || "the branch cannot be used, see there".to_owned()));
+                };
+                let (values, images) = (BTreeMap::new(), BTreeMap::new());
+                let facts = Facts {
+                    automation_namespace: &automation.namespace,
+                    automation_name: &automation.name,
+                    values: &values,
+                    changes: &[],
+                    images: &images,
+                    differences: &BTreeMap::new(),
+                };
+                let branch = match message::render(&template, &facts) {
+                    Ok(text) => valid(&text),
+                    Err(error) => return Err(report.error(place, format!("the branch of the pull request: {error}"))),
+                };
+                value::branch(&branch)
+                    .map_err(|error| report.error(place, format!("the branch of the pull request is {error}")))
+            }
+        }
+    }
+
+    /// Checks it against what it is for.
+    pub(super) fn resolve(
+        self,
+        context: &Context<'_>,
+        namespace: &str,
+        remote: &str,
+        (checkout, push): (&Checkout, Option<&str>),
+    ) -> Checked<Requests> {
+        let report = context.report;
+        let place = self.place;
+        let Checkout::Branch(base) = checkout else {
+            let finding = Finding::at(place, "a pull request goes to a branch, and none is named that is read");
+            return Err(
+                report.add(finding.hint("write the branch: `git.branch`, or `ref.branch` of the Git repository"))
+            );
+        };
+        if push.is_none_or(|push| push == base) {
+            let finding = Finding::at(place, "the push branch of a pull request is the one that it would go to");
+            return Err(report.add(finding.hint("take `push.branch` out, or name another one")));
+        }
+        let product = match &self.product {
+            None => None,
+            Some(text) => match Product::of_word(&text.value) {
+                Some(product) => Some(product),
+                None => {
+                    let finding = Finding::at(
+                        text.place,
+                        format!("`{}`: {} is no forge that is known", text.path, quoted(&text.value)),
+                    );
+                    return Err(report.add(finding.hint(format!("the forges are {}", listed(&Product::WORDS)))));
+                }
+            },
+        };
+        let address = self.address.as_ref();
+        if let Err(error) = ForgePlace::of(remote, product, address.map(|text| text.value.as_str())) {
+            let place = address.map_or(place, |text| text.place);
+            let hint = format!("name it in `forge.kind`: {}", listed(&Product::WORDS));
+            let finding = Finding::at(place, format!("no pull request can be opened: {error}"));
+            return Err(report.add(match error {
+                forge::Unrecognised::Host { .. } => finding.hint(hint),
+                _ => finding,
+            }));
+        }
+        let proof = match &self.secret {
+            Some(name) => match context.secrets.secret(&in_namespace(namespace, name), name.place)? {
+                Some(secret) => Some(proof(&secret)?),
+                None => None,
+            },
+            None => None,
+        };
+        Ok(Requests {
+            base: base.clone(),
+            product: self.product.map(|text| text.value),
+            address: self.address.map(|text| text.value),
+            proof,
+            title: self.title.map(|message| message.template),
+            body: self.body.map(|message| message.template),
+            labels: self.labels,
+            reviewers: self.reviewers,
+            assignees: self.assignees,
+            draft: self.draft,
+            auto_merge: self.auto_merge,
+            method: self.method,
+            delete_branch: self.delete_branch,
+        })
+    }
+}
+
+/// Reads what proves to a forge who asks.
+fn proof(secret: &super::secrets::Secret<'_>) -> Checked<Proof> {
+    if let Some(token) = secret.first(&["token", "bearerToken"])? {
+        return Ok(Proof::Token(token.trim().to_owned().into()));
+    }
+    match (secret.filled("username")?, secret.filled("password")?) {
+        (Some(username), Some(password)) => Ok(Proof::Login(access::Login { username, password: password.into() })),
+        (None, Some(password)) => Ok(Proof::Token(password.into())),
+        _ => {
+            let message = format!("{} has no token for the forge", secret.noun());
+            let hint = "the keys are `token`, or `username` and `password`";
+            Err(secret.add(Finding::at(secret.place, message).hint(hint)))
+        }
+    }
+}
+
+/// The name of a branch that is like a text: what Git does not allow becomes a hyphen.
+fn valid(text: &str) -> String {
+    let mut name = String::new();
+    for part in text.trim().split('/') {
+        let clean: String = part
+            .chars()
+            .map(|c| if c.is_control() || c.is_whitespace() || "~^:?*[\\@{}\"'".contains(c) { '-' } else { c })
+            .collect();
+        let mut clean = clean.replace("..", "-");
+        while let Some(rest) = clean.strip_suffix(".lock") {
+            clean.truncate(rest.len());
+        }
+        let clean = clean.trim_matches(['.', '-']);
+        if !clean.is_empty() {
+            if !name.is_empty() {
+                name.push('/');
+            }
+            name.push_str(clean);
+        }
+    }
+    name.truncate(name.floor_char_boundary(MAX_BRANCH));
+    name.trim_end_matches(['.', '-', '/']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{valid, value};
+
+    #[test]
+    fn any_text_becomes_a_branch() {
+        for (text, expect) in [
+            ("tagwright/default/shop", "tagwright/default/shop"),
+            (" images: ghcr.io/acme/web \n", "images--ghcr.io/acme/web"),
+            ("/a//b/", "a/b"),
+            ("a..b/.c/d.lock/e.", "a-b/c/d/e"),
+            ("-x/@{1}", "x/1"),
+            ("ünïcode/~^:?*[\\", "ünïcode"),
+        ] {
+            assert_eq!(valid(text), expect, "{text:?}");
+            assert_eq!(value::branch(expect).as_deref(), Ok(expect));
+        }
+        assert!(valid(&"a".repeat(1000)).len() <= 200);
+    }
+}
