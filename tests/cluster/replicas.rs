@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
@@ -198,6 +199,25 @@ impl<'c> Fleet<'c> {
         eventually(&format!("{replicas} replicas have fair shares"), look).await;
     }
 
+    /// Waits until each replica tells over its API that so many share the work, and what each of them has.
+    async fn all_tell_of(&self, replicas: usize) {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        for replica in self.replicas.values() {
+            let started =
+                replica.bot.wait_for(0, Duration::from_secs(30), |line| line["message"] == "started").unwrap();
+            let url = format!("http://{}/api/v1/replicas", started["listen"].as_str().unwrap());
+            let told = || async {
+                let told: serde_json::Value = client.get(&url).send().await.ok()?.json().await.ok()?;
+                let rows = told["replicas"].as_array()?;
+                let shards: u64 = rows.iter().filter_map(|row| row["shards"].as_u64()).sum();
+                let ours = rows.iter().filter(|row| row["isThis"] == true && row["shards"] != 0).count();
+                let is_so = told["mode"] == "shards" && rows.len() == replicas && shards == SHARDS as u64 && ours == 1;
+                is_so.then_some(())
+            };
+            eventually("a replica tells who shares the work", told).await;
+        }
+    }
+
     /// Every selection was committed once, and nothing went back.
     fn judge(&self) {
         for number in 0..self.automations {
@@ -241,6 +261,7 @@ async fn replicas_come_and_go_and_each_selection_is_committed_once() {
     fleet.join().await;
     fleet.join().await;
     fleet.fair(3).await;
+    fleet.all_tell_of(3).await;
     fleet.release();
     fleet.caught_up("three replicas have shares").await;
 

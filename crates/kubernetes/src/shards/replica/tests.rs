@@ -164,6 +164,25 @@ fn what_was_released_without_an_answer_is_not_ours_before_it_is_taken_again() {
 }
 
 #[test]
+fn the_roster_tells_who_has_what() {
+    let case = Case::new();
+    assert_eq!(case.replica.roster(), Roster::of("us"));
+    let (mut case, rival) = (Case::with_the_shard(), rival());
+    let has = |case: &Case, who: &str| case.replica.roster().leases.get(who).map(|leases| leases.contains(SHARD));
+    assert_eq!((has(&case, "us"), has(&case, &rival)), (Some(true), None));
+    case.put_replica(&rival);
+    case.until(|case| has(case, &rival) == Some(false));
+    case.until(|case| {
+        case.replica.holding() == Holding::Shards([(Shard::all(1).next().unwrap(), Held::Closing)].into())
+    });
+    case.replica.idle(Shard::all(1).next());
+    case.until(|case| case.holder().as_deref() == Some(""));
+    case.put_shard(&rival);
+    case.until(|case| has(case, &rival) == Some(true));
+    assert_eq!((has(&case, "us"), case.replica.roster().this.as_str()), (Some(false), "us"));
+}
+
+#[test]
 fn a_taking_without_an_answer_is_found_in_a_list() {
     let mut case = Case::new();
     let mut unanswered = 0;
