@@ -203,7 +203,7 @@ impl<'a> Head<'a> {
         let outcomes: Vec<Option<Pushed>> = pushed.results.into_iter().map(|result| Some(result.outcome)).collect();
         for (head, outcome) in heads.into_iter().zip(outcomes.into_iter().chain(std::iter::repeat_with(|| None))) {
             let answered = (outcome, pushed.words.as_str(), is_alone);
-            let one = head.answered(answered, mirror, advertisement, (context, progress)).await;
+            let one = Box::pin(head.answered(answered, mirror, advertisement, (context, progress))).await;
             attempt.ended.extend(one.ended);
             attempt.again.extend(one.again);
         }

@@ -274,7 +274,7 @@ impl<'r> Remote<'r> {
             match self.context.mode {
                 Mode::Push if head.goes_with_others() => together.push(head),
                 Mode::Push => {
-                    let pushed = head.push(mirror, &advertisement, self.context, self.progress).await;
+                    let pushed = Box::pin(head.push(mirror, &advertisement, self.context, self.progress)).await;
                     attempt.ended.extend(pushed.ended);
                     attempt.again.extend(pushed.again);
                 }
@@ -286,7 +286,8 @@ impl<'r> Remote<'r> {
         while !together.is_empty() {
             let rest = together.split_off(together.len().min(MAX_TOGETHER));
             let heads = std::mem::replace(&mut together, rest);
-            let pushed = Head::push_together(heads, mirror, &advertisement, self.context, self.progress).await;
+            let pushing = Head::push_together(heads, mirror, &advertisement, self.context, self.progress);
+            let pushed = Box::pin(pushing).await;
             attempt.ended.extend(pushed.ended);
             attempt.again.extend(pushed.again);
         }
