@@ -142,6 +142,20 @@ impl<'a> Head<'a> {
         self.commits.is_empty()
     }
 
+    /// Whether it may be pushed together with others: a push has one set of options, and second destinations follow one branch.
+    pub(super) fn goes_with_others(&self) -> bool {
+        let is_plain = |job: &Job<'_>| {
+            let push = &job.automation.push;
+            job.automation.requests.is_some() && push.options.is_empty() && push.refspec.is_none() && !job.alone
+        };
+        !self.is_empty() && self.jobs().all(is_plain)
+    }
+
+    fn update(&self) -> RefUpdate {
+        let expected = self.old.map_or(Expected::Absent, Expected::At);
+        RefUpdate { reference: format!("refs/heads/{}", self.branch), expected, new: self.tip }
+    }
+
     /// Pushes all commits at once, then the second destinations.
     ///
     /// Push options are those of the automations together, since a push has one set of them.
@@ -155,55 +169,91 @@ impl<'a> Head<'a> {
         if self.commits.is_empty() {
             return Attempt::default();
         }
-        let reference = format!("refs/heads/{}", self.branch);
-        let expected = self.old.map_or(Expected::Absent, Expected::At);
-        let update = RefUpdate { reference: reference.clone(), expected, new: self.tip };
-        let options = options(self.jobs().map(|job| &job.automation.push));
-        let url = self.url.clone();
+        Self::push_together(vec![self], mirror, advertisement, context, progress).await
+    }
+
+    /// Pushes branches of one remote in one push, then the second destinations.
+    pub(super) async fn push_together(
+        heads: Vec<Self>,
+        mirror: &Mirror,
+        advertisement: &Advertisement,
+        context: Context<'_>,
+        progress: &Progress,
+    ) -> Attempt<'a> {
+        let Some(first) = heads.first() else { return Attempt::default() };
+        let url = first.url.clone();
+        let updates: Vec<RefUpdate> = heads.iter().map(Self::update).collect();
+        let options = options(heads.iter().flat_map(Self::jobs).map(|job| &job.automation.push));
+        let is_alone = heads.iter().flat_map(Self::jobs).count() == 1;
         progress.at(Stage::Push, &url);
         if context.gate.is_some_and(|gate| !gate(&Subject::Remote(&url))) {
-            return Attempt::ended(
-                self.into_jobs().map(|job| job.fail(Error::LeaseLost { url: url.clone() })).collect(),
-            );
+            let jobs = heads.into_iter().flat_map(Self::into_jobs);
+            return Attempt::ended(jobs.map(|job| job.fail(Error::LeaseLost { url: url.clone() })).collect());
         }
-        let branch = second::Branch { name: &self.branch, old: self.old, tip: self.tip };
-        let debts = second::debts(branch, self.jobs());
+        let debts = heads.iter().flat_map(|head| second::debts(head.pushed_branch(), head.jobs())).collect();
         second::owe(context, debts).await;
-        let pushed = match mirror.push(&[update], &options).await {
+        let pushed = match mirror.push(&updates, &options).await {
             Ok(pushed) => pushed,
             // It is not known whether the push has happened; what is owed stays until the next run has looked.
-            Err(source) => return Attempt::ended(fail_all(self.into_jobs(), Doing::Push, source)),
+            Err(source) => {
+                return Attempt::ended(fail_all(heads.into_iter().flat_map(Self::into_jobs), Doing::Push, source));
+            }
         };
-        let outcome = pushed.results.into_iter().next().map(|result| result.outcome);
+        let mut attempt = Attempt::default();
+        let outcomes: Vec<Option<Pushed>> = pushed.results.into_iter().map(|result| Some(result.outcome)).collect();
+        for (head, outcome) in heads.into_iter().zip(outcomes.into_iter().chain(std::iter::repeat_with(|| None))) {
+            let answered = (outcome, pushed.words.as_str(), is_alone);
+            let one = Box::pin(head.answered(answered, mirror, advertisement, (context, progress))).await;
+            attempt.ended.extend(one.ended);
+            attempt.again.extend(one.again);
+        }
+        attempt
+    }
+
+    fn pushed_branch(&self) -> second::Branch<'_> {
+        second::Branch { name: &self.branch, old: self.old, tip: self.tip }
+    }
+
+    /// What becomes of it after a push with this outcome, these words of the remote, and of it alone or not.
+    async fn answered(
+        self,
+        (outcome, words, is_alone): (Option<Pushed>, &str, bool),
+        mirror: &Mirror,
+        advertisement: &Advertisement,
+        (context, progress): (Context<'_>, &Progress),
+    ) -> Attempt<'a> {
+        let (url, reference) = (self.url.clone(), format!("refs/heads/{}", self.branch));
         if !matches!(outcome, Some(Pushed::Updated | Pushed::UpToDate)) {
             let debts = second::former_debts(self.jobs());
             second::owe(context, debts).await;
         }
         match outcome {
             Some(Pushed::Updated | Pushed::UpToDate) => {
+                let (name, old, tip) = (self.branch.clone(), self.old, self.tip);
                 // Collected before anything is awaited, as closures must be for a task to take the future.
                 let pushed =
                     self.commits.into_iter().flat_map(|made| made.jobs.into_iter().map(move |job| (job, made.commit)));
                 let pushed: Vec<(Job<'_>, CommitId)> = pushed.collect();
+                let branch = second::Branch { name: &name, old, tip };
                 Attempt::ended(second::push_all(mirror, advertisement, (context, progress), branch, pushed).await)
             }
             Some(Pushed::Moved { .. }) | None => Attempt { again: self.into_jobs().collect(), ..Attempt::default() },
             Some(Pushed::Busy { reason }) => {
                 let fail = |job: Job<'a>| {
                     let (url, reference) = (url.clone(), reference.clone());
-                    job.fail(Error::Busy { url, reference, reason: reason.clone(), words: pushed.words.clone() })
+                    job.fail(Error::Busy { url, reference, reason: reason.clone(), words: words.to_owned() })
                 };
                 Attempt::ended(self.into_jobs().map(fail).collect())
             }
             // One change may be what the remote does not want, and the others fine: each automation gets its own push.
-            Some(Pushed::Declined { .. }) if self.jobs().count() > 1 => {
+            Some(Pushed::Declined { .. }) if !is_alone => {
                 let again = self.into_jobs().map(|job| Job { alone: true, ..job }).collect();
                 Attempt { again, ..Attempt::default() }
             }
             Some(Pushed::Declined { reason }) => {
                 let decline = |job: Job<'a>| {
                     let (url, reference) = (url.clone(), reference.clone());
-                    let (reason, words) = (reason.clone(), pushed.words.clone());
+                    let (reason, words) = (reason.clone(), words.to_owned());
                     job.fail(Error::Declined { url, reference, reason, words })
                 };
                 Attempt::ended(self.into_jobs().map(decline).collect())

@@ -115,6 +115,9 @@ const MAX_PLANNED: usize = 48 << 20;
 /// How much text the reports of a wave keep, for whoever shows differences: 16 MiB.
 const MAX_REPORTED: usize = 16 << 20;
 
+/// The most branches of pull requests that go in one push.
+const MAX_TOGETHER: usize = 500;
+
 /// What one attempt to push came to.
 #[derive(Default)]
 pub(super) struct Attempt<'a> {
@@ -254,6 +257,7 @@ impl<'r> Remote<'r> {
             Mode::DryRun if !heads.iter().all(Head::is_empty) => mirror.may_push().await.err().map(Arc::new),
             Mode::DryRun | Mode::Push => None,
         };
+        let mut together: Vec<Head<'r>> = Vec::new();
         for mut head in heads {
             attempt.again.extend(head.join(mirror, None, self.context).await);
             if self.is_frozen_by_now(&head).await {
@@ -268,8 +272,9 @@ impl<'r> Remote<'r> {
                 continue;
             }
             match self.context.mode {
+                Mode::Push if head.goes_with_others() => together.push(head),
                 Mode::Push => {
-                    let pushed = head.push(mirror, &advertisement, self.context, self.progress).await;
+                    let pushed = Box::pin(head.push(mirror, &advertisement, self.context, self.progress)).await;
                     attempt.ended.extend(pushed.ended);
                     attempt.again.extend(pushed.again);
                 }
@@ -277,6 +282,14 @@ impl<'r> Remote<'r> {
                     attempt.ended.extend(head.would_push(mirror, &advertisement, obstacle.as_ref()).await);
                 }
             }
+        }
+        while !together.is_empty() {
+            let rest = together.split_off(together.len().min(MAX_TOGETHER));
+            let heads = std::mem::replace(&mut together, rest);
+            let pushing = Head::push_together(heads, mirror, &advertisement, self.context, self.progress);
+            let pushed = Box::pin(pushing).await;
+            attempt.ended.extend(pushed.ended);
+            attempt.again.extend(pushed.again);
         }
         self.learn(mirror).await;
         self.context.memory.scans.save(mirror).await;

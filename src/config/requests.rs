@@ -294,14 +294,17 @@ impl Request {
             },
         };
         let address = self.address.as_ref();
-        if let Err(error) = ForgePlace::of(remote, product, address.map(|text| text.value.as_str())) {
-            let place = address.map_or(place, |text| text.place);
-            let hint = format!("name it in `forge.kind`: {}", listed(&Product::WORDS));
-            let finding = Finding::at(place, format!("no pull request can be opened: {error}"));
-            return Err(report.add(match error {
-                forge::Unrecognised::Host { .. } => finding.hint(hint),
-                _ => finding,
-            }));
+        match ForgePlace::of(remote, product, address.map(|text| text.value.as_str())) {
+            Ok(forge) => self.is_known_to(report, forge.product())?,
+            Err(error) => {
+                let place = address.map_or(place, |text| text.place);
+                let hint = format!("name it in `forge.kind`: {}", listed(&Product::WORDS));
+                let finding = Finding::at(place, format!("no pull request can be opened: {error}"));
+                return Err(report.add(match error {
+                    forge::Unrecognised::Host { .. } => finding.hint(hint),
+                    _ => finding,
+                }));
+            }
         }
         let proof = match &self.secret {
             Some(name) => match context.secrets.secret(&in_namespace(namespace, name), name.place)? {
@@ -325,6 +328,20 @@ impl Request {
             method: self.method,
             delete_branch: self.delete_branch,
         })
+    }
+}
+
+impl Request {
+    /// Checks that a product has what is asked of it.
+    fn is_known_to(&self, report: &Report, product: Product) -> Checked<()> {
+        let lacks = [
+            (!self.labels.is_empty() && !product.has_labels(), "labels"),
+            (!self.assignees.is_empty() && !product.has_assignees(), "assignees"),
+            (self.auto_merge == AutoMerge::WhenChecksPass && !product.merges_later(), "merge once checks pass"),
+        ];
+        let lacks = lacks.into_iter().filter(|(lacks, _)| *lacks);
+        let lacks = lacks.map(|(_, what)| report.error(self.place, format!("{} has no {what}", product.name())));
+        lacks.last().map_or(Ok(()), Err)
     }
 }
 

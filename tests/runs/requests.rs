@@ -33,7 +33,7 @@ struct World {
     text: String,
     person: tempfile::TempDir,
     /// Serves the remote below its owner.
-    _server: (Server, tempfile::TempDir),
+    server: (Server, tempfile::TempDir),
 }
 
 impl World {
@@ -76,7 +76,7 @@ impl World {
             tagwright::config::parse("configuration.yaml", &text).unwrap_or_else(|error| panic!("{error}"));
         let person = tempfile::tempdir().unwrap();
         git(person.path(), &["clone", "-q", "--branch", "main", bot.remote.bare().to_str().unwrap(), "."]);
-        Self { bot, forge, automations: automations.automations, text, person, _server: (server, served) }
+        Self { bot, forge, automations: automations.automations, text, person, server: (server, served) }
     }
 
     /// After the bot has proposed 1.2.0.
@@ -278,6 +278,44 @@ async fn a_forge_that_is_down_is_asked_by_one_automation_of_a_run() {
     world.forge.world().is_down = false;
     world.bot.run(&both).await;
     assert_eq!(world.forge.states(), [(1, "open"), (2, "open")]);
+}
+
+/// However many requests a remote has, it is asked, fetched from and pushed to once; and a branch that the remote does not want costs the
+/// others nothing.
+#[tokio::test]
+async fn many_requests_are_one_push() {
+    const COUNT: usize = 12;
+    let world = World::with(Product::GitHub, "", &["1.1.0", "1.2.0"]).await;
+    let (own, secret) = world.text.split_once("\n---").unwrap();
+    let one = |number: usize| {
+        let text = own.replacen("name: shop", &format!("name: shop-{number}"), 1);
+        text.replace("name: app,", &format!("name: app-{number},"))
+    };
+    let text: String = (0..COUNT).map(|number| format!("{}\n---\n", one(number))).collect();
+    let all =
+        tagwright::config::parse("configuration.yaml", &format!("{text}{}", secret.trim_start())).unwrap().automations;
+    let file = |number: usize| world.bot.file("1.1.0").replace("default:app", &format!("default:app-{number}"));
+    let lines: String = (0..COUNT).map(|number| format!("- {}", file(number))).collect();
+    world.commits("main", "all.yaml", &lines);
+    let pushed = |report: &Report| report.automations.iter().filter(|it| it.outcome.as_str() == "pushed").count();
+    world.server.0.seen();
+    let report = world.bot.run(&all).await.0;
+    assert_eq!((pushed(&report), world.forge.states().len()), (COUNT, COUNT), "{report:?}");
+    let seen = world.server.0.seen();
+    let posts = seen.iter().filter(|seen| seen.line.starts_with("POST") && seen.line.contains("receive-pack"));
+    assert_eq!(posts.count(), 1, "{seen:?}");
+    let writes = world.forge.asked().into_iter().filter(|line| line.starts_with("POST"));
+    assert_eq!(writes.count(), COUNT, "one new request each, and nothing else is written");
+    world.bot.run(&all).await;
+    let asked = world.forge.asked();
+    assert_eq!(asked.len(), COUNT, "a look at each that is open: {asked:?}");
+
+    world.bot.remote.hook("update", "case $1 in */shop-7) echo 'not this one'; exit 1;; esac");
+    world.lists(&["1.1.0", "1.2.0", "1.3.0"]);
+    let report = world.bot.run(&all).await.0;
+    assert_eq!(pushed(&report), COUNT - 1, "{report:?}");
+    let failed = report.automations[7].outcome.error().unwrap().chain();
+    assert!(failed.contains("not this one"), "{failed}");
 }
 
 #[tokio::test]

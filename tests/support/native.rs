@@ -23,6 +23,7 @@ pub(crate) const UNSEEN: &[(&str, &[&str])] = &[
             "flux-policy-twice-across-faces",
             "missing-secret",
             "provider-github-key",
+            "request-asks-too-much",
             "request-forge-unknown",
             "request-of-default-branch",
             "request-secret-empty",

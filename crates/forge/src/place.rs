@@ -80,6 +80,24 @@ impl Product {
         }
     }
 
+    /// Whether its requests have labels.
+    #[must_use]
+    pub const fn has_labels(self) -> bool {
+        !matches!(self, Self::Bitbucket | Self::BitbucketDataCenter)
+    }
+
+    /// Whether its requests are assigned to somebody.
+    #[must_use]
+    pub const fn has_assignees(self) -> bool {
+        !matches!(self, Self::Bitbucket | Self::BitbucketDataCenter | Self::AzureDevOps)
+    }
+
+    /// Whether it merges a request by itself once checks pass.
+    #[must_use]
+    pub const fn merges_later(self) -> bool {
+        !matches!(self, Self::Bitbucket)
+    }
+
     /// How it writes the number of a request.
     #[must_use]
     pub const fn sigil(self) -> char {
