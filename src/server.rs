@@ -30,6 +30,7 @@ mod api;
 mod connection;
 mod door;
 mod events;
+mod google;
 mod hooks;
 mod order;
 mod page;
