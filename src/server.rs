@@ -33,6 +33,7 @@ mod api;
 mod connection;
 mod door;
 mod events;
+mod google;
 mod hooks;
 mod order;
 mod orders;

@@ -414,9 +414,12 @@ fn summary(configuration: &Configuration) -> String {
         policy_summary(&mut text, policy);
     }
     for receiver in &configuration.receivers {
-        let hooks::Receiver { namespace, name, source, token, events, scope } = &**receiver;
+        let hooks::Receiver { namespace, name, source, token, events, scope, identity } = &**receiver;
         let (token, source) = (token.expose_secret(), source.as_str());
         writeln!(text, "receiver {namespace}/{name} {source} token {token:?} events {events:?}").unwrap();
+        if let Some(hooks::Identity { email, audience }) = identity {
+            writeln!(text, "  by {email} for {audience}").unwrap();
+        }
         if let Some(hooks::Scope { repositories, remotes }) = scope {
             writeln!(text, "  about {repositories:?} {remotes:?}").unwrap();
         }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use hooks::{Scope, Source};
+use hooks::{Identity, Scope, Source};
 use tagwright_core::automation::{Automation, ImagePolicy, ObjectName};
 use tagwright_core::spelling::{listed, nearest};
 
@@ -16,6 +16,7 @@ use super::gather::Repositories;
 use super::policies::{Context, in_namespace};
 use super::raw::Meta;
 use super::report::{Checked, Finding, Report, quoted};
+use super::secrets::Secret;
 use super::text::Text;
 use super::yaml::{Place, Value};
 
@@ -164,10 +165,37 @@ fn one(context: &Context<'_>, raw: Receiver, known: &Known<'_>) -> Checked<Optio
     let Some(token) = secret.filled(TOKEN)? else {
         return Err(secret.error(format!("{}: key '{TOKEN}' not found", secret.noun())));
     };
+    let identity = match raw.source {
+        Source::Gcr => match identity(&secret)? {
+            Some(identity) => Some(identity),
+            // Anybody's token of Google would do.
+            None if raw.is_flux => {
+                let message = format!(
+                    "passed over Receiver {}, since {} lacks `email` or `audience`",
+                    raw.meta.id,
+                    secret.noun()
+                );
+                context.report.notice_at(raw.secret.place, message);
+                return Ok(None);
+            }
+            None => {
+                let needs = "a receiver of the type `gcr` needs both 'email' and 'audience'";
+                return Err(secret.error(format!("{}: {needs}", secret.noun())));
+            }
+        },
+        _ => None,
+    };
     let scope = raw.resources.map(|resources| scope(context.report, resources, known));
     let ObjectName { namespace, name } = raw.meta.id;
     let (source, events) = (raw.source, raw.events);
-    Ok(Some(hooks::Receiver { namespace, name, source, token: token.into(), events, scope }))
+    Ok(Some(hooks::Receiver { namespace, name, source, token: token.into(), events, scope, identity }))
+}
+
+/// Whose tokens of Google count.
+fn identity(secret: &Secret<'_>) -> Checked<Option<Identity>> {
+    let (email, audience) = (secret.filled("email")?, secret.filled("audience")?);
+    let line = |text: String| text.trim().to_owned();
+    Ok(email.zip(audience).map(|(email, audience)| Identity { email: line(email), audience: line(audience) }))
 }
 
 fn scope(report: &Report, resources: Vec<Resource>, known: &Known<'_>) -> Scope {

@@ -14,11 +14,13 @@ use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use hooks::{MAX_BODY, Receiver, Refused};
+use hooks::{MAX_BODY, Receiver, Refused, Source};
+use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
+use super::google::Google;
 use super::routes::{App, no};
 use crate::schedule::Handle;
 
@@ -43,8 +45,13 @@ pub(super) fn is_hook(path: &str) -> bool {
 }
 
 pub(super) fn routes(handle: Handle) -> Router<App> {
-    let hooks =
-        Hooks { handle, reading: Arc::new(Semaphore::new(MAX_READING)), seen: Arc::default(), said: Arc::default() };
+    let hooks = Hooks {
+        handle,
+        reading: Arc::new(Semaphore::new(MAX_READING)),
+        google: Arc::new(Google::of_machine()),
+        seen: Arc::default(),
+        said: Arc::default(),
+    };
     Router::new()
         .route("/hook/{digest}", post(by_path))
         .route("/hooks/{namespace}/{name}", post(by_name))
@@ -55,6 +62,7 @@ pub(super) fn routes(handle: Handle) -> Router<App> {
 struct Hooks {
     handle: Handle,
     reading: Arc<Semaphore>,
+    google: Arc<Google>,
     seen: Arc<Mutex<Seen>>,
     /// When it was last said of a receiver that a request was refused.
     said: Arc<Mutex<HashMap<String, Instant>>>,
@@ -115,7 +123,13 @@ impl Hooks {
             return refuse(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body has more than 1 MiB, or breaks off");
         };
         let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let delivery = match receiver.read(&hooks::Request { header: &header, body: &body, by_path }) {
+        let shown = header("authorization").filter(|_| receiver.source == Source::Gcr).unwrap_or_default();
+        let keys = match hooks::bearer(&shown) {
+            Some(token) => Some(self.google.keys_for(token).await),
+            None => None,
+        };
+        let (keys, now) = (keys.as_deref(), Timestamp::now().as_second());
+        let delivery = match receiver.read(&hooks::Request { header: &header, body: &body, by_path, keys, now }) {
             Ok(delivery) => delivery,
             Err(Refused::Unproven(why)) => return refuse(StatusCode::UNAUTHORIZED, "unauthenticated", why),
             Err(Refused::Malformed(why)) => return refuse(StatusCode::BAD_REQUEST, "malformed", why),

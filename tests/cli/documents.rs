@@ -133,7 +133,7 @@ fn every_command_is_documented_and_every_flag_of_the_documents_exists() {
     let flag = Regex::new(r"(?:^|[^-\w])(--[a-z][a-z-]*)").unwrap();
     // Other programs have flags of their own: in commands, in code, and in what they print.
     let foreign = Regex::new(
-        r"(?m)^(?:\$ )?(?:git|cargo|sed|diff|kubectl|gh|flux|helm|cosign) .*$|`(?:gh|git|kubectl|docker|curl|cargo|flux|helm|cosign) [^`]*`|--- a/",
+        r"(?m)^(?:\$ )?(?:git|cargo|sed|diff|kubectl|gh|flux|helm|cosign|gpg|curl) .*$|`(?:gh|git|kubectl|docker|curl|cargo|flux|helm|cosign|gpg|az) [^`]*`|--- a/",
     )
     .unwrap();
     for page in Page::all() {

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `dockerhub`, `quay` | the token in the path, since the sender can do nothing else | a repository and its tags |
 //! | `acr`, `ecr`, `distribution`, `cdevents`, `generic` | the token in the path, or in `Authorization` | the same; several repositories of `distribution` |
+//! | `gcr` | a token of Google's in `Authorization`, for the audience and the account that the receiver names | a push subscription of Pub/Sub: an image |
 //! | `harbor` | `Authorization` is the token | each resource |
 //! | `github` | `X-Hub-Signature-256`: HMAC-SHA-256 of the body by the token | a package of ghcr.io, or a push |
 //! | `gitea` (Forgejo) | `X-Gitea-Signature`, or GitHub's | a package of its own, or a push |
@@ -17,6 +18,7 @@
 //! | `jfrog` | `X-JFrog-Event-Auth`: HMAC-SHA-256, or the token | an image |
 //! | `generic-hmac` | `X-Signature`: HMAC with SHA-1, SHA-256 or SHA-512 | as `generic` |
 
+mod oidc;
 mod payload;
 mod proof;
 
@@ -25,6 +27,7 @@ use std::fmt;
 use access::Secret;
 use sha2::{Digest as _, Sha256};
 
+pub use oidc::{Identity, Keys};
 pub use proof::Proof;
 
 /// How many image repositories and tags of one request count.
@@ -49,6 +52,8 @@ pub enum Source {
     DockerHub,
     /// Amazon ECR, by an API destination of EventBridge.
     Ecr,
+    /// Google's Artifact Registry, by a push subscription of Pub/Sub.
+    Gcr,
     /// Whoever can send JSON.
     Generic,
     /// Whoever can send JSON with a signature.
@@ -71,13 +76,14 @@ pub enum Source {
 
 impl Source {
     /// All of them, in the order of their words.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Acr,
         Self::Bitbucket,
         Self::CdEvents,
         Self::Distribution,
         Self::DockerHub,
         Self::Ecr,
+        Self::Gcr,
         Self::Generic,
         Self::GenericHmac,
         Self::Gitea,
@@ -99,6 +105,7 @@ impl Source {
             Self::Distribution => "distribution",
             Self::DockerHub => "dockerhub",
             Self::Ecr => "ecr",
+            Self::Gcr => "gcr",
             Self::Generic => "generic",
             Self::GenericHmac => "generic-hmac",
             Self::Gitea => "gitea",
@@ -132,6 +139,8 @@ pub struct Receiver {
     pub events: Vec<String>,
     /// What it is about; everything if nothing is said.
     pub scope: Option<Scope>,
+    /// Whose tokens count, where the sender shows tokens of an issuer.
+    pub identity: Option<Identity>,
 }
 
 /// What a receiver is about.
@@ -151,6 +160,17 @@ pub struct Request<'r> {
     pub body: &'r [u8],
     /// Whether the path had the token ([`Receiver::digest`]).
     pub by_path: bool,
+    /// The public keys of the issuer, where the sender shows tokens of one.
+    pub keys: Option<&'r Keys>,
+    /// Now, in seconds since 1970.
+    pub now: i64,
+}
+
+/// The token in the value of `Authorization`, behind `Bearer`.
+#[must_use]
+pub fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Why a request says nothing.
@@ -205,7 +225,10 @@ impl Receiver {
     /// # Errors
     /// It is not the sender's, or not what the sender sends.
     pub fn read(&self, request: &Request<'_>) -> Result<Delivery, Refused> {
-        Proof::of(self.source).check(&self.token, request)?;
+        match Proof::of(self.source) {
+            Proof::Issuer(issuers) => self.check_issuer(issuers, request)?,
+            proof => proof.check(&self.token, request)?,
+        }
         if !self.wants(request) {
             return Ok(Delivery::default());
         }
@@ -213,6 +236,13 @@ impl Receiver {
         delivery.pushed.truncate(MAX_PUSHED);
         delivery.pushed.iter_mut().for_each(|pushed| pushed.tags.truncate(MAX_PUSHED));
         Ok(delivery)
+    }
+
+    fn check_issuer(&self, issuers: &[&str], request: &Request<'_>) -> Result<(), Refused> {
+        let unproven = Refused::Unproven("`Authorization` has no token, or nobody knows the keys of its issuer");
+        let (Some(identity), Some(keys)) = (&self.identity, request.keys) else { return Err(unproven) };
+        let shown = (request.header)("authorization").unwrap_or_default();
+        keys.check(bearer(&shown).ok_or(unproven)?, issuers, identity, request.now)
     }
 
     /// Whether the event is one of those that count.

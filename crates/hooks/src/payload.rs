@@ -1,5 +1,7 @@
 //! What senders say. Of fields that are not there, and of events that tell of something else, nothing is made.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use image::{Repository, Tag};
 use serde_json::Value;
 use url::Url;
@@ -23,6 +25,7 @@ pub(crate) fn read(source: Source, request: &Request<'_>) -> Result<Delivery, Re
         Source::Quay => quay(&body),
         Source::Acr => told(acr(&body)),
         Source::Ecr => told(ecr(&body)),
+        Source::Gcr => told(gcr(&body)),
         Source::Distribution => distribution(&body),
         Source::Harbor => harbor(&body),
         Source::GitHub => match event("x-github-event").as_str() {
@@ -107,6 +110,13 @@ fn ecr(body: &Value) -> Option<Pushed> {
     }
     let end = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     pushed(&format!("{account}.dkr.ecr.{region}.{end}/{}", detail("repository-name")?), detail("image-tag"))
+}
+
+/// A message of Pub/Sub, whose data is what the registry says.
+fn gcr(body: &Value) -> Option<Pushed> {
+    let data = STANDARD.decode(text(body, "/message/data")?).ok()?;
+    let said: Value = serde_json::from_slice(&data).ok()?;
+    reference(text(&said, "/tag").filter(|_| text(&said, "/action") == Some("INSERT"))?)
 }
 
 fn distribution(body: &Value) -> Delivery {
