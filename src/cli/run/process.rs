@@ -84,7 +84,8 @@ async fn serve(
         }
         None => {
             let begin = Fingerprint::of(&settings.sources);
-            let Loaded { automations, calendar, beside } = load(&settings.sources).map_err(|(failure, _)| failure)?;
+            let (loaded, beside) = load(&settings.sources);
+            let (automations, calendar) = loaded?;
             let watch = Watch::new(begin.with(&beside));
             (automations.into(), calendar, Source::Files(watch, settings.sources.clone(), beside))
         }
@@ -121,24 +122,23 @@ async fn serve(
     Ok(ending)
 }
 
-/// A configuration that was read.
-struct Loaded {
-    automations: Vec<Arc<Automation>>,
-    calendar: Calendar,
-    /// The files that it names.
-    beside: Vec<PathBuf>,
-}
+/// What a configuration gives a bot to do.
+type Loaded = (Vec<Arc<Automation>>, Calendar);
 
-/// Reads the configuration, which must have something to do.
-///
-/// # Errors
-/// It cannot be used; with the files that it names, which may be what is wrong.
-fn load(sources: &Sources) -> std::result::Result<Loaded, (Failure, Vec<PathBuf>)> {
-    let configuration = config::load(sources).map_err(|error| {
-        let beside = error.beside.clone();
-        (Failure::from(error), beside)
-    })?;
-    super::something_to_do(sources, &configuration).map_err(|failure| (failure, configuration.beside.clone()))?;
+/// Reads the configuration, which must have something to do. Whether or not it can be used, the files that it names are told: they may be
+/// what is wrong.
+fn load(sources: &Sources) -> (Result<Loaded>, Vec<PathBuf>) {
+    let configuration = match config::load(sources) {
+        Ok(configuration) => configuration,
+        Err(error) => {
+            let beside = error.beside.clone();
+            return (Err(error.into()), beside);
+        }
+    };
+    let beside = configuration.beside.clone();
+    if let Err(failure) = super::something_to_do(sources, &configuration) {
+        return (Err(failure), beside);
+    }
     for notice in &configuration.notices {
         // A bot says all that it says in its log, which may be JSON.
         match notice.effect {
@@ -146,8 +146,7 @@ fn load(sources: &Sources) -> std::result::Result<Loaded, (Failure, Vec<PathBuf>
             Effect::Intended | Effect::Unchecked => tracing::info!(%notice, "about the configuration"),
         }
     }
-    let config::Configuration { automations, calendar, beside, .. } = configuration;
-    Ok(Loaded { automations, calendar, beside })
+    (Ok((configuration.automations, configuration.calendar)), beside)
 }
 
 /// Opens the store; there is one bot for each data directory.
@@ -364,23 +363,21 @@ async fn read(
         watch.read(fingerprint);
         let files = sources.clone();
         let loaded = tokio::task::spawn_blocking(move || {
-            let loaded = load(&files);
-            let beside = loaded.as_ref().map_or_else(|(_, beside)| beside.clone(), |loaded| loaded.beside.clone());
-            let fingerprint = fingerprint.with(&beside);
-            (loaded, beside, fingerprint)
+            let (loaded, beside) = load(&files);
+            (loaded, fingerprint.with(&beside), beside)
         });
-        let loaded = loaded.await.map(|(loaded, named, fingerprint)| {
+        let loaded = loaded.await.map(|(loaded, fingerprint, named)| {
             watch.read(fingerprint);
             beside = named;
             loaded
         });
         match loaded {
-            Ok(Ok(Loaded { automations, calendar, .. })) => {
+            Ok(Ok((automations, calendar))) => {
                 tracing::info!(automations = automations.len(), "uses the new configuration");
                 handle.take_calendar(calendar);
                 handle.configure(automations);
             }
-            Ok(Err((failure, _))) => handle.configuration_failed(&failure),
+            Ok(Err(failure)) => handle.configuration_failed(&failure),
             Err(error) => {
                 let what = format!("reading the configuration broke: {error}");
                 handle.configuration_failed(&Failure::new(Kind::Internal, what));
