@@ -18,6 +18,7 @@ mod poll;
 mod polls;
 mod portrait;
 pub(crate) mod releases;
+mod require;
 pub(crate) mod reverts;
 mod select;
 mod survey;
