@@ -19,6 +19,7 @@ mod polls;
 mod portrait;
 mod pushed;
 pub(crate) mod releases;
+mod require;
 pub(crate) mod reverts;
 mod select;
 mod survey;

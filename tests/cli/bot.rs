@@ -184,6 +184,41 @@ fn a_new_configuration_is_used_and_a_wrong_one_is_not() {
     assert_eq!((code, said.matches("cannot be used").count()), (0, 2), "each mistake is told once:\n{said}");
 }
 
+/// A document that the configuration names belongs to it: it is read again when it changes, and a wrong one is not used.
+#[test]
+fn a_document_beside_the_configuration_is_read_again() {
+    let site = Site::new(&["1.0.0", "1.1.0"], SHOP);
+    let image = format!("{}/team/app", site.registry.host());
+    let write = |text: &str| {
+        std::fs::create_dir_all(site.world.path("security")).unwrap();
+        std::fs::write(site.world.path("security/osv.json"), text).unwrap();
+    };
+    let osv = |fixed: &str| {
+        let range = serde_json::json!({"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": fixed}]});
+        let affected = serde_json::json!({"package": {"ecosystem": "OCI", "name": image}, "ranges": [range]});
+        serde_json::json!({"id": "CVE-2026-1234", "affected": [affected]}).to_string()
+    };
+    write(&osv("1.1.0"));
+    let lane = "minimumAge: 72h\n      fastLane: {documents: [../security/osv.json]}";
+    site.configure("shop.yaml", &native("shop", "app", "branch: main", lane));
+    let mut bot = Bot::start(&site, &[]);
+    bot.says("pushed a commit");
+    assert_eq!(site.file("main"), SHOP.replace("app:1.0.0", "app:1.1.0"));
+    release(&site, "1.2.0");
+    write("{");
+    bot.says("cannot be used, and the one before goes on");
+    bot.says("`../security/osv.json` is not JSON");
+    write(&osv("1.2.0"));
+    bot.says("uses the new configuration");
+    bot.says("pushed a commit");
+    assert_eq!(site.file("main"), SHOP.replace("app:1.0.0", "app:1.2.0"));
+    bot.signal("INT");
+    assert_eq!(bot.ends().0, 0);
+    let history = site.world.run(["history", "--data-dir", "data", "--output=json"]).json();
+    let remark = "default:app: it need not become older, since it fixes CVE-2026-1234, as ../security/osv.json says";
+    assert_eq!(history["entries"][0]["remarks"][0], remark, "{history}");
+}
+
 #[test]
 fn the_mirror_of_a_remote_that_is_not_configured_any_more_is_deleted() {
     let site = tagged(&["1.0.0", "1.1.0"]);

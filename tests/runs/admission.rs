@@ -485,3 +485,32 @@ async fn a_time_of_the_list_is_about_the_image_that_the_list_names() {
         }
     }
 }
+
+/// What is in use is what was admitted, and not what tags alone would select.
+#[tokio::test]
+async fn a_list_without_the_image_that_is_in_use_is_doubted() {
+    let mut bot = Bot::start(&[]).await;
+    let old = bot.push("1.0.0", 1);
+    let automations = bot.configuration(&format!("minimumAge: 72h, {VERSIONS}"));
+    bot.once(&automations).await;
+    bot.later(72);
+    bot.push("1.2.0", 2);
+    assert_eq!(bot.selects(&automations).await, (at("1.0.0", &old), Some("too-young")));
+    let polled = |report: &Report| {
+        let mut polls = tagwright::observe::Polls::default();
+        report.policies.iter().for_each(|policy| polls.take(policy));
+        polls
+    };
+    let before = polled(&bot.once(&automations).await);
+    bot.registry.change(|world| world.repositories.get_mut(APP).unwrap().retain(|tag| tag != "1.0.0"));
+    let policies = &automations[0].policies;
+    let poll = tagwright::observe::poll(bot.context(), &policies[0].repository, policies, &before).await;
+    let hold = poll.policies[0].hold.as_ref().unwrap().to_string();
+    assert!(hold.starts_with("the registry does not list 1.0.0 any more, which is in use"), "{hold}");
+    // That something younger is gone is nobody's concern.
+    let bot = Bot { memory: Memory::default(), ..bot };
+    bot.registry.change(|world| *world.repositories.get_mut(APP).unwrap() = vec!["1.0.0".to_owned()]);
+    bot.once(&automations).await;
+    let poll = tagwright::observe::poll(bot.context(), &policies[0].repository, policies, &before).await;
+    assert!(poll.policies[0].hold.is_none(), "{:?}", poll.policies[0].hold);
+}

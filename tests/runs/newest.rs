@@ -184,7 +184,22 @@ async fn who_does_not_answer_makes_nothing_older_selected_and_what_is_broken_com
     assert!(report.failures.is_empty(), "{:?}", report.failures);
 }
 
-/// The registry's own time of a push, where its list has one, is asked of nobody.
+/// Where the registry's list says when tags were pushed, no image is asked.
+#[tokio::test]
+async fn the_time_of_a_push_that_the_registry_tells_is_the_clock() {
+    let bot = Bot::start(&["main-a", "main-b", "main-c"]).await;
+    let day = |days: i64| bot.now.as_millisecond() - days * 24 * 3_600_000;
+    let pushed =
+        [("main-a", 2), ("main-b", 1), ("main-c", 3)].map(|(tag, days)| (format!("team/app:{tag}"), day(days)));
+    bot.registry.change(|world| world.pushed.extend(pushed));
+    bot.manifests();
+    let report = bot.once(&bot.configuration(NEWEST)).await;
+    assert_eq!(selected(&report), "main-b");
+    let dated = report.policies[0].dated.clone().unwrap();
+    assert!(dated.starts_with("it was pushed at ") && dated.ends_with(", as the registry says"), "{dated}");
+    assert_eq!(bot.manifests(), 3, "their digests alone");
+}
+
 #[tokio::test]
 async fn with_a_minimum_age_the_newest_that_is_old_enough() {
     let mut bot = Bot::start(&[]).await;

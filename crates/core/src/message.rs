@@ -71,7 +71,7 @@ pub fn tells_of_images(template: &Template) -> bool {
         let mut rests = text.match_indices(&name).map(|(at, found)| &text[at + found.len()..]);
         rests.any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
     };
-    data::OF_IMAGES.iter().any(|method| names(&method))
+    data::OF_IMAGES.iter().any(names)
 }
 
 /// Renders a message. The text is used as it is: nothing is trimmed or added.

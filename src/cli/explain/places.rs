@@ -89,6 +89,9 @@ impl Selected<'_> {
     /// Says of fields that change what changes in their image.
     async fn describe(&self, fields: &mut Fields, selection: &Selection) {
         let Selection::Selected(selected) = selection else { return };
+        if self.repository.canonical() != self.policy.repository.image.canonical() {
+            return;
+        }
         let changing = fields.fields.iter_mut().filter(|field| field.why.is_none());
         let mut changing: Vec<(Change, &mut explain::Field)> = changing
             .filter_map(|field| {

@@ -83,10 +83,11 @@ async fn serve(
         }
         None => {
             let begin = Fingerprint::of(&settings.sources);
-            let configuration = load(&settings.sources).map_err(|(failure, _)| failure)?;
-            let watch = Watch::new(begin.with(&configuration.beside));
+            let (configuration, beside) = load(&settings.sources);
+            let configuration = configuration?;
+            let watch = Watch::new(begin.with(&beside));
             receivers = configuration.receivers;
-            let files = Source::Files(watch, settings.sources.clone(), configuration.beside);
+            let files = Source::Files(watch, settings.sources.clone(), beside);
             (configuration.automations.into(), configuration.calendar, files)
         }
     };
@@ -126,16 +127,20 @@ async fn serve(
     Ok(ending)
 }
 
-/// Reads the configuration, which must have something to do.
-///
-/// # Errors
-/// It cannot be used; with the files that it names, which may be what is wrong.
-fn load(sources: &Sources) -> std::result::Result<Configuration, (Failure, Vec<PathBuf>)> {
-    let configuration = config::load(sources).map_err(|error| {
-        let beside = error.beside.clone();
-        (Failure::from(error), beside)
-    })?;
-    super::something_to_do(sources, &configuration).map_err(|failure| (failure, configuration.beside.clone()))?;
+/// Reads the configuration, which must have something to do. Whether or not it can be used, the files that it names are told: they may be
+/// what is wrong.
+fn load(sources: &Sources) -> (Result<Configuration>, Vec<PathBuf>) {
+    let configuration = match config::load(sources) {
+        Ok(configuration) => configuration,
+        Err(error) => {
+            let beside = error.beside.clone();
+            return (Err(error.into()), beside);
+        }
+    };
+    let beside = configuration.beside.clone();
+    if let Err(failure) = super::something_to_do(sources, &configuration) {
+        return (Err(failure), beside);
+    }
     for notice in &configuration.notices {
         // A bot says all that it says in its log, which may be JSON.
         match notice.effect {
@@ -143,7 +148,7 @@ fn load(sources: &Sources) -> std::result::Result<Configuration, (Failure, Vec<P
             Effect::Intended | Effect::Unchecked => tracing::info!(%notice, "about the configuration"),
         }
     }
-    Ok(configuration)
+    (Ok(configuration), beside)
 }
 
 /// Opens the store; there is one bot for each data directory.
@@ -360,12 +365,10 @@ async fn read(
         watch.read(fingerprint);
         let files = sources.clone();
         let loaded = tokio::task::spawn_blocking(move || {
-            let loaded = load(&files);
-            let beside = loaded.as_ref().map_or_else(|(_, beside)| beside.clone(), |loaded| loaded.beside.clone());
-            let fingerprint = fingerprint.with(&beside);
-            (loaded, beside, fingerprint)
+            let (loaded, beside) = load(&files);
+            (loaded, fingerprint.with(&beside), beside)
         });
-        let loaded = loaded.await.map(|(loaded, named, fingerprint)| {
+        let loaded = loaded.await.map(|(loaded, fingerprint, named)| {
             watch.read(fingerprint);
             beside = named;
             loaded
@@ -377,7 +380,7 @@ async fn read(
                 handle.take_receivers(configuration.receivers);
                 handle.configure(configuration.automations);
             }
-            Ok(Err((failure, _))) => handle.configuration_failed(&failure),
+            Ok(Err(failure)) => handle.configuration_failed(&failure),
             Err(error) => {
                 let what = format!("reading the configuration broke: {error}");
                 handle.configuration_failed(&Failure::new(Kind::Internal, what));
