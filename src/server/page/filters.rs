@@ -45,7 +45,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use askama::Template;
 
-    use super::super::filters;
+    use crate::server::page::filters;
 
     #[derive(Template)]
     #[template(source = "{{ text|code }}", ext = "html")]
