@@ -153,7 +153,7 @@ impl Walk<'_> {
     }
 
     /// Holds an image against what the registry, or what is in it, has to say: the place for each further check. What was
-    /// answered about a digest is looked for in [`Known::answer`] first, and kept there.
+    /// answered about a digest is looked for in what is known of it first, and kept there.
     ///
     /// # Errors
     /// In one sentence, why that could not be found out; the image is then neither admitted nor passed over.
