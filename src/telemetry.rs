@@ -18,7 +18,7 @@ pub(crate) enum Format {
 
 /// Whose events a verbosity is about: the program and those of its crates that log. The events of a crate carry its name, and
 /// what else is linked in, HTTP and TLS for instance, only warns.
-const OURS: [&str; 5] = ["tagwright", "cloud", "git", "kubernetes", "registry"];
+const OURS: [&str; 6] = ["tagwright", "cloud", "forge", "git", "kubernetes", "registry"];
 
 /// Whose errors are all returned to us, who say them once: the API server's client logs each request that is not answered.
 const SILENT: &str = "kube_client::client::builder=off";

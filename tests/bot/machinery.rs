@@ -20,7 +20,7 @@ async fn a_registry_that_throttles_or_fails_is_told_with_what_helps() {
     };
     let well = row();
     assert_eq!((well.host.as_str(), well.policies, well.failing), (world.registry.host().as_str(), 3, 0));
-    assert_eq!((well.at_once, well.a_second, well.slowed_to, well.throttled_until), (16, 1000, None, None));
+    assert_eq!((well.at_once, well.a_second, well.slowed_to, well.throttled_until), (16, 10_000, None, None));
     assert!(well.requests["2xx"] >= 6 && (1..=well.requests["2xx"]).contains(&well.last_minute), "{well:?}");
 
     // Longer than a poll may take, so that it fails at once.

@@ -155,10 +155,13 @@ async fn a_refusal_says_what_is_wrong() {
             },
             "branch and ref exclude each other",
         ),
-        (|spec| spec["images"][0]["policy"] = json!({}), "a policy is one of semver, numerical and alphabetical"),
+        (
+            |spec| spec["images"][0]["policy"] = json!({}),
+            "a policy is one of semver, calver, newest, numerical and alphabetical",
+        ),
         (
             |spec| spec["images"][0]["policy"]["numerical"] = json!({"order": "asc"}),
-            "a policy is one of semver, numerical and alphabetical",
+            "a policy is one of semver, calver, newest, numerical and alphabetical",
         ),
         (|spec| spec["images"][0]["name"] = "a..b".into(), "no two dots in a row"),
         (|spec| spec["image"] = json!([]), "field not declared in schema"),

@@ -25,6 +25,8 @@ pub(crate) fn structural(schema: &Value, definition: &Value) -> Value {
             "description" | "enum" | "required" | "pattern" | "maxLength" | "minItems" | "maxItems" => {
                 found.insert(key.clone(), value.clone());
             }
+            // An API server leaves out what has nothing in it, and who applies it takes that for somebody else's change.
+            "properties" if value.as_object().unwrap().is_empty() => {}
             "properties" => {
                 let properties = value.as_object().unwrap().iter();
                 let properties = properties.map(|(name, property)| (name.clone(), structural(schema, property)));
