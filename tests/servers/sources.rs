@@ -68,6 +68,41 @@ fn charts_and_artifacts_from_a_registry_to_a_commit() {
     assert_eq!(remote.file("main", "shop.yaml"), release("1.5.1+up2.1", "main-12-0b1c2d3", "1.5.1+up2.1"));
 }
 
+/// Charts as Helm itself makes and pushes them; tests/tools/provide brings it.
+#[cfg(feature = "real-cluster")]
+#[test]
+fn charts_that_helm_has_pushed_to_a_commit() {
+    let world = World::new();
+    let registry = Registry::open(&world);
+    let host = registry.authority();
+    let tools = std::env::var("TAGWRIGHT_TEST_TOOLS").expect("tests/run names the folder with helm");
+    let helm = format!("{tools}/helm");
+    let push = |version: &str| {
+        world.write("chart/shop/Chart.yaml", format!("apiVersion: v2\nname: shop\nversion: {version}\n"));
+        world.write("chart/shop/templates/notes.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\n");
+        let (chart, packed) = (world.path("chart/shop"), world.path("packed"));
+        let (chart, packed) = (chart.display().to_string(), packed.display().to_string());
+        world.succeed(&helm, ["package", chart.as_str(), "--destination", packed.as_str()]);
+        let archive = format!("{packed}/shop-{version}.tgz");
+        let to = format!("oci://{host}/charts");
+        world.succeed(&helm, ["push", archive.as_str(), to.as_str(), "--plain-http"]);
+    };
+    ["1.4.0", "1.5.0+up2.0", "1.6.0-rc.1", "2.0.0"].into_iter().for_each(push);
+    let file = |version: &str| {
+        format!(
+            "apiVersion: v2\nname: web\nversion: 0.1.0\ndependencies:\n  - name: shop\n    \
+             version: {version} # {{\"$imagepolicy\": \"default:chart:tag\"}}\n    repository: oci://{host}/charts\n"
+        )
+    };
+    let remote = Remote::create(&world, "remote", "main", &[("Chart.yaml", file("1.4.0").as_bytes())]);
+    configure(&world, &remote, &[("chart", &format!("oci://{host}/charts/shop"), "{semver: {range: 1.x}}")]);
+    world.run().expect(0, "pushed");
+    assert_eq!(remote.file("main", "Chart.yaml"), file("1.5.0+up2.0"));
+    push("1.5.1");
+    world.run().expect(0, "pushed");
+    assert_eq!(remote.file("main", "Chart.yaml"), file("1.5.1"));
+}
+
 #[test]
 fn an_image_layout_to_a_commit() {
     let world = World::new();
