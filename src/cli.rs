@@ -14,6 +14,7 @@ mod explain;
 mod freeze;
 mod help;
 mod history;
+mod images;
 mod kubernetes;
 mod man;
 mod mark;
@@ -101,6 +102,8 @@ enum Command {
     Status(status::Arguments),
     /// Show what was committed, held back and failed
     History(history::Arguments),
+    /// List the images that Git references, for the clean-up of registries
+    Images(images::Arguments),
     /// Poll now
     Poll(poll::Arguments),
     /// Hold a policy: its fields keep their values
@@ -227,6 +230,7 @@ fn dispatch(command: Command) -> Result<Ending> {
         Command::Skip(arguments) => skip::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
+        Command::Images(arguments) => images::run(&arguments),
         Command::Poll(arguments) => poll::run(&arguments),
         Command::Hold(arguments) => switch::run_reasoned(Order::Hold, &arguments),
         Command::Release(arguments) => switch::run_release(arguments),

@@ -10,6 +10,7 @@ mod admit;
 mod contents;
 mod digests;
 mod hurry;
+mod in_use;
 mod inspect;
 mod lane;
 mod newest;
@@ -36,6 +37,7 @@ use tagwright_core::{marker, plan};
 
 pub use self::admit::{Admission, Ranked, admission};
 pub(crate) use self::digests::Digests;
+pub use self::in_use::{InUse, Use, in_use};
 pub use self::inspect::{Inspected, inspect, reflected};
 pub use self::newest::{MAX_UNDATED, newest};
 pub use self::past::{Past, past};

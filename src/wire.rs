@@ -14,6 +14,7 @@
 //! | what the objects of a cluster say | `status --kubernetes` | `objects` |
 //! | registries, remotes, replicas | parts of `status`, `GET /api/v1/registries`, `…/remotes`, `…/replicas` | [`machinery`] |
 //! | what was done | `history`, `GET /api/v1/history` | `history` |
+//! | the images that Git references | `images --output json` | `images` |
 //! | freezes | `status`, `POST /api/v1/freeze` and `…/unfreeze` | [`freeze`] |
 //! | what a bot is asked | the other requests of `server` | `request` |
 //!
@@ -30,6 +31,7 @@ pub(crate) mod explain;
 mod field;
 pub mod freeze;
 pub(crate) mod history;
+pub(crate) mod images;
 pub mod machinery;
 pub(crate) mod mark;
 pub(crate) mod objects;

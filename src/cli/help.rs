@@ -8,7 +8,7 @@ use super::Arguments;
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Begin", &["demo", "mark", "check", "doctor"]),
     ("Update", &["run", "set"]),
-    ("Understand", &["select", "explain", "message"]),
+    ("Understand", &["select", "explain", "images", "message"]),
     ("A running bot", &["status", "history", "poll", "hold", "release", "suspend", "resume", "freeze", "unfreeze"]),
     ("Other pipelines", &["skip"]),
     ("This program", &["version", "completions", "man", "schema", "crds", "help"]),

@@ -15,6 +15,7 @@ mod guide;
 mod harmless;
 mod help;
 mod history;
+mod images;
 mod log;
 mod mark;
 mod message;

@@ -11,7 +11,7 @@ use crate::wire::Wire;
 const PAGE: &str = "docs/reference/json.md";
 
 /// The headings, with module and type. What the commands read is held by running them.
-const DOCUMENTS: [(&str, &str, &str); 12] = [
+const DOCUMENTS: [(&str, &str, &str); 13] = [
     ("`run --once`", "run", "Run"),
     ("`set`", "edit", "Set"),
     ("`select`", "select", "Select"),
@@ -24,6 +24,7 @@ const DOCUMENTS: [(&str, &str, &str); 12] = [
     ("Freezes", "freeze", "Refrozen"),
     ("`status --kubernetes`", "objects", "Objects"),
     ("`history`", "history", "History"),
+    ("`images`", "images", "Images"),
 ];
 
 /// What a list or mapping stands for that is shown elsewhere.
