@@ -268,7 +268,11 @@ impl Host {
         loop {
             let free = earliest(Instant::now())?;
             let turn = self.pace().reserve(Instant::now());
-            sleep_until(turn.max(free)).await;
+            // A timer has steps of a millisecond, and a moment that is past would wait for the next of them.
+            let begin = turn.max(free);
+            if begin > Instant::now() {
+                sleep_until(begin).await;
+            }
             // The host may have refused others meanwhile.
             let now = Instant::now();
             if earliest(now)? <= now && !self.pace().is_held(now) {
