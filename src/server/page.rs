@@ -7,7 +7,6 @@ mod act;
 mod automations;
 mod entries;
 mod filters;
-mod forge;
 mod frame;
 mod history;
 mod holds;

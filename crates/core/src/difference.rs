@@ -2,18 +2,13 @@
 //! run on, and their labels.
 //!
 //! All of it is the images' word. A link is made of it only where both name the same repository, by an address of a forge whose pages
-//! are known, and commits that look like such:
-//!
-//! | forge | by | link |
-//! |---|---|---|
-//! | GitHub | `github` in the host | `SOURCE/compare/OLD...NEW` |
-//! | GitLab | `gitlab` in the host | `SOURCE/-/compare/OLD...NEW` |
-//! | Gitea, Forgejo | `codeberg.org`; `gitea` or `forgejo` in the host | `SOURCE/compare/OLD...NEW` |
-//! | Bitbucket | `bitbucket.org` | `SOURCE/branches/compare/NEW%0DOLD` |
+//! are known ([`crate::pages`]), and commits that look like such.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use words::one_line;
+
+use crate::pages::Pages;
 
 /// The label, or annotation, with the address of the source.
 pub const SOURCE: &str = "org.opencontainers.image.source";
@@ -90,15 +85,7 @@ impl Difference {
         if !source.eq_ignore_ascii_case(&before) || from == to {
             return None;
         }
-        let host = source.split('/').nth(2)?.to_ascii_lowercase();
-        let has = |word: &str| host.contains(word);
-        match host.as_str() {
-            "bitbucket.org" => Some(format!("{source}/branches/compare/{to}%0D{from}")),
-            "codeberg.org" => Some(format!("{source}/compare/{from}...{to}")),
-            _ if has("gitlab") => Some(format!("{source}/-/compare/{from}...{to}")),
-            _ if has("github") || has("gitea") || has("forgejo") => Some(format!("{source}/compare/{from}...{to}")),
-            _ => None,
-        }
+        Some(Pages::of(&source)?.compare(from, to))
     }
 
     /// What changed, each in a few words.

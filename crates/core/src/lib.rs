@@ -19,6 +19,7 @@
 //! proposal    what a pull request says, and what is read off it
 //! suggest     a tag in use -> the policy to follow it with
 //! inventory   where YAML files name images
+//! pages       where a forge shows commits and files, by the URL of a remote
 //! mark        which markers to put where, and the policies they name, as documents
 //! moves       image repositories that are known to have moved
 //! explain     why a policy selects what it does, and what becomes of its fields
@@ -41,6 +42,7 @@ pub mod mark;
 pub mod marker;
 pub mod message;
 pub mod moves;
+pub mod pages;
 pub mod plan;
 pub mod policy;
 pub mod proposal;

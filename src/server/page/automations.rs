@@ -7,10 +7,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use tagwright_core::automation::ObjectName;
+use tagwright_core::pages::Pages;
 
 use super::act::Action;
 use super::entries::Day;
-use super::forge::Forge;
 use super::frame::{Frame, Viewer};
 use super::model::{AutomationRow, ByHand, DiffLine, HoldRow, Offer, State as Mark, diff_lines};
 use super::{LAST, ROWS, Wrong, count, filters, last, show};
@@ -107,7 +107,7 @@ pub(super) async fn one(
         (None, true) => &[],
         (None, false) => &[Action::Run, Action::Poll, Action::Suspend, Action::Freeze],
     };
-    let forge = Forge::of(&automation.remote);
+    let forge = Pages::of(&automation.remote);
     let commit = automation.last_commit.as_deref().zip(forge).map(|(commit, forge)| forge.commit(commit));
     Ok(show(&AutomationPage {
         frame: viewer.frame("automations"),

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tagwright_core::pages::Pages;
 
-use super::forge::Forge;
 use super::model::{State, link_of};
 use crate::server::routes::{App, No, failed};
 use crate::store::Filter;
@@ -108,7 +108,7 @@ impl Shown {
         let more = left_out + changes.len().saturating_sub(FIELDS) + holds.len().saturating_sub(FIELDS);
         changes.truncate(FIELDS);
         holds.truncate(FIELDS);
-        let forge = Forge::of(&remote).filter(|_| !commit.is_empty());
+        let forge = Pages::of(&remote).filter(|_| !commit.is_empty());
         let commit_link = forge.as_ref().map(|forge| forge.commit(&commit)).unwrap_or_default();
         let compare = forge.as_ref().zip(before).map(|(forge, before)| forge.compare(before, &commit));
         let at = |change: ChangedField| {

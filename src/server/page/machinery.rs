@@ -2,8 +2,8 @@
 
 use askama::Template;
 use axum::response::Response;
+use tagwright_core::pages::Pages;
 
-use super::forge::Forge;
 use super::frame::{Frame, Viewer};
 use super::model::State as Mark;
 use super::{ROWS, Wrong, count, filters, show};
@@ -115,7 +115,7 @@ pub(super) async fn remotes(viewer: Viewer) -> Result<Response, Wrong> {
 impl RemoteRow {
     /// The repository's page at its forge; empty where that is not known.
     fn page(&self) -> String {
-        Forge::of(&self.remote.remote).map(|forge| forge.page()).unwrap_or_default()
+        Pages::of(&self.remote.remote).map(|forge| forge.page()).unwrap_or_default()
     }
 }
 

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use tagwright_core::automation::ObjectName;
 use tagwright_core::freeze::Selector;
+use tagwright_core::pages::Pages;
 
 use super::act::Action;
-use super::forge::Forge;
 use crate::report::{plural, status};
 use crate::store::Switch;
 use crate::wire::HeldField;
@@ -319,7 +319,7 @@ impl HoldRow {
     pub(super) fn of(automation: AutomationStatus) -> impl Iterator<Item = Self> {
         let name = automation.id().to_string();
         let link = link_of(&name);
-        let at = Forge::of(&automation.remote).zip(automation.last_commit);
+        let at = Pages::of(&automation.remote).zip(automation.last_commit);
         automation.holds.into_iter().map(move |field| Self {
             automation: name.clone(),
             link: link.clone(),

@@ -16,17 +16,18 @@ enum Make {
     Bitbucket,
 }
 
-/// The repository of a remote as a forge shows it.
+/// The pages of a repository at a forge.
 #[derive(Debug, Clone)]
-pub(super) struct Forge {
+pub struct Pages {
     make: Make,
     /// The page of the repository.
     base: Url,
 }
 
-impl Forge {
+impl Pages {
     /// The forge that has a remote, if its host tells.
-    pub(super) fn of(remote: &str) -> Option<Self> {
+    #[must_use]
+    pub fn of(remote: &str) -> Option<Self> {
         let (host, port, scheme, path) = parts(remote)?;
         let labels = || host.split(['.', '-']);
         let has = |label: &str| labels().any(|it| it.eq_ignore_ascii_case(label));
@@ -48,12 +49,14 @@ impl Forge {
     }
 
     /// The page of the repository.
-    pub(super) fn page(&self) -> String {
+    #[must_use]
+    pub fn page(&self) -> String {
         self.base.as_str().to_owned()
     }
 
     /// A commit.
-    pub(super) fn commit(&self, commit: &str) -> String {
+    #[must_use]
+    pub fn commit(&self, commit: &str) -> String {
         match self.make {
             Make::GitHub | Make::Gitea => self.below(&["commit", commit]),
             Make::GitLab => self.below(&["-", "commit", commit]),
@@ -62,7 +65,8 @@ impl Forge {
     }
 
     /// What lies between two commits.
-    pub(super) fn compare(&self, old: &str, new: &str) -> String {
+    #[must_use]
+    pub fn compare(&self, old: &str, new: &str) -> String {
         let range = format!("{old}...{new}");
         match self.make {
             Make::GitHub | Make::Gitea => self.below(&["compare", &range]),
@@ -73,7 +77,8 @@ impl Forge {
     }
 
     /// A line of a file as it was at a commit; line 0 is the file.
-    pub(super) fn line(&self, commit: &str, file: &str, line: usize) -> String {
+    #[must_use]
+    pub fn line(&self, commit: &str, file: &str, line: usize) -> String {
         let before: &[&str] = match self.make {
             Make::GitHub => &["blob"],
             Make::GitLab => &["-", "blob"],
@@ -123,7 +128,7 @@ mod tests {
 
     fn check(remote: &str, expect: Option<[&str; 3]>) {
         let found =
-            Forge::of(remote).map(|it| [it.commit("new"), it.compare("old", "new"), it.line("new", "a b/c.yaml", 7)]);
+            Pages::of(remote).map(|it| [it.commit("new"), it.compare("old", "new"), it.line("new", "a b/c.yaml", 7)]);
         let found = found.as_ref().map(|found| [found[0].as_str(), found[1].as_str(), found[2].as_str()]);
         assert_eq!(found, expect, "{remote}");
     }
