@@ -90,7 +90,7 @@ pub use push::{Expected, Outcome, Pushed, RefUpdate, UpdateResult};
 pub use search::{Criteria, Found, FoundFile, SkipReason, Skipped};
 pub use settings::Settings;
 pub use snapshot::Snapshot;
-pub use url::Url;
+pub use url::{Url, is_same_repository};
 pub use visits::Visits;
 
 /// What the packs of one remote may take in memory unless [`MEMORY`] says otherwise: 96 MiB, which leave the rest of what a bot

@@ -303,6 +303,33 @@ fn redact(text: &str) -> String {
     one_line(&full, MAX_SHOWN)
 }
 
+/// Whether two addresses are of the same repository, whatever the way to it: the same host and path. Forges tell neither case nor way
+/// apart. Folders of this machine are the same where their paths are.
+///
+/// ```
+/// assert!(git::is_same_repository("https://git.example.com/Acme/config.git", "git@git.example.com:acme/config"));
+/// assert!(!git::is_same_repository("https://git.example.com/acme/config", "https://git.example.com/acme/other"));
+/// ```
+#[must_use]
+pub fn is_same_repository(one: &str, other: &str) -> bool {
+    host_and_path(one).is_some_and(|of_one| host_and_path(other) == Some(of_one))
+}
+
+/// Host and path of a repository, in lower case; without a host it is a folder.
+fn host_and_path(address: &str) -> Option<(String, String)> {
+    let (host, path) = match url::Url::parse(address) {
+        Ok(url) if url.has_host() => (url.host_str()?.to_owned(), url.path().to_owned()),
+        // `git@host:path`
+        _ => {
+            let (host, path) = address.split_once(':').unwrap_or(("", address));
+            (host.rsplit('@').next()?.to_owned(), path.to_owned())
+        }
+    };
+    let path = path.trim_matches('/');
+    let path = path.strip_suffix(".git").unwrap_or(path);
+    (!path.is_empty()).then(|| (host.to_ascii_lowercase(), path.to_ascii_lowercase()))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -365,5 +392,30 @@ mod tests {
         }
         let url = Url::parse("https://bot:s3cret@h/x").unwrap();
         assert!(!format!("{url} {url:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn a_repository_is_one_by_all_its_addresses() {
+        let url = "https://git.example.com/Acme/config.git";
+        for same in [
+            "https://git.example.com/acme/config",
+            "ssh://git@git.example.com:2222/acme/config.git",
+            "git@git.example.com:acme/config.git",
+            "git@git.example.com:acme/config",
+            "http://git.example.com:3000/acme/config/",
+        ] {
+            assert!(is_same_repository(url, same) && is_same_repository(same, url), "{same}");
+        }
+        for other in [
+            "https://git.example.com/acme/config2",
+            "https://example.com/acme/config",
+            "git.example.com",
+            "",
+            "/acme/config",
+            "https://git.example.com/",
+        ] {
+            assert!(!is_same_repository(url, other), "{other}");
+        }
+        assert!(is_same_repository("/srv/config.git", "/srv/config/") && !is_same_repository("", ""));
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn site(directory: PathBuf, configuration: Option<&Configuration>) ->
     let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("."));
     let checkout = git::local_checkout(&folder);
     let automations: Vec<Arc<Automation>> = match checkout.as_ref().and_then(|it| it.url.as_deref()) {
-        Some(url) => all.iter().filter(|it| same_repository(&it.remote.url, url)).cloned().collect(),
+        Some(url) => all.iter().filter(|it| git::is_same_repository(&it.remote.url, url)).cloned().collect(),
         None => Vec::new(),
     };
     match checkout {
@@ -109,16 +109,6 @@ pub(super) fn site(directory: PathBuf, configuration: Option<&Configuration>) ->
 /// Whether a path leads downwards from the current folder.
 fn is_below_here(path: &Path) -> bool {
     path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
-}
-
-/// Whether two URLs mean one repository, however it is reached: the same host and path.
-fn same_repository(one: &str, other: &str) -> bool {
-    let key = |url: &str| {
-        let url = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let url = url.split_once('@').map_or(url, |(_, rest)| rest);
-        url.trim_end_matches('/').trim_end_matches(".git").replacen(':', "/", 1).to_ascii_lowercase()
-    };
-    key(one) == key(other)
 }
 
 impl Site {
@@ -183,22 +173,4 @@ fn check_all(mut files: Vec<(String, Vec<u8>)>, rules: Option<Rules<'_>>) -> Che
 fn check(files: Vec<(String, Vec<u8>)>, rules: Option<Rules<'_>>) -> Checked {
     let files: Vec<_> = files.into_iter().map(|(path, bytes)| lint::scan(path, bytes, rules)).collect();
     lint::files(&files, rules)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::same_repository;
-
-    #[test]
-    fn a_repository_can_be_reached_in_several_ways() {
-        let url = "https://git.example.com/acme/config.git";
-        for same in [
-            "git@git.example.com:acme/config",
-            "ssh://git@git.example.com/acme/config.git",
-            "https://git.example.com/Acme/config/",
-        ] {
-            assert!(same_repository(url, same), "{same}");
-        }
-        assert!(!same_repository(url, "https://git.example.com/acme/other.git"));
-    }
 }

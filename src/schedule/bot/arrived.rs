@@ -6,7 +6,6 @@ use std::sync::Arc;
 use hooks::{Delivery, Pushed, Receiver, Scope};
 use image::Tag;
 use tagwright_core::automation::ImageRepository;
-use url::Url;
 
 use super::handle::Handle;
 use crate::schedule::agenda::Trigger;
@@ -45,7 +44,7 @@ impl Handle {
         }
         for automation in &state.configured.automations {
             let url = &automation.remote.url;
-            let is_pushed = delivery.remotes.iter().any(|address| is_same(url, address));
+            let is_pushed = delivery.remotes.iter().any(|address| git::is_same_repository(url, address));
             let is_meant = match scope {
                 // Where it is said what a receiver is about, that is what it is about.
                 Some(scope) => scope.remotes.contains(url) && (is_pushed || delivery.is_bare),
@@ -87,52 +86,4 @@ fn covers(scope: Option<&Scope>, repository: &ImageRepository) -> bool {
 fn is_of(repository: &ImageRepository, pushed: &Pushed) -> bool {
     let image = &repository.image;
     pushed.registry.as_deref().is_none_or(|registry| registry == image.registry()) && pushed.path == image.path()
-}
-
-/// Whether two addresses are of the same Git repository, whatever the way to it.
-fn is_same(one: &str, other: &str) -> bool {
-    place(one).is_some_and(|place_of_one| place(other) == Some(place_of_one))
-}
-
-/// Host and path of a repository, in lower case: forges tell neither case nor way apart.
-fn place(address: &str) -> Option<(String, String)> {
-    let (host, path) = match Url::parse(address) {
-        Ok(url) if url.has_host() => (url.host_str()?.to_owned(), url.path().to_owned()),
-        // `git@host:path`
-        _ => {
-            let (host, path) = address.split_once(':')?;
-            (host.rsplit('@').next()?.to_owned(), path.to_owned())
-        }
-    };
-    let path = path.trim_matches('/');
-    let path = path.strip_suffix(".git").unwrap_or(path);
-    (!path.is_empty()).then(|| (host.to_ascii_lowercase(), path.to_ascii_lowercase()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_same;
-
-    #[test]
-    fn a_repository_is_one_by_all_its_addresses() {
-        let url = "https://git.example.com/Acme/config.git";
-        for same in [
-            "https://git.example.com/acme/config",
-            "ssh://git@git.example.com:2222/acme/config.git",
-            "git@git.example.com:acme/config.git",
-            "http://git.example.com:3000/acme/config/",
-        ] {
-            assert!(is_same(url, same) && is_same(same, url), "{same}");
-        }
-        for other in [
-            "https://git.example.com/acme/config2",
-            "https://example.com/acme/config",
-            "git.example.com",
-            "",
-            "/acme/config",
-            "https://git.example.com/",
-        ] {
-            assert!(!is_same(url, other), "{other}");
-        }
-    }
 }
