@@ -1,7 +1,7 @@
 //! What is in an image, as far as policies look at it.
 
 use image::{Digest, Repository};
-use registry::{By, Client, Content};
+use registry::{By, Client, Content, Descriptor};
 use tagwright_core::automation::{ImageRepository, Platform};
 
 use crate::run::Error;
@@ -12,10 +12,7 @@ pub(super) async fn images(
     repository: &ImageRepository,
     digest: &Digest,
 ) -> Result<Vec<Digest>, Error> {
-    let ImageRepository { image, access, .. } = repository;
-    let failed = |source| failed(image, digest, source);
-    let manifest = client.manifest(image, By::Digest(digest), access).await.map_err(failed)?;
-    let images = client.images(image, &manifest, access).await.map_err(failed)?;
+    let images = all(client, repository, digest).await?;
     Ok(images.into_iter().map(|image| image.digest).collect())
 }
 
@@ -25,12 +22,16 @@ pub(super) async fn runnable(
     repository: &ImageRepository,
     digest: &Digest,
 ) -> Result<Vec<Digest>, Error> {
+    let images = all(client, repository, digest).await?;
+    let runs = |image: &Descriptor| !image.platform.as_ref().is_some_and(registry::Platform::is_unknown);
+    Ok(images.into_iter().filter(runs).map(|image| image.digest).collect())
+}
+
+async fn all(client: &Client, repository: &ImageRepository, digest: &Digest) -> Result<Vec<Descriptor>, Error> {
     let ImageRepository { image, access, .. } = repository;
     let failed = |source| failed(image, digest, source);
     let manifest = client.manifest(image, By::Digest(digest), access).await.map_err(failed)?;
-    let images = client.images(image, &manifest, access).await.map_err(failed)?;
-    let runs = |image: &registry::Descriptor| !image.platform.as_ref().is_some_and(registry::Platform::is_unknown);
-    Ok(images.into_iter().filter(runs).map(|image| image.digest).collect())
+    client.images(image, &manifest, access).await.map_err(failed)
 }
 
 /// What an image says of itself; that of an index is what the first of its images says that runs.

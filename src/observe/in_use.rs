@@ -14,14 +14,11 @@ use tagwright_core::inventory::{self, Inventory, Obstacle};
 use super::{MARKED_FILES, survey};
 use crate::run::{Doing, Error, Login, Queue, apart};
 
-/// The most bytes of the files of one commit: 256 MiB. A command reads them, and no bot.
-const MAX_TOTAL: usize = 256 << 20;
-
 /// Files that may name images.
 const IMAGES: git::Criteria = git::Criteria {
     rule: "names-images-1",
     contains: inventory::may_name_images,
-    max_total: MAX_TOTAL,
+    max_total: survey::MAX_TOTAL,
     ..MARKED_FILES
 };
 
@@ -74,26 +71,22 @@ type Read = BTreeSet<(String, String, Vec<String>)>;
 
 async fn of_remote(git: &git::Git, login: &Login, commits: usize, read: &mut Read, found: &mut InUse) {
     let remote = &login[0].1.remote;
-    let opened = async {
-        let mirror = git.open(&remote.url, &remote.access)?;
-        let names = super::target::names(login.iter().map(|(_, automation)| &**automation));
-        let advertisement = mirror.ask_for(&names).await?;
-        Ok((mirror, advertisement))
-    };
-    let (mirror, advertisement) = match opened.await {
+    let (mirror, advertisement) = match survey::open(git, login).await {
         Ok(opened) => opened,
         Err(source) => return found.failures.push(Error::git(Doing::Read, &remote.url, source)),
     };
     let mut known = HashMap::new();
     for (_, automation) in login {
-        let (target, _) = match survey::find(&mirror, &advertisement, automation, IMAGES).await {
-            Ok(found) => found,
+        let target = match survey::fetch(&mirror, &advertisement, automation).await {
+            Ok(target) => target,
             Err(error) => {
                 found.failures.push(error);
                 continue;
             }
         };
-        if !read.insert((remote.url.clone(), target.base.to_string(), automation.paths.clone())) {
+        let paths = automation.paths.iter().map(String::as_str).chain(automation.target_paths());
+        let paths = paths.map(str::to_owned).collect();
+        if !read.insert((remote.url.clone(), target.base.to_string(), paths)) {
             continue;
         }
         let generations = u32::try_from(commits).unwrap_or(git::MAX_GENERATIONS).min(git::MAX_GENERATIONS);
@@ -142,7 +135,7 @@ async fn of_commits(
 ) -> Result<(), git::Error> {
     for (number, (commit, time)) in commits.iter().enumerate() {
         let snapshot = mirror.snapshot(*commit).await?;
-        let files = snapshot.search(&automation.paths, IMAGES).await?.files;
+        let files = survey::files(&snapshot, automation, IMAGES).await?.files;
         let new: Vec<git::FoundFile> = files.iter().filter(|file| !known.contains_key(&file.id)).cloned().collect();
         let read = apart("find images", move || {
             new.into_iter().map(|file| (file.id, Arc::new(inventory::find(&file.bytes)))).collect::<Vec<_>>()

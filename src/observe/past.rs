@@ -61,13 +61,7 @@ struct Branch<'a> {
 
 async fn remote(git: &git::Git, login: &Login, filter: &Filter, past: &mut Past) {
     let remote = &login[0].1.remote;
-    let opened = async {
-        let mirror = git.open(&remote.url, &remote.access)?;
-        let names = target::names(login.iter().map(|(_, automation)| &**automation));
-        let advertisement = mirror.ask_for(&names).await?;
-        Ok((mirror, advertisement))
-    };
-    let (mirror, advertisement) = match opened.await {
+    let (mirror, advertisement) = match survey::open(git, login).await {
         Ok(opened) => opened,
         Err(source) => return past.failures.push(Error::git(Doing::Read, &remote.url, source)),
     };

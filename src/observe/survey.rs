@@ -11,7 +11,7 @@ use super::{MARKED_FILES, skipped_diagnostics};
 use crate::run::{Doing, Error, Login, Queue};
 
 /// The most bytes of all files that an automation would read, marked or not: 256 MiB. A command reads them, and no bot.
-const MAX_TOTAL: usize = 256 << 20;
+pub(super) const MAX_TOTAL: usize = 256 << 20;
 
 /// Which of the files that may have markers are read.
 #[derive(Debug, Clone, Copy)]
@@ -54,15 +54,17 @@ pub async fn survey(git: &git::Git, automations: &[Arc<Automation>], wanted: Wan
     surveys.into_iter().map(|(_, survey)| survey).collect()
 }
 
-async fn read_login(git: &git::Git, login: &Login, wanted: Wanted) -> Vec<(usize, Survey)> {
+/// What is there of a remote: its mirror, and the references that its automations need.
+pub(super) async fn open(git: &git::Git, login: &Login) -> Result<(Mirror, git::Advertisement), git::Error> {
     let remote = &login[0].1.remote;
-    let opened = async {
-        let mirror = git.open(&remote.url, &remote.access)?;
-        let names = target::names(login.iter().map(|(_, automation)| &**automation));
-        let advertisement = mirror.ask_for(&names).await?;
-        Ok((mirror, advertisement))
-    };
-    let opened = opened.await.map_err(Arc::new);
+    let mirror = git.open(&remote.url, &remote.access)?;
+    let names = target::names(login.iter().map(|(_, automation)| &**automation));
+    let advertisement = mirror.ask_for(&names).await?;
+    Ok((mirror, advertisement))
+}
+
+async fn read_login(git: &git::Git, login: &Login, wanted: Wanted) -> Vec<(usize, Survey)> {
+    let opened = open(git, login).await.map_err(Arc::new);
     let mut surveys = Vec::with_capacity(login.len());
     for (position, automation) in login {
         let seen = match &opened {
@@ -97,17 +99,36 @@ pub(super) async fn find(
     criteria: git::Criteria,
 ) -> Result<(Target, git::Found), Error> {
     let failed = |source| Error::git(Doing::Read, &automation.remote.url, source);
+    let target = fetch(mirror, advertisement, automation).await?;
+    let snapshot = mirror.snapshot(target.base).await.map_err(failed)?;
+    let found = files(&snapshot, automation, criteria).await.map_err(failed)?;
+    Ok((target, found))
+}
+
+/// Fetches what an automation would plan on.
+pub(super) async fn fetch(
+    mirror: &Mirror,
+    advertisement: &git::Advertisement,
+    automation: &Automation,
+) -> Result<Target, Error> {
     let aim = target::aim(mirror, advertisement, automation).await?;
     let authors = std::slice::from_ref(&automation.commit.author);
-    let target = aim.fetch(mirror, advertisement, &automation.remote.url, authors).await?;
-    let snapshot = mirror.snapshot(target.base).await.map_err(failed)?;
-    let mut found = snapshot.search(&automation.paths, criteria).await.map_err(failed)?;
+    aim.fetch(mirror, advertisement, &automation.remote.url, authors).await
+}
+
+/// Finds the files of an automation in a commit: those in its paths that are searched for, and those with targets.
+pub(super) async fn files(
+    snapshot: &git::Snapshot,
+    automation: &Automation,
+    criteria: git::Criteria,
+) -> Result<git::Found, git::Error> {
+    let mut found = snapshot.search(&automation.paths, criteria).await?;
     for path in automation.target_paths() {
-        match snapshot.file(path, criteria.max_bytes).await.map_err(failed)? {
+        match snapshot.file(path, criteria.max_bytes).await? {
             None => found.missing.push(path.to_owned()),
             Some(file) if found.files.iter().any(|known| known.path == file.path) => {}
             Some(file) => found.files.push(file),
         }
     }
-    Ok((target, found))
+    Ok(found)
 }

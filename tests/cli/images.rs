@@ -107,6 +107,22 @@ fn it_says_where_each_stands_and_what_it_cannot_tell() {
     assert!(run.stderr.contains("1 tag stands apart from its image, or in a variable"), "{}", run.stderr);
 }
 
+/// A file that a target names counts, wherever it is and whatever it is called.
+#[test]
+fn files_of_targets_are_read_too() {
+    let remote = Remote::empty();
+    let json = |tag: &str| format!("{{\"image\": \"ghcr.io/acme/web:{tag}\"}}\n");
+    remote.commit(&[("apps/a.yaml", "a: 1\n"), ("conf/web.json", &json("1.0.0"))], "first");
+    remote.commit(&[("conf/web.json", &json("1.1.0"))], "second");
+    let world = world(&remote, "[apps]");
+    let text = std::fs::read_to_string(world.path("policies/shop.yaml")).unwrap();
+    let images = "images: [{name: web, image: ghcr.io/acme/web, policy: {semver: {range: 1.x}}, \
+                  targets: [{yaml: conf/web.json, at: $.image}]}]";
+    world.write("policies/shop.yaml", text.replace("images: []", images));
+    let run = world.run(["images", "--config=policies"]);
+    assert_eq!(run.stdout, "ghcr.io/acme/web:1.0.0\nghcr.io/acme/web:1.1.0\n", "{}", run.text());
+}
+
 #[test]
 fn a_list_that_is_not_whole_fails() {
     let world = World::new();

@@ -52,7 +52,7 @@ use gotext::version::Range;
 use thiserror::Error;
 
 pub use self::calver::{Calver, CalverError};
-use rank::{ByCalendar, ByName, ByNumber, ByText, ByVersion, Rank, Ties};
+use rank::{ByCalendar, ByNumber, ByText, ByVersion, Rank, Ties};
 
 /// The rule by which one tag is chosen: a filter, perhaps, and an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -145,9 +145,9 @@ impl Policy {
         match &self.order {
             Order::Semver(range) => self.best(&ByVersion { range }, tags),
             Order::Calver(format) => self.best(&ByCalendar { format }, tags),
-            Order::Newest => self.best(&ByName, tags),
+            Order::Newest => self.best(&ByText { direction: None }, tags),
             Order::Numerical(direction) => self.best(&self.by_number(*direction), tags),
-            Order::Alphabetical(direction) => self.best(&ByText { direction: *direction }, tags),
+            Order::Alphabetical(direction) => self.best(&ByText { direction: Some(*direction) }, tags),
         }
     }
 
@@ -157,9 +157,9 @@ impl Policy {
         match &self.order {
             Order::Semver(range) => self.all(&ByVersion { range }, tags),
             Order::Calver(format) => self.all(&ByCalendar { format }, tags),
-            Order::Newest => self.all(&ByName, tags),
+            Order::Newest => self.all(&ByText { direction: None }, tags),
             Order::Numerical(direction) => self.all(&self.by_number(*direction), tags),
-            Order::Alphabetical(direction) => self.all(&ByText { direction: *direction }, tags),
+            Order::Alphabetical(direction) => self.all(&ByText { direction: Some(*direction) }, tags),
         }
     }
 
@@ -172,7 +172,7 @@ impl Policy {
             Order::Calver(format) => self.two(&ByCalendar { format }, first, second),
             Order::Newest => None,
             Order::Numerical(direction) => self.two(&self.by_number(*direction), first, second),
-            Order::Alphabetical(direction) => self.two(&ByText { direction: *direction }, first, second),
+            Order::Alphabetical(direction) => self.two(&ByText { direction: Some(*direction) }, first, second),
         }
     }
 
@@ -184,7 +184,7 @@ impl Policy {
             Order::Calver(format) => self.equal(&ByCalendar { format }, selected, tags),
             Order::Newest => Vec::new(),
             Order::Numerical(direction) => self.equal(&self.by_number(*direction), selected, tags),
-            Order::Alphabetical(direction) => self.equal(&ByText { direction: *direction }, selected, tags),
+            Order::Alphabetical(direction) => self.equal(&ByText { direction: Some(*direction) }, selected, tags),
         }
     }
 

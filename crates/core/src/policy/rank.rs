@@ -131,9 +131,9 @@ impl Rank for ByNumber {
     }
 }
 
-/// The byte-greatest or byte-smallest text.
+/// The byte-greatest or byte-smallest text; without a direction in no order, since whoever knows when tags came sorts them.
 pub(super) struct ByText {
-    pub(super) direction: Direction,
+    pub(super) direction: Option<Direction>,
 }
 
 impl Rank for ByText {
@@ -153,31 +153,7 @@ impl Rank for ByText {
     }
 
     fn compare(&self, left: (&(), &str), right: (&(), &str)) -> Ordering {
-        directed(self.direction, left.1.cmp(right.1))
-    }
-}
-
-/// No order: whoever knows when tags came sorts them.
-pub(super) struct ByName;
-
-impl Rank for ByName {
-    type Key<'v> = ();
-
-    fn key(&self, _value: &str) -> Option<()> {
-        Some(())
-    }
-
-    fn admits(&self, (): &()) -> bool {
-        true
-    }
-
-    /// Never asked for: every text has its place.
-    fn reason(&self, _value: &str) -> Reason {
-        Reason::NotMatched
-    }
-
-    fn compare(&self, _left: (&(), &str), _right: (&(), &str)) -> Ordering {
-        Ordering::Equal
+        self.direction.map_or(Ordering::Equal, |direction| directed(direction, left.1.cmp(right.1)))
     }
 }
 
