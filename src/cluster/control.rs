@@ -192,19 +192,20 @@ impl Control {
                 let (kind, server) = (what.kind().name, self.cluster.url.as_str());
                 tracing::warn!(kind, server, %error, "cannot be watched; what was last known stays");
             }
-            Change::WentBack => {
-                tracing::warn!(
-                    kind = what.kind().name,
-                    "the API server's data are older than they were; all is looked at anew"
-                );
-            }
             Change::Absent if self.objects.state(what) != State::Absent => {
                 tracing::info!(kind = what.kind().name, "the cluster does not have this kind");
             }
             _ => {}
         }
         let before = self.objects.state(what);
-        for news in self.objects.take(what, change) {
+        let news = self.objects.take(what, change);
+        if news.iter().any(|news| news.went_back) {
+            tracing::warn!(
+                kind = what.kind().name,
+                "the API server's data are older than they were; all is looked at anew"
+            );
+        }
+        for news in news {
             self.news(news);
         }
         if self.objects.state(what) != before {

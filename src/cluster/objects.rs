@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kubernetes::watch::Change;
 use kubernetes::{Key, Object, Reason};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::what::{Id, OURS, What};
 use crate::config;
@@ -28,20 +29,20 @@ struct Known {
     /// How often it was not told, and why the last time.
     failures: u32,
     failure: String,
-    /// Whether the objects that come next are older ones than those that are known.
-    went_back: bool,
     objects: BTreeMap<Key, Arc<Object>>,
+    /// When objects were stored for us that the watch has not told yet.
+    stored: BTreeMap<Key, Instant>,
 }
 
 impl Known {
-    /// Whether a list shows that etcd was put back to a copy, and has grown beyond what was told since: an object is older than
-    /// one that is known, and the list is not.
+    /// Whether a list shows that etcd was put back to a copy: an object is older than one that was known before the list was asked for.
+    /// What the watch has told always was. Versions say nothing of it: they are given a second time.
     fn is_rewritten(&self, change: &Change) -> bool {
-        let Change::Listed(objects, Some(listed)) = change else { return false };
-        objects.iter().any(|now| {
-            let before = self.objects.get(&now.key).filter(|before| is_older(now, before));
-            before.and_then(|before| version(before)).is_some_and(|known| known <= *listed)
-        })
+        let Change::Listed(objects, asked) = change else { return false };
+        let was_known = |key: &Key| self.stored.get(key).is_none_or(|stored| stored < asked);
+        objects
+            .iter()
+            .any(|now| self.objects.get(&now.key).is_some_and(|before| is_older(now, before)) && was_known(&now.key))
     }
 }
 
@@ -114,8 +115,7 @@ impl Objects {
     /// Takes in what a watch tells; returns what is new about which objects.
     pub(super) fn take(&mut self, what: What, change: Change) -> Vec<News> {
         let known = self.kinds.entry(what).or_default();
-        let is_told = std::mem::replace(&mut known.went_back, matches!(change, Change::WentBack));
-        let went_back = is_told || known.is_rewritten(&change);
+        let went_back = known.is_rewritten(&change);
         let mut news = Vec::new();
         let mut set = |known: &mut Known, key: Key, now: Option<Arc<Object>>| {
             // A watch may be behind what was stored for us.
@@ -123,6 +123,7 @@ impl Objects {
             if !went_back && now.as_ref().is_some_and(is_behind) {
                 return;
             }
+            known.stored.remove(&key);
             let before = match &now {
                 Some(now) => known.objects.insert(key.clone(), Arc::clone(now)),
                 None => known.objects.remove(&key),
@@ -142,7 +143,6 @@ impl Objects {
                 gone.into_iter().for_each(|key| set(known, key, None));
                 objects.into_iter().for_each(|object| set(known, object.key.clone(), Some(Arc::new(object))));
             }
-            Change::WentBack => {}
             Change::Absent => {
                 known.state = State::Absent;
                 let gone: Vec<Key> = known.objects.keys().cloned().collect();
@@ -169,6 +169,7 @@ impl Objects {
             return None;
         }
         let (key, now) = (object.key.clone(), Arc::new(object));
+        known.stored.insert(key.clone(), Instant::now());
         let before = known.objects.insert(key.clone(), Arc::clone(&now));
         (before.as_ref() != Some(&now)).then_some(News { id: (what, key), before, now: Some(now), went_back: false })
     }
@@ -211,11 +212,8 @@ impl Objects {
 /// Whether an object is what it was before another. The API calls versions opaque, and every server has numbers: where one has
 /// not, whatever it told last is the newest.
 fn is_older(object: &Object, other: &Object) -> bool {
+    let version = |object: &Object| object.resource_version.parse::<u64>().ok();
     object.uid == other.uid && version(object).zip(version(other)).is_some_and(|(this, other)| this < other)
-}
-
-fn version(object: &Object) -> Option<u64> {
-    object.resource_version.parse().ok()
 }
 
 fn document(what: What, object: &Object) -> config::Object {
@@ -256,23 +254,34 @@ mod tests {
         object
     }
 
-    #[test]
-    fn what_is_older_counts_where_the_server_says_that_it_is_the_newest() {
-        let check = |change: Change, expect: &[bool]| {
+    #[tokio::test(start_paused = true)]
+    async fn what_is_older_counts_where_the_newer_must_have_been_seen() {
+        let tick = || tokio::time::advance(std::time::Duration::from_secs(1));
+        let old = || vec![at("5", "1.x")];
+        let went_back = |news: Vec<News>| news.iter().map(|news| news.went_back).collect::<Vec<_>>();
+        // What the watch has told was there when the list was asked for, whatever version the list has.
+        let mut objects = Objects::default();
+        objects.take(What::Policy, Change::Listed(old(), Instant::now()));
+        objects.take(What::Policy, Change::Applied(Box::new(at("9", "2.x"))));
+        assert_eq!(went_back(objects.take(What::Policy, Change::Listed(old(), Instant::now()))), [true]);
+        // An event that comes late is none.
+        objects.take(What::Policy, Change::Applied(Box::new(at("9", "2.x"))));
+        assert_eq!(went_back(objects.take(What::Policy, Change::Applied(Box::new(at("5", "1.x"))))), [false; 0]);
+        assert_eq!(
+            went_back(objects.take(What::Policy, Change::Listed(vec![at("12", "1.x")], Instant::now()))),
+            [false]
+        );
+
+        // What was stored for us may be newer than a list that was asked for before, and not than one that is asked for after.
+        for (is_asked_after, expect) in [(false, [].as_slice()), (true, [true].as_slice())] {
             let mut objects = Objects::default();
-            objects.take(What::Policy, Change::Listed(vec![at("5", "1.x")], Some(7)));
-            objects.take(What::Policy, Change::Applied(Box::new(at("9", "2.x"))));
-            let news: Vec<bool> = objects.take(What::Policy, change).iter().map(|news| news.went_back).collect();
-            assert_eq!(news, expect);
-        };
-        // The list was made before what was told last.
-        check(Change::Listed(vec![at("5", "1.x")], Some(8)), &[]);
-        check(Change::Listed(vec![at("5", "1.x")], None), &[]);
-        check(Change::Applied(Box::new(at("5", "1.x"))), &[]);
-        // It was made after, so that version 9 is not there any more.
-        check(Change::Listed(vec![at("5", "1.x")], Some(9)), &[true]);
-        check(Change::Listed(vec![at("5", "1.x")], Some(20)), &[true]);
-        check(Change::Listed(vec![at("12", "1.x")], Some(20)), &[false]);
-        check(Change::Listed(vec![at("9", "2.x")], Some(20)), &[]);
+            objects.take(What::Policy, Change::Listed(old(), Instant::now()));
+            let before = Instant::now();
+            tick().await;
+            assert!(objects.stored(What::Policy, at("9", "2.x")).is_some());
+            tick().await;
+            let asked = if is_asked_after { Instant::now() } else { before };
+            assert_eq!(went_back(objects.take(What::Policy, Change::Listed(old(), asked))), expect, "{is_asked_after}");
+        }
     }
 }

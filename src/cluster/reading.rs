@@ -254,7 +254,7 @@ mod tests {
         for what in What::ALL {
             let of_kind = all.iter().filter(|(kind, _, _)| *kind == what);
             let listed = of_kind.map(|(_, name, spec)| object(what, id(what, name).1, spec));
-            objects.take(what, Change::Listed(listed.collect(), None));
+            objects.take(what, Change::Listed(listed.collect(), tokio::time::Instant::now()));
         }
         objects
     }

@@ -336,7 +336,7 @@ mod tests {
             [of_policy, view.automation(&automation.key, &automation, jiff::Timestamp::UNIX_EPOCH).unwrap().text]
         };
         let mut objects = Objects::default();
-        let listed = || Change::Listed(Vec::new(), None);
+        let listed = || Change::Listed(Vec::new(), tokio::time::Instant::now());
         objects.take(What::Repository, listed());
         objects.take(What::Git, listed());
         assert_eq!(texts(&objects), ["there is no image repository app", "there is no Git repository config"]);

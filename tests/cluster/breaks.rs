@@ -93,7 +93,7 @@ async fn a_line_that_breaks_in_every_way_loses_and_repeats_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_server_that_restarts_or_freezes_is_followed() {
+async fn an_api_server_that_restarts_freezes_or_goes_back_in_time_is_followed() {
     let cluster = Cluster::start();
     let world = World::new(&cluster).await;
     let bot = world.bot("bot").await;
@@ -102,6 +102,7 @@ async fn an_api_server_that_restarts_or_freezes_is_followed() {
     cluster.restart();
     world.release("1.2.0");
     world.committed("1.2.0").await;
+    let snapshot = cluster.snapshot();
 
     cluster.freeze(Part::ApiServer);
     world.release("1.3.0");
@@ -115,24 +116,6 @@ async fn an_api_server_that_restarts_or_freezes_is_followed() {
     cluster.kill(Part::ApiServer);
     cluster.bring_back();
     world.committed("1.4.0").await;
-    ends_with(&world, bot, 4);
-}
-
-/// About once in ten runs the status stays what it was in the copy, for a reason that is not known yet; the storm puts etcd back, too.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "its status is not always written again, see above"]
-async fn an_etcd_that_goes_back_in_time_is_followed() {
-    let cluster = Cluster::start();
-    let world = World::new(&cluster).await;
-    let bot = world.bot("bot").await;
-    commits_a_first_tag(&world).await;
-    world.release("1.2.0");
-    world.committed("1.2.0").await;
-    let snapshot = cluster.snapshot();
-    for tag in ["1.3.0", "1.4.0"] {
-        world.release(tag);
-        world.committed(tag).await;
-    }
 
     // The objects say again what they said two selections ago, with versions that are older than those that were seen.
     cluster.restore(&snapshot);

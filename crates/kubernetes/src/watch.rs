@@ -57,10 +57,8 @@ pub struct Scope {
 /// What a watch tells.
 #[derive(Debug)]
 pub enum Change {
-    /// All that there are, as of a version where it is a number. Whatever was known and is not among them is gone.
-    Listed(Vec<Object>, Option<u64>),
-    /// The server's data are older than what it has told: whatever was written since is lost. A list follows.
-    WentBack,
+    /// All that there are, and when they were asked for: what was stored before is among them. Whatever was known and is not is gone.
+    Listed(Vec<Object>, Instant),
     /// An object is new or has changed.
     Applied(Box<Object>),
     /// An object is gone, or its labels do not match any more.
@@ -80,12 +78,12 @@ pub async fn watch<T: Copy>(
     name: T,
     changes: Sender<(T, Change)>,
 ) {
-    let mut past = Past::default();
+    let mut pause = Pause::default();
     while !changes.is_closed() {
         match kind.served(&client).await {
             Ok(Some(resource)) => {
                 let follow = Follow { resource: &resource, keeps, name, changes: &changes };
-                let Err(error) = follow.follow(&api(&client, &resource, &scope), &scope, &mut past).await else {
+                let Err(error) = follow.follow(&api(&client, &resource, &scope), &scope, &mut pause).await else {
                     return;
                 };
                 // Whether it is gone for good is asked at once, and a list that is too old is no failure.
@@ -93,7 +91,7 @@ pub async fn watch<T: Copy>(
                 if is_failure && changes.send((name, Change::Failing(error))).await.is_err() {
                     return;
                 }
-                past.pause.wait().await;
+                pause.wait().await;
             }
             Ok(None) => {
                 if changes.send((name, Change::Absent)).await.is_err() {
@@ -108,7 +106,7 @@ pub async fn watch<T: Copy>(
                 if changes.send((name, Change::Failing(error))).await.is_err() {
                     return;
                 }
-                past.pause.wait().await;
+                pause.wait().await;
             }
         }
     }
@@ -132,14 +130,10 @@ struct Follow<'w, T> {
 
 impl<T: Copy> Follow<'_, T> {
     /// Tells what the server tells, until nobody listens, which is no error, or the watch has to begin anew.
-    async fn follow(&self, api: &Api<Wire>, scope: &Scope, past: &mut Past) -> Result<(), Error> {
+    async fn follow(&self, api: &Api<Wire>, scope: &Scope, pause: &mut Pause) -> Result<(), Error> {
+        let asked = Instant::now();
         let (listed, mut version) = self.list(api, scope).await?;
-        // Whoever wants the newest list gets one that is no older than what was told before.
-        if number(&version) < past.newest && !self.tells(Change::WentBack).await {
-            return Ok(());
-        }
-        past.newest = number(&version);
-        if !self.tells(Change::Listed(listed, past.newest)).await {
+        if !self.tells(Change::Listed(listed, asked)).await {
             return Ok(());
         }
         let params = WatchParams::default().labels(&scope.labels).timeout(ENDS_AFTER);
@@ -153,8 +147,7 @@ impl<T: Copy> Follow<'_, T> {
                 };
                 let Some(event) = next.map_err(|_| Error::late(SILENT))? else { break };
                 let (change, newest) = self.change(event.map_err(Error::from)?)?;
-                past.pause.reset();
-                past.newest = number(&newest);
+                pause.reset();
                 version = newest;
                 if let Some(change) = change
                     && !self.tells(change).await
@@ -206,19 +199,6 @@ impl<T: Copy> Follow<'_, T> {
     async fn tells(&self, change: Change) -> bool {
         self.changes.send((self.name, change)).await.is_ok()
     }
-}
-
-/// What is remembered from one watch to the next.
-#[derive(Debug, Default)]
-struct Past {
-    pause: Pause,
-    /// The newest version that was told.
-    newest: Option<u64>,
-}
-
-/// Versions are numbers that grow, as Kubernetes promises since 1.35 and has always been so.
-fn number(version: &str) -> Option<u64> {
-    version.parse().ok()
 }
 
 /// Pauses that grow while failures go on.
