@@ -15,15 +15,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use git::Git;
-use registry::{self, Client, DockerConfig};
-use tagwright::config;
-use tagwright::pass;
-use tagwright::run::{self, Edges, Memory, Mode, Outcome};
-use tagwright::store::Store;
-
 #[path = "support/child.rs"]
 mod child;
+#[path = "support/process.rs"]
+mod process;
 #[path = "support/remote.rs"]
 mod remote;
 #[path = "support/table.rs"]
@@ -31,6 +26,7 @@ mod table;
 #[path = "support/web.rs"]
 mod web;
 
+use process::Process;
 use remote::Remote;
 use web::Web;
 
@@ -91,8 +87,10 @@ fn nothing(place: &Place<'_>, what: &str) {
     for _ in 0..2 {
         child::run(&mut place.tagwright());
     }
-    let bot = Bot::start(place);
-    let (ours, theirs) = table::turns(60, || bot.run(), || place.curl().1);
+    let mirror = format!("registry.example.com={}", place.world.web.registry());
+    let mirrors = vec![registry::Mirror::parse(&mirror).unwrap()];
+    let process = Process::start(place.folder("config"), place.folder("data"), mirrors);
+    let (ours, theirs) = table::turns(60, || process.run("unchanged"), || place.curl().1);
     table::row(&format!("nothing to do in {what}: the run"), ours, "curl's own total time", theirs, 1.5);
     let (ours, theirs) = table::turns(60, || child::run(&mut place.tagwright()), || place.curl().0);
     table::row("  the binary, from start to exit", ours, "curl, from start to exit", theirs, 1.5);
@@ -191,46 +189,6 @@ impl<'w> Place<'w> {
         let start = Instant::now();
         let seconds: f64 = child::text(&mut command).parse().unwrap();
         (start.elapsed(), Duration::from_secs_f64(seconds))
-    }
-}
-
-/// A process that stays, as the bot does: what a run learnt is there for the next one.
-struct Bot {
-    runtime: tokio::runtime::Runtime,
-    edges: Edges,
-    memory: Memory,
-    configuration: config::Configuration,
-}
-
-impl Bot {
-    fn start(place: &Place<'_>) -> Self {
-        let sources = config::Sources { paths: vec![place.folder("config")], secrets: None, calendars: Vec::new() };
-        let mirror = format!("registry.example.com={}", place.world.web.registry());
-        let mirrors = vec![registry::Mirror::parse(&mirror).unwrap()];
-        let settings = registry::Settings { mirrors, docker_config: DockerConfig::none(), ..Default::default() };
-        let git = Git::new(git::Settings::of_machine(place.folder("data"))).unwrap();
-        let edges = Edges {
-            registry: Client::new(settings).unwrap(),
-            git,
-            forges: forge::Forges::default(),
-            store: Store::in_memory(),
-        };
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        Self { runtime, edges, memory: Memory::default(), configuration: config::load(&sources).unwrap() }
-    }
-
-    fn context(&self) -> run::Context<'_> {
-        let now = jiff::Timestamp::now();
-        run::Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now, summarise: false, gate: None }
-    }
-
-    fn run(&self) -> Duration {
-        let start = Instant::now();
-        let automations = &self.configuration.automations;
-        let report = self.runtime.block_on(pass::once(self.context(), automations));
-        let took = start.elapsed();
-        assert!(matches!(report.automations[0].outcome, Outcome::Unchanged));
-        took
     }
 }
 

@@ -7,19 +7,14 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
-
-use git::{Git, Settings};
-use registry::{Client, DockerConfig};
-use tagwright::config;
-use tagwright::pass;
-use tagwright::run::{self, Edges, Memory, Mode};
-use tagwright::store::Store;
+use std::time::Duration;
 
 #[path = "../tests/support/bot.rs"]
 mod bot;
 #[path = "support/child.rs"]
 mod child;
+#[path = "support/process.rs"]
+mod process;
 #[path = "../tests/support/git.rs"]
 mod remote;
 #[path = "../tests/support/registry.rs"]
@@ -28,6 +23,7 @@ mod simulated;
 mod table;
 
 use bot::{Proxy, Shape, World};
+use process::Process;
 
 /// How many references the remote has besides.
 const REFERENCES: usize = 100_000;
@@ -57,7 +53,7 @@ fn crowd(world: &World) {
 }
 
 fn nothing(world: &World) {
-    let process = Process::start(world);
+    let process = Process::start(world.path("config"), world.data("process"), Vec::new());
     process.run("unchanged");
     let url = world.server.url();
     let ls_remote = |what: &str| child::run(child::command("git", world.folder.path()).args(["ls-remote", &url, what]));
@@ -73,7 +69,7 @@ fn nothing(world: &World) {
 fn bytes(world: &World) {
     let proxy = world.block_on(Proxy::start(world.server.address()));
     world.configure(&format!("http://{}/repo.git", proxy.address));
-    let process = Process::start(world);
+    let process = Process::start(world.path("config"), world.data("process"), Vec::new());
     process.run("unchanged");
     proxy.take_bytes();
     process.run("unchanged");
@@ -81,46 +77,4 @@ fn bytes(world: &World) {
     world.release(0);
     process.run("pushed");
     table::amount("  those of a commit", proxy.take_bytes(), MOST_OF_A_PUSH, "B");
-}
-
-/// A process that stays, as the bot does.
-struct Process {
-    runtime: tokio::runtime::Runtime,
-    edges: Edges,
-    memory: Memory,
-    configuration: config::Configuration,
-}
-
-impl Process {
-    fn start(world: &World) -> Self {
-        let sources = config::Sources { paths: vec![world.path("config")], secrets: None, calendars: Vec::new() };
-        let settings = registry::Settings { docker_config: DockerConfig::none(), ..Default::default() };
-        let git = Git::new(Settings::of_machine(world.data("process"))).unwrap();
-        let edges = Edges {
-            registry: Client::new(settings).unwrap(),
-            git,
-            forges: forge::Forges::default(),
-            store: Store::in_memory(),
-        };
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        Self { runtime, edges, memory: Memory::default(), configuration: config::load(&sources).unwrap() }
-    }
-
-    /// Polls the registry and runs the automation.
-    fn run(&self, expected: &str) -> Duration {
-        let now = jiff::Timestamp::now();
-        let context = run::Context {
-            edges: &self.edges,
-            memory: &self.memory,
-            mode: Mode::Push,
-            now,
-            summarise: false,
-            gate: None,
-        };
-        let start = Instant::now();
-        let report = self.runtime.block_on(pass::once(context, &self.configuration.automations));
-        let took = start.elapsed();
-        assert_eq!(report.automations[0].outcome.as_str(), expected, "{:?}", report.automations[0].outcome);
-        took
-    }
 }

@@ -13,19 +13,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use git::{self, Git};
-use registry::{Client, DockerConfig, Settings};
 use tagwright::act::act;
-use tagwright::config;
 use tagwright::observe::{self, Polled, Polls};
-use tagwright::run::{self, Edges, Memory, Mode, Outcome, Progress, Queue};
-use tagwright::store::Store;
+use tagwright::run::{Outcome, Progress, Queue};
 use tagwright_core::automation::{ImagePolicy, ImageRepository};
 
 #[path = "../tests/support/bot.rs"]
 mod bot;
 #[path = "support/child.rs"]
 mod child;
+#[path = "support/process.rs"]
+mod process;
 #[path = "../tests/support/git.rs"]
 mod remote;
 #[path = "../tests/support/registry.rs"]
@@ -34,6 +32,7 @@ mod simulated;
 mod table;
 
 use bot::{Shape, World};
+use process::Process;
 
 const AUTOMATIONS: usize = 500;
 const IMAGES: usize = 2_000;
@@ -89,7 +88,7 @@ fn memory(world: &World, batch: &str) {
 }
 
 fn measure(world: &World, batch: &str) {
-    let mut process = Process::start(world);
+    let mut process = Poller::start(world);
     process.poll();
     process.wave(0);
     let url = world.server.url();
@@ -156,55 +155,31 @@ fn commits(world: &World) -> String {
     stream
 }
 
-/// A process that stays.
-struct Process {
-    runtime: tokio::runtime::Runtime,
-    edges: Edges,
-    memory: Memory,
+/// A process that stays, and what its polls came to.
+struct Poller {
+    process: Process,
     polls: Polls,
-    configuration: config::Configuration,
 }
 
-impl Process {
+impl Poller {
     fn start(world: &World) -> Self {
-        let sources = config::Sources { paths: vec![world.path("config")], secrets: None, calendars: Vec::new() };
-        let settings = Settings { docker_config: DockerConfig::none(), ..Default::default() };
-        let git = Git::new(git::Settings::of_machine(world.data("process"))).unwrap();
-        let edges = Edges {
-            registry: Client::new(settings).unwrap(),
-            git,
-            forges: forge::Forges::default(),
-            store: Store::in_memory(),
-        };
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let configuration = config::load(&sources).unwrap();
-        Self { runtime, edges, memory: Memory::default(), polls: Polls::default(), configuration }
-    }
-
-    fn context(&self) -> run::Context<'_> {
-        run::Context {
-            edges: &self.edges,
-            memory: &self.memory,
-            mode: Mode::Push,
-            now: jiff::Timestamp::now(),
-            summarise: false,
-            gate: None,
-        }
+        let process = Process::start(world.path("config"), world.data("process"), Vec::new());
+        Self { process, polls: Polls::default() }
     }
 
     /// Asks the registry for the tags of every image.
     fn poll(&mut self) -> Duration {
         let start = Instant::now();
         let policies: Vec<&Arc<ImagePolicy>> =
-            self.configuration.automations.iter().flat_map(|it| &it.policies).collect();
-        let (context, known) = (self.context(), &self.polls);
+            self.process.configuration.automations.iter().flat_map(|it| &it.policies).collect();
+        let (context, known) = (self.process.context(), &self.polls);
         let polls = futures_util::stream::iter(policies).map(|policy| async move {
             let (repository, policies): (&Arc<ImageRepository>, _) = (&policy.repository, std::slice::from_ref(policy));
             let polled = observe::poll(context, repository, policies, &known.only(policies)).await;
             assert!(polled.failures.is_empty());
             polled
         });
-        let polled: Vec<Polled> = self.runtime.block_on(polls.buffer_unordered(CONCURRENT_POLLS).collect());
+        let polled: Vec<Polled> = self.process.runtime.block_on(polls.buffer_unordered(CONCURRENT_POLLS).collect());
         assert_eq!(polled.len(), IMAGES);
         polled.iter().flat_map(|polled| &polled.policies).for_each(|report| self.polls.take(report));
         start.elapsed()
@@ -212,11 +187,12 @@ impl Process {
 
     /// Runs every automation, of which so many have to push.
     fn wave(&self, expected: usize) -> Duration {
-        let automations = &self.configuration.automations;
+        let automations = &self.process.configuration.automations;
         let due: BTreeSet<_> = automations.iter().map(|automation| automation.id.clone()).collect();
         let start = Instant::now();
         let queue = &Queue::of_remotes(automations)[0];
-        let acted = self.runtime.block_on(act(self.context(), queue, &due, &self.polls, &Progress::default()));
+        let acted =
+            self.process.runtime.block_on(act(self.process.context(), queue, &due, &self.polls, &Progress::default()));
         let took = start.elapsed();
         let pushed = acted.automations.iter().filter(|it| matches!(it.outcome, Outcome::Pushed { .. })).count();
         assert_eq!((pushed, acted.automations.len()), (expected, AUTOMATIONS));

@@ -1,6 +1,9 @@
 //! Acting on one Git remote: one fetch, a plan for each automation that is due, one commit each, one push for each branch.
 
+mod branches;
+mod by_forge;
 mod commit;
+mod groups;
 mod head;
 mod idle;
 mod job;
@@ -9,15 +12,21 @@ mod remote;
 mod requests;
 mod second;
 mod settle;
+mod submit;
 
 use std::collections::BTreeSet;
 
 use tagwright_core::automation::{Automation, ObjectName};
 use tagwright_core::change::{Code, Diagnostic};
 use tagwright_core::plan::about_path;
+use tracing::Span;
 
 use crate::observe::Polls;
-use crate::run::{AutomationReport, Context, Error, Progress, Queue};
+use crate::run::{AutomationReport, Context, Error, Outcome, Progress, Queue};
+use crate::trace;
+
+pub use self::submit::submit;
+pub(crate) use self::submit::submit_by;
 
 /// What the automations of one remote came to.
 #[derive(Debug, Default)]
@@ -40,7 +49,8 @@ pub async fn act(
     polls: &Polls,
     progress: &Progress,
 ) -> Acted {
-    let (mut reports, failures) = remote::run(context, queue, due, polls, progress).await;
+    let (mut reports, failures) = Box::pin(remote::run(context, queue, due, polls, (progress, None))).await;
+    reports = groups::fold(reports);
     reports.sort_by_key(|ended| ended.position);
     let automations = reports.into_iter().map(|ended| {
         let mut report = ended.report;
@@ -48,7 +58,19 @@ pub async fn act(
         report
     });
     let acted = Acted { automations: automations.collect(), failures };
-    record::record(context, &acted.automations, progress).await;
+    let span = Span::current();
+    let commits = acted.automations.iter().flat_map(|report| match &report.outcome {
+        Outcome::Pushed { commit, .. } => Some(commit.clone()),
+        _ => None,
+    });
+    trace::commits(
+        &span,
+        commits.chain(acted.automations.iter().flat_map(|it| &it.groups).filter_map(|group| group.commit.clone())),
+    );
+    if let Some(error) = acted.automations.iter().find_map(|report| report.outcome.error()) {
+        trace::failed(&span, error.kind(), &error.chain());
+    }
+    record::record(context, &acted.automations, "", progress).await;
     acted
 }
 

@@ -15,9 +15,11 @@ mod freeze;
 mod help;
 mod history;
 mod images;
+mod import;
 mod kubernetes;
 mod man;
 mod mark;
+mod mcp;
 mod message;
 mod moment;
 mod name;
@@ -29,18 +31,21 @@ mod set;
 mod skip;
 mod status;
 mod streams;
+mod submit;
 mod switch;
 mod version;
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{FromArgMatches as _, Parser, Subcommand};
 
-use crate::failure::{Context as _, Kind, Result};
+use crate::config::Sources;
+use crate::failure::{Context as _, Failure, Kind, Result};
 use crate::report::color;
 use crate::report::table::Width;
 use crate::wire::request::Order;
@@ -48,6 +53,9 @@ use crate::{report, telemetry};
 
 /// How many files a command that talks to the network has to be able to open at once: what the runtime and one connection take.
 const FEWEST_FILES: usize = 16;
+
+/// How long the last spans of traces may take to be sent.
+const LAST_SPANS: Duration = Duration::from_secs(5);
 
 /// The heading of the flags that every command has.
 const LOGGING: &str = "Logging";
@@ -84,12 +92,16 @@ enum Command {
     Demo(demo::Arguments),
     /// Put markers on images and write the policies for them
     Mark(mark::Arguments),
+    /// Read what another image updater is told, and write the same as policies and markers
+    Import(import::Arguments),
     /// Check the configuration and the markers of a repository
     Check(check::Arguments),
     /// Try what a bot needs: configuration, registries, Git remotes, clock, data folder
     Doctor(doctor::Arguments),
     /// Poll, plan, commit and push, once or continuously as a bot
     Run(Box<run::Arguments>),
+    /// Write rendered resources into a Git repository
+    Submit(Box<submit::Arguments>),
     /// Rewrite the marked fields of a directory; no registry, no Git
     Set(set::Arguments),
     /// Try a policy: print the tag it selects
@@ -124,6 +136,8 @@ enum Command {
     /// End a freeze, or write in spite of it (break the glass)
     #[command(after_help = freeze::UNFREEZE)]
     Unfreeze(freeze::UnfreezeArguments),
+    /// Answer assistants over the Model Context Protocol
+    Mcp(mcp::Arguments),
     /// Tell whether a commit is the bot's own (exit 0) or not (exit 1)
     Skip(skip::Arguments),
     /// Print the version
@@ -186,14 +200,28 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         format = encoding.unwrap_or(format);
     }
     color::choose(arguments.color);
-    telemetry::start(format, verbosity, report::style(std::io::stderr()));
-    match dispatch(arguments.command) {
-        Ok(ending) => ExitCode::from(ending.code()),
-        Err(failure) => {
-            streams::styled(&failure.render(report::style(std::io::stderr())));
-            ExitCode::from(failure.exit_code())
-        }
+    let traces = match &arguments.command {
+        Command::Run(run) => run.traces(),
+        _ => Ok(None),
+    };
+    let traces = match traces {
+        Ok(traces) => traces,
+        Err(failure) => return fail(&failure),
+    };
+    telemetry::start(format, verbosity, report::style(std::io::stderr()), traces.as_ref());
+    let ended = dispatch(arguments.command);
+    if let Some(traces) = traces {
+        traces.finish(LAST_SPANS);
     }
+    match ended {
+        Ok(ending) => ExitCode::from(ending.code()),
+        Err(failure) => fail(&failure),
+    }
+}
+
+fn fail(failure: &Failure) -> ExitCode {
+    streams::styled(&failure.render(report::style(std::io::stderr())));
+    ExitCode::from(failure.exit_code())
 }
 
 /// An argument may come from a file that others wrote, and is repeated on one line.
@@ -223,14 +251,17 @@ fn dispatch(command: Command) -> Result<Ending> {
         Command::Run(arguments) => run::run(&arguments),
         Command::Select(arguments) => select::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Submit(arguments) => submit::run(&arguments),
         Command::Set(arguments) => set::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Mark(arguments) => mark::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Message(arguments) => message::run(&arguments),
         Command::Skip(arguments) => skip::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
         Command::Images(arguments) => images::run(&arguments),
+        Command::Mcp(arguments) => mcp::run(&arguments),
         Command::Poll(arguments) => poll::run(&arguments),
         Command::Hold(arguments) => switch::run_reasoned(Order::Hold, &arguments),
         Command::Release(arguments) => switch::run_release(arguments),
@@ -251,25 +282,43 @@ fn dispatch(command: Command) -> Result<Ending> {
 // Where the configuration is. No documentation of the type: it would become that of the command.
 #[derive(Debug, clap::Args)]
 struct SourceArguments {
-    /// Configuration: a file or a folder; may be repeated; `-` reads stdin
-    #[arg(long, value_name = "PATH", default_value = "policies", env = "TAGWRIGHT_CONFIG", hide_env_values = true)]
-    config: Vec<std::path::PathBuf>,
+    /// Configuration: a file or a folder; may be repeated; `-` reads stdin [default: policies]
+    #[arg(long, value_name = "PATH", env = "TAGWRIGHT_CONFIG", hide_env_values = true)]
+    config: Vec<PathBuf>,
     /// Folder with secrets as files: NAMESPACE/NAME/KEY
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_SECRETS", hide_env_values = true)]
-    secrets: Option<std::path::PathBuf>,
+    secrets: Option<PathBuf>,
     /// iCalendar file with times in which nothing is written; may be repeated
     #[arg(long, value_name = "FILE", env = "TAGWRIGHT_FREEZE_CALENDAR", hide_env_values = true)]
-    freeze_calendar: Vec<std::path::PathBuf>,
+    freeze_calendar: Vec<PathBuf>,
 }
 
 impl SourceArguments {
-    fn sources(&self) -> crate::config::Sources {
-        crate::config::Sources {
-            paths: self.config.clone(),
+    fn sources(&self) -> Sources {
+        self.sources_with(&ImportArguments::default())
+    }
+
+    fn sources_with(&self, also: &ImportArguments) -> Sources {
+        let has_none = self.config.is_empty() && also.import.is_empty();
+        Sources {
+            paths: if has_none { vec![DEFAULT_CONFIG.into()] } else { self.config.clone() },
+            imports: also.import.clone(),
             secrets: self.secrets.clone(),
             calendars: self.freeze_calendar.clone(),
         }
     }
+}
+
+/// What is read where nothing is named.
+const DEFAULT_CONFIG: &str = "policies";
+
+/// Where else there is something to follow.
+#[derive(Debug, Default, clap::Args)]
+struct ImportArguments {
+    /// Follow what another image updater is told in this checkout, or in a part of it, as `tagwright import --targets` says it; may be
+    /// repeated
+    #[arg(long, value_name = "PATH")]
+    import: Vec<PathBuf>,
 }
 
 /// How long a thread for blocking work is kept that has none. They take turns, so that with the ten seconds of the library a bot

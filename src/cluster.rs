@@ -1,7 +1,7 @@
 //! A bot whose configuration is the objects of a cluster, and which says there what it does.
 //!
 //! It stands in for Flux's image-reflector-controller and image-automation-controller: it reads their objects, leaves on them
-//! what they leave there, and tells what they tell. It reads our own `ImageAutomation` in the same way.
+//! what they leave there, and tells what they tell. It reads our own `ImageAutomation`, `Receiver` and `Notification` in the same way.
 //!
 //! ```text
 //! watches ─> objects ─> reading (config) ─> assignment ─> bot (schedule)
@@ -29,6 +29,7 @@ mod publish;
 mod reading;
 mod refuse;
 mod secrets;
+mod selections;
 mod shares;
 mod versions;
 mod voice;
@@ -71,6 +72,8 @@ pub struct Settings {
     pub controllers: Controllers,
     /// Whether nobody may use anything of another namespace.
     pub no_cross_namespace: bool,
+    /// Whether Flux's receivers, providers and alerts are obeyed, since its notification-controller does not run.
+    pub flux_notifications: bool,
     /// Where events go beside the API server: notification-controller.
     pub events_addr: Option<String>,
     /// When a policy without tags is looked at again, as its condition says; it is as soon as its tags are read.
@@ -112,8 +115,11 @@ impl Settings {
             What::Git | What::Automation => automation,
             What::Repository | What::Policy => true,
             // Who is one half stands in for a controller of Flux, and has no right to other kinds. Where Flux is, applications
-            // are its addon's.
-            What::Native | What::Application => reflector && automation,
+            // are its addon's, and notification-controller receives and tells.
+            What::Native | What::Application | What::Receiver | What::Notification => reflector && automation,
+            What::FluxReceiver | What::FluxProvider | What::FluxAlert => {
+                self.flux_notifications && reflector && automation
+            }
         };
         What::ALL.into_iter().filter(wanted).collect()
     }
@@ -122,8 +128,8 @@ impl Settings {
     fn works_on(&self, what: What) -> bool {
         match what {
             What::Repository | What::Policy => self.controllers.reflector,
-            What::Automation | What::Native => self.controllers.automation,
-            What::Git | What::Namespace | What::Application => false,
+            What::Automation | What::Native | What::Receiver | What::Notification => self.controllers.automation,
+            _ => false,
         }
     }
 
@@ -131,8 +137,8 @@ impl Settings {
     fn scope(&self, what: What, namespace: &str) -> Scope {
         let is_labelled = match what {
             What::Repository | What::Policy => self.controllers.reflector,
-            What::Automation | What::Native | What::Application => true,
             What::Git | What::Namespace => false,
+            _ => true,
         };
         let namespace = (!self.all_namespaces && what != What::Namespace).then(|| namespace.to_owned());
         Scope { namespace, labels: if is_labelled { self.selector.clone() } else { String::new() } }

@@ -5,6 +5,7 @@
 //! - **Flux**: `GitRepository`, `ImageRepository`, `ImagePolicy`, `ImageUpdateAutomation` (v1, v1beta2, v1beta1);
 //! - **KubeVela**: `core.oam.dev/v1beta1 Application` with components of type `kustomize` that have an `imageRepository`.
 //!
+//! `GitSync` says where resources are submitted to, and so does the block `gitSync` of Autopilot's configuration.
 //! `Secret`, `ServiceAccount` and `Namespace` documents help these. Documents of other kinds are passed over with a notice.
 //!
 //! # From text to automations
@@ -57,6 +58,7 @@ mod kubevela;
 mod lane;
 mod native;
 mod notice;
+mod notification;
 mod objects;
 mod policies;
 mod problem;
@@ -70,6 +72,8 @@ mod secrets;
 mod select;
 mod signing;
 mod source;
+mod sync;
+mod target;
 mod targets;
 mod text;
 mod value;
@@ -83,6 +87,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tagwright_core::automation::{Automation, ImagePolicy, ImageRepository, Origins};
 use tagwright_core::freeze::Calendar;
+use tagwright_core::submit::GitSync;
 
 use self::report::Report;
 use self::secrets::Secrets;
@@ -93,6 +98,7 @@ pub use self::objects::{About, Object, Reading, read_objects};
 pub use self::problem::{Error, Problem, Related, Style};
 pub use self::secrets::Referred;
 pub(crate) use self::source::{MAX_FILES, MAX_FOLDER_DEPTH};
+pub(crate) use self::sync::is_autopilot;
 
 /// Tags that are dropped where `exclusionList` is absent or empty: those of signatures.
 pub(crate) const DEFAULT_EXCLUSION: &str = r"^.*\.sig$";
@@ -117,6 +123,8 @@ const DEFAULT_CRON_TIMEOUT: Duration = Duration::from_secs(300);
 pub struct Sources {
     /// Files, and folders whose `*.yaml`, `*.yml` and `*.json` files are read. `-` is standard input, which is read once.
     pub paths: Vec<PathBuf>,
+    /// Checkouts, or parts of them, in which other image updaters are told what to do: see [`tagwright_core::import`].
+    pub imports: Vec<PathBuf>,
     /// A folder of `NAMESPACE/NAME/KEY` files with secrets, which win over `Secret` documents.
     pub secrets: Option<PathBuf>,
     /// iCalendar files with times in which nothing is written.
@@ -132,6 +140,10 @@ pub struct Configuration {
     pub policies: Vec<Arc<ImagePolicy>>,
     /// Who may tell of pushes by webhooks.
     pub receivers: Vec<Arc<hooks::Receiver>>,
+    /// Where resources can be submitted to.
+    pub syncs: Vec<Arc<GitSync>>,
+    /// Who is told of what happens.
+    pub notifications: Vec<Arc<notify::Notification>>,
     /// When nothing at all is written.
     pub calendar: Calendar,
     /// What is worth knowing: documents passed over, fields without effect.
@@ -168,8 +180,21 @@ pub fn load(sources: &Sources) -> Result<Configuration, Error> {
 /// # Errors
 /// All problems that were found; see [`Error`].
 pub fn load_for(purpose: Purpose, sources: &Sources) -> Result<Configuration, Error> {
-    let mut report = Report::new(purpose);
+    load_with(Report::new(purpose), sources)
+}
+
+/// Reads and checks a configuration that is to be run, in which the block `gitSync` of Autopilot is about this repository of its
+/// organisation, where it does not say.
+///
+/// # Errors
+/// All problems that were found; see [`Error`].
+pub fn load_about(repository: Option<String>, sources: &Sources) -> Result<Configuration, Error> {
+    load_with(Report::new(Purpose::Run).of_repository(repository), sources)
+}
+
+fn load_with(mut report: Report, sources: &Sources) -> Result<Configuration, Error> {
     source::read(&mut report, &sources.paths);
+    source::import(&mut report, &sources.imports);
     if let Some(folder) = &sources.secrets {
         secrets::check_folder(&report, folder);
     }
@@ -206,13 +231,15 @@ fn configure(report: Report, secrets: Option<PathBuf>, calendar: Calendar) -> Re
         false => Resolved::default(),
     };
     drop(kept);
-    if resolved.automations.is_empty() && !report.has_problems() {
+    if resolved.automations.is_empty() && resolved.syncs.is_empty() && !report.has_problems() {
         report.notice("the configuration has no automation");
     }
     let beside = report.files_beside();
     let (notices, origins) = report.finish().map_err(|error| error.with(beside.clone()))?;
-    let Resolved { policies, automations, receivers, .. } = resolved;
-    Ok(Configuration { automations, policies, receivers, calendar, notices, origins, beside })
+    let Resolved { policies, automations, receivers, syncs, notifications, .. } = resolved;
+    let receivers = receivers.into_iter().map(|(_, receiver)| receiver).collect();
+    let notifications = notifications.into_iter().map(|(_, notification)| notification).collect();
+    Ok(Configuration { automations, policies, receivers, syncs, notifications, calendar, notices, origins, beside })
 }
 
 /// What objects come to.
@@ -221,7 +248,11 @@ struct Resolved {
     repositories: Vec<Arc<ImageRepository>>,
     policies: Vec<Arc<ImagePolicy>>,
     automations: Vec<Arc<Automation>>,
-    receivers: Vec<Arc<hooks::Receiver>>,
+    /// Each with the index of its source.
+    receivers: Vec<(usize, Arc<hooks::Receiver>)>,
+    syncs: Vec<Arc<GitSync>>,
+    /// Each with the index of its source.
+    notifications: Vec<(usize, Arc<notify::Notification>)>,
 }
 
 /// Resolves what objects refer to, with these secrets and service accounts; what is wrong is reported and left out.
@@ -235,7 +266,11 @@ fn resolve(
     let context = policies::Context { report, secrets: &secrets, namespaces: gathered.namespaces };
     let (repositories, policies) = policies::resolve(&context, gathered.repositories, gathered.policies);
     let automations = automations::resolve(&context, &gathered.git, &policies, gathered.automations);
+    let syncs = sync::resolve(&context, &gathered.git, gathered.syncs);
     let known = receiver::Known { git: &gathered.git, policies: &policies, automations: &automations };
     let receivers = receiver::resolve(&context, gathered.receivers, &known);
-    Resolved { repositories, policies, automations, receivers }
+    let known =
+        notification::Known { git: &gathered.git, policies: &policies, automations: &automations, syncs: &syncs };
+    let notifications = notification::resolve(&context, gathered.told, &known);
+    Resolved { repositories, policies, automations, receivers, syncs, notifications }
 }

@@ -22,9 +22,13 @@
 //! access           credentials, certificates, proxies, deadlines, as data
 //! yamlspan         YAML text as spans, and edits that a second parser confirms
 //! signing          signatures of commits: OpenPGP, SSH
-//! hooks            webhooks: whether they are genuine, and what they tell
+//! trust            signatures of images and where these were built, held against keys and roots that are given
+//! otlp             traces for OpenTelemetry, for those who ask for them
+//! notify           notifications: gathered, put into words, sent to chats, mailboxes, programs and forges
 //! tagwright_core   the decisions, pure: policies, markers, edits, guards, messages, plans, and what explains them
 //! web              the rules that every HTTP client keeps: proof, redirects, Retry-After, harmless words
+//! oidc             tokens of OpenID Connect issuers: whose keys signed them, and what they have to say
+//! hooks            webhooks: whether they are genuine, and what they tell
 //! cloud            short-lived logins of clouds and forges: AWS, Azure, Google, GitHub Apps
 //! forge            pull requests of forges: opened once, kept current, merged, closed
 //! git              pack protocol, mirrors, tree walk, commits in memory, push
@@ -37,16 +41,21 @@
 //!
 //! ```text
 //! files       a plain directory as source and target
+//! failure     what went wrong, with its kind and what to do about it
+//! wire        documents as others read them: JSON of commands and of the API
+//! trace       the spans of a trace, and what they say
 //! metrics     what is counted, and what is read off, as OpenMetrics
 //! store       what must outlive a run, in one file
 //! run         what a run works with, and how it ends
 //! observe     what registries list, what remotes hold, what people took back; changes nothing
-//! act         one remote: plan, commit, push
+//! act         one remote: plan, commit, push; what is submitted as well
 //! pass        both, once, for everything
+//! announce    what happened, as events for those who are told of it
 //! schedule    when what is due, as a pure state machine; the tasks around it
+//! imports     a checkout in which other image updaters are told what to do, as documents
 //! config      documents -> Automation (raw, then validated): native, Flux, KubeVela, secrets
 //! cluster     a bot whose configuration is the objects of a cluster, and which says there what it does
-//! server      the bot over HTTP: a Unix socket for its user, TCP to read
+//! server      the bot over HTTP: a Unix socket for its user, TCP by tokens
 //! cli, report, snippet, telemetry   subcommands; texts and JSON; exit codes; logs
 //! ```
 //!
@@ -62,11 +71,13 @@
 //! - A credential goes to the host it is for, and appears in no argv, URL, log, error or commit.
 
 pub mod act;
+mod announce;
 pub mod cli;
 pub mod cluster;
 pub mod config;
 mod failure;
 mod files;
+mod imports;
 mod metrics;
 pub mod observe;
 pub mod pass;
@@ -77,4 +88,5 @@ pub mod server;
 mod snippet;
 pub mod store;
 mod telemetry;
+mod trace;
 pub mod wire;

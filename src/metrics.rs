@@ -58,6 +58,12 @@ struct Received {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Notified {
+    r#type: &'static str,
+    result: &'static str,
+}
+
 /// Why a push was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rejected {
@@ -100,6 +106,7 @@ pub(crate) struct Metrics {
     moved_tags: Counter,
     rejected: Family<ByReason, Counter>,
     webhooks: Family<Received, Counter>,
+    notifications: Family<Notified, Counter>,
     shards: Mutex<Vec<(&'static str, usize)>>,
     /// The series of Flux's controllers.
     pub(crate) flux: Flux,
@@ -141,6 +148,9 @@ impl Metrics {
             "Webhooks that were received, by their source and what came of them",
             webhooks.clone(),
         );
+        let notifications = Family::<Notified, Counter>::default();
+        let help = "Notifications, by the type of where they go and what became of them";
+        registry.register("notifications", help, notifications.clone());
         for is_well in [true, false] {
             drop(polls.get_or_create(&Ended::of(is_well)));
             drop(look_ups.get_or_create(&Ended::of(is_well)));
@@ -164,6 +174,7 @@ impl Metrics {
             moved_tags,
             rejected,
             webhooks,
+            notifications,
             shards,
             flux,
         }
@@ -204,6 +215,11 @@ impl Metrics {
     /// Counts a webhook.
     pub(crate) fn received(&self, source: &'static str, result: &'static str) {
         self.webhooks.get_or_create(&Received { source, result }).inc();
+    }
+
+    /// Counts a notification, by the type of where it goes and what became of it.
+    pub(crate) fn notified(&self, kind: &'static str, result: &'static str) {
+        self.notifications.get_or_create(&Notified { r#type: kind, result }).inc();
     }
 
     /// Takes in how many shards of each half of the work this process holds.
@@ -264,6 +280,7 @@ pub(crate) mod tests {
         metrics.run_took(Duration::from_secs(2));
         metrics.rejected(Rejected::Declined);
         metrics.received("github", "accepted");
+        metrics.notified("slack", "sent");
         metrics.flux.reconciled("ImagePolicy", ("shop", "web"), true, Duration::from_millis(3));
         metrics.flux.reconciled("ImageUpdateAutomation", ("shop", "web"), false, Duration::from_secs(3));
         metrics.text(&gauges::tests::full())

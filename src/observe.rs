@@ -7,6 +7,7 @@
 //! committed. What a run itself looks at is found by the same functions: marked files, reverts, branches.
 
 mod admit;
+mod behind;
 mod contents;
 mod digests;
 mod hurry;
@@ -18,6 +19,7 @@ mod past;
 mod poll;
 mod polls;
 mod portrait;
+pub(crate) mod push_branch;
 mod pushed;
 pub(crate) mod releases;
 mod require;
@@ -25,7 +27,6 @@ pub(crate) mod reverts;
 mod select;
 mod survey;
 mod tags;
-pub(crate) mod target;
 mod told;
 mod verify;
 
@@ -36,14 +37,16 @@ use tagwright_core::message::{self, Criteria};
 use tagwright_core::{marker, plan};
 
 pub use self::admit::{Admission, Ranked, admission};
+pub(crate) use self::behind::tags_behind;
 pub(crate) use self::digests::Digests;
+pub(crate) use self::in_use::lacks_older;
 pub use self::in_use::{InUse, Use, in_use};
 pub use self::inspect::{Inspected, inspect, reflected};
 pub use self::newest::{MAX_UNDATED, newest};
 pub use self::past::{Past, past};
 pub use self::poll::{LookedUp, Polled, forget, look_up, poll, poll_all, save};
 pub use self::polls::Polls;
-pub(crate) use self::portrait::differences;
+pub(crate) use self::portrait::{differences, source};
 pub use self::pushed::pushed;
 pub use self::select::{no_match, refused};
 pub use self::survey::{Seen, Survey, Wanted, survey};

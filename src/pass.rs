@@ -4,22 +4,28 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use tagwright_core::automation::Automation;
+use tracing::Instrument as _;
 
 use crate::act::act;
 use crate::observe::poll_all;
 use crate::run::{AutomationReport, CONCURRENT_REMOTES, Context, Progress, Queue, Report, name_remotes};
+use crate::trace;
 
 /// Polls every image repository once, then runs every automation once. One failure never stops another automation.
 pub async fn once(context: Context<'_>, automations: &[Arc<Automation>]) -> Report {
     name_remotes(&context.edges.git, automations);
-    let observed = poll_all(context, automations).await;
+    // One trace for all of it.
+    let whole = trace::pass();
+    let observed = poll_all(context, automations).instrument(whole.clone()).await;
     let (polls, mut failures) = (observed.polls, observed.failures);
     context.memory.retain(automations);
     let due = automations.iter().map(|automation| automation.id.clone()).collect();
-    let (due, known) = (&due, &polls);
+    let (due, known, whole) = (&due, &polls, &whole);
     let mut runs = futures_util::stream::iter(Queue::of_remotes(automations))
         .map(|queue| async move {
-            let acted = act(context, &queue, due, known, &Progress::default()).await;
+            let url = queue.automations().next().map_or("", |automation| &*automation.remote.url);
+            let span = whole.in_scope(|| trace::run(url, queue.automations().map(|automation| &automation.id), &[]));
+            let acted = act(context, &queue, due, known, &Progress::default()).instrument(span).await;
             (queue.positions(), acted)
         })
         .buffer_unordered(CONCURRENT_REMOTES);

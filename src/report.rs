@@ -9,11 +9,13 @@ mod document;
 pub(crate) mod explain;
 mod failures;
 pub(crate) mod history;
+pub(crate) mod import;
 pub(crate) mod mark;
 pub(crate) mod objects;
 pub(crate) mod policy;
 pub(crate) mod sarif;
 pub(crate) mod status;
+mod submit;
 pub(crate) mod table;
 pub(crate) mod tags;
 
@@ -23,12 +25,13 @@ use std::sync::Arc;
 use tagwright_core::change::{Change, Code, Diagnostic};
 use tagwright_core::guard::Held;
 
-use crate::run::{self, AutomationReport, Lack, Outcome, PolicyReport, Report, quoted};
+use crate::run::{self, AutomationReport, GroupReport, Lack, Outcome, PolicyReport, Report, quoted};
 pub(crate) use crate::snippet::Style;
 use crate::snippet::{Color, paint};
 
 pub(crate) use self::color::style;
 pub(crate) use self::failures::{causes, failure_of_run, failures};
+pub(crate) use self::submit::{differences, submitted};
 
 /// Writes findings, one a line: `file:line:column: CODE message`, and what to do about each kind once. That a policy selects
 /// nothing is told where the policy is, once, and not of each of its fields.
@@ -64,7 +67,7 @@ pub(crate) fn policies(policies: &[Arc<PolicyReport>]) -> String {
         let hurried: String = policy.remarks().iter().map(|remark| format!("; {remark}")).collect();
         let id = id.marker();
         let image = match tags {
-            Some(tags) => format!("{image} has {}, ", plural(*tags, "tag")),
+            Some(tags) => format!("{image} has {}, ", words::plural(*tags, "tag")),
             None => String::new(),
         };
         let _ = match selection {
@@ -107,13 +110,22 @@ fn colored(report: &AutomationReport, text: &str, style: Style) -> String {
 }
 
 fn automation(report: &AutomationReport) -> String {
-    let AutomationReport { id, url, branch, outcome, edits, request, .. } = report;
+    let AutomationReport { id, url, branch, outcome, edits, request, groups, .. } = report;
     let changes: Vec<_> = edits.iter().flat_map(|edit| &edit.changes).collect();
-    let count = plural(changes.len(), "change");
+    let mut count = words::plural(report.changes().count(), "change");
+    let (branch, request) = match groups.len() {
+        0 => (branch.clone(), request.as_ref()),
+        several => {
+            let changed = groups.iter().filter(|group| !group.edits.is_empty()).count();
+            count.push_str(&format!(" in {}", words::plural(changed, "group")));
+            // Each tells its own.
+            (format!("{} beside {branch}", if several == 1 { "a branch" } else { "branches" }), None)
+        }
+    };
     let mut text = match outcome {
         Outcome::Pushed { commit, missed } => {
             let but = missed.as_ref().map(|error| format!(", {}", error.missed())).unwrap_or_default();
-            format!("{id}: pushed {} to {branch} of {url}, {count}{but}\n", short(commit))
+            format!("{id}: pushed {} to {branch} of {url}, {count}{but}\n", words::short(commit))
         }
         Outcome::WouldPush => format!("{id}: would push to {branch} of {url}, {count}; the login may push\n"),
         Outcome::Unchanged => match &report.idle {
@@ -132,8 +144,37 @@ fn automation(report: &AutomationReport) -> String {
             let _ = writeln!(text, "  {line}");
         }
     }
+    for line in groups.iter().map(group).collect::<String>().lines() {
+        let _ = writeln!(text, "  {line}");
+    }
     for line in holds(&report.holds).lines() {
         let _ = writeln!(text, "  {line}");
+    }
+    text
+}
+
+/// What became of one group of an automation's changes; nothing where nothing did.
+fn group(report: &GroupReport) -> String {
+    let GroupReport { name, branch, outcome, commit, edits, request, error, .. } = report;
+    let mut text = match (commit, *outcome) {
+        (Some(commit), _) => format!("{name}: pushed {} to {branch}\n", words::short(commit)),
+        (None, "unchanged") => String::new(),
+        (None, "would-push") => format!("{name}: would push to {branch}\n"),
+        (None, word) => format!("{name}: {word}, {error}\n"),
+    };
+    if commit.is_some() && !error.is_empty() {
+        let _ = writeln!(text, "  but {error}");
+    }
+    if let Some(request) = request {
+        if text.is_empty() {
+            let _ = writeln!(text, "{name}:");
+        }
+        let _ = writeln!(text, "  {request}");
+    }
+    if *outcome != "failed" {
+        for line in changes(edits.iter().flat_map(|edit| &edit.changes).collect::<Vec<_>>()).lines() {
+            let _ = writeln!(text, "  {line}");
+        }
     }
     text
 }
@@ -168,15 +209,4 @@ pub(crate) fn holds<'h>(holds: impl IntoIterator<Item = &'h Held>) -> String {
 #[must_use]
 pub(crate) fn changes<'c>(changes: impl IntoIterator<Item = &'c Change>) -> String {
     changes.into_iter().map(|change| format!("{}\n", run::change(change))).collect()
-}
-
-/// A number with its noun.
-pub(crate) fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-}
-
-/// The first seven digits of a hash.
-#[must_use]
-pub(crate) fn short(commit: &str) -> &str {
-    commit.get(..7).unwrap_or(commit)
 }

@@ -6,6 +6,8 @@
 
 mod cause;
 mod changes;
+mod ended;
+mod error;
 mod memory;
 mod outcome;
 mod progress;
@@ -20,21 +22,24 @@ use jiff::Timestamp;
 use tagwright_core::automation::Automation;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;
+use tracing::Span;
 
-use crate::store::{self, Digests, Image, Known, Store, Switches};
+use crate::store::{self, Digests, Image, Known, Record, Store, Switches};
 
 pub use self::cause::Cause;
 pub(crate) use self::changes::{change, quoted, summary};
+pub use self::ended::{AutomationReport, GroupReport};
+pub use self::error::{Asking, Doing, Error};
 pub use self::memory::Memory;
-pub use self::outcome::{
-    Asking, AutomationReport, Doing, Error, Kind, Lack, MovedTag, Outcome, PolicyReport, Report, Short,
-};
+pub(crate) use self::memory::ToldComment;
+pub use self::outcome::{Lack, MovedTag, Outcome, PolicyReport, Report, Short};
 pub use self::progress::{Progress, Stage, Step};
 pub(crate) use self::queue::Login;
 pub use self::queue::Queue;
 pub use self::scans::Scans;
 pub(crate) use self::settled::{Basis, Findings};
 pub(crate) use self::switched::{Freeze, freeze, guards, suspended};
+pub use crate::failure::Kind;
 
 /// Git remotes worked on at the same time.
 pub const CONCURRENT_REMOTES: usize = 8;
@@ -116,7 +121,9 @@ pub(crate) fn aside_if<T>(is_long: bool, what: &'static str, work: impl FnOnce()
 
 /// Does work that takes a while, on a thread of its own.
 pub(crate) fn apart<T: Send + 'static>(what: &'static str, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let span = Span::current();
     tokio::task::spawn_blocking(move || {
+        let _entered = span.enter();
         tracing::trace!(work = what, "begins");
         work()
     })
@@ -128,6 +135,16 @@ impl Context<'_> {
         let store = self.edges.store.clone();
         let read = apart("read switches", move || store.switches()).await;
         self.memory.switches(read.ok())
+    }
+
+    /// Writes down what was done. Where that fails, it is said when it begins to.
+    pub(crate) async fn keep_history(&self, records: Vec<Record>) {
+        let store = self.edges.store.clone();
+        match apart("write history", move || store.record(records)).await {
+            Ok(Ok(())) => self.memory.store_works("history"),
+            Ok(Err(error)) => self.memory.store_fails("history", &error),
+            Err(error) => tracing::error!(%error, "writing down the history was stopped"),
+        }
     }
 
     /// What is known of an image repository before its registry is asked, in this process or in the store.

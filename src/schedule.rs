@@ -11,5 +11,5 @@ pub(crate) mod freeze;
 
 pub use self::agenda::Trigger;
 pub use self::assignment::{Assignment, News, Watched};
-pub use self::bot::{BEAT_LIMIT, Bot, Handle, SHUTDOWN_GRACE, Settings};
+pub use self::bot::{BEAT_LIMIT, Bot, Elsewhere, Handle, SHUTDOWN_GRACE, Settings};
 pub use self::done::Done;

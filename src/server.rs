@@ -16,6 +16,7 @@
 //! | `POST /api/v1/automations/NAMESPACE/NAME/suspend`, `…/resume` | the same |
 //! | `POST /api/v1/freeze`, `…/unfreeze` | `Refrozen`; the body may be a `Freeze`, an `Unfreeze` |
 //! | `POST /api/v1/poll` | `Due`; the body may be a `Poll` |
+//! | `POST /api/v1/submit?sync=` | `Submitted`; the body has resources |
 //! | `POST /api/v1/run` | `Due`; the body is a `Run` |
 //!
 //! The documents are those of `wire`. What is not answered so is a `Refusal`.
@@ -33,14 +34,16 @@ mod api;
 mod connection;
 mod door;
 mod events;
-mod google;
 mod hooks;
-mod order;
+mod issuers;
+mod oidc;
 mod orders;
 mod page;
 mod routes;
 mod sessions;
 mod socket;
+mod squeeze;
+mod submit;
 mod tokens;
 
 use std::io;
@@ -54,13 +57,16 @@ use tokio::sync::watch;
 
 use crate::failure::{Failure, Kind};
 use crate::schedule::Handle;
+use ::oidc::Unusable;
 use door::Door;
+use oidc::Trusted;
 use socket::{LOOK, Socket};
 use tokens::Tokens;
 
+pub(crate) use crate::store::obey;
 pub(crate) use address::Address;
 pub use address::SOCKET;
-pub(crate) use order::obey;
+pub use oidc::Oidc;
 
 /// Why the bot cannot listen.
 #[derive(Debug, Error)]
@@ -82,6 +88,14 @@ pub enum Error {
     /// The file with tokens cannot be used.
     #[error(transparent)]
     Tokens(#[from] tokens::Error),
+    /// The issuer whose tokens are taken cannot be used.
+    #[error("the issuer {issuer} cannot be used")]
+    Issuer {
+        /// Its URL.
+        issuer: String,
+        /// The reason.
+        source: Unusable,
+    },
     /// The TCP address could not be bound.
     #[error("cannot listen on {address}")]
     Tcp {
@@ -114,6 +128,7 @@ impl From<Error> for Failure {
                 error.to_string(),
                 "a line is NAME, read or act, and what `printf %s TOKEN | sha256sum` prints",
             ),
+            Error::Issuer { source, .. } => Self::usage(format!("{error}: {source}"), ""),
             Error::Socket { source, .. } => Self::from(source).under(error.to_string()),
         }
     }
@@ -160,6 +175,17 @@ impl Server {
     /// [`Error::Tokens`].
     pub fn with_tokens(mut self, file: &Path) -> Result<Self, Error> {
         self.door.tokens = Some(Arc::new(Tokens::read(file)?));
+        Ok(self)
+    }
+
+    /// Lets those in over TCP who show a token of an OpenID Connect issuer, and fulfil what is asked of them.
+    ///
+    /// # Errors
+    /// [`Error::Issuer`].
+    pub fn with_oidc(mut self, rules: Oidc) -> Result<Self, Error> {
+        let issuer = rules.issuer.clone();
+        let trusted = Trusted::new(rules).map_err(|source| Error::Issuer { issuer, source })?;
+        self.door.oidc = Some(Arc::new(trusted));
         Ok(self)
     }
 

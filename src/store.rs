@@ -7,26 +7,31 @@
 //!
 //! Every call blocks, for one transaction. What people asked for, what was done, and a tag list that has changed are on the
 //! disk when a call returns. That a tag list was polled and had not changed is written with what is written next, so that
-//! a thousand polls a minute do not wear out a disk; after a kill, such a poll is forgotten, and nothing else.
+//! a thousand polls a minute do not wear out a disk; after a kill, such a poll is forgotten, and nothing else. The same goes for
+//! one of a process that has just ended, when the power fails.
 //!
 //! | file | subject |
 //! |---|---|
 //! | `place`, `open` | folder, lock, file, and what is put in its place |
 //! | `schema` | tables, versions, migration |
 //! | `engine` | transactions, and going on after the disk was full |
-//! | `image`, `digests`, `history`, `switch`, `freeze`, `status`, `owed` | what is kept |
+//! | `ordered` | how the file reaches the disk |
+//! | `image`, `digests`, `history`, `switch`, `freeze`, `status`, `failing`, `owed` | what is kept |
 //! | `error`, `notice` | what is said |
 //! | `tags`, `time` | how tags and times are written |
 
 mod digests;
 mod engine;
 mod error;
+mod failing;
 mod files;
 mod freeze;
 mod history;
 mod image;
 mod notice;
 mod open;
+mod order;
+mod ordered;
 mod owed;
 mod requests;
 mod schema;
@@ -42,14 +47,17 @@ use std::time::{Duration, Instant};
 pub use digests::Digests;
 use engine::Engine;
 use files::{Files, Lock};
+use ordered::Waiting;
 use tokio::sync::watch;
 
 pub use error::Error;
+pub(crate) use failing::Failing;
 pub(crate) use files::LOCK;
 pub use freeze::MAX_FREEZES;
 pub use history::{Event, Filter, MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, Numbered, Pushes, Record, Toggle};
 pub use image::{Image, Known, SeenTag};
 pub use notice::Notice;
+pub(crate) use order::obey;
 pub(crate) use owed::Owed;
 pub(crate) use requests::{OpenRequest, RequestState};
 pub use schema::VERSION;
@@ -116,10 +124,11 @@ impl Store {
             Ok(None) => return Opened::InUse { path: files.file },
             Err(error) => return Self::instead(&files, &error),
         };
-        let opened = files.probe().map_err(redb::Error::from).and_then(|()| open::database(&files));
+        let waiting = Waiting::default();
+        let opened = files.probe().map_err(redb::Error::from).and_then(|()| open::database(&files, &waiting));
         match opened {
             Ok((database, notice)) => {
-                let engine = Engine::on_disk(database, files, lock);
+                let engine = Engine::on_disk(database, files, lock, waiting);
                 Opened::Ready { store: Self::of(engine), notice }
             }
             Err(redb::Error::DatabaseAlreadyOpen) => Opened::InUse { path: files.file },

@@ -1,8 +1,13 @@
 //! Logs: one line each on stderr, as text or JSON.
 
+use std::borrow::Cow;
 use std::io::Write;
 
-use tracing_subscriber::EnvFilter;
+use otlp::Traces;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry};
 
 use crate::snippet::Style;
 
@@ -18,7 +23,8 @@ pub(crate) enum Format {
 
 /// Whose events a verbosity is about: the program and those of its crates that log. The events of a crate carry its name, and
 /// what else is linked in, HTTP and TLS for instance, only warns.
-const OURS: [&str; 6] = ["tagwright", "cloud", "forge", "git", "kubernetes", "registry"];
+const OURS: [&str; 10] =
+    ["tagwright", "cloud", "forge", "git", "kubernetes", "notify", "oidc", "otlp", "registry", "web"];
 
 /// Whose errors are all returned to us, who say them once: the API server's client logs each request that is not answered.
 const SILENT: &str = "kube_client::client::builder=off";
@@ -26,23 +32,22 @@ const SILENT: &str = "kube_client::client::builder=off";
 /// Starts logging to stderr, once per process.
 ///
 /// `RUST_LOG` decides what is shown if it is set, otherwise `verbosity`: 0 warnings, 1 also what changed, 2 also decisions,
-/// 3 everything of ours.
-pub(crate) fn start(format: Format, verbosity: u8, style: Style) {
+/// 3 everything of ours. With traces their spans are sent, and lines of JSON say to which they belong.
+pub(crate) fn start(format: Format, verbosity: u8, style: Style, traces: Option<&Traces>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(directives(verbosity)));
-    let colored = style == Style::Colored;
-    let writer = move || Tamed { out: std::io::stderr(), format, colored };
+    // Spans of traces say nothing that the log does not.
+    let filter = filter.and(filter_fn(|metadata| metadata.target() != web::SPANS));
+    let (colored, traced) = (style == Style::Colored, traces.is_some());
+    let writer = move || Tamed { out: std::io::stderr(), format, colored, traced };
     // That nobody can read the log, since its disk is full or its reader has gone, must not end a bot: the subscriber would say so
     // on stderr, and panic.
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer)
-        .with_target(false)
-        .log_internal_errors(false);
-    // A second start (tests, `demo`) keeps the first subscriber.
-    let _ = match format {
-        Format::Text => builder.with_ansi(colored).try_init(),
-        Format::Json => builder.json().flatten_event(true).try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false).log_internal_errors(false);
+    let lines = match format {
+        Format::Text => lines.with_ansi(colored).boxed(),
+        Format::Json => lines.json().flatten_event(true).boxed(),
     };
+    // A second start (tests, `demo`) keeps the first subscriber.
+    let _ = Registry::default().with(lines.with_filter(filter)).with(traces.map(Traces::layer)).try_init();
 }
 
 /// Writes events so that nothing in them acts, and no line in the middle of one looks like another event.
@@ -51,6 +56,8 @@ struct Tamed<W> {
     format: Format,
     /// Whether escape sequences are ours. Those of others are made visible by the subscriber.
     colored: bool,
+    /// Whether lines of JSON say to which trace they belong.
+    traced: bool,
 }
 
 impl<W: Write> Write for Tamed<W> {
@@ -61,6 +68,7 @@ impl<W: Write> Write for Tamed<W> {
         let tamed = match self.format {
             Format::Text if self.colored => text.split('\u{1b}').map(words::lines).collect::<Vec<_>>().join("\u{1b}"),
             Format::Text => words::lines(text),
+            Format::Json if self.traced => escaped_in_json(&belonging(text)),
             Format::Json => escaped_in_json(text),
         };
         writeln!(self.out, "{}", tamed.replace('\n', "\n  "))?;
@@ -69,6 +77,14 @@ impl<W: Write> Write for Tamed<W> {
 
     fn flush(&mut self) -> std::io::Result<()> {
         self.out.flush()
+    }
+}
+
+/// An event in JSON with the ids of the span in which it happens, if there is one.
+fn belonging(event: &str) -> Cow<'_, str> {
+    match (event.strip_suffix('}'), otlp::ids()) {
+        (Some(fields), Some((trace, span))) => format!(r#"{fields},"trace_id":"{trace}","span_id":"{span}"}}"#).into(),
+        _ => event.into(),
     }
 }
 
@@ -107,7 +123,7 @@ mod tests {
     fn no_event_acts_or_looks_like_another() {
         let tamed = |format, colored, event: &str| {
             let mut out = Vec::new();
-            Tamed { out: &mut out, format, colored }.write_all(event.as_bytes()).unwrap();
+            Tamed { out: &mut out, format, colored, traced: true }.write_all(event.as_bytes()).unwrap();
             String::from_utf8(out).unwrap()
         };
         let event = "12:00 INFO said=no\r\n12:01 INFO forged \u{202e}\u{1b}[2J\n";

@@ -32,6 +32,7 @@ mod field;
 pub mod freeze;
 pub(crate) mod history;
 pub(crate) mod images;
+pub(crate) mod import;
 pub mod machinery;
 pub(crate) mod mark;
 pub(crate) mod objects;
@@ -39,5 +40,6 @@ pub(crate) mod request;
 pub(crate) mod run;
 pub(crate) mod select;
 pub mod status;
+pub mod submit;
 
 pub use self::field::{ChangedField, HeldField};

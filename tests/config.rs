@@ -5,20 +5,18 @@
 //! expected texts are written anew.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use access::{self, ExposeSecret as _, GitLogin};
-use gotext::template::Template;
-use image::Repository;
+use access::{ExposeSecret as _, GitLogin};
 use proptest::prelude::*;
-use tagwright::config::{self, Configuration, Sources, Style};
-use tagwright_core::automation::{
-    Automation, Batch, Checkout, Deny, FastLane, Gather, Guards, ImagePolicy, Proof, Requests, Schedule, Window,
-};
-use tagwright_core::freeze::Period;
+use summary::summary;
+use tagwright::config::{self, Sources, Style};
+use tagwright_core::automation::{Checkout, ImagePolicy, Schedule};
 use tagwright_core::policy::Order;
+
+#[path = "config/summary.rs"]
+mod summary;
 
 #[test]
 fn good_configurations_load() {
@@ -50,7 +48,7 @@ fn bad_configurations_are_explained() {
 
 #[test]
 fn the_default_configuration_loads_without_anything_else() {
-    let sources = Sources { paths: vec!["policies".into()], secrets: None, calendars: Vec::new() };
+    let sources = Sources { paths: vec!["policies".into()], secrets: None, ..Sources::default() };
     let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
     let names: Vec<String> = configuration.automations.iter().map(|automation| automation.id.to_string()).collect();
     assert_eq!(names, ["flux-system/clusters", "default/image-gitops", "shop/shop"]);
@@ -66,7 +64,7 @@ fn the_default_configuration_loads_without_anything_else() {
     ];
     assert_eq!(selected, expected.map(|(name, tag)| (name.to_owned(), Some(tag))));
     for file in ["policies/native.yaml", "policies/flux.yaml", "policies/kubevela.yaml"] {
-        let sources = Sources { paths: vec![file.into()], secrets: None, calendars: Vec::new() };
+        let sources = Sources { paths: vec![file.into()], secrets: None, ..Sources::default() };
         assert_eq!(config::load(&sources).unwrap().automations.len(), 1, "{file} alone");
     }
 }
@@ -93,7 +91,7 @@ fn the_application_of_the_kubevela_page_means_what_the_page_says() {
     let sources = Sources {
         paths: vec![page.into()],
         secrets: Some("fixtures/config/good/kubevela-page/secrets".into()),
-        calendars: Vec::new(),
+        ..Sources::default()
     };
     let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
     let [automation] = &configuration.automations[..] else { panic!("one automation") };
@@ -125,7 +123,7 @@ fn a_folder_of_secrets_wins_over_a_document() {
         let sources = Sources {
             paths: vec!["policies/kubevela.yaml".into()],
             secrets: secrets.map(PathBuf::from),
-            calendars: Vec::new(),
+            ..Sources::default()
         };
         let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
         let GitLogin::Basic(login) = &configuration.automations[0].remote.access.login else { panic!("basic") };
@@ -147,7 +145,7 @@ fn secrets_of_a_mounted_folder_are_read_through_its_links() {
     let sources = Sources {
         paths: vec![write_native(folder.path(), "token")],
         secrets: Some(folder.path().to_owned()),
-        calendars: Vec::new(),
+        ..Sources::default()
     };
     let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
     let GitLogin::Basic(login) = &configuration.automations[0].remote.access.login else { panic!("basic") };
@@ -165,7 +163,7 @@ fn newlines_at_the_end_of_a_login_are_no_part_of_it() {
         let secret = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: token, namespace: default}}\n{values}\n");
         fs::write(folder.path().join("secret.yaml"), secret).unwrap();
         write_native(folder.path(), "token");
-        let sources = Sources { paths: vec![folder.path().to_owned()], secrets: None, calendars: Vec::new() };
+        let sources = Sources { paths: vec![folder.path().to_owned()], secrets: None, ..Sources::default() };
         let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
         let GitLogin::Basic(login) = &configuration.automations[0].remote.access.login else { panic!("basic") };
         assert_eq!((login.username.as_str(), login.password.expose_secret()), ("me", "line"));
@@ -180,7 +178,7 @@ fn a_secret_file_that_cannot_be_read_is_named() {
     let sources = Sources {
         paths: vec![write_native(folder.path(), "token")],
         secrets: Some(folder.path().to_owned()),
-        calendars: Vec::new(),
+        ..Sources::default()
     };
     let error = config::load(&sources).unwrap_err();
     let path = secret.join("bearerToken");
@@ -242,7 +240,7 @@ fn links_are_followed_only_inside_of_a_folder() {
     let sources = Sources {
         paths: vec![folder.path().to_owned(), folder.path().join("near.yaml")],
         secrets: None,
-        calendars: Vec::new(),
+        ..Sources::default()
     };
     let configuration = config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(configuration.automations.len(), 1);
@@ -251,14 +249,14 @@ fn links_are_followed_only_inside_of_a_folder() {
 
 #[test]
 fn a_path_that_does_not_exist_is_named() {
-    let sources = Sources { paths: vec!["fixtures/nowhere.yaml".into()], secrets: None, calendars: Vec::new() };
+    let sources = Sources { paths: vec!["fixtures/nowhere.yaml".into()], secrets: None, ..Sources::default() };
     let error = config::load(&sources).unwrap_err();
     let reason = "no such file or directory";
     let help = "name the file or folder with `--config`; `tagwright mark` writes one";
     let said = format!("error: cannot read the configuration: {reason}\n--> fixtures/nowhere.yaml\n = help: {help}");
     assert_eq!(error.to_string(), said);
     let sources =
-        Sources { paths: vec!["policies".into()], secrets: Some("fixtures/nowhere".into()), calendars: Vec::new() };
+        Sources { paths: vec!["policies".into()], secrets: Some("fixtures/nowhere".into()), ..Sources::default() };
     let error = config::load(&sources).unwrap_err();
     let help = "`--secrets` takes a folder of NAMESPACE/NAME/KEY files";
     let said = format!("error: cannot read the folder of secrets: {reason}\n--> fixtures/nowhere\n = help: {help}");
@@ -391,10 +389,10 @@ fn cases(kind: &str) -> Vec<PathBuf> {
 
 fn sources(case: &Path) -> Sources {
     if case.is_file() {
-        return Sources { paths: vec![case.to_owned()], secrets: None, calendars: Vec::new() };
+        return Sources { paths: vec![case.to_owned()], secrets: None, ..Sources::default() };
     }
     let secrets = case.join("secrets");
-    Sources { paths: vec![case.join("config")], secrets: secrets.is_dir().then_some(secrets), calendars: Vec::new() }
+    Sources { paths: vec![case.join("config")], secrets: secrets.is_dir().then_some(secrets), ..Sources::default() }
 }
 
 fn expect(path: &Path, found: &str) {
@@ -403,234 +401,4 @@ fn expect(path: &Path, found: &str) {
     }
     let expected = fs::read_to_string(path).unwrap_or_default();
     assert_eq!(found, expected, "{}", path.display());
-}
-
-fn summary(configuration: &Configuration) -> String {
-    let mut text = String::new();
-    for automation in &configuration.automations {
-        automation_summary(&mut text, automation);
-    }
-    for policy in &configuration.policies {
-        policy_summary(&mut text, policy);
-    }
-    for receiver in &configuration.receivers {
-        let hooks::Receiver { namespace, name, source, token, events, scope, identity } = &**receiver;
-        let (token, source) = (token.expose_secret(), source.as_str());
-        writeln!(text, "receiver {namespace}/{name} {source} token {token:?} events {events:?}").unwrap();
-        if let Some(hooks::Identity { email, audience }) = identity {
-            writeln!(text, "  by {email} for {audience}").unwrap();
-        }
-        if let Some(hooks::Scope { repositories, remotes }) = scope {
-            writeln!(text, "  about {repositories:?} {remotes:?}").unwrap();
-        }
-    }
-    for notice in &configuration.notices {
-        writeln!(text, "notice {notice}").unwrap();
-    }
-    text
-}
-
-fn requests_summary(text: &mut String, requests: &Requests) {
-    let Requests { base, product, address, proof, title, body, labels, reviewers, assignees, .. } = requests;
-    let Requests { draft, auto_merge, method, delete_branch, .. } = requests;
-    let proof = match proof {
-        None => "of the remote".to_owned(),
-        Some(Proof::Token(token)) => format!("token {}", token.expose_secret()),
-        Some(Proof::Login(login)) => format!("{}:{}", login.username, login.password.expose_secret()),
-    };
-    let source = |template: &Option<Template>| template.as_ref().map(|template| template.source().to_owned());
-    writeln!(
-        text,
-        "  requests to {base} at {product:?} {address:?} as {proof}, draft {draft}, delete branch {delete_branch}"
-    )
-    .unwrap();
-    writeln!(text, "    title {:?} body {:?} merge {auto_merge:?} {method:?}", source(title), source(body)).unwrap();
-    writeln!(text, "    labels {labels:?} reviewers {reviewers:?} assignees {assignees:?}").unwrap();
-}
-
-fn automation_summary(text: &mut String, automation: &Automation) {
-    let Automation {
-        id,
-        remote,
-        checkout,
-        paths,
-        base,
-        embedded,
-        policies,
-        commit,
-        push,
-        requests,
-        schedule,
-        batch,
-        gather,
-        windows,
-        freeze,
-        suspended,
-    } = automation;
-    writeln!(text, "automation {id} {}{}", schedule_summary(schedule), if *suspended { " suspended" } else { "" })
-        .unwrap();
-    writeln!(text, "  remote {} timeout {:?}", remote.url, remote.access.timeout).unwrap();
-    let login = match &remote.access.login {
-        GitLogin::Machine => "machine".to_owned(),
-        GitLogin::User(name) => format!("user {}", name.expose_secret()),
-        GitLogin::Basic(login) => format!("basic {}:{}", login.username, login.password.expose_secret()),
-        GitLogin::Bearer(token) => format!("bearer {}", token.expose_secret()),
-        GitLogin::GithubApp(app) => {
-            let base = app.base_url.as_deref().unwrap_or("github.com");
-            format!("app {} at {base} {:?} {}", app.id, app.installation, app.key.expose_secret().len())
-        }
-        GitLogin::AzureDevOps(_) => "Azure DevOps".to_owned(),
-        GitLogin::CodeCommit(_) => "CodeCommit".to_owned(),
-        GitLogin::Ssh(ssh) => format!("ssh {} passphrase {}", ssh.known_hosts, ssh.passphrase.is_some()),
-    };
-    writeln!(text, "  login {login}{}", edge_summary(&remote.access.tls, remote.access.proxy.as_ref())).unwrap();
-    writeln!(
-        text,
-        "  checkout {} push {:?} refspec {:?} options {:?}",
-        checkout_summary(checkout),
-        push.branch,
-        push.refspec,
-        push.options
-    )
-    .unwrap();
-    if let Some(requests) = requests {
-        requests_summary(text, requests);
-    }
-    let embedded = if *embedded { " embedded" } else { "" };
-    writeln!(text, "  paths {paths:?} base {base:?}{embedded}").unwrap();
-    if (*batch, *gather) != (Batch::default(), Gather::default()) {
-        writeln!(text, "  batch {batch:?} quiet period {:?} max delay {:?}", gather.quiet_period, gather.max_delay)
-            .unwrap();
-    }
-    for Window { opens, duration } in windows {
-        writeln!(text, "  window {} ({}) for {duration:?}", opens.expression(), opens.time_zone()).unwrap();
-    }
-    for Period { from, to, reason } in freeze {
-        writeln!(text, "  frozen from {from} until {to} {reason:?}").unwrap();
-    }
-    let names: Vec<String> = policies.iter().map(|policy| policy.id.to_string()).collect();
-    writeln!(text, "  policies {}", names.join(" ")).unwrap();
-    writeln!(text, "  author {} <{}> trailers {}", commit.author.name, commit.author.email, commit.trailers).unwrap();
-    if commit.signed_off {
-        writeln!(text, "  signed off").unwrap();
-    }
-    if let Some(key) = &commit.signing {
-        writeln!(text, "  signed with {:?} {}", key.format(), key.id()).unwrap();
-    }
-    writeln!(text, "  values {:?} message", commit.values).unwrap();
-    for line in commit.message.source().lines() {
-        writeln!(text, "{}", format!("    | {line}").trim_end()).unwrap();
-    }
-}
-
-fn checkout_summary(checkout: &Checkout) -> String {
-    match checkout {
-        Checkout::DefaultBranch => "default branch".to_owned(),
-        Checkout::Branch(branch) => format!("branch {branch}"),
-        Checkout::Tag(tag) => format!("tag {tag}"),
-        Checkout::Semver(range) => format!("semver {}", range.as_str()),
-        Checkout::Reference(name) => format!("reference {name}"),
-        Checkout::Commit { id, branch } => format!("commit {id} of {branch:?}"),
-    }
-}
-
-fn schedule_summary(schedule: &Schedule) -> String {
-    match schedule {
-        Schedule::Every(interval) => format!("every {interval:?}"),
-        Schedule::Cron(cron) => format!("at {} ({})", cron.expression(), cron.time_zone()),
-    }
-}
-
-fn edge_summary(tls: &access::Tls, proxy: Option<&access::Proxy>) -> String {
-    let mut text = String::new();
-    if tls.ca.is_some() {
-        text.push_str(" ca");
-    }
-    if tls.identity.is_some() {
-        text.push_str(" identity");
-    }
-    if let Some(proxy) = proxy {
-        let login = proxy.login.as_ref().map(|login| login.username.as_str());
-        write!(text, " proxy {} as {login:?}", proxy.address).unwrap();
-    }
-    text
-}
-
-fn policy_summary(text: &mut String, policy: &ImagePolicy) {
-    let suspended = if policy.suspended { " suspended" } else { "" };
-    let order = match &policy.policy.order {
-        Order::Semver(range) => format!("semver {}", range.as_str()),
-        Order::Calver(format) => format!("calver {}", format.as_str()),
-        Order::Newest => "newest".to_owned(),
-        Order::Numerical(direction) => format!("numerical {direction:?}"),
-        Order::Alphabetical(direction) => format!("alphabetical {direction:?}"),
-    };
-    writeln!(text, "policy {}{suspended} {order} digest {:?} refresh {:?}", policy.id, policy.digest, policy.refresh)
-        .unwrap();
-    if !policy.labels.is_empty() {
-        writeln!(text, "  labels {:?}", policy.labels).unwrap();
-    }
-    if let Some(filter) = &policy.policy.filter {
-        writeln!(text, "  filter {} extract {:?}", filter.pattern.as_str(), filter.extract).unwrap();
-    }
-    let Guards { deny, deny_digests, minimum_age, platforms, pullable, together, verify, .. } = &policy.guards;
-    let Guards { allow_downgrade, fast_lane, ignore_attestation_only, .. } = &policy.guards;
-    if !deny.is_empty() || minimum_age.is_some() || *allow_downgrade {
-        let deny: Vec<String> = deny.iter().map(Deny::text).collect();
-        writeln!(text, "  exclude {deny:?} minimum age {minimum_age:?} downgrade {allow_downgrade}").unwrap();
-    }
-    if let Some(verify) = verify {
-        let trust::Policy { signer, root, built_from } = verify.verifier.policy();
-        let signer = match signer {
-            trust::Signer::Keys(keys) => format!("{:?}", keys.iter().map(trust::Key::fingerprint).collect::<Vec<_>>()),
-            trust::Signer::Keyless { identity, issuer } => format!("{identity:?} by {issuer}"),
-        };
-        let root = if root.is_some() { " with a root" } else { "" };
-        writeln!(text, "  verify {signer}{root} {:?} {built_from:?}", verify.on_unverified).unwrap();
-    }
-    if !deny_digests.is_empty() {
-        writeln!(text, "  exclude digests {deny_digests:?}").unwrap();
-    }
-    for target in &policy.targets {
-        writeln!(text, "  target {} {:?}", target.path, target.fields).unwrap();
-    }
-    if let Some(FastLane { documents, label, packages }) = fast_lane {
-        let documents: Vec<String> = documents.iter().map(|it| format!("{} ({})", it.name, it.len())).collect();
-        writeln!(text, "  fast lane {documents:?} label {label:?} packages {packages:?}").unwrap();
-    }
-    if *ignore_attestation_only {
-        writeln!(text, "  ignores attestations only").unwrap();
-    }
-    if let Some(together) = together {
-        writeln!(text, "  together {together}").unwrap();
-    }
-    if !platforms.is_empty() || pullable.is_some() {
-        let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
-        let mirrors = pullable.as_ref().map(|it| it.mirrors.iter().map(Repository::canonical).collect::<Vec<_>>());
-        writeln!(text, "  platforms {platforms:?} pullable {mirrors:?}").unwrap();
-    }
-    let repository = &policy.repository;
-    let suspended = if repository.suspended { " suspended" } else { "" };
-    writeln!(
-        text,
-        "  image {} of {}{suspended} {}{}",
-        repository.image,
-        repository.id,
-        schedule_summary(&repository.schedule),
-        repository.max_interval.map(|longest| format!(" to {}s", longest.as_secs())).unwrap_or_default()
-    )
-    .unwrap();
-    let exclusions: Vec<&str> = repository.exclusions.iter().map(|pattern| pattern.as_str()).collect();
-    let logins: Vec<&str> = repository.access.logins.iter().map(|login| login.key.as_str()).collect();
-    let access = &repository.access;
-    let edges = edge_summary(&access.tls, access.proxy.as_ref());
-    writeln!(
-        text,
-        "  exclusions {exclusions:?} timeout {:?} insecure {} logins {logins:?}{edges}",
-        access.timeout, access.insecure
-    )
-    .unwrap();
-    if let Some(provider) = access.provider {
-        writeln!(text, "  provider {provider:?}").unwrap();
-    }
 }

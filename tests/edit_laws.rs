@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "support/laws.rs"]
+mod laws;
 #[path = "support/events.rs"]
 mod parsed;
 
@@ -181,13 +183,6 @@ fn apply(bytes: &[u8]) -> (Scan, Edited) {
     (scan, edited)
 }
 
-/// Blank lines between the header of a block scalar and its first line of text go with the old value.
-fn without_leading_blank_lines(gap: &str) -> &str {
-    let header = gap.trim_end_matches([' ', '\t', '\r', '\n']);
-    let is_header = header.lines().last().is_some_and(|line| line.contains(['|', '>']));
-    if is_header { header } else { gap }
-}
-
 /// The text around the marked scalars; headers of block scalars read as stripping.
 fn gaps(bytes: &[u8], scan: &Scan) -> Vec<String> {
     let mut from = 0;
@@ -199,14 +194,9 @@ fn gaps(bytes: &[u8], scan: &Scan) -> Vec<String> {
     gaps.push(&bytes[from..]);
     let normal = |gap: &[u8]| {
         let gap = String::from_utf8_lossy(gap);
-        without_leading_blank_lines(&gap).replace(['+', '-'], "").replace("| ", "|").replace("> ", ">")
+        laws::without_leading_blank_lines(&gap).replace(['+', '-'], "").replace("| ", "|").replace("> ", ">")
     };
     gaps.into_iter().map(normal).collect()
-}
-
-/// Whether a value is blank: if it is that of a block scalar, its header gives way too.
-fn has_blank(scan: &Scan) -> bool {
-    scan.markers.iter().any(|marker| marker.value.trim().is_empty())
 }
 
 /// What another parser reads, scalars by their values; `None` if it reads nothing.
@@ -245,7 +235,7 @@ fn check_laws(bytes: &[u8]) -> Result<(), TestCaseError> {
     let Some(new) = &edited.bytes else { return Ok(()) };
 
     let again = marker::scan(new);
-    if !has_blank(&scan) {
+    if !laws::has_blank(&scan) {
         prop_assert_eq!(gaps(bytes, &scan), gaps(new, &again));
     }
     prop_assert_eq!(edit::apply(new, &again, &selections()).bytes, None);

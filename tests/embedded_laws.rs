@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "support/laws.rs"]
+mod laws;
 #[path = "support/events.rs"]
 mod parsed;
 
@@ -92,28 +94,16 @@ fn apply(bytes: &[u8], embedded: Embedded) -> (Scan, Edited) {
     (scan, edited)
 }
 
-/// Blank lines between the header of a block scalar and its first line of text go with the old value.
-fn without_leading_blank_lines(gap: &str) -> &str {
-    let header = gap.trim_end_matches([' ', '\t', '\r', '\n']);
-    let is_header = header.lines().last().is_some_and(|line| line.contains(['|', '>']));
-    if is_header { header } else { gap }
-}
-
 /// The text between the marked scalars; headers of block scalars read as stripping.
 fn gaps(bytes: &[u8], scan: &Scan) -> Vec<String> {
     let ends = std::iter::once(0).chain(scan.markers.iter().map(|marker| marker.span.end));
     let starts = scan.markers.iter().map(|marker| marker.span.start).chain([bytes.len()]);
     let gap = |(from, to)| String::from_utf8_lossy(&bytes[from..to]).into_owned();
     let normal = |gap: String| {
-        let gap = without_leading_blank_lines(&gap);
+        let gap = laws::without_leading_blank_lines(&gap);
         gap.replace(['-', '+'], "").replace("| ", "|").replace("> ", ">").replace("!!float ", "")
     };
     ends.zip(starts).map(gap).map(normal).collect()
-}
-
-/// Whether a value is blank: if it is that of a block scalar, its header gives way too.
-fn has_blank(scan: &Scan) -> bool {
-    scan.markers.iter().any(|marker| marker.value.trim().is_empty())
 }
 
 /// What another parser reads, scalars by their values; `None` if it reads nothing.
@@ -178,7 +168,7 @@ proptest! {
         let Some(new) = edited.bytes else { return Ok(()) };
         let again = apply(&new, Embedded::Everywhere);
         prop_assert_eq!(&again.1.bytes, &None);
-        if !has_blank(&scan) {
+        if !laws::has_blank(&scan) {
             prop_assert_eq!(gaps(&bytes, &scan), gaps(&new, &again.0));
         }
         if let (Some(before), Some(after)) = (events(&bytes), events(&new)) {

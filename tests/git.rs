@@ -12,6 +12,8 @@ use git::{
 mod checkouts;
 #[path = "git/files.rs"]
 mod files;
+#[path = "git/formats.rs"]
+mod formats;
 #[path = "support/hostile.rs"]
 mod hostile;
 #[path = "git/leak_laws.rs"]

@@ -17,23 +17,29 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("files", &["failure"]),
     ("store", &["failure", "wire"]),
     ("telemetry", &["snippet"]),
+    ("trace", &[]),
     ("metrics", &[]),
     ("run", &["failure", "store"]),
-    ("observe", &["run", "store", "wire"]),
-    ("act", &["observe", "run", "store", "wire"]),
-    ("pass", &["act", "observe", "run"]),
-    ("schedule", &["act", "failure", "metrics", "observe", "run", "snippet", "store", "wire"]),
-    ("server", &["failure", "metrics", "report", "run", "schedule", "store", "wire"]),
-    ("config", &["failure", "snippet"]),
+    ("announce", &["failure", "observe", "run", "store"]),
+    ("observe", &["run", "store", "trace", "wire"]),
+    ("act", &["observe", "run", "store", "trace", "wire"]),
+    ("pass", &["act", "observe", "run", "trace"]),
+    ("schedule", &["act", "announce", "failure", "metrics", "observe", "run", "snippet", "store", "trace", "wire"]),
+    ("server", &["failure", "metrics", "report", "run", "schedule", "store", "trace", "wire"]),
+    ("imports", &["failure", "files"]),
+    ("config", &["failure", "files", "imports", "snippet"]),
     ("cluster", &["config", "failure", "observe", "run", "schedule", "store", "wire"]),
     ("report", &["failure", "run", "snippet", "wire"]),
     (
         "cli",
         &[
+            "act",
+            "announce",
             "cluster",
             "config",
             "failure",
             "files",
+            "imports",
             "observe",
             "pass",
             "report",
@@ -221,7 +227,8 @@ fn imports_go_one_way() {
 fn pure_crates_are_pure() {
     let mut wrong = Vec::new();
     for (path, text) in PURE.iter().flat_map(|name| sources(&format!("crates/{name}/src"))) {
-        if path.ends_with("tests.rs") {
+        // The module `tests`, in its file or in its folder, is compiled for tests alone.
+        if path.ends_with("tests.rs") || path.iter().any(|part| part == "tests") {
             continue;
         }
         for (number, line) in production(&text) {
@@ -231,6 +238,16 @@ fn pure_crates_are_pure() {
         }
     }
     assert!(wrong.is_empty(), "pure code does I/O or looks at the clock:\n{}", wrong.join("\n"));
+}
+
+/// What is asked by HTTP hears the program's version, which is the one that its crate was compiled with.
+#[test]
+fn every_crate_has_the_version_of_the_program() {
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates")).expect("there are crates") {
+        let manifest = entry.expect("crates are readable").path().join("Cargo.toml");
+        let text = fs::read_to_string(&manifest).expect("each crate has a manifest");
+        assert!(text.lines().any(|line| line == "version.workspace = true"), "{}", manifest.display());
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/checkout.rs"]
+mod checkout;
 #[path = "support/git.rs"]
 mod remote;
 #[path = "support/registry.rs"]
@@ -22,6 +24,7 @@ use tagwright_core::mark::extend;
 use tagwright_core::mark::policies::{self, Dialect, Target};
 use tagwright_core::mark::{self, File, Moving, Settings};
 
+use checkout::contents;
 use remote::git;
 use simulated::{Registry, World};
 
@@ -51,14 +54,9 @@ impl Case {
         }
         hosts.dedup();
         let folder = tempfile::tempdir().unwrap();
-        let checkout = folder.path().join("checkout");
-        copy(&fixture.join("repo"), &checkout);
-        git(&checkout, &["init", "--quiet", "--initial-branch=main"]);
-        git(&checkout, &["add", "--all"]);
-        git(&checkout, &["commit", "--quiet", "--message=Deploy the first version"]);
-        git(folder.path(), &["clone", "--quiet", "--bare", "checkout", "config.git"]);
+        checkout::make(&fixture.join("repo"), folder.path());
         let remote = folder.path().join("config.git").display().to_string();
-        git(&checkout, &["remote", "add", "origin", &remote]);
+        git(&folder.path().join("checkout"), &["remote", "add", "origin", &remote]);
         let arguments = fs::read_to_string(fixture.join("arguments")).unwrap_or_default();
         let arguments = arguments.split_whitespace().map(str::to_owned).collect();
         let name = fixture.file_name().unwrap().to_string_lossy().into_owned();
@@ -117,38 +115,11 @@ impl Case {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
-/// Every file of the checkout but git's own, with its bytes.
-fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() && !path.ends_with(".git") {
-            found.extend(contents(&path));
-        } else if path.is_file() {
-            found.insert(path.clone(), fs::read(&path).unwrap());
-        }
-    }
-    found
-}
-
-fn assert_only_ends_of_lines(old: &BTreeMap<PathBuf, Vec<u8>>, new: &BTreeMap<PathBuf, Vec<u8>>) {
+fn assert_only_ends_of_lines(old: &BTreeMap<String, Vec<u8>>, new: &BTreeMap<String, Vec<u8>>) {
     assert!(old.keys().eq(new.keys()));
     for (path, old) in old {
         let (old, new) = (old.split(|b| *b == b'\n'), new[path].split(|b| *b == b'\n'));
-        assert_eq!(old.clone().count(), new.clone().count(), "{}", path.display());
+        assert_eq!(old.clone().count(), new.clone().count(), "{path}");
         for (old, new) in old.zip(new) {
             let end = old.strip_suffix(b"\r").map_or(&b""[..], |_| b"\r");
             let added = new.strip_suffix(end).and_then(|new| new.strip_prefix(old.strip_suffix(end).unwrap())).unwrap();
@@ -229,7 +200,7 @@ async fn marking_goes_on_where_it_stopped() {
         let loaded = config::load(&Sources {
             paths: vec![case.path("policies.yaml").into()],
             secrets: None,
-            calendars: Vec::new(),
+            ..Sources::default()
         })
         .unwrap();
         assert_eq!(loaded.policies.len(), 4);
@@ -273,11 +244,7 @@ fn the_diff_applies_from_the_root_of_the_checkout() {
         fs::remove_file(shown.path().join("mark.diff")).unwrap();
         let written = two_folders();
         mark_in(written.path(), &[directory, "--config=policies/all.yaml", "--write"]);
-        let relative = |folder: &Path| {
-            let strip = |(path, bytes): (PathBuf, Vec<u8>)| (path.strip_prefix(folder).unwrap().to_owned(), bytes);
-            contents(folder).into_iter().map(strip).collect::<BTreeMap<_, _>>()
-        };
-        assert_eq!(relative(shown.path()), relative(written.path()), "{directory}");
+        assert_eq!(contents(shown.path()), contents(written.path()), "{directory}");
     }
 }
 
@@ -309,7 +276,7 @@ fn an_automation_that_is_there_reads_what_is_marked_later() {
     ");
     let paths = |folder: &Path| {
         let loaded =
-            config::load(&Sources { paths: vec![folder.join("policies.yaml")], secrets: None, calendars: Vec::new() })
+            config::load(&Sources { paths: vec![folder.join("policies.yaml")], secrets: None, ..Sources::default() })
                 .unwrap();
         (loaded.automations[0].paths.clone(), loaded.policies.len())
     };
@@ -394,9 +361,6 @@ fn policies_can_be_loaded() {
     );
     let inventory = inventory::find(text.as_bytes());
     let file = File { path: "a.yaml".to_owned(), bytes: text.into_bytes(), inventory };
-    let settings = Settings { namespace: "default".to_owned(), moving: Moving::Track, ..Settings::default() };
-    let marking = mark::plan(&[file], &settings);
-    assert_eq!(marking.left, []);
     let target = Target {
         namespace: "default".to_owned(),
         name: "config".to_owned(),
@@ -405,13 +369,17 @@ fn policies_can_be_loaded() {
         path: Some("clusters/prod".to_owned()),
     };
     for dialect in [Dialect::Native, Dialect::Flux] {
+        let namespace = "default".to_owned();
+        let settings = Settings { namespace, moving: Moving::Track, dialect, ..Settings::default() };
+        let marking = mark::plan(std::slice::from_ref(&file), &settings);
+        assert_eq!(marking.left, []);
         let whole = policies::document(dialect, &target, &marking.groups);
         let first = policies::document(dialect, &target, &marking.groups[..2]);
         assert_eq!(extend::extended(dialect, &first, &marking.groups[2..]).unwrap(), whole);
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("policies.yaml"), &whole).unwrap();
         let loaded =
-            config::load(&Sources { paths: vec![folder.path().to_owned()], secrets: None, calendars: Vec::new() })
+            config::load(&Sources { paths: vec![folder.path().to_owned()], secrets: None, ..Sources::default() })
                 .unwrap();
         assert_eq!(loaded.policies.len(), marking.groups.len(), "{whole}");
         for group in &marking.groups {
@@ -423,4 +391,63 @@ fn policies_can_be_loaded() {
         assert_eq!(digests, 2);
         assert_eq!(loaded.automations[0].paths, ["clusters/prod"]);
     }
+}
+
+/// What has no room for a marker is followed by a target, and running it again changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_room_there_are_targets() {
+    let case = Case::of(&fixtures().join("compose")).await;
+    let text = "spec:\n  a: {image: 'ghcr.io/acme/api:1.4.2'} # flow\n  b:\n    image: ghcr.io/acme/api:1.4.2 # of a person\n    \
+                webImage: ghcr.io/acme/api:1.4.2\n";
+    let kustomization = "images:\n  - {name: ghcr.io/acme/api, newTag: 1.4.2}\n";
+    fs::create_dir(case.checkout().join("more")).unwrap();
+    fs::write(case.checkout().join("more/a.yaml"), text).unwrap();
+    fs::write(case.checkout().join("more/kustomization.yaml"), kustomization).unwrap();
+    let (folder, config) = (case.path("checkout/more"), case.path("policies.yaml"));
+    let mark = ["mark", &folder, "--config", &config, "--targets", "--write"];
+    case.tagwright(&mark).await;
+    let policies = case.policies();
+    let (_, targets) = policies.split_once("      targets:\n").unwrap();
+    assert_eq!(
+        targets,
+        "        - yaml: more/a.yaml\n          at: '$.spec.a.image'\n        - yaml: more/a.yaml\n          at: '$.spec.b.image'\n        \
+         - kustomization: more/kustomization.yaml\n"
+    );
+    let marked = fs::read_to_string(case.checkout().join("more/a.yaml")).unwrap();
+    assert_eq!(
+        marked,
+        text.replace(
+            "webImage: ghcr.io/acme/api:1.4.2",
+            "webImage: ghcr.io/acme/api:1.4.2 # {\"$imagepolicy\": \"default:api\"}"
+        )
+    );
+
+    let again = case.tagwright(&mark).await;
+    assert_eq!(case.policies(), policies);
+    let said = String::from_utf8(again.stderr).unwrap();
+    assert!(said.contains("0 images to mark with 0 new policies, 0 images left alone, 4 marked before"), "{said}");
+
+    git(&case.checkout(), &["add", "--all"]);
+    git(&case.checkout(), &["commit", "--quiet", "--message=Follow them"]);
+    git(&case.checkout(), &["push", "--quiet", "origin", "main"]);
+    case.tagwright(&["run", "--once", "--config", &config]).await;
+    git(&case.checkout(), &["pull", "--quiet", "origin", "main"]);
+    let after = fs::read_to_string(case.checkout().join("more/a.yaml")).unwrap();
+    assert_eq!(after, marked.replace("1.4.2", "1.5.0"));
+    let after = fs::read_to_string(case.checkout().join("more/kustomization.yaml")).unwrap();
+    assert_eq!(after, kustomization.replace("1.4.2", "1.5.0"));
+}
+
+/// Commit hashes are followed by time where that is asked for.
+#[test]
+fn hashes_are_followed_by_time() {
+    let folder = two_folders();
+    let text = "image: acme/web:main-5ae91c3\notherImage: acme/api:0f9e8d7c\n";
+    fs::write(folder.path().join("apps/web/app.yaml"), text).unwrap();
+    let (_, said) = mark_in(folder.path(), &["apps/web"]);
+    assert!(said.contains("--newest follows the image that came last") && said.contains("0 new policies"), "{said}");
+    let (shown, said) = mark_in(folder.path(), &["apps/web", "--newest"]);
+    assert!(shown.contains("pattern: '^main-[0-9a-f]{7}$'\n      policy:\n        newest: {}\n"), "{shown}");
+    assert!(shown.contains("pattern: '^[0-9a-f]{8}$'\n      policy:\n        newest: {}\n"), "{shown}");
+    assert!(said.contains("the image that came last, among tags like main-5ae91c3 (newest), for 1 image"), "{said}");
 }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use image::Reference;
@@ -133,7 +134,7 @@ fn run(automation: &Automation, listed: &[String], text: &str) -> String {
         policy.policy.as_good_as(selected, &choice.considered).into_iter().map(str::to_owned).collect();
     let files = [MarkedFile::new("web.yaml".to_owned(), text.as_bytes().to_vec())];
     let reference = Reference::parse(&format!("ghcr.io/acme/web:{selected}")).unwrap();
-    let reference = plan::in_use(&files, "default:web", &reference, &as_good);
+    let reference = plan::in_use(&files, "default:web", &reference, &as_good, &BTreeMap::new());
     let selections: Selections = [("default:web", Selection::Selected(reference))].into_iter().collect();
     let guards = Guards { policies: &automation.policies, ..Guards::default() };
     let plan = plan::guarded(&files, &selections, &guards);

@@ -44,17 +44,12 @@ fn image(tags: &[&str], polled: Timestamp) -> Image {
 /// A record that says so.
 fn record(message: &str) -> Record {
     Record {
-        time: at(0),
         automation: "apps/podinfo".to_owned(),
         url: "https://git.example.com/config".to_owned(),
         branch: "main".to_owned(),
-        event: Event::Pushed { commit: "c0ffee".to_owned(), missed: None },
-        message: message.to_owned(),
-        by: String::new(),
-        remarks: Vec::new(),
         changes: vec![change("apps:podinfo")],
         holds: vec![hold("apps:redis")],
-        left_out: 0,
+        ..Record::of(at(0), Event::Pushed { commit: "c0ffee".to_owned(), missed: None }, message.to_owned())
     }
 }
 

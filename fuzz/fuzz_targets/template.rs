@@ -50,6 +50,7 @@ impl World {
         Facts {
             automation_namespace: "flux-system",
             automation_name: "shop",
+            group: "",
             values: &self.values,
             changes: &self.changes,
             images: &self.images,

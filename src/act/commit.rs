@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use git::{Advertisement, CommitId, Mirror};
+use git::{Advertisement, CommitId, Found, Mirror};
 use image::{Reference, Tag};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -14,6 +14,7 @@ use tagwright_core::edit::{Selection, Selections};
 use tagwright_core::guard::{Held, Hold};
 use tagwright_core::message;
 use tagwright_core::plan::{self, MarkedFile, Plan};
+use tracing::{Instrument as _, Span};
 
 use super::head::Head;
 use super::idle::{Idle, idle};
@@ -25,6 +26,16 @@ use crate::observe::reverts::{self, Asked, Search};
 use crate::observe::{self, MARKED_FILES, found_diagnostics};
 use crate::run::{Doing, Error, Lack, Mode, Outcome, Stage, apart, aside, guards};
 use crate::store::SeenBranch;
+use crate::trace;
+
+/// The policies of which an automation changes fields, and what they select.
+fn changed<'j>(job: &'j Job<'_>) -> impl Iterator<Item = (String, &'j Reference)> {
+    let policies: BTreeSet<&str> = job.report.edits.iter().flat_map(|edit| &edit.changes).map(Change::policy).collect();
+    policies.into_iter().filter_map(|policy| match job.selections.get(policy)? {
+        Selection::Selected(selected) => Some((policy.to_owned(), selected)),
+        _ => None,
+    })
+}
 
 /// What one automation would do on a commit, before the history was asked.
 pub(super) struct Draft<'a> {
@@ -57,15 +68,10 @@ impl<'r> Remote<'r> {
     ) -> Result<Draft<'r>, Error> {
         let automation = job.automation;
         self.progress.at(Stage::Plan, &automation.id.to_string());
-        let failed = |source| Error::git(Doing::Read, &automation.remote.url, source);
-        let snapshot = mirror.snapshot(base).await.map_err(failed)?;
-        let scans = &self.context.memory.scans;
-        let found = scans.files_of(mirror, &snapshot, automation, MARKED_FILES).await;
-        let (files, found) = found.map_err(failed)?;
-        job.report.diagnostics = found_diagnostics(&found);
-        job.report.diagnostics.extend(job.left.clone());
-        (job.report.unanswered, job.report.idle) = (0, None);
-        job.selections = self.selections(job, &files).await;
+        if job.part.is_some() {
+            return self.draft_part(mirror, job, (at, base)).await;
+        }
+        let (files, found) = self.read_all(mirror, job, base).await?;
         if let Some(Idle { reason, finding }) = idle(automation, &found.missing, &files, &job.selections, self.polls) {
             job.report.diagnostics.extend(finding);
             job.report.idle = Some(reason);
@@ -79,7 +85,32 @@ impl<'r> Remote<'r> {
         Ok(Draft { at, files, guards, plan })
     }
 
-    /// Finds what people took back of what is about to be changed: one walk for each head. Returns the drafts with these
+    /// Reads the marked files of an automation on `base`, and completes what its policies select by what is in them.
+    pub(super) async fn read_all(
+        &mut self,
+        mirror: &Mirror,
+        job: &mut Job<'r>,
+        base: CommitId,
+    ) -> Result<(Vec<MarkedFile>, Found), Error> {
+        let automation = job.automation;
+        let failed = |source| Error::git(Doing::Read, &automation.remote.url, source);
+        let snapshot = mirror.snapshot(base).await.map_err(failed)?;
+        let scans = &self.context.memory.scans;
+        let span = trace::scan();
+        let found = scans.files_of(mirror, &snapshot, automation, MARKED_FILES).instrument(span.clone()).await;
+        let (files, found) = found.map_err(failed)?;
+        trace::count(&span, "tagwright.files", files.len());
+        drop(span);
+        job.report.diagnostics = found_diagnostics(&found);
+        job.report.diagnostics.extend(job.left.clone());
+        (job.report.unanswered, job.report.idle) = (0, None);
+        job.selections = self.selections(job, &files).await;
+        self.keep_read(job, base, &files);
+        Ok((files, found))
+    }
+
+    /// Finds what people took back of what is about to be changed: one walk for each head, and one for all groups that stand on one
+    /// commit. Returns the drafts with these
     /// fields held, and the automations of heads whose history cannot be read.
     pub(super) async fn look_back(
         &self,
@@ -89,9 +120,12 @@ impl<'r> Remote<'r> {
         mut drafts: Drafts<'r>,
     ) -> (Drafts<'r>, Vec<Ended<'r>>) {
         let mut ended = Vec::new();
-        for (at, head) in heads.iter().enumerate() {
+        for alike in alike(heads) {
+            let [first, ..] = alike.as_slice() else { continue };
+            let head = &heads[*first];
             let mut search = self.search(head);
-            for (number, (job, draft)) in drafts.iter().enumerate().filter(|(_, (_, draft))| draft.at == at) {
+            for (number, (job, draft)) in drafts.iter().enumerate().filter(|(_, (_, draft))| alike.contains(&draft.at))
+            {
                 search.ask(number, job.automation, &draft.files, &draft.plan, &Asked::new());
             }
             match search.along(head.line(mirror, advertisement), self.progress).await {
@@ -101,7 +135,8 @@ impl<'r> Remote<'r> {
                     }
                 }
                 Err(source) => {
-                    let (lost, kept): (Drafts<'_>, _) = drafts.into_iter().partition(|(_, draft)| draft.at == at);
+                    let (lost, kept): (Drafts<'_>, _) =
+                        drafts.into_iter().partition(|(_, draft)| alike.contains(&draft.at));
                     drafts = kept;
                     ended.extend(fail_all(lost.into_iter().map(|(job, _)| job), Doing::ReadHistory, source));
                 }
@@ -129,7 +164,7 @@ impl<'r> Remote<'r> {
 
     /// A search of the history of a head.
     fn search(&self, head: &Head<'_>) -> Search {
-        let releases = Releases::on((&head.url, &head.branch), head.base, &self.switches, self.context.now);
+        let releases = Releases::on((&head.url, &head.followed), head.base, &self.switches, self.context.now);
         let store = self.context.edges.store.clone();
         let pushes = Box::new(move || store.pushes().unwrap_or_default());
         Search::new(releases, &self.authors, pushes, self.context.now)
@@ -185,19 +220,23 @@ impl<'r> Remote<'r> {
         if !draft.guards.fields.is_empty() {
             draft.plan = aside("plan", || plan::guarded(&draft.files, &job.selections, &draft.guards));
         }
+        if job.submits.is_some() {
+            return self.commit_submission(mirror, job, draft, head.tip).await;
+        }
         let Draft { guards, mut plan, files, .. } = draft;
         drop(files);
         job.report.diagnostics.append(&mut plan.diagnostics);
         job.report.holds = plan.holds;
         if plan.edits.is_empty() {
-            job.proposes = self.nothing_left(job, &guards);
+            job.proposes = self.left(job, &guards);
             if let Some(seen) = job.seen.filter(|_| guards.everything.is_none() && job.may_settle()) {
                 self.settle(&job.report, automation, seen);
             }
             return Ok(Written::Nothing(held(&job.report.holds, guards.everything.as_ref())));
         }
-        if self.waits_for_a_registry(job) {
-            return Ok(Written::Nothing(Outcome::Unchanged));
+        if let Some(reason) = self.stays(job, &guards) {
+            job.proposes = Proposes::Stays(reason);
+            return Ok(Written::Nothing(held(&job.report.holds, guards.everything.as_ref())));
         }
         job.report.edits = plan.edits;
         job.report.remarks = self.remarks(job);
@@ -212,7 +251,12 @@ impl<'r> Remote<'r> {
         let details = new_commit(head.tip, automation, job.report.message.clone(), self.context.now);
         let snapshot = mirror.snapshot(head.tip).await.map_err(failed)?;
         match snapshot.commit_edits(edits, details).await.map_err(failed)? {
-            Some(commit) => Ok(Written::Commit(commit)),
+            Some(commit) => {
+                let span = Span::current();
+                trace::record(&span, "vcs.ref.head.revision", commit);
+                trace::images(&span, changed(job));
+                Ok(Written::Commit(commit))
+            }
             None => Ok(Written::Nothing(Outcome::Unchanged)),
         }
     }
@@ -251,29 +295,8 @@ impl<'r> Remote<'r> {
         job.automation.policies.iter().filter_map(remark).collect()
     }
 
-    /// Whether nothing is left to propose; that is not known where something is held that will be let go, or a registry gave no answer.
-    fn nothing_left(&self, job: &Job<'_>, guards: &plan::Guards<'_>) -> Proposes {
-        let Some(proposed) = self.requests.proposed(&job.automation.id) else { return Proposes::Unknown };
-        let is_kept = |held: &Held| {
-            proposed.contains_key(held.policy())
-                && matches!(held.hold, Hold::Manual { .. } | Hold::Frozen(_) | Hold::Window { .. })
-        };
-        match guards.everything.is_some() || job.report.unanswered > 0 || job.report.holds.iter().any(is_kept) {
-            true => Proposes::Unknown,
-            false => Proposes::Nothing,
-        }
-    }
-
-    /// Whether the registry of something that the open request proposes gives no answer: the request stays as it is then, since what is
-    /// selected would drop out of it.
-    fn waits_for_a_registry(&self, job: &Job<'_>) -> bool {
-        let proposed = self.requests.proposed(&job.automation.id).into_iter().flat_map(|proposed| proposed.keys());
-        let mut selections = proposed.map(|policy| job.selections.get(policy));
-        selections.any(|selection| matches!(selection, Some(Selection::Open)))
-    }
-
     /// The fields of policies that would move alone, and wait for others with which they move together.
-    fn apart(&self, automation: &Automation, files: &[MarkedFile], selections: &Selections) -> Vec<Held> {
+    pub(super) fn apart(&self, automation: &Automation, files: &[MarkedFile], selections: &Selections) -> Vec<Held> {
         let apart = self.polls.apart(automation);
         if apart.is_empty() {
             return Vec::new();
@@ -297,7 +320,17 @@ impl<'r> Remote<'r> {
             let name = policy.id.marker();
             let (reference, is_polled) = match selected.get(&policy.id) {
                 Some(Ok(polled)) => {
-                    let reference = plan::in_use(files, &name, polled, self.polls.as_good(policy));
+                    let (client, as_good) = (&self.context.edges.registry, self.polls.as_good(policy));
+                    let behind =
+                        observe::tags_behind(client, &mut self.digests, policy, files, (polled, as_good)).await;
+                    let Ok(behind) = behind else {
+                        // The failure of the look-up is reported by itself.
+                        job.report.unanswered += 1;
+                        selections.insert(name, Selection::Open);
+                        continue;
+                    };
+                    let reference = plan::in_use(files, &name, polled, as_good, &behind);
+                    selections.tell_tags(&name, behind);
                     let is_polled = reference.tag == polled.tag;
                     (reference, is_polled)
                 }
@@ -341,6 +374,19 @@ impl<'r> Remote<'r> {
         }
         selections
     }
+}
+
+/// The heads, with those of groups together that stand on one commit, so that one walk is enough for them.
+fn alike(heads: &[Head<'_>]) -> Vec<Vec<usize>> {
+    let mut alike: Vec<Vec<usize>> = Vec::new();
+    for (at, head) in heads.iter().enumerate() {
+        let is_like = |others: &&mut Vec<usize>| others.first().is_some_and(|other| head.stands_with(&heads[*other]));
+        match alike.iter_mut().find(is_like) {
+            Some(others) => others.push(at),
+            None => alike.push(vec![at]),
+        }
+    }
+    alike
 }
 
 /// What a policy that selects nothing means for its fields. The whole reason is told once, of the policy.

@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use git::{Advertisement, CommitId, Expected, Mirror, Outcome as Pushed, RefUpdate, Want};
-use tagwright_core::automation::{Batch, Push};
+use tagwright_core::automation::{Automation, Batch, Push};
 use tagwright_core::plan;
+use tracing::Instrument as _;
 
 use super::commit::new_commit;
 use super::job::{Ended, Job, fail_all};
 use super::remote::Attempt;
 use super::second;
+use crate::observe::push_branch::{PushBranch, Replaced};
 use crate::observe::reverts::Line;
-use crate::observe::target::{Replaced, Target};
-use crate::run::{Context, Doing, Error, Outcome, Progress, Stage, Subject, aside};
+use crate::run::{Context, Doing, Error, Kind, Outcome, Progress, Stage, Subject, aside};
+use crate::trace;
 
 /// One push branch with the commits made for it so far.
 pub(super) struct Head<'a> {
@@ -21,6 +23,10 @@ pub(super) struct Head<'a> {
     pub(super) url: String,
     /// The branch, without `refs/heads/`.
     pub(super) branch: String,
+    /// The branch whose history tells what people took back, and where releases are obeyed.
+    pub(super) followed: String,
+    /// Whether it is that of a group of an automation's changes.
+    is_of_group: bool,
     /// The commit that was fetched.
     pub(super) base: CommitId,
     /// The newest commit; the base as long as there is none.
@@ -30,25 +36,28 @@ pub(super) struct Head<'a> {
     old: Option<CommitId>,
     /// What the push branch has that this is to replace, if it begins anew.
     replaced: Option<Replaced>,
-    commits: Vec<Made<'a>>,
+    pub(super) commits: Vec<Made<'a>>,
     /// The files that the commits change.
     edited: HashSet<String>,
 }
 
 /// One commit and the automations that it is for.
-struct Made<'a> {
-    commit: CommitId,
-    parent: CommitId,
+pub(super) struct Made<'a> {
+    pub(super) commit: CommitId,
+    pub(super) parent: CommitId,
     jobs: Vec<Job<'a>>,
     /// Whether it is the last of several, one for each automation, that are to become one.
     open: bool,
 }
 
 impl<'a> Head<'a> {
-    pub(super) fn new(url: &str, target: Target) -> Self {
-        let Target { base, branch, old, want, replaced, .. } = target;
+    /// One that is fetched. `base_branch` is the one that a group of changes goes to.
+    pub(super) fn new(url: &str, branch: PushBranch, base_branch: Option<&str>) -> Self {
+        let PushBranch { base, name: branch, old, want, replaced, .. } = branch;
         Self {
             url: url.to_owned(),
+            followed: base_branch.map_or_else(|| branch.clone(), str::to_owned),
+            is_of_group: base_branch.is_some(),
             branch,
             base,
             tip: base,
@@ -63,6 +72,22 @@ impl<'a> Head<'a> {
     /// The line of commits that ends here.
     pub(super) fn line<'l>(&'l self, mirror: &'l Mirror, advertisement: &'l Advertisement) -> Line<'l> {
         Line { mirror, advertisement, branch: &self.branch, want: &self.want, tip: self.tip }
+    }
+
+    /// Whether both are of groups and stand on the same commit, so that their history is the same.
+    pub(super) fn stands_with(&self, other: &Self) -> bool {
+        let together = self.is_of_group && other.is_of_group && self.commits.is_empty() && other.commits.is_empty();
+        together && (self.tip, &self.want, &self.followed) == (other.tip, &other.want, &other.followed)
+    }
+
+    /// Whether the forge makes its commits.
+    pub(super) fn is_by_forge(&self) -> bool {
+        self.jobs().any(|job| job.automation.commit.by_forge)
+    }
+
+    /// Whether a commit of a job can go in the same push as those that are there: one that the forge makes stands on what the forge has.
+    pub(super) fn suits(&self, job: &Job<'_>) -> bool {
+        self.jobs().next().is_none_or(|first| maker(first.automation) == maker(job.automation))
     }
 
     /// Whether one of the commits changes this file.
@@ -192,13 +217,21 @@ impl<'a> Head<'a> {
         }
         let debts = heads.iter().flat_map(|head| second::debts(head.pushed_branch(), head.jobs())).collect();
         second::owe(context, debts).await;
-        let pushed = match mirror.push(&updates, &options).await {
+        let span = trace::push(&url, heads.iter().map(|head| (&*head.branch, head.tip.to_string())));
+        let pushed = match mirror.push(&updates, &options).instrument(span.clone()).await {
             Ok(pushed) => pushed,
             // It is not known whether the push has happened; what is owed stays until the next run has looked.
             Err(source) => {
+                trace::failed(&span, Kind::from(source.kind()), &source.to_string());
                 return Attempt::ended(fail_all(heads.into_iter().flat_map(Self::into_jobs), Doing::Push, source));
             }
         };
+        if pushed.results.iter().any(|result| matches!(result.outcome, Pushed::Moved { .. })) {
+            trace::failed(&span, "moved", "the branch has moved, and is planned anew");
+        } else if !pushed.results.iter().all(|result| matches!(result.outcome, Pushed::Updated | Pushed::UpToDate)) {
+            trace::failed(&span, "declined", "the remote did not take it");
+        }
+        drop(span);
         let mut attempt = Attempt::default();
         let outcomes: Vec<Option<Pushed>> = pushed.results.into_iter().map(|result| Some(result.outcome)).collect();
         for (head, outcome) in heads.into_iter().zip(outcomes.into_iter().chain(std::iter::repeat_with(|| None))) {
@@ -314,4 +347,9 @@ impl<'a> Made<'a> {
 pub(super) fn options<'p>(pushes: impl Iterator<Item = &'p Push>) -> Vec<(String, String)> {
     let merged: BTreeMap<_, _> = pushes.flat_map(|push| push.options.clone()).collect();
     merged.into_iter().collect()
+}
+
+/// The forge that makes an automation's commits, as it is named; none where they are made here.
+fn maker(automation: &Automation) -> Option<(Option<&str>, Option<&str>)> {
+    automation.commit.by_forge.then(|| automation.forge().names())
 }

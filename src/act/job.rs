@@ -3,20 +3,45 @@
 use std::sync::Arc;
 
 use git::CommitId;
-use tagwright_core::automation::Automation;
+use tagwright_core::automation::{Automation, Grouping};
 use tagwright_core::change::Diagnostic;
 use tagwright_core::difference::Differences;
 use tagwright_core::edit::Selections;
+use tagwright_core::group::Group;
 use tagwright_core::plan;
 
 use super::requests::Proposes;
 use super::second::Behind;
+use super::submit::Submits;
 use crate::run::{AutomationReport, Doing, Error, Outcome};
 
-/// One automation on its way to an outcome.
+/// A group of an automation's changes, and where it is pushed.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) group: Group,
+    /// Its branch, without `refs/heads/`.
+    pub(super) branch: String,
+}
+
+impl Part {
+    /// All changes of an automation, on its push branch; empty if that is the one that is read.
+    pub(super) fn whole(automation: &Automation) -> Arc<Self> {
+        let branch = automation.push.branch.clone().unwrap_or_default();
+        Arc::new(Self { group: Group::whole(), branch })
+    }
+
+    /// Whether it is all changes.
+    pub(super) fn is_whole(&self) -> bool {
+        self.group.grouping == Grouping::Automation
+    }
+}
+
+/// One automation, or a group of its changes, on its way to an outcome.
 pub(super) struct Job<'a> {
     pub(super) position: usize,
     pub(super) automation: &'a Arc<Automation>,
+    /// Which of its changes, where that is not all.
+    pub(super) part: Option<Arc<Part>>,
     /// What is known of its end so far.
     pub(super) report: AutomationReport,
     /// The remote declined a push of several commits; this one is pushed by itself.
@@ -39,12 +64,16 @@ pub(super) struct Job<'a> {
     pub(super) there: Option<CommitId>,
     /// How many digests its selections were completed with.
     pub(super) looked_up: usize,
+    /// What is submitted, in place of what policies select.
+    pub(super) submits: Option<Submits<'a>>,
 }
 
-/// How one automation ended.
+/// How one automation, or a group of its changes, ended.
 pub(super) struct Ended<'a> {
     pub(super) position: usize,
     pub(super) automation: &'a Arc<Automation>,
+    /// Which of its changes, where that is not all.
+    pub(super) part: Option<Arc<Part>>,
     pub(super) report: AutomationReport,
     /// What it has to propose, where it opens pull requests.
     pub(super) proposes: Proposes,
@@ -54,24 +83,11 @@ pub(super) struct Ended<'a> {
 
 impl<'a> Job<'a> {
     pub(super) fn new(position: usize, automation: &'a Arc<Automation>) -> Self {
-        let report = AutomationReport {
-            id: automation.id.clone(),
-            url: automation.remote.url.clone(),
-            branch: String::new(),
-            outcome: Outcome::Unchanged,
-            edits: Vec::new(),
-            remarks: Vec::new(),
-            message: String::new(),
-            diagnostics: Vec::new(),
-            holds: Vec::new(),
-            unanswered: 0,
-            read: None,
-            idle: None,
-            request: None,
-        };
+        let report = AutomationReport::new(automation.id.clone(), automation.remote.url.clone());
         Self {
             position,
             automation,
+            part: None,
             report,
             alone: false,
             stepwise: false,
@@ -83,6 +99,7 @@ impl<'a> Job<'a> {
             proposes: Proposes::Unknown,
             there: None,
             looked_up: 0,
+            submits: None,
         }
     }
 
@@ -95,6 +112,7 @@ impl<'a> Job<'a> {
         self.report.holds.clear();
         self.report.unanswered = 0;
         self.report.idle = None;
+        self.report.submitted = None;
         (self.proposes, self.there) = (Proposes::Unknown, None);
     }
 
@@ -102,22 +120,35 @@ impl<'a> Job<'a> {
     /// digests that were looked up. What a forge has can change at any time.
     pub(super) fn may_settle(&self) -> bool {
         self.automation.requests.is_none()
+            && self.submits.is_none()
             && self.looked_up == 0
             && self.report.holds.iter().all(|held| held.hold.until().is_none())
     }
 
+    /// The branch that it pushes to, if that is one of its own.
+    pub(super) fn branch(&self) -> Option<&str> {
+        let own = self.part.as_ref().map(|part| part.branch.as_str());
+        own.or(self.automation.push.branch.as_deref())
+    }
+
+    /// The group of its changes, as records have it; empty for all.
+    pub(super) fn group_key(&self) -> String {
+        self.part.as_ref().map(|part| part.group.key()).unwrap_or_default()
+    }
+
     /// What this automation has in its commit.
     pub(super) fn contribution(&self) -> plan::Contribution<'_> {
-        let Self { automation, selections, differences, .. } = self;
-        plan::Contribution { automation, edits: &self.report.edits, selections, differences }
+        let Self { automation, part, selections, differences, .. } = self;
+        let group = part.as_ref().map(|part| &part.group);
+        plan::Contribution { automation, group, edits: &self.report.edits, selections, differences }
     }
 
     /// Ends with an outcome.
     pub(super) fn end(mut self, outcome: Outcome) -> Ended<'a> {
         self.report.outcome = outcome;
         self.report.read = self.seen.map(|(commit, _)| commit.to_string());
-        let Self { position, automation, report, proposes, there, .. } = self;
-        Ended { position, automation, report, proposes, there }
+        let Self { position, automation, part, report, proposes, there, .. } = self;
+        Ended { position, automation, part, report, proposes, there }
     }
 
     pub(super) fn fail(self, error: Error) -> Ended<'a> {

@@ -2,24 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::run::{AutomationReport, Context, Error, Mode, Outcome, Progress, Stage, apart};
+use crate::run::{AutomationReport, Context, Error, GroupReport, Mode, Outcome, Progress, Stage, apart};
 use crate::store::{Event, Record};
 use crate::wire::{ChangedField, HeldField};
 
-/// Writes down what became of automations. What is the same as the last time is not written again.
-pub(super) async fn record(context: Context<'_>, reports: &[AutomationReport], progress: &Progress) {
+/// Writes down what became of automations, and for whom that was, if it was for somebody. What is the same as the last time is not written again.
+pub(super) async fn record(context: Context<'_>, reports: &[AutomationReport], by: &str, progress: &Progress) {
     if context.mode == Mode::DryRun {
         return;
     }
     let mut found = Vec::new();
+    let mut pushed: Vec<Record> = Vec::new();
     for report in reports {
+        pushed.extend(report.groups.iter().filter_map(|group| of_group(context, report, group)));
         match of(context, report) {
-            Some(record) => found.push((report, record)),
+            Some(record) => found.push((report, Record { by: by.to_owned(), ..record })),
             None => context.memory.told(&report.id, None),
         }
     }
     let earlier = earlier(context, &found).await;
-    let mut records = Vec::new();
+    let mut records = pushed;
     for (report, record) in found {
         let last = context.memory.last_told(&report.id).unwrap_or_else(|| earlier.get(&record.automation).cloned());
         if is_news(last.as_ref(), &record) {
@@ -31,12 +33,7 @@ pub(super) async fn record(context: Context<'_>, reports: &[AutomationReport], p
         return;
     }
     progress.at(Stage::Record, &reports[0].url);
-    let store = context.edges.store.clone();
-    match apart("write history", move || store.record(records)).await {
-        Ok(Ok(())) => context.memory.store_works("history"),
-        Ok(Err(error)) => context.memory.store_fails("history", &error),
-        Err(error) => tracing::error!(%error, "writing down the history was stopped"),
-    }
+    context.keep_history(records).await;
 }
 
 /// What there is to write; nothing for an automation with nothing to do.
@@ -50,23 +47,37 @@ fn of(context: Context<'_>, report: &AutomationReport) -> Option<Record> {
         Outcome::Failed(error) => (Event::Failed, error.chain()),
         Outcome::Unchanged | Outcome::WouldPush => return None,
     };
+    if matches!(event, Event::Pushed { .. }) && !report.groups.is_empty() {
+        return None;
+    }
     let changes = match event {
         Event::Pushed { .. } => report.edits.iter().flat_map(|edit| &edit.changes).map(ChangedField::from).collect(),
         _ => Vec::new(),
     };
     let is_pushed = matches!(event, Event::Pushed { .. });
     Some(Record {
-        time: context.now,
         automation: report.id.to_string(),
         url: report.url.clone(),
         branch: report.branch.clone(),
-        event,
-        message,
-        by: String::new(),
         remarks: if is_pushed { report.remarks.clone() } else { Vec::new() },
         changes,
         holds: report.holds.iter().map(HeldField::from).collect(),
-        left_out: 0,
+        ..Record::of(context.now, event, message)
+    })
+}
+
+/// The commit of a group.
+fn of_group(context: Context<'_>, report: &AutomationReport, group: &GroupReport) -> Option<Record> {
+    let commit = group.commit.clone()?;
+    let event = Event::Pushed { commit, missed: Some(group.error.clone()).filter(|error| !error.is_empty()) };
+    let message = group.message.lines().next().unwrap_or_default().to_owned();
+    Some(Record {
+        automation: report.id.to_string(),
+        url: report.url.clone(),
+        branch: group.branch.clone(),
+        remarks: group.remarks.clone(),
+        changes: group.edits.iter().flat_map(|edit| &edit.changes).map(ChangedField::from).collect(),
+        ..Record::of(context.now, event, message)
     })
 }
 

@@ -5,21 +5,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use futures_util::FutureExt as _;
 use git::{Advertisement, Mirror};
 use jiff::SignedDuration;
 use tagwright_core::automation::{Author, Automation, Batch, ObjectName};
 use tagwright_core::plan::FileEdit;
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 
+use super::branches::Branches;
+use super::by_forge;
 use super::commit::{Draft, Written, held};
+use super::groups::Reads;
 use super::head::Head;
 use super::job::{Ended, Job, fail_all};
-use super::requests::Known;
+use super::requests::{Awaited, Known};
 use super::second;
 use super::settle;
-use crate::observe::{Digests, Polls, target};
-use crate::run::{Basis, Context, Doing, Error, Freeze, Mode, Outcome, Progress, Queue, Stage, freeze, suspended};
+use super::submit::Submits;
+use crate::observe::{Digests, Polls, push_branch};
+use crate::run::{
+    Basis, Context, Doing, Error, Freeze, Kind, Mode, Outcome, Progress, Queue, Stage, freeze, suspended,
+};
 use crate::store::Switches;
+use crate::trace;
 
 /// How often a push is tried when the branch keeps moving.
 const PUSH_ATTEMPTS: usize = 8;
@@ -30,14 +39,14 @@ const FIRST_WAIT: Duration = Duration::from_millis(50);
 /// The longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
-/// Runs those of the automations of one URL that are due, one after the other. Returns how they ended, and the look-ups of
-/// digests that failed.
+/// Runs those of the automations of one URL that are due, one after the other, or what is submitted to the one that is. Returns how
+/// they ended, and the look-ups of digests that failed.
 pub(super) async fn run<'a>(
     context: Context<'a>,
     queue: &'a Queue,
     due: &BTreeSet<ObjectName>,
     polls: &'a Polls,
-    progress: &'a Progress,
+    (progress, submits): (&'a Progress, Option<Submits<'a>>),
 ) -> (Vec<Ended<'a>>, Vec<Error>) {
     let (mut ended, mut failures) = (Vec::new(), Vec::new());
     let switches = Arc::new(context.switches().await);
@@ -46,11 +55,13 @@ pub(super) async fn run<'a>(
     let names = settle::names(&known);
     let authors: BTreeSet<&Author> = queue.automations().map(|automation| &automation.commit.author).collect();
     let authors: Arc<[Author]> = authors.into_iter().cloned().collect();
+    let branches = Arc::new(Branches::of(context, queue).await);
     for login in queue.logins() {
         let due = login.iter().filter(|(_, automation)| due.contains(&automation.id));
         let mut jobs = Vec::new();
-        for job in due.map(|(position, automation)| Job::new(*position, automation)) {
-            match (suspended(job.automation, &switches), shared_branch(queue, job.automation)) {
+        for mut job in due.map(|(position, automation)| Job::new(*position, automation)) {
+            job.submits = submits;
+            match (suspended(job.automation, &switches), branches.shared(queue, job.automation)) {
                 (Some(reason), _) => ended.push(job.end(Outcome::Held { reason })),
                 (None, Some(error)) => ended.push(job.fail(error)),
                 (None, None) => jobs.push(job),
@@ -67,14 +78,30 @@ pub(super) async fn run<'a>(
                 digests: Digests::default(),
                 facts: None,
                 learnt: Vec::new(),
-                requests: Known::default(),
+                requests: Known::of(queue),
+                reads: Reads::default(),
+                branches: Arc::clone(&branches),
+                awaited: Vec::new(),
                 progress,
                 reported: 0,
                 began: Instant::now(),
             };
-            remote.look_at_requests(&jobs).await;
-            let pushed = remote.run(jobs).await;
-            ended.extend(remote.settle_requests(pushed).await);
+            let proposes = jobs.iter().any(|job| job.automation.requests.is_some());
+            let requests = |doing| if proposes { trace::requests(doing) } else { Span::none() };
+            let look = async {
+                Box::pin(remote.obey_comments(&jobs)).await;
+                remote.look_at_requests(&jobs).await;
+            };
+            Box::pin(look).instrument(requests("look")).await;
+            // Of no type that names all that is within: the compiler gives up on those that go as deep as this.
+            let pushed = remote.run(queue, jobs).boxed().await;
+            let settle = async {
+                let settled = remote.settle_requests(pushed).await;
+                Box::pin(remote.answer_rebases(&settled)).await;
+                settled
+            };
+            let settled = Box::pin(settle).instrument(requests("settle")).await;
+            ended.extend(settled);
             failures.extend(remote.digests.into_failures());
         }
     }
@@ -101,6 +128,12 @@ pub(super) struct Remote<'r> {
     pub(super) learnt: Vec<Basis>,
     /// What is known of pull requests.
     pub(super) requests: Known,
+    /// What was last read for automations with groups.
+    pub(super) reads: Reads,
+    /// The branches on which requests were open when the wave began.
+    pub(super) branches: Arc<Branches>,
+    /// Who waits for an answer to a `/rebase`.
+    pub(super) awaited: Vec<Awaited>,
     pub(super) progress: &'r Progress,
     /// How much text the reports have so far.
     reported: usize,
@@ -144,7 +177,7 @@ enum Planned<'a> {
 
 impl<'r> Remote<'r> {
     /// Runs automations that log in alike: again for those that lost a push race, with a pause, until none is left.
-    async fn run(&mut self, mut jobs: Vec<Job<'r>>) -> Vec<Ended<'r>> {
+    async fn run(&mut self, queue: &'r Queue, mut jobs: Vec<Job<'r>>) -> Vec<Ended<'r>> {
         let remote = &jobs[0].automation.remote;
         let mirror = match self.context.edges.git.open(&remote.url, &remote.access) {
             Ok(mirror) => mirror,
@@ -164,7 +197,8 @@ impl<'r> Remote<'r> {
             .with_max_times(PUSH_ATTEMPTS - 1)
             .with_jitter()
             .build();
-        let (mut ended, mut lost) = (Vec::new(), Vec::new());
+        let (mut jobs, mut ended) = Box::pin(self.split(&mirror, queue, jobs)).await;
+        let mut lost = Vec::new();
         loop {
             let (alone, together): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.alone);
             let mut attempt = self.attempt(&mirror, together).await;
@@ -215,11 +249,18 @@ impl<'r> Remote<'r> {
         let mut attempt = Attempt::default();
         let Some(first) = jobs.first() else { return attempt };
         self.progress.at(Stage::Advertise, &first.report.url);
-        let names = target::names(jobs.iter().map(|job| &**job.automation));
-        let advertisement = match mirror.ask_for(&names).await {
+        let mut names = push_branch::names(jobs.iter().map(|job| &**job.automation));
+        jobs.iter().filter_map(|job| job.part.as_ref()).for_each(|part| names.add_branch(&part.branch));
+        let span = trace::advertise();
+        let advertisement = match mirror.ask_for(&names).instrument(span.clone()).await {
             Ok(advertisement) => advertisement,
-            Err(source) => return Attempt::ended(fail_all(jobs, Doing::Read, source)),
+            Err(source) => {
+                trace::failed(&span, Kind::from(source.kind()), &source.to_string());
+                return Attempt::ended(fail_all(jobs, Doing::Read, source));
+            }
         };
+        drop(span);
+        fetch_together(mirror, &advertisement, &jobs).await;
         let mut heads: Vec<Head<'r>> = Vec::new();
         // Those that share commits come together, whatever stands between them.
         jobs.sort_by(|a, b| shared(a.automation).cmp(&shared(b.automation)));
@@ -244,7 +285,12 @@ impl<'r> Remote<'r> {
         for (mut job, draft) in drafts {
             let head = &mut heads[draft.at];
             attempt.again.extend(head.join(mirror, Some(&job), self.context).await);
-            match self.commit(mirror, &mut job, draft, &advertisement, head).await {
+            if !head.suits(&job) {
+                attempt.later.push(job);
+                continue;
+            }
+            let span = trace::commit(&job.automation.id, &head.branch);
+            match self.commit(mirror, &mut job, draft, &advertisement, head).instrument(span).await {
                 Err(error) => attempt.ended.push(job.fail(error)),
                 Ok(Written::Nothing(outcome)) => attempt.ended.push(job.rest(outcome)),
                 Ok(Written::Commit(commit)) => {
@@ -269,6 +315,16 @@ impl<'r> Remote<'r> {
                 for job in head.into_jobs() {
                     self.rest_on_what_is_there(Job { there, ..job }, &mut attempt);
                 }
+                continue;
+            }
+            if self.context.mode == Mode::Push
+                && head.is_by_forge()
+                && let Err(error) = Box::pin(self.seal(mirror, &advertisement, &mut head)).await
+            {
+                attempt.ended.extend(head.into_jobs().map(|job| {
+                    let failure = by_forge::again(&error, &job.automation.remote.url);
+                    job.fail(failure)
+                }));
                 continue;
             }
             match self.context.mode {
@@ -309,7 +365,8 @@ impl<'r> Remote<'r> {
         let now = self.context.now.checked_add(passed).unwrap_or(self.context.now);
         let is_frozen = head.jobs().any(|job| {
             let frozen = freeze(job.automation, &self.switches, now);
-            job.report.edits.iter().flat_map(|edit| &edit.changes).any(|change| frozen.holds(change.policy()))
+            matches!(frozen, Freeze::Whole(_))
+                || job.report.edits.iter().flat_map(|edit| &edit.changes).any(|change| frozen.holds(change.policy()))
         });
         if is_frozen {
             // What is planned again is planned with the time of now.
@@ -322,6 +379,9 @@ impl<'r> Remote<'r> {
     fn rest_on_what_is_there(&mut self, mut job: Job<'r>, attempt: &mut Attempt<'r>) {
         job.report.edits.clear();
         job.report.message.clear();
+        if let Some(planned) = &mut job.report.submitted {
+            planned.is_there();
+        }
         if let Some(seen) = job.seen.filter(|_| job.may_settle()) {
             self.settle(&job.report, job.automation, seen);
         }
@@ -338,11 +398,11 @@ impl<'r> Remote<'r> {
         heads: &mut Vec<Head<'r>>,
     ) -> Result<Planned<'r>, Error> {
         job.forget();
-        let aim = target::aim(mirror, advertisement, job.automation).await?;
+        let aim = push_branch::aim(mirror, advertisement, job.automation, job.branch()).await?;
         job.report.branch.clone_from(&aim.branch);
         let known = heads.iter().position(|head| head.branch == aim.branch);
         job.seen = aim.seen(advertisement);
-        if let Some(seen) = job.seen.filter(|_| job.automation.requests.is_none())
+        if let Some(seen) = job.seen.filter(|_| job.automation.requests.is_none() && job.submits.is_none())
             && let Some(settled) = self.settled(mirror, job.automation, seen).await
         {
             let outcome = held(&settled.holds, None);
@@ -351,32 +411,51 @@ impl<'r> Remote<'r> {
             return Ok(Planned::Settled(outcome));
         }
         self.progress.at(Stage::Fetch, &job.report.url);
-        let target = aim.fetch(mirror, advertisement, &job.report.url, &self.authors).await?;
-        job.left.clone_from(&target.left);
+        let span = trace::fetch(&aim.branch);
+        let fetch = aim.fetch(mirror, advertisement, &job.report.url, &self.authors);
+        let branch = fetch.instrument(span.clone()).await?;
+        trace::record(&span, "vcs.ref.head.revision", branch.base);
+        drop(span);
+        job.left.clone_from(&branch.left);
         if let Some(left) = job.left.clone().filter(|_| job.automation.requests.is_some()) {
             let reason = left.message.clone();
             job.report.diagnostics = vec![left];
             return Ok(Planned::Settled(Outcome::Held { reason }));
         }
-        self.obey(job.automation, &target.branch, target.base).await;
+        let base_branch =
+            job.automation.requests.as_ref().filter(|_| job.part.is_some()).map(|requests| &*requests.base);
+        self.obey(job.automation, base_branch.unwrap_or(&branch.name), branch.base).await;
         let at = known.unwrap_or_else(|| {
-            heads.push(Head::new(&job.report.url, target));
+            heads.push(Head::new(&job.report.url, branch, base_branch));
             heads.len() - 1
         });
-        let draft = self.draft(mirror, job, (at, heads[at].tip)).await?;
+        let tip = heads[at].tip;
+        let span = trace::plan(&job.automation.id, tip);
+        let draft = match job.submits {
+            Some(submits) => self.draft_of_submission(mirror, job, submits, (at, tip)).instrument(span).await?,
+            None => self.draft(mirror, job, (at, tip)).instrument(span).await?,
+        };
         Ok(Planned::Draft(Box::new(draft)))
     }
 }
 
-/// Finds another automation that pushes to the branch of a pull request.
-fn shared_branch(queue: &Queue, automation: &Automation) -> Option<Error> {
-    let branch = automation.push.branch.as_ref()?;
-    let is_other = |other: &&Arc<Automation>| {
-        let is_proposed = other.requests.is_some() || automation.requests.is_some();
-        is_proposed && other.id != automation.id && other.push.branch.as_ref() == Some(branch)
-    };
-    let other = queue.automations().find(is_other)?.id.clone();
-    Some(Error::SharedBranch { url: automation.remote.url.clone(), branch: branch.clone(), other })
+/// Fetches what all groups of changes stand on, and their branches, at once. What cannot be had is told where each is fetched by itself.
+async fn fetch_together(mirror: &Mirror, advertisement: &Advertisement, jobs: &[Job<'_>]) {
+    let mut wants: Vec<git::Want> = Vec::new();
+    for job in jobs.iter().filter(|job| job.part.is_some()) {
+        if let Ok(aim) = push_branch::aim(mirror, advertisement, job.automation, job.branch()).await {
+            for want in aim.wants() {
+                if !wants.contains(&want) {
+                    wants.push(want);
+                }
+            }
+        }
+    }
+    if wants.len() > 1
+        && let Err(error) = mirror.fetch(advertisement, &wants).await
+    {
+        tracing::debug!(%error, "branches cannot be fetched together");
+    }
 }
 
 /// How many bytes the files of edits have, before and after.

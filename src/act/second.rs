@@ -9,8 +9,8 @@ use tagwright_core::automation::Push;
 
 use super::head::options;
 use super::job::{Ended, Job};
+use crate::observe::push_branch;
 use crate::observe::reverts::GENERATIONS;
-use crate::observe::target;
 use crate::run::{Context, Doing, Error, Outcome, Progress, Stage, apart, aside, summary};
 use crate::store::Owed;
 
@@ -146,7 +146,7 @@ pub(super) async fn catch_up(context: Context<'_>, mirror: &Mirror, job: &Job<'_
 /// Pushes to a second destination what it has not got.
 async fn bring(mirror: &Mirror, job: &Job<'_>, owed: &Owed) -> Result<(), Error> {
     let url = &owed.url;
-    let mut names = target::names([&**job.automation]);
+    let mut names = push_branch::names([&**job.automation]);
     names.add_branch(&owed.branch);
     let advertisement = mirror.ask_for(&names).await.map_err(|source| Error::git(Doing::Read, url, source))?;
     let Some(tip) = advertisement.branch(&owed.branch) else { return Ok(()) };

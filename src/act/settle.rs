@@ -14,17 +14,41 @@ use super::remote::Remote;
 use crate::observe::MARKED_FILES;
 use crate::run::{AutomationReport, Basis, Findings, Freeze, freeze};
 
-/// Feeds what [`Hash`] says of values to SHA-256.
-struct Fingerprint(Sha256);
+/// How much is hashed at once.
+const PIECE: usize = 16 << 10;
+
+/// Feeds what [`Hash`] says of values to SHA-256, in pieces: it says some dozens of numbers and words of each of thousands of policies.
+struct Fingerprint {
+    hash: Sha256,
+    piece: Vec<u8>,
+}
+
+impl Fingerprint {
+    fn new() -> Self {
+        Self { hash: Sha256::new(), piece: Vec::with_capacity(PIECE) }
+    }
+
+    fn basis(mut self) -> Basis {
+        self.hash.update(&self.piece);
+        self.hash.finalize().into()
+    }
+}
 
 impl Hasher for Fingerprint {
     fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        if self.piece.len() + bytes.len() > PIECE {
+            self.hash.update(&self.piece);
+            self.piece.clear();
+        }
+        match bytes.len() > PIECE {
+            true => self.hash.update(bytes),
+            false => self.piece.extend_from_slice(bytes),
+        }
     }
 
     /// The first eight bytes; [`Basis`] is all of them.
     fn finish(&self) -> u64 {
-        let hash = self.0.clone().finalize();
+        let hash = self.hash.clone().chain_update(&self.piece).finalize();
         hash.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 }
@@ -83,7 +107,7 @@ impl<'r> Remote<'r> {
     /// Hashes the commit, what is read of it, what was selected, and what may hold it back: with the authors, since they tell
     /// whose commits are a bot's. How a commit would be written has no part in it otherwise.
     fn basis(&self, automation: &Automation, seen: Seen) -> Basis {
-        let mut hash = Fingerprint(Sha256::new());
+        let mut hash = Fingerprint::new();
         (env!("CARGO_PKG_VERSION"), MARKED_FILES.rule, seen).hash(&mut hash);
         (&automation.paths, automation.embedded, self.names, &self.authors).hash(&mut hash);
         automation.targets().for_each(|target| target.hash(&mut hash));
@@ -102,6 +126,23 @@ impl<'r> Remote<'r> {
                 policies.get(&name).map(ToString::to_string).hash(&mut hash);
             }
         }
-        hash.0.finalize().into()
+        hash.basis()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_hashed_as_if_they_were_one() {
+        let text: Vec<u8> = (0..5 * PIECE).map(|at| (at % 251) as u8).collect();
+        let whole: Basis = Sha256::digest(&text).into();
+        for size in [1, 7, PIECE - 1, PIECE, PIECE + 1, 5 * PIECE] {
+            let mut hash = Fingerprint::new();
+            text.chunks(size).for_each(|piece| hash.write(piece));
+            assert_eq!(hash.finish().to_le_bytes(), whole[..8], "{size}");
+            assert_eq!(hash.basis(), whole, "{size}");
+        }
     }
 }

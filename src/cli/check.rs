@@ -148,10 +148,11 @@ fn configuration(arguments: &Arguments) -> Result<Option<Configuration>> {
     let purpose = if arguments.remote { Purpose::Run } else { Purpose::Files };
     let configuration = config::load_for(
         purpose,
-        &Sources { paths: paths.clone(), secrets: arguments.secrets.clone(), calendars: Vec::new() },
+        &Sources { paths: paths.clone(), secrets: arguments.secrets.clone(), ..Sources::default() },
     )?;
     super::tell_unchecked(&configuration);
-    if !configuration.automations.is_empty() || !configuration.policies.is_empty() {
+    let has_work = !configuration.automations.is_empty() || !configuration.syncs.is_empty();
+    if has_work || !configuration.policies.is_empty() {
         return Ok(Some(configuration));
     }
     let places = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");

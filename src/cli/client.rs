@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{RequestBuilder, Response};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tagwright_core::automation::ObjectName;
 use tokio::net::UnixStream;
 use url::Url;
@@ -15,11 +16,13 @@ use crate::failure::{Context, Failure, Kind, Result};
 use crate::server::{Address, SOCKET};
 use crate::wire::freeze::{Freeze, Refrozen, Unfreeze};
 use crate::wire::history::History;
-use crate::wire::request::{Due, HistoryQuery, Obeyed, Order, Poll, Refusal, Wish};
+use crate::wire::request::{Due, HistoryQuery, ImagesQuery, Obeyed, Order, Poll, Refusal, Run, Wish};
 use crate::wire::status::Status;
 
 /// How long an answer may take, the connection included.
 const DEADLINE: Duration = Duration::from_secs(15);
+/// How long it may for all images: as a bot takes, and some more.
+const LONG: Duration = Duration::from_secs(110);
 
 /// The most bytes of an answer: ten thousand entries of the history are a few megabytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
@@ -118,6 +121,21 @@ impl Client {
     /// Lets it poll now.
     pub(super) async fn poll(&self, wish: &Poll) -> Result<Due> {
         self.ask(self.http.post(self.address(&["api", "v1", "poll"])?).json(wish)).await
+    }
+
+    /// Lets an automation run now.
+    pub(super) async fn run(&self, wish: &Run) -> Result<Due> {
+        self.ask(self.http.post(self.address(&["api", "v1", "run"])?).json(wish)).await
+    }
+
+    /// Asks for the images that Git references, which may take a while.
+    pub(super) async fn images(&self, query: &ImagesQuery) -> Result<Value> {
+        self.ask(self.http.get(self.address(&["api", "v1", "images"])?).query(query).timeout(LONG)).await
+    }
+
+    /// Asks for a document of the API, as it is, by the parts of its path.
+    pub(super) async fn document(&self, path: &[&str]) -> Result<Value> {
+        self.ask(self.http.get(self.address(&[&["api", "v1"], path].concat())?)).await
     }
 
     fn address(&self, path: &[&str]) -> Result<Url> {

@@ -4,14 +4,18 @@ use super::{Ending, streams};
 use crate::failure::Result;
 
 /// Made of the JSON Schema, and held against it, by `tests/fields`.
-const DEFINITION: &str = include_str!("../../docs/schema/imageautomation.crd.yaml");
+const DEFINITIONS: [&str; 3] = [
+    include_str!("../../docs/schema/imageautomation.crd.yaml"),
+    include_str!("../../docs/schema/receiver.crd.yaml"),
+    include_str!("../../docs/schema/notification.crd.yaml"),
+];
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   tagwright crds > crds.yaml";
 
-/// Prints the definition.
+/// Prints the definitions.
 pub(super) fn run() -> Result<Ending> {
-    streams::data(DEFINITION)?;
+    streams::data(&DEFINITIONS.join("---\n"))?;
     Ok(Ending::Done)
 }

@@ -71,7 +71,7 @@ fn story(first: &Report, second: &Report, world: &world::World, keep: Option<&Pa
     text.push_str(&indented(&report::policies(&first.policies)));
     for automation in &first.automations {
         text.push_str(&format!("\nAutomation {}\n", automation.id));
-        text.push_str(&diff::unified(&automation.edits));
+        automation.commits().for_each(|edits| text.push_str(&diff::unified(edits)));
         match &automation.outcome {
             Outcome::Pushed { commit, .. } => {
                 text.push_str(&format!("\ncommit {commit} on {} of {}\n\n", automation.branch, automation.url));

@@ -2,16 +2,17 @@
 
 mod clock;
 mod folder;
+mod notifications;
 mod registries;
 mod remotes;
 
 use std::path::PathBuf;
 
 use super::run::{clients, registry_settings};
-use super::{Ending, Output, SourceArguments, at, streams};
+use super::{Ending, ImportArguments, Output, SourceArguments, at, streams};
 use crate::config::{self, Configuration};
 use crate::failure::{Failure, Kind, Result};
-use crate::report::{self, plural};
+use crate::report;
 use crate::wire::doctor::{Check, Examination, State};
 
 const EXAMPLES: &str = "\
@@ -27,6 +28,8 @@ Examples:
 pub(super) struct Arguments {
     #[command(flatten)]
     given: SourceArguments,
+    #[command(flatten)]
+    also: ImportArguments,
     /// Data folder of the bot [default: the folder for state of the user]
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
@@ -56,6 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
             let (registry, git, _) = clients(&settings, folder.clone(), None)?;
             lines.extend(registries::look(&registry, configuration).await);
             lines.extend(remotes::look(&git, configuration).await);
+            lines.extend(notifications::look(configuration).await);
             lines.push(clock::look(&arguments.registry_mirror, configuration).await);
         }
         lines.push(folder::look(&folder).await);
@@ -77,25 +81,23 @@ const CONFIGURATION: &str = "configuration";
 
 /// What is wrong in it is shown as every command shows it; the line counts.
 fn configuration(arguments: &Arguments) -> (Check, Option<Configuration>) {
-    let paths: Vec<String> = arguments.given.config.iter().map(|path| streams::name(path)).collect();
+    let sources = arguments.given.sources_with(&arguments.also);
+    let paths: Vec<String> = sources.paths.iter().chain(&sources.imports).map(|path| streams::name(path)).collect();
     let subject = paths.join(", ");
-    let sources = arguments.given.sources();
     match config::load(&sources) {
-        Ok(configuration) if configuration.automations.is_empty() => {
+        Ok(configuration) if configuration.automations.is_empty() && configuration.syncs.is_empty() => {
             let message = "no automation is configured; `tagwright mark` writes one".to_owned();
             (Check::new(State::Failed, CONFIGURATION, subject, message), None)
         }
         Ok(configuration) => {
-            let policies = match configuration.policies.len() {
-                1 => "1 policy".to_owned(),
-                count => format!("{count} policies"),
-            };
-            let message = format!("{}, {policies}", plural(configuration.automations.len(), "automation"));
+            let policies = words::plural(configuration.policies.len(), "policy");
+            let message = format!("{}, {policies}", words::plural(configuration.automations.len(), "automation"));
             (Check::new(State::Ok, CONFIGURATION, subject, message), Some(configuration))
         }
         Err(error) => {
             streams::styled(&Failure::from(error).render(report::style(std::io::stderr())));
-            let missing = arguments.given.config.iter().find(|path| !streams::is_stdin(path) && !path.exists());
+            let missing =
+                sources.paths.iter().chain(&sources.imports).find(|path| !streams::is_stdin(path) && !path.exists());
             let message = missing.map_or_else(
                 || "it cannot be used as it is".to_owned(),
                 |path| match paths.as_slice() {

@@ -13,7 +13,7 @@ use tagwright_core::explain::{self, Ages, Fate, Tags};
 use tagwright_core::policy::{self, Order};
 
 use self::left::Left;
-use super::{Ending, Output, SourceArguments, streams};
+use super::{Ending, ImportArguments, Output, SourceArguments, streams};
 use crate::failure::{Failure, Result};
 use crate::observe::Ranked;
 use crate::report::explain::{Extent, Images, Known, Story, sentence, text};
@@ -49,6 +49,8 @@ pub(super) struct Arguments {
     remote: bool,
     #[command(flatten)]
     given: SourceArguments,
+    #[command(flatten)]
+    also: ImportArguments,
     /// Data folder of a bot: its Git mirrors, what it knows of tags, what is held by hand [default: a temporary folder]
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
@@ -73,7 +75,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
-    let sources = arguments.given.sources();
+    let sources = arguments.given.sources_with(&arguments.also);
     let configuration = config::load(&sources)?;
     super::tell_unchecked(&configuration);
     let policy = named(&configuration.policies, &arguments.policy)?;

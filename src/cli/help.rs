@@ -6,9 +6,9 @@ use super::Arguments;
 
 /// The groups of the commands, in the order of a newcomer's questions.
 const GROUPS: [(&str, &[&str]); 6] = [
-    ("Begin", &["demo", "mark", "check", "doctor"]),
-    ("Update", &["run", "set"]),
-    ("Understand", &["select", "explain", "images", "message"]),
+    ("Begin", &["demo", "mark", "import", "check", "doctor"]),
+    ("Update", &["run", "set", "submit"]),
+    ("Understand", &["select", "explain", "images", "mcp", "message"]),
     ("A running bot", &["status", "history", "poll", "hold", "release", "suspend", "resume", "freeze", "unfreeze"]),
     ("Other pipelines", &["skip"]),
     ("This program", &["version", "completions", "man", "schema", "crds", "help"]),
@@ -87,7 +87,8 @@ mod tests {
             let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  ")).collect();
             assert!(!examples.is_empty(), "{} has no example", it.get_name());
             for example in examples {
-                let line = example.rsplit(" | ").next().unwrap().split(" > ").next().unwrap();
+                let line =
+                    example.rsplit(" | ").next().unwrap().rsplit(" -- ").next().unwrap().split(" > ").next().unwrap();
                 let words = split(line);
                 assert_eq!(words[..2], ["tagwright", it.get_name()], "{example}");
                 let understood = command().try_get_matches_from(words);

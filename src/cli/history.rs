@@ -137,7 +137,7 @@ async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> Result<Answer> {
         let sources = config::Sources {
             paths: arguments.config.clone(),
             secrets: arguments.secrets.clone(),
-            calendars: Vec::new(),
+            ..config::Sources::default()
         };
         return rebuilt::tell(&sources, at::folder(named).ok().as_deref(), &filter).await;
     }
@@ -160,6 +160,20 @@ async fn obtain(arguments: &Arguments, query: &HistoryQuery) -> Result<Answer> {
     };
     streams::sentence("note", &format!("no history is kept on {place}; this is what the commits in Git tell"));
     rebuilt::tell(&sources, Some(&folder), &filter).await
+}
+
+/// The history of the bot of a URL or a data folder, or that of the last one there.
+pub(super) async fn of_bot(url: Option<&str>, data_dir: Option<&Path>, query: &HistoryQuery) -> Result<History> {
+    match at::find(url, data_dir).await? {
+        Whereabouts::Running(bot) => bot.history(query).await,
+        Whereabouts::Folder(folder) => match kept(&folder, &Filter::from(query))? {
+            Some(answer) => Ok(answer.history),
+            None => {
+                let message = format!("no bot is running on {}, and no history is kept there", folder.display());
+                Err(Failure::missing(message, at::start(&folder)))
+            }
+        },
+    }
 }
 
 /// The history that a bot has left in a folder; none where it has left nothing.

@@ -1,5 +1,7 @@
 //! `tagwright images`: what Git references, for the clean-up of registries.
 
+mod rules;
+
 use std::path::PathBuf;
 
 use tagwright_core::automation::Automation;
@@ -10,19 +12,14 @@ use crate::failure::{Context, Failure, Result};
 use crate::observe::{self, InUse};
 use crate::report;
 use crate::run;
-use crate::wire::images::{Images, UsedImage};
-
-/// How many commits of each branch are read when it is not said.
-const COMMITS: usize = 50;
-
-/// The most that can be asked for.
-const MAX_COMMITS: u64 = 10_000;
+use crate::wire::images::{COMMITS, Images, MAX_COMMITS};
 
 const EXAMPLES: &str = "\
 Examples:
   tagwright images --config policies
   tagwright images --commits 200 > in-use.txt
-  tagwright images --now --output json";
+  tagwright images --now --output json
+  tagwright images --registry registry.example.com --output harbor";
 
 /// List the images that Git references, now and in the commits before: what a registry's clean-up must not delete.
 #[derive(Debug, clap::Args)]
@@ -42,13 +39,16 @@ pub(super) struct Arguments {
         long,
         value_name = "N",
         default_value_t = COMMITS,
-        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=MAX_COMMITS)
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=MAX_COMMITS as u64)
     )]
     commits: usize,
     /// Only what the newest commits reference
     #[arg(long)]
     now: bool,
-    /// What to print on stdout
+    /// Only images of this registry, such as registry.example.com or registry.example.com:5000
+    #[arg(long, value_name = "HOST")]
+    registry: Option<String>,
+    /// What to print on stdout. Rules are for one --registry, and keep nothing else
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
 }
@@ -61,11 +61,39 @@ enum Output {
     Text,
     /// One JSON document, with where each stands.
     Json,
+    /// Tag retention rules of Harbor, one policy for each project.
+    Harbor,
+    /// name_regex_keep of GitLab's cleanup policies, for each image.
+    Gitlab,
+    /// keepTags of zot's configuration.
+    Zot,
+}
+
+impl Output {
+    fn rules(self) -> Option<rules::Format> {
+        match self {
+            Self::Text | Self::Json => None,
+            Self::Harbor => Some(rules::Format::Harbor),
+            Self::Gitlab => Some(rules::Format::GitLab),
+            Self::Zot => Some(rules::Format::Zot),
+        }
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
-    let sources =
-        config::Sources { paths: arguments.config.clone(), secrets: arguments.secrets.clone(), calendars: Vec::new() };
+    let wanted = match (arguments.output.rules(), &arguments.registry) {
+        (Some(_), None) => {
+            let hint = "name it: --registry registry.example.com";
+            return Err(Failure::usage("rules are for one registry, and none is named", hint));
+        }
+        (Some(format), Some(registry)) => Some((format, registry)),
+        (None, _) => None,
+    };
+    let sources = config::Sources {
+        paths: arguments.config.clone(),
+        secrets: arguments.secrets.clone(),
+        ..config::Sources::default()
+    };
     let configuration = config::load(&sources)?;
     if configuration.automations.is_empty() {
         return Err(Failure::usage("no automation is configured", "name the configuration with --config"));
@@ -79,16 +107,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         }
     };
     let commits = if arguments.now { 1 } else { arguments.commits };
-    let found = super::runtime()?.block_on(async {
+    let mut found = super::runtime()?.block_on(async {
         let git = git::Git::new(runs::git_settings(folder, None))?;
         run::name_remotes(&git, &configuration.automations);
         Ok::<_, Failure>(Box::pin(observe::in_use(&git, &configuration.automations, commits)).await)
     })?;
+    if let Some(registry) = &arguments.registry {
+        found.images.retain(|(image, ..), _| image.split_once('/').is_some_and(|(host, _)| host == registry));
+    }
     for error in &found.failures {
         streams::talk(&report::failure_of_run("", error));
     }
     for (url, branch) in &found.cut {
-        streams::sentence("warning", &format!("{branch} of {url} has older commits that could not be fetched"));
+        streams::sentence("warning", &observe::lacks_older(url, branch));
     }
     let listed_not = match found.unknown {
         0 => None,
@@ -100,9 +131,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     }
     streams::talk(&summary(&found, &configuration.automations));
     let worst = found.failures.iter().map(run::Error::kind).max();
-    match arguments.output {
-        Output::Json => streams::json(&Images::from(found))?,
-        Output::Text => streams::data(&text(&found))?,
+    match (arguments.output, wanted) {
+        (_, Some((format, registry))) => match rules::rules(&found, registry, format) {
+            Ok(rules) => streams::json(&rules)?,
+            Err(refused) => {
+                streams::sentence("error", &refused.to_string());
+                return Ok(worst.map_or(Ending::No, Ending::Failed));
+            }
+        },
+        (Output::Json, None) => streams::json(&Images::from(found))?,
+        (_, None) => streams::data(&text(&found))?,
     }
     // A list that lacks something must not be taken for one of all that is in use.
     Ok(worst.map_or(Ending::Done, Ending::Failed))
@@ -119,22 +157,10 @@ fn text(found: &InUse) -> String {
 
 fn summary(found: &InUse, automations: &[std::sync::Arc<Automation>]) -> String {
     let now = found.images.values().filter(|used| used.now).count();
-    let plural = |count: usize, noun: &str| if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") };
     format!(
         "{} referenced, {now} of them now, in {} that {} read",
-        plural(found.images.len(), "image"),
-        plural(found.commits, "commit"),
-        plural(automations.len(), "automation"),
+        words::plural(found.images.len(), "image"),
+        words::plural(found.commits, "commit"),
+        words::plural(automations.len(), "automation"),
     )
-}
-
-impl From<InUse> for Images {
-    fn from(found: InUse) -> Self {
-        let image = |((image, tag, digest), used): ((String, String, String), observe::Use)| {
-            let observe::Use { now, commit, time, remote, branch, file, line } = used;
-            UsedImage { image, tag, digest, now, commit, time, remote, branch, file, line }
-        };
-        let (unknown, commits) = (found.unknown, found.commits);
-        Self { images: found.images.into_iter().map(image).collect(), unknown, commits }
-    }
 }

@@ -66,7 +66,7 @@ pub(super) fn conflict(matches: &ArgMatches) -> Option<clap::Error> {
         return None;
     }
     let others: &[(&str, &str)] = match command {
-        "run" => &[("config", "--config <PATH>"), ("secrets", "--secrets <DIR>")],
+        "run" => &[("config", "--config <PATH>"), ("import", "--import <PATH>"), ("secrets", "--secrets <DIR>")],
         _ => &[("data_dir", "--data-dir <DIR>")],
     };
     let is_asked_for =

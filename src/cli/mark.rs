@@ -1,7 +1,7 @@
 //! `tagwright mark`: puts markers on images and writes the policies for them.
 
 mod outlook;
-mod output;
+pub(super) mod output;
 mod review;
 
 use std::collections::BTreeMap;
@@ -68,6 +68,12 @@ pub(super) struct Arguments {
     /// Mark images whose tags have no order, too: keep the tag, and follow the digest behind it
     #[arg(long)]
     track_digests: bool,
+    /// Mark images whose tags are commit hashes, too: follow the one that came last
+    #[arg(long, conflicts_with = "flux")]
+    newest: bool,
+    /// Follow images without room for a marker, too: by targets in the policies
+    #[arg(long, conflicts_with = "flux")]
+    targets: bool,
     /// Ask for every policy: accept, skip, or change it; and at the end, whether to write
     #[arg(long)]
     interactive: bool,
@@ -102,11 +108,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let checkout = git::local_checkout(&arguments.directory);
     let files = read(&arguments.directory)?;
     let existing = existing(arguments)?;
+    let folder = folder(arguments, checkout.as_ref());
     let mut settings = Settings {
         namespace: arguments.namespace.clone(),
         moving: if arguments.track_digests { Moving::Track } else { Moving::Leave },
+        newest: arguments.newest,
         dialect: arguments.dialect(),
+        targets: arguments.targets.then(|| folder.clone()),
         known: existing.as_ref().map(Existing::known).unwrap_or_default(),
+        known_targets: existing.as_ref().map(|it| it.targets(&folder)).unwrap_or_default(),
         tags: BTreeMap::new(),
     };
     let mut marking = mark::plan(&files, &settings);
@@ -156,8 +166,29 @@ impl Existing {
         known.collect()
     }
 
+    /// What it sets without a marker in the files of a folder, with their paths from there.
+    fn targets(&self, folder: &str) -> Vec<marker::Target> {
+        let below = |target: &marker::Target| {
+            let path = match folder {
+                "" => Some(target.path.as_str()),
+                folder => target.path.strip_prefix(folder)?.strip_prefix('/'),
+            };
+            Some(marker::Target { path: path?.to_owned(), ..target.clone() })
+        };
+        self.automations().iter().flat_map(|automation| automation.targets()).filter_map(below).collect()
+    }
+
     fn automations(&self) -> &[Arc<Automation>] {
         &self.configuration.automations
+    }
+}
+
+/// The folder that the paths of the files begin at, from the root of the checkout.
+fn folder(arguments: &Arguments, checkout: Option<&LocalCheckout>) -> String {
+    let path = checkout.map(|checkout| checkout.path.as_str()).unwrap_or_default();
+    match arguments.directory.is_file() {
+        true => path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned(),
+        false => path.to_owned(),
     }
 }
 
@@ -214,11 +245,8 @@ fn existing(arguments: &Arguments) -> Result<Option<Existing>> {
     if path.is_dir() {
         return Err(Failure::usage(format!("{} is a folder", path.display()), "name a file with --config"));
     }
-    let configuration = config::load(&Sources {
-        paths: vec![path.clone()],
-        secrets: arguments.secrets.clone(),
-        calendars: Vec::new(),
-    })?;
+    let configuration =
+        config::load(&Sources { paths: vec![path.clone()], secrets: arguments.secrets.clone(), ..Sources::default() })?;
     Ok(Some(Existing { text: streams::read(path)?, configuration }))
 }
 
@@ -255,7 +283,7 @@ fn ask_registries(arguments: &Arguments, repositories: BTreeMap<String, Reposito
     super::runtime()?.block_on(outlook::ask(settings, &access, repositories))
 }
 
-fn check_label(text: &str, what: &str) -> Result<()> {
+pub(super) fn check_label(text: &str, what: &str) -> Result<()> {
     if mark::is_label(text) {
         return Ok(());
     }
@@ -264,7 +292,7 @@ fn check_label(text: &str, what: &str) -> Result<()> {
 }
 
 /// Makes the folder of a new file.
-fn make_folder(path: &Path) -> Result<()> {
+pub(super) fn make_folder(path: &Path) -> Result<()> {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) => {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))

@@ -79,6 +79,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let facts = Facts {
         automation_namespace: &input.automation.namespace,
         automation_name: &input.automation.name,
+        group: "",
         values: &input.values.unwrap_or_default(),
         changes: &changes,
         images: &images,

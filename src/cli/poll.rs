@@ -22,7 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   tagwright poll
   tagwright poll default:podinfo
-  tagwright poll default/shop
+  tagwright poll default/shop --reason 'the fix is out'
   tagwright poll podinfo --kubernetes -n apps --timeout 1m";
 
 /// Let a running bot poll now, and commit what has changed.
@@ -33,6 +33,9 @@ pub(super) struct Arguments {
     /// polls everything
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+    /// Why, for those who will ask; the history keeps the order then
+    #[arg(long, value_name = "TEXT", conflicts_with = "kubernetes")]
+    reason: Option<String>,
     /// Data folder of the bot [default: the folder for state of the user]
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
@@ -65,17 +68,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
             }
         };
         if names.is_empty() {
-            bot.poll(&Poll::default()).await?;
+            bot.poll(&Poll { reason: arguments.reason.clone(), ..Poll::default() }).await?;
             return streams::text("everything is due now\n");
         }
         let status = bot.status().await?;
         let kinds = names.iter().map(|(text, name)| kind(text, name, &status)).collect::<Result<Vec<_>>>()?;
         for ((_, name), kind) in names.iter().zip(kinds) {
             let written = kind.written(name);
-            let wish = match kind {
-                ObjectKind::Policy => Poll { policy: Some(written.clone()), automation: None },
-                ObjectKind::Automation => Poll { policy: None, automation: Some(written.clone()) },
+            let name = Some(written.clone());
+            let (policy, automation) = match kind {
+                ObjectKind::Policy => (name, None),
+                ObjectKind::Automation => (None, name),
             };
+            let wish = Poll { policy, automation, reason: arguments.reason.clone() };
             bot.poll(&wish).await?;
             streams::text(&format!("{} {written} is due now\n", kind.noun()))?;
         }

@@ -1,6 +1,7 @@
 //! `tagwright run`: polls, plans, commits and pushes.
 
 mod kubernetes;
+mod oidc;
 mod process;
 mod watch;
 
@@ -9,16 +10,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use otlp::Traces;
+use tagwright_core::automation::{Automation, ImagePolicy};
 use tagwright_core::change::Diagnostic;
+use tokio::time::timeout;
 
-use super::{Ending, Output, SourceArguments, streams};
+use super::{Ending, ImportArguments, Output, SourceArguments, streams};
+use crate::announce;
 use crate::failure::{Context, Failure, Result};
 use crate::pass;
 use crate::report::{self, diff};
-use crate::run::{self, Edges, Mode, Report};
+use crate::run::{self, AutomationReport, Edges, Mode, Report};
 use crate::schedule::{SHUTDOWN_GRACE, freeze};
 use crate::store::{self, Store};
 use crate::{config, server, telemetry, wire};
+
+/// How long notifications may take after a single run, and what they need to be found out before.
+const LAST_WORDS: Duration = Duration::from_secs(30);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,6 +52,8 @@ pub(super) struct Arguments {
     strict: bool,
     #[command(flatten)]
     given: SourceArguments,
+    #[command(flatten)]
+    also: ImportArguments,
     /// Folder for what is kept for the next run: mirrors, state [default: $XDG_STATE_HOME/tagwright or
     /// ~/.local/state/tagwright; with --once a temporary folder]
     #[arg(long, value_name = "DIR", env = "TAGWRIGHT_DATA_DIR", hide_env_values = true)]
@@ -64,7 +74,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = SHUTDOWN_GRACE.as_secs(), conflicts_with = "once")]
     grace: u64,
     /// Answer over HTTP here, such as :8080 or 127.0.0.1:8080: /livez, /readyz and /metrics to everybody, the API to those who show a
-    /// token, or without --api-token-file to this machine
+    /// token, or without --api-token-file and --api-oidc-issuer to this machine
     #[arg(long, value_name = "ADDRESS", value_parser = listen, conflicts_with = "once")]
     listen: Option<SocketAddr>,
     /// File with the tokens that the API takes: a line NAME read|act SHA256 for each
@@ -76,6 +86,12 @@ pub(super) struct Arguments {
         conflicts_with = "once"
     )]
     api_token_file: Option<PathBuf>,
+    /// Send traces to the OpenTelemetry collector at this address, by OTLP over HTTP: http://localhost:4318. It comes before
+    /// OTEL_EXPORTER_OTLP_ENDPOINT; the other variables of OpenTelemetry's specification count, too
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<String>,
+    #[command(flatten)]
+    issuer: oidc::Issuer,
     #[command(flatten)]
     cluster: kubernetes::Cluster,
 }
@@ -93,6 +109,23 @@ impl Arguments {
     /// How much is logged, and how it looks, where flags of this command say so.
     pub(super) fn logging(&self) -> (Option<u8>, Option<telemetry::Format>) {
         self.cluster.logging()
+    }
+
+    /// What sends traces, if somebody asks for them.
+    pub(super) fn traces(&self) -> Result<Option<Traces>> {
+        let failed = |error: otlp::Error| {
+            let hint = match &error {
+                otlp::Error::Value { variable, .. } if variable.ends_with("_PROTOCOL") => {
+                    "write http/protobuf, or leave it out, and name the collector's port for HTTP, mostly 4318: docs/guides/traces.md"
+                }
+                _ => "without an address of a collector no traces are sent: docs/guides/traces.md",
+            };
+            Failure::usage(error.to_string(), hint)
+        };
+        let flag = ("--otlp-endpoint", self.otlp_endpoint.as_deref());
+        let settings = otlp::Settings::read(flag, |name| std::env::var(name).ok()).map_err(failed)?;
+        let start = |settings| Traces::start(settings, env!("CARGO_PKG_VERSION"));
+        settings.map(start).transpose().map_err(failed)
     }
 }
 
@@ -113,7 +146,7 @@ pub(super) struct Settings {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let settings = Settings {
-        sources: arguments.given.sources(),
+        sources: arguments.given.sources_with(&arguments.also),
         mirrors: arguments.registry_mirror.clone(),
         data_dir: arguments.data_dir.clone(),
         git_configuration: None,
@@ -127,6 +160,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
             listen,
             metrics: arguments.cluster.metrics_addr(),
             tokens: arguments.api_token_file.clone(),
+            oidc: arguments.issuer.settings()?,
         };
         return process::run(&settings, grace, &faces, cluster);
     }
@@ -135,7 +169,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     print(arguments, &report)?;
     let dead_ends = if arguments.strict { report.dead_ends() } else { 0 };
     if dead_ends > 0 {
-        let findings = report::plural(dead_ends, "finding");
+        let findings = words::plural(dead_ends, "finding");
         streams::sentence("error", &format!("{findings} that no later run will mend (--strict)"));
     }
     Ok(ending(&report, dead_ends > 0))
@@ -174,7 +208,58 @@ pub(super) async fn execute(settings: &Settings, mode: Mode) -> Result<Report> {
         summarise: false,
         gate: None,
     };
-    Ok(pass::once(context, &configuration.automations).await)
+    let report = pass::once(context, &configuration.automations).await;
+    if mode == Mode::Push {
+        tell(&report, &edges, (&configuration.automations, configuration.notifications)).await;
+    }
+    Ok(report)
+}
+
+/// Tells those who are told what became of what was submitted, as of a run of this automation.
+pub(super) async fn tell_submitted(
+    report: AutomationReport,
+    automation: &Arc<Automation>,
+    notifications: Vec<Arc<notify::Notification>>,
+    edges: &Edges,
+) -> Option<AutomationReport> {
+    let mut report = Report { automations: vec![report], ..Report::default() };
+    tell(&report, edges, (std::slice::from_ref(automation), notifications)).await;
+    report.automations.pop()
+}
+
+/// Tells those who are told what the run came to, and waits until they are, for a while.
+async fn tell(
+    report: &Report,
+    edges: &Edges,
+    (automations, notifications): (&[Arc<Automation>], Vec<Arc<notify::Notification>>),
+) {
+    if notifications.is_empty() {
+        return;
+    }
+    let voice = notify::Voice::new(edges.forges.pauses(), edges.git.cloud().clone(), Arc::new(|_, _| {}));
+    voice.configure(notifications);
+    let (at, store) = (jiff::Timestamp::now(), &edges.store);
+    // What the run before has told is not told again to whom it has reached, and its end is.
+    let before: Vec<_> = store.failing().unwrap_or_default().into_iter().map(announce::told).collect();
+    before.iter().for_each(|known| voice.known(known.event.clone(), known.names.clone()));
+    let events = announce::of_run(report, automations, at);
+    let mut news = announce::since(before, events, &announce::Part::of(automations), at);
+    std::mem::take(&mut news.events)
+        .into_iter()
+        .for_each(|event| voice.tell(announce::named(event, automations.iter())));
+    if voice.marks_commits() {
+        let selected = |policy: &Arc<ImagePolicy>| {
+            let report = report.policies.iter().find(|report| report.id == policy.id)?;
+            report.selection.as_ref().ok().cloned()
+        };
+        let in_use = announce::in_use(&report.automations, automations, selected);
+        // Whoever is told is not told more than can be found out by then.
+        let _ = timeout(LAST_WORDS, announce::tell_sources(&edges.registry, in_use, &voice)).await;
+    }
+    voice.finish(LAST_WORDS).await;
+    if let Err(error) = store.put_failing(&news.keep(&voice)) {
+        tracing::warn!(%error, "what was told to fail is not kept, and will be told again");
+    }
 }
 
 /// The clients of a run. They share what hosts asked for, since one host may have both images and a Git remote. In a cluster,
@@ -197,17 +282,18 @@ pub(super) fn clients(
 
 /// An empty configuration is a mistake: files that are not where they should be look like it.
 fn something_to_do(sources: &config::Sources, configuration: &config::Configuration) -> Result<()> {
-    if !configuration.automations.is_empty() {
+    if !configuration.automations.is_empty() || !configuration.syncs.is_empty() {
         return Ok(());
     }
-    let paths: Vec<String> = sources.paths.iter().map(|path| path.display().to_string()).collect();
+    let paths: Vec<String> =
+        sources.paths.iter().chain(&sources.imports).map(|path| path.display().to_string()).collect();
     let message = format!("no automation is configured in {}", paths.join(", "));
     Err(Failure::usage(message, "write an ImageAutomation, an ImageUpdateAutomation or an Application"))
 }
 
 /// The state that is kept from one run to the next: in the data directory, for a dry run in a copy of it, or for the length of
 /// this run.
-fn store(data_dir: Option<&Path>, copy: Option<&Path>) -> Result<Store> {
+pub(super) fn store(data_dir: Option<&Path>, copy: Option<&Path>) -> Result<Store> {
     let Some(folder) = data_dir else { return Ok(Store::in_memory()) };
     let opened = copy.map_or_else(|| Store::open(folder), |copy| Store::open_copy(folder, copy));
     Ok(match opened {
@@ -273,8 +359,7 @@ fn print(arguments: &Arguments, report: &Report) -> Result<()> {
     streams::talk(&report::diagnostics(&findings));
     streams::talk(&report::failures(report));
     if arguments.dry_run {
-        let edits = report.automations.iter().map(|automation| diff::unified(&automation.edits));
-        streams::files(&edits.collect::<String>())?;
+        streams::files(&report.automations.iter().map(diff::of_automation).collect::<String>())?;
         streams::styled(&report::automations(report, report::style(std::io::stderr())));
         return Ok(());
     }

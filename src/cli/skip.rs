@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let (mut own, mut sign, mut other) = (0_usize, None, None);
     git::read_commits(Path::new("."), revision, |commit| {
         let author = Author { name: &commit.author_name, email: &commit.author_email };
-        let id = crate::report::short(&commit.id).to_owned();
+        let id = words::short(&commit.id).to_owned();
         match message::recognise(&commit.message, &author, &criteria) {
             Some(found) => (own, sign) = (own + 1, Some((id, found.to_string()))),
             None => other = Some(id),

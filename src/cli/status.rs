@@ -3,7 +3,7 @@
 mod objects;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use tagwright_core::automation::ObjectName;
@@ -85,7 +85,7 @@ async fn obtain(arguments: &Arguments) -> Result<Shown> {
         return Ok(Shown::Objects(objects::obtain(arguments, &options).await?));
     }
     let names = arguments.names.iter().map(|name| name::parse(name)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Shown::Bot(Box::new(of_bot(arguments).await?), names))
+    Ok(Shown::Bot(Box::new(of_bot(arguments.url.as_deref(), arguments.data_dir.as_deref()).await?), names))
 }
 
 /// Prints what was asked for.
@@ -108,8 +108,9 @@ fn show(arguments: &Arguments, mut status: Status, names: &[ObjectName]) -> Resu
     }
 }
 
-async fn of_bot(arguments: &Arguments) -> Result<Status> {
-    match at::find(arguments.url.as_deref(), arguments.data_dir.as_deref()).await? {
+/// What the bot of a URL or a data folder says, or the last one there has left.
+pub(super) async fn of_bot(url: Option<&str>, data_dir: Option<&Path>) -> Result<Status> {
+    match at::find(url, data_dir).await? {
         Whereabouts::Running(bot) => bot.status().await,
         Whereabouts::Folder(folder) => {
             let place = folder.display();
@@ -126,7 +127,7 @@ async fn of_bot(arguments: &Arguments) -> Result<Status> {
 }
 
 /// Leaves what was asked for; a name may be that of a policy, of an automation, or of both.
-fn keep(status: &mut Status, names: &[ObjectName]) -> Result<()> {
+pub(super) fn keep(status: &mut Status, names: &[ObjectName]) -> Result<()> {
     let known = |name: &ObjectName| {
         ObjectKind::Policy.known(status).contains(name) || ObjectKind::Automation.known(status).contains(name)
     };

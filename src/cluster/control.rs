@@ -3,13 +3,14 @@
 
 mod assign;
 mod done;
+mod faces;
 mod refused;
+mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use image::{Digest, Reference, Repository, Tag};
 use kubernetes::watch::Change;
 use kubernetes::{Cluster, Key, Object};
 use tagwright_core::automation::ObjectName;
@@ -21,7 +22,8 @@ use super::judge::{Selected, Unpolled};
 use super::objects::{News as ObjectNews, Objects, State};
 use super::publish::{Publisher, Wish};
 use super::reading::{self, Reading};
-use super::secrets::{self, Secrets};
+use super::secrets::Secrets;
+use super::selections::Selections;
 use super::shares::{self, Half};
 use super::versions::{Version, Versions};
 use super::voice::Voice;
@@ -42,6 +44,26 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How many changes of objects are taken in before anything else is looked at.
 const BATCH: usize = 500;
 
+/// Changes that are taken in together: since when there are any, and since when no more.
+#[derive(Debug, Clone, Copy)]
+struct Changes {
+    first: Instant,
+    last: Instant,
+}
+
+impl Changes {
+    /// One more.
+    fn more(changes: &mut Option<Self>) {
+        let now = Instant::now();
+        changes.get_or_insert(Self { first: now, last: now }).last = now;
+    }
+
+    /// When no more are waited for.
+    fn quiet(self) -> Instant {
+        (self.last + QUIET).min(self.first + LONGEST_QUIET)
+    }
+}
+
 /// The loop.
 pub(super) struct Control {
     settings: Settings,
@@ -55,7 +77,9 @@ pub(super) struct Control {
     /// What has changed since the last reading began.
     changed: BTreeSet<Id>,
     /// Since when, and since when nothing more.
-    dirty: Option<(Instant, Instant)>,
+    dirty: Option<Changes>,
+    /// The same of what is ours of the work: shards come and go one by one.
+    shifted: Option<Changes>,
     versions: Versions,
     publisher: Publisher,
     voice: Voice,
@@ -69,6 +93,8 @@ pub(super) struct Control {
     automation: Half,
     /// What policies of native automations select; that of others is on their objects.
     selected: BTreeMap<ObjectName, Selected>,
+    /// What those objects say.
+    selections: Selections,
     /// Image repositories that could not be polled the last time, and why.
     unpolled: BTreeMap<ObjectName, Unpolled>,
     /// The namespaces in which a login is that was refused, and when it was the last time.
@@ -76,6 +102,10 @@ pub(super) struct Control {
     assigned: Option<(usize, usize)>,
     /// Whether it is to be looked again which objects cannot be worked on.
     doubtful: bool,
+    /// Secrets that somebody wants to be asked for again.
+    wanted: BTreeSet<Referred>,
+    /// Who is told of what happens, and about what.
+    told: Vec<(notify::Name, Option<notify::Scope>)>,
 }
 
 /// What the loop listens to.
@@ -107,14 +137,18 @@ impl Control {
             under_way: None,
             changed: BTreeSet::new(),
             dirty: None,
+            shifted: None,
             versions: Versions::default(),
             obeyed: BTreeMap::new(),
             refused: BTreeMap::new(),
             selected: BTreeMap::new(),
+            selections: Selections::default(),
             unpolled: BTreeMap::new(),
             denied: BTreeMap::new(),
             assigned: None,
             doubtful: false,
+            wanted: BTreeSet::new(),
+            told: Vec::new(),
         }
     }
 
@@ -124,6 +158,7 @@ impl Control {
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             self.begin_reading();
+            self.shift();
             if std::mem::take(&mut self.doubtful) {
                 self.refuse();
             }
@@ -148,8 +183,8 @@ impl Control {
                 }
                 Some(done) = sources.done.recv() => self.done(done),
                 told = self.publisher.ended() => self.told(told),
-                () = self.reflector.changed() => self.share_changed(),
-                () = self.automation.changed() => self.share_changed(),
+                () = self.reflector.changed() => Changes::more(&mut self.shifted),
+                () = self.automation.changed() => Changes::more(&mut self.shifted),
                 _ = look.tick() => self.look(),
                 () = tokio::time::sleep_until(wake) => {}
             }
@@ -173,11 +208,9 @@ impl Control {
 
     fn wake(&self) -> Instant {
         let far = Instant::now() + Duration::from_secs(3600);
-        let reading = self
-            .dirty
-            .filter(|_| self.under_way.is_none())
-            .map(|(first, last)| (last + QUIET).min(first + LONGEST_QUIET));
-        reading.into_iter().chain(self.publisher.next()).fold(far, Instant::min)
+        let reading = self.dirty.filter(|_| self.under_way.is_none());
+        let quiet = reading.into_iter().chain(self.shifted).map(Changes::quiet);
+        quiet.chain(self.publisher.next()).fold(far, Instant::min)
     }
 
     /// Whether all kinds were heard of.
@@ -221,7 +254,8 @@ impl Control {
         }
         let (what, key) = &news.id;
         if *what == What::Policy {
-            self.handle.publish(vec![(name(key), news.now.as_deref().and_then(latest))]);
+            let latest = self.selections.take(key, news.now.as_deref());
+            self.handle.publish(vec![(name(key), latest)]);
         }
         orders::hold(&self.handle, &news);
         orders::hurry(&self.handle, &news);
@@ -258,22 +292,20 @@ impl Control {
                 }
             }
             What::Automation | What::Native => drop(self.handle.trigger(&Trigger::Automation(id))),
-            What::Git | What::Namespace | What::Application => {}
+            What::Receiver | What::Notification => return self.look_up_secrets_of(&(*what, key.clone())),
+            _ => {}
         }
         self.doubtful = true;
     }
 
     fn soil(&mut self) {
-        let now = Instant::now();
-        let first = self.dirty.map_or(now, |(first, _)| first);
-        self.dirty = Some((first, now));
+        Changes::more(&mut self.dirty);
     }
 
     /// Begins to read the configuration anew, if it is time.
     fn begin_reading(&mut self) {
-        let Some((first, last)) = self.dirty else { return };
-        let due = (last + QUIET).min(first + LONGEST_QUIET);
-        if self.under_way.is_some() || Instant::now() < due || !self.is_complete() {
+        let Some(dirty) = self.dirty else { return };
+        if self.under_way.is_some() || Instant::now() < dirty.quiet() || !self.is_complete() {
             return;
         }
         self.dirty = None;
@@ -310,14 +342,21 @@ impl Control {
             None => News::All,
             Some(_) => self.reading.news(&self.objects),
         };
+        self.tell_of_flux();
+        self.let_in();
         self.assign(news);
         self.reading.changed.clear();
         self.keep_all();
         self.doubtful = true;
     }
 
-    /// Takes in that something else of the work is ours now.
-    fn share_changed(&mut self) {
+    /// Takes in that something else of the work is ours now, once no more of it changes. What is not ours any more does not begin
+    /// meanwhile, since that is looked at whenever something is to begin.
+    fn shift(&mut self) {
+        if self.shifted.is_none_or(|shifted| Instant::now() < shifted.quiet()) {
+            return;
+        }
+        self.shifted = None;
         if self.assigned.is_some() {
             self.assign(News::Of { repositories: BTreeSet::new(), automations: BTreeSet::new() });
             self.keep_all();
@@ -382,40 +421,6 @@ impl Control {
             self.automation.give_back(&subjects);
         }
     }
-
-    /// Asks for the secrets that it is time to ask for again; where a login was refused, that is soon.
-    fn look_up_secrets(&mut self) {
-        if self.under_way.is_some() {
-            return;
-        }
-        let now = Instant::now();
-        self.denied.retain(|_, at| now.duration_since(*at) < secrets::AGAIN);
-        let mut due: BTreeSet<Referred> = self.secrets.due(now).into_iter().collect();
-        due.extend(self.denied.keys().flat_map(|namespace| self.secrets.of_namespace(namespace, now)));
-        if !due.is_empty() {
-            self.ask_again(due.into_iter().collect());
-        }
-    }
-
-    /// Asks for the logins of a namespace at once, since one was refused.
-    fn is_refused_in(&mut self, namespace: String) {
-        self.denied.insert(namespace, Instant::now());
-        self.look_up_secrets();
-    }
-
-    /// The namespace of the Git repository of an automation.
-    fn source_namespace(&self, id: &ObjectName) -> String {
-        let source = self.reference(&self.reading.written(id));
-        source.map_or_else(|| id.namespace.clone(), |(_, source)| source.namespace)
-    }
-
-    /// Asks for secrets again, and reads the configuration with them.
-    fn ask_again(&mut self, wanted: Vec<Referred>) {
-        let (ids, documents) = self.objects.documents();
-        let changed = self.take_changed();
-        let work = reading::read_again(self.cluster.clone(), self.secrets.clone(), wanted, ids, documents, changed);
-        self.under_way = Some(tokio::spawn(work));
-    }
 }
 
 /// Waits for the reading that is under way; for ever where none is.
@@ -430,19 +435,9 @@ async fn ended(
 
 /// Whether nobody is to work on an object.
 pub(super) fn is_suspended(object: &Object) -> bool {
-    object.spec().get("suspend") == Some(&serde_json::Value::Bool(true))
-}
-
-/// What a policy selects according to its object.
-fn latest(object: &Object) -> Option<Reference> {
-    let status = object.status();
-    let latest = flux::policy::latest(&status)?;
-    let digest = latest.digest.map(Digest::parse).transpose().ok()?;
-    Some(Reference {
-        repository: Repository::parse(latest.name).ok()?,
-        tag: Some(Tag::parse(latest.tag).ok()?),
-        digest,
-    })
+    // Most say nothing of it, and thousands are looked at.
+    let may_be = object.spec.contains(r#""suspend""#);
+    may_be && object.spec().get("suspend") == Some(&serde_json::Value::Bool(true))
 }
 
 pub(super) fn name(key: &Key) -> ObjectName {

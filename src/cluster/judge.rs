@@ -16,7 +16,7 @@ use tagwright_core::change::Diagnostic;
 use tagwright_core::guard::Held;
 
 use super::what::What;
-use crate::run::{AutomationReport, Doing, Error, Kind, Lack, Outcome, PolicyReport, Short};
+use crate::run::{AutomationReport, Doing, Error, Kind, Lack, MovedTag, Outcome, PolicyReport, Short};
 use crate::wire::status::AutomationFinding;
 
 /// Says what to write about an object, given what is stored of it.
@@ -144,8 +144,19 @@ pub(super) fn evaluated(report: &Arc<PolicyReport>, name: String, listed: bool, 
                 Some(Short::WithoutDigest(_)) | None => failed,
             },
         };
-        policy::verdict(seen, &outcome, &Remarks { held, findings })
+        let mut verdict = policy::verdict(seen, &outcome, &Remarks { held, findings });
+        verdict.events.extend(report.moved.iter().map(moved));
+        verdict
     }))
+}
+
+/// What is told of a tag that moved, at the poll that saw it.
+fn moved(moved: &MovedTag) -> flux::Event {
+    flux::Event {
+        severity: flux::Severity::Error,
+        reason: flux::reason::TAG_MOVED.to_owned(),
+        message: moved.to_string(),
+    }
 }
 
 /// Whether what the status says is about the specification as it is.
@@ -257,6 +268,7 @@ fn failure(error: &Error) -> Ending {
         Error::Registry { .. } => Ending::Registry(error.chain()),
         Error::Git { doing: Doing::Push | Doing::PushRefspec, .. }
         | Error::Message(_)
+        | Error::Submit { .. }
         | Error::Unsigned(_)
         | Error::Declined { .. }
         | Error::Busy { .. }
@@ -265,11 +277,13 @@ fn failure(error: &Error) -> Ending {
         | Error::NoRefspecSource { .. }
         | Error::Forge { .. }
         | Error::NoForgeLogin { .. }
+        | Error::Unsealed { .. }
         | Error::SharedBranch { .. }
         | Error::Diverged { .. }
         | Error::FarBehind { .. } => Ending::Push(error.chain()),
         Error::Git { doing: Doing::Open | Doing::Read | Doing::ReadHistory | Doing::Fetch, .. }
         | Error::NoTagInRange { .. }
+        | Error::GroupBranch { .. }
         | Error::NotACommitId { .. } => Ending::Checkout(error.chain()),
     }
 }
@@ -432,6 +446,28 @@ spec: {imageRepositoryRef: {name: app}, policy: {semver: {range: 1.x}}}
         };
         check(1, "True", 1);
         check(2, "False", 1);
+    }
+
+    #[test]
+    fn a_tag_that_moved_is_told_beside_what_is_selected() {
+        let policy = config::parse("policy.yaml", POLICY).unwrap().policies[0].clone();
+        let latest = image::Reference::parse("ghcr.io/acme/app:1.0.0").unwrap();
+        let digest = |digit: &str| image::Digest::parse(&format!("sha256:{}", digit.repeat(64))).unwrap();
+        let tag = latest.tag.clone().unwrap();
+        let moved = MovedTag { image: "ghcr.io/acme/app".to_owned(), tag, before: digest("1"), now: digest("2") };
+        let told = |moved: Vec<MovedTag>| {
+            let report = PolicyReport { moved, ..PolicyReport::published(&policy, &latest) };
+            let judge =
+                evaluated(&Arc::new(report), "ghcr.io/acme/app".to_owned(), true, Duration::from_secs(30)).unwrap();
+            let status = json!({"observedGeneration": 1, "latestRef": {"name": "ghcr.io/acme/app", "tag": "1.0.0"}});
+            let seen = Seen { generation: 1, status: &status, requested: None, now: Timestamp::UNIX_EPOCH };
+            let events = judge(&seen).events;
+            let told = events.into_iter().filter(|event| event.reason == "TagMoved");
+            told.map(|event| (event.severity.event_type(), event.message)).collect::<Vec<_>>()
+        };
+        let sentence = "ghcr.io/acme/app:1.0.0 moved from sha256:111111111111 to sha256:222222222222, though tags like it name one release";
+        assert_eq!(told(vec![moved]), [("Warning", sentence.to_owned())]);
+        assert_eq!(told(Vec::new()), []);
     }
 
     #[test]

@@ -247,6 +247,8 @@ fn keep_hurried(store: &Store, policy: &str, wanted: Option<&(Timestamp, String)
     let switches = store.switches()?;
     let kept = switches.hurried.get(policy).map(|switch| (switch.since, switch.reason.as_deref().unwrap_or_default()));
     match wanted {
+        // Most never were, and nothing is to be written down for each of thousands that are new.
+        None if kept.is_none() => Ok(false),
         None => store.unhurry(policy),
         // Times are kept to the millisecond.
         Some((time, reason)) if kept.is_some_and(|kept| kept.0.as_second() == time.as_second() && kept.1 == reason) => {
@@ -299,7 +301,31 @@ fn policies((what, key): &Id, object: &Object) -> Vec<ObjectName> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+    use crate::store::Opened;
+
+    /// Thousands of policies are new at a start, and the disk would be waited for as often.
+    #[test]
+    fn who_was_never_hurried_is_not_written_down() {
+        let folder = tempfile::tempdir().unwrap();
+        let Opened::Ready { store, .. } = Store::open(folder.path()) else { panic!("no store") };
+        let files = || {
+            let files = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+            let mut files: Vec<_> = files.map(|path| (std::fs::read(&path).unwrap_or_default(), path)).collect();
+            files.sort();
+            files
+        };
+        let order = (Timestamp::UNIX_EPOCH, "fixes it".to_owned());
+        let keep = |wanted| keep_hurried(&store, "shop:app", wanted).unwrap();
+        let before = files();
+        assert!(!keep(None));
+        assert!(before == files(), "something was written");
+        assert!(keep(Some(&order)) && !keep(Some(&order)));
+        assert!(before != files());
+        assert!(keep(None) && !keep(None));
+    }
 
     #[test]
     fn an_order_to_hurry_has_a_time_and_a_reason() {

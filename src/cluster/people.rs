@@ -79,7 +79,7 @@ impl What {
             Self::Policy => "policy",
             Self::Automation | Self::Native => "automation",
             Self::Repository => "image repository",
-            Self::Namespace | Self::Git | Self::Application => self.kind().name,
+            _ => self.kind().name,
         }
     }
 }

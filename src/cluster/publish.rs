@@ -47,6 +47,8 @@ pub(super) enum Wish {
     LetGo,
     /// An order on it was carried out, and is taken off: the annotation with this text.
     Obeyed(&'static str, String),
+    /// Whoever works on it is to make a pass at once: what asks for it gets this text.
+    Ask(String),
 }
 
 /// What a pass came to.
@@ -89,6 +91,7 @@ impl Wish {
             Self::Say(..) => Turn::Status,
             Self::Keep | Self::LetGo => Turn::Finalizer,
             Self::Obeyed(..) => Turn::Order,
+            Self::Ask(..) => Turn::Request,
         }
     }
 }
@@ -98,12 +101,13 @@ impl Wish {
 enum Turn {
     Finalizer,
     Order,
+    Request,
     Status,
 }
 
 impl Turn {
     /// All of them.
-    const ALL: [Self; 3] = [Self::Finalizer, Self::Order, Self::Status];
+    const ALL: [Self; 4] = [Self::Finalizer, Self::Order, Self::Request, Self::Status];
 }
 
 /// What became of a write.
@@ -308,6 +312,10 @@ async fn write(
         Wish::Obeyed(order, _) => {
             let metadata = json!({"resourceVersion": object.resource_version, "annotations": {*order: null}});
             Ok((target.merge(&json!({"metadata": metadata})).await?, Vec::new()))
+        }
+        Wish::Ask(text) => {
+            let patch = json!({"metadata": {"annotations": {flux::REQUESTED_AT: text}}});
+            Ok((target.merge(&patch).await?, Vec::new()))
         }
         Wish::Say(words) => {
             let mut events = Vec::new();

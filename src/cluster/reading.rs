@@ -22,6 +22,10 @@ pub(super) struct Reading {
     pub(super) repositories: Vec<Arc<ImageRepository>>,
     pub(super) automations: Vec<Arc<Automation>>,
     policies: Vec<Arc<ImagePolicy>>,
+    /// Who may tell of pushes.
+    pub(super) receivers: BTreeMap<Id, Arc<hooks::Receiver>>,
+    /// Who is told of what happens.
+    pub(super) notifications: BTreeMap<Id, Arc<notify::Notification>>,
     /// What was found about the objects.
     pub(super) about: BTreeMap<Id, About>,
     /// The secrets and service accounts that objects refer to, and which do.
@@ -102,7 +106,8 @@ async fn read_with(
 
 impl Reading {
     fn new(ids: &[Id], reading: config::Reading) -> Self {
-        let config::Reading { mut repositories, mut policies, mut automations, about, written, referred } = reading;
+        let config::Reading { mut repositories, mut policies, mut automations, .. } = reading;
+        let config::Reading { receivers, notifications, about, written, referred, .. } = reading;
         let id = |at: usize| ids.get(at).cloned();
         let about: BTreeMap<Id, About> = about.into_iter().filter_map(|(at, about)| Some((id(at)?, about))).collect();
         let written: HashMap<ObjectName, Id> = written.into_iter().filter_map(|(it, at)| Some((it, id(at)?))).collect();
@@ -114,6 +119,9 @@ impl Reading {
         // An application is many things, of which each stands for itself.
         let is_whole = |id: &&Id| id.0 != What::Application;
         automations.retain(|it| written.get(&it.id).filter(is_whole).is_none_or(is_sound));
+        let receivers = receivers.into_iter().filter_map(|(at, it)| Some((id(at).filter(is_sound)?, it))).collect();
+        let notifications = notifications.into_iter();
+        let notifications = notifications.filter_map(|(at, it)| Some((id(at).filter(is_sound)?, it))).collect();
         let objects: BTreeSet<ObjectName> = ids
             .iter()
             .filter(|(what, _)| *what == What::Policy || *what == What::Application)
@@ -133,6 +141,8 @@ impl Reading {
             repositories,
             policies,
             automations,
+            receivers,
+            notifications,
             about,
             referred,
             changed: BTreeMap::new(),
@@ -172,7 +182,7 @@ impl Reading {
         let mut known: HashMap<*const ImageRepository, usize> = HashMap::new();
         for policy in automations.iter().filter(|it| !it.suspended).flat_map(|automation| &automation.policies) {
             let repository = &policy.repository;
-            if self.repository(&repository.id).is_some_and(|shared| Arc::ptr_eq(shared, repository)) {
+            if self.is_shared(repository) {
                 continue;
             }
             let at = *known.entry(Arc::as_ptr(repository)).or_insert(own.len());
@@ -191,6 +201,29 @@ impl Reading {
     /// The object that an automation is written in.
     pub(super) fn written(&self, automation: &ObjectName) -> Id {
         self.written.get(automation).cloned().unwrap_or_else(|| (What::Automation, key(automation)))
+    }
+
+    /// Whether an image repository is an object of its own, and not one that an automation brings along.
+    pub(super) fn is_shared(&self, repository: &Arc<ImageRepository>) -> bool {
+        self.repository(&repository.id).is_some_and(|shared| Arc::ptr_eq(shared, repository))
+    }
+
+    /// Whether somebody is told since this reading who was not before, or is told in another way.
+    pub(super) fn tells_anew(&self) -> bool {
+        let tells = [What::Notification, What::FluxProvider, What::FluxAlert];
+        self.changed_by_all().any(|(what, _)| tells.contains(what))
+    }
+
+    /// The objects that have changed since the reading before, and those whose secrets have.
+    pub(super) fn changed_by_all(&self) -> impl Iterator<Item = &Id> {
+        let of_secrets = self.changed_secrets.iter().filter_map(|secret| self.referred.get(secret)).flatten();
+        self.changed.keys().chain(of_secrets)
+    }
+
+    /// The secrets and service accounts that an object refers to.
+    pub(super) fn referred_by(&self, id: &Id) -> Vec<Referred> {
+        let by_it = self.referred.iter().filter(|(_, from)| from.contains(id));
+        by_it.map(|(referred, _)| referred.clone()).collect()
     }
 
     /// Whether something refers to a secret or a service account.

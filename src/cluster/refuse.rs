@@ -1,6 +1,8 @@
 //! Objects that cannot be worked on, and what to say of them: in the order in which Flux's controllers look at things, and with
 //! its reasons.
 
+mod standing;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,12 @@ pub(super) struct View<'v> {
     pub(super) objects: &'v Objects,
     /// What the reader has found, by object.
     pub(super) about: &'v BTreeMap<super::what::Id, About>,
+    /// Who may tell of pushes, by object.
+    pub(super) receivers: &'v BTreeMap<super::what::Id, Arc<hooks::Receiver>>,
+    /// Who is told, by object.
+    pub(super) notifications: &'v BTreeMap<super::what::Id, Arc<notify::Notification>>,
+    /// The namespace of the bot.
+    pub(super) home: &'v str,
     /// Whether nobody may use anything of another namespace.
     pub(super) no_cross_namespace: bool,
     /// When a policy without tags says that it is looked at again.
@@ -31,6 +39,8 @@ pub(super) struct Refusal {
     /// In one sentence, by which it is known whether that was said before.
     pub(super) text: String,
     pub(super) judge: Judge,
+    /// Whether it is none: the object counts, which is all that there is to say of it.
+    pub(super) stands: bool,
 }
 
 impl View<'_> {
@@ -47,7 +57,7 @@ impl View<'_> {
             };
             repository::verdict(seen, &outcome, &Remarks::default())
         });
-        Some(Refusal { text, judge })
+        Some(Refusal { text, judge, stands: false })
     }
 
     /// Why a policy is not evaluated; none if it is.
@@ -55,7 +65,7 @@ impl View<'_> {
         let wrong = self.wrong_policy(key, &object.spec())?;
         let text = wrong.sentence();
         let judge: Judge = Arc::new(move |seen| policy::verdict(seen, &wrong.outcome(), &Remarks::default()));
-        Some(Refusal { text, judge })
+        Some(Refusal { text, judge, stands: false })
     }
 
     fn wrong_policy(&self, key: &Key, spec: &Value) -> Option<Unevaluated> {
@@ -131,7 +141,7 @@ impl View<'_> {
             let run = automation::Run { started: began, outcome: wrong.outcome() };
             automation::verdict(seen, &run, &Remarks::default())
         });
-        Some(Refusal { text, judge })
+        Some(Refusal { text, judge, stands: false })
     }
 
     fn wrong_automation(&self, key: &Key, spec: &Value) -> Option<Refused> {
@@ -180,7 +190,7 @@ impl View<'_> {
             };
             native::verdict(seen, &native::Run { started: None, selected: None, outcome }, &Remarks::default())
         });
-        Some(Refusal { text, judge })
+        Some(Refusal { text, judge, stands: false })
     }
 }
 
@@ -331,7 +341,17 @@ mod tests {
         let automation = object(What::Automation, &json!({"sourceRef": {"name": "config"}, "git": {}}));
         let texts = |objects: &Objects| {
             let about = BTreeMap::new();
-            let view = View { objects, about: &about, no_cross_namespace: false, requeue: Duration::ZERO };
+            let receivers = BTreeMap::new();
+            let notifications = BTreeMap::new();
+            let view = View {
+                objects,
+                about: &about,
+                receivers: &receivers,
+                notifications: &notifications,
+                home: "tagwright",
+                no_cross_namespace: false,
+                requeue: Duration::ZERO,
+            };
             let of_policy = view.policy(&policy.key, &policy).unwrap().text;
             [of_policy, view.automation(&automation.key, &automation, jiff::Timestamp::UNIX_EPOCH).unwrap().text]
         };

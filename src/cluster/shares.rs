@@ -31,7 +31,7 @@ impl Half {
 
     /// Whether a piece of work is ours, by what it is called.
     pub(super) fn has(&self, subject: &str) -> bool {
-        self.share.holds(Shard::of(subject, self.shards))
+        is_among(&self.share, subject, self.shards)
     }
 
     /// Tells by itself whether a piece of work is ours, by what is known of the leases when it is asked.
@@ -39,7 +39,7 @@ impl Half {
         let (mine, shards) = (self.mine.clone(), self.shards);
         move |subject| {
             let share = Arc::clone(&mine.borrow());
-            share.holds(Shard::of(subject, shards))
+            is_among(&share, subject, shards)
         }
     }
 
@@ -107,6 +107,11 @@ impl Half {
     pub(super) fn give_up(&mut self) {
         self.proofs.clear();
     }
+}
+
+/// Whether a piece of work is in a share of so many shards. Whoever has all need not ask which it is in.
+fn is_among(share: &Share, subject: &str, shards: u16) -> bool {
+    share.is_all() || share.holds(Shard::of(subject, shards))
 }
 
 /// The processes that share the work, as people are shown them.

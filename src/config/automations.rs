@@ -11,13 +11,13 @@ use super::checkout;
 use super::credentials;
 use super::gather::{Pool, Repositories};
 use super::policies::{Context, floor, in_namespace};
-use super::provider;
 use super::raw::{self, GitRepository, Scope, SourceOf};
 use super::remote::Transport;
 use super::report::{Checked, Finding, Report, Reported};
 use super::signing;
 use super::text::Text;
 use super::yaml::Place;
+use super::{provider, requests};
 
 /// Checks all automations; what is wrong is reported and left out.
 pub(super) fn resolve(
@@ -35,7 +35,7 @@ pub(super) fn resolve(
         .collect()
 }
 
-fn automation(
+pub(super) fn automation(
     context: &Context<'_>,
     repositories: &Repositories,
     policies: &Index<'_>,
@@ -55,25 +55,30 @@ fn automation(
     let mut push = raw.push;
     let request = push.request.take();
     let branch = request.as_ref().map(|request| request.branch(report, &raw.meta.id, &push)).transpose();
-    push.branch = branch?.or(push.branch);
+    push.branch = branch?.flatten().or(push.branch);
     let target = reference.and_then(|reference| checkout::resolve(report, reference, push, raw.meta.place));
     let remote = source.and_then(|source| remote(context, source));
     let signing = signing::resolve(context, &raw.meta.id.namespace, raw.signing.as_ref());
     let policies = policies.in_scope(&raw.scope, &raw.meta.id.namespace);
-    if policies.is_empty() && !report.has_problems() {
+    if policies.is_empty() && !matches!(raw.scope, Scope::Submitted) && !report.has_problems() {
         report.idle(raw.meta.place, format!("automation {} has no policies", raw.meta.id));
     }
     let (checkout, push) = target?;
     let remote = remote?;
     let namespace = &raw.meta.id.namespace;
+    let is_proposed = request.is_some();
     let request =
         request.map(|request| request.resolve(context, namespace, &remote.url, (&checkout, push.branch.as_deref())));
     let base = match &raw.scope {
         Scope::Namespace(_) => raw.paths.cleaned.first().cloned().unwrap_or_default(),
-        Scope::Own(_) => String::new(),
+        Scope::Own(_) | Scope::Submitted => String::new(),
     };
-    Ok(Automation {
+    let place = raw.meta.place;
+    let maker = raw.by_forge.as_ref().map(|it| it.place);
+    let forge = raw.by_forge.map(|it| it.resolve(context, namespace, is_proposed));
+    let automation = Automation {
         id: raw.meta.id,
+        origin: raw.origin,
         remote,
         checkout,
         paths: raw.paths.cleaned,
@@ -87,6 +92,8 @@ fn automation(
             trailers: raw.trailers,
             signed_off: raw.signed_off,
             signing: signing?,
+            by_forge: maker.is_some(),
+            forge: forge.transpose()?.unwrap_or_default(),
         },
         push,
         requests: request.transpose()?,
@@ -96,7 +103,12 @@ fn automation(
         windows: raw.windows,
         freeze: raw.freeze,
         suspended: raw.suspended,
-    })
+    };
+    requests::check_branches(report, place, &automation)?;
+    if let Some(place) = maker {
+        requests::check_maker(report, place, &automation)?;
+    }
+    Ok(automation)
 }
 
 /// Remembers where the automation and its parts are.
@@ -168,14 +180,14 @@ fn remote(context: &Context<'_>, source: &GitRepository) -> Checked<Remote> {
 }
 
 /// Where the policies of each name are, in their order.
-struct Index<'p> {
+pub(super) struct Index<'p> {
     policies: &'p [Arc<ImagePolicy>],
     at: HashMap<&'p ObjectName, Vec<usize>>,
 }
 
 impl<'p> Index<'p> {
     /// An index of policies, since automations that name their own ask for a few of them each.
-    fn new(policies: &'p [Arc<ImagePolicy>]) -> Self {
+    pub(super) fn new(policies: &'p [Arc<ImagePolicy>]) -> Self {
         let mut at: HashMap<&ObjectName, Vec<usize>> = HashMap::new();
         for (position, policy) in policies.iter().enumerate() {
             at.entry(&policy.id).or_default().push(position);
@@ -190,6 +202,7 @@ impl<'p> Index<'p> {
                     |policy: &&Arc<ImagePolicy>| policy.id.namespace == namespace && selector.matches(&policy.labels);
                 self.policies.iter().filter(applies).cloned().collect()
             }
+            Scope::Submitted => Vec::new(),
             Scope::Own(names) => {
                 let positions: BTreeSet<usize> =
                     names.iter().filter_map(|id| self.at.get(id)).flatten().copied().collect();

@@ -347,12 +347,7 @@ impl<'a> Fields<'a> {
             return Some((*value, text.place));
         }
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let hint = match nearest(&text.value, &known) {
-            Some(known) => format!("a similar value exists: `{known}`"),
-            None => format!("the values are {}", listed(&known)),
-        };
-        let message = format!("`{}` cannot be {}", text.path, quoted(&text.value));
-        self.report.add(Finding::at(text.place, message).hint(hint));
+        self.report.no_word(&text, &known);
         None
     }
 

@@ -20,6 +20,7 @@ use super::raw::Meta;
 use super::report::{Finding, Report, quoted};
 use super::requests;
 use super::source::Origin;
+use super::sync;
 use super::text::Text;
 use super::value;
 use super::verify;
@@ -69,6 +70,13 @@ pub(super) enum Kind {
     ImageUpdateAutomation,
     Application,
     Receiver,
+    GitSync,
+    /// A document of Autopilot, which has no kind.
+    Autopilot,
+    Notification,
+    /// Flux's.
+    Provider,
+    Alert,
     Secret,
     ServiceAccount,
     Namespace,
@@ -93,6 +101,8 @@ enum Class {
 }
 
 const FLUX_VERSIONS: [&str; 3] = ["v1", "v1beta2", "v1beta1"];
+/// Those of `Provider` and `Alert`.
+const NOTIFICATION_VERSIONS: [&str; 4] = ["v1", "v1beta3", "v1beta2", "v1beta1"];
 const FLUX_KINDS: [&str; 3] = ["ImageRepository", "ImagePolicy", "ImageUpdateAutomation"];
 
 /// Reads the objects of all files, one document after the other, since their trees are many times as large as what is made of
@@ -177,6 +187,10 @@ impl Sorter<'_> {
             return;
         }
         let (Some(version), Some(kind)) = (node.get("apiVersion"), node.get("kind")) else {
+            if let Some(place) = sync::block(node) {
+                self.objects.push(Object { kind: Kind::Autopilot, node: Rc::clone(node), place });
+                return;
+            }
             return self.pass_over("without `apiVersion` and `kind`".to_owned());
         };
         let (Some(version_text), Some(kind_text)) = (version.text(), kind.text()) else {
@@ -234,8 +248,18 @@ fn classify(api_version: &str, kind: &str) -> Class {
     match (group, kind) {
         ("tagwright.dev", "ImageAutomation") if version == "v1alpha1" => Class::Read(Kind::ImageAutomation),
         ("tagwright.dev", "Receiver") if version == "v1alpha1" => Class::Read(Kind::Receiver),
-        ("tagwright.dev", "ImageAutomation" | "Receiver") => Class::WrongVersion(&["tagwright.dev/v1alpha1"]),
-        ("tagwright.dev", _) => Class::WrongKind(&["ImageAutomation", "Receiver"]),
+        ("tagwright.dev", "GitSync") if version == "v1alpha1" => Class::Read(Kind::GitSync),
+        ("tagwright.dev", "Notification") if version == "v1alpha1" => Class::Read(Kind::Notification),
+        ("tagwright.dev", "ImageAutomation" | "Receiver" | "GitSync" | "Notification") => {
+            Class::WrongVersion(&["tagwright.dev/v1alpha1"])
+        }
+        ("tagwright.dev", _) => Class::WrongKind(&["ImageAutomation", "Receiver", "GitSync", "Notification"]),
+        ("notification.toolkit.fluxcd.io", "Provider") if NOTIFICATION_VERSIONS.contains(&version) => {
+            Class::Read(Kind::Provider)
+        }
+        ("notification.toolkit.fluxcd.io", "Alert") if NOTIFICATION_VERSIONS.contains(&version) => {
+            Class::Read(Kind::Alert)
+        }
         ("notification.toolkit.fluxcd.io", "Receiver") if FLUX_VERSIONS.contains(&version) => {
             Class::Read(Kind::Receiver)
         }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tagwright_core::automation::{Author, Batch, DigestReflection, Gather, ObjectName, Schedule};
+use tagwright_core::automation::{Author, Batch, DigestReflection, Gather, ObjectName, Origin, Schedule};
 use tagwright_core::message::DEFAULT_MESSAGE;
 use tagwright_core::policy::{Filter, Order, Policy};
 
@@ -215,6 +215,7 @@ pub(super) fn automation(report: &Report, object: &Object) -> Read<Automation> {
         let request = meta.as_ref().and_then(|meta| requests::annotated(report, &meta.requests));
         let (git, (target, place), meta) = (git?, source?, meta.clone()?);
         Some(Automation {
+            origin: Origin::ImageUpdateAutomation,
             source: SourceOf::Named(target, place),
             checkout: git.checkout,
             paths: paths?.unwrap_or_default(),
@@ -225,6 +226,7 @@ pub(super) fn automation(report: &Report, object: &Object) -> Read<Automation> {
             trailers: meta.trailers,
             signed_off: false,
             signing: git.signing,
+            by_forge: None,
             embedded: meta.embedded,
             push: Push { request, ..git.push },
             schedule: Schedule::Every(interval?),

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use tagwright_core::automation::ObjectName;
 
 use super::document::{self, Kind, Object, name_of};
+use super::flux::Read;
+use super::notification;
 use super::raw::{Automation, GitRepository, ImagePolicy, ImageRepository, Meta};
 use super::receiver::{self, Receiver};
 use super::report::{Finding, Report};
+use super::sync::{self, GitSync};
 use super::yaml::{Place, Value};
 use super::{flux, kubevela, native};
 
@@ -22,9 +25,14 @@ pub(super) struct Gathered {
     pub(super) repositories: Pool<ImageRepository>,
     pub(super) policies: Pool<ImagePolicy>,
     pub(super) automations: Pool<Automation>,
+    /// Where resources are submitted to.
+    pub(super) syncs: Pool<GitSync>,
     /// Who may tell of pushes.
     pub(super) receivers: Vec<Receiver>,
     receiver_names: BTreeMap<ObjectName, Place>,
+    /// Who is told of what happens.
+    pub(super) told: notification::Gathered,
+    told_names: BTreeMap<(Kind, ObjectName), Place>,
     /// Labels of namespaces, one set for each document.
     pub(super) namespaces: BTreeMap<String, Vec<BTreeMap<String, String>>>,
 }
@@ -100,6 +108,9 @@ fn add(report: &Report, all: &mut Gathered, object: &Object) {
         }
         Kind::Application => add_components(report, all, object),
         Kind::Receiver => add_receiver(report, all, object),
+        Kind::GitSync => add_sync(report, all, sync::git_sync(report, object)),
+        Kind::Autopilot => add_sync(report, all, sync::autopilot(report, object)),
+        Kind::Notification | Kind::Provider | Kind::Alert => add_told(report, all, object),
         Kind::Namespace => add_namespace(all, object),
         Kind::Secret | Kind::ServiceAccount => {}
     }
@@ -110,6 +121,13 @@ fn add_native(report: &Report, all: &mut Gathered, object: &Object) {
     all.automations.add(report, AUTOMATIONS, meta.as_ref(), content);
     for (meta, content) in images {
         all.policies.add(report, POLICIES, meta.as_ref(), content);
+    }
+}
+
+/// Its name is one of an automation, which orders and the history go by.
+fn add_sync(report: &Report, all: &mut Gathered, (meta, content): Read<GitSync>) {
+    if all.automations.add(report, AUTOMATIONS, meta.as_ref(), None) {
+        all.syncs.add(report, AUTOMATIONS, meta.as_ref(), content);
     }
 }
 
@@ -148,6 +166,35 @@ fn add_receiver(report: &Report, all: &mut Gathered, object: &Object) {
         return;
     }
     all.receivers.extend(content);
+}
+
+fn add_told(report: &Report, all: &mut Gathered, object: &Object) {
+    let mut is_new = |meta: Option<&Meta>, noun: &str| {
+        let meta = meta?;
+        let Some(first) = all.told_names.insert((object.kind, meta.id.clone()), meta.place) else {
+            return Some(meta.id.clone());
+        };
+        let finding = Finding::at(meta.place, format!("two {noun} have the name '{}'", meta.id));
+        report.add(finding.related(first, "the first one"));
+        None
+    };
+    match object.kind {
+        Kind::Provider => {
+            let (meta, content) = notification::provider(report, object);
+            let id = is_new(meta.as_ref(), "providers");
+            all.told.providers.extend(id.zip(content));
+        }
+        Kind::Alert => {
+            let (meta, content) = notification::alert(report, object);
+            let id = is_new(meta.as_ref(), "alerts");
+            all.told.alerts.extend(content.filter(|_| id.is_some()));
+        }
+        _ => {
+            let (meta, content) = notification::notification(report, object);
+            let id = is_new(meta.as_ref(), "notifications");
+            all.told.notifications.extend(content.filter(|_| id.is_some()));
+        }
+    }
 }
 
 /// Labels only decide about access across namespaces, so what cannot be read grants nothing.

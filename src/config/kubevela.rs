@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ::image::Repository;
-use tagwright_core::automation::{Author, Batch, DigestReflection, Gather, ObjectName, Schedule};
+use tagwright_core::automation::{Author, Batch, DigestReflection, Gather, ObjectName, Origin, Schedule};
 use tagwright_core::message::KUBEVELA_AUTHOR;
 use tagwright_core::spelling::nearest;
 
@@ -19,6 +19,7 @@ use super::raw::{
 };
 use super::remote::Address;
 use super::report::{Finding, Report, quoted};
+use super::requests::Request;
 use super::select::Selector;
 use super::text::Text;
 use super::value::Units;
@@ -70,15 +71,18 @@ pub(super) struct Automatic {
 pub(super) fn components(report: &Report, object: &Object) -> Vec<Component> {
     let (meta, spec) = open(report, object);
     let Some((meta, mut spec)) = meta.zip(spec) else { return Vec::new() };
-    requests::lost(report, &meta);
+    let request = requests::annotated(report, &meta.requests);
     let components = spec.items("components").unwrap_or_default();
     let mut found = Vec::new();
     let mut others = 0;
     for component in components {
-        match read(component, &meta) {
+        match read(component, &meta, request.as_ref()) {
             Some(component) => found.push(component),
             None => others += 1,
         }
+    }
+    if request.is_some() && found.iter().all(|component| component.automatic.is_none()) {
+        requests::lost(report, &meta);
     }
     let idle = others + found.iter().filter(|component| component.automatic.is_none()).count();
     if idle > 0 {
@@ -90,7 +94,7 @@ pub(super) fn components(report: &Report, object: &Object) -> Vec<Component> {
 }
 
 /// Reads one component; none when it is not of type `kustomize`.
-fn read(mut component: Fields<'_>, application: &Meta) -> Option<Component> {
+fn read(mut component: Fields<'_>, application: &Meta, request: Option<&Request>) -> Option<Component> {
     let kind = component.text("type");
     if kind.is_none_or(|kind| kind.value != "kustomize") {
         return None;
@@ -117,7 +121,7 @@ fn read(mut component: Fields<'_>, application: &Meta) -> Option<Component> {
         None => (true, None, None),
     };
     let automatic = images.map(|images| Automatic {
-        automation: source.and_then(|source| automation(source, images.message, images.interval, &meta)),
+        automation: source.and_then(|source| automation(source, images.message, images.interval, (&meta, request))),
         repository: images.repository,
         policy: images.policy,
     });
@@ -282,9 +286,15 @@ fn images(mut fields: Fields<'_>, meta: &Meta) -> Images {
     Images { repository, policy, message, interval }
 }
 
-fn automation(source: Source, message: Option<Message>, interval: Option<Duration>, meta: &Meta) -> Option<Automation> {
+fn automation(
+    source: Source,
+    message: Option<Message>,
+    interval: Option<Duration>,
+    (meta, request): (&Meta, Option<&Request>),
+) -> Option<Automation> {
     Some(Automation {
         meta: meta.clone(),
+        origin: Origin::Application,
         source: SourceOf::Named(source.id, source.place),
         checkout: Some(Reference { branch: Some(source.branch), ..Reference::default() }),
         paths: source.paths,
@@ -295,8 +305,9 @@ fn automation(source: Source, message: Option<Message>, interval: Option<Duratio
         trailers: meta.trailers,
         signed_off: false,
         signing: None,
+        by_forge: None,
         embedded: meta.embedded,
-        push: Push::default(),
+        push: Push { request: request.cloned(), ..Push::default() },
         schedule: Schedule::Every(interval?),
         batch: Batch::default(),
         gather: Gather::default(),

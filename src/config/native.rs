@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tagwright_core::automation::{Author, DigestReflection, ObjectName, Schedule};
+use tagwright_core::automation::{Author, DigestReflection, ObjectName, Origin, Schedule};
 use tagwright_core::marker::Target;
 use tagwright_core::message::{DEFAULT_AUTHOR, DEFAULT_MESSAGE, NATIVE_MESSAGE};
 use tagwright_core::policy::{Order, Policy};
@@ -19,13 +19,13 @@ use super::raw::{
     Scope, SourceOf,
 };
 use super::report::Report;
-use super::signing::{self, SigningKey};
+use super::signing::{self, ByForge, SigningKey};
 use super::value::{self, Units};
 use super::yaml::Place;
 use super::{freeze, git, guards, image, provider, requests, targets, verify};
 
 /// The interval of an automation that gives neither interval nor schedule.
-const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
+pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Reads an automation and the policies of its images.
 pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>, Vec<Read<ImagePolicy>>) {
@@ -56,6 +56,7 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
     let content = git.and_then(|git| {
         Some(Automation {
             meta: meta.clone()?,
+            origin: Origin::ImageAutomation,
             source: SourceOf::Own(Box::new(git.repository)),
             checkout: None,
             paths: git.paths,
@@ -67,6 +68,7 @@ pub(super) fn automation(report: &Report, object: &Object) -> (Read<Automation>,
             trailers: git.commit.trailers,
             signed_off: git.commit.signed_off,
             signing: git.commit.signing,
+            by_forge: git.commit.by_forge,
             push: git.push,
             schedule: schedule?,
             batch,
@@ -107,13 +109,15 @@ struct Git {
     commit: Commit,
 }
 
-struct Commit {
-    author: Author,
-    message: Message,
-    values: BTreeMap<String, String>,
-    trailers: bool,
-    signed_off: bool,
-    signing: Option<SigningKey>,
+/// `commit`.
+pub(super) struct Commit {
+    pub(super) author: Author,
+    pub(super) message: Message,
+    pub(super) values: BTreeMap<String, String>,
+    pub(super) trailers: bool,
+    pub(super) signed_off: bool,
+    pub(super) signing: Option<SigningKey>,
+    pub(super) by_forge: Option<ByForge>,
 }
 
 fn git_fields(mut fields: Fields<'_>, meta: Option<&Meta>) -> Option<Git> {
@@ -128,10 +132,7 @@ fn git_fields(mut fields: Fields<'_>, meta: Option<&Meta>) -> Option<Git> {
     let timeout = fields.duration("timeout", Units::UpToMinutes).map(|(timeout, _)| timeout);
     let provider = provider::of_git(&mut fields);
     let push = fields.optional_fields("push", git::push_or_propose);
-    let commit = match fields.optional_fields("commit", commit) {
-        Some(None) => default_commit(report),
-        given => given.flatten(),
-    };
+    let commit = commit_of(&mut fields);
     fields.finish();
     let repository = GitRepository {
         namespace: meta?.id.namespace.clone(),
@@ -164,6 +165,14 @@ fn checkout(fields: &mut Fields<'_>) -> Option<Reference> {
     }
 }
 
+/// Reads `commit`, which may be absent.
+pub(super) fn commit_of(fields: &mut Fields<'_>) -> Option<Commit> {
+    match fields.optional_fields("commit", commit) {
+        Some(None) => default_commit(fields.report()),
+        given => given.flatten(),
+    }
+}
+
 fn commit(mut fields: Fields<'_>) -> Option<Commit> {
     let report = fields.report();
     let author = fields.optional_fields("author", git::author);
@@ -174,16 +183,18 @@ fn commit(mut fields: Fields<'_>) -> Option<Commit> {
     let default = if trailers { NATIVE_MESSAGE } else { DEFAULT_MESSAGE };
     let message = git::message(report, message.as_ref(), default);
     let signed_off = fields.flag("signedOffBy");
+    let by_forge = signing::by_forge(&mut fields, trailers, signed_off);
     let signing = signing::key(&mut fields);
     fields.finish();
     let author = author?.unwrap_or_else(default_author);
-    Some(Commit { author, message: message?, values, trailers, signed_off, signing: signing? })
+    let (message, signing, by_forge) = (message?, signing?, by_forge?);
+    Some(Commit { author, message, values, trailers, signed_off, signing, by_forge })
 }
 
-fn default_commit(report: &Report) -> Option<Commit> {
+pub(super) fn default_commit(report: &Report) -> Option<Commit> {
     let message = git::message(report, None, NATIVE_MESSAGE)?;
     let (author, values) = (default_author(), BTreeMap::new());
-    Some(Commit { author, message, values, trailers: true, signed_off: false, signing: None })
+    Some(Commit { author, message, values, trailers: true, signed_off: false, signing: None, by_forge: None })
 }
 
 fn default_author() -> Author {

@@ -29,6 +29,10 @@ pub struct Reading {
     pub policies: Vec<Arc<ImagePolicy>>,
     /// The automations that can run.
     pub automations: Vec<Arc<Automation>>,
+    /// Who may tell of pushes by webhooks, by the objects that they are written in.
+    pub receivers: BTreeMap<usize, Arc<hooks::Receiver>>,
+    /// Who is told of what happens, by the objects that they are written in.
+    pub notifications: BTreeMap<usize, Arc<notify::Notification>>,
     /// What was found about the objects, by their index.
     pub about: BTreeMap<usize, About>,
     /// The objects that automations are written in, by the names of these.
@@ -62,6 +66,8 @@ pub fn read_objects(objects: Vec<Object>, unreadable: BTreeMap<Referred, String>
         repositories: resolved.repositories,
         policies: resolved.policies,
         automations: resolved.automations,
+        receivers: resolved.receivers.into_iter().collect(),
+        notifications: resolved.notifications.into_iter().collect(),
         about,
         written,
         referred,

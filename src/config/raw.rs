@@ -8,7 +8,9 @@ use gotext::pattern::Pattern;
 use gotext::template::Template;
 use gotext::version::Range;
 use image::Repository;
-use tagwright_core::automation::{Author, Batch, DigestReflection, Gather, Guards, ObjectName, Schedule, Window};
+use tagwright_core::automation::{
+    Author, Batch, DigestReflection, Gather, Guards, ObjectName, Origin, Schedule, Window,
+};
 use tagwright_core::freeze::Period;
 use tagwright_core::marker::Target;
 use tagwright_core::policy::Policy;
@@ -18,7 +20,7 @@ use super::provider::{GitProvider, Named};
 use super::remote::Address;
 use super::requests::Request;
 use super::select::Selector;
-use super::signing::SigningKey;
+use super::signing::{ByForge, SigningKey};
 use super::text::Text;
 use super::verify::Verify;
 use super::yaml::Place;
@@ -132,6 +134,7 @@ pub(super) enum RepositoryOf {
 #[derive(Debug)]
 pub(super) struct Automation {
     pub(super) meta: Meta,
+    pub(super) origin: Origin,
     pub(super) source: SourceOf,
     /// Replaces the reference of the Git repository as a whole.
     pub(super) checkout: Option<Reference>,
@@ -144,6 +147,8 @@ pub(super) struct Automation {
     pub(super) trailers: bool,
     pub(super) signed_off: bool,
     pub(super) signing: Option<SigningKey>,
+    /// The forge, where it makes the commits.
+    pub(super) by_forge: Option<ByForge>,
     pub(super) push: Push,
     pub(super) schedule: Schedule,
     pub(super) batch: Batch,
@@ -162,7 +167,7 @@ pub(super) struct Paths {
 }
 
 /// A message template, with the places of its lines as far as they are known.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Message {
     pub(super) template: Template,
     pub(super) lines: Vec<(usize, Place)>,
@@ -184,6 +189,8 @@ pub(super) enum Scope {
     Namespace(Selector),
     /// These.
     Own(Vec<ObjectName>),
+    /// None, since what it writes is submitted to it.
+    Submitted,
 }
 
 /// Where the commit goes, as far as it is given.

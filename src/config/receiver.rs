@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use hooks::{Identity, Scope, Source};
+use oidc::Condition;
 use tagwright_core::automation::{Automation, ImagePolicy, ObjectName};
-use tagwright_core::spelling::{listed, nearest};
 
 use super::decode::Fields;
 use super::document::{Object, open};
@@ -29,26 +29,31 @@ pub(super) struct Receiver {
     meta: Meta,
     is_flux: bool,
     source: Source,
-    secret: Text,
+    /// With the token; none where tokens of an issuer are all that is shown.
+    secret: Option<Text>,
+    /// Whose tokens these are.
+    identity: Option<Identity>,
     events: Vec<String>,
     resources: Option<Vec<Resource>>,
     suspended: bool,
 }
 
-/// Something that a receiver is about.
+/// Something that a receiver, or a notification, is about.
 #[derive(Debug)]
-struct Resource {
-    kind: Kind,
-    id: ObjectName,
-    place: Place,
+pub(super) struct Resource {
+    pub(super) kind: Kind,
+    pub(super) id: ObjectName,
+    pub(super) place: Place,
 }
 
+/// The kind of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Repository,
     Policy,
     Automation,
     Git,
+    Sync,
     /// What only concerns Flux.
     Other,
 }
@@ -73,16 +78,52 @@ fn read(report: &Report, mut spec: Fields<'_>, meta: Meta, is_flux: bool) -> Opt
         report.notice_at(kind.place, format!("passed over a Receiver, since {kind_of_flux} is not received here"));
         return None;
     }
-    if spec.key("secretRef").is_none() {
-        spec.missing("secretRef");
+    // Nobody knows of a type that is not known; both are read then.
+    let by_issuer = kind.as_ref().and_then(known).map(|source| source == Source::GenericOidc);
+    if by_issuer == Some(true) && is_flux {
+        let message = "passed over a Receiver, since what tokens have to say is written otherwise here; write one of tagwright.dev";
+        report.notice_at(spec.place, message.to_owned());
+        return None;
     }
-    let secret = spec.reference("secretRef");
+    match by_issuer {
+        Some(true) => needless(report, &mut spec, "secretRef", "a receiver of the type `generic-oidc` has no secret"),
+        Some(false) => needless(report, &mut spec, "oidc", "it is for the type `generic-oidc` alone"),
+        None => {}
+    }
+    let (has_issuer, has_secret) = (spec.key("oidc").is_some(), spec.key("secretRef").is_some());
+    match by_issuer {
+        Some(true) if !has_issuer => spec.missing("oidc"),
+        Some(false) | None if !has_secret && !has_issuer => spec.missing("secretRef"),
+        _ => {}
+    }
+    let identity = spec.fields("oidc").map(identity_of);
+    let identity = has_issuer.then(|| identity.flatten());
+    let secret = Some(spec.reference("secretRef")).filter(|_| has_secret);
     let events = spec.texts("events").unwrap_or_default().into_iter().map(|event| event.value).collect();
     let has_resources = spec.key("resources").is_some();
     let resources =
         spec.items("resources").map(|items| items.into_iter().map(|item| resource(item, &meta, is_flux)).collect());
     let suspended = spec.flag("suspend");
-    // How often Flux looks at the object, and a narrower choice of what it is about; a hint more than needed does no harm.
+    if spec.key("resourceFilter").is_some() && is_flux {
+        let filter = spec.path("resourceFilter");
+        report.notice_at(
+            spec.place,
+            format!("passed over a Receiver, since `{filter}` is a CEL expression, which is not evaluated here"),
+        );
+        return None;
+    }
+    needless(
+        report,
+        &mut spec,
+        "resourceFilter",
+        "CEL expressions are not evaluated here; name what it is about in `resources`",
+    );
+    // How often Flux looks at the object, and whose tokens it takes for a type that is written otherwise here.
+    for name in ["interval", "oidcProviders"] {
+        if let Some(place) = spec.key(name).filter(|_| !is_flux) {
+            report.idle(place, format!("`{}` has no effect: it is for Flux", spec.path(name)));
+        }
+    }
     spec.accept(&["interval", "resourceFilter", "oidcProviders"]);
     spec.finish();
     let resources: Option<Vec<Resource>> = match (has_resources, resources) {
@@ -93,7 +134,58 @@ fn read(report: &Report, mut spec: Fields<'_>, meta: Meta, is_flux: bool) -> Opt
         }
     };
     let source = source(report, &kind?)?;
-    Some(Receiver { meta, is_flux, source, secret: secret?, events, resources, suspended })
+    let (secret, identity) = (optional(secret)?, optional(identity)?);
+    if secret.is_none() && identity.is_none() {
+        return None;
+    }
+    Some(Receiver { meta, is_flux, source, secret, identity, events, resources, suspended })
+}
+
+/// What was read, where it had to be; none where it was, and could not be read.
+fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    match read {
+        Some(read) => read.map(Some),
+        None => Some(None),
+    }
+}
+
+/// Reports a field of another type of receiver.
+fn needless(report: &Report, spec: &mut Fields<'_>, name: &'static str, why: &str) {
+    if let Some(place) = spec.key(name) {
+        report.add(Finding::at(place, format!("`{}`: {why}", spec.path(name))).hint("leave it out"));
+        spec.accept(&[name]);
+    }
+}
+
+/// Whose tokens count: those of an issuer, for an audience, that say each of these claims.
+fn identity_of(mut fields: Fields<'_>) -> Option<Identity> {
+    let report = fields.report();
+    let issuer = fields.required_text("issuer").filter(|issuer| {
+        let is_one = oidc::is_issuer(&issuer.value);
+        if !is_one {
+            let message = format!("`{}` is no issuer", issuer.path);
+            let hint = "an issuer is a URL that begins with https:// and has no user, query or fragment";
+            report.add(Finding::at(issuer.place, message).hint(hint));
+        }
+        is_one
+    });
+    let audience = fields.required_text("audience").filter(|audience| {
+        if audience.is_empty() {
+            report.error(audience.place, format!("`{}` is empty", audience.path));
+        }
+        !audience.is_empty()
+    });
+    let (place, path) = (fields.place, fields.path("claims"));
+    let claims = fields.map("claims");
+    fields.finish();
+    if claims.is_empty() {
+        let hint =
+            "whoever has an account at the issuer gets tokens of it: say what those of the sender have, such as `sub`";
+        report.add(Finding::at(place, format!("`{path}` names no claim")).hint(hint));
+        return None;
+    }
+    let conditions = claims.into_iter().map(|(claim, value)| Condition::new(claim, value.value)).collect();
+    Some(Identity { issuer: issuer?.value, alias: None, audience: audience?.value, conditions })
 }
 
 fn known(kind: &Text) -> Option<Source> {
@@ -103,18 +195,13 @@ fn known(kind: &Text) -> Option<Source> {
 fn source(report: &Report, kind: &Text) -> Option<Source> {
     let known = known(kind);
     if known.is_none() {
-        let words = Source::ALL.map(Source::as_str);
-        let hint = match nearest(&kind.value, &words) {
-            Some(known) => format!("a similar value exists: `{known}`"),
-            None => format!("the values are {}", listed(&words)),
-        };
-        let message = format!("`{}` cannot be {}", kind.path, quoted(&kind.value));
-        report.add(Finding::at(kind.place, message).hint(hint));
+        report.no_word(kind, &Source::ALL.map(Source::as_str));
     }
     known
 }
 
-fn resource(mut item: Fields<'_>, meta: &Meta, is_flux: bool) -> Option<Resource> {
+/// Reads a name of something.
+pub(super) fn resource(mut item: Fields<'_>, meta: &Meta, is_flux: bool) -> Option<Resource> {
     let kind = item.required_text("kind");
     let name = item.required_text("name");
     let namespace = item.optional_name("namespace");
@@ -133,6 +220,7 @@ fn resource(mut item: Fields<'_>, meta: &Meta, is_flux: bool) -> Option<Resource
         "ImagePolicy" => Kind::Policy,
         "ImageUpdateAutomation" | "ImageAutomation" => Kind::Automation,
         "GitRepository" => Kind::Git,
+        "GitSync" => Kind::Sync,
         _ => Kind::Other,
     };
     let namespace = namespace?.map_or_else(|| meta.id.namespace.clone(), |namespace| namespace.value);
@@ -147,21 +235,33 @@ pub(super) struct Known<'k> {
 }
 
 /// Looks up the secrets of receivers and what they are about; what is wrong is reported and left out.
-pub(super) fn resolve(context: &Context<'_>, gathered: Vec<Receiver>, known: &Known<'_>) -> Vec<Arc<hooks::Receiver>> {
-    gathered.into_iter().filter_map(|raw| one(context, raw, known).ok().flatten()).map(Arc::new).collect()
+/// Each has the index of its source beside it.
+pub(super) fn resolve(
+    context: &Context<'_>,
+    gathered: Vec<Receiver>,
+    known: &Known<'_>,
+) -> Vec<(usize, Arc<hooks::Receiver>)> {
+    let read = gathered.into_iter().map(|raw| (raw.meta.place.file, one(context, raw, known)));
+    read.filter_map(|(source, read)| Some((source, Arc::new(read.ok()??)))).collect()
 }
 
 fn one(context: &Context<'_>, raw: Receiver, known: &Known<'_>) -> Checked<Option<hooks::Receiver>> {
-    let id = in_namespace(&raw.meta.id.namespace, &raw.secret);
     if raw.suspended {
         return Ok(None);
     }
-    if raw.is_flux && !context.secrets.has_secret(&id) {
+    let Some(named) = raw.secret else {
+        let scope = raw.resources.map(|resources| scope(context.report, resources, known));
+        let ObjectName { namespace, name } = raw.meta.id;
+        let (source, events, identity, token) = (raw.source, raw.events, raw.identity, String::new().into());
+        return Ok(Some(hooks::Receiver { namespace, name, source, token, events, scope, identity }));
+    };
+    let id = in_namespace(&raw.meta.id.namespace, &named);
+    if raw.is_flux && !context.secrets.finds_secret(&id, named.place) {
         let message = format!("passed over Receiver {}, since its secret '{id}' is not here", raw.meta.id);
-        context.report.notice_at(raw.secret.place, message);
+        context.report.notice_at(named.place, message);
         return Ok(None);
     }
-    let Some(secret) = context.secrets.secret(&id, raw.secret.place)? else { return Ok(None) };
+    let Some(secret) = context.secrets.secret(&id, named.place)? else { return Ok(None) };
     let Some(token) = secret.filled(TOKEN)? else {
         return Err(secret.error(format!("{}: key '{TOKEN}' not found", secret.noun())));
     };
@@ -175,7 +275,7 @@ fn one(context: &Context<'_>, raw: Receiver, known: &Known<'_>) -> Checked<Optio
                     raw.meta.id,
                     secret.noun()
                 );
-                context.report.notice_at(raw.secret.place, message);
+                context.report.notice_at(named.place, message);
                 return Ok(None);
             }
             None => {
@@ -195,7 +295,7 @@ fn one(context: &Context<'_>, raw: Receiver, known: &Known<'_>) -> Checked<Optio
 fn identity(secret: &Secret<'_>) -> Checked<Option<Identity>> {
     let (email, audience) = (secret.filled("email")?, secret.filled("audience")?);
     let line = |text: String| text.trim().to_owned();
-    Ok(email.zip(audience).map(|(email, audience)| Identity { email: line(email), audience: line(audience) }))
+    Ok(email.zip(audience).map(|(email, audience)| Identity::of_google(&line(email), line(audience))))
 }
 
 fn scope(report: &Report, resources: Vec<Resource>, known: &Known<'_>) -> Scope {
@@ -218,6 +318,8 @@ fn scope(report: &Report, resources: Vec<Resource>, known: &Known<'_>) -> Scope 
                 let git = known.git.iter().filter(|(other, _)| names(other)).flat_map(|(_, all)| all);
                 scope.remotes.extend(git.filter_map(|(_, it)| it.as_ref()).map(|it| it.address.url.clone()));
             }
+            // Nothing is fetched for it, so that no push is of concern.
+            Kind::Sync => {}
             Kind::Other => continue,
         }
         if scope.repositories.len() + scope.remotes.len() == before {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tagwright_core::automation::{Element, ObjectName, Origins};
 use tagwright_core::change::{Excerpt, Location};
+use tagwright_core::spelling::{listed, nearest};
 
 use super::Purpose;
 use super::alike::Alike;
@@ -17,6 +18,7 @@ use super::objects::About;
 use super::problem::{Error, Problem, Related};
 use super::secrets::Referred;
 use super::source::{Origin, Source};
+use super::text::Text;
 use super::yaml::Place;
 
 /// The longest part of a value that a message repeats, in characters.
@@ -46,6 +48,8 @@ pub(super) struct Report {
     referred: RefCell<BTreeMap<Referred, BTreeSet<usize>>>,
     /// Files that the configuration names, which belong to it.
     beside: RefCell<BTreeSet<PathBuf>>,
+    /// The repository of Autopilot's block, where that does not say.
+    repository: Option<String>,
     /// Those that could not be had, and why.
     unreadable: BTreeMap<Referred, String>,
     /// What several objects have alike, which is made once.
@@ -121,8 +125,27 @@ impl Finding {
 }
 
 impl Report {
+    /// Says that a text is none of the words that there are.
+    pub(super) fn no_word(&self, text: &Text, words: &[&str]) -> Reported {
+        let hint = match nearest(&text.value, words) {
+            Some(word) => format!("a similar value exists: `{word}`"),
+            None => format!("the values are {}", listed(words)),
+        };
+        let message = format!("`{}` cannot be {}", text.path, quoted(&text.value));
+        self.add(Finding::at(text.place, message).hint(hint))
+    }
+
     pub(super) fn new(purpose: Purpose) -> Self {
         Self { purpose, ..Self::default() }
+    }
+
+    /// For whom the block of Autopilot is about this repository, where that does not say.
+    pub(super) fn of_repository(self, repository: Option<String>) -> Self {
+        Self { repository, ..self }
+    }
+
+    pub(super) fn repository(&self) -> Option<&str> {
+        self.repository.as_deref()
     }
 
     /// A report on objects of a cluster, in which some secrets and service accounts could not be had.

@@ -77,6 +77,14 @@ impl<'a> Secrets<'a> {
         Self { report, objects: found, folder }
     }
 
+    /// Whether a secret that is referred to at a place is here, whatever it has. One of a cluster is asked for then.
+    pub(super) fn finds_secret(&self, id: &ObjectName, place: Place) -> bool {
+        if self.report.is_of_objects() {
+            self.report.refer(Referred::Secret(id.clone()), place);
+        }
+        self.has_secret(id)
+    }
+
     /// Whether a secret is here, whatever it has.
     pub(super) fn has_secret(&self, id: &ObjectName) -> bool {
         let folder = self.folder.as_ref().map(|folder| folder.join(&id.namespace).join(&id.name));

@@ -10,13 +10,19 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use tagwright_core::import::Left;
+
 use super::report::{Finding, Report};
+use crate::{files, imports};
 
 /// The largest file that is read.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
 /// How much is read in all.
 const MAX_TOTAL_BYTES: u64 = 64 << 20;
+
+/// How much of a setting is shown, in characters.
+const MAX_SHOWN: usize = 200;
 
 /// How many files are read.
 pub(crate) const MAX_FILES: usize = 10_000;
@@ -55,6 +61,34 @@ pub(super) fn read(report: &mut Report, paths: &[PathBuf]) {
     let mut reader = Reader { report, seen: HashSet::new(), bytes: 0, others: 0, stopped: false };
     for path in paths {
         reader.path(path);
+    }
+}
+
+/// Reads what other image updaters are told in checkouts, as documents; what has no counterpart is a notice.
+pub(super) fn import(report: &mut Report, checkouts: &[PathBuf]) {
+    for path in checkouts {
+        let name = format!("{} (imported)", path.display());
+        let followed = match imports::follow(path) {
+            Ok(followed) => followed,
+            Err(failure) => {
+                let finding = Finding::file(name, format!("cannot import: {}", failure.line()));
+                report.add(if let Some(hint) = failure.hint() { finding.hint(hint) } else { finding });
+                continue;
+            }
+        };
+        for Left { spot, what, why, .. } in &followed.left {
+            let what = words::one_line(what, MAX_SHOWN);
+            report.notice(format!("{}:{}: {what}: {why}", words::escape(&spot.file), spot.line));
+        }
+        for path in &followed.oversized {
+            let limit = files::MAX_FILE_BYTES;
+            report.notice(format!("{}: larger than {limit} bytes, and not read", words::escape(path)));
+        }
+        if followed.document.is_empty() {
+            report.notice(format!("nothing in {} tells another image updater what to do", path.display()));
+            continue;
+        }
+        report.source(Source { path: name, text: followed.document.into(), origin: Origin::Named });
     }
 }
 

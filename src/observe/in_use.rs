@@ -13,6 +13,7 @@ use tagwright_core::inventory::{self, Inventory, Obstacle};
 
 use super::{MARKED_FILES, survey};
 use crate::run::{Doing, Error, Login, Queue, apart};
+use crate::wire::images::{Images, UsedImage};
 
 /// Files that may name images.
 const IMAGES: git::Criteria = git::Criteria {
@@ -29,6 +30,8 @@ pub struct InUse {
     pub images: BTreeMap<(String, String, String), Use>,
     /// How many tags were found whose image could not be told: it stands in another file, or in a variable.
     pub unknown: usize,
+    /// Whether a commit before the newest has such a tag.
+    pub unknown_before: bool,
     /// How many commits were read.
     pub commits: usize,
     /// What could not be read.
@@ -56,6 +59,24 @@ pub struct Use {
     pub line: usize,
 }
 
+impl From<InUse> for Images {
+    fn from(found: InUse) -> Self {
+        let image = |((image, tag, digest), used): ((String, String, String), Use)| {
+            let Use { now, commit, time, remote, branch, file, line } = used;
+            UsedImage { image, tag, digest, now, commit, time, remote, branch, file, line }
+        };
+        let (unknown, commits) = (found.unknown, found.commits);
+        let cut = found.cut.iter().map(|(url, branch)| lacks_older(url, branch));
+        let missing = found.failures.iter().map(Error::chain).chain(cut).collect();
+        Self { images: found.images.into_iter().map(image).collect(), unknown, commits, missing }
+    }
+}
+
+/// Says that older commits of a branch could not be fetched.
+pub(crate) fn lacks_older(url: &str, branch: &str) -> String {
+    format!("{branch} of {url} has older commits that could not be fetched")
+}
+
 /// Fetches what the automations read, with so many commits of it, and finds the images in their paths.
 pub async fn in_use(git: &git::Git, automations: &[Arc<Automation>], commits: usize) -> InUse {
     let mut found = InUse::default();
@@ -77,8 +98,8 @@ async fn of_remote(git: &git::Git, login: &Login, commits: usize, read: &mut Rea
     };
     let mut known = HashMap::new();
     for (_, automation) in login {
-        let target = match survey::fetch(&mirror, &advertisement, automation).await {
-            Ok(target) => target,
+        let branch = match survey::fetch(&mirror, &advertisement, automation).await {
+            Ok(branch) => branch,
             Err(error) => {
                 found.failures.push(error);
                 continue;
@@ -86,20 +107,20 @@ async fn of_remote(git: &git::Git, login: &Login, commits: usize, read: &mut Rea
         };
         let paths = automation.paths.iter().map(String::as_str).chain(automation.target_paths());
         let paths = paths.map(str::to_owned).collect();
-        if !read.insert((remote.url.clone(), target.base.to_string(), paths)) {
+        if !read.insert((remote.url.clone(), branch.base.to_string(), paths)) {
             continue;
         }
         let generations = u32::try_from(commits).unwrap_or(git::MAX_GENERATIONS).min(git::MAX_GENERATIONS);
         let walked = async {
-            mirror.deepen(&advertisement, &target.want, generations).await?;
-            newest(&mirror, target.base, commits).await
+            mirror.deepen(&advertisement, &branch.want, generations).await?;
+            newest(&mirror, branch.base, commits).await
         };
         let result = match walked.await {
             Ok((all, is_cut)) => {
                 if is_cut {
-                    found.cut.push((remote.url.clone(), target.branch.clone()));
+                    found.cut.push((remote.url.clone(), branch.name.clone()));
                 }
-                of_commits(&mirror, automation, &target.branch, &all, &mut known, found).await
+                of_commits(&mirror, automation, &branch.name, &all, &mut known, found).await
             }
             Err(source) => Err(source),
         };
@@ -109,7 +130,7 @@ async fn of_remote(git: &git::Git, login: &Login, commits: usize, read: &mut Rea
     }
 }
 
-/// The newest commits from one on, and whether there are older ones that the mirror does not have.
+/// The newest commits from one on, and whether fewer than these, since the mirror lacks older ones.
 async fn newest(mirror: &Mirror, tip: CommitId, most: usize) -> Result<(Vec<(CommitId, i64)>, bool), git::Error> {
     let commits: Arc<Mutex<Vec<(CommitId, i64)>>> = Arc::default();
     let seen = Arc::clone(&commits);
@@ -121,7 +142,8 @@ async fn newest(mirror: &Mirror, tip: CommitId, most: usize) -> Result<(Vec<(Com
     };
     let walked = mirror.history(tip, Vec::new(), most, visit).await?;
     let commits = std::mem::take(&mut *commits.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok((commits, walked.ended == git::End::Boundary))
+    let is_cut = walked.ended == git::End::Boundary && commits.len() < most;
+    Ok((commits, is_cut))
 }
 
 /// Adds what these commits reference, the newest first.
@@ -164,17 +186,15 @@ struct Place<'p> {
 
 impl Place<'_> {
     fn add(&self, path: &str, inventory: &Inventory, found: &mut InUse) {
-        if self.now {
-            found.unknown += inventory.overrides.len() + inventory.charts.len();
-        }
+        self.lacks(inventory.overrides.len() + inventory.charts.len(), found);
         for image in &inventory.images {
             let Some(repository) = image.repository.as_ref().filter(|_| image.obstacle != Some(Obstacle::Built)) else {
-                found.unknown += usize::from(self.now && image.repository.is_none());
+                self.lacks(usize::from(image.repository.is_none()), found);
                 continue;
             };
             let digest = image.digest.as_ref().map(ToString::to_string).unwrap_or_default();
             if image.tag.is_empty() && digest.is_empty() || image.obstacle == Some(Obstacle::Variable) {
-                found.unknown += usize::from(self.now && image.obstacle == Some(Obstacle::Variable));
+                self.lacks(usize::from(image.obstacle == Some(Obstacle::Variable)), found);
                 continue;
             }
             let time = Timestamp::from_second(self.time).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -185,6 +205,14 @@ impl Place<'_> {
                 *used = self.used(path, image.line(), time);
             }
             used.now = now;
+        }
+    }
+
+    /// Counts tags whose image cannot be told.
+    fn lacks(&self, tags: usize, found: &mut InUse) {
+        match self.now {
+            true => found.unknown += tags,
+            false => found.unknown_before |= tags > 0,
         }
     }
 

@@ -8,9 +8,9 @@ use tagwright_core::edit::{Selection, Selections};
 use tagwright_core::guard::Newer;
 use tagwright_core::plan::{self, Guards, MarkedFile};
 
+use super::push_branch::{self, PushBranch};
 use super::releases::Releases;
 use super::reverts::{Asked, Line, Search};
-use super::target::{self, Target};
 use super::{MARKED_FILES, found_diagnostics, survey};
 use crate::run::{Doing, Error, Progress, guards};
 use crate::store::{Pushes, Switches};
@@ -20,7 +20,7 @@ pub struct Inspected<'a> {
     automation: &'a Automation,
     mirror: git::Mirror,
     advertisement: git::Advertisement,
-    target: Target,
+    branch: PushBranch,
     /// The files that mention a marker.
     pub files: Vec<MarkedFile>,
     /// Paths that do not exist, and files that are not read.
@@ -35,22 +35,22 @@ pub async fn inspect<'a>(git: &git::Git, automation: &'a Automation) -> Result<I
     let remote = &automation.remote;
     let failed = |doing| move |source| Error::git(doing, &remote.url, source);
     let mirror = git.open(&remote.url, &remote.access).map_err(failed(Doing::Open))?;
-    let advertisement = mirror.ask_for(&target::names([automation])).await.map_err(failed(Doing::Read))?;
-    let (target, found) = survey::find(&mirror, &advertisement, automation, MARKED_FILES).await?;
+    let advertisement = mirror.ask_for(&push_branch::names([automation])).await.map_err(failed(Doing::Read))?;
+    let (branch, found) = survey::find(&mirror, &advertisement, automation, MARKED_FILES).await?;
     let diagnostics = found_diagnostics(&found);
     let marked = |file: git::FoundFile| {
         let marking = automation.marking(&file.path);
         MarkedFile::with(file.path, file.bytes, marking)
     };
     let files = found.files.into_iter().map(marked).collect();
-    Ok(Inspected { automation, mirror, advertisement, target, files, diagnostics })
+    Ok(Inspected { automation, mirror, advertisement, branch, files, diagnostics })
 }
 
 impl Inspected<'_> {
     /// The branch that the automation would push to.
     #[must_use]
     pub fn branch(&self) -> &str {
-        &self.target.branch
+        &self.branch.name
     }
 
     /// What would hold fields of the automation if its policies selected this: what people asked for by hand, the window,
@@ -67,13 +67,13 @@ impl Inspected<'_> {
         now: Timestamp,
     ) -> Result<Guards<'_>, Error> {
         let mut guards = Guards { newer, ..guards(self.automation, switches, now) };
-        let Target { base, branch, want, .. } = &self.target;
-        let releases = Releases::on((&self.automation.remote.url, branch), *base, switches, now);
+        let PushBranch { base, name, want, .. } = &self.branch;
+        let releases = Releases::on((&self.automation.remote.url, name), *base, switches, now);
         let mut search =
             Search::new(releases, std::slice::from_ref(&self.automation.commit.author), Box::new(|| pushes), now);
         let plan = plan::guarded(&self.files, selections, &guards);
         search.ask(0, self.automation, &self.files, &plan, &Asked::new());
-        let line = Line { mirror: &self.mirror, advertisement: &self.advertisement, branch, want, tip: *base };
+        let line = Line { mirror: &self.mirror, advertisement: &self.advertisement, branch: name, want, tip: *base };
         let found = search.along(line, &Progress::default()).await;
         let found = found.map_err(|source| Error::git(Doing::ReadHistory, &self.automation.remote.url, source))?;
         guards.fields.extend(found.into_iter().map(|(_, field, hold)| (field, hold)));

@@ -13,7 +13,8 @@ use tagwright_core::automation::Automation;
 use tagwright_core::marker::{self, Embedded, Marker, Marking, Target};
 use tagwright_core::message::{self, Criteria, Recognised};
 
-use super::{MARKED_FILES, survey, target};
+use super::push_branch::PushBranch;
+use super::{MARKED_FILES, survey};
 use crate::run::{Doing, Error, Login, Queue};
 use crate::store::{Event, Filter, Record};
 use crate::wire::ChangedField;
@@ -88,20 +89,20 @@ async fn branches<'a>(
     let mut branches = BTreeMap::new();
     for (_, automation) in login {
         let automation: &Automation = automation;
-        let (target, found) = match survey::find(mirror, advertisement, automation, MARKED_FILES).await {
+        let (branch, found) = match survey::find(mirror, advertisement, automation, MARKED_FILES).await {
             Ok(found) => found,
             Err(error) => {
                 past.failures.push(error);
                 continue;
             }
         };
-        let target::Target { base, branch, want, replaced, .. } = target;
+        let PushBranch { base, name, want, replaced, .. } = branch;
         // What is on the push branch was done, also if a new one comes in its place.
         let (base, want) = match replaced {
-            Some(replaced) => (replaced.tip, Want::Branch(branch.clone())),
+            Some(replaced) => (replaced.tip, Want::Branch(name.clone())),
             None => (base, want),
         };
-        let branch = branches.entry((branch, base)).or_insert_with(|| Branch {
+        let branch = branches.entry((name, base)).or_insert_with(|| Branch {
             paths: BTreeSet::new(),
             embedded: Embedded::Annotated,
             targets: Vec::new(),
@@ -204,19 +205,16 @@ impl Search {
                 Some(Record { event: Event::Pushed { commit: last, .. }, changes: known, .. }) if *last == commit => {
                     known.extend(changes);
                 }
-                _ => self.records.push(Record {
-                    time: time(touch.facts),
-                    automation: automation.clone(),
-                    url: self.url.clone(),
-                    branch: self.branch.clone(),
-                    event: Event::Pushed { commit, missed: None },
-                    message: touch.facts.message.lines().next().unwrap_or_default().to_owned(),
-                    by: String::new(),
-                    remarks: Vec::new(),
-                    changes,
-                    holds: Vec::new(),
-                    left_out: 0,
-                }),
+                _ => {
+                    let message = touch.facts.message.lines().next().unwrap_or_default().to_owned();
+                    self.records.push(Record {
+                        automation: automation.clone(),
+                        url: self.url.clone(),
+                        branch: self.branch.clone(),
+                        changes,
+                        ..Record::of(time(touch.facts), Event::Pushed { commit, missed: None }, message)
+                    });
+                }
             }
         }
         Interest::Keep

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use image::Reference;
 use jiff::Timestamp;
 use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy, ImageRepository, ObjectName};
+use tracing::{Instrument as _, Span};
 
 use super::digests::Digests;
 use super::hurry::Hurry;
@@ -17,6 +18,7 @@ use super::tags::{Tags, is_much};
 use super::{admit, select, tags};
 use crate::run::{Context, Error, Lack, Mode, PolicyReport, Short, apart, aside_if};
 use crate::store::{Event, Record};
+use crate::trace;
 
 /// Polls under way at once; the registry client bounds them further for each host.
 pub(super) const CONCURRENT_POLLS: usize = 32;
@@ -35,12 +37,26 @@ pub struct Polled {
     pub newest: Option<Timestamp>,
     /// The list in short, where it was asked for and [`Context::summarise`] says that somebody wants it.
     pub scan: Option<Scan>,
+    /// Whether only tags were looked at that somebody has told of, beside those of the last list.
+    pub told: bool,
+}
+
+impl Polled {
+    /// Takes the reports, and says on the span of the poll what it came to.
+    pub(super) fn of(reports: Vec<PolicyReport>, failures: Vec<Error>, before: &Polls) -> Self {
+        let changed = reports.iter().filter(|report| before.is_news(report)).map(|report| report.id.clone()).collect();
+        let policies = reports.into_iter().map(Arc::new).collect();
+        let polled = Self { policies, failures, changed, newest: None, scan: None, told: false };
+        tell(&Span::current(), &polled);
+        polled
+    }
 }
 
 /// Asks for the tags of an image repository, and evaluates the policies that look at it; `before` is what the polls before
 /// came to. A repository that is suspended is not asked.
 ///
 /// What is new about tags is kept in memory until [`save`] is called; a large list is saved here, before the next one is read.
+/// What it came to is said on the span in which it is called.
 pub async fn poll(
     context: Context<'_>,
     repository: &ImageRepository,
@@ -94,45 +110,36 @@ pub async fn poll(
     }
     failures.extend(digests(context, policies, &mut reports, before).await);
     tell_moved(context, &reports).await;
-    let policies = Vec::with_capacity(policies.len());
-    let mut polled = Polled { policies, failures, changed: BTreeSet::new(), newest, scan };
-    for report in reports {
-        if before.is_news(&report) {
-            polled.changed.insert(report.id.clone());
-        }
-        polled.policies.push(Arc::new(report));
-    }
+    let polled = Polled { newest, scan, ..Polled::of(reports, failures, before) };
     let (duration_ms, changed) = (started.elapsed().as_millis(), polled.changed.len());
     tracing::debug!(image.repository = repository.image.name(), changed, duration_ms, "polled");
     polled
 }
 
-/// Writes down which tags of releases have moved, each once for the repository.
-async fn tell_moved(context: Context<'_>, reports: &[PolicyReport]) {
-    let mut told = BTreeSet::new();
-    let records = reports.iter().flat_map(|report| report.moved.iter().map(move |moved| (report, moved)));
-    let records = records.filter(|(_, moved)| told.insert(moved.tag.clone())).map(|(report, moved)| Record {
-        time: context.now,
-        automation: String::new(),
-        url: String::new(),
-        branch: String::new(),
-        event: Event::TagMoved { policy: report.id.marker() },
-        message: moved.to_string(),
-        by: String::new(),
-        remarks: Vec::new(),
-        changes: Vec::new(),
-        holds: Vec::new(),
-        left_out: 0,
-    });
-    let records: Vec<Record> = records.collect();
-    if records.is_empty() || context.mode == Mode::DryRun {
+/// Says on the span of a poll what it came to.
+fn tell(span: &Span, polled: &Polled) {
+    if span.is_disabled() {
         return;
     }
-    let store = context.edges.store.clone();
-    match apart("write history", move || store.record(records)).await {
-        Ok(Ok(())) => context.memory.store_works("history"),
-        Ok(Err(error)) => context.memory.store_fails("history", &error),
-        Err(error) => tracing::error!(%error, "writing down the history was stopped"),
+    trace::count(span, "tagwright.changed", polled.changed.len());
+    let selected = polled.policies.iter().filter(|report| polled.changed.contains(&report.id));
+    let selected = selected.filter_map(|report| Some((report.id.marker(), report.selection.as_ref().ok()?)));
+    trace::images(span, selected);
+    if let Some(error) = polled.failures.first() {
+        trace::failed(span, error.kind(), &error.chain());
+    }
+}
+
+/// Writes down which tags of releases have moved, each once for the repository.
+pub(super) async fn tell_moved(context: Context<'_>, reports: &[PolicyReport]) {
+    let mut told = BTreeSet::new();
+    let records = reports.iter().flat_map(|report| report.moved.iter().map(move |moved| (report, moved)));
+    let records = records.filter(|(_, moved)| told.insert(moved.tag.clone())).map(|(report, moved)| {
+        Record::of(context.now, Event::TagMoved { policy: report.id.marker() }, moved.to_string())
+    });
+    let records: Vec<Record> = records.collect();
+    if !records.is_empty() && context.mode != Mode::DryRun {
+        context.keep_history(records).await;
     }
 }
 
@@ -306,7 +313,10 @@ pub async fn poll_all(context: Context<'_>, automations: &[Arc<Automation>]) -> 
     }
     let before = &Polls::default();
     let done: Vec<Polled> = futures_util::stream::iter(repositories)
-        .map(|(repository, policies)| async move { poll(context, repository, &policies, before).await })
+        .map(|(repository, policies)| {
+            let span = trace::poll(repository, true, &[]);
+            async move { poll(context, repository, &policies, before).await }.instrument(span)
+        })
         .buffer_unordered(CONCURRENT_POLLS)
         .collect()
         .await;

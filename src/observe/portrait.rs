@@ -70,6 +70,16 @@ fn before(change: &Change, repository: &Repository) -> Option<Reference> {
     }
 }
 
+/// Where the source of an image is, and the commit that it was built from, where the image says both.
+pub(crate) async fn source(
+    client: &Client,
+    repository: &ImageRepository,
+    reference: &Reference,
+) -> Option<(String, String)> {
+    let portrait = Box::pin(portrait(client, repository, reference)).await?;
+    portrait.source().zip(portrait.revision().map(str::to_owned))
+}
+
 /// What an image says of itself; none where that cannot be had.
 async fn portrait(client: &Client, repository: &ImageRepository, reference: &Reference) -> Option<Portrait> {
     match read(client, repository, reference).await {

@@ -12,7 +12,7 @@ use tagwright_core::automation::{DigestReflection, ImagePolicy, ImageRepository,
 
 use super::digests::{Answer, Digests};
 use super::hurry::Hurry;
-use super::poll::Polled;
+use super::poll::{Polled, tell_moved};
 use super::polls::Polls;
 use super::tags::Tags;
 use super::{admit, select, tags};
@@ -20,8 +20,8 @@ use crate::run::{Context, Lack, PolicyReport};
 use crate::store::{Image, SeenTag};
 
 /// Evaluates the policies of an image repository with tags that were pushed just now, beside those of the last list. None where that
-/// is not enough to tell, so that the list has to be asked for: there is none yet, it is due, it is not believed; a policy requires more
-/// of an image than its tag; or somebody publishes what lists come to.
+/// is not enough to tell, so that the list has to be asked for: there is none yet, it is due, it is not believed; or a policy requires
+/// more of an image than its tag.
 pub async fn pushed(
     context: Context<'_>,
     repository: &ImageRepository,
@@ -29,14 +29,16 @@ pub async fn pushed(
     before: &Polls,
     told: &BTreeSet<Tag>,
 ) -> Option<Polled> {
-    if context.summarise || repository.suspended || policies.iter().any(|policy| policy.asks()) {
+    if repository.suspended || policies.iter().any(|policy| policy.asks()) {
         return None;
     }
     let image = context.image(&tags::key(repository)).await?;
     if image.doubted || is_due(&repository.schedule, image.polled, context.now) {
         return None;
     }
-    let tags = with(&image, told, context.now);
+    // What was told of before is on no list yet, and what came of it stays.
+    let selected = policies.iter().filter_map(|policy| before.of(policy)?.selection.as_ref().ok()?.tag.clone());
+    let tags = with(&image, &selected.chain(told.iter().cloned()).collect(), context.now);
     let hurries = Hurry::all(context, policies.iter().map(Arc::as_ref)).await;
     let mut reports = Vec::with_capacity(policies.len());
     let mut open = Vec::new();
@@ -49,29 +51,22 @@ pub async fn pushed(
         select::stay(&mut report, Some(known));
         if let Some(tag) = report.selection.as_ref().ok().and_then(|selection| selection.tag.clone()) {
             let is_same = known.selection.as_ref().is_ok_and(|known| known.tag.as_ref() == Some(&tag));
-            let follows = policy.digest == DigestReflection::Always;
             match (is_same, told.contains(&tag)) {
                 // Its digest may be another now.
-                (true, true) if follows => open.push((reports.len(), tag)),
+                (true, true) if policy.digest == DigestReflection::Always => open.push((reports.len(), tag)),
                 (true, _) => report.selection.clone_from(&known.selection),
                 (false, true) => open.push((reports.len(), tag)),
                 // It has come of age meanwhile, and nobody has told of it.
-                (false, false) if follows => return None,
+                (false, false) if has_digest(context, policy) => return None,
                 (false, false) => {}
             }
         }
         reports.push(report);
     }
     confirm(context, policies, before, &mut reports, open).await?;
+    tell_moved(context, &reports).await;
     let newest = repository.max_interval.and_then(|_| tags.newest());
-    let mut polled =
-        Polled { policies: Vec::new(), failures: Vec::new(), changed: BTreeSet::new(), newest, scan: None };
-    for report in reports {
-        if before.is_news(&report) {
-            polled.changed.insert(report.id.clone());
-        }
-        polled.policies.push(Arc::new(report));
-    }
+    let polled = Polled { newest, told: true, ..Polled::of(reports, Vec::new(), before) };
     let changed = polled.changed.len();
     tracing::debug!(
         image.repository = repository.image.name(),
@@ -80,6 +75,15 @@ pub async fn pushed(
         "looked at what was pushed"
     );
     Some(polled)
+}
+
+/// Whether a policy takes the digest of what it selects along: where selections are published, also one that wants it once.
+fn has_digest(context: Context<'_>, policy: &ImagePolicy) -> bool {
+    match policy.digest {
+        DigestReflection::Always => true,
+        DigestReflection::IfNotPresent => context.summarise,
+        DigestReflection::Never => false,
+    }
 }
 
 /// Asks for the digests of tags that would be selected. A policy whose tag is not there keeps what it had; none where nobody answers.
@@ -93,15 +97,17 @@ async fn confirm(
     let mut digests = Digests::default();
     let wanted = open.iter().map(|(at, tag)| (&*policies[*at].repository, tag)).collect();
     digests.look_for(&context.edges.registry, wanted).await;
-    let follows = |at: &usize| policies[*at].digest == DigestReflection::Always;
+    let follows = |at: &usize| has_digest(context, &policies[*at]);
     let noted: Vec<_> =
         open.iter().filter(|(at, _)| follows(at)).map(|(at, tag)| (&policies[*at], tag.clone())).collect();
-    admit::note(context, &noted, &digests).await;
+    let moved = admit::note(context, &noted, &digests).await;
     for (at, tag) in open {
         let policy = &policies[at];
         match digests.answer(&policy.repository, &tag)? {
             Answer::Digest(digest) => {
                 let digest = follows(&at).then(|| digest.clone());
+                let of_it = moved.iter().filter(|(id, _)| *id == policy.id).map(|(_, moved)| moved.clone());
+                reports[at].moved.extend(of_it);
                 reports[at].selection =
                     Ok(Reference { repository: policy.repository.image.clone(), tag: Some(tag), digest });
             }
@@ -126,7 +132,7 @@ fn is_due(schedule: &Schedule, polled: Timestamp, now: Timestamp) -> bool {
     }
 }
 
-/// The tags of the last list and those that were told of, each with the time when it was first seen.
+/// The tags of the last list and these, which were told of, each with the time when it was first seen.
 fn with(image: &Image, told: &BTreeSet<Tag>, now: Timestamp) -> Tags {
     let is_new = |tag: &&Tag| image.tags.binary_search_by(|seen| seen.name.cmp(tag)).is_err();
     let first_seen = |tag: &Tag| {

@@ -15,11 +15,13 @@ use tagwright_core::guard::{
 use tagwright_core::marker::{self, Field, Marker, Marking};
 use tagwright_core::message;
 use tagwright_core::plan::{FieldId, MarkedFile, Plan};
+use tracing::Instrument as _;
 
 use super::is_bot;
 use super::releases::Releases;
 use crate::run::{Progress, Stage};
 use crate::store::Pushes;
+use crate::trace;
 
 /// The most commits that are looked at. A revert that is older, or a value that the bot wrote longer ago, is not seen.
 const MAX_HISTORY: usize = 1_000;
@@ -202,6 +204,11 @@ impl Search {
             return Ok(Vec::new());
         }
         progress.at(Stage::History, line.branch);
+        let span = trace::history(line.branch);
+        Box::pin(self.walk(line, progress)).instrument(span).await
+    }
+
+    async fn walk(self, line: Line<'_>, progress: &Progress) -> Result<Vec<(usize, FieldId, Hold)>, git::Error> {
         let search = Arc::new(Mutex::new(self));
         let mut depths = GENERATIONS.into_iter();
         loop {

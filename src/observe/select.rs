@@ -12,6 +12,7 @@ use super::admit::{MAX_WALKED, Ranked};
 use super::hurry::Hurry;
 use super::tags::Tags;
 use crate::run::{Lack, PolicyReport, Short};
+use crate::trace;
 
 /// How many tags policies that move together may differ by.
 pub(super) const MAX_ALTERNATIVES: usize = 100;
@@ -26,28 +27,12 @@ pub(super) fn evaluate(
     hurry: Option<&Hurry>,
     now: Timestamp,
 ) -> PolicyReport {
-    let mut report = PolicyReport {
-        id: policy.id.clone(),
-        policy: Arc::clone(policy),
-        image: policy.repository.image.name().to_owned(),
-        tags: None,
-        considered: None,
-        refused: None,
-        selection: Err(Lack::Suspended("the policy is suspended".to_owned())),
-        as_good: Vec::new(),
-        hold: None,
-        passed_over: Vec::new(),
-        wakes: None,
-        hurried: None,
-        dated: None,
-        newer: Vec::new(),
-        moved: Vec::new(),
-        alternatives: Vec::new(),
-        short: None,
-    };
+    let suspended = Err(Lack::Suspended("the policy is suspended".to_owned()));
+    let mut report = PolicyReport::of(policy, suspended);
     if policy.suspended {
         return report;
     }
+    let span = trace::select(policy);
     report.selection = match tags {
         Err(lack) => Err(lack.clone()),
         Ok(tags) => {
@@ -70,6 +55,10 @@ pub(super) fn evaluate(
             }
             report.hold = tags.doubt.clone().or(choice.waiting.clone());
             report.short = choice.selected.is_none().then(|| short(policy, &choice, names.len()));
+            trace::count(&span, "tagwright.tags", names.len());
+            if let Some(selected) = choice.selected {
+                span.record("tagwright.selected", selected);
+            }
             match &tags.doubt {
                 Some(doubt) => Err(Lack::Doubted(doubt.to_string())),
                 None => selected(policy, tags, &choice, names.len()),

@@ -6,7 +6,7 @@ use git::{self, Mirror};
 use tagwright_core::automation::Automation;
 use tagwright_core::change::Diagnostic;
 
-use super::target::{self, Target};
+use super::push_branch::{self, PushBranch};
 use super::{MARKED_FILES, skipped_diagnostics};
 use crate::run::{Doing, Error, Login, Queue};
 
@@ -58,7 +58,7 @@ pub async fn survey(git: &git::Git, automations: &[Arc<Automation>], wanted: Wan
 pub(super) async fn open(git: &git::Git, login: &Login) -> Result<(Mirror, git::Advertisement), git::Error> {
     let remote = &login[0].1.remote;
     let mirror = git.open(&remote.url, &remote.access)?;
-    let names = target::names(login.iter().map(|(_, automation)| &**automation));
+    let names = push_branch::names(login.iter().map(|(_, automation)| &**automation));
     let advertisement = mirror.ask_for(&names).await?;
     Ok((mirror, advertisement))
 }
@@ -85,10 +85,10 @@ async fn read(
     wanted: Wanted,
 ) -> Result<Seen, Error> {
     let criteria = git::Criteria { rule: wanted.rule, contains: wanted.contains, max_total: MAX_TOTAL, ..MARKED_FILES };
-    let (target, found) = find(mirror, advertisement, automation, criteria).await?;
+    let (branch, found) = find(mirror, advertisement, automation, criteria).await?;
     let diagnostics = skipped_diagnostics(&found).collect();
     let files = found.files.into_iter().map(|file| (file.path, file.bytes.to_vec())).collect();
-    Ok(Seen { commit: target.base.to_string(), files, missing: found.missing, diagnostics })
+    Ok(Seen { commit: branch.base.to_string(), files, missing: found.missing, diagnostics })
 }
 
 /// Fetches what an automation would plan on, and finds its files.
@@ -97,12 +97,12 @@ pub(super) async fn find(
     advertisement: &git::Advertisement,
     automation: &Automation,
     criteria: git::Criteria,
-) -> Result<(Target, git::Found), Error> {
+) -> Result<(PushBranch, git::Found), Error> {
     let failed = |source| Error::git(Doing::Read, &automation.remote.url, source);
-    let target = fetch(mirror, advertisement, automation).await?;
-    let snapshot = mirror.snapshot(target.base).await.map_err(failed)?;
+    let branch = fetch(mirror, advertisement, automation).await?;
+    let snapshot = mirror.snapshot(branch.base).await.map_err(failed)?;
     let found = files(&snapshot, automation, criteria).await.map_err(failed)?;
-    Ok((target, found))
+    Ok((branch, found))
 }
 
 /// Fetches what an automation would plan on.
@@ -110,8 +110,8 @@ pub(super) async fn fetch(
     mirror: &Mirror,
     advertisement: &git::Advertisement,
     automation: &Automation,
-) -> Result<Target, Error> {
-    let aim = target::aim(mirror, advertisement, automation).await?;
+) -> Result<PushBranch, Error> {
+    let aim = push_branch::aim(mirror, advertisement, automation, None).await?;
     let authors = std::slice::from_ref(&automation.commit.author);
     aim.fetch(mirror, advertisement, &automation.remote.url, authors).await
 }

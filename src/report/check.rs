@@ -79,10 +79,10 @@ pub(crate) fn text(entries: &[Entry], style: Style) -> String {
 /// Says in one line what was checked and found.
 #[must_use]
 pub(crate) fn summary(entries: &[Entry], marked: usize) -> String {
-    let files = super::plural(marked, "marked file");
+    let files = words::plural(marked, "marked file");
     let counts = [Severity::Error, Severity::Warning, Severity::Note].map(|severity| {
         let count = entries.iter().filter(|entry| entry.finding.severity() == severity).count();
-        (count, super::plural(count, severity.as_str()))
+        (count, words::plural(count, severity.as_str()))
     });
     let found: Vec<String> = counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
     let found = if found.is_empty() { "no findings".to_owned() } else { found.join(", ") };
@@ -128,7 +128,7 @@ pub(crate) fn markdown(entries: &[Entry], marked: usize) -> String {
         if rows.is_empty() {
             continue;
         }
-        let _ = write!(text, "\n{}:\n\n| where | {what} |\n|---|---|\n", super::plural(rows.len(), what));
+        let _ = write!(text, "\n{}:\n\n| where | {what} |\n|---|---|\n", words::plural(rows.len(), what));
         for Entry { finding, .. } in rows.iter().take(MAX_ROWS) {
             let Location { file, line, .. } = &finding.location;
             let place = if *line > 0 { format!("{file}:{line}") } else { file.clone() };
@@ -140,7 +140,7 @@ pub(crate) fn markdown(entries: &[Entry], marked: usize) -> String {
         }
     }
     if entries.is_empty() {
-        let _ = writeln!(text, "\nNothing found in {}.", super::plural(marked, "marked file"));
+        let _ = writeln!(text, "\nNothing found in {}.", words::plural(marked, "marked file"));
     }
     text
 }

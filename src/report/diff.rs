@@ -3,6 +3,7 @@
 use similar::TextDiff;
 use tagwright_core::plan::FileEdit;
 
+use crate::run::AutomationReport;
 use crate::snippet::{Color, Style, paint};
 
 /// Lines shown around a change.
@@ -12,6 +13,17 @@ const CONTEXT_LINES: usize = 3;
 #[must_use]
 pub(crate) fn unified(edits: &[FileEdit]) -> String {
     edits.iter().map(|edit| file(&edit.path, &edit.old, &edit.new)).collect()
+}
+
+/// Writes the diffs of an automation: those of each group of its changes below a line with its name, which `git apply` passes over. Two
+/// groups may change one file, each on a branch of its own.
+#[must_use]
+pub(crate) fn of_automation(report: &AutomationReport) -> String {
+    let groups = report.groups.iter().filter(|group| !group.edits.is_empty()).map(|group| {
+        let line = words::escape(&format!("# {}: {}, on {}", report.id, group.name, group.branch));
+        format!("{line}\n{}", unified(&group.edits))
+    });
+    unified(&report.edits) + &groups.collect::<String>()
 }
 
 /// Writes the diff of one file.
@@ -45,6 +57,16 @@ pub(crate) fn new_file(path: &str, new: &[u8]) -> String {
     let hunks = file(path, b"", new);
     let hunks = hunks.split_once("\n+++ ").map_or("", |(_, hunks)| hunks);
     format!("diff --git {before} {after}\nnew file mode 100644\n--- /dev/null\n+++ {hunks}")
+}
+
+/// Writes the diff of a file that goes.
+#[must_use]
+pub(crate) fn gone_file(path: &str, old: &[u8]) -> String {
+    let (before, after) = (name("a/", path), name("b/", path));
+    let hunks = file(path, old, b"");
+    let hunks = hunks.split_once("\n+++ ").and_then(|(_, hunks)| hunks.split_once('\n')).map_or("", |(_, hunks)| hunks);
+    let end = if path.contains(' ') { "\t" } else { "" };
+    format!("diff --git {before} {after}\ndeleted file mode 100644\n--- {before}{end}\n+++ /dev/null\n{hunks}")
 }
 
 /// Colours diffs as git does, and leaves alone what stands between them. The text must be harmless already.

@@ -1,8 +1,8 @@
 //! The JSON document of a run, filled from its report.
 
-use crate::run::{AutomationReport, Error, Outcome, PolicyReport, Report};
+use crate::run::{AutomationReport, Error, GroupReport, Outcome, PolicyReport, Report};
 use crate::wire::edit::{Change, Diagnostic};
-use crate::wire::run::{Automation, Held, Hold, PassedOver, Policy, Run};
+use crate::wire::run::{Automation, ChangeGroup, Held, Hold, PassedOver, Policy, Run};
 
 impl From<&Report> for Run {
     fn from(report: &Report) -> Self {
@@ -51,11 +51,26 @@ impl From<&AutomationReport> for Automation {
             outcome: report.outcome.as_str(),
             commit,
             branch: report.branch.clone(),
-            changes: report.edits.iter().flat_map(|edit| &edit.changes).map(Change::from).collect(),
+            changes: report.changes().map(Change::from).collect(),
             holds: report.holds.iter().map(Held::from).collect(),
             diagnostics: report.diagnostics.iter().map(Diagnostic::from).collect(),
             request: report.request.clone().unwrap_or_default(),
+            groups: report.groups.iter().map(ChangeGroup::from).collect(),
             error,
+        }
+    }
+}
+
+impl From<&GroupReport> for ChangeGroup {
+    fn from(report: &GroupReport) -> Self {
+        Self {
+            name: report.name.clone(),
+            outcome: report.outcome,
+            commit: report.commit.clone().unwrap_or_default(),
+            branch: report.branch.clone(),
+            changes: report.edits.iter().flat_map(|edit| &edit.changes).map(Change::from).collect(),
+            request: report.request.clone().unwrap_or_default(),
+            error: report.error.clone(),
         }
     }
 }

@@ -11,8 +11,8 @@ use tagwright_core::explain::{Cause, Dropped, DroppedTag, Fate, Field, Fields, F
 use tagwright_core::guard::{self, PassedOver, Refusal};
 use tagwright_core::policy::{Direction, Filter, Order, Policy, Reason};
 
+use super::quoted;
 use super::tags::{Row, table};
-use super::{plural, quoted};
 
 /// Candidates that are shown, the best first, unless everything is asked for.
 const CANDIDATES: usize = 10;
@@ -296,7 +296,7 @@ pub(crate) fn sentence(story: &Story<'_>, tag: &str, with: Option<&Funnel<'_>>) 
     };
     format!(
         "{tag} is not selected: it is not among the {} of {}; if it were, it {}\n",
-        plural(story.funnel.listed, "tag"),
+        words::plural(story.funnel.listed, "tag"),
         story.source,
         would(with, tag)
     )

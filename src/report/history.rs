@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::quoted;
 use super::table::{Cell, Width, table};
-use super::{plural, quoted, short};
 use crate::snippet::Style;
 use crate::wire::history::{Entry, Event};
 use crate::wire::{ChangedField, HeldField};
@@ -46,7 +46,7 @@ fn narrow([time, automation, policy, commit, file, change]: Row) -> [Cell; 3] {
 
 fn rows(entry: &Entry, zone: &TimeZone) -> Vec<Row> {
     let row = |policy: &str, change: String, file: String| {
-        let (time, commit) = (time(entry.time, zone), short(&entry.commit).to_owned());
+        let (time, commit) = (time(entry.time, zone), words::short(&entry.commit).to_owned());
         [time, entry.automation.clone(), policy.to_owned(), commit, file, change]
     };
     let place = |file: &str, line: usize| if line == 0 { file.to_owned() } else { format!("{file}:{line}") };
@@ -70,7 +70,7 @@ fn rows(entry: &Entry, zone: &TimeZone) -> Vec<Row> {
         rows.push(row("", format!("missed: {}", entry.missed), String::new()));
     }
     if entry.left_out > 0 {
-        rows.push(row("", format!("and {} more", plural(entry.left_out, "field")), String::new()));
+        rows.push(row("", format!("and {} more", words::plural(entry.left_out, "field")), String::new()));
     }
     rows
 }
@@ -89,6 +89,8 @@ fn what(entry: &Entry) -> String {
         Event::Frozen => "frozen",
         Event::Unfrozen => "no longer frozen",
         Event::GlassBroken => "written although frozen",
+        Event::PollOrdered => "polled",
+        Event::RunOrdered => "run",
     };
     let everything = if entry.subject == "*" { "everything " } else { "" };
     let word = format!("{everything}{word}");

@@ -4,13 +4,12 @@ use std::fmt::Write;
 use std::path::Path;
 
 use tagwright_core::automation::DigestReflection;
-use tagwright_core::mark::{Edit, File, Group, Left, Marking, Member, Origin, Outlook, Why};
+use tagwright_core::mark::{Edit, File, Group, Left, Marking, Member, Origin, Outlook, Reason, Why};
 use tagwright_core::marker::Field;
 use tagwright_core::policy::{Direction, Order};
 
 use words::one_line;
 
-use super::plural;
 use crate::wire::mark::{Choice, Document, FilterTags, LeftAlone, MarkedField, Policy};
 
 /// How much of an image is shown that has no repository's name, in characters.
@@ -29,14 +28,14 @@ pub(crate) fn summary(files: &[File], marking: &Marking) -> String {
     if marking.groups.is_empty() && marking.left.is_empty() && marking.marked == 0 {
         let _ = match files.len() {
             0 => writeln!(text, "no image was found: no file here has a name that ends in .yaml or .yml and names one"),
-            count => writeln!(text, "no image was found in {} that may name one", plural(count, "file")),
+            count => writeln!(text, "no image was found in {} that may name one", words::plural(count, "file")),
         };
         return text;
     }
-    let images: usize = marking.groups.iter().map(|group| group.members.len()).sum();
+    let images: usize = marking.groups.iter().map(|group| group.images().count()).sum();
     let policies = marking.groups.iter().filter(|group| group.origin == Origin::Derived).count();
-    let (images, left) = (plural(images, "image"), plural(marking.left.len(), "image"));
-    let policies = if policies == 1 { "1 new policy".to_owned() } else { format!("{policies} new policies") };
+    let (images, left) = (words::plural(images, "image"), words::plural(marking.left.len(), "image"));
+    let policies = words::plural(policies, "new policy");
     let marked = marking.marked;
     let _ = writeln!(text, "{images} to mark with {policies}, {left} left alone, {marked} marked before");
     text
@@ -93,25 +92,32 @@ impl Done<'_> {
     }
 
     fn files(&self) -> String {
-        let names: Vec<String> =
-            self.edits.iter().take(MAX_FILES_NAMED).map(|edit| words::escape(&edit.path)).collect();
-        let more = match self.edits.len().saturating_sub(MAX_FILES_NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        if names.is_empty() { "no file".to_owned() } else { format!("{}{more}", names.join(", ")) }
+        if self.edits.is_empty() { "no file".to_owned() } else { named(self.edits) }
     }
+}
+
+/// The first files of edits by their names.
+pub(crate) fn named(edits: &[Edit]) -> String {
+    let names: Vec<String> = edits.iter().take(MAX_FILES_NAMED).map(|edit| words::escape(&edit.path)).collect();
+    let more = match edits.len().saturating_sub(MAX_FILES_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", names.join(", "))
 }
 
 /// Describes a policy: its name, what it follows, where, and what it selects.
 #[must_use]
 pub(crate) fn group_line(group: &Group) -> String {
-    let places = plural(group.members.len(), "image");
+    let places = match group.targeted.len() {
+        0 => words::plural(group.members.len(), "image"),
+        targeted => format!("{}, {targeted} by target", words::plural(group.images().count(), "image")),
+    };
     let origin = if group.origin == Origin::Known { ", a policy that exists" } else { "" };
     let now = match &group.outlook {
-        Outlook::Selects { tag, tags } => format!("; would select {tag} of {}", plural(*tags, "tag")),
+        Outlook::Selects { tag, tags } => format!("; would select {tag} of {}", words::plural(*tags, "tag")),
         Outlook::Alone { tag, tags } => {
-            format!("; would stay at {tag}, as no other of {} is like it", plural(*tags, "tag"))
+            format!("; would stay at {tag}, as no other of {} is like it", words::plural(*tags, "tag"))
         }
         Outlook::SelectsNone(reason) => format!("; would select nothing: {reason}"),
         Outlook::Unknown(reason) => format!("; not verified: {reason}"),
@@ -133,6 +139,9 @@ fn left_line(files: &[File], left: &Left) -> String {
     let image = &files[left.member.file].inventory.images[left.member.image];
     let tag = if image.tag.is_empty() { String::new() } else { format!(":{}", image.tag) };
     let hint = match &left.why {
+        Why::NotOrderable(Reason::Hash(_)) => {
+            "; --newest follows the image that came last, --track-digests pins the digest behind it and follows that"
+        }
         Why::NotOrderable(reason) if reason.trackable() => {
             "; --track-digests pins the digest behind it and follows that"
         }
@@ -182,7 +191,7 @@ fn policy(files: &[File], group: &Group) -> Policy {
     let (selected, problem) = match &group.outlook {
         Outlook::Selects { tag, .. } => (Some(tag.clone()), None),
         Outlook::Alone { tag, tags } => {
-            (Some(tag.clone()), Some(format!("no other of {} is like it", plural(*tags, "tag"))))
+            (Some(tag.clone()), Some(format!("no other of {} is like it", words::plural(*tags, "tag"))))
         }
         Outlook::SelectsNone(reason) | Outlook::Unknown(reason) => (None, Some(reason.clone())),
         Outlook::NotAsked => (None, None),
@@ -212,6 +221,7 @@ fn policy(files: &[File], group: &Group) -> Policy {
         selected,
         problem,
         fields: group.members.iter().flat_map(|member| fields(files, *member)).collect(),
+        targets: group.targeted.iter().map(|it| it.places.len()).sum(),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::age;
 use super::status::{message, ready};
 use super::table::{Cell, Width, table};
-use super::{age, short};
 use crate::snippet::{Color, Style};
 use crate::wire::objects::{AutomationObject, Objects, PolicyObject};
 
@@ -59,7 +59,7 @@ fn wide_automation(row: &AutomationObject, now: Timestamp) -> [Cell; 6] {
         row.id().to_string().into(),
         row.kind.clone().into(),
         age::since(row.last_run, now).into(),
-        short(row.last_commit.as_deref().unwrap_or_default()).to_owned().into(),
+        words::short(row.last_commit.as_deref().unwrap_or_default()).to_owned().into(),
         ready(row.ready),
         why(row).into(),
     ]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use jiff::{SignedDuration, Timestamp};
 
 use super::table::{Cell, Width, table};
-use super::{age, quoted, short};
+use super::{age, quoted};
 use crate::snippet::{Color, Style};
 use crate::wire::HeldField;
 use crate::wire::freeze::{FreezeKind, FreezeStatus};
@@ -135,7 +135,7 @@ pub(crate) fn throttled(registry: &RegistryStatus, now: Timestamp) -> Option<Str
     let until = throttled_until.filter(|until| *until > now);
     let until = until.map(|until| format!("nothing is asked until {until:.0}"));
     let slow = slowed_to.map(|slow| {
-        format!("at most {} a minute go to it", super::plural(slow.try_into().unwrap_or(usize::MAX), "request"))
+        format!("at most {} a minute go to it", words::plural(slow.try_into().unwrap_or(usize::MAX), "request"))
     });
     let parts: Vec<String> = until.into_iter().chain(slow).collect();
     let left = match (remaining, limit) {
@@ -214,7 +214,7 @@ fn wide_automation(status: &AutomationStatus, now: Timestamp) -> [Cell; 9] {
         status.remote.clone().into(),
         status.branch.clone().into(),
         age::since(status.last_run, now).into(),
-        short(status.last_commit.as_deref().unwrap_or_default()).to_owned().into(),
+        words::short(status.last_commit.as_deref().unwrap_or_default()).to_owned().into(),
         next(status.next, status.suspended, now).into(),
         count(status),
         ready(status.ready),

@@ -48,6 +48,6 @@ pub(crate) fn evaluation(evaluation: &Evaluation<'_>, listed: usize) -> String {
     let Evaluation { candidates, rejected, .. } = evaluation;
     let mut rows: Vec<Row<'_>> = candidates.iter().enumerate().map(|(index, it)| Row::candidate(index, it)).collect();
     rows.extend(rejected.iter().map(|it| Row::rejected(it.tag, &it.reason.to_string())));
-    let (tags, kept) = (super::plural(listed, "tag"), super::plural(candidates.len(), "candidate"));
+    let (tags, kept) = (words::plural(listed, "tag"), words::plural(candidates.len(), "candidate"));
     format!("{tags}, {kept}, {} rejected\n{}", rejected.len(), table(&rows))
 }

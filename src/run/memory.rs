@@ -20,6 +20,9 @@ use super::settled::Settled;
 use crate::failure::Failure;
 use crate::store::{self, Digests, Image, Record, Switches};
 
+/// How many comments of a remote are kept until somebody looks.
+const MAX_COMMENTS: usize = 100;
+
 /// What the runs of a process remember.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -41,11 +44,56 @@ pub struct Memory {
     broken_glass: Mutex<Option<Order>>,
     /// Automations of which the forge was asked what requests they have.
     requests: Mutex<BTreeSet<ObjectName>>,
+    /// Policies that automations of more than one remote have, as markers name them.
+    shared: Mutex<BTreeSet<String>>,
+    /// Comments on pull requests that somebody has told of and nobody has looked at, by remote.
+    comments: Mutex<HashMap<String, Vec<ToldComment>>>,
     /// Marked files.
     pub(crate) scans: Scans,
 }
 
+/// A comment on a pull request that somebody has told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ToldComment {
+    /// The number of the request.
+    pub(crate) number: u64,
+    /// The number of the comment.
+    pub(crate) id: u64,
+    /// How often it was looked at in vain.
+    pub(crate) tries: usize,
+    /// In how many runs the automation was not at hand that it is about.
+    pub(crate) passes: usize,
+}
+
 impl Memory {
+    /// Keeps that somebody has told of a comment on a pull request of a remote, by the numbers of both, until the next run of the remote
+    /// looks at it; too many are not kept.
+    pub fn tell_comment(&self, url: &str, number: u64, id: u64) {
+        self.put_comments_back(url, vec![ToldComment { number, id, tries: 0, passes: 0 }]);
+    }
+
+    /// Takes the comments on requests of a remote that nobody has looked at.
+    pub(crate) fn take_comments(&self, url: &str) -> Vec<ToldComment> {
+        lock(&self.comments).remove(url).unwrap_or_default()
+    }
+
+    /// Whether automations of other remotes have a policy, too, by the name that markers have.
+    pub(crate) fn is_shared(&self, policy: &str) -> bool {
+        lock(&self.shared).contains(policy)
+    }
+
+    /// Keeps comments that are still to be looked at.
+    pub(crate) fn put_comments_back(&self, url: &str, comments: Vec<ToldComment>) {
+        let mut kept = lock(&self.comments);
+        for comment in comments {
+            let known = kept.entry(url.to_owned()).or_default();
+            let is_known = known.iter().any(|it| (it.number, it.id) == (comment.number, comment.id));
+            if !is_known && known.len() < MAX_COMMENTS {
+                known.push(comment);
+            }
+        }
+    }
+
     /// Remembers what was written down of an automation; none when there is nothing to say any more.
     pub(crate) fn told(&self, id: &ObjectName, record: Option<Record>) {
         lock(&self.told).insert(id.clone(), record);
@@ -192,6 +240,17 @@ impl Memory {
         lock(&self.told).retain(|id, _| configured.contains(id));
         lock(&self.requests).retain(|id| configured.contains(id));
         self.settled.retain(automations);
+        let mut remotes: HashMap<&ObjectName, &str> = HashMap::new();
+        let mut shared = BTreeSet::new();
+        for automation in automations {
+            let url = automation.remote.url.as_str();
+            for policy in &automation.policies {
+                if *remotes.entry(&policy.id).or_insert(url) != url {
+                    shared.insert(policy.id.marker());
+                }
+            }
+        }
+        *lock(&self.shared) = shared;
     }
 }
 

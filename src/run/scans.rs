@@ -220,14 +220,15 @@ impl Kept {
 
 /// What notes depend on beside the blobs: this version, and how it scans and packs.
 static FORM: LazyLock<[u8; 32]> = LazyLock::new(|| {
-    let hash = Sha256::new().chain_update(concat!("marked files 1 ", env!("CARGO_PKG_VERSION"), "\n"));
+    let hash = Sha256::new().chain_update(concat!("marked files 2 ", env!("CARGO_PKG_VERSION"), "\n"));
     hash.chain_update(kept::form()).finalize().into()
 });
 
-/// Writes files one after the other: blob, embedding, and path, bytes and scan after their lengths.
+/// Writes files one after the other: blob after its length, embedding, and path, bytes and scan after theirs.
 fn write(files: &[(Key, Packed)]) -> Vec<u8> {
     let mut out = Vec::new();
     for ((blob, embedded), file) in files {
+        out.push(blob.bytes().len() as u8);
         out.extend_from_slice(blob.bytes());
         out.push(u8::from(*embedded == Embedded::Everywhere));
         for part in [file.path.as_bytes(), &file.bytes, &file.scan] {
@@ -245,7 +246,8 @@ fn read(notes: &[u8]) -> Vec<(Key, Packed)> {
 }
 
 fn file(rest: &mut &[u8]) -> Option<(Key, Packed)> {
-    let blob = ObjectId::from_bytes(*take(rest, 20)?.first_chunk()?);
+    let [length] = *take(rest, 1)?.first_chunk()?;
+    let blob = ObjectId::from_bytes(take(rest, length.into())?)?;
     let embedded = Embedded::everywhere(take(rest, 1)? == [1]);
     let mut part = || {
         let length = u64::from_le_bytes(*take(rest, 8)?.first_chunk()?);

@@ -71,6 +71,8 @@ pub enum Trigger {
     Image(String),
     /// The image repository of this name is polled.
     Repository(ObjectName),
+    /// Somebody has told of tags of the image repository of this name. They are looked at, and the list only where it is due anyway.
+    Told(ObjectName),
     /// Its repository is polled, then the automations that apply the policy run.
     Policy(ObjectName),
     /// Its repositories are polled, then it runs.
@@ -104,6 +106,8 @@ pub(crate) enum Work {
         repository: Arc<str>,
         /// The number of this poll, given back when it has ended.
         number: u64,
+        /// Whether the list of tags is wanted, and not only what somebody was told of.
+        lists: bool,
     },
     /// Look up the digests of the tags that policies of an image repository select, and nothing else.
     LookUp {
@@ -237,18 +241,21 @@ impl Agenda {
     pub(crate) fn trigger(&mut self, trigger: &Trigger, now: Moment) -> usize {
         let mut asked: BTreeMap<Key, u64> = BTreeMap::new();
         for (key, repository) in &mut self.repositories {
-            let is_meant = match trigger {
-                Trigger::Image(image) => *image == repository.plan.image,
-                Trigger::Repository(id) => *id == repository.plan.id,
-                _ => false,
+            let number = match trigger {
+                Trigger::Image(image) if *image == repository.plan.image => repository.ask(now),
+                Trigger::Repository(id) if *id == repository.plan.id => repository.ask(now),
+                Trigger::Told(id) if *id == repository.plan.id => repository.ask_told(now),
+                _ => continue,
             };
-            if is_meant {
-                asked.insert(Arc::clone(key), repository.ask(now));
-            }
+            asked.insert(Arc::clone(key), number);
         }
         let mut count = 0;
-        for job in self.remotes.values_mut().flat_map(|remote| remote.jobs.values_mut()) {
+        let mut touched: BTreeMap<Key, Vec<ObjectName>> = BTreeMap::new();
+        let jobs =
+            self.remotes.iter_mut().flat_map(|(url, remote)| remote.jobs.values_mut().map(move |job| (url, job)));
+        for (url, job) in jobs {
             if job.plan.is_meant(trigger) {
+                touched.entry(Arc::clone(url)).or_default().push(job.plan.id.clone());
                 let mut waits = Vec::new();
                 for key in job.plan.polls(trigger) {
                     if let Some(repository) = self.repositories.get_mut(key) {
@@ -260,7 +267,14 @@ impl Agenda {
                 count += 1;
             }
         }
-        self.refresh(now);
+        // What is not meant is due when it was: thousands may be asked for, one by one.
+        asked.keys().for_each(|key| self.refresh_repository(key, now));
+        for (url, ids) in touched {
+            if let Some(remote) = self.remotes.get_mut(&url) {
+                ids.iter().for_each(|id| remote.recount(id, now));
+            }
+            self.refresh_counted(&url);
+        }
         count + asked.len()
     }
 
@@ -273,7 +287,7 @@ impl Agenda {
         for key in self.polls.begin(now.elapsed, registry) {
             if let Some(repository) = self.repositories.get_mut(&key) {
                 work.push(match repository.begin(now) {
-                    (number, Flying::Poll) => Work::Poll { repository: key, number },
+                    (number, Flying::Poll { lists }) => Work::Poll { repository: key, number, lists },
                     (number, Flying::Digests(policies)) => Work::LookUp { repository: key, number, policies },
                 });
             }

@@ -16,33 +16,44 @@ mod gauges;
 mod handle;
 mod journal;
 mod machinery;
+mod news;
+mod origins;
 mod rows;
+mod saving;
 mod shared;
+mod submit;
 mod task;
 
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use otlp::Origin;
+use tagwright_core::automation::ObjectName;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{Instrument as _, Span};
 
 use self::configured::Configured;
-use self::shared::{Shared, Sizes, State};
+use self::origins::ByName;
+use self::saving::{Saving, save_status};
+use self::shared::{Shared, State};
 use self::task::Task;
 use crate::act::{Acted, act};
 use crate::failure::Kind;
 use crate::observe::{self, LookedUp, Polled};
-use crate::run::{Edges, Gate, Progress, Queue, Stage, apart};
+use crate::run::{Edges, Gate, Progress, Queue, Stage};
 use crate::schedule::agenda::{LONGEST_SLEEP, Moment, Work};
 use crate::schedule::assignment::{Assignment, Watched};
 use crate::schedule::done::Done;
+use crate::trace;
 use crate::wire::status::WorkStatus;
 
+pub use self::arrived::Elsewhere;
 pub use self::handle::Handle;
 
 /// How long a run may go on after the bot was told to stop.
@@ -66,17 +77,11 @@ pub const BEAT_LIMIT: Duration = Duration::from_secs(2 * LONGEST_SLEEP.as_secs()
 /// A task that was given up and has not ended for this long hangs for good.
 const STUCK_LIMIT: Duration = Duration::from_secs(60);
 
-/// How often what is only worth keeping is written down.
-const SAVE: Duration = Duration::from_secs(10);
-
-/// How often the status document is written down.
-const SAVE_STATUS: Duration = Duration::from_secs(60);
-
-/// How often it is found out how much the mirrors take.
-const MEASURE: Duration = Duration::from_secs(300);
-
 /// How long the last writing may take.
 const SAVE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long what is yet to be told to people may take at the end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How a bot works.
 #[derive(Clone)]
@@ -124,16 +129,6 @@ pub struct Bot {
     save: Saving,
 }
 
-/// What is written down, and when.
-#[derive(Default)]
-struct Saving {
-    under_way: Option<JoinHandle<()>>,
-    last: Duration,
-    last_status: Duration,
-    /// It has been said that it takes long.
-    slow: bool,
-}
-
 impl Bot {
     /// Makes a bot, and what talks to it. All of the assignment is due at once.
     #[must_use]
@@ -173,6 +168,7 @@ impl Bot {
         for hanging in state.tasks.give_up(now.elapsed) {
             let message =
                 format!("hangs at the stage {} of {} for {} s", hanging.stage, hanging.what, hanging.stuck.as_secs());
+            state.put_back(&hanging.work, hanging.taken);
             let done = state.give_up((hanging.work, hanging.began), Kind::Transient, message, now);
             shared.tell(done);
         }
@@ -195,7 +191,7 @@ impl Bot {
         let wake = if busy { next.min(now.elapsed + watch) } else { next };
         drop(state);
         shared.settled.send_replace((!busy).then_some(now.elapsed));
-        self.save(now.elapsed);
+        self.save.save(&shared, now.elapsed);
         shared.instant(wake.min(self.save.next()))
     }
 
@@ -218,7 +214,10 @@ impl Bot {
         progress.at(Stage::Poll, &subject);
         let limit = watched.repository.access.timeout + POLL_MARGIN;
         let told = match &work {
-            Work::Poll { .. } => state.told.remove(&watched.repository.id).flatten().filter(|told| !told.is_empty()),
+            Work::Poll { lists, .. } => {
+                let told = state.told.remove(&watched.repository.id).flatten();
+                told.filter(|told| !told.is_empty() && !lists)
+            }
             Work::LookUp { .. } | Work::Run { .. } => None,
         };
         let lists = match &work {
@@ -228,6 +227,8 @@ impl Bot {
             }
             Work::Poll { .. } | Work::Run { .. } => true,
         };
+        let taken = state.origins.of_poll(&watched.repository.id);
+        let span = trace::poll(&watched.repository, lists, &origins::all(&taken));
         let (shared, before) = (Arc::clone(&self.shared), state.polls.only(&watched.policies));
         let task = async move {
             let Watched { repository, policies } = &watched;
@@ -245,7 +246,7 @@ impl Bot {
             };
             timeout(limit, work).await.unwrap_or(Ended::Late(limit))
         };
-        self.launch(state, work, subject, progress, limit, task);
+        self.launch(state, (work, subject), progress, limit, (span, taken), task);
     }
 
     fn begin_run(&mut self, state: &mut State, work: Work) {
@@ -255,35 +256,42 @@ impl Bot {
         let limit = RUN_DEADLINE.max(10 * request);
         let progress = Progress::default();
         progress.at(Stage::Advertise, &remote);
+        let subject = remote.to_string();
+        let taken = state.origins.of_run(&due);
+        let span = trace::run(&remote, due.iter(), &origins::all(&taken));
         let (shared, reports, polls) =
             (Arc::clone(&self.shared), progress.clone(), Shared::chosen(state, &automations));
         let task = async move {
+            let _writer = shared.writer(&remote, &reports).await;
             let mut acted = Acted::default();
             // There is one, since all of them have this URL.
             for queue in Queue::of_remotes(&automations) {
-                match timeout(limit, act(shared.context(), &queue, &due, &polls, &reports)).await {
+                match timeout(limit, Box::pin(act(shared.context(), &queue, &due, &polls, &reports))).await {
                     Ok(done) => acted = done,
                     Err(_) => return Ended::Late(limit),
                 }
             }
             Ended::Acted(acted)
         };
-        self.launch(state, work, remote.to_string(), progress, request, task);
+        self.launch(state, (work, subject), progress, request, (span, taken), task);
     }
 
     fn launch(
         &mut self,
         state: &mut State,
-        work: Work,
-        subject: String,
+        (work, subject): (Work, String),
         progress: Progress,
         request: Duration,
+        (span, taken): (Span, ByName),
         task: impl Future<Output = Ended> + Send + 'static,
     ) {
-        let abort = self.tasks.spawn(task);
+        let origin = Origin::of(&span);
+        let abort = self.tasks.spawn(task.instrument(span));
         let patience = self.shared.settings.patience.unwrap_or(request + WATCH_MARGIN);
         let (began, time) = (Instant::now(), self.shared.now().time);
-        let task = Task { work, subject, progress, began, time, patience, abort: abort.clone(), given_up: None };
+        let abort_handle = abort.clone();
+        let task =
+            Task { work, subject, progress, began, time, patience, abort: abort_handle, given_up: None, origin, taken };
         state.tasks.0.insert(abort.id(), task);
     }
 
@@ -292,36 +300,53 @@ impl Bot {
         let now = self.shared.now();
         let mut state = self.shared.state();
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some(Task { work, given_up: None, began, time, .. }) = state.tasks.0.remove(&id) else { return };
-        let took = began.elapsed();
+        let Some(Task { work, given_up: None, began, time, origin, taken, .. }) = state.tasks.0.remove(&id) else {
+            return;
+        };
+        // What is said of it belongs to it.
+        let _told = origin.as_ref().map(Origin::enter);
+        let (took, mut in_use) = (began.elapsed(), Vec::new());
         match &work {
             Work::Poll { .. } => state.metrics.poll_took(took),
             Work::Run { .. } => state.metrics.run_took(took),
             Work::LookUp { .. } => {}
         }
         let done = match (ended, work) {
-            (Ok((_, Ended::Polled(polled))), Work::Poll { repository: key, number }) => {
+            (Ok((_, Ended::Polled(polled))), Work::Poll { repository: key, number, .. }) => {
                 let repository = state.configured.watched(&key).map(|watched| Arc::clone(&watched.repository));
+                state.found(&polled.changed, origin.as_ref());
+                if !polled.failures.is_empty() {
+                    state.origins.poll_failed(taken);
+                }
                 state.polled(&key, number, &polled, now);
                 repository.map(|repository| Done::Polled { repository, polled, began })
             }
             (Ok((_, Ended::LookedUp(looked_up))), Work::LookUp { repository: key, number, .. }) => {
+                state.found(&looked_up.changed, origin.as_ref());
                 state.looked_up(&key, number, &looked_up, now);
                 Some(Done::LookedUp { looked_up, began })
             }
             (Ok((_, Ended::Acted(acted))), Work::Run { remote: url, number, due }) => {
+                in_use = state.in_use(&acted);
+                let failed: BTreeSet<&ObjectName> = acted
+                    .automations
+                    .iter()
+                    .filter(|report| report.outcome.error().is_some())
+                    .map(|report| &report.id)
+                    .collect();
+                state.origins.run_failed(taken, |automation| failed.contains(automation));
                 state.acted(&url, number, &due, &acted, now);
                 Some(Done::Acted { due, acted, time, began })
             }
             (Ok((_, Ended::Late(limit))), work) => {
+                state.put_back(&work, taken);
                 state.give_up((work, began), Kind::Transient, format!("was not done within {} s", limit.as_secs()), now)
             }
-            (Err(error), work) if error.is_panic() => state.give_up(
-                (work, began),
-                Kind::Internal,
-                format!("a task panicked: {}", words(&*error.into_panic())),
-                now,
-            ),
+            (Err(error), work) if error.is_panic() => {
+                state.put_back(&work, taken);
+                let message = format!("a task panicked: {}", words(&*error.into_panic()));
+                state.give_up((work, began), Kind::Internal, message, now)
+            }
             (Err(_), _) => None,
             (Ok(_), work) => state.give_up(
                 (work, began),
@@ -331,36 +356,8 @@ impl Bot {
             ),
         };
         drop(state);
+        self.shared.tell_sources(in_use);
         self.shared.tell(done);
-    }
-
-    /// Writes down, now and then, what is only worth keeping, and drops what an earlier configuration has left.
-    fn save(&mut self, now: Duration) {
-        if now < self.save.next() {
-            return;
-        }
-        if self.save.under_way.as_ref().is_some_and(|saving| !saving.is_finished()) {
-            if !std::mem::replace(&mut self.save.slow, true) {
-                tracing::warn!("the state is still being written down");
-            }
-            return;
-        }
-        self.save.slow = false;
-        self.save.last = now;
-        let with_status = now >= self.save.last_status + SAVE_STATUS;
-        if with_status {
-            self.save.last_status = now;
-        }
-        let shared = Arc::clone(&self.shared);
-        self.save.under_way = Some(tokio::spawn(async move {
-            let is_usable = look_at_data(&shared).await;
-            observe::save(shared.context()).await;
-            tidy(&shared).await;
-            measure(&shared).await;
-            if with_status && save_status(Arc::clone(&shared)).await && is_usable {
-                shared.memory.store_is_well();
-            }
-        }));
     }
 
     /// Ends what is under way.
@@ -384,94 +381,19 @@ impl Bot {
         }
         self.tasks.abort_all();
         let last = async {
-            if let Some(saving) = self.save.under_way.take() {
-                // Its own failures are told by itself.
-                let _ = saving.await;
-            }
+            self.save.finish().await;
             observe::save(shared.context()).await;
             save_status(Arc::clone(&shared)).await;
         };
-        if timeout(SAVE_DEADLINE, last).await.is_err() {
+        let voice = shared.state().voice.clone();
+        let (saved, ()) = tokio::join!(timeout(SAVE_DEADLINE, last), voice.finish(LAST_WORDS));
+        // Only now it is known whom the last words have reached.
+        let told = timeout(SAVE_DEADLINE, save_status(Arc::clone(&shared))).await;
+        if saved.is_err() || told.is_err() {
             tracing::warn!("the state could not be written down in time");
         }
         tracing::info!("stopped");
     }
-}
-
-impl Saving {
-    /// When to do so again; a writing that takes long is looked at more rarely.
-    fn next(&self) -> Duration {
-        if self.slow { self.last + SAVE_STATUS } else { self.last + SAVE }
-    }
-}
-
-/// Forgets what only an earlier configuration needed.
-async fn tidy(shared: &Shared) {
-    let (repositories, urls) = {
-        let mut state = shared.state();
-        if !std::mem::take(&mut state.untidy) {
-            return;
-        }
-        let configured = &state.configured;
-        let repositories: Vec<_> = configured.repositories().cloned().collect();
-        let urls = configured.automations.iter().map(|automation| automation.remote.url.clone());
-        (repositories, urls.collect::<Vec<_>>())
-    };
-    observe::forget(shared.context(), &repositories, &urls).await;
-}
-
-/// Finds out now and then how much the mirrors take.
-async fn measure(shared: &Shared) {
-    let now = shared.now().elapsed;
-    let known = shared.mirrors.lock().unwrap_or_else(PoisonError::into_inner).at;
-    if known.is_some_and(|at| now < at + MEASURE) {
-        return;
-    }
-    let urls: BTreeSet<String> = {
-        let state = shared.state();
-        state.configured.automations.iter().map(|automation| automation.remote.url.clone()).collect()
-    };
-    let git = shared.edges.git.clone();
-    let measure = move || {
-        let of_each = urls.into_iter().filter_map(|url| git.mirror_bytes(&url).map(|bytes| (url, bytes))).collect();
-        Sizes { at: Some(now), all: git.mirrors_bytes(), of_each }
-    };
-    if let Ok(sizes) = apart("measure the mirrors", measure).await {
-        *shared.mirrors.lock().unwrap_or_else(PoisonError::into_inner) = sizes;
-    }
-}
-
-/// Looks whether the data directory can still be used, and returns whether it can.
-async fn look_at_data(shared: &Shared) -> bool {
-    let store = shared.edges.store.clone();
-    match apart("look at the data folder", move || store.look()).await {
-        Ok(Ok(notice)) => {
-            if let Some(notice) = notice {
-                tracing::warn!("{notice}");
-            }
-            shared.memory.store_works("data directory");
-            true
-        }
-        Ok(Err(error)) => {
-            shared.memory.store_fails("data directory", &error);
-            false
-        }
-        Err(_) => false,
-    }
-}
-
-/// Writes down the status document, and returns whether that went well.
-async fn save_status(shared: Arc<Shared>) -> bool {
-    let saved = apart("write the status", move || {
-        let document = serde_json::to_vec(&shared.status()).map_err(|error| error.to_string())?;
-        shared.edges.store.put_status(&document).map_err(|error| error.to_string())
-    });
-    match saved.await {
-        Ok(Ok(())) => return true,
-        Ok(Err(error)) => tracing::debug!(error, "cannot write down the status"),
-        Err(error) => tracing::debug!(%error, "cannot write down the status"),
-    }
-    false
 }
 
 /// What a panic said.

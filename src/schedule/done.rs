@@ -49,6 +49,13 @@ pub enum Done {
         /// When it began.
         began: Instant,
     },
+    /// It was told by a webhook of what others of several processes work on.
+    Arrived {
+        /// Image repositories that are objects of their own.
+        repositories: Vec<ObjectName>,
+        /// Automations: to run, or to poll what they bring along.
+        automations: Vec<ObjectName>,
+    },
     /// It has given up a run.
     RunLost {
         /// The automations that were due.

@@ -207,19 +207,8 @@ fn record(
     let record = |result: &RefrozenResult| {
         let until = result.until.map(|until| format!("until {until:.0}"));
         let message: Vec<&str> = reason.into_iter().chain(until.as_deref()).collect();
-        Record {
-            time: now,
-            automation: String::new(),
-            url: String::new(),
-            branch: String::new(),
-            event: Event::Switched { name: result.selector.clone(), to },
-            message: message.join(", "),
-            by: by.to_owned(),
-            remarks: Vec::new(),
-            changes: Vec::new(),
-            holds: Vec::new(),
-            left_out: 0,
-        }
+        let event = Event::Switched { name: result.selector.clone(), to };
+        Record { by: by.to_owned(), ..Record::of(now, event, message.join(", ")) }
     };
     let records: Vec<Record> = results.iter().filter(|result| result.changed).map(record).collect();
     if records.is_empty() { Ok(()) } else { store.record(records) }

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use image::Tag;
 use jiff::Timestamp;
 use tagwright_core::automation::ObjectName;
@@ -20,9 +23,17 @@ use crate::report::explain::{Images, Known, Story};
 use crate::run::Report;
 use crate::wire::api::{Automations, Finding, Findings, Freezes, Held, Holds, Pending, Policies, Registries, Remotes};
 use crate::wire::explain::{Document, One};
+use crate::wire::images::{COMMITS, Images as UsedImages, MAX_COMMITS};
 use crate::wire::machinery::Replicas;
+use crate::wire::request::ImagesQuery;
 use crate::wire::run::Run;
 use crate::wire::status::{AutomationStatus, PolicyStatus};
+
+/// Where all images are asked for, which takes as long as a submission may.
+pub(super) const IMAGES: &str = "/api/v1/images";
+
+/// The longest answer with images, in bytes.
+const MAX_IMAGES_BYTES: usize = 8 << 20;
 
 /// The questions, each with its description.
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -40,6 +51,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(registries))
         .routes(routes!(remotes))
         .routes(routes!(replicas))
+        .routes(routes!(images))
 }
 
 fn unknown(what: &str, name: &ObjectName) -> No {
@@ -170,7 +182,7 @@ pub(super) async fn plan(app: &App, name: &ObjectName) -> Result<Pending, No> {
     let busy = |_| no(StatusCode::SERVICE_UNAVAILABLE, "too many ask for what would be written at once; try again");
     let _place = Arc::clone(&app.plans).try_acquire_owned().map_err(busy)?;
     let planned = Box::pin(app.handle.pending(name)).await.ok_or_else(|| unknown("automation", name))?;
-    let diff = planned.automations.iter().map(|report| diff::unified(&report.edits)).collect();
+    let diff = planned.automations.iter().map(diff::of_automation).collect();
     let report = Report { automations: planned.automations, ..Report::default() };
     let automation = Run::from(&report).automations.pop().ok_or_else(|| unknown("automation", name))?;
     Ok(Pending { automation, diff })
@@ -220,4 +232,35 @@ async fn remotes(State(app): State<App>) -> Result<Json<Remotes>, No> {
 #[utoipa::path(get, path = "/api/v1/replicas", tag = "questions", responses((status = 200, description = "The processes that share the work, as this one sees them", body = Replicas), Refusals))]
 async fn replicas(State(app): State<App>) -> Result<Json<Replicas>, No> {
     Ok(Json(app.handle.replicas()))
+}
+
+/// The images that Git references, now and in the commits before: the remotes are asked, for one at a time.
+#[utoipa::path(get, path = "/api/v1/images", tag = "questions", params(ImagesQuery), responses((status = 200, description = "As `images --output json`", body = UsedImages), Refusals))]
+async fn images(
+    State(app): State<App>,
+    query: Result<Query<ImagesQuery>, QueryRejection>,
+) -> Result<impl IntoResponse, No> {
+    let wrong = |why: String| no(StatusCode::BAD_REQUEST, why);
+    let Query(ImagesQuery { commits, registry }) = query.map_err(|error| wrong(error.body_text()))?;
+    let commits = commits.unwrap_or(COMMITS);
+    if !(1..=MAX_COMMITS).contains(&commits) {
+        return Err(wrong(format!("commits is {commits}, and has to be from 1 to {MAX_COMMITS}")));
+    }
+    let busy = |_| no(StatusCode::SERVICE_UNAVAILABLE, "somebody else asks for all images; try again");
+    let _place = Arc::clone(&app.images).try_acquire_owned().map_err(busy)?;
+    let mut images = Box::pin(app.handle.images(commits)).await;
+    if let Some(registry) = registry {
+        images.keep(&registry);
+    }
+    let body = on_disk(move || {
+        let body = serde_json::to_vec(&images);
+        body.map_err(|error| no(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    })
+    .await?;
+    match body.len() > MAX_IMAGES_BYTES {
+        true => {
+            Err(wrong("the answer would have more than 8 MiB; ask for fewer commits, or for one registry".to_owned()))
+        }
+        false => Ok(([(CONTENT_TYPE, "application/json")], body)),
+    }
 }

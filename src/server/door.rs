@@ -23,8 +23,9 @@ use url::Url;
 use web::is_loopback;
 
 use super::hooks::is_hook;
+use super::oidc::{Denied, Issued, Trusted, is_issued};
 use super::page;
-use super::sessions::{Login, Sessions};
+use super::sessions::{Hash, Login, Sessions};
 use super::tokens::{self, Right, Tokens};
 use crate::wire::request::Refusal;
 
@@ -34,8 +35,8 @@ const OPEN: [&str; 4] = ["/livez", "/healthz", "/readyz", "/metrics"];
 /// What somebody needs who is not logged in yet; where nobody can be, these are as the rest.
 const BEFORE: [&str; 3] = ["/login", "/style.css", "/tagwright.js"];
 
-/// The longest token, or secret of a session, that is looked at, in bytes.
-const MAX_TOKEN: usize = 1024;
+/// The longest secret of a session that is looked at, in bytes.
+const MAX_SECRET: usize = 1024;
 
 /// The cookie with the secret of a session.
 pub(super) const SESSION: &str = "tagwright-session";
@@ -89,19 +90,52 @@ impl Caller {
 enum Closed {
     /// It is not known who asks.
     Unknown,
+    /// A token of the issuer does not count.
+    Refused(::oidc::Refused),
     /// Who asks may not do that.
     Forbidden(&'static str),
+}
+
+impl From<Denied> for Closed {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Refused(refused) => Self::Refused(refused),
+            Denied::Nothing => Self::Forbidden("whoever has this token may do nothing here"),
+        }
+    }
 }
 
 /// Who is let in.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Door {
     pub(super) tokens: Option<Arc<Tokens>>,
+    /// The issuer whose tokens are taken.
+    pub(super) oidc: Option<Arc<Trusted>>,
     pub(super) sessions: Arc<Sessions>,
 }
 
 impl Door {
-    fn admit(&self, peer: Peer, method: &Method, path: &str, headers: &HeaderMap) -> Result<Caller, Closed> {
+    /// Whether somebody may show a token.
+    pub(super) fn has_tokens(&self) -> bool {
+        self.tokens.is_some() || self.oidc.is_some()
+    }
+
+    /// Whom a token shows that is of the issuer; none where it is none of those.
+    pub(super) async fn issued(&self, token: &str) -> Option<Result<Issued, Denied>> {
+        let trusted =
+            self.oidc.as_ref().filter(|_| is_issued(token) && self.of_file(&tokens::hash(token)).is_none())?;
+        Some(trusted.holder(token).await)
+    }
+
+    /// `issued` is whom the token of the request shows that is of the issuer.
+    fn admit(
+        &self,
+        peer: Peer,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        issued: Option<Result<Issued, Denied>>,
+    ) -> Result<Caller, Closed> {
         let asks = matches!(*method, Method::GET | Method::HEAD);
         // A webhook brings its own proof.
         let is_open = asks && OPEN.contains(&path) || *method == Method::POST && is_hook(path);
@@ -114,27 +148,35 @@ impl Door {
         if peer == Peer::Socket {
             return Ok(Caller { name: "socket".into(), right: Right::Act, login: Some(Login::Socket) });
         }
-        let Some(tokens) = &self.tokens else {
+        if !self.has_tokens() {
             return match (peer, asks) {
                 (Peer::Here, true) if names_this_machine(headers) => Ok(Caller::unknown()),
                 (_, true) => Err(Closed::Forbidden(
-                    "without --api-token-file, only this machine may ask, by an address such as 127.0.0.1 or localhost",
+                    "without --api-token-file or --api-oidc-issuer, only this machine may ask, by an address such as 127.0.0.1 or localhost",
                 )),
                 (_, false) => Err(Closed::Forbidden(
-                    "without --api-token-file, orders are taken on the socket in the data folder alone",
+                    "without --api-token-file or --api-oidc-issuer, orders are taken on the socket in the data folder alone",
                 )),
             };
-        };
+        }
         let of_page = !path.starts_with("/api/");
         let known = match shown(headers) {
             Some(token) => {
                 let hash = tokens::hash(token);
-                tokens.of(&hash).map(|holder| (holder, Login::Token(hash)))
+                let holder = match issued {
+                    Some(issued) => issued.map(|issued| Some((issued.name, issued.right)))?,
+                    None => self.of_file(&hash),
+                };
+                holder.map(|holder| (holder, Login::Token(hash)))
             }
             // A browser sends it by itself, whoever has it do so: to ask, and to send forms, which prove that nobody else did.
             None if asks || of_page => session(headers).and_then(|secret| {
-                let (hash, login) = self.sessions.find(secret)?;
-                Some((tokens.of(&hash)?, login))
+                let found = self.sessions.find(secret)?;
+                let holder = match found.issued {
+                    Some(issued) => Some((issued.name, issued.right)),
+                    None => self.of_file(&found.token),
+                };
+                Some((holder?, found.login))
             }),
             None => None,
         };
@@ -144,10 +186,16 @@ impl Door {
             Some(((_, Right::Read), login)) if !may_try(&login) => {
                 Err(Closed::Forbidden("this token may ask, and not order"))
             }
-            Some(((name, right), login)) => Ok(Caller { name: name.into(), right, login: Some(login) }),
+            Some(((name, right), login)) => Ok(Caller { name, right, login: Some(login) }),
             None if BEFORE.contains(&path) => Ok(Caller::unknown()),
             None => Err(Closed::Unknown),
         }
+    }
+
+    /// The name of a token of the file, by its hash, and what its holder may do.
+    pub(super) fn of_file(&self, hash: &Hash) -> Option<(Arc<str>, Right)> {
+        let (name, right) = self.tokens.as_ref()?.of(hash)?;
+        Some((name.into(), right))
     }
 }
 
@@ -179,7 +227,14 @@ fn has_two_hosts(headers: &HeaderMap) -> bool {
 
 /// Lets a request through, or refuses it.
 async fn answer(door: &Door, peer: Peer, mut request: Request, next: Next) -> Response {
-    match door.admit(peer, request.method(), request.uri().path(), request.headers()) {
+    let path = request.uri().path();
+    let is_open = OPEN.contains(&path) || is_hook(path) || peer == Peer::Socket;
+    // What an issuer says is asked for where it counts: it may take a while.
+    let issued = match shown(request.headers()).filter(|_| !is_open) {
+        Some(token) => door.issued(token).await,
+        None => None,
+    };
+    match door.admit(peer, request.method(), request.uri().path(), request.headers(), issued) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -188,6 +243,16 @@ async fn answer(door: &Door, peer: Peer, mut request: Request, next: Next) -> Re
         Err(Closed::Unknown) => {
             let error = "a token is needed: `Authorization: Bearer TOKEN`".to_owned();
             let challenge = [(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tagwright\""))];
+            (StatusCode::UNAUTHORIZED, challenge, Json(Refusal { error })).into_response()
+        }
+        Err(Closed::Refused(::oidc::Refused::Unreachable)) => {
+            let error = "the issuer of the token cannot be asked; try again".to_owned();
+            (StatusCode::SERVICE_UNAVAILABLE, Json(Refusal { error })).into_response()
+        }
+        Err(Closed::Refused(why)) => {
+            let challenge =
+                [(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tagwright\", error=\"invalid_token\""))];
+            let error = format!("the token does not count: {why}");
             (StatusCode::UNAUTHORIZED, challenge, Json(Refusal { error })).into_response()
         }
         Err(Closed::Forbidden(error)) => {
@@ -205,14 +270,14 @@ fn is_for_people(request: &Request) -> bool {
 fn shown(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.len() <= MAX_TOKEN).then_some(token)
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.len() <= ::oidc::MAX_TOKEN).then_some(token)
 }
 
 /// The secret of a session, as a browser brings it along.
 fn session(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-    pairs.find(|(name, _)| *name == SESSION).map(|(_, secret)| secret).filter(|secret| secret.len() <= MAX_TOKEN)
+    pairs.find(|(name, _)| *name == SESSION).map(|(_, secret)| secret).filter(|secret| secret.len() <= MAX_SECRET)
 }
 
 /// Whether a browser says that a page of somebody else sends this.
@@ -263,9 +328,9 @@ mod tests {
         sent: &[(axum::http::HeaderName, &str)],
         expect: Result<&str, u16>,
     ) {
-        let found = door.admit(peer, request.0, request.1, &headers(sent));
+        let found = door.admit(peer, request.0, request.1, &headers(sent), None);
         let found = found.as_ref().map(|caller| &*caller.name).map_err(|closed| match closed {
-            Closed::Unknown => 401,
+            Closed::Unknown | Closed::Refused(_) => 401,
             Closed::Forbidden(_) => 403,
         });
         assert_eq!(found, expect, "{peer:?} {request:?} {sent:?}");
@@ -342,7 +407,8 @@ mod tests {
         let hash = |token: &str| Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         std::fs::write(&path, format!("grafana read {}\nann act {}\n", hash("one"), hash("two"))).unwrap();
         let door = Door { tokens: Some(Arc::new(Tokens::read(&path).unwrap())), ..Door::default() };
-        let cookie = |token: &str| format!("a=b; {SESSION}={}", door.sessions.begin(tokens::hash(token)).unwrap());
+        let cookie =
+            |token: &str| format!("a=b; {SESSION}={}", door.sessions.begin(tokens::hash(token), None).unwrap());
         let (one, two, other) = (cookie("one"), cookie("two"), cookie("three"));
         let form = (&Method::POST, "/do/poll");
         for (sent, name) in [(&one, "grafana"), (&two, "ann")] {

@@ -1,7 +1,8 @@
 //! Webhooks: `POST /hook/DIGEST`, where the path has the secret as Flux derives it, and `POST /hooks/NAMESPACE/NAME`.
 //!
 //! The door lets everybody in here: who sends is told by the request itself ([`hooks`]). What is accepted is due before the answer goes out,
-//! so that there is no queue to lose anything from; how many requests are read at once is bounded, and one more is asked to come again.
+//! so that there is no queue to lose anything from; how many requests are read at once is bounded, and one more is asked to come again. What the
+//! head of a request tells is looked at before its body is read: whoever does not know the token takes no place of those who do.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,18 +15,26 @@ use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use hooks::{MAX_BODY, Receiver, Refused, Source};
+use hooks::{MAX_BODY, Receiver, Refused, Shown};
 use jiff::Timestamp;
+use otlp::Origin;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
-use super::google::Google;
+use super::issuers::Issuers;
 use super::routes::{App, no};
 use crate::schedule::Handle;
+use crate::trace;
 
 /// How many requests are read at once, each of at most [`MAX_BODY`] bytes.
 const MAX_READING: usize = 32;
+
+/// How many of those are read at once that only the body can prove, beside the others.
+const MAX_STRANGERS: usize = 16;
+
+/// How long the body of one of these may take.
+const STRANGERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// How many requests are remembered, to tell one that comes again.
 const MAX_REMEMBERED: usize = 10_000;
@@ -48,7 +57,8 @@ pub(super) fn routes(handle: Handle) -> Router<App> {
     let hooks = Hooks {
         handle,
         reading: Arc::new(Semaphore::new(MAX_READING)),
-        google: Arc::new(Google::of_machine()),
+        strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
+        issuers: Arc::default(),
         seen: Arc::default(),
         said: Arc::default(),
     };
@@ -62,7 +72,9 @@ pub(super) fn routes(handle: Handle) -> Router<App> {
 struct Hooks {
     handle: Handle,
     reading: Arc<Semaphore>,
-    google: Arc<Google>,
+    /// Places for those of whom the head does not say whether they are the sender.
+    strangers: Arc<Semaphore>,
+    issuers: Arc<Issuers>,
     seen: Arc<Mutex<Seen>>,
     /// When it was last said of a receiver that a request was refused.
     said: Arc<Mutex<HashMap<String, Instant>>>,
@@ -78,11 +90,8 @@ struct Taken {
 }
 
 async fn by_path(State(hooks): State<Hooks>, Path(digest): Path<String>, request: Request) -> Response {
-    // Hashed once more, so that the time says nothing of how much of it is right.
-    let hash = |text: &str| <[u8; 32]>::from(Sha256::digest(text.as_bytes()));
-    let wanted = hash(&digest);
     let receivers = hooks.handle.receivers();
-    match receivers.iter().find(|receiver| hash(&receiver.digest()) == wanted) {
+    match receivers.at(&digest) {
         Some(receiver) => hooks.receive(receiver, true, request).await,
         None => nobody(),
     }
@@ -94,7 +103,7 @@ async fn by_name(
     request: Request,
 ) -> Response {
     let receivers = hooks.handle.receivers();
-    match receivers.iter().find(|receiver| receiver.namespace == namespace && receiver.name == name) {
+    match receivers.named(&namespace, &name) {
         Some(receiver) => hooks.receive(receiver, false, request).await,
         None => nobody(),
     }
@@ -112,23 +121,42 @@ impl Hooks {
             self.say(receiver, result, why);
             no(status, why).into_response()
         };
-        let Ok(_place) = self.reading.try_acquire() else {
+        let (head, body) = request.into_parts();
+        let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let now = Timestamp::now().as_second();
+        // Whose tokens an issuer has signed, its keys tell, which may have to be asked for.
+        let shown = match &receiver.identity {
+            None => receiver.shown(&hooks::Request { header: &header, body: &[], by_path, keys: None, now }),
+            Some(_) => Ok(Shown::ByBody),
+        };
+        let (places, within) = match shown {
+            Ok(Shown::Proven) => (&self.reading, Duration::MAX),
+            Ok(Shown::ByBody) => (&self.strangers, STRANGERS_WITHIN),
+            Err(refused) => return refuse(StatusCode::UNAUTHORIZED, "unauthenticated", &refused.to_string()),
+        };
+        let Ok(_place) = places.try_acquire() else {
             let mut response =
                 refuse(StatusCode::TOO_MANY_REQUESTS, "busy", "too many webhooks at once; send it again");
             response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
             return response;
         };
-        let (head, body) = request.into_parts();
-        let Ok(body) = to_bytes(body, MAX_BODY).await else {
-            return refuse(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body has more than 1 MiB, or breaks off");
+        let shown = header("authorization").unwrap_or_default();
+        let keys = match (&receiver.identity, hooks::bearer(&shown)) {
+            (Some(identity), Some(token)) => self.issuers.keys_for(identity, token).await,
+            _ => None,
         };
-        let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let shown = header("authorization").filter(|_| receiver.source == Source::Gcr).unwrap_or_default();
-        let keys = match hooks::bearer(&shown) {
-            Some(token) => Some(self.google.keys_for(token).await),
-            None => None,
+        let keys = keys.as_deref();
+        if let Err(refused) = receiver.shown(&hooks::Request { header: &header, body: &[], by_path, keys, now }) {
+            return refuse(StatusCode::UNAUTHORIZED, "unauthenticated", &refused.to_string());
+        }
+        let body = match timeout(within, to_bytes(body, MAX_BODY)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(_)) => {
+                let why = "the body has more than 1 MiB, or breaks off";
+                return refuse(StatusCode::PAYLOAD_TOO_LARGE, "too-large", why);
+            }
+            Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body takes too long"),
         };
-        let (keys, now) = (keys.as_deref(), Timestamp::now().as_second());
         let delivery = match receiver.read(&hooks::Request { header: &header, body: &body, by_path, keys, now }) {
             Ok(delivery) => delivery,
             Err(Refused::Unproven(why)) => return refuse(StatusCode::UNAUTHORIZED, "unauthenticated", why),
@@ -137,9 +165,12 @@ impl Hooks {
         let (fingerprint, now) = (receiver.fingerprint(&body), Instant::now());
         let lasts = if receiver.source.is_unique() && !body.is_empty() { REPLAY } else { RETRY };
         let is_known = self.seen().is_known(&fingerprint, now);
+        // Only whoever is genuine is part of a trace, or says of which.
+        let parent = header("traceparent").and_then(|it| Origin::of_headers(&it, header("tracestate").as_deref()));
+        let span = trace::webhook(receiver, parent);
         let (status, result, due) = match is_known {
             true => (StatusCode::OK, "duplicate", 0),
-            false => match self.handle.arrived(&delivery, receiver.scope.as_ref()) {
+            false => match span.in_scope(|| self.handle.arrived(&delivery, receiver.scope.as_ref())) {
                 0 => (StatusCode::OK, "ignored", 0),
                 due => {
                     self.seen().remember(fingerprint, now + lasts, now);
@@ -147,10 +178,12 @@ impl Hooks {
                 }
             },
         };
+        trace::count(&span, "http.response.status_code", status.as_u16().into());
+        span.record("tagwright.result", result);
         self.handle.received(source, result);
         let (name, images) = (format!("{}/{}", receiver.namespace, receiver.name), delivery.pushed.len());
         if result == "accepted" {
-            tracing::info!(receiver = name, source, images, due, "received a webhook");
+            span.in_scope(|| tracing::info!(receiver = name, source, images, due, "received a webhook"));
         } else {
             tracing::debug!(receiver = name, source, images, result, "received a webhook");
         }
@@ -206,6 +239,8 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
 
     #[test]

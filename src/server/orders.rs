@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -16,11 +17,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::door::Caller;
-use super::order;
 use super::routes::{App, No, Refusals, current, failed, no, on_disk};
 use crate::schedule::Trigger;
 use crate::schedule::freeze::{self, Error as FreezeError, Given};
-use crate::store::{MAX_REASON_BYTES, Store};
+use crate::store::{self, Event, MAX_REASON_BYTES, Record, Store, Toggle};
 use crate::wire::freeze::{Freeze, Refrozen, Unfreeze};
 use crate::wire::request::{Due, Obeyed, Order, Poll, Run, Wish};
 
@@ -41,11 +41,11 @@ async fn policy(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path((namespace, name, order)): Path<(String, String, String)>,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Obeyed>, No> {
     let order = [Order::Hold, Order::Release, Order::Hurry].into_iter().find(|known| known.as_str() == order);
     let order = order.ok_or_else(no_order)?;
-    switch(&app, &caller, order, ObjectName { namespace, name }, read::<Wish>(&body)?).await.map(Json)
+    switch(&app, &caller, order, ObjectName { namespace, name }, read::<Wish>(body)?).await.map(Json)
 }
 
 /// Suspends an automation, or resumes it.
@@ -54,11 +54,11 @@ async fn automation(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path((namespace, name, order)): Path<(String, String, String)>,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Obeyed>, No> {
     let order = [Order::Suspend, Order::Resume].into_iter().find(|known| known.as_str() == order);
     let order = order.ok_or_else(no_order)?;
-    switch(&app, &caller, order, ObjectName { namespace, name }, read::<Wish>(&body)?).await.map(Json)
+    switch(&app, &caller, order, ObjectName { namespace, name }, read::<Wish>(body)?).await.map(Json)
 }
 
 fn no_order() -> No {
@@ -70,9 +70,9 @@ fn no_order() -> No {
 async fn refrozen(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Refrozen>, No> {
-    freeze(&app, &caller, read::<Freeze>(&body)?).await.map(Json)
+    freeze(&app, &caller, read::<Freeze>(body)?).await.map(Json)
 }
 
 /// Ends freezes, or makes an exception to them.
@@ -80,31 +80,40 @@ async fn refrozen(
 async fn unfrozen(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Refrozen>, No> {
-    unfreeze(&app, &caller, read::<Unfreeze>(&body)?).await.map(Json)
+    unfreeze(&app, &caller, read::<Unfreeze>(body)?).await.map(Json)
 }
 
 /// Polls everything, or what was asked for, now.
 #[utoipa::path(post, path = "/api/v1/poll", tag = "orders", request_body = Option<Poll>, responses((status = 200, description = "It is due", body = Due), Refusals))]
-async fn poll(State(app): State<App>, Extension(caller): Extension<Caller>, body: Bytes) -> Result<Json<Due>, No> {
-    let trigger = match read::<Poll>(&body)? {
-        Poll { policy: None, automation: None } => Trigger::All,
-        Poll { policy: Some(policy), automation: None } => Trigger::Policy(policy_name(&policy)?),
-        Poll { policy: None, automation: Some(automation) } => Trigger::Automation(automation_name(&automation)?),
-        Poll { .. } => {
+async fn poll(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Due>, No> {
+    let Poll { policy, automation, reason } = read(body)?;
+    let trigger = match (policy, automation) {
+        (None, None) => Trigger::All,
+        (Some(policy), None) => Trigger::Policy(policy_name(&policy)?),
+        (None, Some(automation)) => Trigger::Automation(automation_name(&automation)?),
+        _ => {
             return Err(no(StatusCode::BAD_REQUEST, "a policy or an automation can be polled, not both at once"));
         }
     };
-    due(&app, &caller, "poll", &trigger, None).map(Json)
+    due(&app, &caller, Toggle::Polled, &trigger, said(reason)?).await.map(Json)
 }
 
 /// Runs an automation now, on what the last polls came to.
 #[utoipa::path(post, path = "/api/v1/run", tag = "orders", request_body = Run, responses((status = 200, description = "It is due", body = Due), Refusals))]
-async fn run(State(app): State<App>, Extension(caller): Extension<Caller>, body: Bytes) -> Result<Json<Due>, No> {
-    let Run { automation } = read::<Run>(&body)?;
+async fn run(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Due>, No> {
+    let Run { automation, reason } = read(body)?;
     let trigger = Trigger::Run(automation_name(&automation)?);
-    due(&app, &caller, "run", &trigger, None).map(Json)
+    due(&app, &caller, Toggle::Ran, &trigger, said(reason)?).await.map(Json)
 }
 
 fn policy_name(text: &str) -> Result<ObjectName, No> {
@@ -120,6 +129,16 @@ fn name(text: &str, sign: char) -> Option<ObjectName> {
     Some(ObjectName { namespace: namespace.to_owned(), name: name.to_owned() })
 }
 
+/// Why somebody orders something, where it is said.
+fn said(reason: Option<String>) -> Result<Option<String>, No> {
+    let reason = reason.filter(|reason| !reason.is_empty());
+    if reason.as_ref().is_some_and(|reason| reason.len() > MAX_REASON_BYTES || reason.contains(char::is_control)) {
+        let error = format!("the reason is longer than {MAX_REASON_BYTES} bytes, or has control characters");
+        return Err(no(StatusCode::BAD_REQUEST, error));
+    }
+    Ok(reason)
+}
+
 /// Carries out an order about something that is configured, and lets the bot see to it at once.
 pub(super) async fn switch(
     app: &App,
@@ -128,11 +147,7 @@ pub(super) async fn switch(
     name: ObjectName,
     wish: Wish,
 ) -> Result<Obeyed, No> {
-    let reason = wish.reason.filter(|reason| !reason.is_empty());
-    if reason.as_ref().is_some_and(|reason| reason.len() > MAX_REASON_BYTES || reason.contains(char::is_control)) {
-        let error = format!("the reason is longer than {MAX_REASON_BYTES} bytes, or has control characters");
-        return Err(no(StatusCode::BAD_REQUEST, error));
-    }
+    let reason = said(wish.reason)?;
     let status = current(app).await?;
     let (known, trigger) = match order.is_for_policies() {
         true => (status.policies.iter().any(|it| it.id() == name), Trigger::Policy(name.clone())),
@@ -145,7 +160,7 @@ pub(super) async fn switch(
     let obeyed = on_disk(move || {
         let store = handle.store();
         let given = (reason.as_deref(), &*by);
-        order::obey(order, store, &name, given, Timestamp::now()).map_err(|error| failed(&error))
+        store::obey(order, store, &name, given, Timestamp::now()).map_err(|error| failed(&error))
     })
     .await?;
     if obeyed.changed {
@@ -203,36 +218,44 @@ async fn refreeze(
     Ok(answer)
 }
 
-/// Makes something due, and says so in the log with who wanted it.
-pub(super) fn due(
+/// Makes something due, and says so in the log with who wanted it; in the history, too, where it is said why. Whoever orders every minute
+/// says nothing, and takes no room there from what was done.
+pub(super) async fn due(
     app: &App,
     caller: &Caller,
-    order: &'static str,
+    order: Toggle,
     trigger: &Trigger,
-    reason: Option<&str>,
+    reason: Option<String>,
 ) -> Result<Due, No> {
-    match app.handle.trigger(trigger) {
-        0 => Err(no(StatusCode::NOT_FOUND, "nothing of that is configured, or all of it is suspended")),
-        due => {
-            let subject = match trigger {
-                Trigger::Policy(name) => name.marker(),
-                Trigger::Automation(name) | Trigger::Run(name) => name.to_string(),
-                _ => "*".to_owned(),
-            };
-            tracing::info!(order, subject, by = &*caller.name, reason, "received command");
-            Ok(Due { due })
-        }
+    let due = app.handle.trigger(trigger);
+    if due == 0 {
+        return Err(no(StatusCode::NOT_FOUND, "nothing of that is configured, or all of it is suspended"));
     }
+    let subject = match trigger {
+        Trigger::Policy(name) => name.marker(),
+        Trigger::Automation(name) | Trigger::Run(name) => name.to_string(),
+        _ => "*".to_owned(),
+    };
+    let word = if order == Toggle::Ran { "run" } else { "poll" };
+    tracing::info!(order = word, subject, by = &*caller.name, reason, "received command");
+    if let Some(reason) = reason {
+        let (handle, by) = (app.handle.clone(), caller.name.to_string());
+        let event = Event::Switched { name: subject, to: order };
+        let record = Record { by, ..Record::of(Timestamp::now(), event, reason) };
+        on_disk(move || handle.store().record(vec![record]).map_err(|error| failed(&error))).await?;
+    }
+    Ok(Due { due })
 }
 
 /// Reads the body of an order; none, and null, is as good as an empty object. A list is no object, although its items could be
 /// taken for the fields in their order.
-fn read<T: DeserializeOwned + Default>(body: &Bytes) -> Result<T, No> {
+fn read<T: DeserializeOwned + Default>(body: Result<Bytes, BytesRejection>) -> Result<T, No> {
+    let body = body.map_err(|error| no(error.status(), error.body_text()))?;
     let wrong = |error: String| no(StatusCode::BAD_REQUEST, format!("the body is not an order: {error}"));
     if body.is_empty() {
         return Ok(T::default());
     }
-    match serde_json::from_slice(body).map_err(|error| wrong(error.to_string()))? {
+    match serde_json::from_slice(&body).map_err(|error| wrong(error.to_string()))? {
         Value::Null => Ok(T::default()),
         object @ Value::Object(_) => serde_json::from_value(object).map_err(|error| wrong(error.to_string())),
         _ => Err(wrong("it is no object".to_owned())),

@@ -14,7 +14,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -23,6 +23,7 @@ use utoipa_axum::routes;
 
 use super::door::{Door, guard};
 use super::page::Past;
+use super::squeeze::squeezed;
 use crate::metrics::CONTENT_TYPE as CONTENT;
 use crate::schedule::Handle;
 use crate::store::Filter;
@@ -30,7 +31,7 @@ use crate::wire::history::{Entry, History, Source};
 use crate::wire::request::{HistoryQuery, Refusal};
 use crate::wire::status::Status;
 
-/// How long a request may take, its body included.
+/// How long a request may take, its body included, unless it submits something or asks for all images.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// How many answers with the history are under way at once, each of at most [`MAX_ANSWER_BYTES`](crate::store::MAX_ANSWER_BYTES).
@@ -61,6 +62,10 @@ pub(super) struct App {
     histories: Arc<Semaphore>,
     /// Places for plans of what would be written.
     pub(super) plans: Arc<Semaphore>,
+    /// The place for whoever asks for all images.
+    pub(super) images: Arc<Semaphore>,
+    /// Places for what is submitted.
+    pub(super) submissions: Arc<Semaphore>,
     /// Places for those who listen to events.
     pub(super) listeners: Arc<Semaphore>,
     /// Who may come in, and who is logged in.
@@ -79,12 +84,12 @@ pub(super) fn all(handle: Handle, door: Door) -> Router {
     let document = get(move || async move { ([(CONTENT_TYPE, "application/json")], json.to_string()) });
     let router = router.route("/api/v1/openapi.json", document);
     let router = router.merge(super::page::routes()).merge(super::hooks::routes(handle.clone()));
-    finish(router, handle, door.clone()).layer(from_fn_with_state(door, guard))
+    squeezed(finish(router, handle, door.clone())).layer(from_fn_with_state(door, guard))
 }
 
 /// Probes and metrics alone.
 pub(super) fn probes(handle: Handle) -> Router {
-    finish(open().split_for_parts().0, handle, Door::default())
+    squeezed(finish(open().split_for_parts().0, handle, Door::default()))
 }
 
 /// What everybody may ask.
@@ -105,6 +110,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(super::events::routes())
         .merge(super::api::routes())
         .merge(super::orders::routes())
+        .merge(super::submit::routes())
 }
 
 /// What the document says beside the paths.
@@ -169,6 +175,8 @@ fn finish(router: Router<App>, handle: Handle, door: Door) -> Router {
         ready: Arc::default(),
         histories: Arc::new(Semaphore::new(MAX_HISTORIES)),
         plans: Arc::new(Semaphore::new(MAX_PLANS)),
+        images: Arc::new(Semaphore::new(1)),
+        submissions: Arc::new(Semaphore::new(super::submit::MAX_SUBMISSIONS)),
         listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),
         door,
         past: Arc::default(),
@@ -182,7 +190,11 @@ fn finish(router: Router<App>, handle: Handle, door: Door) -> Router {
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(DEADLINE, next.run(request)).await {
+    let deadline = match request.uri().path() {
+        super::submit::PATH | super::api::IMAGES => super::submit::DEADLINE,
+        _ => DEADLINE,
+    };
+    match tokio::time::timeout(deadline, next.run(request)).await {
         Ok(response) => response,
         Err(_) => no(StatusCode::SERVICE_UNAVAILABLE, "this takes too long; try again").into_response(),
     }
@@ -264,7 +276,7 @@ async fn history(
 /// Sends a long answer piece by piece, so that its place is taken until the client has read it, or for as long as that may last.
 fn in_pieces(body: Bytes, place: OwnedSemaphorePermit) -> impl Stream<Item = io::Result<Bytes>> {
     let until = Instant::now() + LONGEST_HISTORY;
-    futures_util::stream::unfold((body, place), move |(mut body, place)| async move {
+    let pieces = futures_util::stream::unfold((body, place), move |(mut body, place)| async move {
         if body.is_empty() {
             return None;
         }
@@ -273,7 +285,9 @@ fn in_pieces(body: Bytes, place: OwnedSemaphorePermit) -> impl Stream<Item = io:
         }
         let piece = body.split_to(PIECE.min(body.len()));
         Some((Ok(piece), (body, place)))
-    })
+    });
+    // Whoever compresses it asks once more at its end.
+    pieces.fuse()
 }
 
 pub(super) fn failed(error: &crate::store::Error) -> No {

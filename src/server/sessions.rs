@@ -2,7 +2,7 @@
 //!
 //! A browser keeps a random value in a cookie that scripts cannot read and that no other site's page brings along; only its hash is known
 //! here, with the hash of the token that it stands for. What the token may do is looked up with each request, so that one taken out of the
-//! file ends its sessions.
+//! file ends its sessions. A token of an issuer is not kept: its session knows who it was, and ends with it.
 //!
 //! What is ordered on the page goes through a form that was made for this login and for this order, and is good once: neither another
 //! site's page nor somebody who has seen an older form can order anything.
@@ -18,6 +18,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
+
+use super::oidc::Issued;
 
 /// How long a session lasts.
 pub(super) const LIFE: Duration = Duration::from_secs(12 * 3600);
@@ -68,8 +70,22 @@ struct Inner {
 struct Session {
     /// The hash of the token that it stands for.
     token: Hash,
-    began: Instant,
+    /// Whom the token has shown, where it was one of an issuer.
+    issued: Option<Issued>,
+    /// When it ends in any case.
+    ends: Instant,
     used: Instant,
+}
+
+/// A session that was found.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// The hash of the token that it stands for.
+    pub(super) token: Hash,
+    /// Whom the token has shown, where it was one of an issuer.
+    pub(super) issued: Option<Issued>,
+    /// By what the session is known.
+    pub(super) login: Login,
 }
 
 /// A form that was shown and not sent yet.
@@ -86,24 +102,25 @@ struct Form {
 pub(super) struct NoChance;
 
 impl Sessions {
-    /// Begins a session for a token, by its hash; returns the secret that the browser keeps.
-    pub(super) fn begin(&self, token: Hash) -> Result<String, NoChance> {
+    /// Begins a session for a token, by its hash; returns the secret that the browser keeps. That for a token of an issuer ends with it.
+    pub(super) fn begin(&self, token: Hash, issued: Option<Issued>) -> Result<String, NoChance> {
         let (secret, id) = secret()?;
         let now = Instant::now();
+        let life = issued.as_ref().map_or(LIFE, |issued| issued.lasts.min(LIFE));
         let mut inner = self.lock();
         inner.tidy(now);
         make_room(&mut inner.sessions, MAX_OF_TOKEN, MAX_SESSIONS, |it| it.token == token, |it| it.used);
-        inner.sessions.insert(id, Session { token, began: now, used: now });
+        inner.sessions.insert(id, Session { token, issued, ends: now + life, used: now });
         Ok(secret)
     }
 
-    /// The token that a session stands for, by the secret of its cookie, and by what the session is known.
-    pub(super) fn find(&self, secret: &str) -> Option<(Hash, Login)> {
+    /// The session with the secret of a cookie.
+    pub(super) fn find(&self, secret: &str) -> Option<Found> {
         let (id, now) = (hash(secret), Instant::now());
         let mut inner = self.lock();
         let session = inner.sessions.get_mut(&id).filter(|session| session.lasts(now))?;
         session.used = now;
-        Some((session.token, Login::Session(id)))
+        Some(Found { token: session.token, issued: session.issued.clone(), login: Login::Session(id) })
     }
 
     /// Ends a session, and closes its forms.
@@ -157,7 +174,7 @@ impl Sessions {
 
 impl Session {
     fn lasts(&self, now: Instant) -> bool {
-        now < self.began + LIFE && now < self.used + IDLE
+        now < self.ends && now < self.used + IDLE
     }
 }
 
@@ -228,8 +245,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_session_lasts_half_a_day_and_two_hours_without_a_request() {
         let sessions = Sessions::default();
-        let (idle, busy) = (sessions.begin(ANN).unwrap(), sessions.begin(ANN).unwrap());
-        assert_eq!(sessions.find(&busy).unwrap().0, ANN);
+        let (idle, busy) = (sessions.begin(ANN, None).unwrap(), sessions.begin(ANN, None).unwrap());
+        assert_eq!(sessions.find(&busy).unwrap().token, ANN);
         assert!(!is_in(&sessions, "") && !is_in(&sessions, "x"));
         for hour in 1..=13 {
             advance(Duration::from_secs(3600)).await;
@@ -239,13 +256,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_session_of_an_issuers_token_ends_with_it() {
+        use crate::server::tokens::Right;
+        let sessions = Sessions::default();
+        let issued =
+            |lasts: u64| Issued { name: "oidc:ann".into(), right: Right::Act, lasts: Duration::from_secs(lasts) };
+        let (short, over) =
+            (sessions.begin(ANN, Some(issued(60))).unwrap(), sessions.begin(ANN, Some(issued(0))).unwrap());
+        let long = sessions.begin(ANN, Some(issued(u64::MAX / 4))).unwrap();
+        assert_eq!(sessions.find(&short).unwrap().issued, Some(issued(60)));
+        assert!(!is_in(&sessions, &over));
+        advance(Duration::from_secs(60)).await;
+        assert!(!is_in(&sessions, &short) && is_in(&sessions, &long));
+        for _ in 0..12 {
+            assert!(is_in(&sessions, &long));
+            advance(Duration::from_secs(3600)).await;
+        }
+        assert!(!is_in(&sessions, &long), "it lasts no longer than others");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn many_sessions_of_one_token_end_its_own_and_no_others() {
         let sessions = Sessions::default();
-        let others = sessions.begin(BOB).unwrap();
+        let others = sessions.begin(BOB, None).unwrap();
         let mut own = Vec::new();
         for _ in 0..MAX_OF_TOKEN + 5 {
             advance(Duration::from_millis(1)).await;
-            own.push(sessions.begin(ANN).unwrap());
+            own.push(sessions.begin(ANN, None).unwrap());
         }
         assert!(is_in(&sessions, &others));
         let left: Vec<bool> = own.iter().map(|secret| is_in(&sessions, secret)).collect();
@@ -253,7 +290,7 @@ mod tests {
         for token in 3..=255 {
             for _ in 0..8 {
                 advance(Duration::from_millis(1)).await;
-                sessions.begin([token; 32]).unwrap();
+                sessions.begin([token; 32], None).unwrap();
             }
         }
         assert_eq!(sessions.lock().sessions.len(), MAX_SESSIONS);
@@ -262,7 +299,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_form_is_good_once_for_one_order_of_one_login() {
         let sessions = Sessions::default();
-        let login = |sessions: &Sessions| sessions.find(&sessions.begin(ANN).unwrap()).unwrap().1;
+        let login = |sessions: &Sessions| sessions.find(&sessions.begin(ANN, None).unwrap()).unwrap().login;
         let (ann, other) = (login(&sessions), login(&sessions));
         let form = sessions.form(ann, "hold default:app").unwrap();
         assert!(!sessions.take(other, "hold default:app", &form), "of another session, even of the same token");

@@ -14,6 +14,7 @@ use super::error::Error;
 use super::files::{Files, Identity, Lock};
 use super::notice::Notice;
 use super::open;
+use super::ordered::Waiting;
 
 /// After so many transactions that were not put onto the disk, the next one is. Without it, the space that they free is not
 /// used again.
@@ -33,6 +34,7 @@ pub(super) enum Pace {
 pub(super) struct Engine {
     database: RwLock<Option<Database>>,
     relaxed: AtomicU32,
+    waiting: Waiting,
     /// None in memory. Behind the database, so that the lock is dropped after it.
     disk: Option<Disk>,
 }
@@ -54,14 +56,15 @@ struct Held {
 }
 
 impl Engine {
-    pub(super) fn on_disk(database: Database, files: Files, lock: Lock) -> Self {
+    pub(super) fn on_disk(database: Database, files: Files, lock: Lock, waiting: Waiting) -> Self {
         let held = Held { lock, file: files.identity().ok().flatten() };
         let disk = Disk { files, held: Mutex::new(held) };
-        Self { database: RwLock::new(Some(database)), relaxed: AtomicU32::new(0), disk: Some(disk) }
+        Self { database: RwLock::new(Some(database)), relaxed: AtomicU32::new(0), waiting, disk: Some(disk) }
     }
 
     pub(super) fn in_memory() -> Self {
-        Self { database: RwLock::new(open::in_memory().ok()), relaxed: AtomicU32::new(0), disk: None }
+        let database = RwLock::new(open::in_memory().ok());
+        Self { database, relaxed: AtomicU32::new(0), waiting: Waiting::default(), disk: None }
     }
 
     pub(super) fn is_durable(&self) -> bool {
@@ -97,15 +100,17 @@ impl Engine {
         self.with(|database| {
             let mut transaction = database.begin_write()?;
             let (answer, pace) = work(&transaction)?;
-            let waiting = match pace {
+            let relaxed = match pace {
                 Pace::Now => 0,
                 Pace::Relaxed => (self.relaxed.load(Ordering::Relaxed) + 1) % MOST_RELAXED,
             };
-            if waiting > 0 {
+            if relaxed > 0 {
                 transaction.set_durability(Durability::None)?;
+                transaction.commit()?;
+            } else {
+                self.waiting.during(|| transaction.commit())?;
             }
-            transaction.commit()?;
-            self.relaxed.store(waiting, Ordering::Relaxed);
+            self.relaxed.store(relaxed, Ordering::Relaxed);
             Ok(answer)
         })
     }
@@ -151,7 +156,7 @@ impl Engine {
             let lock = Lock::acquire(&disk.files).map_err(|error| self.failed(error.into()))?;
             held.lock = lock.ok_or_else(|| Error::InUse { path: disk.files.file.clone() })?;
         }
-        let (fresh, notice) = open::database(&disk.files).map_err(|error| self.failed(error))?;
+        let (fresh, notice) = open::database(&disk.files, &self.waiting).map_err(|error| self.failed(error))?;
         held.file = disk.files.identity().ok().flatten();
         *database = Some(fresh);
         let deleted = || (!was_there).then(|| Notice::Deleted { path: disk.files.file.clone() });

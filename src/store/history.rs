@@ -53,6 +53,26 @@ pub struct Record {
     pub left_out: usize,
 }
 
+impl Record {
+    /// A record about no automation and no field.
+    #[must_use]
+    pub fn of(time: Timestamp, event: Event, message: String) -> Self {
+        Self {
+            time,
+            automation: String::new(),
+            url: String::new(),
+            branch: String::new(),
+            event,
+            message,
+            by: String::new(),
+            remarks: Vec::new(),
+            changes: Vec::new(),
+            holds: Vec::new(),
+            left_out: 0,
+        }
+    }
+}
+
 /// The kinds of records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -74,7 +94,7 @@ pub enum Event {
         /// The policy, `namespace:name`.
         policy: String,
     },
-    /// Somebody held, released, suspended, resumed or froze something by hand.
+    /// Somebody held, released, suspended, resumed or froze something by hand, or had it looked at.
     Switched {
         /// The policy (`namespace:name`), the automation (`namespace/name`), or the selector of a freeze.
         name: String,
@@ -103,6 +123,10 @@ pub enum Toggle {
     Unfrozen,
     /// It is to be written although it is frozen.
     GlassBroken,
+    /// Registries are to be asked now.
+    Polled,
+    /// An automation is to run now.
+    Ran,
 }
 
 /// Records, each with the number that it has in the store.
@@ -216,6 +240,8 @@ impl From<Toggle> for history::Event {
             Toggle::Frozen => Self::Frozen,
             Toggle::Unfrozen => Self::Unfrozen,
             Toggle::GlassBroken => Self::GlassBroken,
+            Toggle::Polled => Self::PollOrdered,
+            Toggle::Ran => Self::RunOrdered,
         }
     }
 }

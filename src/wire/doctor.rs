@@ -12,7 +12,7 @@ pub(crate) struct Examination<'c> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Check {
     pub(crate) state: State,
-    /// `configuration`, `registry`, `remote`, `clock` or `data folder`.
+    /// `configuration`, `registry`, `remote`, `notification`, `clock` or `data folder`.
     pub(crate) check: &'static str,
     /// Which of them: a path, a host, a URL.
     pub(crate) subject: String,

@@ -36,7 +36,7 @@ pub(crate) struct Entry {
     /// The moment; of an entry that was found in Git, the time of the commit.
     pub(crate) time: Timestamp,
     /// The kind of entry: `pushed`, `held`, `failed`, `tagMoved`, or by hand `policyHeld`, `policyReleased`, `automationSuspended`,
-    /// `automationResumed`, `frozen`, `unfrozen`, `glassBroken`.
+    /// `automationResumed`, `frozen`, `unfrozen`, `glassBroken`, `pollOrdered`, `runOrdered`.
     pub(crate) event: Event,
     /// The automation, `namespace/name`; empty where it is not known.
     pub(crate) automation: String,
@@ -97,4 +97,8 @@ pub(crate) enum Event {
     Unfrozen,
     /// What a selector names is written although it is frozen, by an order with a reason.
     GlassBroken,
+    /// Somebody had registries asked at once, and said why.
+    PollOrdered,
+    /// Somebody had an automation run at once, and said why.
+    RunOrdered,
 }

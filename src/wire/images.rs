@@ -1,10 +1,17 @@
-//! The images that Git references, as JSON: what `images --output json` prints.
+//! The images that Git references, as JSON: what `images --output json` prints, and a bot answers.
 
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// The document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// How many commits of each branch are read when it is not said.
+pub(crate) const COMMITS: usize = 50;
+
+/// The most that can be asked for.
+pub(crate) const MAX_COMMITS: usize = 10_000;
+
+/// The images that Git references.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Images {
     /// In the order of image, tag and digest.
@@ -13,10 +20,19 @@ pub(crate) struct Images {
     pub(crate) unknown: usize,
     /// How many commits were read, of all branches.
     pub(crate) commits: usize,
+    /// What could not be read, each in a sentence. Where there is anything, the list is not whole.
+    pub(crate) missing: Vec<String>,
+}
+
+impl Images {
+    /// Leaves out those of other registries.
+    pub(crate) fn keep(&mut self, registry: &str) {
+        self.images.retain(|it| it.image.split_once('/').is_some_and(|(host, _)| host == registry));
+    }
 }
 
 /// An image that is referenced.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UsedImage {
     /// The image repository, with its registry.

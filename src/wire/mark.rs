@@ -37,6 +37,8 @@ pub(crate) struct Policy {
     /// Why nothing would be selected, or why that is not known.
     pub(crate) problem: Option<String>,
     pub(crate) fields: Vec<MarkedField>,
+    /// How many places the policy names itself, as they have no room for a marker.
+    pub(crate) targets: usize,
 }
 
 #[derive(Debug, Serialize)]

@@ -35,6 +35,20 @@ pub(crate) struct HistoryQuery {
     pub(crate) before: Option<u64>,
 }
 
+/// Which images are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, IntoParams, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ImagesQuery {
+    /// Those of so many commits of each branch, the newest first; 50 where it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 10000)]
+    pub(crate) commits: Option<usize>,
+    /// Those of this registry alone, such as `registry.example.com:5000`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) registry: Option<String>,
+}
+
 /// The request to poll now.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +59,9 @@ pub(crate) struct Poll {
     /// The image repositories of this automation, `namespace/name`, which then runs. Neither is everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) automation: Option<String>,
+    /// Why, for those who will ask. An order that says why is kept in the history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
 }
 
 /// The request to run an automation now, on what the last polls came to.
@@ -55,6 +72,9 @@ pub(crate) struct Run {
     #[serde(default)]
     #[schema(required, pattern = "^[^/]+/.+$")]
     pub(crate) automation: String,
+    /// Why, for those who will ask. An order that says why is kept in the history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
 }
 
 /// The answer to both.

@@ -97,5 +97,18 @@ pub(crate) struct Automation {
     pub(crate) holds: Vec<Held>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) request: String,
+    pub(crate) groups: Vec<ChangeGroup>,
+    pub(crate) error: String,
+}
+
+/// What became of one group of an automation's changes.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChangeGroup {
+    pub(crate) name: String,
+    pub(crate) outcome: &'static str,
+    pub(crate) commit: String,
+    pub(crate) branch: String,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) request: String,
     pub(crate) error: String,
 }

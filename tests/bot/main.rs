@@ -9,11 +9,13 @@ mod freezes;
 mod hang;
 mod hour;
 mod machinery;
+mod notifications;
 mod one_thread;
 mod published;
 mod recovery;
 #[path = "../support/registry.rs"]
 mod simulated;
+mod submitted;
 #[path = "../support/git.rs"]
 mod support;
 mod world;

@@ -97,7 +97,9 @@ fn json_is_as_printed_and_as_read() {
     site.configure("shop.yaml", &native("shop", "app", "", ""));
     site.configure("young.yaml", &native("young", "young", "", "minimumAge: 72h\n      pin: digest"));
     let (found, run) = (site.run(&["--output=json"]).json(), example("`run --once`"));
-    assert!(shape(&run).is_subset(&shape(&found)), "{found}");
+    // Nothing here is proposed in groups, of which `tests/documents/json.rs` knows the members.
+    let of_run: BTreeSet<String> = shape(&run).into_iter().filter(|name| !name.contains(".groups.")).collect();
+    assert!(of_run.is_subset(&shape(&found)), "{found}");
     let members = |value: &Value| value["automations"][0].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(members(&found), members(&run), "in this order");
 
@@ -112,7 +114,12 @@ fn the_schema_is_printed() {
     let run = World::new().run(["schema"]);
     run.prints(0, include_str!("../../docs/schema/imageautomation.json"));
     let run = World::new().run(["crds"]);
-    run.prints(0, include_str!("../../docs/schema/imageautomation.crd.yaml"));
+    let definitions = [
+        include_str!("../../docs/schema/imageautomation.crd.yaml"),
+        include_str!("../../docs/schema/receiver.crd.yaml"),
+        include_str!("../../docs/schema/notification.crd.yaml"),
+    ];
+    run.prints(0, &definitions.join("---\n"));
 }
 
 /// The help of every command, by name.

@@ -14,17 +14,10 @@ const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 fn keep(store: &Store, seconds: i64, event: Event, message: &str, fill: impl FnOnce(&mut Record)) {
     let first: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
     let mut record = Record {
-        time: first + SignedDuration::from_secs(seconds),
         automation: "default/shop".to_owned(),
         url: "https://git.example.com/config.git".to_owned(),
         branch: "main".to_owned(),
-        event,
-        message: message.to_owned(),
-        by: String::new(),
-        remarks: Vec::new(),
-        changes: Vec::new(),
-        holds: Vec::new(),
-        left_out: 0,
+        ..Record::of(first + SignedDuration::from_secs(seconds), event, message.to_owned())
     };
     fill(&mut record);
     store.record(vec![record]).unwrap();

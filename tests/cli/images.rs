@@ -1,7 +1,11 @@
 //! `images`: what Git references, held against what git itself finds in each commit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use regex::Regex;
+use serde_json::{Value, json};
+
+use crate::page::Page;
 use crate::remote::{Remote, git};
 use crate::world::World;
 
@@ -133,4 +137,204 @@ fn a_list_that_is_not_whole_fails() {
     assert_ne!(run.code, 0, "{}", run.text());
     assert!(run.stdout.is_empty() && run.stderr.contains("/nowhere/at-all.git"), "{}", run.text());
     assert_eq!(world.run(["images", "--commits=0"]).code, 2);
+}
+
+/// A remote of which `registry.example.com` has two images in two projects, one with two tags.
+fn shop() -> Remote {
+    let remote = Remote::empty();
+    let web = |tag: &str| format!("image: registry.example.com/acme/web:{tag}\n---\nimage: ghcr.io/acme/web:9.9.9\n");
+    remote.commit(
+        &[("web.yaml", &web("1.4.0")), ("api.yaml", "image: registry.example.com/acme/team/api:v2\n")],
+        "first",
+    );
+    remote.commit(&[("web.yaml", &web("1.5.0-rc.1"))], "second");
+    remote
+}
+
+fn rules(world: &World, format: &str) -> crate::world::Run {
+    world.run(["images", "--config=policies", "--registry=registry.example.com", &format!("--output={format}")])
+}
+
+#[test]
+fn rules_are_as_the_registries_have_them_and_as_the_page_shows_them() {
+    let remote = shop();
+    let world = world(&remote, "[]");
+    let harbor = json!([{"project": "acme", "policy": {
+        "algorithm": "or",
+        "rules": [
+            {"action": "retain", "template": "always", "params": {},
+             "tag_selectors": [{"kind": "doublestar", "decoration": "matches", "pattern": "v2", "extras": "{\"untagged\":true}"}],
+             "scope_selectors": {"repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": "team/api"}]}},
+            {"action": "retain", "template": "always", "params": {},
+             "tag_selectors": [{"kind": "doublestar", "decoration": "matches", "pattern": "{1.4.0,1.5.0-rc.1}", "extras": "{\"untagged\":true}"}],
+             "scope_selectors": {"repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": "web"}]}}],
+        "trigger": {"kind": "Schedule", "settings": {"cron": ""}}}}]);
+    let gitlab = json!([
+        {"image": "registry.example.com/acme/team/api", "name_regex_delete": ".*", "name_regex_keep": "(?:v2)"},
+        {"image": "registry.example.com/acme/web", "name_regex_delete": ".*", "name_regex_keep": r"(?:1\.4\.0|1\.5\.0-rc\.1)"}]);
+    let zot = json!({"policies": [
+        {"repositories": ["acme/team/api"], "deleteReferrers": false, "deleteUntagged": false, "keepTags": [{"patterns": ["^v2$"]}]},
+        {"repositories": ["acme/web"], "deleteReferrers": false, "deleteUntagged": false,
+         "keepTags": [{"patterns": [r"^1\.4\.0$", r"^1\.5\.0-rc\.1$"]}]}]});
+    let page = Page::at("docs/guides/clean-up.md");
+    let shown = page.below("## As rules of a registry").blocks("json");
+    let shown: Vec<Value> = shown.into_iter().map(|block| serde_json::from_str(block).unwrap()).collect();
+    for (format, expected) in [("harbor", &harbor), ("gitlab", &gitlab), ("zot", &zot)] {
+        let run = rules(&world, format);
+        assert_eq!((run.code, &run.json()), (0, expected), "{format}: {}", run.text());
+        assert!(shown.contains(expected), "{format}");
+    }
+}
+
+/// Which of an image's tags a registry keeps, as each of them decides.
+fn kept(format: &str, rules: &Value, path: &str, tags: &[String]) -> BTreeSet<String> {
+    let keeps: Box<dyn Fn(&str) -> bool> = match format {
+        // A tag that a rule's pattern matches as a whole; braces are alternatives, and nothing in a tag has a meaning.
+        "harbor" => {
+            let (project, repository) = path.split_once('/').unwrap();
+            let of_project = rules.as_array().unwrap().iter().find(|it| it["project"] == project).unwrap();
+            let all = of_project["policy"]["rules"].as_array().unwrap();
+            let rule =
+                all.iter().find(|rule| rule["scope_selectors"]["repository"][0]["pattern"] == repository).unwrap();
+            let pattern = rule["tag_selectors"][0]["pattern"].as_str().unwrap().to_owned();
+            let inner =
+                pattern.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(&pattern).to_owned();
+            Box::new(move |tag| inner.split(',').any(|one| one == tag))
+        }
+        "gitlab" => {
+            let rule = rules
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|it| it["image"] == format!("registry.example.com/{path}"))
+                .unwrap();
+            let anchored = |name: &str| Regex::new(&format!(r"\A{}\z", rule[name].as_str().unwrap())).unwrap();
+            let (delete, keep) = (anchored("name_regex_delete"), anchored("name_regex_keep"));
+            Box::new(move |tag| !delete.is_match(tag) || keep.is_match(tag))
+        }
+        _ => {
+            let all = rules["policies"].as_array().unwrap();
+            let policy = all.iter().find(|policy| policy["repositories"][0] == path).unwrap();
+            let patterns = policy["keepTags"][0]["patterns"].as_array().unwrap().iter();
+            let patterns: Vec<Regex> = patterns.map(|pattern| Regex::new(pattern.as_str().unwrap()).unwrap()).collect();
+            Box::new(move |tag| patterns.iter().any(|pattern| pattern.is_match(tag)))
+        }
+    };
+    tags.iter().filter(|tag| keeps(tag)).cloned().collect()
+}
+
+/// Tags that look like those in use are deleted, and those in use are kept, as git itself finds them.
+#[test]
+fn what_is_in_use_is_kept_and_nothing_else() {
+    let remote = Remote::empty();
+    let tags = ["1.4.0", "1.4.0-rc1", "v1.4.0", "1_4-0", "latest", "2026.01.02", "main-0a1b2c3", "A", "a"];
+    let text = |n: usize| {
+        format!(
+            "image: registry.example.com/acme/web:{}\n---\nimage: registry.example.com/acme/x/api:{}\n",
+            tags[n],
+            tags[(n * 5 + 3) % 9]
+        )
+    };
+    (0..9).for_each(|n| drop(remote.commit(&[("a.yaml", &text(n))], "next")));
+    let mut in_use: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for commit in git(&remote.bare(), &["rev-list", "-n", "6", "main"]).lines() {
+        for line in git(&remote.bare(), &["show", &format!("{commit}:a.yaml")]).lines() {
+            if let Some((path, tag)) =
+                line.strip_prefix("image: registry.example.com/").and_then(|it| it.split_once(':'))
+            {
+                in_use.entry(path.to_owned()).or_default().insert(tag.to_owned());
+            }
+        }
+    }
+    let alike = |tag: &&str| {
+        [
+            format!("{tag}0"),
+            format!("0{tag}"),
+            format!("{tag}-x"),
+            tag.replace('.', "x"),
+            tag.to_uppercase(),
+            format!("x{tag}"),
+        ]
+    };
+    let all: BTreeSet<String> = tags.iter().map(|tag| (*tag).to_owned()).chain(tags.iter().flat_map(alike)).collect();
+    let all: Vec<String> = all.into_iter().collect();
+    let world = world(&remote, "[]");
+    for format in ["harbor", "gitlab", "zot"] {
+        let run = world.run([
+            "images",
+            "--config=policies",
+            "--commits=6",
+            "--registry=registry.example.com",
+            "--output",
+            format,
+        ]);
+        assert_eq!(run.code, 0, "{}", run.text());
+        for (path, expected) in &in_use {
+            assert_eq!(expected.len(), 6);
+            assert_eq!(&kept(format, &run.json(), path, &all), expected, "{format} {path}: {}", run.stdout);
+        }
+    }
+}
+
+#[test]
+fn rules_that_would_delete_what_is_in_use_are_refused() {
+    let refused = |files: &[(&str, &str)], format: &str, said: &str| {
+        let remote = Remote::empty();
+        remote.commit(files, "first");
+        let run = rules(&world(&remote, "[]"), format);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{}", run.text());
+        assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
+    };
+    let digest = format!("image: registry.example.com/acme/web@sha256:{}\n", "a".repeat(64));
+    refused(&[("a.yaml", &digest)], "zot", "referenced by their digests alone: acme/web@sha256:aaa");
+    let variable = "image: registry.example.com/acme/web:1.0.0\n---\nkind: Deployment\nspec: {image: 'registry.example.com/acme/api:${TAG}'}\n";
+    refused(
+        &[("a.yaml", variable)],
+        "zot",
+        "the list of what is in use is not whole, and rules would delete the rest: the images of 1 tag could not be told",
+    );
+    refused(
+        &[("a.yaml", "image: ghcr.io/acme/web:1.0.0\n")],
+        "harbor",
+        "nothing of registry.example.com is referenced",
+    );
+    refused(&[("a.yaml", "image: registry.example.com/web:1.0.0\n")], "harbor", "web is in no project");
+    let many: Vec<(String, String)> =
+        (0..16).map(|n| (format!("{n}.yaml"), format!("image: registry.example.com/acme/app-{n}:1.0.0\n"))).collect();
+    let files: Vec<(&str, &str)> = many.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    refused(&files, "harbor", "the project acme would need 16 rules, and Harbor takes 15");
+    let whole = Remote::empty();
+    whole.commit(&files[1..], "first");
+    assert_eq!(rules(&world(&whole, "[]"), "harbor").code, 0);
+
+    // 255 characters: `(?:` and `)` around two tags with a line between, of which the second fills it up.
+    let two = |length: usize| {
+        format!(
+            "image: registry.example.com/acme/web:{}\n---\nimage: registry.example.com/acme/web:{}\n",
+            "a".repeat(125),
+            "b".repeat(length)
+        )
+    };
+    refused(
+        &[("a.yaml", &two(126))],
+        "gitlab",
+        "registry.example.com/acme/web would need 256 characters, and GitLab takes 255",
+    );
+    let fits = Remote::empty();
+    fits.commit(&[("a.yaml", &two(125))], "first");
+    let run = rules(&world(&fits, "[]"), "gitlab");
+    assert_eq!(run.json()[0]["name_regex_keep"].as_str().unwrap().len(), 255, "{}", run.text());
+
+    // An older commit of which something cannot be told, unless it is not asked about.
+    let older = Remote::empty();
+    older.commit(&[("a.yaml", variable)], "first");
+    older.commit(&[("a.yaml", "image: registry.example.com/acme/web:1.0.0\n")], "second");
+    let world = world(&older, "[]");
+    let run = rules(&world, "zot");
+    assert!(run.code == 1 && run.stderr.contains("tags in older commits could not be told"), "{}", run.text());
+    assert_eq!(
+        world.run(["images", "--config=policies", "--registry=registry.example.com", "--now", "--output=zot"]).code,
+        0
+    );
+    world.run(["images", "--config=policies", "--output=zot"]).refuses(2, "--registry registry.example.com");
 }

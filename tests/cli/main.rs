@@ -11,14 +11,22 @@ mod doctor;
 mod documents;
 #[path = "../support/events.rs"]
 mod events;
+#[path = "../support/folder.rs"]
+mod folder;
 mod guide;
 mod harmless;
 mod help;
 mod history;
 mod images;
+#[path = "../../crates/oidc/tests/tokens/simulated.rs"]
+#[allow(dead_code)]
+mod issuer;
 mod log;
 mod mark;
+mod mcp;
 mod message;
+mod notified;
+mod oidc;
 #[path = "../support/page.rs"]
 mod page;
 mod proxied;
@@ -36,5 +44,6 @@ mod set;
 mod site;
 mod skip;
 mod status;
+mod submit;
 mod switch;
 mod world;

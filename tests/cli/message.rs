@@ -102,7 +102,7 @@ fn mistakes_are_explained() {
     insta::assert_snapshot!(said, @r#"
 error: template: commit message:1: function "nope" not defined
 error: template: commit message:2:3: executing "commit message" at <.Foo>: can't evaluate field Foo in type source.TemplateData
-  hint: the fields there are `AutomationObject`, `Changed`, `Summary`, `Updated`, `Values`
+  hint: the fields there are `AutomationObject`, `Changed`, `Group`, `Images`, `Summary`, `Updated`, `Values`
 error: template: commit message:1: function "now" not defined
   hint: left out on purpose, as in Flux: the same changes must always give the same commit message
 error: template: commit message:1: unclosed action

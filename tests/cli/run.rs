@@ -123,6 +123,7 @@ exit 0
       "holds": [],
       "diagnostics": [],
       "request": "",
+      "groups": [],
       "error": ""
     }
   ]
@@ -157,6 +158,7 @@ exit 0
       "holds": [],
       "diagnostics": [],
       "request": "",
+      "groups": [],
       "error": ""
     }
   ]

@@ -59,6 +59,40 @@ fn a_running_bot_answers() {
     assert_eq!(ask(&site, &["history", "--output=json"]).json(), history, "the same without a bot");
 }
 
+/// What a bot says is in use is what the command finds by itself, for all registries and for one.
+#[test]
+fn a_running_bot_tells_what_git_references() {
+    let site = shop(&["1.0.0", "1.1.0"]);
+    let mut bot = Bot::start(&site, &["--listen=127.0.0.1:0"]);
+    let started = bot.says("started");
+    let address = started.split_whitespace().find_map(|word| word.strip_prefix("listen=")).unwrap();
+    bot.says("pushed a commit");
+    let by_command = |flags: &[&str]| {
+        let run = site.world.run(["images", "--config=config", "--output=json"].iter().chain(flags));
+        assert_eq!(run.code, 0, "{}", run.text());
+        run.json()
+    };
+    let all = by_command(&[]);
+    assert_eq!((list(&all["images"]).len(), &all["missing"]), (2, &json!([])), "{all:#}");
+    assert_eq!(get(address, "/api/v1/images", ""), all);
+    let now = by_command(&["--now"]);
+    assert_eq!((list(&now["images"]).len(), &get(address, "/api/v1/images?commits=1", "")), (1, &now));
+    let host = list(&all["images"])[0]["image"].as_str().unwrap().split('/').next().unwrap().to_owned();
+    assert_eq!(get(address, &format!("/api/v1/images?registry={host}"), ""), all);
+    let none = get(address, "/api/v1/images?registry=ghcr.io", "");
+    assert_eq!((&none["images"], &none["commits"]), (&json!([]), &all["commits"]));
+    for wrong in ["commits=0", "commits=10001", "commits=x", "more=1"] {
+        let (head, body) = answer(address, &format!("/api/v1/images?{wrong}"), "");
+        assert!(head.starts_with("HTTP/1.1 400 ") && body.contains("error"), "{wrong}: {head}: {body}");
+    }
+    // A list that is not whole says so.
+    std::fs::rename(site.remote.bare(), site.remote.bare().with_extension("away")).unwrap();
+    let missing = get(address, "/api/v1/images", "");
+    assert_eq!((list(&missing["images"]).len(), list(&missing["missing"]).len()), (0, 1), "{missing:#}");
+    bot.signal("TERM");
+    assert_eq!(bot.ends().0, 0);
+}
+
 #[test]
 fn a_running_bot_obeys_at_once() {
     let site = shop(&["1.0.0", "1.1.0"]);
@@ -97,6 +131,13 @@ fn a_running_bot_obeys_at_once() {
 
 /// What is at a path of a bot, as JSON.
 fn get(address: &str, path: &str, token: &str) -> serde_json::Value {
+    let (head, body) = answer(address, path, token);
+    assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {head}: {body}");
+    serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
+}
+
+/// The head and the body of what a bot answers.
+fn answer(address: &str, path: &str, token: &str) -> (String, String) {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     let request =
@@ -105,8 +146,7 @@ fn get(address: &str, path: &str, token: &str) -> serde_json::Value {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
-    serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {answer}"))
+    (head.to_owned(), body.to_owned())
 }
 
 #[test]

@@ -2,57 +2,29 @@
 
 use std::ffi::OsStr;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use tempfile::TempDir;
+
+/// A folder with a home of its own, and the binary in it.
+pub(crate) use crate::folder::Folder as World;
 
 /// How long one run of the binary may take before the test fails.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A temporary directory with a home of its own.
-pub(crate) struct World(TempDir);
-
 impl World {
-    pub(crate) fn new() -> Self {
-        let world = Self(tempfile::tempdir().unwrap());
-        std::fs::create_dir(world.path("home")).unwrap();
-        world
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// Writes a file, with the folders above it.
-    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, content).unwrap();
-        path
-    }
-
     pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// A program that sees nothing of the machine's configuration.
+    /// A program that sees nothing of the machine's configuration, and writes for no terminal.
     pub(crate) fn program(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
-        command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.path("home"))
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("NO_COLOR", "1")
-            .env("TZ", "UTC")
-            .env("LC_ALL", "C.UTF-8")
-            .current_dir(self.0.path());
+        let mut command = self.command(program);
+        command.env("NO_COLOR", "1").env("TZ", "UTC");
         command
     }
 
@@ -75,7 +47,7 @@ impl World {
 
     /// Runs a command to its end.
     pub(crate) fn finish(&self, command: &mut Command, input: &[u8]) -> Run {
-        Run::from(output(command, input)).masked(self.0.path().to_str().unwrap(), "WORLD")
+        Run::from(output(command, input)).masked(self.root().to_str().unwrap(), "WORLD")
     }
 
     /// Runs git, which has to succeed, and returns what it printed.

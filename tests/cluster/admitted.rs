@@ -1,7 +1,8 @@
-//! `ImageAutomation` as an API server knows it: what it takes, what it refuses and how it says so, and what kubectl shows.
+//! Our own kinds as an API server knows them: what it takes, what it refuses and how it says so, and what kubectl shows.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 use kube::api::{Api, DynamicObject, Patch, PatchParams, ValidationDirective};
 use serde_json::{Value, json};
@@ -11,7 +12,8 @@ use crate::cluster::{Cluster, Manifest, Space};
 use crate::native;
 use crate::tools::{Tools, printed};
 
-const DEFINITION: &str = "docs/schema/imageautomation.crd.yaml";
+/// The kinds, and how many documents of each are right at least.
+const KINDS: [(&str, usize); 3] = [("ImageAutomation", 30), ("Receiver", 3), ("Notification", 3)];
 
 /// How a refusal begins of what is not of the kind's types.
 const NOT_TYPED: &str = "failed to create typed patch object";
@@ -22,23 +24,30 @@ const UNSEEN: &[(&str, &[&str])] = &[
     ("the namespace, which here is that of the test", &["bad-namespace"]),
 ];
 
-/// A namespace in a cluster that has the kind.
+/// Where a kind is defined.
+fn definition(kind: &str) -> PathBuf {
+    native::root().join(format!("docs/schema/{}.crd.yaml", kind.to_lowercase()))
+}
+
+/// A namespace in a cluster that has the kinds.
 async fn space() -> Space<'static> {
     let cluster = Cluster::shared();
-    cluster.apply(&Manifest::read(&native::root().join(DEFINITION))).await;
+    for (kind, _) in KINDS {
+        cluster.apply(&Manifest::read(&definition(kind))).await;
+    }
     Space::new(cluster).await
 }
 
 /// The schema of an object.
-fn schema() -> Value {
-    let text = fs::read_to_string(native::root().join(DEFINITION)).unwrap();
+fn schema(kind: &str) -> Value {
+    let text = fs::read_to_string(definition(kind)).unwrap();
     let definition = native::json(&YamlLoader::load_from_str(&text).unwrap()[0]);
     definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
 }
 
-/// The automations of a namespace.
-async fn automations(space: &Space<'_>) -> Api<DynamicObject> {
-    space.objects(&space.admin, "tagwright.dev/v1alpha1", "ImageAutomation").await
+/// The objects of a kind in a namespace.
+async fn all(space: &Space<'_>, kind: &str) -> Api<DynamicObject> {
+    space.objects(&space.admin, "tagwright.dev/v1alpha1", kind).await
 }
 
 /// What an API server says against a document as kubectl would apply it: every field has to be known.
@@ -70,25 +79,106 @@ async fn complaint(
 #[tokio::test]
 async fn what_is_read_is_taken() {
     let space = space().await;
-    let (automations, schema) = (automations(&space).await, schema());
-    let (mut seen, mut wrong) = (0, Vec::new());
-    for (name, document) in native::good() {
-        seen += 1;
-        let complaint = complaint(&space, &automations, &schema, document).await;
-        wrong.extend(complaint.map(|complaint| format!("{name}: {complaint}")));
+    for (kind, fewest) in KINDS {
+        let (all, schema) = (all(&space, kind).await, schema(kind));
+        let (mut seen, mut wrong) = (0, Vec::new());
+        for (name, document) in native::good(kind) {
+            seen += 1;
+            let complaint = complaint(&space, &all, &schema, document).await;
+            wrong.extend(complaint.map(|complaint| format!("{name}: {complaint}")));
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(seen >= fewest, "{seen} documents of {kind}");
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(seen >= 30, "{seen} documents");
+}
+
+/// What a schema sees of the bad ones of the other kinds, in the order in which they are in their files.
+#[tokio::test]
+async fn what_is_refused_of_receivers_and_notifications_is_refused_where_a_schema_can_tell() {
+    let space = space().await;
+    let expected: [(&str, &str, &[bool]); 3] = [
+        // That a field is of another type than a text, and that a name is taken, is seen in a cluster otherwise.
+        ("Receiver", "receiver", &[true, true, true, true, false]),
+        ("Receiver", "receiver-oidc", &[true; 5]),
+        ("Notification", "notification", &[true, true, true, true, true, false, false, false, false]),
+    ];
+    for (kind, file, refused) in expected {
+        let (all, schema) = (all(&space, kind).await, schema(kind));
+        let bad = native::bad(kind).into_iter().find(|(name, _)| name == file).unwrap().1;
+        let mut found = Vec::new();
+        for document in bad {
+            found.push(complaint(&space, &all, &schema, document).await.is_some());
+        }
+        assert_eq!(found, refused, "{file}");
+    }
+}
+
+#[tokio::test]
+async fn what_belongs_to_another_type_of_receiver_is_refused_with_a_reason() {
+    let space = space().await;
+    let (all, schema) = (all(&space, "Receiver").await, schema("Receiver"));
+    let identity = json!({"issuer": "https://id.example.com", "audience": "bot", "claims": {"sub": "ci"}});
+    for (spec, expected) in [
+        (json!({"type": "generic"}), "secretRef is missing, which is needed where type is not generic-oidc"),
+        (
+            json!({"type": "generic", "secretRef": {"name": "ci"}, "oidc": identity}),
+            "oidc has to be left out where type is not generic-oidc",
+        ),
+        (json!({"type": "generic-oidc"}), "oidc is missing, which is needed where type is generic-oidc"),
+        (
+            json!({"type": "generic-oidc", "secretRef": {"name": "ci"}, "oidc": identity}),
+            "secretRef has to be left out where type is generic-oidc",
+        ),
+    ] {
+        let receiver = json!({
+            "apiVersion": "tagwright.dev/v1alpha1", "kind": "Receiver", "metadata": {"name": "ci"}, "spec": spec,
+        });
+        let said = complaint(&space, &all, &schema, receiver).await;
+        assert!(said.as_deref().is_some_and(|said| said.contains(expected)), "{expected}: {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn kubectl_shows_what_counts_of_receivers_and_notifications() {
+    let space = space().await;
+    let tools = Tools::of(&space.cluster.admin_kubeconfig());
+    let documents = "
+apiVersion: tagwright.dev/v1alpha1
+kind: Receiver
+metadata: {name: hub}
+spec: {type: dockerhub, secretRef: {name: hub}}
+---
+apiVersion: tagwright.dev/v1alpha1
+kind: Notification
+metadata: {name: chat}
+spec: {type: slack, secretRef: {name: chat}, suspend: true}
+";
+    space.apply(documents).await;
+    let kubectl =
+        |arguments: &str| printed(&mut tools.kubectl(arguments.split(' ').chain(["--namespace", &space.name])));
+    for (short, heads) in [
+        ("twrecv", &["NAME", "READY", "STATUS", "SUSPENDED", "AGE"][..]),
+        ("twnote", &["NAME", "READY", "STATUS", "TYPE", "SUSPENDED", "AGE"]),
+    ] {
+        let table = kubectl(&format!("get {short}"));
+        let head = table.lines().next().unwrap();
+        assert_eq!(head.split_whitespace().collect::<Vec<_>>(), heads, "{table}");
+    }
+    let listed = kubectl("get tagwright --output=name");
+    let listed: BTreeSet<&str> = listed.lines().collect();
+    assert!(listed.contains("receiver.tagwright.dev/hub") && listed.contains("notification.tagwright.dev/chat"));
+    let explained = kubectl("explain receiver.spec.type --api-version=tagwright.dev/v1alpha1");
+    assert!(explained.contains("who sends (required)"), "{explained}");
 }
 
 #[tokio::test]
 async fn what_is_refused_is_refused_where_a_schema_can_tell() {
     let space = space().await;
-    let (automations, schema) = (automations(&space).await, schema());
+    let (automations, schema) = (all(&space, "ImageAutomation").await, schema("ImageAutomation"));
     let allowed = native::UNSEEN.iter().chain(UNSEEN).flat_map(|(_, names)| names.iter().copied());
     let allowed: BTreeSet<&str> = allowed.collect();
     let (mut unseen, mut refused) = (BTreeSet::new(), 0);
-    let bad = native::bad();
+    let bad = native::bad("ImageAutomation");
     for (name, documents) in &bad {
         let mut complaints = 0;
         for document in documents {
@@ -126,7 +216,7 @@ type Change = fn(&mut Value);
 #[tokio::test]
 async fn a_refusal_says_what_is_wrong() {
     let space = space().await;
-    let (automations, schema) = (automations(&space).await, schema());
+    let (automations, schema) = (all(&space, "ImageAutomation").await, schema("ImageAutomation"));
     assert_eq!(complaint(&space, &automations, &schema, automation(|_| {})).await, None);
     let cases: &[(Change, &str)] = &[
         (
@@ -175,7 +265,7 @@ async fn a_refusal_says_what_is_wrong() {
 #[tokio::test]
 async fn its_status_is_the_bot_s() {
     let space = space().await;
-    let automations = automations(&space).await;
+    let automations = all(&space, "ImageAutomation").await;
     let mut document = automation(|_| {});
     document["status"] = json!({"lastPushCommit": "a person's"});
     let params = PatchParams::apply("test");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::tools::{Tools, fed, printed};
-use crate::world::{World, own_definition};
+use crate::world::{World, own_definitions};
 
 /// What guides/kubernetes.md has kubectl print.
 const KINDS: &str = "imagerepositories,imagepolicies,imageupdateautomations,gitrepositories,imageautomations,secrets";
@@ -22,7 +22,7 @@ fn tagwright(arguments: &[&str]) -> Command {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_kubectl_prints_is_explained_examined_and_told_of() {
     let cluster = Cluster::shared();
-    cluster.apply(&own_definition()).await;
+    cluster.apply(&own_definitions()).await;
     let world = World::new(cluster).await;
     let page = std::fs::read_to_string(crate::native::root().join("docs/guides/kubernetes.md")).unwrap();
     assert!(page.contains(&format!(" {KINDS} \\\n")), "the page has kubectl print something else");

@@ -30,6 +30,7 @@ mod tools;
 mod admitted;
 mod breaks;
 mod clouds;
+mod faces;
 mod from_flux;
 mod hostile;
 mod looks;

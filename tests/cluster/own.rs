@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, eventually};
 use crate::people::Person;
-use crate::world::{World, condition, is_ready, own_definition};
+use crate::world::{World, condition, is_ready, own_definitions};
 
 /// A namespace in which our own kind commits the tags of the image.
 struct Own<'c> {
@@ -18,7 +18,7 @@ struct Own<'c> {
 impl<'c> Own<'c> {
     async fn new() -> Own<'static> {
         let cluster = Cluster::shared();
-        cluster.apply(&own_definition()).await;
+        cluster.apply(&own_definitions()).await;
         let world = World::new(cluster).await;
         let all = world.space.objects(&world.space.admin, "tagwright.dev/v1alpha1", "ImageAutomation").await;
         Own { world, all }

@@ -9,16 +9,33 @@ use tempfile::TempDir;
 
 use crate::cluster::{Cluster, Manifest};
 use crate::tools::{Tools, fed, printed};
+use crate::world::own_definitions;
 
 const CHART: &str = "deploy/helm/tagwright";
 
 /// The form in which the chart's values are the manifests' own choices.
-const CHARTS: [(&str, &[&str]); 6] = [
+const CHARTS: [(&str, &[&str]); 9] = [
     ("defaults", &[]),
     ("replicas", &["replicas=3"]),
     ("a namespace", &["allNamespaces=false"]),
     ("a half", &["controllers={image-automation}", "replicas=2"]),
     ("secrets of some", &["rbac.secretNamespaces={tagwright,flux-system}", "persistence.enabled=false"]),
+    ("Flux's notifications", &["fluxNotifications=true"]),
+    ("identity of the machine", &["networkPolicy.machineIdentity=true"]),
+    (
+        "let in",
+        &[
+            "service.enabled=true",
+            "service.port=8080",
+            "oidc.issuer=https://id.example.com",
+            "oidc.audience=tagwright",
+            "oidc.read={groups=developers,groups=platform}",
+            "oidc.act={groups=platform}",
+            "oidc.requiredClaims={tenant=acme}",
+            "oidc.usernameClaim=preferred_username",
+            "oidc.authorities.configMap=issuer",
+        ],
+    ),
     (
         "beside Flux",
         &[
@@ -115,7 +132,7 @@ fn texts(value: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn an_api_server_takes_every_form() {
     let cluster = Cluster::shared();
-    cluster.apply(&Manifest::read(&root().join("docs/schema/imageautomation.crd.yaml"))).await;
+    cluster.apply(&own_definitions()).await;
     for namespace in ["tagwright", "flux-system"] {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         cluster.apply(&Manifest(vec![namespace])).await;
@@ -125,6 +142,14 @@ async fn an_api_server_takes_every_form() {
     let mut forms = vec![
         ("cluster-wide".to_owned(), copy.standalone("cluster-wide", "")),
         ("cluster-wide, replicas".to_owned(), copy.standalone("cluster-wide", replicas)),
+        (
+            "cluster-wide, webhooks".to_owned(),
+            copy.standalone("cluster-wide", "components: [../replicas, ../webhooks]\n"),
+        ),
+        (
+            "cluster-wide, identity of the machine".to_owned(),
+            copy.standalone("cluster-wide", "components: [../machine-identity]\n"),
+        ),
         ("namespaced".to_owned(), copy.standalone("namespaced", "")),
         ("namespaced, replicas".to_owned(), copy.standalone("namespaced", replicas)),
         ("in place of Flux".to_owned(), copy.flux("tagwright", "")),
@@ -286,6 +311,7 @@ fn the_chart_is_the_manifests() {
     for (values, variant, more) in [
         (&[][..], "cluster-wide", ""),
         (&["replicas=3"], "cluster-wide", "components: [../replicas]\n"),
+        (&["fluxNotifications=true"], "cluster-wide", "components: [../flux-notifications]\n"),
         (&["allNamespaces=false"], "namespaced", ""),
     ] {
         let (chart, manifests) = (chart(values), copy.standalone(variant, more));
@@ -320,6 +346,60 @@ fn the_chart_is_the_manifests() {
     }
 }
 
+/// Plain HTTP to link-local addresses, where clouds give out the credentials of their machines, is for who wants it.
+#[test]
+fn the_chart_s_policy_of_the_network_is_that_of_the_manifests() {
+    let copy = Copy::new();
+    let egress = |objects: &[Value]| find(objects, "NetworkPolicy", "tagwright")["spec"]["egress"].clone();
+    let plain = |egress: &Value| -> Vec<Value> {
+        let has_plain = |rule: &&Value| rule["ports"].as_array().unwrap().iter().any(|port| port["port"] == 80);
+        egress.as_array().unwrap().iter().filter(has_plain).map(|rule| rule["to"].clone()).collect()
+    };
+    let (of_chart, of_manifests) = (egress(&chart(&[])), egress(&copy.standalone("cluster-wide", "")));
+    let [to] = &plain(&of_manifests)[..] else { panic!("{of_manifests}") };
+    assert_eq!(to[1], json!({"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}}));
+    assert_eq!(plain(&of_chart), std::slice::from_ref(to));
+    assert_eq!(plain(&egress(&chart(&["networkPolicy.machineIdentity=true"]))), [Value::Null]);
+    // What was not asked for is not there.
+    assert_eq!(plain(&egress(&chart(&["networkPolicy.ports={443,6443}"]))), [Value::Null; 0]);
+}
+
+/// What the chart's values say of an issuer is what the program is asked for.
+#[test]
+fn the_chart_lets_in_whom_its_values_name() {
+    let (_, values) = CHARTS.iter().find(|(name, _)| *name == "let in").unwrap();
+    let objects = chart(values);
+    let deployment = find(&objects, "Deployment", "tagwright");
+    let arguments = texts(&container(deployment)["args"]);
+    for expected in [
+        "--api-oidc-issuer=https://id.example.com",
+        "--api-oidc-audience=tagwright",
+        "--api-oidc-read=groups=developers",
+        "--api-oidc-read=groups=platform",
+        "--api-oidc-act=groups=platform",
+        "--api-oidc-required-claim=tenant=acme",
+        "--api-oidc-username-claim=preferred_username",
+        "--api-oidc-ca-file=/etc/tagwright/issuer/ca.crt",
+    ] {
+        assert!(arguments.contains(&expected), "{expected}: {arguments:?}");
+    }
+    // The file that it names is there.
+    let of_issuer =
+        |items: &Value| items.as_array().unwrap().iter().find(|it| it["name"] == "issuer").cloned().unwrap();
+    assert_eq!(of_issuer(&container(deployment)["volumeMounts"])["mountPath"], "/etc/tagwright/issuer");
+    let volume = of_issuer(&deployment["spec"]["template"]["spec"]["volumes"]);
+    assert_eq!(volume["configMap"], json!({"name": "issuer", "items": [{"key": "ca.crt", "path": "ca.crt"}]}));
+    // The service leads to the pods, and they are let in that use it.
+    let service = find(&objects, "Service", "tagwright");
+    assert_eq!(service["spec"]["selector"], deployment["spec"]["selector"]["matchLabels"]);
+    assert_eq!(service["spec"]["ports"], json!([{"name": "http", "port": 8080, "targetPort": "http"}]));
+    let from = &find(&objects, "NetworkPolicy", "tagwright")["spec"]["ingress"][0]["from"];
+    assert_eq!(*from, json!([{"podSelector": {}}, {"namespaceSelector": {}}]));
+    let closed = chart(&[]);
+    assert!(closed.iter().all(|object| object["kind"] != "Service"));
+    assert_eq!(find(&closed, "NetworkPolicy", "tagwright")["spec"]["ingress"][0]["from"], json!([{"podSelector": {}}]));
+}
+
 #[test]
 fn the_chart_reads_secrets_where_it_may() {
     let objects = chart(&["rbac.secretNamespaces={shop,web}"]);
@@ -340,6 +420,15 @@ fn the_chart_refuses_what_it_does_not_know() {
         "controllers={image-controller}",
         "persistence.size=much",
         "rbac.secretNamespaces={Shop}",
+        "service.port=0",
+        "fluxNotifications=true,controllers={image-automation}",
+        "fluxNotifications=true,eventsAddress=http://notification-controller.flux-system/",
+        "oidc.audience=tagwright",
+        "oidc.issuer=https://id.example.com",
+        "oidc.issuer=http://id.example.com,oidc.audience=tagwright,oidc.act={groups=platform}",
+        "oidc.issuer=https://id.example.com,oidc.audience=tagwright",
+        "oidc.issuer=https://id.example.com,oidc.audience=tagwright,oidc.act={platform}",
+        "oidc.issuer=https://id.example.com,oidc.audience=tagwright,oidc.act={groups=platform},oidc.group=platform",
     ] {
         let output = Tools::alone().helm(["template", "tagwright", chart, "--set", wrong]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);

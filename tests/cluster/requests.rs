@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::cluster::{Cluster, eventually};
 use crate::forges::{Forge, TOKEN};
 use crate::remote::{Behaviour, Server};
-use crate::world::{World, condition, own_definition};
+use crate::world::{World, condition, own_definitions};
 
 const REPOSITORY: &str = "acme/config.git";
 
@@ -18,7 +18,7 @@ async fn are(forge: &Forge, states: &[(u64, &str)]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_automation_of_flux_proposes_and_obeys_who_closes_and_who_releases() {
     let cluster = Cluster::shared();
-    cluster.apply(&own_definition()).await;
+    cluster.apply(&own_definitions()).await;
     let world = World::new(cluster).await;
     let forge = Forge::start(Product::Gitea).await;
     forge.world().git = Some(world.remote.bare());

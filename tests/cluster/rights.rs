@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::bot::Bot;
 use crate::cluster::{Answer, Asked, Cluster, Line, Manifest, eventually};
 use crate::simulated::Fault;
-use crate::world::{World, condition, deployed, is_ready, own_definition};
+use crate::world::{World, condition, deployed, is_ready, own_definitions};
 
 /// A right: API group, resource, verb.
 type Right = (String, String, String);
@@ -81,6 +81,11 @@ apiVersion: v1
 kind: Secret
 metadata: {name: remote}
 stringData: {username: bot, password: secret}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: token}
+stringData: {token: secret}
 ";
 
 async fn with_logins(world: &World<'_>) {
@@ -154,7 +159,7 @@ async fn fail_again_and_again(world: &World<'_>) {
 async fn one_namespace_needs_what_its_roles_give_and_nothing_more() {
     let cluster = Cluster::shared();
     let world = World::new(cluster).await;
-    cluster.apply(&own_definition()).await;
+    cluster.apply(&own_definitions()).await;
     let line = Line::to(cluster).await;
     conflict_once(&line);
     let bot = world.bot_behind("bot", &line.url).await;
@@ -166,7 +171,7 @@ async fn all_namespaces_need_what_their_roles_give_and_nothing_more() {
     // Those of other tests are not worked on.
     let cluster = Cluster::start();
     let world = World::new(&cluster).await;
-    cluster.apply(&own_definition()).await;
+    cluster.apply(&own_definitions()).await;
     let line = Line::to(&cluster).await;
     conflict_once(&line);
     world.space.apply_file(deployed("standalone/cluster-wide/rbac.yaml")).await;
@@ -182,8 +187,11 @@ async fn uses_what_its_roles_give(world: &World<'_>, mut bot: Bot, roles: &str) 
     world.release("1.1.0");
     world.committed("1.1.0").await;
     let own = world.space.objects(&world.space.admin, "tagwright.dev/v1alpha1", "ImageAutomation").await;
-    let ready = || async { own.get("own").await.ok().map(|object| json!(object)).filter(is_ready) };
-    eventually("our own kind is ready", ready).await;
+    for (kind, name) in [("ImageAutomation", "own"), ("Receiver", "ci"), ("Notification", "events")] {
+        let all = world.space.objects(&world.space.admin, "tagwright.dev/v1alpha1", kind).await;
+        let ready = || async { all.get(name).await.ok().map(|object| json!(object)).filter(is_ready) };
+        eventually(&format!("{kind} {name} is ready"), ready).await;
+    }
     release(&own, "own").await;
     release(&world.all("ImagePolicy").await, "app").await;
     fail_again_and_again(world).await;
@@ -195,7 +203,7 @@ async fn uses_what_its_roles_give(world: &World<'_>, mut bot: Bot, roles: &str) 
     uses_all(world.space.cluster, &world.space.user("tagwright"), &granted(&roles, "tagwright")).await;
 }
 
-/// Our own kind, for the same image and remote, on a branch of its own.
+/// Our own kinds: for the same image and remote, on a branch of its own; and who may tell of it, and is told.
 fn native(world: &World<'_>) -> String {
     let (image, url) = (world.image(), world.server.url());
     format!(
@@ -208,6 +216,16 @@ spec:
   git: {{url: '{url}', branch: main, push: {{branch: own}}}}
   images:
   - {{name: other, image: '{image}', insecure: true, policy: {{semver: {{range: 1.x}}}}}}
+---
+apiVersion: tagwright.dev/v1alpha1
+kind: Receiver
+metadata: {{name: ci}}
+spec: {{type: generic, secretRef: {{name: token}}}}
+---
+apiVersion: tagwright.dev/v1alpha1
+kind: Notification
+metadata: {{name: events}}
+spec: {{type: generic-hmac, address: 'https://events.example.com/', secretRef: {{name: token}}, events: [moved-tag]}}
 "
     )
 }

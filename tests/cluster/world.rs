@@ -193,9 +193,10 @@ pub(crate) fn deployed(path: &str) -> PathBuf {
     Path::new(ROOT).join("deploy/kubernetes").join(path)
 }
 
-/// The definition of our own kind.
-pub(crate) fn own_definition() -> Manifest {
-    Manifest::read(&deployed("crds/imageautomations.yaml"))
+/// The definitions of our own kinds.
+pub(crate) fn own_definitions() -> Manifest {
+    let files = ["imageautomations", "receivers", "notifications"];
+    Manifest(files.iter().flat_map(|plural| Manifest::read(&deployed(&format!("crds/{plural}.yaml"))).0).collect())
 }
 
 /// A condition of an object; null where it has none.

@@ -24,6 +24,7 @@ fn commits() -> Vec<Commit> {
         let facts = Facts {
             automation_namespace: "default",
             automation_name: "shop",
+            group: "",
             values: &BTreeMap::new(),
             changes: &[],
             images: &BTreeMap::new(),

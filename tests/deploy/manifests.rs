@@ -94,7 +94,7 @@ fn texts(yaml: &Yaml) -> Vec<&str> {
 }
 
 /// All folders with a kustomization, and whether they are whole ones or components of others.
-const FOLDERS: [(&str, &str); 11] = [
+const FOLDERS: [(&str, &str); 14] = [
     ("base", "Kustomization"),
     ("bot", "Kustomization"),
     ("cronjob", "Kustomization"),
@@ -103,6 +103,9 @@ const FOLDERS: [(&str, &str); 11] = [
     ("standalone/cluster-wide", "Kustomization"),
     ("standalone/namespaced", "Kustomization"),
     ("standalone/replicas", "Component"),
+    ("standalone/webhooks", "Component"),
+    ("standalone/machine-identity", "Component"),
+    ("standalone/flux-notifications", "Component"),
     ("flux", "Component"),
     ("flux/accounts", "Kustomization"),
     ("flux/beside", "Component"),
@@ -232,6 +235,20 @@ fn a_policy_of_the_network_lets_through_what_the_bot_needs() {
     let ports = items(&policy["spec"]["egress"]).iter().flat_map(|rule| items(&rule["ports"]));
     let ports: BTreeSet<i64> = ports.map(|port| port["port"].as_i64().unwrap()).collect();
     assert_eq!(ports, [22, 53, 80, 443, 6443].into());
+    // Where clouds give out the credentials of their machines, plain HTTP goes only if somebody wants that.
+    let rules = items(&policy["spec"]["egress"]);
+    let plain = rules.iter().filter(|rule| items(&rule["ports"]).iter().any(|port| port["port"].as_i64() == Some(80)));
+    let plain: Vec<_> = plain.collect();
+    let [plain] = plain[..] else { panic!("{plain:?}") };
+    let left_out = items(&plain["to"]).iter().flat_map(|to| texts(&to["ipBlock"]["except"]));
+    assert_eq!(left_out.collect::<Vec<_>>(), ["169.254.0.0/16", "fe80::/10", "fd00:ec2::/32"]);
+    let more = read("standalone/machine-identity/network.yaml");
+    assert_eq!(more["spec"]["podSelector"], policy["spec"]["podSelector"]);
+    let let_through = items(&more["spec"]["egress"]).iter().flat_map(|rule| items(&rule["to"]));
+    let let_through: BTreeSet<&str> = let_through.map(|to| to["ipBlock"]["cidr"].as_str().unwrap()).collect();
+    let agents =
+        ["169.254.169.252/32", "169.254.169.254/32", "169.254.170.23/32", "fd00:ec2::23/128", "fd00:ec2::254/128"];
+    assert_eq!(let_through, agents.into());
 }
 
 #[test]
@@ -325,7 +342,11 @@ fn the_configuration_loads() {
     std::fs::write(secret.join("username"), "bot").unwrap();
     std::fs::write(secret.join("password"), "token").unwrap();
     let paths = vec![root().join(FOLDER).join("base/policies.yaml")];
-    let sources = tagwright::config::Sources { paths, secrets: Some(secrets.path().to_owned()), calendars: Vec::new() };
+    let sources = tagwright::config::Sources {
+        paths,
+        secrets: Some(secrets.path().to_owned()),
+        ..tagwright::config::Sources::default()
+    };
     let configuration = tagwright::config::load(&sources).unwrap();
     assert_eq!(configuration.automations.len(), 1);
     assert_eq!(configuration.policies.len(), 1);

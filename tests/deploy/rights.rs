@@ -9,13 +9,17 @@ use crate::tree::{File, items};
 const FOLDER: &str = "deploy/kubernetes";
 
 /// All that a form of the bot may do, by the files that say so.
-const FORMS: [(&str, &[&str]); 4] = [
+const FORMS: [(&str, &[&str]); 5] = [
     ("cluster-wide", &["standalone/cluster-wide/rbac.yaml"]),
     ("namespaced", &["standalone/namespaced/rbac.yaml"]),
     ("replicas", &["standalone/replicas/rbac.yaml"]),
+    ("flux-notifications", &["standalone/flux-notifications/rbac.yaml"]),
     // In place of Flux's controllers, and beside them.
     ("flux", &["flux/accounts/rbac.yaml"]),
 ];
+
+/// The statuses of our own kinds.
+const OURS: [&str; 3] = ["imageautomations/status", "receivers/status", "notifications/status"];
 
 /// A right: group, resource, verb.
 type Right = (String, String, String);
@@ -78,7 +82,9 @@ fn nothing_is_allowed_that_is_not_needed() {
         rights("source.toolkit.fluxcd.io", &["gitrepositories"], READ),
         rights("core.oam.dev", &["applications"], READ),
         rights("tagwright.dev", &["imageautomations"], &["get", "list", "watch", "patch"]),
-        rights("tagwright.dev", &["imageautomations/status"], &["patch"]),
+        rights("tagwright.dev", &["receivers", "notifications"], &["get", "list", "watch"]),
+        rights("tagwright.dev", &OURS, &["patch"]),
+        rights("notification.toolkit.fluxcd.io", &["receivers", "providers", "alerts"], READ),
         rights("", &["namespaces"], READ),
         rights("", &["events"], &["create", "patch"]),
         rights("", &["secrets", "serviceaccounts"], &["get"]),
@@ -89,7 +95,7 @@ fn nothing_is_allowed_that_is_not_needed() {
         let more: Vec<Right> = all(form).difference(&most).cloned().collect();
         assert!(more.is_empty(), "{form}: {more:?}");
     }
-    assert_eq!(&all("cluster-wide") | &all("replicas"), most);
+    assert_eq!(&(&all("cluster-wide") | &all("replicas")) | &all("flux-notifications"), most);
 }
 
 #[test]
@@ -99,7 +105,8 @@ fn the_variants_allow_the_same() {
         assert_eq!(&all("cluster-wide") - &all(form), what, "{form}");
     };
     let native = rights("tagwright.dev", &["imageautomations"], &["get", "list", "watch", "patch"]);
-    let native = &native | &rights("tagwright.dev", &["imageautomations/status"], &["patch"]);
+    let native = &native | &rights("tagwright.dev", &["receivers", "notifications"], &["get", "list", "watch"]);
+    let native = &native | &rights("tagwright.dev", &OURS, &["patch"]);
     let applications = rights("core.oam.dev", &["applications"], &["list", "watch"]);
     // Namespaces are in no namespace.
     lacks("namespaced", &[rights("", &["namespaces"], &["list", "watch"])]);

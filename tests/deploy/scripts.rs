@@ -34,6 +34,7 @@ fn the_scripts_can_be_run() {
         "tests/tools/provide",
         "tests/browser/provide",
         "tests/python/provide",
+        "tests/forges/provide",
         "fuzz/seed",
     ] {
         let path = root().join(name);
@@ -71,11 +72,13 @@ fn script(name: &str, programs: &Path) -> Command {
         "TAGWRIGHT_WITHOUT_CLUSTER",
         "TAGWRIGHT_TEST_BROWSER",
         "TAGWRIGHT_TEST_PYTHON",
+        "TAGWRIGHT_TEST_FORGES",
     ] {
         command.env_remove(variable);
     }
     // What these need is installed, or not: nothing of that is to happen here.
     command.env("TAGWRIGHT_WITHOUT_BROWSER", "1").env("TAGWRIGHT_WITHOUT_PYTHON", "1");
+    command.env("TAGWRIGHT_WITHOUT_DESCRIPTIONS", "1");
     command
 }
 
@@ -93,8 +96,11 @@ fn the_last_line_counts_what_either_runner_says() {
         (
             "no",
             &["--locked"][..],
-            &["test --features real-servers,real-cluster --locked"][..],
-            "6 passed, 1 failed",
+            &[
+                "test --features real-servers,real-cluster --locked",
+                "test --features real-servers,real-cluster --test git --test mirror --test runs --locked",
+            ][..],
+            "12 passed, 2 failed",
             101,
         ),
         (
@@ -104,8 +110,9 @@ fn the_last_line_counts_what_either_runner_says() {
                 "nextest run --features real-servers,real-cluster --filterset not binary(cluster) --locked",
                 "test --features real-servers,real-cluster --test cluster --locked",
                 "test --doc --features real-servers,real-cluster --locked",
+                "test --features real-servers,real-cluster --test git --test mirror --test runs --locked",
             ],
-            "12 passed, 2 failed",
+            "18 passed, 3 failed",
             101,
         ),
         (
@@ -159,7 +166,8 @@ fn the_tests_of_a_cluster_are_left_out_aloud_or_not_at_all() {
     without.env("TAGWRIGHT_WITHOUT_CLUSTER", "1").env("HAS_NEXTEST", "no");
     let said = String::from_utf8(without.output().unwrap().stderr).unwrap();
     assert!(said.contains("THE TESTS OF A CLUSTER DO NOT RUN"), "{said}");
-    assert_eq!(asked(&mut without).0, ["test --features real-servers"]);
+    let again = "test --features real-servers --test git --test mirror --test runs";
+    assert_eq!(asked(&mut without).0, ["test --features real-servers", again]);
     let wants_one =
         script("tests/run", programs.path()).args(["--test", "servers"]).env("HAS_NEXTEST", "no").output().unwrap();
     assert!(
@@ -179,21 +187,30 @@ fn a_browser_and_python_are_worth_having_and_left_out_aloud() {
     for package in ["playwright-core", "axe-core"] {
         std::fs::create_dir_all(others.path().join("node_modules").join(package)).unwrap();
     }
+    for description in ["openapi/generated/api.github.com.json", "graphql-schema/schema.json"] {
+        let path = others.path().join("node_modules/@octokit").join(description);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "{}").unwrap();
+    }
     let run = |arguments: &[&str], folder: &Path| {
         let mut command = script("tests/run", programs.path());
-        command.env_remove("TAGWRIGHT_WITHOUT_BROWSER").env_remove("TAGWRIGHT_WITHOUT_PYTHON");
+        for what in ["BROWSER", "PYTHON", "DESCRIPTIONS"] {
+            command.env_remove(format!("TAGWRIGHT_WITHOUT_{what}"));
+        }
+        command.env("TAGWRIGHT_TEST_FORGES", folder);
         command.env("TAGWRIGHT_TEST_BROWSER", folder).env("TAGWRIGHT_TEST_PYTHON", folder);
         let output = command.args(arguments).env("HAS_NEXTEST", "no").output().unwrap();
         let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
         (out.lines().find_map(|line| line.strip_prefix("asked: test --features ")).unwrap().to_owned(), err)
     };
-    let all = "real-servers,real-browser,real-python,real-cluster --locked";
+    let all = "real-servers,real-browser,real-python,real-descriptions,real-cluster --locked";
     assert_eq!(run(&["--locked"], others.path()), (all.to_owned(), String::new()));
     let one = "real-servers,real-browser --test browser search";
     assert_eq!(run(&["--test", "browser", "search"], others.path()), (one.to_owned(), String::new()));
     let (asked, said) = run(&["--locked"], programs.path());
     assert_eq!(asked, "real-servers,real-cluster --locked");
-    for what in ["THE TESTS IN A BROWSER DO NOT RUN", "SCHEMATHESIS AND PROMETHEUS-CLIENT DO NOT RUN"] {
+    let parts = ["THE TESTS IN A BROWSER", "SCHEMATHESIS AND PROMETHEUS-CLIENT", "REQUESTS TO FORGES ARE NOT HELD"];
+    for what in parts {
         assert!(said.contains(what), "{said}");
     }
 }

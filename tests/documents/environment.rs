@@ -8,9 +8,9 @@ use crate::{files, read};
 
 const PAGE: &str = "docs/reference/environment.md";
 
-/// What look like variables in the sources, and are not read: what is set for children or kept from them, a code of registries, and an
-/// event of Harbor.
-const NOT_READ: [&str; 10] = [
+/// What look like variables in the sources, and are not read: what is set for children or kept from them, a code of registries, an
+/// event of Harbor, and a right of Bitbucket.
+const NOT_READ: [&str; 11] = [
     "GIT_ASKPASS",
     "GIT_PROTOCOL",
     "GIT_TERMINAL_PROMPT",
@@ -19,12 +19,24 @@ const NOT_READ: [&str; 10] = [
     "NAME_UNKNOWN",
     "PROPTEST_CASES",
     "PUSH_ARTIFACT",
+    "REPO_WRITE",
     "SSH_ASKPASS",
     "SSH_ASKPASS_REQUIRE",
 ];
 
-/// What libraries read for us: kube finds the API server, reqwest and kube leave hosts out that no proxy is for.
-const READ_ELSEWHERE: [&str; 4] = ["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "NO_PROXY"];
+/// What libraries read for us: kube finds the API server, reqwest and kube leave hosts out that no proxy is for, OpenTelemetry's SDK
+/// bounds its queue and its spans.
+const READ_ELSEWHERE: [&str; 9] = [
+    "KUBECONFIG",
+    "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
+    "NO_PROXY",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_BSP_MAX_QUEUE_SIZE",
+    "OTEL_BSP_SCHEDULE_DELAY",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+];
 
 /// The sources without comments, and without what is a test.
 fn sources() -> String {
@@ -32,7 +44,7 @@ fn sources() -> String {
     let is_source = |file: &String| !file.split('/').any(|part| part == "tests" || part == "tests.rs");
     for file in ["src", "crates"].iter().flat_map(|place| files(place, &["rs"])).filter(is_source) {
         let text = read(&file);
-        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         all.extend(code.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")));
     }
     all

@@ -11,7 +11,7 @@ use crate::wire::Wire;
 const PAGE: &str = "docs/reference/json.md";
 
 /// The headings, with module and type. What the commands read is held by running them.
-const DOCUMENTS: [(&str, &str, &str); 13] = [
+const DOCUMENTS: [(&str, &str, &str); 15] = [
     ("`run --once`", "run", "Run"),
     ("`set`", "edit", "Set"),
     ("`select`", "select", "Select"),
@@ -20,11 +20,13 @@ const DOCUMENTS: [(&str, &str, &str); 13] = [
     ("`check`", "check", "Check"),
     ("`doctor`", "doctor", "Examination"),
     ("`mark`", "mark", "Document"),
+    ("`import`", "import", "Document"),
     ("`status`", "status", "Status"),
     ("Freezes", "freeze", "Refrozen"),
     ("`status --kubernetes`", "objects", "Objects"),
     ("`history`", "history", "History"),
     ("`images`", "images", "Images"),
+    ("`submit`", "submit", "Submitted"),
 ];
 
 /// What a list or mapping stands for that is shown elsewhere.

@@ -6,6 +6,7 @@ mod environment;
 mod json;
 mod links;
 mod messages;
+mod requests;
 mod wire;
 
 use std::fs;

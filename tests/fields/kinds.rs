@@ -13,6 +13,10 @@ pub(crate) fn all() -> Vec<(&'static str, Seed)> {
         ("ImagePolicy", alone(flux("image.toolkit.fluxcd.io/v1", "ImagePolicy"))),
         ("ImageUpdateAutomation", alone(flux("image.toolkit.fluxcd.io/v1", "ImageUpdateAutomation"))),
         ("Receiver", alone(flux("tagwright.dev/v1alpha1", "Receiver"))),
+        ("GitSync", alone(git_sync())),
+        ("Notification", alone(flux("tagwright.dev/v1alpha1", "Notification"))),
+        ("Provider", alone(flux("notification.toolkit.fluxcd.io/v1beta3", "Provider"))),
+        ("Alert", alone(flux("notification.toolkit.fluxcd.io/v1beta3", "Alert"))),
         ("Application", Seed { root: component(), ..alone(application()) }),
         ("Secret", Seed { others: vec![native()], ..alone(secret()) }),
     ]
@@ -33,6 +37,19 @@ pub(crate) fn native() -> Value {
             "windows": [{"schedule": "0 9 * * 1-5", "duration": "8h"}],
             "freeze": [{"from": "2026-12-24", "to": "2026-12-27"}],
             "images": [],
+        },
+    })
+}
+
+fn git_sync() -> Value {
+    json!({
+        "apiVersion": "tagwright.dev/v1alpha1",
+        "kind": "GitSync",
+        "metadata": {"name": "rendered"},
+        "spec": {
+            "url": "https://git.example.com/acme/config.git",
+            "windows": [{"schedule": "0 9 * * 1-5", "duration": "8h"}],
+            "freeze": [{"from": "2026-12-24", "to": "2026-12-27"}],
         },
     })
 }

@@ -41,7 +41,7 @@ impl Validator {
 fn what_is_read_is_valid() {
     let validator = Validator::new();
     let (mut seen, mut wrong) = (0, Vec::new());
-    for (name, document) in good() {
+    for (name, document) in good("ImageAutomation") {
         seen += 1;
         wrong.extend(validator.complaint(&document).map(|complaint| format!("{name}: {complaint}")));
     }
@@ -55,7 +55,7 @@ fn what_is_refused_is_invalid_where_a_schema_can_tell() {
     let allowed: BTreeSet<&str> = UNSEEN.iter().flat_map(|(_, names)| names.iter().copied()).collect();
     let mut unseen = BTreeSet::new();
     let mut rejected = 0;
-    let bad = bad();
+    let bad = bad("ImageAutomation");
     for (name, documents) in &bad {
         match documents.iter().any(|document| validator.complaint(document).is_some()) {
             true => rejected += 1,
@@ -108,29 +108,71 @@ fn it_has_every_field_and_no_other() {
     assert_eq!(found, read.map(|(name, _)| name).collect::<BTreeSet<String>>());
 }
 
-/// The schema of a `Receiver` is that of the reader, but for labels, which are refused.
-#[test]
-fn receivers_are_held_against_it_as_well() {
+/// The schema of a `Receiver` or a `Notification` is that of the reader, but for labels and filters, which are refused. All documents of
+/// the good file keep to it; of each bad one those that are so marked do not.
+fn is_held_against_it(kind: &str, good: &str, bad: &[(&str, &[bool])]) {
     let (schema, mut found) = (schema(), BTreeSet::new());
-    leaves(&schema, &schema["definitions"]["Receiver"], "", &mut found);
-    let (_, seed) = kinds::all().into_iter().find(|(kind, _)| *kind == "Receiver").unwrap();
-    let read = seed.leaves().into_iter().map(|(name, _)| name);
+    leaves(&schema, &schema["definitions"][kind], "", &mut found);
+    let (_, seed) = kinds::all().into_iter().find(|(known, _)| *known == kind).unwrap();
+    let read = seed.leaves().into_iter().filter(|(_, shape)| *shape != Shape::Refused).map(|(name, _)| name);
     assert_eq!(found, read.filter(|name| !name.contains("matchLabels")).collect::<BTreeSet<String>>());
 
     let validator = Validator::new();
-    let receivers = |file: &str| -> Vec<Value> {
+    let complaints = |file: &str| -> Vec<Option<String>> {
         let text = fs::read_to_string(root().join("fixtures/config").join(file)).unwrap();
         let documents = yaml_rust2::YamlLoader::load_from_str(&text).unwrap();
         let documents = documents.iter().map(crate::native::json);
-        let is_ours = |it: &Value| it["kind"] == "Receiver" && it["apiVersion"] == "tagwright.dev/v1alpha1";
-        documents.filter(is_ours).collect()
+        let is_ours = |it: &Value| it["kind"] == kind && it["apiVersion"] == "tagwright.dev/v1alpha1";
+        documents.filter(is_ours).map(|document| validator.complaint(&document)).collect()
     };
-    let good = receivers("good/receivers.yaml");
-    assert!(good.len() > 1 && good.iter().all(|document| validator.complaint(document).is_none()));
-    let bad = receivers("bad/receiver.yaml");
+    let of_good = complaints(good);
+    assert!(of_good.len() > 1 && of_good.iter().all(Option::is_none), "{of_good:?}");
+    for (file, refused) in bad {
+        assert_eq!(complaints(file).iter().map(Option::is_some).collect::<Vec<_>>(), *refused, "{file}");
+    }
+}
+
+#[test]
+fn receivers_are_held_against_it_as_well() {
     // The last one is wrong beside another alone.
-    let refused: Vec<bool> = bad.iter().map(|document| validator.complaint(document).is_some()).collect();
-    assert_eq!(refused, [true, true, true, false]);
+    let bad: [(&str, &[bool]); 2] =
+        [("bad/receiver.yaml", &[true, true, true, true, false]), ("bad/receiver-oidc.yaml", &[true; 5])];
+    is_held_against_it("Receiver", "good/receivers.yaml", &bad);
+}
+
+#[test]
+fn notifications_are_held_against_it_as_well() {
+    // What a template, a pattern and a mailbox are, and that a name is taken, a schema cannot say.
+    let refused = [true, true, true, true, true, false, false, false, false];
+    is_held_against_it("Notification", "good/notifications.yaml", &[("bad/notification.yaml", &refused)]);
+}
+
+/// So is that of a `GitSync`.
+#[test]
+fn places_to_submit_to_are_held_against_it() {
+    let (schema, mut found) = (schema(), BTreeSet::new());
+    leaves(&schema, &schema["definitions"]["GitSync"], "", &mut found);
+    let (_, seed) = kinds::all().into_iter().find(|(kind, _)| *kind == "GitSync").unwrap();
+    let read = seed.leaves().into_iter().filter(|(_, shape)| *shape != Shape::Refused).map(|(name, _)| name);
+    assert_eq!(found, read.collect::<BTreeSet<String>>());
+
+    let validator = Validator::new();
+    let text = fs::read_to_string(root().join("fixtures/config/good/git-sync.yaml")).unwrap();
+    let good = yaml_rust2::YamlLoader::load_from_str(&text).unwrap();
+    let good: Vec<Value> = good.iter().map(crate::native::json).collect();
+    let complaints: Vec<String> = good.iter().filter_map(|document| validator.complaint(document)).collect();
+    assert!(complaints.is_empty(), "{complaints:?}");
+    for (field, value) in [
+        ("path", "../elsewhere".into()),
+        ("prune", "perhaps".into()),
+        ("url", "nowhere".into()),
+        ("pullRequest", serde_json::json!({"group": "file"})),
+        ("brunch", "main".into()),
+    ] {
+        let mut bad = good[0].clone();
+        bad["spec"][field] = value;
+        assert!(validator.complaint(&bad).is_some(), "{field}");
+    }
 }
 
 /// The definition of a property by its full name, if there is one.

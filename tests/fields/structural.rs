@@ -19,10 +19,14 @@ pub(crate) fn structural(schema: &Value, definition: &Value) -> Value {
         return structural(schema, &with_description(alternatives[0].clone(), &node));
     }
     let mut found = Map::new();
-    found.insert("type".to_owned(), kind(&node).into());
+    match kind(&node) {
+        Some(kind) => drop(found.insert("type".to_owned(), kind.into())),
+        // What is not looked at may be anything.
+        None => drop(found.insert("x-kubernetes-preserve-unknown-fields".to_owned(), true.into())),
+    }
     for (key, value) in &node {
         match key.as_str() {
-            "description" | "enum" | "required" | "pattern" | "maxLength" | "minItems" | "maxItems" => {
+            "description" | "enum" | "required" | "pattern" | "minLength" | "maxLength" | "minItems" | "maxItems" => {
                 found.insert(key.clone(), value.clone());
             }
             // An API server leaves out what has nothing in it, and who applies it takes that for somebody else's change.
@@ -36,8 +40,9 @@ pub(crate) fn structural(schema: &Value, definition: &Value) -> Value {
             // What has a name of its own for each field needs no ban of others: they are unknown.
             "additionalProperties" if *value == Value::Bool(false) => {}
             "additionalProperties" => drop(found.insert(key.clone(), structural(schema, value))),
+            "minProperties" if !node.contains_key("maxProperties") => drop(found.insert(key.clone(), value.clone())),
             "type" | "errorMessage" | "anyOf" | "allOf" | "not" | "dependencies" | "minProperties"
-            | "maxProperties" => {}
+            | "maxProperties" | "if" | "then" | "else" => {}
             other => panic!("no translation of {other}: {value}"),
         }
     }
@@ -65,15 +70,18 @@ fn with_description(mut definition: Value, of: &Map<String, Value>) -> Value {
     definition
 }
 
-/// The type of a value; the first, if there are several.
-fn kind(node: &Map<String, Value>) -> &str {
-    match node.get("type") {
-        Some(Value::String(one)) => one,
-        Some(several) => several[0].as_str().unwrap(),
-        None => {
-            let values = node.get("enum").and_then(Value::as_array).unwrap_or_else(|| panic!("no type: {node:?}"));
+/// The type of a value; the first, if there are several, and none of what is described and no more.
+fn kind(node: &Map<String, Value>) -> Option<&str> {
+    match (node.get("type"), node.get("enum").and_then(Value::as_array)) {
+        (Some(Value::String(one)), _) => Some(one),
+        (Some(several), _) => several[0].as_str(),
+        (None, Some(values)) => {
             assert!(values.iter().all(Value::is_string), "{values:?}");
-            "string"
+            Some("string")
+        }
+        (None, None) => {
+            assert!(node.keys().eq(["description"]), "no type: {node:?}");
+            None
         }
     }
 }
@@ -94,14 +102,36 @@ fn rules(node: &Map<String, Value>) -> Vec<Value> {
             rules.push(rule(&format!("!has(self.{field}) || has(self.{needed})"), &message));
         }
     }
+    if let Some(condition) = node.get("if") {
+        rules.extend(depending(condition, (&node["then"], &node["else"])));
+    }
     match (node.get("minProperties"), node.get("maxProperties")) {
-        (None, None) => {}
+        (_, None) => {}
         (Some(fewest), Some(most)) if *fewest == 1 && *most == 1 => {
             let properties = node["properties"].as_object().unwrap().keys();
             let there: Vec<String> = properties.map(|name| format!("has(self.{name})")).collect();
             rules.push(rule(&format!("[{}].exists_one(it, it)", there.join(", ")), message.unwrap()));
         }
         other => panic!("no translation of {other:?}"),
+    }
+    rules
+}
+
+/// Fields that have to be there, and fields that must not, by the value of another one.
+fn depending(condition: &Value, (then, otherwise): (&Value, &Value)) -> Vec<Value> {
+    let (field, value) = condition["properties"].as_object().unwrap().iter().next().unwrap();
+    let value = value["const"].as_str().unwrap();
+    let mut rules = Vec::new();
+    for (is, other, demands) in [("is", "!=", then), ("is not", "==", otherwise)] {
+        for needed in texts(&demands["required"]) {
+            let message = format!("{needed} is missing, which is needed where {field} {is} {value}");
+            rules.push(rule(&format!("self.{field} {other} {} || has(self.{needed})", raw(value)), &message));
+        }
+        for (banned, schema) in demands["properties"].as_object().unwrap() {
+            assert_eq!(*schema, Value::Bool(false), "{banned}");
+            let message = format!("{banned} has to be left out where {field} {is} {value}");
+            rules.push(rule(&format!("self.{field} {other} {} || !has(self.{banned})", raw(value)), &message));
+        }
     }
     rules
 }

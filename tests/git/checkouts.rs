@@ -1,6 +1,6 @@
 //! What is checked out: branches, tags, references, commits, and what is said of those that are not there.
 
-use git::{CommitId, Error, Git, Kind, Want};
+use git::{CommitId, Git, Kind, Want};
 
 use crate::support::{Behaviour, Remote, Server, anyone, git_with, machine, settings};
 use crate::{build, fetch, push_main, small, support};
@@ -109,33 +109,4 @@ async fn git_s_rewrites_are_obeyed() {
     let data = tempfile::tempdir().unwrap();
     let broken = settings(data.path(), &[("GIT_CONFIG_GLOBAL", folder.path().join("config").to_str().unwrap())]);
     assert_eq!(Git::new(broken).err().unwrap().kind(), Kind::Config);
-}
-
-#[tokio::test]
-async fn other_object_formats_are_refused() {
-    let root = tempfile::tempdir().unwrap();
-    support::git(root.path(), &["init", "-q", "--object-format=sha256", "repo.git"]);
-    let (git, _data) = machine(&[]);
-    let path = root.path().join("repo.git");
-    // git before 2.41 says nothing at all for a repository without references, so that there has to be one.
-    support::git(&path, &["commit", "-q", "--allow-empty", "-m", "first"]);
-    let error = git.open(path.to_str().unwrap(), &anyone()).unwrap().advertise().await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("{} uses the object format 'sha256'; only sha1 is supported", path.display())
-    );
-}
-
-/// Which of the two is said depends on the remote's git: before 2.41 it tells the format with the first reference alone.
-#[tokio::test]
-async fn an_empty_remote_of_another_object_format_is_not_read() {
-    let root = tempfile::tempdir().unwrap();
-    support::git(root.path(), &["init", "-q", "--bare", "--object-format=sha256", "repo.git"]);
-    let (git, _data) = machine(&[]);
-    let mirror = git.open(root.path().join("repo.git").to_str().unwrap(), &anyone()).unwrap();
-    let error = match mirror.advertise().await {
-        Err(error) => error,
-        Ok(_) => fetch(&mirror, Want::DefaultBranch).await.err().unwrap(),
-    };
-    assert!(matches!(error, Error::ObjectFormat { .. } | Error::EmptyRemote { .. }), "{error}");
 }

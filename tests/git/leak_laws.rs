@@ -374,6 +374,8 @@ async fn holds(case: Case) -> Result<String, TestCaseError> {
     git.configure(remotes.iter().map(|(url, _)| url.as_str()));
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
+    // Of one dispatcher alone, tracing asks the thread that first comes by whether anybody listens, and that may be another test's.
+    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
     let mut said = String::new();
     {
         let _logging = tracing::subscriber::set_default(subscriber);

@@ -4,7 +4,12 @@
 use git::{Error, Expected, Kind, Outcome, RefUpdate, Want};
 
 use crate::support::{Behaviour, Make, Refusal, Remote, Server, anyone, commit_on_main, machine};
-use crate::{build, fetch, push_main, small, to_main, whole_way};
+use crate::{build, fetch, formats, push_main, to_main, whole_way};
+
+/// As servers have it that do not say how objects are named.
+fn small() -> Remote {
+    formats::of("sha1")
+}
 
 async fn serve(remote: &Remote, make: Make) -> Server {
     // Version 0 is all that most of them have, and none of them more than that for pushes.

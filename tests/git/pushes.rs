@@ -1,8 +1,8 @@
 //! Pushes: races, hooks, options, several references, force.
 
-use git::{Expected, Kind, Outcome, RefUpdate, Want};
+use git::{At, Expected, Kind, Outcome, RefUpdate, Want};
 
-use crate::support::{Behaviour, Server, anyone, machine};
+use crate::support::{Behaviour, Remote, Server, anyone, machine};
 use crate::{build, fetch, push_main, small, support, to_main};
 
 #[tokio::test]
@@ -135,4 +135,51 @@ async fn a_forced_push_replaces_a_branch_and_an_old_commit_can_be_pushed_anew() 
     let pushed = mirror.push(&[to("bot", Expected::Any, three)], &[]).await.unwrap();
     assert_eq!(pushed.results[0].outcome, Outcome::Declined { reason: "non-fast-forward".to_owned() });
     remote.fsck();
+}
+
+/// Files that go take their folder along; what differs in case alone is seen.
+#[tokio::test]
+async fn files_are_taken_away_and_looked_at_together() {
+    let remote = Remote::with(&[("a/only.yaml", "1\n"), ("b/one.yaml", "1\n"), ("b/two.yaml", "2\n"), ("c", "3\n")]);
+    let (machine, _data) = machine(&[]);
+    let mirror = machine.open(&remote.path(), &anyone()).unwrap();
+    let advertisement = mirror.advertise().await.unwrap();
+    let base = mirror.fetch(&advertisement, &[Want::Branch("main".to_owned())]).await.unwrap()[0].commit;
+    let snapshot = mirror.snapshot(base).await.unwrap();
+    let paths =
+        ["b/one.yaml", "B/one.yaml", "b/ONE.yaml", "c/d.yaml", "b", "new/d.yaml", "b/two.yaml"].map(str::to_owned);
+    let found = snapshot.look(paths.to_vec(), 10, 3).await.unwrap();
+    let alike = |path: &str| At::Alike(path.to_owned());
+    let expect = [
+        At::File(b"1\n".to_vec()),
+        alike("b"),
+        alike("b/one.yaml"),
+        alike("c"),
+        At::Other,
+        At::Nothing,
+        // Three bytes are less than both files have.
+        At::Other,
+    ];
+    assert_eq!(found, expect);
+    let details = git::NewCommit {
+        parents: vec![base],
+        author: git::Author { name: "n".into(), email: "e".into() },
+        time: git::CommitTime { seconds: 1_700_000_000, offset_minutes: 0 },
+        message: "go\n".into(),
+        signer: None,
+    };
+    let removals = ["a/only.yaml", "b/one.yaml", "b/gone.yaml", "never/there.yaml"].map(str::to_owned).to_vec();
+    let edits = vec![git::Edit { path: "d/new.yaml".into(), bytes: b"4\n".to_vec() }];
+    let commit = snapshot.commit_changes(edits, removals, details.clone()).await.unwrap().unwrap();
+    let update = RefUpdate { reference: "refs/heads/main".into(), expected: Expected::At(base), new: commit };
+    mirror.push(&[update], &[]).await.unwrap();
+    let files = crate::support::git(&remote.bare(), &["ls-tree", "-r", "-t", "--name-only", "main"]);
+    assert_eq!(files.lines().collect::<Vec<_>>(), ["b", "b/two.yaml", "c", "d", "d/new.yaml"]);
+    remote.fsck();
+    // All of it may go, and what is not there changes nothing.
+    let snapshot = mirror.snapshot(commit).await.unwrap();
+    let nothing = snapshot.commit_changes(Vec::new(), vec!["no".to_owned()], details.clone()).await.unwrap();
+    assert_eq!(nothing, None);
+    let all = ["b/two.yaml", "c", "d/new.yaml"].map(str::to_owned).to_vec();
+    assert!(snapshot.commit_changes(Vec::new(), all, details).await.unwrap().is_some());
 }

@@ -1,6 +1,6 @@
 //! Walking history, with `git log` as the oracle.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
@@ -32,8 +32,12 @@ impl Dice {
 
 type Tree = BTreeMap<&'static str, usize>;
 
-/// A history with branches, merges of every kind, deletions, files that become folders, and commits that change nothing.
-fn tangle(remote: &Remote, seed: u64, commits: usize) {
+/// When a commit was made, by its number: seconds from some moment on.
+type Clock = fn(usize) -> usize;
+
+/// A history with branches, merges of every kind, deletions, files that become folders, and commits that change nothing. `clock` says
+/// when each was made.
+fn tangle(remote: &Remote, seed: u64, commits: usize, clock: Clock) {
     let mut dice = Dice(seed);
     let mut trees: Vec<Tree> = Vec::new();
     let mut stream = String::new();
@@ -61,7 +65,7 @@ fn tangle(remote: &Remote, seed: u64, commits: usize) {
             tree.remove("b/x");
         }
         write!(stream, "commit refs/heads/main\nmark :{}\n", n + 1).unwrap();
-        writeln!(stream, "committer who <who@example.com> {} +0000", 1_600_000_000 + n * 60).unwrap();
+        writeln!(stream, "committer who <who@example.com> {} +0000", 1_600_000_000 + clock(n)).unwrap();
         let message = format!("commit {n}");
         write!(stream, "data {}\n{message}\n", message.len()).unwrap();
         for (at, parent) in parents.iter().enumerate() {
@@ -81,7 +85,7 @@ fn tangle(remote: &Remote, seed: u64, commits: usize) {
 async fn what_git_log_says_of_the_full_history() {
     for seed in 1..=5 {
         let remote = Remote::empty();
-        tangle(&remote, seed, 240);
+        tangle(&remote, seed, 240, |n| n * 60);
         let (machine, _data) = machine(&[]);
         let mirror = machine.open(&remote.path(), &anyone()).unwrap();
         let tip = fetch_all(&mirror, &remote).await;
@@ -109,6 +113,39 @@ async fn what_git_log_says_of_the_full_history() {
         }
         let count = git(&remote.bare(), &["rev-list", "--count", "main"]);
         assert_eq!(walk(&mirror, tip, &[]).await.0.commits.to_string(), count.trim());
+    }
+}
+
+/// Where clocks go right, what is told is exact; where they do not, a commit that both have may be taken for one's own, and never the other
+/// way round.
+#[tokio::test]
+async fn what_git_rev_list_says_of_two_commits() {
+    let clocks: [(&str, Clock); 3] = [("right", |n| n * 60), ("standing", |_| 0), ("wrong", |n| n * 7_919 % 1_009)];
+    for (name, clock) in clocks {
+        for seed in 1..=3 {
+            let remote = Remote::empty();
+            tangle(&remote, seed, 60, clock);
+            let (machine, _data) = machine(&[]);
+            let mirror = machine.open(&remote.path(), &anyone()).unwrap();
+            fetch_all(&mirror, &remote).await;
+            let all = git(&remote.bare(), &["rev-list", "main"]);
+            let all: Vec<&str> = all.lines().collect();
+            let mut dice = Dice(seed);
+            for _ in 0..25 {
+                let [ours, theirs] = [(); 2].map(|()| all[dice.below(all.len())]);
+                let own = |of: &str, but: &str| -> BTreeSet<String> {
+                    let listed = git(&remote.bare(), &["rev-list", of, &format!("^{but}")]);
+                    listed.lines().map(str::to_owned).collect()
+                };
+                let (expected, is_behind) = (own(ours, theirs), !own(theirs, ours).is_empty());
+                let ids = [ours, theirs].map(|id| CommitId::parse(id).unwrap());
+                let ahead = mirror.ahead(ids[0], ids[1]).await.unwrap();
+                let found: BTreeSet<String> = ahead.commits.iter().map(|commit| commit.id.to_string()).collect();
+                let pair = format!("{name}, seed {seed}, {ours} and {theirs}");
+                assert!(ahead.is_known && found.is_superset(&expected) && (ahead.is_behind || !is_behind), "{pair}");
+                assert!(name == "wrong" || (found == expected && ahead.is_behind == is_behind), "{pair}");
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! The API and the metrics, judged by what others have written: schemathesis asks whatever the OpenAPI document allows and what it
-//! does not, and prometheus-client reads the metrics.
+//! The API, the metrics and the server for assistants, judged by what others have written: schemathesis asks whatever the OpenAPI document
+//! allows and what it does not, prometheus-client reads the metrics, the official client of MCP meets `tagwright mcp`, and OpenTelemetry's own
+//! messages read traces.
 //!
 //! Needs what `tests/python/provide` prints, in `TAGWRIGHT_TEST_PYTHON`; `tests/run` sets it, or says loudly that these tests do not run.
 
@@ -7,10 +8,15 @@
 
 #[path = "../support/bot.rs"]
 mod bot;
+#[path = "../support/collector.rs"]
+mod collector;
 #[path = "../support/git.rs"]
 mod remote;
 #[path = "../support/registry.rs"]
 mod simulated;
+
+mod mcp;
+mod traces;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -31,6 +37,9 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// A token that may act.
 const TOKEN: &str = "acts";
 
+/// A token that may not.
+const READS: &str = "reads";
+
 struct Site {
     world: World,
     bot: Bot,
@@ -40,8 +49,9 @@ struct Site {
 impl Site {
     fn start() -> Self {
         let world = World::start(SHAPE);
-        let hash: String = Sha256::digest(TOKEN).iter().map(|byte| format!("{byte:02x}")).collect();
-        std::fs::write(world.path("tokens"), format!("ann act {hash}\n")).unwrap();
+        let hash = |token: &str| Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let tokens = format!("ann act {}\ngrafana read {}\n", hash(TOKEN), hash(READS));
+        std::fs::write(world.path("tokens"), tokens).unwrap();
         let mut command = world.command("bot");
         command.args(["--listen", "127.0.0.1:0", "--api-token-file"]).arg(world.path("tokens"));
         let bot = Bot::start(&mut command);

@@ -11,7 +11,7 @@ use crate::simulated::artifacts::{OCI_INDEX, OCI_MANIFEST};
 use crate::world::Bot;
 
 /// The name of the repository in the simulated registry.
-const APP: &str = "team/app";
+pub(crate) const APP: &str = "team/app";
 
 /// A policy for one tag that moves.
 const MAIN: &str = "filterTags: {pattern: ^main$}, policy: {alphabetical: {}}, digestReflectionPolicy: Always";
@@ -194,7 +194,7 @@ async fn clocks_that_were_wrong_are_survived() {
 }
 
 /// An index for several platforms, as builders write it, with an attestation in it.
-fn index(bot: &Bot, tag: &str, number: u32, platforms: &[(&str, &str)]) -> String {
+pub(crate) fn index(bot: &Bot, tag: &str, number: u32, platforms: &[(&str, &str)]) -> String {
     let mut digest = String::new();
     bot.registry.change(|world| {
         let mut entries = Vec::new();

@@ -8,7 +8,7 @@ use tagwright::observe::{self, Polls};
 use tagwright::run::{Memory, Outcome, Progress, Queue, Report};
 use tagwright_core::automation::Automation;
 
-use crate::simulated::Fault;
+use crate::simulated::{self, Fault};
 use crate::support::git_at;
 use crate::world::{Bot, STABLE};
 
@@ -131,6 +131,50 @@ async fn a_field_goes_to_the_tag_that_is_in_use_of_those_that_rank_equal() {
     bot.once(&automations).await;
     bot.once(&automations).await;
     assert_eq!(bot.remote.show("main:app.yaml"), two("1.28.0.4000", "1.28.0.6001"));
+}
+
+/// A digest without a tag, in the file of a bot that has lost its state: the registry tells which of the equals is in use.
+#[tokio::test]
+async fn of_digests_alone_the_one_of_an_equal_tag_stays() {
+    const TAGS: [&str; 4] = ["1.27.2.5929", "1.28.0.5999", "1.28.0.6001", "1.28.0.7000"];
+    let digest = |tag: &str| simulated::digest("team/app", tag);
+    let field = |name: &str, digest: &str| format!("{name}: {digest} # {{\"$imagepolicy\": \"default:app:digest\"}}\n");
+    let one = |tag: &str| field("digest", &digest(tag));
+    let moved = format!("sha256:{}", "0".repeat(64));
+    for reflection in ["Always", "IfNotPresent"] {
+        for (before, outcome, after) in [
+            (one("1.28.0.5999"), "unchanged", one("1.28.0.5999")),
+            (one("1.28.0.6001"), "unchanged", one("1.28.0.6001")),
+            (one("1.28.0.7000"), "unchanged", one("1.28.0.7000")),
+            (one("1.27.2.5929"), "pushed", one("1.28.0.7000")),
+            (field("digest", &moved), "pushed", one("1.28.0.7000")),
+            // Others go to the one in use, and of two in use neither to the other.
+            (
+                field("a", &digest("1.28.0.5999")) + &field("b", &moved),
+                "pushed",
+                field("a", &digest("1.28.0.5999")) + &field("b", &digest("1.28.0.5999")),
+            ),
+            (
+                field("a", &digest("1.28.0.5999")) + &field("b", &digest("1.28.0.6001")),
+                "unchanged",
+                field("a", &digest("1.28.0.5999")) + &field("b", &digest("1.28.0.6001")),
+            ),
+        ] {
+            let bot = Bot::start(&TAGS).await;
+            let automations = bot.configuration(&format!("digestReflectionPolicy: {reflection}, {BUILDS}"));
+            bot.remote.commit(&[("app.yaml", &before)], "somebody's");
+            bot.registry.take_lines();
+            let report = bot.once(&automations).await;
+            assert_eq!(report.automations[0].outcome.as_str(), outcome, "{reflection}, {before}: {report:?}");
+            assert_eq!(bot.remote.show("main:app.yaml"), after, "{reflection}, {before}");
+            let asked: Vec<String> =
+                bot.registry.take_lines().into_iter().filter(|line| line.starts_with("HEAD ")).collect();
+            assert!(asked.len() <= 3 && !asked.iter().any(|line| line.ends_with(TAGS[0])), "{asked:?}");
+            if before == one("1.28.0.7000") {
+                assert_eq!(asked.len(), 1, "the selected one has it: {asked:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

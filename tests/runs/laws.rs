@@ -10,7 +10,6 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tagwright::pass;
 use tagwright::run::{Context, Edges, Memory, Mode};
-use tagwright::store::Store;
 use tagwright_core::automation::{Automation, ImagePolicy};
 
 use crate::support::{self, git_at};
@@ -69,13 +68,7 @@ struct One {
 impl One {
     fn new(bot: &Bot, policy: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let git = git::Git::new(support::settings(data.path(), &[])).unwrap();
-        let edges = Edges {
-            registry: crate::world::client(),
-            git,
-            forges: forge::Forges::default(),
-            store: Store::in_memory(),
-        };
+        let edges = crate::world::edges(data.path());
         let automations = bot.configuration(policy);
         Self { edges, memory: Memory::default(), automations, _data: data, taken: Vec::new() }
     }

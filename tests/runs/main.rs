@@ -6,10 +6,14 @@ mod admission;
 mod bad_input;
 mod batch;
 mod branches;
+#[path = "../support/collector.rs"]
+mod collector;
+mod comments;
 mod differences;
 #[path = "../../crates/forge/tests/simulated.rs"]
 mod forges;
 mod freezes;
+mod groups;
 mod guards;
 mod lane;
 mod laws;
@@ -18,14 +22,17 @@ mod merges;
 mod moves;
 mod newest;
 mod only_added;
+mod pullable;
 mod releases;
 mod requests;
 mod rivals;
+mod sealed;
 #[path = "../support/registry.rs"]
 mod simulated;
 #[path = "../support/git.rs"]
 mod support;
 mod targets;
+mod traces;
 mod verify;
 mod world;
 mod year;

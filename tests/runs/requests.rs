@@ -1,6 +1,8 @@
 //! Changes that are proposed: the life of a pull request, from the release of an image to the end of its branch, at a simulated forge that
 //! stands on the real remote.
 
+mod submitted;
+
 use std::sync::Arc;
 
 use forge::Product;
@@ -15,7 +17,7 @@ use crate::support::{self, Behaviour, Server, git};
 use crate::world::{Bot, STABLE};
 
 const BRANCH: &str = "tagwright/default/shop";
-const PRODUCTS: [Product; 6] = [
+pub(crate) const PRODUCTS: [Product; 6] = [
     Product::GitHub,
     Product::GitLab,
     Product::Gitea,
@@ -25,20 +27,20 @@ const PRODUCTS: [Product; 6] = [
 ];
 
 /// A bot that proposes what it changes, and a clone in which a person works.
-struct World {
-    bot: Bot,
-    forge: Forge,
-    automations: Vec<Arc<Automation>>,
+pub(crate) struct World {
+    pub(crate) bot: Bot,
+    pub(crate) forge: Forge,
+    pub(crate) automations: Vec<Arc<Automation>>,
     /// The configuration.
-    text: String,
+    pub(crate) text: String,
     person: tempfile::TempDir,
     /// Serves the remote below its owner.
-    server: (Server, tempfile::TempDir),
+    pub(crate) server: (Server, tempfile::TempDir),
 }
 
 impl World {
     /// A forge with this in `pullRequest`; the remote has 1.1.0, and the registry these tags.
-    async fn with(product: Product, more: &str, tags: &[&str]) -> Self {
+    pub(crate) async fn with(product: Product, more: &str, tags: &[&str]) -> Self {
         let bot = Bot::start(tags).await;
         let forge = Forge::start(product).await;
         forge.world().git = Some(bot.remote.bare());
@@ -80,7 +82,7 @@ impl World {
     }
 
     /// After the bot has proposed 1.2.0.
-    async fn proposed(product: Product, more: &str) -> Self {
+    pub(crate) async fn proposed(product: Product, more: &str) -> Self {
         let world = Self::with(product, more, &["1.1.0", "1.2.0"]).await;
         world.check("pushed", "was opened").await;
         assert_eq!(world.bot.remote.show(&format!("{BRANCH}:app.yaml")), world.bot.file("1.2.0"));
@@ -90,13 +92,13 @@ impl World {
         world
     }
 
-    async fn run(&self) -> Report {
+    pub(crate) async fn run(&self) -> Report {
         self.bot.run(&self.automations).await.0
     }
 
     /// Runs, and checks how that ended and what was said of the request; empty is nothing.
     #[track_caller]
-    fn check(&self, outcome: &'static str, said: &'static str) -> impl Future<Output = Report> {
+    pub(crate) fn check(&self, outcome: &'static str, said: &'static str) -> impl Future<Output = Report> {
         let at = std::panic::Location::caller();
         async move {
             let report = self.run().await;
@@ -108,13 +110,13 @@ impl World {
         }
     }
 
-    fn lists(&self, tags: &[&str]) {
+    pub(crate) fn lists(&self, tags: &[&str]) {
         let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
         self.bot.registry.change(|world| *world.repositories.get_mut("team/app").unwrap() = tags);
     }
 
     /// A person commits a file on a branch, and pushes it.
-    fn commits(&self, branch: &str, file: &str, text: &str) {
+    pub(crate) fn commits(&self, branch: &str, file: &str, text: &str) {
         let git = |arguments: &[&str]| git(self.person.path(), arguments);
         git(&["fetch", "-q"]);
         git(&["checkout", "-q", "-B", branch, &format!("origin/{branch}")]);
@@ -124,11 +126,21 @@ impl World {
         git(&["push", "-q", "origin", branch]);
     }
 
-    fn at(&self, name: &str) -> String {
+    /// A person makes a file of a branch executable.
+    pub(crate) fn makes_executable(&self, branch: &str, file: &str) {
+        let git = |arguments: &[&str]| git(self.person.path(), arguments);
+        git(&["fetch", "-q"]);
+        git(&["checkout", "-q", "-B", branch, &format!("origin/{branch}")]);
+        git(&["update-index", "--chmod=+x", file]);
+        git(&["commit", "-q", "-m", "By hand"]);
+        git(&["push", "-q", "origin", branch]);
+    }
+
+    pub(crate) fn at(&self, name: &str) -> String {
         self.bot.remote.at(name)
     }
 
-    fn has(&self, branch: &str) -> bool {
+    pub(crate) fn has(&self, branch: &str) -> bool {
         !git(&self.bot.remote.bare(), &["for-each-ref", &format!("refs/heads/{branch}")]).is_empty()
     }
 
@@ -141,14 +153,14 @@ impl World {
 }
 
 /// Another process, with nothing but the configuration.
-struct Replica {
+pub(crate) struct Replica {
     edges: Edges,
     memory: Memory,
     _data: tempfile::TempDir,
 }
 
 impl Replica {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
         let git = git::Git::new(support::settings(data.path(), &[])).unwrap();
         let (registry, forges) = (crate::world::client(), forge::Forges::default());
@@ -156,7 +168,12 @@ impl Replica {
         Self { edges, memory: Memory::default(), _data: data }
     }
 
-    async fn run(&self, automations: &[Arc<Automation>], now: Timestamp) -> Report {
+    /// It is started again on the same data.
+    pub(crate) fn restarts(&mut self) {
+        self.memory = Memory::default();
+    }
+
+    pub(crate) async fn run(&self, automations: &[Arc<Automation>], now: Timestamp) -> Report {
         let context =
             Context { edges: &self.edges, memory: &self.memory, mode: Mode::Push, now, summarise: false, gate: None };
         pass::once(context, automations).await
@@ -258,6 +275,32 @@ async fn what_a_person_closes_is_held_until_it_is_released_or_something_newer_co
         world.check("unchanged", "was opened").await;
         assert_eq!(world.forge.states(), [(1, "closed"), (2, "closed"), (3, "open")], "{product:?}");
     }
+}
+
+/// What somebody closed long ago, and is not selected any more, is not kept for ever.
+#[tokio::test]
+async fn what_was_closed_is_forgotten_a_month_after_something_else_was_selected() {
+    let mut world = World::proposed(Product::GitHub, "").await;
+    let declined = |world: &World| world.bot.edges.store.switches().unwrap().declined.values().flatten().count();
+    world.forge.close(1, "ada");
+    world.bot.later(24 * 40);
+    world.check("held", "was closed without a merge").await;
+    world.bot.later(24 * 40);
+    world.check("held", "").await;
+    assert_eq!(declined(&world), 1, "as long as it is selected");
+    world.lists(&["1.1.0", "1.2.0", "1.3.0"]);
+    world.check("pushed", "was opened").await;
+    // A list that comes late has the one from before once more.
+    world.lists(&["1.1.0", "1.2.0"]);
+    world.bot.later(24);
+    world.run().await;
+    world.lists(&["1.1.0", "1.2.0", "1.3.0"]);
+    world.bot.later(24 * 29);
+    world.run().await;
+    assert_eq!(declined(&world), 1);
+    world.bot.later(24 * 31);
+    world.run().await;
+    assert_eq!(declined(&world), 0);
 }
 
 /// A hundred automations do not wait a hundred times for a forge that does not answer.
@@ -450,7 +493,7 @@ async fn a_forge_that_is_down_stops_no_push_and_gets_one_request_later() {
 async fn an_open_request_waits_for_a_hold_and_for_a_registry() {
     let world = World::proposed(Product::Gitea, "").await;
     world.bot.edges.store.hold("default:app", None, world.bot.now).unwrap();
-    world.check("held", "").await;
+    world.check("held", "pull request #1 stays as it is (default:app: held by hand since").await;
     world.bot.edges.store.unhold("default:app").unwrap();
     let before = world.at(BRANCH);
     world.bot.registry.change(|world| world.repositories.clear());

@@ -21,13 +21,7 @@ struct Rival {
 impl Rival {
     fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
-        let git = git::Git::new(support::settings(data.path(), &[])).unwrap();
-        let edges = Edges {
-            registry: crate::world::client(),
-            git,
-            forges: forge::Forges::default(),
-            store: Store::in_memory(),
-        };
+        let edges = crate::world::edges(data.path());
         Self { edges, memory: Memory::default(), _data: data }
     }
 

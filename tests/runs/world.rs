@@ -1,6 +1,6 @@
 //! A registry, a remote, and a bot that runs when it is told to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +15,12 @@ use crate::simulated::{Registry, World};
 use crate::support::{self, Behaviour, Remote, Server};
 
 const MARKER: &str = "# {\"$imagepolicy\": \"default:app\"}";
+
+/// What a bot works with whose mirrors are in this folder.
+pub(crate) fn edges(data: &Path) -> Edges {
+    let git = git::Git::new(support::settings(data, &[])).unwrap();
+    Edges { registry: client(), git, forges: forge::Forges::default(), store: Store::in_memory() }
+}
 
 /// A bot with a registry, a remote and a memory.
 pub(crate) struct Bot {
@@ -34,8 +40,7 @@ impl Bot {
         let remote = Remote::empty();
         let server = Server::start(remote.root.path(), Behaviour::default()).await;
         let data = tempfile::tempdir().unwrap();
-        let git = git::Git::new(support::settings(data.path(), &[])).unwrap();
-        let edges = Edges { registry: client(), git, forges: forge::Forges::default(), store: Store::in_memory() };
+        let edges = edges(data.path());
         let bot = Self { registry, remote, server, edges, memory: Memory::default(), data, now: Timestamp::now() };
         bot.commit("1.1.0");
         bot

@@ -17,6 +17,34 @@ async fn with_tokens() -> World {
     World::with_tokens(&format!("grafana read {}\nann act {}\n", hash("asks"), hash("orders"))).await
 }
 
+/// A machine that polls every minute says nothing, and leaves the history to what was done.
+#[tokio::test]
+async fn polls_and_runs_are_in_the_history_where_it_is_said_why() {
+    let world = World::start().await;
+    let order = async |path: &str, body: &str| world.order(path, body).await;
+    assert_eq!(order("/api/v1/poll", "").await.0, 200);
+    assert_eq!(order("/api/v1/run", r#"{"automation": "default/shop"}"#).await.0, 200);
+    assert_eq!(order("/api/v1/poll", r#"{"reason": ""}"#).await.0, 200);
+    assert_eq!(world.ask("/api/v1/history").await.1["entries"], json!([]));
+    assert_eq!(order("/api/v1/poll", r#"{"policy": "default:web", "reason": "the fix is out"}"#).await.0, 200);
+    assert_eq!(order("/api/v1/run", r#"{"automation": "default/shop", "reason": "now"}"#).await.0, 200);
+    assert_eq!(order("/api/v1/poll", r#"{"policy": "default:nothing", "reason": "x"}"#).await.0, 404);
+    assert_eq!(order("/api/v1/poll", r#"{"reason": "two\nlines"}"#).await.0, 400);
+    let history = world.ask("/api/v1/history").await.1;
+    let rows: Vec<_> = history["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| ["event", "subject", "message", "by"].map(|name| it[name].as_str().unwrap().to_owned()))
+        .collect();
+    assert_eq!(
+        rows,
+        [["runOrdered", "default/shop", "now", "socket"], ["pollOrdered", "default:web", "the fix is out", "socket"]]
+    );
+    let about = world.ask("/api/v1/history?automation=default/shop").await.1;
+    assert_eq!(about["entries"].as_array().unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn over_tcp_a_token_says_who_asks_and_who_orders() {
     let world = with_tokens().await;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tagwright::config;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::world::{World, answer};
 
@@ -171,6 +172,41 @@ async fn a_large_body_is_not_read() {
     assert_eq!(post(&world, "/hooks/default/ci", &bearer(), body("1.2.3")).await.0, 202);
 }
 
+/// Many who know no token, and send the head of a request and hardly more: whoever knows one is heard.
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_that_send_slowly_keep_nobody_away() {
+    let world = world().await;
+    let (_, base) = world.public();
+    let address = base.trim_start_matches("http://").to_owned();
+    // Each waits until it is heard of the first line of an answer, which is that its body is waited for, or that it has to go.
+    let begin = async |path: &str, header: &str| {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: bot\r\n{header}\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).await.unwrap();
+        (stream, String::from_utf8_lossy(&line[9..]).into_owned())
+    };
+    // What the head tells is told without the body.
+    for (path, header) in [
+        ("/hooks/default/ci", "Authorization: Bearer wrong"),
+        ("/hooks/default/ci", "Accept: text/plain"),
+        ("/hooks/default/pushes", "X-Gitlab-Token: wrong"),
+        ("/hooks/default/ghcr", "Accept: text/plain"),
+    ] {
+        assert_eq!(begin(path, header).await.1, "401", "{path} {header}");
+    }
+    let mut strangers = Vec::new();
+    for _ in 0..40 {
+        let (stream, line) = begin("/hooks/default/ghcr", "X-Hub-Signature-256: sha256=00").await;
+        assert!(["100", "429"].contains(&line.as_str()), "{line}");
+        strangers.push(stream);
+    }
+    assert_eq!(post(&world, "/hooks/default/ci", &bearer(), body("1.2.3")).await.0, 202);
+}
+
 /// A thousand at once: each is taken, or told to come again, and what was taken is due.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_is_bounded_and_nothing_that_was_accepted_is_lost() {
@@ -191,4 +227,36 @@ async fn a_flood_is_bounded_and_nothing_that_was_accepted_is_lost() {
     let counted = counted(&world).await;
     let of = |result: &str| counted.get(&("generic".to_owned(), result.to_owned())).copied().unwrap_or_default();
     assert_eq!((of("accepted"), of("busy")), (count(202) as u64, count(429) as u64));
+}
+
+/// A comment is looked at where its repository is one to which requests are opened, and once.
+#[tokio::test]
+async fn a_comment_on_a_request_has_its_remote_looked_at() {
+    const AUTOMATION: &str = "
+apiVersion: tagwright.dev/v1alpha1
+kind: ImageAutomation
+metadata: {name: shop}
+spec:
+  git:
+    url: https://gitlab.example.com/acme/config
+    branch: main
+    push: {pullRequest: {forge: {kind: gitlab}}}
+  images: [{name: web, image: ghcr.io/acme/web, policy: {semver: {range: 1.x}}}]
+";
+    let (headers, body) = fixture("gitlab-note");
+    for (automation, first) in [
+        (AUTOMATION.to_owned(), (202, json!({"result": "accepted", "due": 1}))),
+        (
+            AUTOMATION.replace("    push: {pullRequest: {forge: {kind: gitlab}}}\n", ""),
+            (200, json!({"result": "ignored", "due": 0})),
+        ),
+    ] {
+        let world = World::with_configuration(&automation).await;
+        world.handle.take_receivers(config::parse("hooks.yaml", RECEIVERS).unwrap().receivers);
+        assert_eq!(post(&world, "/hooks/default/pushes", &headers, body.clone()).await, first);
+        if first.0 == 202 {
+            let again = post(&world, "/hooks/default/pushes", &headers, body.clone()).await;
+            assert_eq!(again, (200, json!({"result": "duplicate", "due": 0})));
+        }
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tagwright::config;
 use tagwright::run::Edges;
 use tagwright::schedule::{Bot, Handle, Settings};
-use tagwright::server::{SOCKET, Server};
+use tagwright::server::{Oidc, SOCKET, Server};
 use tagwright::store::Store;
 use tagwright_core::automation::Automation;
 use tempfile::TempDir;
@@ -59,12 +59,29 @@ impl World {
         Self::begin(folder, Some(&file), CONFIGURATION).await
     }
 
+    /// A server that goes by tokens of an issuer, and by a file with these.
+    pub(crate) async fn with_oidc(rules: Oidc, text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tokens");
+        std::fs::write(&file, text).unwrap();
+        Self::begin_with(folder, Some(&file), Some(rules), CONFIGURATION).await
+    }
+
     async fn begin(folder: TempDir, tokens: Option<&Path>, configuration: &str) -> Self {
-        let automations = config::parse("shop.yaml", configuration).unwrap().automations;
-        let (bot, handle) = bot(folder.path(), automations);
+        Self::begin_with(folder, tokens, None, configuration).await
+    }
+
+    async fn begin_with(folder: TempDir, tokens: Option<&Path>, oidc: Option<Oidc>, configuration: &str) -> Self {
+        let configuration = config::parse("shop.yaml", configuration).unwrap();
+        let (bot, handle) = bot(folder.path(), configuration.automations);
+        handle.take_syncs(configuration.syncs);
+        handle.take_notifications(configuration.notifications);
         let mut server = Server::bind(folder.path(), Some("127.0.0.1:0".parse().unwrap())).await.unwrap();
         if let Some(file) = tokens {
             server = server.with_tokens(file).unwrap();
+        }
+        if let Some(rules) = oidc {
+            server = server.with_oidc(rules).unwrap();
         }
         let tcp = format!("http://{}", server.address().unwrap());
         let (stop, stopped) = oneshot::channel();

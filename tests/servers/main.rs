@@ -8,6 +8,8 @@
 mod access;
 mod automation;
 mod configuration;
+#[path = "../support/folder.rs"]
+mod folder;
 mod images;
 mod kubevela;
 mod process;

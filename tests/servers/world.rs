@@ -1,49 +1,15 @@
 //! One test's own world: a temporary directory, an environment without the machine's settings, and the binary in it.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Output};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// A temporary directory with a home of its own.
-pub(crate) struct World(TempDir);
+/// A folder with a home of its own, and the binary in it.
+pub(crate) use crate::folder::Folder as World;
 
 impl World {
-    pub(crate) fn new() -> Self {
-        let world = Self(tempfile::Builder::new().prefix("tagwright-").tempdir().unwrap());
-        std::fs::create_dir(world.path("home")).unwrap();
-        world
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// Writes a file, with the folders above it.
-    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, content).unwrap();
-        path
-    }
-
-    /// A command that sees nothing of the machine's configuration.
-    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
-        command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.path("home"))
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("LC_ALL", "C.UTF-8")
-            .current_dir(self.0.path())
-            .stdin(Stdio::null());
-        command
-    }
-
     /// Runs a program that has to succeed, and returns what it wrote to stdout.
     pub(crate) fn succeed<I: IntoIterator<Item: AsRef<OsStr>>>(&self, program: &str, arguments: I) -> Vec<u8> {
         let output = self.command(program).args(arguments).output().unwrap();

@@ -10,8 +10,14 @@
 mod chance;
 #[path = "bot/child.rs"]
 mod child;
+#[path = "bot/cycle.rs"]
+pub(crate) mod cycle;
+#[path = "bot/flood.rs"]
+pub(crate) mod flood;
 #[path = "bot/history.rs"]
 mod history;
+#[path = "bot/hooked.rs"]
+pub(crate) mod hooked;
 #[path = "bot/kill.rs"]
 pub(crate) mod kill;
 #[path = "bot/proxy.rs"]

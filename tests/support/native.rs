@@ -25,6 +25,8 @@ pub(crate) const UNSEEN: &[(&str, &[&str])] = &[
             "provider-github-key",
             "request-asks-too-much",
             "request-forge-unknown",
+            "request-group-one-branch",
+            "request-group-push-branch",
             "request-of-default-branch",
             "request-secret-empty",
             "request-to-the-same-branch",
@@ -32,6 +34,10 @@ pub(crate) const UNSEEN: &[(&str, &[&str])] = &[
             "provider-github-two-installations",
             "provider-github-without-app",
             "secret-other-namespace",
+            "commit-forge-alone",
+            "commit-forge-beside-request",
+            "signing-by-forge-author",
+            "signing-by-forge-host",
             "proxy-empty-address",
             "proxy-scheme",
             "proxy-without-address",
@@ -146,11 +152,16 @@ fn merge(fields: &mut Map<String, Value>, merged: Value) {
     }
 }
 
-/// All native documents of a text that any parser reads.
-pub(crate) fn native(text: &str) -> Vec<Value> {
+/// All documents of a kind of ours in a text that any parser reads.
+pub(crate) fn native(text: &str, kind: &str) -> Vec<Value> {
     let text = text.trim_start_matches('\u{feff}');
     let documents: Vec<Value> = YamlLoader::load_from_str(text).unwrap_or_default().iter().map(json).collect();
-    documents.into_iter().filter(|document| document["kind"] == "ImageAutomation").collect()
+    // Flux has a `Receiver`, too. That one of ours names its version wrongly is a mistake of it.
+    let is_ours = |document: &Value| {
+        let version = document["apiVersion"].as_str().unwrap_or_default();
+        document["kind"] == kind && (kind == "ImageAutomation" || version.starts_with("tagwright.dev/"))
+    };
+    documents.into_iter().filter(is_ours).collect()
 }
 
 /// The files of a folder that hold configuration, by their names.
@@ -166,17 +177,19 @@ pub(crate) fn files(folder: &str) -> Vec<(String, String)> {
     files
 }
 
-/// All native documents that are right, each with the name of its file or page.
-pub(crate) fn good() -> Vec<(String, Value)> {
+/// All documents of a kind of ours that are right, each with the name of its file or page.
+pub(crate) fn good(kind: &str) -> Vec<(String, Value)> {
     let of = |page: Page| page.blocks("yaml").into_iter().map(move |block| (page.path.to_owned(), block.to_owned()));
-    let pages = Page::all().into_iter().flat_map(of).filter(|(_, block)| block.contains("kind: ImageAutomation\n"));
+    let pages = Page::all().into_iter().flat_map(of).filter(|(_, block)| block.contains(&format!("kind: {kind}\n")));
     let files = files("fixtures/config/good").into_iter().chain(files("policies")).chain(pages);
-    files.flat_map(|(name, text)| native(&text).into_iter().map(move |document| (name.clone(), document))).collect()
+    files
+        .flat_map(|(name, text)| native(&text, kind).into_iter().map(move |document| (name.clone(), document)))
+        .collect()
 }
 
-/// The native documents of each file that is wrong, if it has any, with the name of the file.
-pub(crate) fn bad() -> Vec<(String, Vec<Value>)> {
-    let files = files("fixtures/config/bad").into_iter().map(|(name, text)| (name, native(&text)));
+/// The documents of a kind of ours in each file that is wrong, if it has any, with the name of the file.
+pub(crate) fn bad(kind: &str) -> Vec<(String, Vec<Value>)> {
+    let files = files("fixtures/config/bad").into_iter().map(|(name, text)| (name, native(&text, kind)));
     files.filter(|(_, documents)| !documents.is_empty()).collect()
 }
 

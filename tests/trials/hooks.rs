@@ -10,29 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::bot::{Bot, Shape, TIMEOUT, World, eventually};
-
-/// Nothing is done by itself.
-const INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
-
-const TOKEN: &str = "s3cret-of-the-hook";
-
-const RECEIVERS: &str = "
-apiVersion: tagwright.dev/v1alpha1
-kind: Receiver
-metadata: {name: ci}
-spec: {type: generic, secretRef: {name: hook}}
----
-apiVersion: tagwright.dev/v1alpha1
-kind: Receiver
-metadata: {name: pushes}
-spec: {type: gitlab, secretRef: {name: hook}}
----
-apiVersion: v1
-kind: Secret
-metadata: {name: hook}
-stringData: {token: s3cret-of-the-hook}
-";
+use crate::bot::cycle::{self, Others};
+use crate::bot::flood::{self, Flow};
+use crate::bot::hooked::{Hooked, INTERVAL, TOKEN};
+use crate::bot::{Shape, TIMEOUT, eventually};
 
 /// A receiver of Google's messages.
 const GOOGLE: &str = "
@@ -48,69 +29,12 @@ metadata: {name: google}
 stringData: {token: another, email: push@acme.iam.gserviceaccount.com, audience: 'https://bot.example.com'}
 ";
 
-struct Trial {
-    world: World,
-    bot: Bot,
-    address: String,
-}
-
-impl Trial {
-    fn start() -> Self {
-        Self::start_with("", |_| String::new())
-    }
-
-    /// With more receivers, and an address where Google's public keys are.
-    fn start_with(more: &str, google: impl FnOnce(&World) -> String) -> Self {
-        let world = World::start(Shape::new(2, 1, INTERVAL));
-        std::fs::write(world.path("config/hooks.yaml"), format!("{RECEIVERS}{more}")).unwrap();
-        let google = google(&world);
-        let mut command = world.command("bot");
-        let bot = Bot::start(command.args(["--listen", "127.0.0.1:0"]).env("TAGWRIGHT_GOOGLE_KEYS", google));
-        let started = bot.wait_for(0, TIMEOUT, |line| line["message"] == "started");
-        let address = started.as_ref().and_then(|line| line["listen"].as_str()).unwrap().to_owned();
-        let trial = Self { world, bot, address };
-        trial.at_rest();
-        trial
-    }
-
-    /// Waits until everything was done once, and nothing is under way.
-    fn at_rest(&self) {
-        eventually("the bot is at rest", TIMEOUT, || {
-            let Some(status) = self.world.status("bot") else { return false };
-            let all = |rows: &str, when: &str| status[rows].as_array().unwrap().iter().all(|row| row[when].is_string());
-            all("policies", "lastPoll") && all("automations", "lastRun") && status["work"] == json!([])
-        });
-    }
-
-    fn post(&self, receiver: &str, headers: &[(&str, &str)], body: &Value) -> u16 {
-        self.world.block_on(async {
-            let client = reqwest::Client::builder().no_proxy().build().unwrap();
-            let request =
-                client.post(format!("http://{}/hooks/default/{receiver}", self.address)).body(body.to_string());
-            let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-            request.send().await.unwrap().status().as_u16()
-        })
-    }
-
-    /// Tells that a tag of the first image was pushed.
-    fn tell(&self, tag: &str) -> u16 {
-        let bearer = format!("Bearer {TOKEN}");
-        self.post("ci", &[("Authorization", &bearer)], &json!({"image": self.world.image(0), "tag": tag}))
-    }
-
-    /// What the registry was asked about the first image since a moment.
-    fn asked(&self, since: Instant) -> Vec<String> {
-        let seen = self.world.registry.seen();
-        seen.iter()
-            .filter(|seen| seen.path.contains("/shop/app-0/") && seen.at > since)
-            .map(|seen| seen.line())
-            .collect()
-    }
-}
+/// Two images, and nothing that is done by itself.
+const SMALL: Shape = Shape::new(2, 1, INTERVAL);
 
 #[test]
 fn a_pushed_tag_is_a_commit_without_a_list() {
-    let mut trial = Trial::start();
+    let mut trial = Hooked::start(SMALL);
     let since = Instant::now();
     let patch = trial.world.release(0);
     assert_eq!(trial.tell(&format!("1.0.{patch}")), 202);
@@ -144,10 +68,29 @@ fn a_pushed_tag_is_a_commit_without_a_list() {
     assert!(!log.contains(TOKEN));
 }
 
+/// Builds end in any order, and webhooks come in another one.
+#[test]
+fn a_pushed_tag_stays_when_an_older_one_is_told_of_after_it() {
+    let mut trial = Hooked::start(SMALL);
+    let selected = |trial: &Hooked| trial.status()["policies"][0]["tag"].as_str().unwrap().to_owned();
+    let (older, newer) = (trial.world.release(0), trial.world.release(0));
+    assert_eq!(trial.tell(&format!("1.0.{newer}")), 202);
+    eventually("the tag is committed", TIMEOUT, || trial.world.says(0, newer));
+    trial.at_rest();
+    let from = trial.bot.position();
+    assert_eq!(trial.tell(&format!("1.0.{older}")), 202);
+    let looked = trial.bot.wait_for(from, TIMEOUT, |line| line["message"] == "looked at what was pushed");
+    assert!(looked.is_some(), "{:#?}", trial.bot.log());
+    trial.at_rest();
+    assert_eq!(selected(&trial), format!("1.0.{newer}"));
+    assert!(trial.world.says(0, newer));
+    assert!(trial.bot.stop().success());
+}
+
 /// Somebody pushes to the branch, the forge says so, and the bot looks at once.
 #[test]
 fn a_push_to_the_branch_is_looked_at_at_once() {
-    let mut trial = Trial::start();
+    let mut trial = Hooked::start(SMALL);
     trial.world.change_tags(0, |tags| tags.push("1.0.1".to_owned()));
     trial.bot.signal("USR1");
     eventually("the tag is committed", TIMEOUT, || trial.world.says(0, 1));
@@ -173,14 +116,17 @@ fn a_message_of_google_is_believed_by_its_token() {
     let der: &[u8] = public.as_ref();
     let n = URL_SAFE_NO_PAD.encode(&der[der.len() - 5 - 256..der.len() - 5]);
     let keys = json!({"keys": [{"kty": "RSA", "alg": "RS256", "kid": "one", "n": n, "e": "AQAB"}]});
-    let mut trial = Trial::start_with(GOOGLE, |world| {
-        world.block_on(async {
+    let mut trial = Hooked::start_with(SMALL, GOOGLE, |world| {
+        let address = world.block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = format!("http://{}/certs", listener.local_addr().unwrap());
             let router = axum::Router::new().route("/certs", axum::routing::get(async move || axum::Json(keys)));
             tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
             address
-        })
+        });
+        let mut command = world.command("bot");
+        command.args(["--listen", "127.0.0.1:0"]).env("TAGWRIGHT_GOOGLE_KEYS", address);
+        command
     });
     let token = |email: &str| {
         let now = jiff::Timestamp::now().as_second();
@@ -203,4 +149,27 @@ fn a_message_of_google_is_believed_by_its_token() {
     eventually("the tag is committed", TIMEOUT, || trial.world.says(0, patch));
     assert_eq!(trial.post("gar", &[("Authorization", &google)], &message), 200, "it is a duplicate");
     assert!(trial.bot.stop().success());
+}
+
+/// As `cargo bench --bench hooks -- cycle` measures it: each webhook costs one question about the tag, and the remote no more than it has to.
+#[test]
+fn each_webhook_costs_one_question() {
+    let cycles = cycle::run(5, Others::Before);
+    assert_eq!(cycles.ours.len(), 5);
+    for (round, asked) in cycles.asked.iter().enumerate() {
+        assert_eq!(*asked, [format!("HEAD /v2/shop/app-0/manifests/1.0.{}", round + 1)]);
+    }
+}
+
+/// As `cargo bench --bench hooks -- flood`, of a few hundred: each is taken or told to come again, and what was taken is committed.
+#[test]
+fn what_was_accepted_in_a_flood_is_committed() {
+    // Fewer connections than the server has places for.
+    let flow = Flow { images: 8, automations: 2, webhooks: 400, pause: Duration::ZERO, at_once: 100 };
+    let flood = flood::run(flow);
+    eprintln!("{:?}, {} heads, {} lists, {} commits", flood.answers, flood.heads, flood.lists, flood.commits);
+    assert_eq!((flood.lost, flood.faults), (0, Vec::new()));
+    assert!(flood.answers.keys().all(|status| [202, 429].contains(status)), "{:?}", flood.answers);
+    assert_eq!(flood.answers.values().sum::<usize>(), 400);
+    assert!(flood.answers[&202] > 0 && flood.commits > 0);
 }

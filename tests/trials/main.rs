@@ -7,6 +7,8 @@
 
 #[path = "../support/bot.rs"]
 mod bot;
+#[path = "../support/collector.rs"]
+mod collector;
 #[path = "../support/git.rs"]
 mod remote;
 #[path = "../support/registry.rs"]
@@ -17,3 +19,4 @@ mod hooks;
 mod kill;
 mod many;
 mod soak;
+mod traces;

@@ -15,6 +15,7 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout};
+use tracing::{Instrument as _, Span};
 use web::words::one_line;
 use web::{Clients, Common, Pauses, Protocol, ProxyChoice, Route, Sent, TlsProblem, Unreachable, show, silence};
 
@@ -115,7 +116,8 @@ impl Exchange {
             why: Unreachable::Otherwise,
             reason: format!("it took longer than {} s", limit.as_secs()),
         };
-        timeout(limit, self.settle(request, &url, building)).await.map_err(late)?
+        let settle = self.settle(request, &url, building).instrument(web::asking(&request.method, &request.url, 0));
+        timeout(limit, settle).await.map_err(late)?
     }
 
     async fn settle(&self, request: &Request, url: &str, building: reqwest::RequestBuilder) -> Result<Answer, Error> {
@@ -127,8 +129,14 @@ impl Exchange {
                 reason: self.sent.hide(&silence(error)),
             },
         };
-        let mut response = building.send().await.map_err(fail)?;
+        let span = Span::current();
+        let told = |error: reqwest::Error| {
+            web::unanswered(&span, &error);
+            fail(error)
+        };
+        let mut response = building.send().await.map_err(told)?;
         let (status, headers) = (response.status(), response.headers().clone());
+        web::answered(&span, status.as_u16());
         self.pauses.heed(&request.url, status, &headers);
         if status.is_redirection() {
             return Err(Error::Redirect { url: url.to_owned() });

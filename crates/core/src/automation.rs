@@ -25,7 +25,7 @@ use crate::policy::Policy;
 pub use self::cron::{Cron, Error as CronError};
 pub use self::guards::{Batch, Deny, Gather, Guards, OnUnverified, Verify, Window};
 pub use self::origin::{Element, Origins};
-pub use self::requests::{AutoMerge, MergeMethod, Proof, Requests};
+pub use self::requests::{AutoMerge, Forge, Grouping, MergeMethod, Proof, Requests};
 pub use self::requirements::{FastLane, NoPlatform, Platform, Pullable};
 
 /// Namespace and name of a configured object; `namespace/name` when printed.
@@ -161,6 +161,8 @@ pub enum Schedule {
 pub struct Automation {
     /// The name of the automation, which messages and trailers repeat.
     pub id: ObjectName,
+    /// What kind of object says so.
+    pub origin: Origin,
     /// The Git remote that is read.
     pub remote: Remote,
     /// The commit whose files are read.
@@ -193,7 +195,55 @@ pub struct Automation {
     pub suspended: bool,
 }
 
+/// The kind of object that an automation is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The native document.
+    ImageAutomation,
+    /// Flux's.
+    ImageUpdateAutomation,
+    /// KubeVela's.
+    Application,
+    /// What is submitted.
+    GitSync,
+}
+
+impl Origin {
+    /// The kind, as documents have it.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::ImageAutomation => "ImageAutomation",
+            Self::ImageUpdateAutomation => "ImageUpdateAutomation",
+            Self::Application => "Application",
+            Self::GitSync => "GitSync",
+        }
+    }
+
+    /// The version of its API, with the group.
+    #[must_use]
+    pub const fn api_version(self) -> &'static str {
+        match self {
+            Self::ImageAutomation | Self::GitSync => "tagwright.dev/v1alpha1",
+            Self::ImageUpdateAutomation => "image.toolkit.fluxcd.io/v1",
+            Self::Application => "core.oam.dev/v1beta1",
+        }
+    }
+}
+
 impl Automation {
+    /// The forge that it has to do with: the one of its pull requests, or that which makes its commits.
+    #[must_use]
+    pub fn forge(&self) -> &Forge {
+        self.requests.as_ref().map_or(&self.commit.forge, |requests| &requests.forge)
+    }
+
+    /// Whether its changes are proposed in groups, each on a branch of its own.
+    #[must_use]
+    pub fn is_grouped(&self) -> bool {
+        self.requests.as_ref().is_some_and(|requests| requests.grouping != Grouping::Automation)
+    }
+
     /// Whether it reads a file, by its path from the root of the repository.
     #[must_use]
     pub fn reads(&self, path: &str) -> bool {
@@ -284,6 +334,10 @@ pub struct Commit {
     pub signed_off: bool,
     /// What signs it, if anything does.
     pub signing: Option<Arc<signing::Key>>,
+    /// Whether the forge makes it, and signs it; its author is whoever asks the forge then.
+    pub by_forge: bool,
+    /// The forge that makes it, where there is no pull request whose forge does.
+    pub forge: Forge,
 }
 
 impl Commit {
@@ -291,7 +345,8 @@ impl Commit {
     pub fn style(&self) -> impl Ord + use<'_> {
         let Author { name, email } = &self.author;
         let signing = self.signing.as_ref().map(|key| (key.format(), key.id()));
-        (name, email, self.message.source(), &self.values, self.trailers, self.signed_off, signing)
+        let by_forge = self.by_forge.then(|| self.forge.names());
+        (name, email, self.message.source(), &self.values, self.trailers, self.signed_off, signing, by_forge)
     }
 }
 

@@ -18,7 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use image::Reference;
+use image::{Digest, Reference};
 use yamlspan::patch::{self, Patch};
 use yamlspan::verify::{self, Expected, Refusal};
 
@@ -59,7 +59,12 @@ pub struct Selections {
     own: BTreeMap<String, Selection>,
     /// Names of policies that are [`Selection::Elsewhere`], unless they are own. Automations of one remote share them.
     elsewhere: Arc<BTreeSet<String>>,
+    /// Which tag a digest belongs to that stands in a file without one, as far as it was asked for.
+    behind: BTreeMap<String, TagsBehind>,
 }
+
+/// The tags to which digests belong.
+pub type TagsBehind = BTreeMap<Digest, String>;
 
 impl Selections {
     /// No policies at all.
@@ -71,12 +76,25 @@ impl Selections {
     /// No policies but those of other automations.
     #[must_use]
     pub fn among(elsewhere: Arc<BTreeSet<String>>) -> Self {
-        Self { own: BTreeMap::new(), elsewhere }
+        Self { own: BTreeMap::new(), elsewhere, behind: BTreeMap::new() }
     }
 
     /// Adds a policy, `namespace:name`, or replaces what it came to.
     pub fn insert(&mut self, policy: impl Into<String>, selection: Selection) {
         self.own.insert(policy.into(), selection);
+    }
+
+    /// Keeps which tags digests belong to that fields of a policy have, where these say no tag.
+    pub fn tell_tags(&mut self, policy: impl Into<String>, behind: TagsBehind) {
+        if !behind.is_empty() {
+            self.behind.insert(policy.into(), behind);
+        }
+    }
+
+    /// The tag that a digest belongs to, if that was asked for.
+    #[must_use]
+    pub fn tag_behind(&self, policy: &str, digest: &Digest) -> Option<&str> {
+        self.behind.get(policy)?.get(digest).map(String::as_str)
     }
 
     /// The outcome of a policy; `None` if it is not in scope.
@@ -101,7 +119,7 @@ impl Selections {
 impl<P: Into<String>> FromIterator<(P, Selection)> for Selections {
     fn from_iter<I: IntoIterator<Item = (P, Selection)>>(selections: I) -> Self {
         let own = selections.into_iter().map(|(policy, selection)| (policy.into(), selection)).collect();
-        Self { own, elsewhere: Arc::default() }
+        Self { own, ..Self::default() }
     }
 }
 

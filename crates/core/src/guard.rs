@@ -97,7 +97,7 @@ pub use self::believe::{Known, believe};
 pub(crate) use self::choose::counts_from;
 pub use self::choose::{Choice, choose};
 pub use self::contested::{Patience, Whose, contested};
-pub(crate) use self::downgrade::together;
+pub(crate) use self::downgrade::{bare_digests, together};
 pub use self::downgrade::{downgrades, is_step_back, tag_of};
 pub use self::hold::{Contested, Declined, Frozen, Held, Hold, length};
 pub use self::identity::{Identity, Version};

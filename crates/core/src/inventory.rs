@@ -158,6 +158,22 @@ pub struct Image {
 }
 
 impl Image {
+    /// An image in these fields, of which nothing but the repository is known, or what is written in its place.
+    fn of(repository: Option<Repository>, written: &str, scalars: Vec<ImageScalar>, object: ObjectIdentity) -> Self {
+        Self {
+            shown: repository.as_ref().map_or(written, Repository::name).to_owned(),
+            repository,
+            tag: String::new(),
+            digest: None,
+            scalars,
+            obstacle: None,
+            own_form: false,
+            is_chart: false,
+            object,
+            keys: String::new(),
+        }
+    }
+
     /// The line of the first field, from 1.
     #[must_use]
     pub fn line(&self) -> usize {
@@ -391,19 +407,8 @@ pub fn resolve<'i>(files: impl IntoIterator<Item = (&'i str, &'i mut Inventory)>
                 continue;
             };
             let Override { keys, tag, digest, scalars, obstacle, own_form, object } = it;
-            let (repository, shown) = (Some(repository.clone()), repository.name().to_owned());
-            inventory.images.push(Image {
-                repository,
-                shown,
-                tag,
-                digest,
-                scalars,
-                obstacle,
-                own_form,
-                is_chart: false,
-                object,
-                keys,
-            });
+            let image = Image::of(Some(repository.clone()), "", scalars, object);
+            inventory.images.push(Image { tag, digest, obstacle, own_form, keys, ..image });
         }
         inventory.images.sort_by_key(|image| image.scalars.first().map(|scalar| scalar.span.start));
     }

@@ -18,6 +18,7 @@
 //! plan        what to do, as a value
 //! proposal    what a pull request says, and what is read off it
 //! suggest     a tag in use -> the policy to follow it with
+//! import      the configuration of other image updaters -> policies, places, and what has no counterpart
 //! inventory   where YAML files name images
 //! pages       where a forge shows commits and files, by the URL of a remote
 //! mark        which markers to put where, and the policies they name, as documents
@@ -31,11 +32,14 @@ pub mod advisory;
 pub mod automation;
 pub mod change;
 mod chart;
+pub mod comment;
 pub mod difference;
 pub mod edit;
 pub mod explain;
 pub mod freeze;
+pub mod group;
 pub mod guard;
+pub mod import;
 pub mod inventory;
 pub mod lint;
 pub mod mark;
@@ -48,4 +52,5 @@ pub mod policy;
 pub mod proposal;
 mod sops;
 pub mod spelling;
+pub mod submit;
 mod suggest;

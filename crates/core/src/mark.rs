@@ -11,9 +11,11 @@
 //! - A field with a digest gets a policy with a digest, so that the digest is never left behind by the tag.
 //! - Only ends of lines change. What has no room for a marker is reported, never reformatted.
 
+mod draft;
+mod edit;
 pub mod extend;
-mod insert;
-mod name;
+pub(crate) mod insert;
+pub(crate) mod name;
 pub mod policies;
 #[cfg(test)]
 mod tests;
@@ -24,18 +26,17 @@ use image::Repository;
 use thiserror::Error;
 
 use crate::automation::DigestReflection;
-use crate::inventory::{Image, Inventory, LineEnd, Obstacle, Taken};
-use crate::marker::Field;
+use crate::import::{self, Form, Place, Spot};
+use crate::inventory::{Image, ImageScalar, Inventory, Obstacle, Taken};
+use crate::marker;
 use crate::policy::{Order, Policy};
-use crate::suggest::{self, Derived, Reason, Suggestion};
-use insert::Insertion;
+use crate::suggest;
+use draft::Drafts;
 use policies::Dialect;
 
+pub use crate::suggest::Reason;
+pub use edit::{Edit, edits};
 pub use name::{automation_name, is_label};
-
-/// Files with more images than this are marked in one go or not at all; in smaller ones an image that does not verify is
-/// left out and the others are tried again.
-const MAX_RETRIED_IMAGES: usize = 256;
 
 /// A file with what is in it.
 #[derive(Debug, Clone)]
@@ -65,10 +66,17 @@ pub struct Settings {
     pub namespace: String,
     /// The treatment of tags that have no order.
     pub moving: Moving,
+    /// Whether images whose tags are commit hashes are followed by time, which Flux's objects cannot say.
+    pub newest: bool,
     /// Who will read the markers.
     pub dialect: Dialect,
+    /// Whether images without room for a marker are followed by targets, where Flux's objects have none; the folder of the files, from
+    /// the root of the repository.
+    pub targets: Option<String>,
     /// Policies that exist already.
     pub known: Vec<Known>,
+    /// What these set without a marker; paths are those of the files.
+    pub known_targets: Vec<marker::Target>,
     /// The tags of repositories, by name, as far as they are known: evidence for what a tag's numbers mean.
     pub tags: BTreeMap<String, Vec<String>>,
 }
@@ -122,6 +130,19 @@ pub struct Group {
     pub outlook: Outlook,
     /// The images to mark.
     pub members: Vec<Member>,
+    /// The images to follow without a marker.
+    pub targeted: Vec<Targeted>,
+}
+
+/// An image that is followed without a marker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Targeted {
+    /// The image.
+    pub member: Member,
+    /// Why it can have none.
+    pub taken: Taken,
+    /// Its fields, from the root of the repository.
+    pub places: Vec<Place>,
 }
 
 /// Where a policy comes from.
@@ -159,7 +180,7 @@ pub enum Outlook {
 }
 
 /// An image, by its place in the files given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Member {
     /// The index of its file among those given.
     pub file: usize,
@@ -168,6 +189,17 @@ pub struct Member {
 }
 
 impl Group {
+    /// Whether nothing is to be followed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty() && self.targeted.is_empty()
+    }
+
+    /// All images that are followed.
+    pub fn images(&self) -> impl Iterator<Item = Member> {
+        self.members.iter().copied().chain(self.targeted.iter().map(|it| it.member))
+    }
+
     /// Narrows a plain range to tags spelled as the one in use, when `tags` have both spellings, `1.4.2` and `v1.4.2`.
     pub fn keep_spelling(&mut self, tags: &[&str]) {
         let plain = self.policy.filter.is_none() && matches!(self.policy.order, Order::Semver(_));
@@ -234,21 +266,87 @@ pub enum Why {
 #[must_use]
 pub fn plan(files: &[File], settings: &Settings) -> Marking {
     let mut marking = Marking::default();
-    let mut drafts: Vec<Draft> = Vec::new();
-    let suggestions = suggestions(files, settings);
+    let mut drafts = Drafts::of(files, settings);
+    let set = known_targets(files, settings);
+    let mut forms = Forms::default();
     for (member, image) in images(files) {
-        if image.marked().is_some() {
+        let is_set = |scalar: &ImageScalar| set.contains(&(member.file, scalar.span.start));
+        if image.marked().is_some() || image.scalars.iter().any(is_set) {
             marking.marked += 1;
             continue;
         }
-        match draft(image, settings, &suggestions) {
-            Ok(draft) => join(&mut drafts, draft, member),
+        match drafts.draft(image) {
+            Ok((mut draft, None)) => {
+                draft.members.push(member);
+                drafts.join(draft);
+            }
+            Ok((mut draft, Some(taken))) => match targeted(files, image, member, (taken, &mut forms), settings) {
+                Some(it) => {
+                    draft.targeted.push(it);
+                    drafts.join(draft);
+                }
+                None => marking.left.push(Left { member, why: Why::Taken(taken) }),
+            },
             Err(why) => marking.left.push(Left { member, why }),
         }
     }
-    let mut names = name::Names::new(taken(files, settings));
-    marking.groups = drafts.into_iter().map(|draft| draft.named(files, settings, &suggestions, &mut names)).collect();
+    marking.groups = drafts.named();
+    // A policy that is there is not written again, and cannot get a target.
+    for group in marking.groups.iter_mut().filter(|group| group.origin == Origin::Known) {
+        let left = std::mem::take(&mut group.targeted);
+        marking.left.extend(left.into_iter().map(|it| Left { member: it.member, why: Why::Taken(it.taken) }));
+    }
+    marking.groups.retain(|group| !group.is_empty());
+    marking.left.sort_by_key(|left| left.member);
     marking
+}
+
+/// The fields that are set without a marker, each by its file and where it begins.
+fn known_targets(files: &[File], settings: &Settings) -> BTreeSet<(usize, usize)> {
+    let mut of_files: BTreeMap<&str, Vec<marker::Target>> = BTreeMap::new();
+    for target in &settings.known_targets {
+        of_files.entry(&target.path).or_default().push(target.clone());
+    }
+    let mut set = BTreeSet::new();
+    for (index, file) in files.iter().enumerate() {
+        let Some(targets) = of_files.get(file.path.as_str()) else { continue };
+        let marking = marker::Marking { targets: targets.as_slice().into(), ..marker::Marking::default() };
+        set.extend(marker::scan_with(&file.bytes, &marking).markers.iter().map(|marker| (index, marker.span.start)));
+    }
+    set
+}
+
+/// The places of the images of the file that was asked for last; files come one after the other.
+#[derive(Default)]
+struct Forms {
+    file: Option<usize>,
+    of_images: Vec<Vec<Form>>,
+}
+
+impl Forms {
+    fn of(&mut self, files: &[File], member: Member) -> &[Form] {
+        if self.file != Some(member.file) {
+            (self.file, self.of_images) = (Some(member.file), import::of_file(&files[member.file]));
+        }
+        &self.of_images[member.image]
+    }
+}
+
+/// An image as targets; none where it has no place that can be said.
+fn targeted(
+    files: &[File],
+    image: &Image,
+    member: Member,
+    (taken, forms): (Taken, &mut Forms),
+    settings: &Settings,
+) -> Option<Targeted> {
+    let file = &files[member.file];
+    let folder = settings.targets.as_deref().filter(|folder| !folder.is_empty());
+    let path = folder.map_or_else(|| file.path.clone(), |folder| format!("{folder}/{}", file.path));
+    let spot = Spot { file: path.clone(), line: image.line() };
+    let place = |form: &Form| Place { path: path.clone(), spot: spot.clone(), form: form.clone() };
+    let places: Vec<Place> = forms.of(files, member).iter().map(place).collect();
+    (!places.is_empty()).then_some(Targeted { member, taken, places })
 }
 
 impl Marking {
@@ -263,245 +361,27 @@ impl Marking {
             .filter_map(|Left { member, .. }| files[member.file].inventory.images[member.image].repository.as_ref());
         of_groups.chain(of_left).map(|repository| (repository.name().to_owned(), repository.clone())).collect()
     }
+
+    /// Takes an image out of its group.
+    pub fn leave(&mut self, member: Member, why: Why) {
+        self.leave_all(BTreeMap::from([(member, why)]));
+    }
+
+    /// Takes images out of their groups.
+    fn leave_all(&mut self, left: BTreeMap<Member, Why>) {
+        if left.is_empty() {
+            return;
+        }
+        for group in &mut self.groups {
+            group.members.retain(|member| !left.contains_key(member));
+            group.targeted.retain(|it| !left.contains_key(&it.member));
+        }
+        self.left.extend(left.into_iter().map(|(member, why)| Left { member, why }));
+    }
 }
 
 fn images(files: &[File]) -> impl Iterator<Item = (Member, &Image)> {
     files.iter().enumerate().flat_map(|(file, it)| {
         it.inventory.images.iter().enumerate().map(move |(image, it)| (Member { file, image }, it))
     })
-}
-
-/// A group without a name.
-struct Draft {
-    repository: Repository,
-    tag: String,
-    derived: Derived,
-    digest: DigestReflection,
-    members: Vec<Member>,
-}
-
-/// What the tags in use suggest, by repository and tag.
-type Suggestions<'f> = BTreeMap<(&'f str, &'f str), Suggestion>;
-
-/// Derives from each tag once, as a long list is costly to look through.
-fn suggestions<'f>(files: &'f [File], settings: &Settings) -> Suggestions<'f> {
-    let mut suggestions = Suggestions::new();
-    for (_, image) in images(files) {
-        let Some(repository) = &image.repository else { continue };
-        suggestions.entry((repository.name(), &image.tag)).or_insert_with(|| {
-            let tags = settings.tags.get(repository.name()).into_iter().flatten();
-            let tags: Vec<&str> = tags.map(String::as_str).collect();
-            match image.is_chart {
-                true => suggest::for_chart_among(&image.tag, &tags),
-                false => suggest::for_tag_among(&image.tag, &tags),
-            }
-        });
-    }
-    suggestions
-}
-
-fn draft(image: &Image, settings: &Settings, suggestions: &Suggestions<'_>) -> Result<Draft, Why> {
-    let moving = settings.moving;
-    let repository = match (image.obstacle, &image.repository) {
-        (None, Some(repository)) => repository.clone(),
-        (obstacle, _) => return Err(Why::Obstacle(obstacle.unwrap_or(Obstacle::Variable))),
-    };
-    if image.own_form && settings.dialect == Dialect::Flux {
-        return Err(Why::FluxForm);
-    }
-    // A name has no news; it is marked where there is room, and does without where there is none.
-    for scalar in image.scalars.iter().filter(|scalar| scalar.field != Field::Name) {
-        if let LineEnd::Taken(taken) = scalar.line_end {
-            return Err(Why::Taken(taken));
-        }
-    }
-    let pinned = if image.digest.is_some() { DigestReflection::IfNotPresent } else { DigestReflection::Never };
-    let suggestion = suggestions.get(&(repository.name(), &image.tag)).cloned();
-    let (derived, digest) = match suggestion.unwrap_or(Suggestion::NotOrderable(Reason::NoTag)) {
-        Suggestion::Policy(derived) => (*derived, pinned),
-        Suggestion::NotOrderable(reason) => {
-            let holds_digest = image.scalars.iter().any(|scalar| matches!(scalar.field, Field::Image | Field::Digest));
-            match suggest::tracking(&image.tag) {
-                Some(policy) if moving == Moving::Track && reason.trackable() && holds_digest => {
-                    (tracked(&image.tag, policy), DigestReflection::Always)
-                }
-                Some(_) if moving == Moving::Track && reason.trackable() => return Err(Why::NoDigestField(reason)),
-                _ => return Err(Why::NotOrderable(reason)),
-            }
-        }
-    };
-    Ok(Draft { repository, tag: image.tag.clone(), derived, digest, members: Vec::new() })
-}
-
-fn tracked(tag: &str, policy: Policy) -> Derived {
-    let explanation = format!("the digest behind {tag}");
-    Derived { policy, variant: tag.to_owned(), line: String::new(), explanation }
-}
-
-/// Adds an image to the draft it belongs to.
-fn join(drafts: &mut Vec<Draft>, draft: Draft, member: Member) {
-    let alike = |other: &&mut Draft| {
-        other.repository.name() == draft.repository.name()
-            && other.digest == draft.digest
-            && other.derived.same_line(&draft.derived)
-    };
-    match drafts.iter_mut().find(alike) {
-        Some(other) => {
-            let higher = other.derived.policy.select(&[&other.tag, &draft.tag]) == Some(draft.tag.as_str());
-            if !higher {
-                (other.tag, other.derived) = (draft.tag, draft.derived);
-            }
-            other.members.push(member);
-        }
-        None => drafts.push(Draft { members: vec![member], ..draft }),
-    }
-}
-
-impl Draft {
-    fn named(
-        self,
-        files: &[File],
-        settings: &Settings,
-        suggestions: &Suggestions<'_>,
-        names: &mut name::Names,
-    ) -> Group {
-        let Self { repository, tag, derived, digest, members } = self;
-        let known = known(files, settings, suggestions, &repository, &tag, &derived, digest);
-        let (origin, namespace, name) = match known {
-            Some((namespace, name)) => (Origin::Known, namespace, name),
-            None => (Origin::Derived, settings.namespace.clone(), names.choose(&repository, &derived)),
-        };
-        let Derived { policy, explanation, .. } = derived;
-        let outlook = Outlook::NotAsked;
-        Group { namespace, name, repository, tag, policy, digest, explanation, origin, outlook, members }
-    }
-}
-
-/// The namespace and name of a policy that already does what a draft is for.
-fn known(
-    files: &[File],
-    settings: &Settings,
-    suggestions: &Suggestions<'_>,
-    repository: &Repository,
-    tag: &str,
-    derived: &Derived,
-    digest: DigestReflection,
-) -> Option<(String, String)> {
-    let of_settings = |known: &&Known| {
-        known.repository == repository.name() && known.digest == digest && known.policy.select(&[tag]) == Some(tag)
-    };
-    if let Some(known) = settings.known.iter().find(of_settings) {
-        return Some((known.namespace.clone(), known.name.clone()));
-    }
-    let of_files =
-        images(files).filter(|(_, image)| image.repository.as_ref().is_some_and(|it| it.name() == repository.name()));
-    let policy = of_files.filter_map(|(_, image)| Some((image, image.marked()?))).find(|(image, _)| {
-        let pinned = image.digest.is_some() == (digest != DigestReflection::Never);
-        pinned && matches!(suggestions.get(&(repository.name(), &image.tag)), Some(Suggestion::Policy(other)) if other.same_line(derived))
-    });
-    let (namespace, name) = policy?.1.split_once(':')?;
-    Some((namespace.to_owned(), name.to_owned()))
-}
-
-/// The names in use in the namespace.
-fn taken(files: &[File], settings: &Settings) -> BTreeSet<String> {
-    let namespace = settings.namespace.as_str();
-    let of_markers = files.iter().flat_map(|file| &file.inventory.markers).filter_map(|policy| policy.split_once(':'));
-    let of_objects = files.iter().flat_map(|file| &file.inventory.policies).map(|policy| {
-        let here = if policy.namespace.is_empty() { namespace } else { policy.namespace.as_str() };
-        (here, policy.name.as_str())
-    });
-    let of_settings = settings.known.iter().map(|known| (known.namespace.as_str(), known.name.as_str()));
-    let all = of_markers.chain(of_objects).chain(of_settings);
-    all.filter(|(other, _)| *other == namespace).map(|(_, name)| name.to_owned()).collect()
-}
-
-/// A file with its markers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edit {
-    /// The path below the folder to mark.
-    pub path: String,
-    /// The file as it was.
-    pub old: Vec<u8>,
-    /// The file with the markers.
-    pub new: Vec<u8>,
-    /// How many markers are new.
-    pub markers: usize,
-}
-
-/// Writes the markers of a marking's groups; images whose markers do not verify move to `left`.
-#[must_use]
-pub fn edits(files: &[File], marking: &mut Marking) -> Vec<Edit> {
-    let mut edits = Vec::new();
-    let mut by_file: BTreeMap<usize, Vec<(Member, Vec<Insertion>)>> = BTreeMap::new();
-    for group in &marking.groups {
-        for member in &group.members {
-            let image = &files[member.file].inventory.images[member.image];
-            by_file.entry(member.file).or_default().push((*member, insertions(image, group)));
-        }
-    }
-    for (index, wanted) in by_file {
-        let file = &files[index];
-        let (new, markers) = match insert::all(&file.bytes, wanted.iter().flat_map(|(_, insertions)| insertions)) {
-            Ok(new) => (new, wanted.iter().map(|(_, insertions)| insertions.len()).sum()),
-            Err(reason) => one_by_one(file, &wanted, &reason, marking),
-        };
-        if markers > 0 {
-            edits.push(Edit { path: file.path.clone(), old: file.bytes.clone(), new, markers });
-        }
-    }
-    marking.left.sort_by_key(|left| (left.member.file, left.member.image));
-    marking.groups.retain(|group| !group.members.is_empty());
-    edits
-}
-
-/// Adds image after image, leaving out those that do not verify.
-fn one_by_one(
-    file: &File,
-    wanted: &[(Member, Vec<Insertion>)],
-    reason: &insert::Refused,
-    marking: &mut Marking,
-) -> (Vec<u8>, usize) {
-    let mut good: Vec<&Insertion> = Vec::new();
-    let mut bytes = file.bytes.clone();
-    for (member, insertions) in wanted {
-        let attempt = if wanted.len() > MAX_RETRIED_IMAGES {
-            Err(reason.clone())
-        } else {
-            insert::all(&file.bytes, good.iter().copied().chain(insertions))
-        };
-        match attempt {
-            Ok(new) => {
-                good.extend(insertions);
-                bytes = new;
-            }
-            Err(refused) => marking.leave(*member, Why::Refused(refused.to_string())),
-        }
-    }
-    (bytes, good.len())
-}
-
-impl Marking {
-    /// Takes an image out of its group.
-    pub fn leave(&mut self, member: Member, why: Why) {
-        for group in &mut self.groups {
-            group.members.retain(|other| *other != member);
-        }
-        self.left.push(Left { member, why });
-    }
-}
-
-fn insertions(image: &Image, group: &Group) -> Vec<Insertion> {
-    let policy = format!("{}:{}", group.namespace, group.name);
-    let scalars = image.scalars.iter().filter_map(|scalar| {
-        let LineEnd::Free(end) = scalar.line_end else { return None };
-        let setter = match scalar.field {
-            Field::Image => policy.clone(),
-            Field::Name => format!("{policy}:name"),
-            Field::Tag => format!("{policy}:tag"),
-            Field::Digest => format!("{policy}:digest"),
-        };
-        Some(Insertion { scalar: scalar.span.start, end, setter })
-    });
-    scalars.collect()
 }

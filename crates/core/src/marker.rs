@@ -42,10 +42,13 @@ pub(crate) mod object;
 mod path;
 mod reader;
 pub(crate) mod registry;
+mod steps;
 mod target;
 
 pub use self::embedded::Embedded;
-pub use self::target::{Marking, Steps, Target, TargetFields};
+pub(crate) use self::steps::Step;
+pub use self::steps::Steps;
+pub use self::target::{Marking, Target, TargetFields};
 
 /// The text that a file must contain to be looked at, both quotes included.
 pub const TOKEN: &str = "\"$imagepolicy\"";

@@ -11,16 +11,19 @@
 //! | `.Values` | the strings configured for the message |
 //! | `.Updated.Files`, `.Updated.Objects`, `.Updated.Images` | the images, as Flux had them before its version 1 |
 //! | `.Summary` | what changes, in one line: `Update podinfo to 6.7.1 (+1 more)` |
+//! | `.Images` | the images that change, once each: `.Name`, `.Path`, `.OldTag`, `.NewTag`, `.OldDigest`, `.NewDigest` |
+//! | `.Group` | what the changes have in common where each group of them has a pull request: a policy, an image or a file |
 //!
 //! An object has `.APIVersion`, `.Kind`, `.Name` and `.Namespace`; a change has `.OldValue`, `.NewValue` and
 //! `.Setter`, and of what the images say of themselves `.Source`, `.OldRevision`, `.Revision`, `.Compare` and `.Details`, which are
 //! empty where nobody knows ([`tells_of_images`]). Maps are ranged over in sorted order, objects by those four fields.
 //!
 //! Differences from Flux 1: the order of `.Changed.Changes` is always the same, and `.Updated`, which Flux removed, still
-//! works, because the templates of KubeVela use it; `.Summary` is ours, and so is what images say. None of it shows when the whole data is printed.
+//! works, because the templates of KubeVela use it; `.Summary`, `.Images` and `.Group` are ours, and so is what images say. None of it shows when the whole data is printed.
 
 mod advice;
 mod data;
+mod images;
 mod legacy;
 mod recognise;
 mod summary;
@@ -52,6 +55,9 @@ pub struct Facts<'a> {
     pub automation_namespace: &'a str,
     /// The automation's name, as templates see it.
     pub automation_name: &'a str,
+    /// What the changes have in common where they are some of the automation's: a policy, an image or a file; empty where they are all of
+    /// them.
+    pub group: &'a str,
     /// The strings configured for the message.
     pub values: &'a BTreeMap<String, String>,
     /// The changes, those of one file in the order of its documents.
@@ -94,6 +100,7 @@ pub fn tells_of_images(template: &Template) -> bool {
 /// let facts = Facts {
 ///     automation_namespace: "default",
 ///     automation_name: "image-gitops",
+///     group: "",
 ///     values: &BTreeMap::new(),
 ///     changes: &changes,
 ///     images: &BTreeMap::from([("default:image-gitops".to_owned(), image)]),

@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gotext::template;
-use image::{Digest, Reference, Tag};
+use image::{Digest, Reference, Repository, Tag};
 
 use crate::automation::Automation;
 use crate::change::{Change, Code, Diagnostic};
 use crate::difference::Differences;
-use crate::edit::{self, Selection, Selections, value};
+use crate::edit::{self, Selection, Selections, TagsBehind, value};
+use crate::group::Group;
 use crate::guard::{self, Held, Hold};
 use crate::marker::{self, Embedded, Field, Marker, Marking, Scan};
 use crate::message::{self, Facts};
@@ -142,6 +143,8 @@ fn held(path: &str, marker: &Marker, wanted: String, hold: Hold) -> Held {
 pub struct Contribution<'p> {
     /// The automation, whose folder, template and values count.
     pub automation: &'p Automation,
+    /// Which of its changes they are, where that is not all.
+    pub group: Option<&'p Group>,
     /// Its edits.
     pub edits: &'p [FileEdit],
     /// The selections of its policies.
@@ -202,6 +205,7 @@ impl<'p> Contribution<'p> {
         Facts {
             automation_namespace: &self.automation.id.namespace,
             automation_name: &self.automation.id.name,
+            group: self.group.map_or("", |group| &group.name),
             values: &self.automation.commit.values,
             changes,
             images,
@@ -219,6 +223,7 @@ pub fn proposal(of: Contribution<'_>, base: &str, message: &str) -> Result<Propo
     let images = selected_images(of.selections);
     Proposal::of(Content {
         automation: of.automation,
+        group: of.group,
         base,
         message,
         changes: &changes,
@@ -251,19 +256,22 @@ fn relative(base: &str, path: &str) -> String {
 /// Returns the selection of a policy for fields in these files: of tags that rank equal the one in use, so that other fields go
 /// where it is and not past it. Where several are in use, the selected one comes first, then the byte-greatest.
 ///
-/// `as_good` are the listed tags that rank equal to the selected one ([`crate::policy::Policy::as_good_as`]).
+/// `as_good` are the listed tags that rank equal to the selected one ([`crate::policy::Policy::as_good_as`]), and `behind` the tags of
+/// digests that stand in files without one ([`bare_digests`]).
 #[must_use]
 pub fn in_use<'f>(
     files: impl IntoIterator<Item = &'f MarkedFile>,
     policy: &str,
     selected: &Reference,
     as_good: &[String],
+    behind: &TagsBehind,
 ) -> Reference {
     if as_good.is_empty() {
         return selected.clone();
     }
     let markers = files.into_iter().flat_map(|file| &file.scan.markers).filter(|marker| marker.policy() == policy);
     let tags = markers.filter_map(|marker| guard::tag_of(marker, &marker.value, &selected.repository));
+    let tags = tags.chain(behind.values().cloned());
     let rank = |tag: &String| match selected.tag.as_ref().is_some_and(|selected| selected.as_str() == tag) {
         true => Some(usize::MAX),
         false => as_good.iter().rev().position(|equal| equal == tag),
@@ -275,7 +283,13 @@ pub fn in_use<'f>(
     }
 }
 
-/// Returns the digest that marked fields already hold for a selected tag, if they agree on one.
+/// Returns the digests in fields of a policy, in files where these say no tag.
+#[must_use]
+pub fn bare_digests(files: &[MarkedFile], policy: &str, repository: &Repository) -> BTreeSet<Digest> {
+    guard::bare_digests(files.iter().map(|file| &*file.scan), policy, repository)
+}
+
+/// Returns the digest that marked fields already hold for a selected tag, if they agree on one, and say that tag somewhere.
 ///
 /// This is what `digestReflectionPolicy: IfNotPresent` keeps without a store: a field `name:tag@digest` with the selected
 /// tag, or fields `tag` and `digest`, or `tag@digest`, of one policy in one file where every tag is the selected one.
@@ -285,7 +299,7 @@ pub fn held_digest<'f>(
     policy: &str,
     selected: &Reference,
 ) -> Option<Digest> {
-    let mut digests = BTreeSet::new();
+    let (mut digests, mut says_the_tag) = (BTreeSet::new(), false);
     for file in files {
         let mut tags_agree = true;
         let mut separate = BTreeSet::new();
@@ -297,6 +311,7 @@ pub fn held_digest<'f>(
                         if held.tag == selected.tag && value::is_same(&repository, &selected.repository) =>
                     {
                         digests.insert(held.digest?);
+                        says_the_tag = true;
                     }
                     _ => return None,
                 },
@@ -305,6 +320,7 @@ pub fn held_digest<'f>(
                 }
                 Field::Tag => {
                     tags_agree &= held.tag == selected.tag;
+                    says_the_tag |= held.tag == selected.tag;
                     separate.extend(held.digest);
                 }
                 Field::Name => {}
@@ -317,7 +333,7 @@ pub fn held_digest<'f>(
             digests.extend(separate);
         }
     }
-    if digests.len() == 1 { digests.into_iter().next() } else { None }
+    if digests.len() == 1 && says_the_tag { digests.into_iter().next() } else { None }
 }
 
 /// A finding about a path of the automation, not about a place in a file.

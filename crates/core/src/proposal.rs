@@ -17,6 +17,7 @@ use words::one_line;
 use crate::automation::Automation;
 use crate::change::Change;
 use crate::difference::Differences;
+use crate::group::Group;
 use crate::message::{self, Facts};
 
 /// The longest title, in characters.
@@ -50,6 +51,8 @@ pub struct Proposal {
 pub struct Mark {
     /// The automation, `namespace/name`.
     pub automation: String,
+    /// The group of its changes that it proposes, as [`Group::key`] has it; empty for all.
+    pub group: String,
     /// The selection of each policy that it proposes, by `namespace:name`.
     pub proposes: BTreeMap<String, String>,
     /// Whether a bot closed it.
@@ -61,6 +64,8 @@ pub struct Mark {
 pub struct Content<'c> {
     /// The automation.
     pub automation: &'c Automation,
+    /// Which of its changes are proposed, where that is not all.
+    pub group: Option<&'c Group>,
     /// The branch that it goes to.
     pub base: &'c str,
     /// The message of the commit.
@@ -79,11 +84,12 @@ impl Proposal {
     /// # Errors
     /// A template of the automation fails on them.
     pub fn of(content: Content<'_>) -> Result<Self, RenderError> {
-        let Content { automation, message, changes, images, differences, .. } = content;
+        let Content { automation, group, message, changes, images, differences, .. } = content;
         let requests = automation.requests.as_ref();
         let facts = Facts {
             automation_namespace: &automation.id.namespace,
             automation_name: &automation.id.name,
+            group: group.map_or("", |group| &group.name),
             values: &automation.commit.values,
             changes,
             images,
@@ -106,10 +112,23 @@ impl Proposal {
                 let value = images.get(&policy).unwrap_or(&change.new).clone();
                 (policy, value)
             })
-            .take(MAX_MARKED)
             .collect();
-        let mark = Mark { automation: automation.id.to_string(), proposes: proposes.clone(), closed: false };
+        let proposes: BTreeMap<String, String> = proposes.into_iter().take(MAX_MARKED).collect();
+        let group = group.map(Group::key).unwrap_or_default();
+        let mark = Mark { automation: automation.id.to_string(), group, proposes: proposes.clone(), closed: false };
         Ok(Self { title, body: mark.beneath(&text), proposes })
+    }
+}
+
+impl Proposal {
+    /// Makes a proposal of no policy: a title, of which the first line counts, and a text.
+    pub(crate) fn plain(automation: &Automation, title: &str, text: &str) -> Self {
+        let title = title.lines().map(str::trim).find(|line| !line.is_empty());
+        let title = title_of(title.unwrap_or(message::DEFAULT_MESSAGE));
+        let text: String = text.replace(MARK.trim_end(), "").chars().take(MAX_BODY).collect();
+        let proposes = BTreeMap::new();
+        let mark = Mark { automation: automation.id.to_string(), group: String::new(), proposes, closed: false };
+        Self { title, body: mark.beneath(&text), proposes: BTreeMap::new() }
     }
 }
 
@@ -124,6 +143,7 @@ impl Mark {
         let proposes = proposes.filter_map(|(policy, value)| Some((policy.clone(), value.as_str()?.to_owned())));
         Some(Self {
             automation: json.get("automation")?.as_str()?.to_owned(),
+            group: json.get("group").and_then(Value::as_str).unwrap_or_default().to_owned(),
             proposes: proposes.collect(),
             closed: json.get("closed").and_then(Value::as_bool).unwrap_or(false),
         })
@@ -134,6 +154,9 @@ impl Mark {
     pub fn beneath(&self, text: &str) -> String {
         let text = text.rsplit_once(MARK).map_or(text, |(text, _)| text).trim_end();
         let mut json = json!({ "automation": self.automation, "proposes": self.proposes });
+        if !self.group.is_empty() {
+            json["group"] = json!(self.group);
+        }
         if self.closed {
             json["closed"] = json!(true);
         }
@@ -185,7 +208,7 @@ fn short<'v>(value: &'v str, image: &str) -> &'v str {
 }
 
 fn default_body(content: Content<'_>) -> String {
-    let Content { automation, base, changes, differences, .. } = content;
+    let Content { automation, group, base, changes, differences, .. } = content;
     let rows = rows(changes);
     let mut files: Vec<&str> = changes.iter().map(|change| change.file.as_str()).collect();
     files.sort_unstable();
@@ -197,15 +220,18 @@ fn default_body(content: Content<'_>) -> String {
         let known = automation.policies.iter().find(|known| known.id.marker() == policy);
         known.map_or("", |known| known.repository.image.name())
     };
-    let plural = |count: usize, noun: &str| if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") };
+    let of_group = group.and_then(|group| Some((group.grouping.word()?, &group.name)));
+    let of_group = of_group.map(|(word, name)| format!(" It has what changes for the {word} {}.", code(name)));
+    let of_group = of_group.unwrap_or_default();
     let mut text = format!(
         "## Summary\n\nUpdates {} for {} in {}. The automation {} of tagwright keeps this request current, as one commit on the \
-         newest {}.\n\n",
-        plural(changes.len(), "field"),
-        if policies.len() == 1 { "1 policy".to_owned() } else { format!("{} policies", policies.len()) },
-        plural(files.len(), "file"),
+         newest {}.{}\n\n",
+        words::plural(changes.len(), "field"),
+        words::plural(policies.len(), "policy"),
+        words::plural(files.len(), "file"),
         code(&automation.id.to_string()),
         code(base),
+        of_group,
     );
     text.push_str("## Changes\n\n| policy | image | from | to | where |\n|---|---|---|---|---|\n");
     for row in rows.iter().take(MAX_ROWS) {
@@ -269,7 +295,7 @@ mod tests {
 
     fn mark() -> Mark {
         let proposes = [("shop:web".to_owned(), "ghcr.io/acme/web:1.4--rc".to_owned())].into();
-        Mark { automation: "shop/all".to_owned(), proposes, closed: false }
+        Mark { automation: "shop/all".to_owned(), group: String::new(), proposes, closed: false }
     }
 
     #[test]
@@ -284,6 +310,8 @@ mod tests {
         let closed = Mark { closed: true, ..mark() };
         assert_eq!(Mark::read(&closed.beneath(&body)), Some(closed.clone()));
         assert_eq!(closed.beneath(&body).matches(MARK).count(), 1);
+        let grouped = Mark { group: "policy shop:web".to_owned(), ..mark() };
+        assert_eq!(Mark::read(&grouped.beneath(&body)), Some(grouped));
     }
 
     #[test]

@@ -44,19 +44,6 @@ pub fn listed(names: &[&str]) -> String {
 
 /// The number of letters to put in, leave out, replace or swap with their neighbour.
 fn distance(from: &str, to: &str) -> usize {
-    let from: Vec<char> = from.chars().take(MAX_NAME).collect();
-    let to: Vec<char> = to.chars().take(MAX_NAME).collect();
-    let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
-    for (i, a) in from.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in to.iter().enumerate() {
-            let mut cost = (rows[i][j] + usize::from(a != b)).min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *a == to[j - 1] && from[i - 1] == *b {
-                cost = cost.min(rows[i - 1][j - 1] + 1);
-            }
-            row.push(cost);
-        }
-        rows.push(row);
-    }
-    rows[from.len()][to.len()]
+    let [from, to] = [from, to].map(|name| name.chars().take(MAX_NAME).collect::<String>());
+    strsim::osa_distance(&from, &to)
 }

@@ -43,6 +43,7 @@
 //!
 //! What is not orderable can still be followed by digest ([`tracking`]): the tag stays, the digest behind it is pinned.
 
+pub(crate) mod calendar;
 mod derive;
 mod moment;
 mod roles;
@@ -53,7 +54,10 @@ mod tokens;
 mod version;
 mod words;
 
+use std::mem::{self, Discriminant};
+
 use gotext::pattern::Pattern;
+use regex::Regex;
 use thiserror::Error;
 
 use crate::policy::{Direction, Filter, Order, Policy};
@@ -82,14 +86,15 @@ pub(crate) struct Derived {
 }
 
 impl Derived {
-    /// Whether two policies differ in nothing but the tag they start from.
-    pub(crate) fn same_line(&self, other: &Self) -> bool {
-        let filter =
-            |it: &Self| it.policy.filter.as_ref().map(|it| (it.pattern.as_str().to_owned(), it.extract.clone()));
-        let kind = |it: &Self| std::mem::discriminant(&it.policy.order);
-        self.line == other.line && kind(self) == kind(other) && filter(self) == filter(other)
+    /// What two policies have in common that differ in nothing but the tag they start from.
+    pub(crate) fn line_of(&self) -> Line {
+        let filter = self.policy.filter.as_ref().map(|it| (it.pattern.as_str().to_owned(), it.extract.clone()));
+        (self.line.clone(), mem::discriminant(&self.policy.order), filter)
     }
 }
+
+/// The versions to stay within, the kind of order, and the filter.
+pub(crate) type Line = (String, Discriminant<Order>, Option<(String, String)>);
 
 /// Why nothing can be derived from a tag.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -195,6 +200,19 @@ pub(crate) fn tracking(tag: &str) -> Option<Policy> {
     let pattern = Pattern::parse(&format!("^{}$", derive::escaped(tag))).ok()?;
     let filter = Some(Filter { pattern, extract: String::new() });
     Some(Policy { filter, order: Order::Alphabetical(Direction::Ascending) })
+}
+
+/// Returns the policy that takes the image that came last among tags like one with a commit hash: the words around it stay.
+pub(crate) fn newest_like(tag: &str) -> Option<Derived> {
+    let hashes = Regex::new("(^|[^0-9A-Za-z])([0-9a-f]{7,40})($|[^0-9A-Za-z])").ok()?;
+    let found = hashes.captures(tag)?.get(2)?;
+    let (before, after) = (derive::escaped(&tag[..found.start()]), derive::escaped(&tag[found.end()..]));
+    let pattern = Pattern::parse(&format!("^{before}[0-9a-f]{{{}}}{after}$", found.len())).ok()?;
+    let filter = Some(Filter { pattern, extract: String::new() });
+    let policy = Policy { filter, order: Order::Newest };
+    let variant = format!("{}{}", &tag[..found.start()], &tag[found.end()..]);
+    let explanation = format!("the image that came last, among tags like {tag}");
+    Some(Derived { policy, variant, line: String::new(), explanation })
 }
 
 /// Returns the filter for tags spelled like a plain version in use: with the `v`, or without.

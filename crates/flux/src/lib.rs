@@ -12,6 +12,7 @@
 //! | [`policy`] | Flux's `ImagePolicy` |
 //! | [`automation`] | Flux's `ImageUpdateAutomation` |
 //! | [`native`] | our own `ImageAutomation`, in the same manner |
+//! | [`standing`] | our own `Receiver` and `Notification` |
 //! | [`kstatus`] | what readers make of a status, whatever the kind |
 //!
 //! ```
@@ -74,6 +75,7 @@ mod remarks;
 pub mod repository;
 mod scan;
 mod shape;
+pub mod standing;
 #[cfg(test)]
 mod tests;
 

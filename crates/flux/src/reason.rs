@@ -44,5 +44,7 @@ pub const INVALID_CONFIGURATION: &str = "InvalidConfiguration";
 pub const TRANSIENT_FAILURE: &str = "TransientFailure";
 /// A run of our kind failed for a reason that is a bug.
 pub const INTERNAL_ERROR: &str = "InternalError";
+/// A tag that names one release points to something else; of events.
+pub const TAG_MOVED: &str = "TagMoved";
 /// What was held is held no longer; of events.
 pub const RELEASED: &str = "Released";

@@ -23,7 +23,7 @@ use crate::{Ending, Event, Remark, Remarks, Seen, Severity, Verdict};
 const NOW: &str = "2026-11-26T10:00:00Z";
 
 /// The kinds, by the folders of their situations.
-const KINDS: [&str; 4] = ["repository", "policy", "automation", "native"];
+const KINDS: [&str; 5] = ["repository", "policy", "automation", "native", "standing"];
 
 /// A situation.
 #[derive(Deserialize)]
@@ -97,6 +97,11 @@ fn image_update_automations() {
 #[test]
 fn image_automations() {
     check("native", 15);
+}
+
+#[test]
+fn receivers_and_notifications() {
+    check("standing", 10);
 }
 
 fn check(kind: &str, at_least: usize) {

@@ -12,11 +12,13 @@ use url::Url;
 use super::adorn::unknown;
 use super::error::Error;
 use super::exchange::{Answer, Question};
-use super::{Adornments, Branches, Forge, Merge, Merged, Request, State, Wanted, When};
+use super::{Adornments, Branches, Comment, Forge, Listed, MAX_LISTED, Merge, Merged, Request, State, Wanted, When};
 
 const REQUEST: &str = "a pull request";
 /// The longest text, in UTF-16 units as they count there.
 const MAX_BODY: usize = 4_000;
+/// After how many a list cuts it.
+const MAX_LISTED_BODY: usize = 400;
 const VERSION: (&str, &str) = ("api-version", "7.1");
 /// The id of what is not there: a branch that is to be deleted.
 const NOTHING: &str = "0000000000000000000000000000000000000000";
@@ -56,6 +58,11 @@ fn cut(text: &str) -> String {
     text.chars().take_while(fits).collect::<String>() + end
 }
 
+/// Whether the branch is the repository's own: anybody may give the same name to one of a fork.
+fn is_own(value: &Value) -> bool {
+    value["forkSource"].is_null()
+}
+
 fn read(forge: &Forge<'_>, answer: &Answer, value: &Value) -> Result<Request, Error> {
     let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
     let number = value["pullRequestId"].as_u64().ok_or_else(|| answer.malformed("the id of a pull request"))?;
@@ -72,9 +79,46 @@ fn read(forge: &Forge<'_>, answer: &Answer, value: &Value) -> Result<Request, Er
         state,
         title: text("title"),
         body: text("description"),
+        head: text("sourceRefName").trim_start_matches("refs/heads/").to_owned(),
         tip: value["lastMergeSourceCommit"]["commitId"].as_str().map(str::to_owned),
+        is_own: is_own(value),
         key: String::new(),
     })
+}
+
+/// A request of a list with all of its text, which lists cut.
+async fn whole(forge: &Forge<'_>, request: Request) -> Result<Option<Request>, Error> {
+    match request.body.encode_utf16().count() >= MAX_LISTED_BODY {
+        true => get(forge, request.number).await,
+        false => Ok(Some(request)),
+    }
+}
+
+pub(crate) async fn list_all(forge: &Forge<'_>, base: &str, which: Listed) -> Result<Vec<Request>, Error> {
+    const PAGE: usize = 100;
+    let base = reference(base);
+    let states: &[&str] = if which == Listed::Open { &["active"] } else { &["abandoned", "completed"] };
+    let mut all = Vec::new();
+    for state in states {
+        for page in 0..MAX_LISTED / PAGE {
+            let (skip, size) = ((page * PAGE).to_string(), PAGE.to_string());
+            let question = Question::get(url(forge, &["pullrequests"]), "the pull requests").query(&[
+                ("searchCriteria.targetRefName", base.as_str()),
+                ("searchCriteria.status", state),
+                ("$top", &size),
+                ("$skip", &skip),
+            ]);
+            let answer = forge.ask(question).await?;
+            let values = answer.body["value"].as_array().map_or(&[][..], Vec::as_slice);
+            for value in values.iter().filter(|value| is_own(value)) {
+                all.extend(whole(forge, read(forge, &answer, value)?).await?);
+            }
+            if values.len() < PAGE || which == Listed::Ended {
+                break;
+            }
+        }
+    }
+    Ok(all)
 }
 
 async fn newest(forge: &Forge<'_>, branches: Branches<'_>, status: &str) -> Result<Option<Request>, Error> {
@@ -85,9 +129,12 @@ async fn newest(forge: &Forge<'_>, branches: Branches<'_>, status: &str) -> Resu
     ]);
     let answer = forge.ask(question).await?;
     let all = answer.body["value"].as_array().into_iter().flatten();
-    let closed = all.filter(|value| status == "active" || value["status"].as_str() != Some("active"));
-    let newest = closed.max_by_key(|value| value["pullRequestId"].as_u64());
-    newest.map(|value| read(forge, &answer, value)).transpose()
+    let own = all.filter(|value| is_own(value));
+    let closed = own.filter(|value| status == "active" || value["status"].as_str() != Some("active"));
+    match closed.max_by_key(|value| value["pullRequestId"].as_u64()) {
+        Some(value) => whole(forge, read(forge, &answer, value)?).await,
+        None => Ok(None),
+    }
 }
 
 pub(crate) async fn find(forge: &Forge<'_>, branches: Branches<'_>) -> Result<Option<Request>, Error> {
@@ -170,6 +217,15 @@ pub(crate) async fn comment(forge: &Forge<'_>, request: &Request, text: &str) ->
     let comment = json!({ "parentCommentId": 0, "content": text, "commentType": "text" });
     let question = Question::new(Method::POST, of(forge, request, &["threads"]), "a comment");
     forge.ask(question.with(json!({ "comments": [comment], "status": "closed" }))).await.map(drop)
+}
+
+/// Nobody can ask there what others than oneself may do, so that no comment can be obeyed.
+pub(crate) async fn comment_of(_: &Forge<'_>, _: u64, _: u64) -> Result<Option<Comment>, Error> {
+    Ok(None)
+}
+
+pub(crate) async fn may_write(_: &Forge<'_>, _: &Comment) -> Result<bool, Error> {
+    Ok(false)
 }
 
 pub(crate) async fn merge(forge: &Forge<'_>, request: &Request, how: Merge<'_>) -> Result<Merged, Error> {

@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 
 use super::error::Error;
 use super::exchange::{Answer, Question};
-use super::{Adornments, Branches, Forge, Merge, Merged, Request, State, Wanted, When};
+use super::{Adornments, Branches, Comment, Forge, Listed, MAX_LISTED, Merge, Merged, Request, State, Wanted, When};
 
 const REQUEST: &str = "a pull request";
+const OPEN: &str = "state = \"OPEN\"";
+const ENDED: &str = "state = \"MERGED\" OR state = \"DECLINED\" OR state = \"SUPERSEDED\"";
 const NAME: &str = "Bitbucket Cloud";
 
 fn url(forge: &Forge<'_>, parts: &[&str]) -> url::Url {
@@ -38,14 +40,47 @@ fn read(answer: &Answer, value: &Value) -> Result<Request, Error> {
         state,
         title: text(&value["title"]),
         body: text(&value["description"]),
+        head: text(&value["source"]["branch"]["name"]),
         tip: value["source"]["commit"]["hash"].as_str().map(str::to_owned),
+        is_own: is_own(value),
         key: text(&value["destination"]["branch"]["name"]),
     })
 }
 
+/// Whether the branch is the repository's own: anybody may give the same name to one of a fork.
+fn is_own(value: &Value) -> bool {
+    let name = |end: &str| value[end]["repository"]["full_name"].as_str();
+    name("source").is_some() && name("source") == name("destination")
+}
+
+/// A text in a filter. No branch name has a quote or a backslash that would end it: git allows `"` only.
+fn quoted(name: &str) -> String {
+    name.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+pub(crate) async fn list_all(forge: &Forge<'_>, base: &str, which: Listed) -> Result<Vec<Request>, Error> {
+    const PAGE: usize = 50;
+    let states = if which == Listed::Open { OPEN } else { ENDED };
+    let filter = format!("destination.branch.name = \"{}\" AND ({states})", quoted(base));
+    let mut all = Vec::new();
+    for page in 1..=MAX_LISTED / PAGE {
+        let (page, size) = (page.to_string(), PAGE.to_string());
+        let question = Question::get(url(forge, &["pullrequests"]), "the pull requests");
+        let question =
+            question.query(&[("q", &filter), ("sort", "-created_on"), ("pagelen", size.as_str()), ("page", &page)]);
+        let answer = forge.ask(question).await?;
+        let values = answer.body["values"].as_array().map_or(&[][..], Vec::as_slice);
+        for value in values.iter().filter(|value| is_own(value)) {
+            all.push(read(&answer, value)?);
+        }
+        if values.len() < PAGE {
+            break;
+        }
+    }
+    Ok(all)
+}
+
 async fn newest(forge: &Forge<'_>, branches: Branches<'_>, state: &str) -> Result<Option<Request>, Error> {
-    // No branch name has a quote or a backslash that would end the text: git allows `"` only.
-    let quoted = |name: &str| name.replace('\\', "\\\\").replace('"', "\\\"");
     let filter = format!(
         "source.branch.name = \"{}\" AND destination.branch.name = \"{}\" AND ({state})",
         quoted(branches.head),
@@ -53,16 +88,16 @@ async fn newest(forge: &Forge<'_>, branches: Branches<'_>, state: &str) -> Resul
     );
     let question = Question::get(url(forge, &["pullrequests"]), "the pull requests");
     let answer = forge.ask(question.query(&[("q", &filter), ("sort", "-created_on")])).await?;
-    let first = answer.body["values"].as_array().and_then(|values| values.first());
+    let first = answer.body["values"].as_array().into_iter().flatten().find(|value| is_own(value));
     first.map(|value| read(&answer, value)).transpose()
 }
 
 pub(crate) async fn find(forge: &Forge<'_>, branches: Branches<'_>) -> Result<Option<Request>, Error> {
-    newest(forge, branches, "state = \"OPEN\"").await
+    newest(forge, branches, OPEN).await
 }
 
 pub(crate) async fn find_closed(forge: &Forge<'_>, branches: Branches<'_>) -> Result<Option<Request>, Error> {
-    newest(forge, branches, "state = \"MERGED\" OR state = \"DECLINED\" OR state = \"SUPERSEDED\"").await
+    newest(forge, branches, ENDED).await
 }
 
 pub(crate) async fn get(forge: &Forge<'_>, number: u64) -> Result<Option<Request>, Error> {
@@ -149,6 +184,31 @@ pub(crate) async fn adorn(forge: &Forge<'_>, request: &Request, with: Adornments
 pub(crate) async fn comment(forge: &Forge<'_>, request: &Request, text: &str) -> Result<(), Error> {
     let question = Question::new(Method::POST, of(forge, request, &["comments"]), "a comment");
     forge.ask(question.with(json!({ "content": { "raw": text } }))).await.map(drop)
+}
+
+pub(crate) async fn comment_of(forge: &Forge<'_>, number: u64, id: u64) -> Result<Option<Comment>, Error> {
+    let url = url(forge, &["pullrequests", &number.to_string(), "comments", &id.to_string()]);
+    let answer = forge.ask(Question::get(url, "a comment").or(&[404])).await?;
+    let user = &answer.body["user"];
+    let key = user["uuid"].as_str().filter(|_| answer.is_success() && answer.body["deleted"].as_bool() != Some(true));
+    Ok(key.map(|key| Comment {
+        author: user["nickname"].as_str().or(user["display_name"].as_str()).unwrap_or_default().to_owned(),
+        text: answer.body["content"]["raw"].as_str().unwrap_or_default().to_owned(),
+        is_bot: user["type"].as_str() != Some("user"),
+        at: super::time(&answer.body["created_on"]),
+        key: key.to_owned(),
+    }))
+}
+
+pub(crate) async fn may_write(forge: &Forge<'_>, comment: &Comment) -> Result<bool, Error> {
+    let path = forge.place().path();
+    // What it comes to, by whichever group; only administrators are told.
+    let url = forge.place().url(&["workspaces", path[0].as_str(), "permissions", "repositories", path[1].as_str()]);
+    let filter = format!("user.uuid=\"{}\"", quoted(&comment.key));
+    let answer = forge.ask(Question::get(url, "what a user may do").query(&[("q", &filter)])).await?;
+    let own = |it: &&Value| it["user"]["uuid"].as_str() == Some(comment.key.as_str());
+    let found = answer.body["values"].as_array().into_iter().flatten().find(own);
+    Ok(found.is_some_and(|it| matches!(it["permission"].as_str(), Some("admin" | "write"))))
 }
 
 pub(crate) async fn merge(forge: &Forge<'_>, request: &Request, how: Merge<'_>) -> Result<Merged, Error> {

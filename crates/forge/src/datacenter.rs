@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::error::Error;
 use super::exchange::{Answer, Question};
-use super::{Adornments, Branches, Forge, Merge, Merged, Request, State, Wanted, When};
+use super::{Adornments, Branches, Comment, Forge, Listed, MAX_LISTED, Merge, Merged, Request, State, Wanted, When};
 
 const REQUEST: &str = "a pull request";
 const NAME: &str = "Bitbucket Data Center";
@@ -31,6 +31,12 @@ fn reference(branch: &str) -> String {
     format!("refs/heads/{branch}")
 }
 
+/// Whether the branch is the repository's own: anybody may give the same name to one of a fork.
+fn is_own(value: &Value) -> bool {
+    let id = |end: &str| value[end]["repository"]["id"].as_u64();
+    id("fromRef").is_some() && id("fromRef") == id("toRef")
+}
+
 fn read(answer: &Answer, value: &Value) -> Result<Request, Error> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let number = value["id"].as_u64().ok_or_else(|| answer.malformed("the id of a pull request"))?;
@@ -45,9 +51,41 @@ fn read(answer: &Answer, value: &Value) -> Result<Request, Error> {
         state,
         title: text(&value["title"]),
         body: text(&value["description"]),
+        head: text(&value["fromRef"]["id"]).trim_start_matches("refs/heads/").to_owned(),
         tip: value["fromRef"]["latestCommit"].as_str().map(str::to_owned),
+        is_own: is_own(value),
         key: value["version"].as_u64().unwrap_or_default().to_string(),
     })
+}
+
+pub(crate) async fn list_all(forge: &Forge<'_>, base: &str, which: Listed) -> Result<Vec<Request>, Error> {
+    const PAGE: usize = 100;
+    let base = reference(base);
+    let states: &[&str] = if which == Listed::Open { &["OPEN"] } else { &["DECLINED", "MERGED"] };
+    let mut all = Vec::new();
+    for state in states {
+        let mut start = 0;
+        for _ in 0..MAX_LISTED / PAGE {
+            let (from, size) = (start.to_string(), PAGE.to_string());
+            let question = Question::get(url(forge, "api", &["pull-requests"]), "the pull requests").query(&[
+                ("at", base.as_str()),
+                ("direction", "INCOMING"),
+                ("state", state),
+                ("order", "NEWEST"),
+                ("start", &from),
+                ("limit", &size),
+            ]);
+            let answer = forge.ask(question).await?;
+            for value in answer.body["values"].as_array().into_iter().flatten().filter(|value| is_own(value)) {
+                all.push(read(&answer, value)?);
+            }
+            match answer.body["nextPageStart"].as_u64() {
+                Some(next) if next > start => start = next,
+                _ => break,
+            }
+        }
+    }
+    Ok(all)
 }
 
 async fn newest(forge: &Forge<'_>, branches: Branches<'_>, states: &[&str]) -> Result<Option<Request>, Error> {
@@ -60,7 +98,9 @@ async fn newest(forge: &Forge<'_>, branches: Branches<'_>, states: &[&str]) -> R
     ]);
     let answer = forge.ask(question).await?;
     let is_it = |value: &&Value| {
-        value["toRef"]["id"].as_str() == Some(&base) && value["state"].as_str().is_some_and(|it| states.contains(&it))
+        is_own(value)
+            && value["toRef"]["id"].as_str() == Some(&base)
+            && value["state"].as_str().is_some_and(|it| states.contains(&it))
     };
     let found = answer.body["values"].as_array().into_iter().flatten().find(is_it);
     found.map(|value| read(&answer, value)).transpose()
@@ -183,6 +223,37 @@ pub(crate) async fn adorn(forge: &Forge<'_>, request: &Request, with: Adornments
 pub(crate) async fn comment(forge: &Forge<'_>, request: &Request, text: &str) -> Result<(), Error> {
     let question = Question::new(Method::POST, of(forge, request, &["comments"]), "a comment");
     forge.ask(question.with(json!({ "text": text }))).await.map(drop)
+}
+
+pub(crate) async fn comment_of(forge: &Forge<'_>, number: u64, id: u64) -> Result<Option<Comment>, Error> {
+    let url = url(forge, "api", &["pull-requests", &number.to_string(), "comments", &id.to_string()]);
+    let answer = forge.ask(Question::get(url, "a comment").or(&[404])).await?;
+    let author = &answer.body["author"];
+    let name = author["name"].as_str().filter(|_| answer.is_success());
+    Ok(name.map(|name| Comment {
+        author: name.to_owned(),
+        text: answer.body["text"].as_str().unwrap_or_default().to_owned(),
+        is_bot: author["type"].as_str() != Some("NORMAL"),
+        at: answer.body["createdDate"].as_i64().and_then(|at| jiff::Timestamp::from_millisecond(at).ok()),
+        key: name.to_owned(),
+    }))
+}
+
+pub(crate) async fn may_write(forge: &Forge<'_>, comment: &Comment) -> Result<bool, Error> {
+    let path = forge.place().path();
+    // Users who have this permission, by whichever group.
+    let url = forge.place().url(&["api", "latest", "users"]);
+    let question = Question::get(url, "what a user may do").query(&[
+        ("filter", comment.key.as_str()),
+        // The filter finds the name also within others; a page has 25 of them unless told otherwise.
+        ("limit", "1000"),
+        ("permission.1", "REPO_WRITE"),
+        ("permission.1.projectKey", &path[0]),
+        ("permission.1.repositorySlug", &path[1]),
+    ]);
+    let answer = forge.ask(question).await?;
+    let mut users = answer.body["values"].as_array().into_iter().flatten();
+    Ok(users.any(|user| user["name"].as_str() == Some(comment.key.as_str()) && user["active"].as_bool() == Some(true)))
 }
 
 pub(crate) async fn merge(forge: &Forge<'_>, request: &Request, how: Merge<'_>) -> Result<Merged, Error> {

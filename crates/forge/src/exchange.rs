@@ -9,6 +9,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue}
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
+use tracing::{Instrument as _, Span};
 use url::Url;
 use web::{Clients, Common, Pauses, Protocol, ProxyChoice, Route, Sent, TlsProblem, Unreachable, show, silence};
 
@@ -75,6 +76,12 @@ impl Forges {
             idle_per_host: 2,
         };
         Self { clients: Clients::new(common), pauses, sent: Sent::of_machine() }
+    }
+
+    /// The hosts that are left alone.
+    #[must_use]
+    pub fn pauses(&self) -> Pauses {
+        self.pauses.clone()
     }
 
     /// A repository, asked as somebody.
@@ -145,18 +152,20 @@ impl<'f> Forge<'f> {
         let attempts = if question.method == Method::GET { ATTEMPTS } else { 1 };
         let waits = ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_max_times(attempts - 1).with_jitter();
         let mut waits = waits.build();
+        let mut resent = 0;
         loop {
-            let error = match self.send(&question).await {
+            let error = match self.send(&question, resent).await {
                 Err(error @ (Error::Network { .. } | Error::Status { .. })) => error,
                 settled => return settled,
             };
             let Some(wait) = waits.next() else { return Err(error) };
             tracing::debug!(wait_ms = wait.as_millis(), %error, "waits before a forge is asked again");
             tokio::time::sleep(wait).await;
+            resent += 1;
         }
     }
 
-    async fn send(&self, question: &Question) -> Result<Answer, Error> {
+    async fn send(&self, question: &Question, resent: usize) -> Result<Answer, Error> {
         let url = show(&question.url);
         let forges = self.forges;
         if let Some(pause) = forges.pauses.of(&question.url, Instant::now()) {
@@ -184,7 +193,9 @@ impl<'f> Forge<'f> {
             why: Unreachable::Otherwise,
             reason: format!("it took longer than {} s", ANSWER_TIMEOUT.as_secs()),
         };
-        timeout(ANSWER_TIMEOUT, self.settle(question, &url, building)).await.map_err(late)?
+        let span = web::asking(&question.method, &question.url, resent);
+        let settle = self.settle(question, &url, building).instrument(span);
+        timeout(ANSWER_TIMEOUT, settle).await.map_err(late)?
     }
 
     async fn settle(&self, question: &Question, url: &str, building: reqwest::RequestBuilder) -> Result<Answer, Error> {
@@ -195,8 +206,14 @@ impl<'f> Forge<'f> {
                 Error::Network { url: url.to_owned(), why: Unreachable::of(&error), reason: sent.hide(&silence(error)) }
             }
         };
-        let mut response = building.send().await.map_err(fail)?;
+        let span = Span::current();
+        let told = |error: reqwest::Error| {
+            web::unanswered(&span, &error);
+            fail(error)
+        };
+        let mut response = building.send().await.map_err(told)?;
         let (status, headers) = (response.status(), response.headers().clone());
+        web::answered(&span, status.as_u16());
         if status.is_redirection() {
             return Err(Error::Redirect { url: url.to_owned() });
         }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::adorn::COLOUR;
 use super::error::Error;
 use super::exchange::{Answer, Question};
-use super::{Adornments, Branches, Forge, Merge, Merged, Request, State, Wanted, When};
+use super::{Adornments, Branches, Comment, Forge, Listed, MAX_LISTED, Merge, Merged, Request, State, Wanted, When};
 
 const REQUEST: &str = "a pull request";
 const DRAFT: &str = "WIP: ";
@@ -24,6 +24,11 @@ const MAX_EVENTS: &str = "50";
 fn url(forge: &Forge<'_>, parts: &[&str]) -> url::Url {
     let path = forge.place().path();
     forge.place().url(&[&["repos", path[0].as_str(), path[1].as_str()][..], parts].concat())
+}
+
+/// Whether the branch is the repository's own: anybody may give the same name to one of a fork.
+fn is_own(value: &Value) -> bool {
+    value["head"]["repo_id"].is_i64() && value["head"]["repo_id"] == value["base"]["repo_id"]
 }
 
 fn read(answer: &Answer, value: &Value) -> Result<Request, Error> {
@@ -40,9 +45,35 @@ fn read(answer: &Answer, value: &Value) -> Result<Request, Error> {
         state,
         title: text("title"),
         body: text("body"),
+        head: value["head"]["ref"].as_str().unwrap_or_default().to_owned(),
         tip: value["head"]["sha"].as_str().map(str::to_owned),
+        is_own: is_own(value),
         key: String::new(),
     })
+}
+
+pub(crate) async fn list_all(forge: &Forge<'_>, base: &str, which: Listed) -> Result<Vec<Request>, Error> {
+    let state = if which == Listed::Open { "open" } else { "closed" };
+    let mut all = Vec::new();
+    for page in 1..=MAX_LISTED / PAGE {
+        let (page, size) = (page.to_string(), PAGE.to_string());
+        // Older ones list those to all branches.
+        let question = Question::get(url(forge, &["pulls"]), "the pull requests").query(&[
+            ("state", state),
+            ("base_branch", base),
+            ("limit", &size),
+            ("page", &page),
+        ]);
+        let answer = forge.ask(question).await?;
+        let is_it = |value: &&Value| value["base"]["ref"].as_str() == Some(base) && is_own(value);
+        for value in answer.items().iter().filter(is_it) {
+            all.push(read(&answer, value)?);
+        }
+        if answer.items().len() < PAGE {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 /// The newest request of two branches, whatever became of it.
@@ -169,6 +200,27 @@ async fn listed(forge: &Forge<'_>, url: url::Url) -> Result<Vec<(String, u64)>, 
 pub(crate) async fn comment(forge: &Forge<'_>, request: &Request, text: &str) -> Result<(), Error> {
     let url = url(forge, &["issues", &request.number.to_string(), "comments"]);
     forge.ask(Question::new(Method::POST, url, "a comment").with(json!({ "body": text }))).await.map(drop)
+}
+
+pub(crate) async fn comment_of(forge: &Forge<'_>, number: u64, id: u64) -> Result<Option<Comment>, Error> {
+    let url = url(forge, &["issues", "comments", &id.to_string()]);
+    let answer = forge.ask(Question::get(url, "a comment").or(&[404])).await?;
+    let its = answer.body["pull_request_url"].as_str().filter(|_| answer.status == 200);
+    let author = answer.body["user"]["login"].as_str();
+    let author = author.filter(|_| its.is_some_and(|it| it.ends_with(&format!("/pulls/{number}"))));
+    Ok(author.map(|author| Comment {
+        author: author.to_owned(),
+        text: answer.body["body"].as_str().unwrap_or_default().to_owned(),
+        is_bot: false,
+        at: super::time(&answer.body["created_at"]),
+        key: author.to_owned(),
+    }))
+}
+
+pub(crate) async fn may_write(forge: &Forge<'_>, comment: &Comment) -> Result<bool, Error> {
+    let url = url(forge, &["collaborators", &comment.key, "permission"]);
+    let answer = forge.ask(Question::get(url, "what a user may do").or(&[404])).await?;
+    Ok(answer.is_success() && matches!(answer.body["permission"].as_str(), Some("owner" | "admin" | "write")))
 }
 
 pub(crate) async fn merge(forge: &Forge<'_>, request: &Request, how: Merge<'_>) -> Result<Merged, Error> {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::error::Error;
 use super::exchange::{Answer, Question};
-use super::{Adornments, Branches, Forge, Merge, Merged, Request, State, Wanted, When};
+use super::{Adornments, Branches, Comment, Forge, Listed, MAX_LISTED, Merge, Merged, Request, State, Wanted, When};
 
 const REQUEST: &str = "a pull request";
 
@@ -18,6 +18,11 @@ fn url(forge: &Forge<'_>, parts: &[&str]) -> url::Url {
     let path = forge.place().path();
     let repository = ["repos", path[0].as_str(), path[1].as_str()];
     forge.place().url(&[&repository[..], parts].concat())
+}
+
+/// Whether the branch is the repository's own: anybody may give the same name to one of a fork.
+fn is_own(value: &Value) -> bool {
+    value["head"]["repo"]["id"].is_u64() && value["head"]["repo"]["id"] == value["base"]["repo"]["id"]
 }
 
 fn read(answer: &Answer, value: &Value) -> Result<Request, Error> {
@@ -35,7 +40,9 @@ fn read(answer: &Answer, value: &Value) -> Result<Request, Error> {
         state,
         title: text("title"),
         body: text("body"),
+        head: value["head"]["ref"].as_str().unwrap_or_default().to_owned(),
         tip: value["head"]["sha"].as_str().map(str::to_owned),
+        is_own: is_own(value),
         key: text("node_id"),
     })
 }
@@ -50,7 +57,32 @@ async fn list(forge: &Forge<'_>, branches: Branches<'_>, state: &str) -> Result<
         ("direction", "desc"),
     ]);
     let answer = forge.ask(question).await?;
-    answer.items().iter().map(|value| read(&answer, value)).collect()
+    answer.items().iter().filter(|value| is_own(value)).map(|value| read(&answer, value)).collect()
+}
+
+pub(crate) async fn list_all(forge: &Forge<'_>, base: &str, which: Listed) -> Result<Vec<Request>, Error> {
+    const PAGE: usize = 100;
+    let state = if which == Listed::Open { "open" } else { "closed" };
+    let mut all = Vec::new();
+    for page in 1..=MAX_LISTED / PAGE {
+        let (page, size) = (page.to_string(), PAGE.to_string());
+        let question = Question::get(url(forge, &["pulls"]), "the pull requests").query(&[
+            ("state", state),
+            ("base", base),
+            ("sort", "created"),
+            ("direction", "desc"),
+            ("per_page", &size),
+            ("page", &page),
+        ]);
+        let answer = forge.ask(question).await?;
+        for value in answer.items().iter().filter(|value| is_own(value)) {
+            all.push(read(&answer, value)?);
+        }
+        if answer.items().len() < PAGE {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 pub(crate) async fn find(forge: &Forge<'_>, branches: Branches<'_>) -> Result<Option<Request>, Error> {
@@ -132,6 +164,26 @@ pub(crate) async fn adorn(forge: &Forge<'_>, request: &Request, with: Adornments
 pub(crate) async fn comment(forge: &Forge<'_>, request: &Request, text: &str) -> Result<(), Error> {
     let url = url(forge, &["issues", &request.number.to_string(), "comments"]);
     forge.ask(Question::new(Method::POST, url, "a comment").with(json!({ "body": text }))).await.map(drop)
+}
+
+pub(crate) async fn comment_of(forge: &Forge<'_>, number: u64, id: u64) -> Result<Option<Comment>, Error> {
+    let url = url(forge, &["issues", "comments", &id.to_string()]);
+    let answer = forge.ask(Question::get(url, "a comment").or(&[404])).await?;
+    let is_its = answer.body["issue_url"].as_str().is_some_and(|it| it.ends_with(&format!("/issues/{number}")));
+    let author = answer.body["user"]["login"].as_str().filter(|_| answer.is_success() && is_its);
+    Ok(author.map(|author| Comment {
+        author: author.to_owned(),
+        text: answer.body["body"].as_str().unwrap_or_default().to_owned(),
+        is_bot: answer.body["user"]["type"].as_str() != Some("User"),
+        at: super::time(&answer.body["created_at"]),
+        key: author.to_owned(),
+    }))
+}
+
+pub(crate) async fn may_write(forge: &Forge<'_>, comment: &Comment) -> Result<bool, Error> {
+    let url = url(forge, &["collaborators", &comment.key, "permission"]);
+    let answer = forge.ask(Question::get(url, "what a user may do").or(&[404])).await?;
+    Ok(answer.is_success() && matches!(answer.body["permission"].as_str(), Some("admin" | "write")))
 }
 
 pub(crate) async fn merge(forge: &Forge<'_>, request: &Request, how: Merge<'_>) -> Result<Merged, Error> {

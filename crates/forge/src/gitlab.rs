@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::adorn::numbers;
 use super::error::Error;
 use super::exchange::{Answer, Question};
-use super::{Adornments, Branches, Forge, Merge, Merged, Request, State, Wanted, When};
+use super::{Adornments, Branches, Comment, Forge, Listed, MAX_LISTED, Merge, Merged, Request, State, Wanted, When};
 
 const REQUEST: &str = "a merge request";
 const DRAFT: &str = "Draft: ";
@@ -48,9 +48,16 @@ fn read(answer: &Answer, value: &Value) -> Result<Request, Error> {
         state,
         title: text("title"),
         body: text("description"),
+        head: text("source_branch"),
         tip: value["sha"].as_str().map(str::to_owned),
+        is_own: is_own(value),
         key: text("detailed_merge_status"),
     })
+}
+
+/// Whether the branch is the project's own: anybody may give the same name to one of a fork.
+fn is_own(value: &Value) -> bool {
+    value["source_project_id"].is_u64() && value["source_project_id"] == value["target_project_id"]
 }
 
 async fn list(forge: &Forge<'_>, branches: Branches<'_>, state: &[(&str, &str)]) -> Result<Vec<Request>, Error> {
@@ -58,7 +65,34 @@ async fn list(forge: &Forge<'_>, branches: Branches<'_>, state: &[(&str, &str)])
         .query(&[("source_branch", branches.head), ("target_branch", branches.base), ("order_by", "created_at")])
         .query(state);
     let answer = forge.ask(question).await?;
-    answer.items().iter().map(|value| read(&answer, value)).collect()
+    answer.items().iter().filter(|value| is_own(value)).map(|value| read(&answer, value)).collect()
+}
+
+pub(crate) async fn list_all(forge: &Forge<'_>, base: &str, which: Listed) -> Result<Vec<Request>, Error> {
+    const PAGE: usize = 100;
+    let states: &[&str] = if which == Listed::Open { &["opened"] } else { &["closed", "merged"] };
+    let mut all = Vec::new();
+    for state in states {
+        for page in 1..=MAX_LISTED / PAGE {
+            let (page, size) = (page.to_string(), PAGE.to_string());
+            let question = Question::get(url(forge, &["merge_requests"]), "the merge requests").query(&[
+                ("state", *state),
+                ("target_branch", base),
+                ("order_by", "created_at"),
+                ("sort", "desc"),
+                ("per_page", &size),
+                ("page", &page),
+            ]);
+            let answer = forge.ask(question).await?;
+            for value in answer.items().iter().filter(|value| is_own(value)) {
+                all.push(read(&answer, value)?);
+            }
+            if answer.items().len() < PAGE {
+                break;
+            }
+        }
+    }
+    Ok(all)
 }
 
 pub(crate) async fn find(forge: &Forge<'_>, branches: Branches<'_>) -> Result<Option<Request>, Error> {
@@ -127,6 +161,30 @@ pub(crate) async fn adorn(forge: &Forge<'_>, request: &Request, with: Adornments
 pub(crate) async fn comment(forge: &Forge<'_>, request: &Request, text: &str) -> Result<(), Error> {
     let question = Question::new(Method::POST, of(forge, request, &["notes"]), "a comment");
     forge.ask(question.with(json!({ "body": text }))).await.map(drop)
+}
+
+pub(crate) async fn comment_of(forge: &Forge<'_>, number: u64, id: u64) -> Result<Option<Comment>, Error> {
+    let url = url(forge, &["merge_requests", &number.to_string(), "notes", &id.to_string()]);
+    let answer = forge.ask(Question::get(url, "a comment").or(&[404])).await?;
+    let author = &answer.body["author"];
+    let key = author["id"].as_u64().filter(|_| answer.is_success());
+    Ok(key.map(|key| Comment {
+        author: author["username"].as_str().unwrap_or_default().to_owned(),
+        text: answer.body["body"].as_str().unwrap_or_default().to_owned(),
+        is_bot: answer.body["system"].as_bool() != Some(false) || author["bot"].as_bool() == Some(true),
+        at: super::time(&answer.body["created_at"]),
+        key: key.to_string(),
+    }))
+}
+
+pub(crate) async fn may_write(forge: &Forge<'_>, comment: &Comment) -> Result<bool, Error> {
+    // The role Developer, by whichever group.
+    const DEVELOPER: u64 = 30;
+    let url = url(forge, &["members", "all", &comment.key]);
+    let answer = forge.ask(Question::get(url, "what a user may do").or(&[404])).await?;
+    let is_active = answer.body["state"].as_str() == Some("active");
+    let level = answer.body["access_level"].as_u64().filter(|_| answer.is_success() && is_active);
+    Ok(level.is_some_and(|level| level >= DEVELOPER))
 }
 
 pub(crate) async fn merge(forge: &Forge<'_>, request: &Request, how: Merge<'_>) -> Result<Merged, Error> {

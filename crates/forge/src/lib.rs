@@ -1,4 +1,4 @@
-//! Pull requests, whatever a forge calls them: found, opened, kept current, merged and closed.
+//! Pull requests, whatever a forge calls them: found, opened, kept current, merged and closed; and the status of a commit.
 //!
 //! A forge is a website around Git remotes. Here are the few things that a bot asks of one about a request to merge a branch of its
 //! own: one small face, [`Forge`], and behind it a file for each product. Nothing here knows what a request is about.
@@ -27,6 +27,7 @@
 mod adorn;
 mod azure;
 mod bitbucket;
+mod commit;
 mod datacenter;
 mod error;
 mod exchange;
@@ -36,14 +37,20 @@ mod gitlab;
 mod limit;
 mod place;
 mod said;
+mod status;
 
 use std::time::Duration;
 
 use access::{Login, Proxy, Secret};
+use jiff::Timestamp;
 
+pub use commit::{File, Made, NewCommit};
 pub use error::{Error, Kind};
 pub use exchange::Forges;
 pub use place::{Place, Product, Unrecognised};
+
+/// How many requests are listed. Open ones beyond are asked for one by one.
+pub const MAX_LISTED: usize = 1_000;
 
 /// How often a list is asked again for something that the forge says is there, and the wait before the second time; it doubles.
 const LOOKS: usize = 4;
@@ -126,10 +133,39 @@ pub struct Request {
     pub title: String,
     /// Its text.
     pub body: String,
+    /// The branch with the changes, without `refs/heads/`.
+    pub head: String,
     /// The newest commit of its branch, as far as the forge has seen it: a full hash, of Bitbucket Cloud its
     /// first digits.
     pub tip: Option<String>,
+    /// Whether that branch is of this very repository. Whatever a request from a fork says is anybody's.
+    pub is_own: bool,
     /// What else is needed to ask for it: GitHub's node, the version of Bitbucket Data Center.
+    key: String,
+}
+
+/// Which requests are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// All that are open, as far as there are no more than [`MAX_LISTED`].
+    Open,
+    /// The newest that were closed or merged, [`MAX_LISTED`] of each where these are asked for apart; of Azure DevOps, which cuts the texts
+    /// in lists so that each is asked for, a hundred of each.
+    Ended,
+}
+
+/// A comment on a request, as the forge has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comment {
+    /// Whoever wrote it, by the name that people know.
+    pub author: String,
+    /// Its text.
+    pub text: String,
+    /// Whether the forge says that a machine wrote it.
+    pub is_bot: bool,
+    /// When it was written, where the forge tells.
+    pub at: Option<Timestamp>,
+    /// What the author is asked about by.
     key: String,
 }
 
@@ -200,6 +236,17 @@ pub enum Merged {
     NotYet(String),
 }
 
+/// A status of a commit, or a check run: that something has been done with it, and went well.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark<'m> {
+    /// What it is known by: another one of the same takes its place.
+    pub context: &'m str,
+    /// What has been done, at most 140 characters.
+    pub description: &'m str,
+    /// The page with more of it.
+    pub address: Option<&'m str>,
+}
+
 /// Runs the same question of the product at hand.
 macro_rules! ask {
     ($forge:expr, $question:ident $(, $argument:expr)*) => {
@@ -215,12 +262,12 @@ macro_rules! ask {
 }
 
 impl Forge<'_> {
-    /// Returns the open request that would merge a branch into another one.
+    /// Returns the open request that would merge a branch of this repository into another one.
     ///
     /// # Errors
     /// The forge cannot be asked.
     pub async fn find(&self, branches: Branches<'_>) -> Result<Option<Request>, Error> {
-        ask!(self, find, branches)
+        Ok(ask!(self, find, branches)?.filter(|request| request.is_own))
     }
 
     /// Returns the newest request that would have merged a branch into another one and is closed or merged by now.
@@ -228,15 +275,33 @@ impl Forge<'_> {
     /// # Errors
     /// The forge cannot be asked.
     pub async fn find_closed(&self, branches: Branches<'_>) -> Result<Option<Request>, Error> {
-        ask!(self, find_closed, branches)
+        Ok(ask!(self, find_closed, branches)?.filter(|request| request.is_own))
     }
 
-    /// Returns a request by its number; none if there is none.
+    /// Returns a request by its number, also one from a fork ([`Request::is_own`]); none if there is none.
     ///
     /// # Errors
     /// The forge cannot be asked.
     pub async fn get(&self, number: u64) -> Result<Option<Request>, Error> {
         ask!(self, get, number)
+    }
+
+    /// Lists the requests of this repository's own branches to a branch, in one question for each page of the forge. Those from forks are
+    /// left out: their texts are anybody's. Who closed a request is not told.
+    ///
+    /// # Errors
+    /// The forge cannot be asked.
+    pub async fn list(&self, base: &str, which: Listed) -> Result<Vec<Request>, Error> {
+        ask!(self, list_all, base, which)
+    }
+
+    /// Opens a request for a branch that a list has just had none for, unless one has been opened since. A second one is refused by the forge, or is
+    /// the first one again.
+    ///
+    /// # Errors
+    /// The forge cannot be asked, or does not want the request.
+    pub async fn open_unlisted(&self, wanted: Wanted<'_>) -> Result<Opened, Error> {
+        self.open_without_look(wanted).await
     }
 
     /// Opens a request, unless one is open already.
@@ -247,6 +312,10 @@ impl Forge<'_> {
         if let Some(found) = self.find(wanted.branches).await? {
             return Ok(Opened::Found(found));
         }
+        self.open_without_look(wanted).await
+    }
+
+    async fn open_without_look(&self, wanted: Wanted<'_>) -> Result<Opened, Error> {
         let error = match ask!(self, create, &wanted) {
             Ok(Some(request)) => return Ok(Opened::New(request)),
             Ok(None) => None,
@@ -296,6 +365,23 @@ impl Forge<'_> {
         ask!(self, comment, request, text)
     }
 
+    /// Returns a comment on a request by its number; none if there is none on that one. Azure DevOps is not asked, since it does not tell
+    /// what others than oneself may do.
+    ///
+    /// # Errors
+    /// The forge cannot be asked.
+    pub async fn comment_of(&self, number: u64, id: u64) -> Result<Option<Comment>, Error> {
+        ask!(self, comment_of, number, id)
+    }
+
+    /// Whether the author of a comment may write to the repository, as the forge says.
+    ///
+    /// # Errors
+    /// The forge cannot be asked, or does not tell whoever asks.
+    pub async fn may_write(&self, comment: &Comment) -> Result<bool, Error> {
+        ask!(self, may_write, comment)
+    }
+
     /// Closes a request without a merge, with this text from then on.
     ///
     /// # Errors
@@ -312,6 +398,22 @@ impl Forge<'_> {
         ask!(self, merge, request, how)
     }
 
+    /// Gives a commit a status, by its full hash: GitHub, GitLab, Gitea and Forgejo alone.
+    ///
+    /// # Errors
+    /// The forge cannot be asked, does not know the commit, or has no such thing here.
+    pub async fn mark(&self, commit: &str, mark: Mark<'_>) -> Result<(), Error> {
+        Box::pin(status::mark(self, commit, mark)).await
+    }
+
+    /// Gives a commit a check run that has gone well. GitHub takes it from an App alone.
+    ///
+    /// # Errors
+    /// The forge has none, or does not want it.
+    pub async fn check(&self, commit: &str, mark: Mark<'_>) -> Result<(), Error> {
+        Box::pin(status::check(self, commit, mark)).await
+    }
+
     /// Deletes a branch, if it is there and at this commit as far as the forge lets us say so.
     ///
     /// # Errors
@@ -319,6 +421,11 @@ impl Forge<'_> {
     pub async fn delete_branch(&self, branch: &str, tip: &str) -> Result<(), Error> {
         ask!(self, delete_branch, branch, tip)
     }
+}
+
+/// Reads a time as most forges write it.
+fn time(value: &serde_json::Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
 }
 
 impl Opened {

@@ -49,6 +49,8 @@ pub(crate) struct Pull {
     pub(crate) reviewers: Vec<String>,
     pub(crate) assignees: Vec<String>,
     pub(crate) comments: Vec<String>,
+    /// Whether its branch is in a fork.
+    pub(crate) is_of_a_fork: bool,
     /// Whether the forge is to merge it.
     pub(crate) auto: bool,
     /// How often it was left out of a list.
@@ -57,6 +59,18 @@ pub(crate) struct Pull {
     pub(crate) version: u64,
     /// How often it was asked whether it can be merged.
     pub(crate) looks: usize,
+}
+
+/// A comment that somebody has written.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Note {
+    pub(crate) id: u64,
+    pub(crate) pull: u64,
+    pub(crate) author: String,
+    pub(crate) text: String,
+    pub(crate) is_bot: bool,
+    /// When it was written; by default long ago.
+    pub(crate) at: jiff::Timestamp,
 }
 
 /// What a merge waits for.
@@ -80,6 +94,34 @@ pub(crate) struct Fault {
     pub(crate) is_done: bool,
 }
 
+/// Something that happens meanwhile, once.
+pub(crate) struct Meanwhile(&'static str, Box<dyn FnOnce() + Send>);
+
+impl From<(&'static str, Box<dyn FnOnce() + Send>)> for Meanwhile {
+    fn from((part, happens): (&'static str, Box<dyn FnOnce() + Send>)) -> Self {
+        Self(part, happens)
+    }
+}
+
+impl std::fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// What signs the commits that a forge makes: gets a commit, and gives an armored signature.
+#[derive(Default)]
+pub(crate) struct Signer(pub(crate) Option<Signs>);
+
+/// Gives a signature.
+type Signs = Box<dyn Fn(&[u8]) -> String + Send>;
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signer")
+    }
+}
+
 /// What a forge has.
 #[derive(Debug, Default)]
 pub(crate) struct World {
@@ -95,9 +137,20 @@ pub(crate) struct World {
     pub(crate) undecided: usize,
     pub(crate) labels: Vec<String>,
     pub(crate) users: Vec<String>,
+    /// Those of them that may write.
+    pub(crate) writers: Vec<String>,
+    pub(crate) notes: Vec<Note>,
     pub(crate) faults: VecDeque<Fault>,
+    /// Whether who asks is an app, whose commits are signed.
+    pub(crate) is_app: bool,
+    /// What happens when something with this in its path is asked for the first time.
+    pub(crate) when_asked: Option<Meanwhile>,
+    /// What signs them; without one, a signature is a mere text.
+    pub(crate) signer: Signer,
     /// Whether it is down.
     pub(crate) is_down: bool,
+    /// It is down for whatever has this in its path or query.
+    pub(crate) is_down_for: Option<&'static str>,
     /// Method, path and body of each request.
     pub(crate) asked: Vec<String>,
 }
@@ -109,6 +162,16 @@ pub(crate) struct Asked {
     pub(crate) path: Vec<String>,
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) body: Value,
+}
+
+impl Asked {
+    /// The page of a list that is asked for, by the names of its number, from 1 on, and of its size, and the size by default.
+    pub(crate) fn page<T>(&self, all: Vec<T>, (page, size): (&str, &str), default: usize) -> Vec<T> {
+        let number =
+            |name: &str, default| self.query.get(name).and_then(|it| it.parse::<usize>().ok()).unwrap_or(default);
+        let (page, size) = (number(page, 1), number(size, default));
+        all.into_iter().skip((page - 1) * size).take(size).collect()
+    }
 }
 
 /// An answer.
@@ -130,8 +193,13 @@ impl Drop for Forge {
 
 impl Forge {
     pub(crate) async fn start(product: Product) -> Self {
-        let world =
-            World { auto_is_allowed: true, users: vec!["ada".to_owned(), "bob".to_owned()], ..World::default() };
+        let world = World {
+            auto_is_allowed: true,
+            is_app: true,
+            users: vec!["ada".to_owned(), "bob".to_owned()],
+            writers: vec!["ada".to_owned()],
+            ..World::default()
+        };
         let world = Arc::new(Mutex::new(world));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -159,6 +227,12 @@ impl Forge {
         let mut world = self.world();
         let pull = world.pulls.iter_mut().find(|pull| pull.number == number).unwrap();
         (pull.state, pull.by) = ("closed", Some(by.to_owned()));
+    }
+
+    /// Somebody writes a comment with this number.
+    pub(crate) fn say(&self, pull: u64, id: u64, author: &str, text: &str) {
+        let (author, text) = (author.to_owned(), text.to_owned());
+        self.world().notes.push(Note { id, pull, author, text, is_bot: false, at: jiff::Timestamp::now() });
     }
 
     /// A person merges a request.
@@ -213,7 +287,7 @@ impl World {
 
     /// The open request for two branches.
     pub(crate) fn open(&self, head: &str, base: &str) -> Option<u64> {
-        let is_it = |pull: &&Pull| pull.state == "open" && pull.head == head && pull.base == base;
+        let is_it = |pull: &&Pull| pull.state == "open" && !pull.is_of_a_fork && pull.head == head && pull.base == base;
         self.pulls.iter().find(is_it).map(|pull| pull.number)
     }
 
@@ -231,6 +305,15 @@ impl World {
         found
     }
 
+    /// The comment with a number.
+    pub(crate) fn note(&self, id: &str) -> Option<&Note> {
+        self.notes.iter().find(|note| note.id.to_string() == id)
+    }
+
+    pub(crate) fn may_write(&self, user: &str) -> bool {
+        self.writers.iter().any(|writer| writer == user)
+    }
+
     pub(crate) fn at(&self, number: &str) -> Option<usize> {
         self.pulls.iter().position(|pull| pull.number.to_string() == number)
     }
@@ -239,6 +322,17 @@ impl World {
 /// Runs git in a bare repository; none where it fails.
 fn git(bare: &PathBuf, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").arg("--git-dir").arg(bare).args(arguments).output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+/// Runs git in a bare repository with this to read, and an index of its own.
+pub(crate) fn git_fed(bare: &PathBuf, index: &std::path::Path, arguments: &[&str], input: &[u8]) -> Option<String> {
+    let mut command = Command::new("git");
+    command.arg("--git-dir").arg(bare).args(arguments).env("GIT_INDEX_FILE", index);
+    let pipe = std::process::Stdio::piped;
+    let mut child = command.stdin(pipe()).stdout(pipe()).stderr(pipe()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), input).unwrap();
+    let output = child.wait_with_output().unwrap();
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
 
@@ -263,7 +357,11 @@ async fn serve(State((product, world)): State<(Product, Arc<Mutex<World>>)>, req
         Value::Null => format!("{line}{}", parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default()),
         body => format!("{line} {body}"),
     });
-    if world.is_down {
+    let is_hit = |part: &str| parts.uri.to_string().contains(part);
+    if let Some(Meanwhile(_, happens)) = world.when_asked.take_if(|it| is_hit(it.0)) {
+        happens();
+    }
+    if world.is_down || world.is_down_for.is_some_and(is_hit) {
         return answer(502, &[], &json!("down"));
     }
     let fault = world.faults.iter().position(|fault| line.starts_with(fault.at));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use web::words;
 
-use super::capabilities::{Capabilities, is_sha1};
+use super::capabilities::{Capabilities, check_format};
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
 use super::names::{BRANCHES, Names, TAGS};
@@ -243,12 +243,13 @@ impl Content {
             None => (text, &[][..]),
         };
         let broken = || broken(remote, Problem::Reference);
-        let (id, name) = reference.split_at_checked(41).ok_or_else(broken)?;
         if first {
             self.capabilities = Capabilities::parse(capabilities);
-            is_sha1(self.capabilities.value("object-format="), remote)?;
+            check_format(self.capabilities.value("object-format="), remote)?;
         }
-        let id = ObjectId::from_hex(&id[..40]).filter(|_| id[40] == b' ').ok_or_else(broken)?;
+        let (id, name) = reference.split_at_checked(self.capabilities.format().digits()).ok_or_else(broken)?;
+        let (id, name) = (ObjectId::from_hex(id), name.strip_prefix(b" "));
+        let (id, name) = id.zip(name).ok_or_else(broken)?;
         match std::str::from_utf8(name) {
             Ok(name) => self.add(id, name, remote),
             // Such a name cannot be asked for in a configuration either.

@@ -9,6 +9,12 @@ use super::url::{Location, Url};
 use super::{Git, credential};
 
 impl Git {
+    /// Who gives out the logins of clouds and forges.
+    #[must_use]
+    pub fn cloud(&self) -> &cloud::Cloud {
+        &self.shared.settings.cloud
+    }
+
     /// Returns the login of a remote, for the website that it is on: a user name and password, or a bearer token. What a provider gives
     /// out is given out; of the machine, the token of the environment counts, and then what git's credential helpers know.
     /// None where there is nothing that a website would take, such as an ssh key.

@@ -3,15 +3,15 @@
 //! Trees are rewritten entry by entry: what an edit does not name keeps its bytes, its order and its mode. libgit2's own
 //! signatures refuse an empty name, which Git does not, so the text of a commit is put together here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use git2::{ObjectType, Odb, Oid};
+use git2::ObjectType;
 
 use super::error::Error;
-use super::id::{CommitId, ObjectId};
-use super::object;
+use super::id::{CommitId, ObjectFormat, ObjectId};
+use super::object::{self, Objects};
 use super::store::Store;
 use super::tree::{self, Class, Entry, MAX_DEPTH};
 
@@ -77,9 +77,10 @@ pub struct CommitTime {
     pub offset_minutes: i32,
 }
 
-/// Files and folders to write.
+/// Files and folders to write, or to take away.
 enum Node {
     File(Vec<u8>),
+    Gone,
     Folder(Folder),
 }
 
@@ -89,12 +90,17 @@ pub(super) fn commit(
     store: &mut Store,
     base: ObjectId,
     edits: Vec<Edit>,
+    removals: Vec<String>,
     details: &NewCommit,
 ) -> Result<Option<CommitId>, Error> {
-    let folder = arrange(edits)?;
+    let folder = arrange(edits, removals)?;
     let (written, built) = {
         let mut writer = Writer { store, odb: store.odb()?, built: Vec::new() };
-        let written = writer.folder(Some(base), &folder, "").and_then(|tree| match tree == base {
+        let tree = writer.folder(Some(base), &folder, "").and_then(|tree| match tree {
+            Some(tree) => Ok(tree),
+            None => writer.write(ObjectType::Tree, &[]),
+        });
+        let written = tree.and_then(|tree| match tree == base {
             true => Ok(None),
             false => writer.write(ObjectType::Commit, text(tree, details)?.as_bytes()).map(Some),
         });
@@ -113,13 +119,14 @@ pub(super) fn retell(store: &mut Store, tree: ObjectId, details: &NewCommit) -> 
     drop(odb);
     let commit = written.map_err(|source| store.damaged(source))?;
     store.built.insert(commit);
-    Ok(CommitId(ObjectId::of(commit)))
+    Ok(CommitId(commit))
 }
 
 /// Sorts edits into folders.
-fn arrange(edits: Vec<Edit>) -> Result<Folder, Error> {
+fn arrange(edits: Vec<Edit>, removals: Vec<String>) -> Result<Folder, Error> {
     let mut root = Folder::new();
-    for Edit { path, bytes } in edits {
+    let edits = edits.into_iter().map(|Edit { path, bytes }| (path, Node::File(bytes)));
+    for (path, node) in edits.chain(removals.into_iter().map(|path| (path, Node::Gone))) {
         let refused = |problem| Error::Edit { path: web::words::escape(&path), problem };
         let components: Vec<&str> = path.split('/').collect();
         let bad = |name: &&str| tree::is_reserved(name.as_bytes()) || name.contains('\0');
@@ -131,10 +138,10 @@ fn arrange(edits: Vec<Edit>) -> Result<Folder, Error> {
         for component in folders {
             match folder.entry((*component).to_owned()).or_insert_with(|| Node::Folder(Folder::new())) {
                 Node::Folder(inner) => folder = inner,
-                Node::File(_) => return Err(refused("another edit makes a file of one of its folders")),
+                Node::File(_) | Node::Gone => return Err(refused("another edit makes a file of one of its folders")),
             }
         }
-        if folder.insert((*name).to_owned(), Node::File(bytes)).is_some() {
+        if folder.insert((*name).to_owned(), node).is_some() {
             return Err(refused("it is edited twice"));
         }
     }
@@ -143,27 +150,29 @@ fn arrange(edits: Vec<Edit>) -> Result<Folder, Error> {
 
 struct Writer<'a> {
     store: &'a Store,
-    odb: Odb<'a>,
-    built: Vec<Oid>,
+    odb: Objects<'a>,
+    built: Vec<ObjectId>,
 }
 
 impl Writer<'_> {
     fn write(&mut self, kind: ObjectType, bytes: &[u8]) -> Result<ObjectId, Error> {
-        let oid = self.odb.write(kind, bytes).map_err(|source| self.store.damaged(source))?;
-        self.built.push(oid);
-        Ok(ObjectId::of(oid))
+        let id = self.odb.write(kind, bytes).map_err(|source| self.store.damaged(source))?;
+        self.built.push(id);
+        Ok(id)
     }
 
-    /// Writes the tree `base` with what `folder` says. The depth is that of the edits' paths, which is bounded.
-    fn folder(&mut self, base: Option<ObjectId>, folder: &Folder, path: &str) -> Result<ObjectId, Error> {
+    /// Writes the tree `base` with what `folder` says; none where nothing is left in it. The depth is that of the edits' paths, which is
+    /// bounded.
+    fn folder(&mut self, base: Option<ObjectId>, folder: &Folder, path: &str) -> Result<Option<ObjectId>, Error> {
         let old = match base {
             Some(id) => object::tree(self.store, &self.odb, id)?.data().to_vec(),
             None => Vec::new(),
         };
-        let entries: Option<Vec<Entry<'_>>> = tree::entries(&old).collect();
-        let mut entries = entries.ok_or_else(|| object::malformed("tree", base.unwrap_or(ObjectId::ZERO)))?;
+        let entries: Option<Vec<Entry<'_>>> = tree::entries(&old, self.store.format()).collect();
+        let mut entries =
+            entries.ok_or_else(|| object::malformed("tree", base.unwrap_or(ObjectId::zero(self.store.format()))))?;
         let places = places(&entries);
-        let mut new = Vec::new();
+        let (mut new, mut gone) = (Vec::new(), HashSet::new());
         for (name, node) in folder {
             let path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
             let refused = |problem| Error::Edit { path: web::words::escape(&path), problem };
@@ -172,23 +181,33 @@ impl Writer<'_> {
                 found => found.copied().flatten(),
             };
             let (mode, id): (&[u8], _) = match (node, at.map(|at| entries[at].class())) {
-                (Node::File(bytes), None | Some(Class::File)) => (b"100644", self.write(ObjectType::Blob, bytes)?),
+                (Node::File(bytes), None | Some(Class::File)) => {
+                    (b"100644", Some(self.write(ObjectType::Blob, bytes)?))
+                }
+                (Node::Gone, None | Some(Class::File)) => (b"100644", None),
                 (Node::Folder(inner), None) => (b"40000", self.folder(None, inner, &path)?),
                 (Node::Folder(inner), Some(Class::Folder)) => {
                     (b"40000", self.folder(at.map(|at| entries[at].id), inner, &path)?)
                 }
                 _ => return Err(refused("it is not a plain file in plain folders")),
             };
-            match at {
-                Some(at) => entries[at].id = id,
-                None => new.push(Entry { mode, name: name.as_bytes(), id }),
+            match (at, id) {
+                (Some(at), Some(id)) => entries[at].id = id,
+                (Some(at), None) => drop(gone.insert(at)),
+                (None, Some(id)) => new.push(Entry { mode, name: name.as_bytes(), id }),
+                (None, None) => {}
             }
+        }
+        if !gone.is_empty() {
+            let kept = entries.iter().enumerate().filter(|(at, _)| !gone.contains(at));
+            entries = kept.map(|(_, entry)| *entry).collect();
         }
         new.into_iter().for_each(|entry| insert(&mut entries, entry));
         let bytes = serialise(&entries);
         match base {
-            Some(base) if bytes == old => Ok(base),
-            _ => self.write(ObjectType::Tree, &bytes),
+            Some(base) if bytes == old => Ok(Some(base)),
+            _ if entries.is_empty() => Ok(None),
+            _ => self.write(ObjectType::Tree, &bytes).map(Some),
         }
     }
 }
@@ -216,13 +235,15 @@ fn insert<'a>(entries: &mut Vec<Entry<'a>>, new: Entry<'a>) {
 }
 
 fn serialise(entries: &[Entry<'_>]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(entries.iter().map(|entry| entry.mode.len() + entry.name.len() + 22).sum());
+    let mut bytes = Vec::with_capacity(
+        entries.iter().map(|entry| entry.mode.len() + entry.name.len() + 2 + entry.id.bytes().len()).sum(),
+    );
     for entry in entries {
         bytes.extend_from_slice(entry.mode);
         bytes.push(b' ');
         bytes.extend_from_slice(entry.name);
         bytes.push(0);
-        bytes.extend_from_slice(&entry.id.0);
+        bytes.extend_from_slice(entry.id.bytes());
     }
     bytes
 }
@@ -238,7 +259,11 @@ fn text(tree: ObjectId, details: &NewCommit) -> Result<String, Error> {
     let Some(Signer(sign)) = &details.signer else { return Ok(unsigned) };
     let signature = sign(unsigned.as_bytes()).map_err(|why| Error::Unsigned { why })?;
     let signature = signature.trim_end().replace('\n', "\n ");
-    Ok(format!("{header}gpgsig {signature}\n\n{message}"))
+    let name = match tree.format() {
+        ObjectFormat::Sha1 => "gpgsig",
+        ObjectFormat::Sha256 => "gpgsig-sha256",
+    };
+    Ok(format!("{header}{name} {signature}\n\n{message}"))
 }
 
 fn plain(text: &str) -> String {
@@ -259,9 +284,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    fn id(byte: u8) -> ObjectId {
+        ObjectId::from_bytes(&[byte; 20]).unwrap()
+    }
+
     fn details(name: &str, email: &str, offset_minutes: i32) -> NewCommit {
         NewCommit {
-            parents: vec![CommitId(ObjectId([0xab; 20]))],
+            parents: vec![CommitId(id(0xab))],
             author: Author { name: name.to_owned(), email: email.to_owned() },
             time: CommitTime { seconds: 1_700_000_000, offset_minutes },
             message: "one\n\ntwo\0 \n".to_owned(),
@@ -272,7 +301,7 @@ mod tests {
     #[test]
     fn commits_are_written_as_git_reads_them() {
         let check = |name: &str, email: &str, offset, who: &str| {
-            let text = text(ObjectId([1; 20]), &details(name, email, offset)).unwrap();
+            let text = text(id(1), &details(name, email, offset)).unwrap();
             let (tree, parent) = ("01".repeat(20), "ab".repeat(20));
             assert_eq!(text, format!("tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n\none\n\ntwo \n"));
         };
@@ -284,24 +313,24 @@ mod tests {
 
     #[test]
     fn a_signature_is_over_the_commit_without_it() {
-        let plain = text(ObjectId([1; 20]), &details("n", "e", 0)).unwrap();
+        let plain = text(id(1), &details("n", "e", 0)).unwrap();
         let expect = plain.clone();
         let signer = Signer::new(move |bytes| {
             assert_eq!(bytes, expect.as_bytes());
             Ok("-----BEGIN-----\n\nabc\n-----END-----\n".to_owned())
         });
-        let signed = text(ObjectId([1; 20]), &NewCommit { signer: Some(signer), ..details("n", "e", 0) }).unwrap();
+        let signed = text(id(1), &NewCommit { signer: Some(signer), ..details("n", "e", 0) }).unwrap();
         let header = "gpgsig -----BEGIN-----\n \n abc\n -----END-----\n";
         assert_eq!(signed.replacen(header, "", 1), plain);
         assert!(signed.contains(&format!("+0000\n{header}\none\n")), "{signed}");
         let refuses = NewCommit { signer: Some(Signer::new(|_| Err("no".to_owned()))), ..details("n", "e", 0) };
-        let error = text(ObjectId([1; 20]), &refuses).unwrap_err();
+        let error = text(id(1), &refuses).unwrap_err();
         assert!(matches!(&error, Error::Unsigned { why } if why == "no"), "{error}");
     }
 
     #[test]
     fn entries_are_put_where_git_looks_for_them() {
-        let entry = |mode: &'static [u8], name: &'static str| Entry { mode, name: name.as_bytes(), id: ObjectId::ZERO };
+        let entry = |mode: &'static [u8], name: &'static str| Entry { mode, name: name.as_bytes(), id: id(0) };
         let mut entries = Vec::new();
         for (mode, name) in [(&b"40000"[..], "a"), (b"100644", "a.b"), (b"100644", "a0"), (b"100644", "B")] {
             insert(&mut entries, entry(mode, name));
@@ -313,11 +342,13 @@ mod tests {
     #[test]
     fn paths_that_must_not_be_are_refused() {
         for path in ["", "/a", "a/", "a//b", "../a", "a/./b", ".git/hooks/x", "a/.GIT/x", "a\0b"] {
-            assert!(arrange(vec![Edit { path: path.to_owned(), bytes: vec![] }]).is_err(), "{path:?}");
+            assert!(arrange(vec![Edit { path: path.to_owned(), bytes: vec![] }], vec![]).is_err(), "{path:?}");
         }
         let edit = |path: &str| Edit { path: path.to_owned(), bytes: vec![] };
-        assert!(arrange(vec![edit("a"), edit("a/b")]).is_err());
-        assert!(arrange(vec![edit("a/b"), edit("a")]).is_err());
-        assert!(arrange(vec![edit("a/b"), edit("a/c")]).is_ok());
+        assert!(arrange(vec![edit("a"), edit("a/b")], vec![]).is_err());
+        assert!(arrange(vec![edit("a/b"), edit("a")], vec![]).is_err());
+        assert!(arrange(vec![edit("a/b"), edit("a/c")], vec!["a/d".to_owned()]).is_ok());
+        assert!(arrange(vec![edit("a/b")], vec!["a/b".to_owned()]).is_err());
+        assert!(arrange(vec![], vec!["../a".to_owned()]).is_err());
     }
 }

@@ -3,6 +3,7 @@
 use web::words;
 
 use super::error::Error;
+use super::id::ObjectFormat;
 use super::packet::{self, Reader, line};
 
 /// The most bytes of the capabilities of version 2: 64 KiB.
@@ -23,7 +24,11 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("deepen-since", "fetch=shallow"),
     ("unborn", "ls-refs=unborn"),
     ("object-format=sha1", "object-format=sha1"),
+    ("object-format=sha256", "object-format=sha256"),
 ];
+
+/// What the word begins with that tells the object format.
+const FORMAT: &str = "object-format=";
 
 /// The commands that are needed, and that a server has a name.
 const NAMES: &[&str] = &["ls-refs", "fetch", "agent="];
@@ -56,6 +61,8 @@ impl Version {
 pub(super) struct Capabilities {
     pub(super) version: Version,
     words: Vec<String>,
+    /// How the server says that it names its objects.
+    format: Option<ObjectFormat>,
     /// Whether the place that was configured said so, and not one that it redirects to.
     pub(super) is_direct: bool,
 }
@@ -63,8 +70,8 @@ pub(super) struct Capabilities {
 impl Capabilities {
     /// Reads what stands behind the first reference.
     pub(super) fn parse(bytes: &[u8]) -> Self {
-        let words = String::from_utf8_lossy(bytes).split_ascii_whitespace().map(str::to_owned).collect();
-        Self { words, ..Self::default() }
+        let words: Vec<_> = String::from_utf8_lossy(bytes).split_ascii_whitespace().map(str::to_owned).collect();
+        Self { format: said_format(&words), words, ..Self::default() }
     }
 
     /// Reads what follows the line `version 2`.
@@ -78,7 +85,7 @@ impl Capabilities {
     }
 
     fn of_version_2(said: &[String], remote: &str) -> Result<Self, Error> {
-        is_sha1(said.iter().find_map(|line| line.strip_prefix("object-format=")), remote)?;
+        check_format(said.iter().find_map(|line| line.strip_prefix(FORMAT)), remote)?;
         let says = |key: &str, value: &str| {
             let of_key = said.iter().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
             of_key.flat_map(str::split_ascii_whitespace).any(|word| word == value)
@@ -91,8 +98,8 @@ impl Capabilities {
     }
 
     fn with<'w>(words: impl Iterator<Item = &'w str>) -> Self {
-        let words = OF_VERSION_2.iter().copied().chain(words).map(str::to_owned).collect();
-        Self { version: Version::Two, words, is_direct: false }
+        let words: Vec<_> = OF_VERSION_2.iter().copied().chain(words).map(str::to_owned).collect();
+        Self { version: Version::Two, format: said_format(&words), words, is_direct: false }
     }
 
     /// Whether a server of version 2 can be asked for all that is needed.
@@ -114,6 +121,16 @@ impl Capabilities {
         self.words.iter().find_map(|capability| capability.strip_prefix(prefix))
     }
 
+    /// How the server names its objects.
+    pub(super) fn format(&self) -> ObjectFormat {
+        self.format.unwrap_or_default()
+    }
+
+    /// The same in its words, where it says so: it wants to hear it then.
+    pub(super) fn says_format(&self) -> Option<&'static str> {
+        self.format.map(ObjectFormat::capability)
+    }
+
     /// How we name ourselves, where the server does so, too: some end a connection when it is not asked for.
     pub(super) fn agent(&self) -> Option<&'static str> {
         self.value("agent=").map(|_| AGENT)
@@ -123,8 +140,7 @@ impl Capabilities {
     pub(super) fn command(&self, name: &str) -> Vec<u8> {
         let mut out = Vec::new();
         packet::push(&mut out, format!("command={name}\n").as_bytes());
-        let format = self.has("object-format=sha1").then_some("object-format=sha1");
-        let said = self.agent().into_iter().chain(format);
+        let said = self.agent().into_iter().chain(self.says_format());
         said.for_each(|line| packet::push(&mut out, format!("{line}\n").as_bytes()));
         packet::push_delimiter(&mut out);
         out
@@ -153,12 +169,22 @@ fn is_ours(word: &str) -> bool {
     OPTIONAL.iter().map(|(word, _)| word).chain(NAMES).any(|known| *known == word)
 }
 
-/// Fails where a remote has another object format than ours, which it need not name.
-pub(super) fn is_sha1(format: Option<&str>, remote: &str) -> Result<(), Error> {
-    match format.filter(|format| *format != "sha1") {
-        Some(format) => {
-            let format = words::one_line(format, MAX_QUOTED);
-            Err(Error::ObjectFormat { remote: remote.to_owned(), format })
+/// The object format that the first of these words tells which names one.
+fn said_format(words: &[String]) -> Option<ObjectFormat> {
+    words.iter().find_map(|word| word.strip_prefix(FORMAT)).and_then(format)
+}
+
+/// The object format of this name.
+fn format(name: &str) -> Option<ObjectFormat> {
+    ObjectFormat::ALL.into_iter().find(|format| format.name() == name)
+}
+
+/// Fails where a remote has an object format that is not known. It need not name one.
+pub(super) fn check_format(name: Option<&str>, remote: &str) -> Result<(), Error> {
+    match name.filter(|name| format(name).is_none()) {
+        Some(name) => {
+            let format = words::one_line(name, MAX_QUOTED);
+            Err(Error::ObjectFormat { remote: remote.to_owned(), format, expected: "sha1 or sha256" })
         }
         None => Ok(()),
     }
@@ -187,8 +213,11 @@ mod tests {
         assert!(
             !read(&["ls-refs=unborn"]).unwrap().suffices() && !read(&["fetch=shallow", "ls-refs2"]).unwrap().suffices()
         );
-        let said = read(&["ls-refs", "fetch", "object-format=sha256"]).unwrap_err().to_string();
-        assert_eq!(said, "remote uses the object format 'sha256'; only sha1 is supported");
+        assert_eq!((git.format(), least.format(), least.says_format()), (ObjectFormat::Sha1, ObjectFormat::Sha1, None));
+        let longer = read(&["ls-refs", "fetch", "object-format=sha256"]).unwrap();
+        assert_eq!((longer.format(), longer.says_format()), (ObjectFormat::Sha256, Some("object-format=sha256")));
+        let said = read(&["ls-refs", "fetch", "object-format=sha3"]).unwrap_err().to_string();
+        assert_eq!(said, "remote uses the object format 'sha3', not sha1 or sha256");
     }
 
     #[test]

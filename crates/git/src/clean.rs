@@ -29,7 +29,7 @@ const MAX_KEPT: usize = 1_000_000;
 /// How many ids may follow the sorted ones before all are sorted again, or an eighth of these where that is more.
 const MAX_TAIL: usize = 4_096;
 
-/// The length of an id.
+/// The length of an id. Of the longer ones of SHA-256 it is the first bytes, which are as good for telling contents apart.
 const ID: usize = 20;
 
 type Id = [u8; ID];
@@ -77,12 +77,14 @@ impl CleanSet {
     }
 
     pub(super) fn contains(&self, id: ObjectId) -> bool {
-        self.sorted.binary_search(&id.0).is_ok() || (!self.tail.is_empty() && self.tail.contains(&id.0))
+        let id = id.first();
+        self.sorted.binary_search(&id).is_ok() || (!self.tail.is_empty() && self.tail.contains(&id))
     }
 
     pub(super) fn insert(&mut self, id: ObjectId) {
-        if self.sorted.binary_search(&id.0).is_err() && self.tail.insert(id.0) {
-            self.unsaved.push(id.0);
+        let id = id.first();
+        if self.sorted.binary_search(&id).is_err() && self.tail.insert(id) {
+            self.unsaved.push(id);
         }
     }
 
@@ -174,7 +176,8 @@ mod tests {
     use super::*;
 
     fn id(n: u32) -> ObjectId {
-        ObjectId(std::array::from_fn(|at| n.to_be_bytes()[at % 4]))
+        let bytes: [u8; 20] = std::array::from_fn(|at| n.to_be_bytes()[at % 4]);
+        ObjectId::from_bytes(&bytes).unwrap()
     }
 
     #[test]
@@ -234,7 +237,7 @@ mod tests {
     fn a_full_set_starts_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("clean");
-        let mut set = CleanSet { sorted: vec![id(1).0; MAX_IDS], ..CleanSet::load(&path, "rule") };
+        let mut set = CleanSet { sorted: vec![id(1).first(); MAX_IDS], ..CleanSet::load(&path, "rule") };
         set.insert(id(1_000_000));
         set.save(&path).unwrap();
         assert!(set.contains(id(1_000_000)) && !set.contains(id(1)));
@@ -248,7 +251,7 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let kept = Kept::default();
         let fill = |name: &str, count| {
-            let mut set = CleanSet { sorted: vec![id(1).0; count], ..CleanSet::load(&path(name), "rule") };
+            let mut set = CleanSet { sorted: vec![id(1).first(); count], ..CleanSet::load(&path(name), "rule") };
             set.insert(id(2));
             set.save(&path(name)).unwrap();
             kept.put(path(name), set);

@@ -4,7 +4,7 @@
 //! not fit, made by an importer long ago. A branch with such a commit is as good as any other, so that what cannot be read is
 //! left out, and only a commit that names no tree is none.
 
-use super::id::{CommitId, ObjectId};
+use super::id::{CommitId, ObjectFormat, ObjectId};
 
 /// The longest message that is handed out: 1 MiB. Of a longer one, it is the first and the last half: trailers are at the end.
 const MAX_MESSAGE: usize = 1 << 20;
@@ -33,14 +33,14 @@ impl CommitFacts {
     pub(super) fn parse(id: ObjectId, commit: &[u8]) -> Option<Self> {
         let end = memchr::memmem::find(commit, b"\n\n").map_or(commit.len(), |at| at + 1);
         let (header, message) = (&commit[..end], commit.get(end + 1..).unwrap_or_default());
-        let tree = ids(header, b"tree ").next()?;
+        let tree = ids(header, b"tree ", id.format()).next()?;
         let line = |name: &[u8]| header.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name));
         let author = Signature::of(line(b"author ").unwrap_or_default());
         let committer = Signature::of(line(b"committer ").unwrap_or_default());
         Some(Self {
             id: CommitId(id),
             tree,
-            parents: parents(header).map(CommitId).collect(),
+            parents: parents(header, id.format()).map(CommitId).collect(),
             author_name: text(author.name),
             author_email: text(author.email),
             time: committer.time,
@@ -50,14 +50,19 @@ impl CommitFacts {
 }
 
 /// The parents of a commit.
-pub(super) fn parents(commit: &[u8]) -> impl Iterator<Item = ObjectId> {
-    ids(commit, b"parent ")
+pub(super) fn parents(commit: &[u8], format: ObjectFormat) -> impl Iterator<Item = ObjectId> {
+    ids(commit, b"parent ", format)
 }
 
 /// The ids in those lines of a header that begin with `name`.
-pub(super) fn ids<'a>(object: &'a [u8], name: &'static [u8]) -> impl Iterator<Item = ObjectId> + 'a {
+pub(super) fn ids<'a>(
+    object: &'a [u8],
+    name: &'static [u8],
+    format: ObjectFormat,
+) -> impl Iterator<Item = ObjectId> + 'a {
     let lines = object.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
-    lines.filter_map(|line| ObjectId::from_hex(line.strip_prefix(name)?))
+    let ids = lines.filter_map(|line| ObjectId::from_hex(line.strip_prefix(name)?));
+    ids.filter(move |id| id.format() == format)
 }
 
 /// `NAME <EMAIL> SECONDS OFFSET`, as far as it is that.
@@ -107,7 +112,7 @@ mod tests {
         let (tree, parent) = ("1".repeat(40), "2".repeat(40));
         let text =
             format!("tree {tree}\nparent {parent}\nauthor {author}\ncommitter {committer}\ngpgsig x\n y\n\n{message}");
-        CommitFacts::parse(ObjectId([9; 20]), text.as_bytes()).unwrap()
+        CommitFacts::parse(ObjectId::from_bytes(&[9; 20]).unwrap(), text.as_bytes()).unwrap()
     }
 
     #[test]
@@ -134,11 +139,15 @@ mod tests {
 
     #[test]
     fn a_commit_needs_a_tree_and_nothing_else() {
-        let (tree, id) = ("1".repeat(40), ObjectId([9; 20]));
+        let (tree, id) = ("1".repeat(40), ObjectId::from_bytes(&[9; 20]).unwrap());
         let facts = CommitFacts::parse(id, format!("tree {tree}\n").as_bytes()).unwrap();
         assert_eq!((facts.tree.to_string(), facts.parents.len(), facts.message.as_str()), (tree.clone(), 0, ""));
         assert!(CommitFacts::parse(id, b"").is_none());
         assert!(CommitFacts::parse(id, b"tree 123\n\ntext").is_none());
+        let longer = format!("tree {}\n", "1".repeat(64));
+        assert!(CommitFacts::parse(id, longer.as_bytes()).is_none(), "an id of another format is none");
+        let longer = format!("tree {tree}\nparent {}\n", "1".repeat(64));
+        assert!(CommitFacts::parse(id, longer.as_bytes()).unwrap().parents.is_empty());
         assert!(CommitFacts::parse(id, format!("\ntree {tree}\n").as_bytes()).is_none());
         // What stands in the message is no header.
         let facts = parse("a <b> 1 +0000", "a <b> 1 +0000", &format!("\n\none\nparent {tree}\n"));

@@ -294,13 +294,15 @@ pub enum Error {
         /// What it lacks.
         what: &'static str,
     },
-    /// The remote's objects have SHA-256 ids.
-    #[error("{remote} uses the object format '{format}'; only sha1 is supported")]
+    /// The remote names its objects in a way that is not known, or not that of what is pushed to it.
+    #[error("{remote} uses the object format '{format}', not {expected}")]
     ObjectFormat {
         /// The remote.
         remote: String,
         /// The format it names.
         format: String,
+        /// What it should be.
+        expected: &'static str,
     },
     /// More came than the limit allows.
     #[error("{remote} sent more than {limit} bytes")]

@@ -21,7 +21,7 @@ use super::Inner;
 use super::advertisement::Advertisement;
 use super::capabilities::Version;
 use super::error::Error;
-use super::id::{CommitId, ObjectId};
+use super::id::{CommitId, ObjectFormat, ObjectId};
 use super::names::Names;
 use super::object;
 use super::pack::Excess;
@@ -136,7 +136,8 @@ pub(super) async fn fetch(inner: &Inner, advertisement: &Advertisement, wants: &
 }
 
 async fn fetch_once(inner: &Inner, advertisement: &Advertisement, wants: &[Want]) -> Result<Vec<Fetched>, Error> {
-    inner.with_store(Store::rebuild_if_broken).await?;
+    let format = advertisement.capabilities().format();
+    inner.with_store(move |store| make_ready(store, format)).await?;
     let done = attempt(inner, advertisement, wants).await;
     let Some(reason) = done.as_ref().err().and_then(damage) else { return done };
     if !inner.with_store(move |store| rebuild_once(store, &reason)).await? {
@@ -177,6 +178,12 @@ fn damage(error: &Error) -> Option<String> {
         Error::Protocol { problem: Problem::Pack, .. } => Some(format!("{FETCHING}{}", Problem::Pack)),
         _ => None,
     }
+}
+
+/// Makes a mirror anew that is damaged, or of another object format than the remote.
+fn make_ready(store: &mut Store, format: ObjectFormat) -> Result<(), Error> {
+    store.rebuild_if_broken()?;
+    store.set_format(format)
 }
 
 /// Throws a damaged mirror away, unless that has not helped lately.
@@ -225,7 +232,8 @@ pub(super) async fn deepen(
     want: &Want,
     generations: u32,
 ) -> Result<(), Error> {
-    inner.with_store(Store::rebuild_if_broken).await?;
+    let format = advertisement.capabilities().format();
+    inner.with_store(move |store| make_ready(store, format)).await?;
     let generations = generations.clamp(1, MAX_GENERATIONS);
     let wants = std::slice::from_ref(want);
     let mut advertisement = Cow::Borrowed(advertisement);
@@ -307,6 +315,10 @@ fn target(remote: &str, advertisement: &Advertisement, want: &Want, unnamed: Unn
             }
             let tip = tip_of(*id);
             let capabilities = advertisement.capabilities();
+            if id.object().format() != capabilities.format() {
+                let (remote, commit) = (remote.to_owned(), id.to_string());
+                return Err(Error::CommitMissing { remote, commit, branch: branch.clone() });
+            }
             let is_offered = ["allow-reachable-sha1-in-want", "allow-any-sha1-in-want"].map(|it| capabilities.has(it));
             let may_be = capabilities.version == Version::Two || is_offered.contains(&true);
             if unnamed == Unnamed::ById && may_be {
@@ -350,7 +362,7 @@ fn name(
     }
     let tips = store.tips()?;
     for (tip, object) in commits {
-        if !tips.contains(&(tip.clone(), object)) {
+        if tips.get(&tip) != Some(&object) {
             store.set_tip(&tip, object)?;
         }
     }
@@ -365,7 +377,7 @@ fn name(
 fn commit(store: &Store, target: &Target, remote: &str) -> Result<CommitId, Error> {
     let id = target.within.map_or(target.object, |id| id.object());
     let odb = store.odb()?;
-    if target.within.is_some() && !object::exists(&odb, id) {
+    if target.within.is_some() && !odb.exists(id) {
         let branch = target.reference.clone();
         return Err(Error::CommitMissing { remote: remote.to_owned(), commit: id.to_string(), branch });
     }

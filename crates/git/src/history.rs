@@ -9,23 +9,24 @@
 //! change. A merge of which one parent is there and has the same content is passed all the same, into those that are there.
 
 mod ahead;
+mod changes;
 mod compare;
 mod moved;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use git2::Odb;
-
 pub use self::ahead::Ahead;
 pub(super) use self::ahead::{ahead, same};
+pub(super) use self::changes::changes;
+pub use self::changes::{Change, Content};
 use self::compare::{Difference, Path, Trees};
 pub(super) use self::moved::origin;
 pub use self::moved::{Moved, Origin};
 use super::commit::CommitFacts;
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
-use super::object;
+use super::object::{self, Objects};
 use super::search;
 use super::snapshot;
 use super::store::Store;
@@ -134,7 +135,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(store: &'a Store, odb: &'a Odb<'a>, paths: Vec<String>) -> Self {
+    fn new(store: &'a Store, odb: &'a Objects<'a>, paths: Vec<String>) -> Self {
         let mut sorted: Vec<_> = paths.into_iter().map(|text| (search::components(&text), text)).collect();
         sorted.sort_unstable();
         let (paths, texts): (Vec<_>, Vec<_>) =
@@ -244,7 +245,7 @@ impl<'a> Walk<'a> {
     /// Returns those parents that the mirror has and that can be read, of at most [`MAX_PARENTS`].
     fn parents(&self, facts: &CommitFacts) -> Result<Vec<CommitFacts>, Error> {
         let mut found = Vec::new();
-        for parent in facts.parents.iter().take(MAX_PARENTS).filter(|id| object::exists(self.trees.odb, id.object())) {
+        for parent in facts.parents.iter().take(MAX_PARENTS).filter(|id| self.trees.odb.exists(id.object())) {
             match object::commit(self.store, self.trees.odb, *parent) {
                 Ok(parent) => found.push(CommitFacts { message: String::new(), ..parent }),
                 Err(Error::Object { .. }) => {}

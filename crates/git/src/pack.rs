@@ -18,14 +18,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use git2::{Buf, ObjectType, Odb, Oid};
+use git2::{Buf, ObjectType};
 use tokio::sync::mpsc::Receiver;
 
 use self::intake::{Arrived, Intake};
 use super::commit;
 use super::error::Error;
-use super::id::{CommitId, ObjectId};
-use super::object;
+use super::id::{CommitId, ObjectFormat, ObjectId};
+use super::object::Objects;
 use super::problem::Problem;
 use super::store::Store;
 use super::tree;
@@ -41,11 +41,6 @@ const MANY: usize = (8 << 20) / PER_OBJECT;
 
 /// The same of what a difference makes, or is from.
 const LARGE: u64 = 8 << 20;
-
-/// The length of a checksum, and of an id.
-const HASH: usize = 20;
-
-type Hash = [u8; HASH];
 
 /// What the packs of one remote may cost.
 #[derive(Debug, Clone, Copy)]
@@ -146,7 +141,8 @@ impl Drop for Waiting {
 
 /// Stores a pack as it arrives. Blocks until the channel closes.
 pub(super) fn store(store: &Store, mut pieces: Receiver<Piece>, indexing: &Indexing) -> Result<Stored, Error> {
-    let mut intake = Intake::new(&store.packs(), indexing.bounds).map_err(|source| disk(store, source))?;
+    let mut intake =
+        Intake::new(&store.packs(), store.format(), indexing.bounds).map_err(|source| disk(store, source))?;
     while let Some(piece) = pieces.blocking_recv() {
         // What waits may be large once it is inflated.
         if indexing.given_up.load(Ordering::Relaxed) {
@@ -165,7 +161,8 @@ pub(super) fn store(store: &Store, mut pieces: Receiver<Piece>, indexing: &Index
 
 /// Stores a pack that is there as a whole.
 pub(super) fn store_whole(store: &Store, pack: &[u8], indexing: &Indexing) -> Result<Stored, Error> {
-    let mut intake = Intake::new(&store.packs(), indexing.bounds).map_err(|source| disk(store, source))?;
+    let mut intake =
+        Intake::new(&store.packs(), store.format(), indexing.bounds).map_err(|source| disk(store, source))?;
     let kept = intake.take(pack).and_then(|()| intake.finish()).and_then(|pack| keep(store, pack, indexing));
     verdict(store, kept)
 }
@@ -191,16 +188,15 @@ fn keep(store: &Store, pack: Option<Arrived>, indexing: &Indexing) -> Result<(),
     let is_large = pack.objects.len() > MANY || pack.largest > LARGE;
     let _alone = is_large.then(|| indexing.large.lock().unwrap_or_else(PoisonError::into_inner));
     let odb = store.odb().map_err(Failure::Mirror)?;
-    let outside = |id: &Hash| outside(store, &odb, ObjectId(*id), indexing.bounds);
+    let outside = |id: ObjectId| outside(store, &odb, id, indexing.bounds);
     resolve::resolve(&mut pack, indexing.bounds, &indexing.given_up, outside)?;
     let Arrived { file, mut objects, checksum, .. } = pack;
     let folder = store.packs();
-    let name: String = checksum.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut written = tempfile::Builder::new().prefix("tmp_idx_").tempfile_in(&folder).map_err(Failure::Disk)?;
-    index::write(io::BufWriter::new(&mut written), &mut objects, &checksum).map_err(Failure::Disk)?;
+    index::write(io::BufWriter::new(&mut written), &mut objects, checksum).map_err(Failure::Disk)?;
     // The index comes last: a pack without one is swept away, an index without its pack would be looked into.
-    place(file, &folder.join(format!("pack-{name}.pack"))).map_err(Failure::Disk)?;
-    place(written, &folder.join(format!("pack-{name}.idx"))).map_err(Failure::Disk)?;
+    place(file, &folder.join(format!("pack-{checksum}.pack"))).map_err(Failure::Disk)?;
+    place(written, &folder.join(format!("pack-{checksum}.idx"))).map_err(Failure::Disk)?;
     odb.refresh().map_err(|source| Failure::Mirror(store.damaged(source)))
 }
 
@@ -213,14 +209,14 @@ fn place(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
 }
 
 /// Reads an object that a pack leans on; none where the mirror does not have it.
-fn outside(store: &Store, odb: &Odb<'_>, id: ObjectId, bounds: Bounds) -> Result<Option<(u8, Vec<u8>)>, Failure> {
+fn outside(store: &Store, odb: &Objects<'_>, id: ObjectId, bounds: Bounds) -> Result<Option<(u8, Vec<u8>)>, Failure> {
     let damaged = |source| Failure::Mirror(store.damaged(source));
-    if store.built.contains(&id.oid()) || !object::exists(odb, id) {
+    if store.built.contains(&id) || !odb.exists(id) {
         return Ok(None);
     }
-    let (bytes, _) = object::head(odb, id).map_err(damaged)?;
+    let (bytes, _) = odb.head(id).map_err(damaged)?;
     bounds.object(bytes as u64)?;
-    let object = odb.read(id.oid()).map_err(damaged)?;
+    let object = odb.read(id).map_err(damaged)?;
     let kind = match object.kind() {
         ObjectType::Commit => 1,
         ObjectType::Tree => 2,
@@ -234,7 +230,7 @@ fn outside(store: &Store, odb: &Odb<'_>, id: ObjectId, bounds: Bounds) -> Result
 /// A pack to send.
 pub(super) struct Outgoing {
     pub(super) bytes: Vec<u8>,
-    pub(super) objects: HashSet<Oid>,
+    pub(super) objects: HashSet<ObjectId>,
 }
 
 /// Packs what was built here and is needed by `commits`, and nothing else: all else is in commits the remote gave us.
@@ -243,8 +239,8 @@ pub(super) fn build(store: &Store, commits: &[CommitId]) -> Result<Outgoing, Err
     let damaged = |source| store.damaged(source);
     let mut builder = store.repository.packbuilder().map_err(damaged)?;
     builder.set_threads(1);
-    for oid in &objects {
-        builder.insert_object(*oid, None).map_err(damaged)?;
+    for id in &objects {
+        id.oid(store.format()).and_then(|oid| builder.insert_object(oid, None)).map_err(damaged)?;
     }
     let mut buffer = Buf::new();
     builder.write_buf(&mut buffer).map_err(damaged)?;
@@ -252,23 +248,23 @@ pub(super) fn build(store: &Store, commits: &[CommitId]) -> Result<Outgoing, Err
 }
 
 /// Walks from `commits` as far as objects were built here. Commits come first, then trees, each before what is in it.
-fn needed(store: &Store, commits: &[CommitId]) -> Result<Vec<Oid>, Error> {
+fn needed(store: &Store, commits: &[CommitId]) -> Result<Vec<ObjectId>, Error> {
     let odb = store.odb()?;
     let mut seen = HashSet::new();
     let mut order = Vec::new();
-    let mut left: Vec<Oid> = commits.iter().map(|commit| commit.oid()).collect();
-    while let Some(oid) = left.pop() {
-        if !store.built.contains(&oid) || !seen.insert(oid) {
+    let mut left: Vec<ObjectId> = commits.iter().map(|commit| commit.object()).collect();
+    while let Some(id) = left.pop() {
+        if !store.built.contains(&id) || !seen.insert(id) {
             continue;
         }
         if order.len() == MAX_OBJECTS {
             return Err(Error::TooMany { what: "the number of new objects", limit: MAX_OBJECTS });
         }
-        order.push(oid);
-        let object = odb.read(oid).map_err(|source| store.damaged(source))?;
+        order.push(id);
+        let object = odb.read(id).map_err(|source| store.damaged(source))?;
         match object.kind() {
-            ObjectType::Commit => left.extend(links(object.data())),
-            ObjectType::Tree => left.extend(tree::entries(object.data()).flatten().map(|entry| entry.id.oid())),
+            ObjectType::Commit => left.extend(links(object.data(), id.format())),
+            ObjectType::Tree => left.extend(tree::entries(object.data(), id.format()).flatten().map(|entry| entry.id)),
             _ => {}
         }
     }
@@ -276,8 +272,8 @@ fn needed(store: &Store, commits: &[CommitId]) -> Result<Vec<Oid>, Error> {
 }
 
 /// The tree and the parents of a commit.
-fn links(bytes: &[u8]) -> impl Iterator<Item = Oid> {
-    commit::ids(bytes, b"tree ").chain(commit::parents(bytes)).map(ObjectId::oid)
+fn links(bytes: &[u8], format: ObjectFormat) -> impl Iterator<Item = ObjectId> {
+    commit::ids(bytes, b"tree ", format).chain(commit::parents(bytes, format))
 }
 
 /// A pack that the mirror refuses, as an error of the remote that sent it.

@@ -200,6 +200,7 @@ pub(super) async fn push(inner: &Inner, updates: &[RefUpdate], options: &[(Strin
     let remote = inner.push.to_string();
     let capabilities = advertisement.capabilities();
     require(capabilities, &remote, !options.is_empty())?;
+    updates.iter().try_for_each(|update| fits(capabilities, &remote, update))?;
     let hidden = hidden(inner, &names, &advertisement, updates.iter()).await?;
     let unreadable = unreadable(inner, &names, &advertisement, updates.iter()).await?;
     let mut outcomes: HashMap<&str, Outcome> = HashMap::new();
@@ -272,6 +273,18 @@ fn require(capabilities: &Capabilities, remote: &str, options: bool) -> Result<(
     }
 }
 
+/// Fails where a remote could not have such a commit.
+fn fits(capabilities: &Capabilities, remote: &str, update: &RefUpdate) -> Result<(), Error> {
+    let (format, expected) = (capabilities.format(), update.new.object().format());
+    match format == expected {
+        true => Ok(()),
+        false => {
+            let (remote, format) = (remote.to_owned(), format.name().to_owned());
+            Err(Error::ObjectFormat { remote, format, expected: expected.name() })
+        }
+    }
+}
+
 /// What has to be known of the references for these updates: they themselves, and what they would be beneath. What is beneath
 /// them begins alike.
 fn names<'u>(updates: impl Iterator<Item = &'u RefUpdate>) -> Names {
@@ -324,10 +337,11 @@ async fn unreadable<'u>(
 /// Returns the old id to send, or what is clear without sending.
 fn early(advertisement: &Advertisement, update: &RefUpdate) -> Result<ObjectId, Outcome> {
     let current = advertisement.find(&update.reference).map(|reference| reference.object);
+    let none = ObjectId::zero(update.new.object().format());
     if current.is_none() && advertisement.is_cut() {
         return Ok(match update.expected {
             Expected::At(old) => old.object(),
-            Expected::Absent | Expected::Any => ObjectId::ZERO,
+            Expected::Absent | Expected::Any => none,
         });
     }
     if current == Some(update.new.object()) {
@@ -338,8 +352,8 @@ fn early(advertisement: &Advertisement, update: &RefUpdate) -> Result<ObjectId, 
         return Err(outcome);
     }
     match (update.expected, current) {
-        (Expected::Any, current) => Ok(current.unwrap_or(ObjectId::ZERO)),
-        (Expected::Absent, None) => Ok(ObjectId::ZERO),
+        (Expected::Any, current) => Ok(current.unwrap_or(none)),
+        (Expected::Absent, None) => Ok(none),
         (Expected::Absent, Some(id)) => moved(format!("it exists already, at {id}")),
         (Expected::At(old), Some(id)) if old.object() == id => Ok(id),
         (Expected::At(old), Some(id)) => moved(format!("it is at {id}, not at {old}")),
@@ -398,7 +412,7 @@ fn request(capabilities: &Capabilities, commands: &[Command<'_>], options: &[Str
     ask("push-options", !options.is_empty());
     ask("ofs-delta", true);
     ask("quiet", true);
-    ask("object-format=sha1", true);
+    capabilities.says_format().into_iter().for_each(|name| ask(name, true));
     if let Some(agent) = capabilities.agent() {
         asked.push(' ');
         asked.push_str(agent);
@@ -432,6 +446,7 @@ async fn keep(inner: &Inner, tips: Vec<(String, CommitId)>, pack: Outgoing) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -439,7 +454,7 @@ mod tests {
         let update = |name: &str| RefUpdate {
             reference: name.to_owned(),
             expected: Expected::Any,
-            new: CommitId(ObjectId([1; 20])),
+            new: CommitId::parse(&"1".repeat(40)).unwrap(),
         };
         for name in ["main", "refs/heads/a b", "refs/heads/", "refs/heads/a\n", "refs/heads/a..b"] {
             assert!(check_one(&update(name)).is_err(), "{name:?}");

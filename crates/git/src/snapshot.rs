@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use git2::Odb;
-
 use super::Inner;
 use super::build::{self, Edit, NewCommit};
 use super::commit::CommitFacts;
 use super::error::Error;
 use super::id::{CommitId, ObjectId};
-use super::object;
+use super::look::{self, At};
+use super::object::{self, Objects};
 use super::search::{self, Criteria, Found, FoundFile};
 use super::store::Store;
 use super::tree::{self, Class, LARGE, Large};
@@ -114,8 +113,34 @@ impl Snapshot {
     ///
     /// [`Error::Edit`] when a path is no file, and [`Error::Mirror`].
     pub async fn commit_edits(&self, edits: Vec<Edit>, details: NewCommit) -> Result<Option<CommitId>, Error> {
+        self.commit_changes(edits, Vec::new(), details).await
+    }
+
+    /// Does the same, and takes files away; a folder with nothing left in it goes with them. What is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::commit_edits`].
+    pub async fn commit_changes(
+        &self,
+        edits: Vec<Edit>,
+        removals: Vec<String>,
+        details: NewCommit,
+    ) -> Result<Option<CommitId>, Error> {
         let tree = self.tree;
-        self.inner.with_store(move |store| build::commit(store, tree, edits, &details)).await
+        self.inner.with_store(move |store| build::commit(store, tree, edits, removals, &details)).await
+    }
+
+    /// Looks at many paths at once, in their order: what is there, and what would be in the way of a file on a system that does not tell
+    /// upper from lower case. Files of more than `limit` bytes, and all that would make more than `total` together, are
+    /// [`At::Other`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mirror`].
+    pub async fn look(&self, paths: Vec<String>, limit: usize, total: usize) -> Result<Vec<At>, Error> {
+        let tree = self.tree;
+        self.inner.with_store(move |store| look::look(store, tree, &paths, (limit, total))).await
     }
 
     /// Builds a commit with this one's files and other parents, author and message, in memory. It is how several commits that
@@ -136,11 +161,11 @@ fn read_blob(store: &Store, id: ObjectId, limit: usize) -> Result<Option<Vec<u8>
 }
 
 /// Reads a blob; None when it is larger than `limit`.
-pub(super) fn blob(odb: &Odb<'_>, id: ObjectId, limit: usize) -> Result<Option<Vec<u8>>, git2::Error> {
-    let (size, _) = object::head(odb, id)?;
+pub(super) fn blob(odb: &Objects<'_>, id: ObjectId, limit: usize) -> Result<Option<Vec<u8>>, git2::Error> {
+    let (size, _) = odb.head(id)?;
     match size > limit {
         true => Ok(None),
-        false => odb.read(id.oid()).map(|blob| Some(blob.data().to_vec())),
+        false => odb.read(id).map(|blob| Some(blob.data().to_vec())),
     }
 }
 
@@ -175,5 +200,5 @@ fn in_tree(store: &Store, bytes: &[u8], id: ObjectId, name: &[u8]) -> Option<(Cl
         store.large.replace(Some(large));
         return found;
     }
-    tree::find_only(bytes, name).map(|entry| (entry.class(), entry.id))
+    tree::find_only(bytes, id.format(), name).map(|entry| (entry.class(), entry.id))
 }

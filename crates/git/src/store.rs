@@ -12,20 +12,20 @@ mod packs;
 mod retain;
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use git2::{Odb, OdbLookupFlags, Oid, Repository, RepositoryInitOptions};
+use git2::{Repository, RepositoryInitOptions};
 use sha2::{Digest, Sha256};
 
 use super::clean::{CleanSet, Kept};
 use super::error::Error;
-use super::id::ObjectId;
-use super::object;
+use super::id::{ObjectFormat, ObjectId};
+use super::object::{self, Objects};
 use super::tree::Large;
 
 pub(super) use self::lease::Lease;
@@ -88,15 +88,20 @@ pub(super) fn tip_name(reference: &str) -> String {
     }
 }
 
+/// What a mirror has by name.
+pub(super) type Tips = BTreeMap<String, ObjectId>;
+
 /// An open mirror.
 pub(super) struct Store {
     folder: PathBuf,
     pub(super) repository: Repository,
     /// Objects that were built here and that no remote is known to have.
-    pub(super) built: HashSet<Oid>,
+    pub(super) built: HashSet<ObjectId>,
     clean: Option<CleanSet>,
     /// The large folder that was last looked into.
     pub(super) large: RefCell<Option<Large>>,
+    /// What the mirror has by name, once it was read: nobody else may write while the lease is held.
+    tips: RefCell<Option<Arc<Tips>>>,
     kept: Arc<Kept>,
     _lease: Lease,
 }
@@ -116,20 +121,43 @@ impl Store {
         let repository = match open_existing(folder) {
             Some(repository) => repository,
             None => match fs::read_to_string(folder.join(BROKEN)) {
-                Ok(reason) => recreate(folder, &reason)?,
-                Err(_) => create(folder)?,
+                Ok(reason) => recreate(folder, format_of(folder), &reason)?,
+                Err(_) => create(folder, ObjectFormat::default())?,
             },
         };
         let (folder, built, large) = (folder.to_owned(), HashSet::new(), RefCell::new(None));
-        Ok(Self { folder, repository, built, clean: None, large, kept, _lease: lease })
+        let tips = RefCell::default();
+        Ok(Self { folder, repository, built, clean: None, large, tips, kept, _lease: lease })
     }
 
     /// Throws everything away because it is damaged. What was built and not pushed goes with it.
     pub(super) fn rebuild(&mut self, reason: &str) -> Result<(), Error> {
-        self.repository = recreate(&self.folder, reason)?;
+        let fresh = recreate(&self.folder, self.format(), reason)?;
+        self.replace(fresh);
+        Ok(())
+    }
+
+    /// Makes the mirror anew where its remote names objects in another way, which a mirror does not know before it is first
+    /// fetched into.
+    pub(super) fn set_format(&mut self, format: ObjectFormat) -> Result<(), Error> {
+        if format != self.format() {
+            let fresh = create(&self.folder, format)?;
+            self.replace(fresh);
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, fresh: Repository) {
+        self.repository = fresh;
         self.built.clear();
         self.clean = None;
-        Ok(())
+        self.large.take();
+        self.tips.take();
+    }
+
+    /// How the mirror names its objects.
+    pub(super) fn format(&self) -> ObjectFormat {
+        ObjectFormat::of(self.repository.object_format())
     }
 
     /// Throws everything away when damage was found since it was opened.
@@ -175,8 +203,8 @@ impl Store {
     }
 
     /// The object database.
-    pub(super) fn odb(&self) -> Result<Odb<'_>, Error> {
-        self.repository.odb().map_err(|source| self.damaged(source))
+    pub(super) fn odb(&self) -> Result<Objects<'_>, Error> {
+        Objects::of(&self.repository).map_err(|source| self.damaged(source))
     }
 
     /// Wraps a failure of libgit2 as damage of the mirror, and has it built anew the next time it is opened: unless the disk is
@@ -216,49 +244,68 @@ impl Store {
         read.map_err(|source| Error::File { what: "use the mirror", path: self.folder.clone(), source })
     }
 
-    /// Returns what the mirror has been given by name.
-    pub(super) fn tips(&self) -> Result<Vec<(String, ObjectId)>, Error> {
+    /// Returns what the mirror has been given by name. Each is a file, so that all are read once.
+    pub(super) fn tips(&self) -> Result<Arc<Tips>, Error> {
+        if let Some(tips) = &*self.tips.borrow() {
+            return Ok(Arc::clone(tips));
+        }
         let read = || {
-            let mut tips = Vec::new();
+            let mut tips = Tips::new();
             for reference in self.repository.references()? {
                 let reference = reference?;
                 if let (Ok(name), Some(id)) = (reference.name(), reference.target()) {
-                    tips.push((name.to_owned(), ObjectId::of(id)));
+                    tips.insert(name.to_owned(), ObjectId::of(id));
                 }
             }
             Ok(tips)
         };
-        read().map_err(|source| self.damaged(source))
+        let tips = Arc::new(read().map_err(|source| self.damaged(source))?);
+        Ok(Arc::clone(self.tips.borrow_mut().insert(tips)))
+    }
+
+    /// Takes in what became of a name.
+    fn note_tip(&self, name: &str, id: Option<ObjectId>) {
+        if let Some(tips) = &mut *self.tips.borrow_mut() {
+            let tips = Arc::make_mut(tips);
+            match id {
+                Some(id) => drop(tips.insert(name.to_owned(), id)),
+                None => drop(tips.remove(name)),
+            }
+        }
     }
 
     /// Returns the commits to tell a remote about.
     pub(super) fn haves(&self) -> Result<Vec<ObjectId>, Error> {
         let odb = self.odb()?;
         let commit = |id: ObjectId| {
-            let peeled = odb.exists_ext(id.oid(), OdbLookupFlags::NO_REFRESH).then(|| object::peel(self, &odb, id));
+            let peeled = odb.exists(id).then(|| object::peel(self, &odb, id));
             Some(peeled?.ok()??.object())
         };
-        let haves: BTreeSet<_> = self.tips()?.into_iter().take(MAX_HAVES).filter_map(|(_, id)| commit(id)).collect();
+        let haves: BTreeSet<_> = self.tips()?.values().take(MAX_HAVES).filter_map(|id| commit(*id)).collect();
         Ok(haves.into_iter().collect())
     }
 
     /// Makes `name` stand for `id`.
     pub(super) fn set_tip(&self, name: &str, id: ObjectId) -> Result<(), Error> {
-        let set = || self.repository.reference(name, id.oid(), true, "fetched");
+        let set = || self.repository.reference(name, id.oid(self.format())?, true, "fetched");
         if set().is_ok() {
+            self.note_tip(name, Some(id));
             return Ok(());
         }
         // A branch `a` that was deleted stands in the way of `a/b`, and the other way round.
         let beneath = |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('/'));
         self.drop_tips(|tip| beneath(tip, name) || beneath(name, tip))?;
-        set().map(drop).map_err(|source| self.damaged(source))
+        set().map_err(|source| self.damaged(source))?;
+        self.note_tip(name, Some(id));
+        Ok(())
     }
 
     /// Forgets the names for which `unwanted` holds.
     pub(super) fn drop_tips(&self, unwanted: impl Fn(&str) -> bool) -> Result<(), Error> {
-        for (name, _) in self.tips()?.iter().filter(|(name, _)| unwanted(name)) {
+        for name in self.tips()?.keys().filter(|name| unwanted(name)) {
             let gone = self.repository.find_reference(name).and_then(|mut reference| reference.delete());
             gone.map_err(|source| self.damaged(source))?;
+            self.note_tip(name, None);
         }
         Ok(())
     }
@@ -292,24 +339,25 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn open_existing(folder: &Path) -> Option<Repository> {
     let packs = packs::sweep(folder).ok().filter(|_| !folder.join(BROKEN).exists())?;
     let most = size(folder).map_or(u64::MAX, |at_first| at_first.saturating_mul(GROWTH).saturating_add(ROOM));
-    if packs::bytes(&packs) > most || !packs::end_well(&packs) || !is_list(&folder.join("shallow")) {
+    let repository = Repository::open_bare(folder).ok()?;
+    let format = ObjectFormat::of(repository.object_format());
+    if packs::bytes(&packs) > most || !packs::end_well(&packs, format) || !is_list(&folder.join("shallow"), format) {
         return None;
     }
     packs::roll(folder, packs).ok()?;
-    let repository = Repository::open_bare(folder).ok()?;
     prepare(&repository).ok()?;
     Some(repository)
 }
 
 /// Makes an empty mirror in place of one that is damaged, and takes down why. That it cannot be written costs a fetch, nothing else.
-fn recreate(folder: &Path, reason: &str) -> Result<Repository, Error> {
+fn recreate(folder: &Path, format: ObjectFormat, reason: &str) -> Result<Repository, Error> {
     let mut reasons = reasons(folder);
     if reasons.len() + reason.len() > MAX_REASONS {
         reasons.clear();
     }
     reasons.push_str(&flat(reason));
     reasons.push('\n');
-    let repository = create(folder)?;
+    let repository = create(folder, format)?;
     let _unmarked = fs::write(folder.join(REBUILT), reasons);
     Ok(repository)
 }
@@ -333,15 +381,21 @@ fn size(folder: &Path) -> Option<u64> {
 }
 
 /// Whether a file is absent or a list of ids. A remote that is not told where a history ends leaves out what is beyond.
-fn is_list(path: &Path) -> bool {
+fn is_list(path: &Path, format: ObjectFormat) -> bool {
     match fs::read_to_string(path) {
-        Ok(text) => text.lines().all(|line| ObjectId::parse(line).is_some()),
+        Ok(text) => text.lines().all(|line| ObjectId::parse(line).is_some_and(|id| id.format() == format)),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }
 
+/// How the mirror in a folder names its objects, as far as it can be told.
+fn format_of(folder: &Path) -> ObjectFormat {
+    let repository = Repository::open_bare(folder);
+    repository.map(|repository| ObjectFormat::of(repository.object_format())).unwrap_or_default()
+}
+
 /// Makes an empty mirror beside the old one and puts it in its place.
-fn create(folder: &Path) -> Result<Repository, Error> {
+fn create(folder: &Path, format: ObjectFormat) -> Result<Repository, Error> {
     let failed = |source| Error::File { what: "create", path: folder.to_owned(), source };
     let damaged = |source| Error::Mirror { path: folder.to_owned(), source };
     let parent = folder.parent().unwrap_or(Path::new("."));
@@ -351,7 +405,7 @@ fn create(folder: &Path) -> Result<Repository, Error> {
     retain::clear(parent, &name).map_err(failed)?;
     let fresh = tempfile::Builder::new().prefix(&format!("new-{name}-")).tempdir_in(parent).map_err(failed)?;
     let mut options = RepositoryInitOptions::new();
-    options.bare(true).external_template(false).no_reinit(true);
+    options.bare(true).external_template(false).no_reinit(true).object_format(format.git2());
     let repository = Repository::init_opts(fresh.path(), &options).map_err(damaged)?;
     repository.config().and_then(|mut config| config.set_i64(DELTA_LIMIT, 1)).map_err(damaged)?;
     if folder.exists() {

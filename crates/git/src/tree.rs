@@ -1,9 +1,9 @@
-//! Tree objects read without copying: `<mode> <name>\0<20 bytes>`, again and again.
+//! Tree objects read without copying: `<mode> <name>\0<id>`, again and again, with the 20 bytes of an id, or 32 of SHA-256.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
-use super::id::ObjectId;
+use super::id::{ObjectFormat, ObjectId};
 
 /// How deep folders may be nested.
 pub(super) const MAX_DEPTH: usize = 128;
@@ -59,12 +59,12 @@ pub(super) fn is_reserved(name: &[u8]) -> bool {
 }
 
 /// Iterates over a tree; None stands for bytes that are no tree, and is the last item.
-pub(super) fn entries(mut bytes: &[u8]) -> impl Iterator<Item = Option<Entry<'_>>> {
+pub(super) fn entries(mut bytes: &[u8], format: ObjectFormat) -> impl Iterator<Item = Option<Entry<'_>>> {
     std::iter::from_fn(move || {
         if bytes.is_empty() {
             return None;
         }
-        match split(bytes) {
+        match split(bytes, format.bytes()) {
             Some((entry, rest)) => {
                 bytes = rest;
                 Some(Some(entry))
@@ -77,23 +77,23 @@ pub(super) fn entries(mut bytes: &[u8]) -> impl Iterator<Item = Option<Entry<'_>
     })
 }
 
-fn split(bytes: &[u8]) -> Option<(Entry<'_>, &[u8])> {
+fn split(bytes: &[u8], id: usize) -> Option<(Entry<'_>, &[u8])> {
     let space = memchr::memchr(b' ', bytes)?;
     let nul = space + memchr::memchr(0, &bytes[space..])?;
-    let id = ObjectId::from_slice(bytes.get(nul + 1..nul + 21)?)?;
+    let (id, rest) = bytes[nul + 1..].split_at_checked(id)?;
     let (mode, name) = (&bytes[..space], &bytes[space + 1..nul]);
-    Some((Entry { mode, name, id }, &bytes[nul + 21..]))
+    Some((Entry { mode, name, id: ObjectId::from_bytes(id)? }, rest))
 }
 
 /// Finds the entry with this name, where it is the only one.
-pub(super) fn find_only<'a>(bytes: &'a [u8], name: &[u8]) -> Option<Entry<'a>> {
-    let mut found = entries(bytes).flatten().filter(|entry| entry.name == name);
+pub(super) fn find_only<'a>(bytes: &'a [u8], format: ObjectFormat, name: &[u8]) -> Option<Entry<'a>> {
+    let mut found = entries(bytes, format).flatten().filter(|entry| entry.name == name);
     found.next().filter(|_| found.next().is_none())
 }
 
 /// Finds the first entry with this name.
-pub(super) fn find<'a>(bytes: &'a [u8], name: &[u8]) -> Option<Entry<'a>> {
-    entries(bytes).flatten().find(|entry| entry.name == name)
+pub(super) fn find<'a>(bytes: &'a [u8], format: ObjectFormat, name: &[u8]) -> Option<Entry<'a>> {
+    entries(bytes, format).flatten().find(|entry| entry.name == name)
 }
 
 /// A tree by its names.
@@ -107,7 +107,7 @@ pub(super) struct Large {
 impl Large {
     pub(super) fn of(id: ObjectId, bytes: &[u8]) -> Self {
         let mut known: HashMap<Box<[u8]>, Option<(Class, ObjectId)>> = HashMap::new();
-        for entry in entries(bytes).flatten() {
+        for entry in entries(bytes, id.format()).flatten() {
             let found = Some((entry.class(), entry.id));
             known.entry(entry.name.into()).and_modify(|known| *known = None).or_insert(found);
         }
@@ -122,27 +122,34 @@ impl Large {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    fn check(format: ObjectFormat) {
+        let id = |byte| ObjectId::from_bytes(&vec![byte; format.bytes()]).unwrap();
+        let mut bytes = b"100644 a.yaml\0".to_vec();
+        bytes.extend_from_slice(id(1).bytes());
+        bytes.extend_from_slice(b"40000 dir\0");
+        bytes.extend_from_slice(id(2).bytes());
+        let classes =
+            |bytes: &[u8]| entries(bytes, format).map(|entry| entry.map(|entry| entry.class())).collect::<Vec<_>>();
+        assert_eq!(classes(&bytes), [Some(Class::File), Some(Class::Folder)]);
+        assert_eq!(find(&bytes, format, b"dir").map(|entry| entry.id), Some(id(2)));
+        assert_eq!(classes(&bytes[..bytes.len() - 1]), [Some(Class::File), None]);
+        bytes.extend_from_within(..14 + format.bytes());
+        let large = Large::of(id(3), &bytes);
+        for name in ["a.yaml", "dir", "b"] {
+            let entry = find_only(&bytes, format, name.as_bytes()).map(|entry| (entry.class(), entry.id));
+            assert_eq!(large.find_only(name.as_bytes()), entry, "{name}");
+        }
+        assert_eq!(large.find_only(b"dir"), Some((Class::Folder, id(2))));
+        assert_eq!(large.find_only(b"a.yaml"), None, "two have this name");
+        assert_eq!(classes(b"garbage"), [None]);
+    }
 
     #[test]
     fn trees_are_read_and_broken_ones_end() {
-        let mut bytes = b"100644 a.yaml\0".to_vec();
-        bytes.extend_from_slice(&[1; 20]);
-        bytes.extend_from_slice(b"40000 dir\0");
-        bytes.extend_from_slice(&[2; 20]);
-        let classes = |bytes: &[u8]| entries(bytes).map(|entry| entry.map(|entry| entry.class())).collect::<Vec<_>>();
-        assert_eq!(classes(&bytes), [Some(Class::File), Some(Class::Folder)]);
-        assert_eq!(find(&bytes, b"dir").map(|entry| entry.id), Some(ObjectId([2; 20])));
-        assert_eq!(classes(&bytes[..bytes.len() - 1]), [Some(Class::File), None]);
-        bytes.extend_from_within(..14 + 20);
-        let large = Large::of(ObjectId([3; 20]), &bytes);
-        for name in ["a.yaml", "dir", "b"] {
-            let entry = find_only(&bytes, name.as_bytes()).map(|entry| (entry.class(), entry.id));
-            assert_eq!(large.find_only(name.as_bytes()), entry, "{name}");
-        }
-        assert_eq!(large.find_only(b"dir"), Some((Class::Folder, ObjectId([2; 20]))));
-        assert_eq!(large.find_only(b"a.yaml"), None, "two have this name");
-        assert_eq!(classes(b"garbage"), [None]);
+        ObjectFormat::ALL.into_iter().for_each(check);
         assert!(is_reserved(b".Git") && !is_reserved(b".gitignore"));
     }
 }

@@ -6,13 +6,15 @@ use image::{Repository, Tag};
 use serde_json::Value;
 use url::Url;
 
-use crate::{Delivery, Pushed, Refused, Request, Source};
+use crate::{Comment, Delivery, Pushed, Refused, Request, Source};
 
 /// The registry of GitHub's packages.
 const GHCR: &str = "ghcr.io";
 
 pub(crate) fn read(source: Source, request: &Request<'_>) -> Result<Delivery, Refused> {
-    if matches!(source, Source::Generic | Source::GenericHmac) && request.body.trim_ascii().is_empty() {
+    if matches!(source, Source::Generic | Source::GenericHmac | Source::GenericOidc)
+        && request.body.trim_ascii().is_empty()
+    {
         return Ok(Delivery { is_bare: true, ..Delivery::default() });
     }
     let body: Value = serde_json::from_slice(request.body).map_err(|_| Refused::Malformed("the body is not JSON"))?;
@@ -31,22 +33,27 @@ pub(crate) fn read(source: Source, request: &Request<'_>) -> Result<Delivery, Re
         Source::GitHub => match event("x-github-event").as_str() {
             "package" | "registry_package" => told(ghcr(&body)),
             "push" => remotes(&body, "/repository", &["clone_url", "ssh_url", "git_url", "html_url"]),
+            "issue_comment" if body.pointer("/issue/pull_request").is_some_and(Value::is_object) => {
+                issue_comment(&body)
+            }
             _ => Delivery::default(),
         },
         Source::Gitea => match event("x-gitea-event").as_str() {
             "package" => told(gitea_package(&body)),
             "push" => remotes(&body, "/repository", &["clone_url", "ssh_url", "html_url"]),
+            "issue_comment" if body.get("is_pull").and_then(Value::as_bool) == Some(true) => issue_comment(&body),
             _ => Delivery::default(),
         },
         Source::GitLab => match text(&body, "/object_kind") {
             Some("push" | "tag_push") => remotes(&body, "/project", &["git_http_url", "git_ssh_url", "web_url"]),
+            Some("note") => note(&body),
             _ => Delivery::default(),
         },
         Source::Bitbucket => bitbucket(&body, &event("x-event-key")),
         Source::Nexus => told(nexus(&body)),
         Source::JFrog => jfrog(&body),
         Source::CdEvents => told(cd_event(&body)),
-        Source::Generic | Source::GenericHmac => generic(&body)?,
+        Source::Generic | Source::GenericHmac | Source::GenericOidc => generic(&body)?,
     })
 }
 
@@ -180,15 +187,60 @@ fn remotes(body: &Value, at: &str, fields: &[&str]) -> Delivery {
     Delivery { remotes: addresses.collect(), ..Delivery::default() }
 }
 
+/// A comment that begins as an order does; whatever else it says, nobody needs to look at.
+fn comment(said: Option<&str>, remotes: Vec<String>, number: Option<&Value>, id: Option<&Value>) -> Delivery {
+    let is_order = said.is_some_and(|said| said.trim_start().starts_with('/'));
+    let number = number.and_then(Value::as_u64).filter(|_| is_order && !remotes.is_empty());
+    let comment = number.zip(id.and_then(Value::as_u64)).map(|(number, id)| Comment { remotes, number, id });
+    Delivery { comments: comment.into_iter().collect(), ..Delivery::default() }
+}
+
+/// As GitHub has it, and Gitea after it.
+fn issue_comment(body: &Value) -> Delivery {
+    if text(body, "/action") != Some("created") {
+        return Delivery::default();
+    }
+    let Delivery { remotes, .. } = remotes(body, "/repository", &["clone_url", "ssh_url", "html_url"]);
+    let said = text(body, "/comment/body");
+    comment(said, remotes, body.pointer("/issue/number"), body.pointer("/comment/id"))
+}
+
+fn note(body: &Value) -> Delivery {
+    let is_new = text(body, "/object_attributes/action").is_none_or(|action| action == "create");
+    if !is_new || text(body, "/object_attributes/noteable_type") != Some("MergeRequest") {
+        return Delivery::default();
+    }
+    let Delivery { remotes, .. } = remotes(body, "/project", &["git_http_url", "git_ssh_url", "web_url"]);
+    let said = text(body, "/object_attributes/note");
+    comment(said, remotes, body.pointer("/merge_request/iid"), body.pointer("/object_attributes/id"))
+}
+
 fn bitbucket(body: &Value, event: &str) -> Delivery {
+    match event {
+        "pullrequest:comment_created" => {
+            let said = text(body, "/comment/content/raw");
+            let remotes = addresses(body, "/repository/links");
+            return comment(said, remotes, body.pointer("/pullrequest/id"), body.pointer("/comment/id"));
+        }
+        "pr:comment:added" => {
+            let remotes = addresses(body, "/pullRequest/toRef/repository/links");
+            let said = text(body, "/comment/text");
+            return comment(said, remotes, body.pointer("/pullRequest/id"), body.pointer("/comment/id"));
+        }
+        _ => {}
+    }
     if !matches!(event, "repo:push" | "repo:refs_changed") {
         return Delivery::default();
     }
-    let html = text(body, "/repository/links/html/href");
-    // Data Center has a list of addresses to clone from.
-    let clone = body.pointer("/repository/links/clone").and_then(Value::as_array).into_iter().flatten();
+    Delivery { remotes: addresses(body, "/repository/links"), ..Delivery::default() }
+}
+
+/// The addresses in the links of a repository: Data Center has a list of those to clone from.
+fn addresses(body: &Value, links: &str) -> Vec<String> {
+    let html = text(body, &format!("{links}/html/href"));
+    let clone = body.pointer(&format!("{links}/clone")).and_then(Value::as_array).into_iter().flatten();
     let clone = clone.filter_map(|link| text(link, "/href"));
-    Delivery { remotes: html.into_iter().chain(clone).map(str::to_owned).collect(), ..Delivery::default() }
+    html.into_iter().chain(clone).map(str::to_owned).collect()
 }
 
 fn nexus(body: &Value) -> Option<Pushed> {

@@ -10,6 +10,7 @@ use access::{Proxy, Registry};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 use url::Url;
 use web::{
     Clients, NoAddress, Obstacle, Origin, Pauses, Protocol, ProxyChoice, Route, Sent, TlsProblem, Trail, Unreachable,
@@ -43,11 +44,13 @@ pub(crate) struct Request {
     pub(crate) form: Option<Vec<(&'static str, String)>>,
     /// What is known already; if it is still so, the answer may be 304.
     pub(crate) known: Option<HeaderValue>,
+    /// How often it was sent before.
+    pub(crate) resent: usize,
 }
 
 impl Request {
     pub(crate) fn get(url: Url, accept: HeaderValue, limit: usize) -> Self {
-        Self { method: Method::GET, url, accept, limit, form: None, known: None }
+        Self { method: Method::GET, url, accept, limit, form: None, known: None, resent: 0 }
     }
 }
 
@@ -166,11 +169,14 @@ impl Exchange {
         let came = Instant::now();
         let entered = host.enter(|now| self.earliest(url, now)).await?;
         let waited = came.elapsed();
-        let response = builder.send().await.map_err(|error| {
+        let span = web::asking(&request.method, url, request.resent);
+        let response = builder.send().instrument(span.clone()).await.map_err(|error| {
             self.traffic.count(&name, waited, Answered::Nothing, false);
+            web::unanswered(&span, &error);
             failure(url, error)
         })?;
         let (status, headers) = (response.status(), response.headers().clone());
+        web::answered(&span, status.as_u16());
         // Before the body, which may be long in coming or break off.
         let asked_wait = self.pauses.heed(url, status, &headers);
         let is_refused = asked_wait.is_some() || status.as_u16() == TOO_MANY;
@@ -187,7 +193,7 @@ impl Exchange {
             drop(entered);
             place.take().await;
         };
-        let body = read(response, url, request.limit, room).await?;
+        let body = read(response, url, request.limit, room).instrument(span).await?;
         if TlsProblem::is_said(url, status, &body) {
             return Err(Error::Tls { url: show(url), problem: TlsProblem::Secure });
         }

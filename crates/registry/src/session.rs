@@ -109,9 +109,13 @@ impl Session<'_> {
     pub(crate) async fn fetch(&self, requests: &[Request]) -> Result<Reply, Error> {
         let last = requests.len().saturating_sub(1);
         let current = AtomicUsize::new(0);
-        let attempt = async |_: usize| {
+        let attempt = async |number: usize| {
             let at = current.load(Ordering::Relaxed).min(last);
-            let result = self.attempt(&requests[at]).await.map_err(|error| error.hiding(&self.shared.exchange.sent));
+            let request = match number {
+                0 => Cow::Borrowed(&requests[at]),
+                resent => Cow::Owned(Request { resent, ..requests[at].clone() }),
+            };
+            let result = self.attempt(&request).await.map_err(|error| error.hiding(&self.shared.exchange.sent));
             if let Err(Error::Status { status: 500.., .. }) = result {
                 current.store(at + 1, Ordering::Relaxed);
             }

@@ -135,61 +135,25 @@ fn plain(repository: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use serde_json::json;
 
-    fn check(predicate_type: &str, predicate: Value) -> String {
-        let built = BuiltFrom::new("https://github.com/acme/app", Some("main")).unwrap();
-        built
-            .check(predicate_type, &predicate, None)
-            .map_or_else(|refusal| refusal.to_string(), |()| "built".to_owned())
-    }
-
-    fn workflow(repository: &str, reference: &str) -> Value {
-        json!({"buildDefinition": {"externalParameters": {"workflow": {"repository": repository, "ref": reference}}}})
-    }
-
+    /// A case is `case`, `repository` and `branch` of the policy, `type` and `predicate` of an attestation, and what is said of it.
     #[test]
-    fn places() {
-        let main = "refs/heads/main";
-        let resolved = |uri: &str| json!({"buildDefinition": {"resolvedDependencies": [{"uri": uri}, {"uri": "x"}]}});
-        let source = |uri: &str| json!({"invocation": {"configSource": {"uri": uri}}});
-        let cases = [
-            (V1, workflow("https://github.com/acme/app", main), "built"),
-            (V1, workflow("https://GitHub.com/acme/app.git/", main), "built"),
-            (V1, resolved("git+https://github.com/acme/app@refs/heads/main"), "built"),
-            (V02, source("git+https://github.com/acme/app@refs/heads/main"), "built"),
-            (
-                V1,
-                workflow("https://github.com/acme/app", "refs/heads/x"),
-                "says that it was built from https://github.com/acme/app at refs/heads/x",
-            ),
-            (
-                V1,
-                workflow("https://github.com/acme/app", "refs/tags/main"),
-                "says that it was built from https://github.com/acme/app at refs/tags/main",
-            ),
-            (
-                V1,
-                workflow("https://github.com/acme/App", main),
-                "says that it was built from https://github.com/acme/App at refs/heads/main",
-            ),
-            (
-                V1,
-                workflow("http://github.com/acme/app", main),
-                "says that it was built from http://github.com/acme/app at refs/heads/main",
-            ),
-            (V02, source("git+https://github.com/evil/app"), "says that it was built from https://github.com/evil/app"),
-            (
-                V02,
-                workflow("https://github.com/acme/app", main),
-                "cannot be read: it does not say from which repository the image was built",
-            ),
-            (V1, json!({}), "cannot be read: it does not say from which repository the image was built"),
-            (V1, resolved("pkg:docker/x"), "cannot be read: it does not say from which repository the image was built"),
-        ];
-        for (kind, predicate, expect) in cases {
-            assert_eq!(check(kind, predicate.clone()), expect, "{kind} {predicate}");
+    fn every_place_is_judged_as_the_table_says() {
+        let table = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/trust/built-from.json");
+        let table: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(table).unwrap()).unwrap();
+        for case in &table {
+            let text = |name: &str| case[name].as_str().unwrap();
+            let built = BuiltFrom::new(text("repository"), case["branch"].as_str()).unwrap();
+            let kind = match text("type") {
+                "v1" => V1,
+                "v0.2" => V02,
+                other => other,
+            };
+            let found = built.check(kind, &case["predicate"], None);
+            let found = found.map_or_else(|refusal| refusal.to_string(), |()| "built".to_owned());
+            assert_eq!(found, text("expect"), "{}", text("case"));
         }
+        assert!(table.len() >= 20, "the table is there");
     }
 
     #[test]

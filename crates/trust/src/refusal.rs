@@ -63,6 +63,14 @@ pub enum Refusal {
         /// The certificate's last moment.
         until: Timestamp,
     },
+    /// The same by a timestamp.
+    #[error("was stamped outside the time of its certificate ({from} to {until})")]
+    Stamped {
+        /// The certificate's first moment.
+        from: Timestamp,
+        /// The certificate's last moment.
+        until: Timestamp,
+    },
     /// Its certificate is nobody's that is trusted.
     #[error("has a certificate of an authority that the trusted root does not have")]
     Untrusted,

@@ -30,6 +30,15 @@ fn root() -> Root {
     Root::parse(&read("trusted_root.json")).unwrap()
 }
 
+/// The root of a service without logs, such as that of GitHub for private repositories.
+fn root_without_logs() -> Root {
+    let mut root: Value = serde_json::from_str(&read("trusted_root.json")).unwrap();
+    for logs in ["tlogs", "ctlogs"] {
+        root.as_object_mut().unwrap().remove(logs);
+    }
+    Root::parse(&root.to_string()).unwrap()
+}
+
 /// What was recorded: an image, and a piece of evidence.
 struct Recorded {
     image: Digest,
@@ -86,6 +95,7 @@ fn policy(name: &str) -> Policy {
     let keyless = |identity: Identity, issuer: &str| Signer::Keyless { identity, issuer: issuer.to_owned() };
     let (signer, root) = match name {
         "exact" => (keyless(Identity::Exact(RELEASE.to_owned()), ISSUER), Some(root())),
+        "exact without logs" => (keyless(Identity::Exact(RELEASE.to_owned()), ISSUER), Some(root_without_logs())),
         "pattern" => {
             let pattern = r"https://github\.com/acme/app/\.github/workflows/release\.yml@refs/heads/.+";
             (keyless(Identity::pattern(pattern).unwrap(), ISSUER), Some(root()))
@@ -135,6 +145,12 @@ fn change(recorded: &mut Recorded, change: &str) {
                 self::recorded("keyless-provenance").value["bundle"]["verificationMaterial"]["certificate"].clone();
             recorded.material()["certificate"] = other;
         }
+        "another's stamp" => {
+            let other =
+                &self::recorded("keyless-timed").value["bundle"]["verificationMaterial"]["timestampVerificationData"];
+            recorded.material()["timestampVerificationData"] = other.clone();
+        }
+        "no stamp" => drop(recorded.material().as_object_mut().unwrap().remove("timestampVerificationData")),
         "other type" => recorded.value["bundle"]["dsseEnvelope"]["payloadType"] = json!("text/plain"),
         "two signatures" => {
             let signatures = recorded.value["bundle"]["dsseEnvelope"]["signatures"].as_array_mut().unwrap();

@@ -285,6 +285,14 @@ fn refusal(error: Error, bundle: &Bundle, certificate: Option<&CertificateInfo>)
         let time = times.into_iter().find(|time| time < from || time > until)?;
         Some(Refusal::Expired { time, from: *from, until: *until })
     };
+    // The library tells the cause in words alone.
+    let stamped = |detail: &str| {
+        let is_time = detail.contains("CertExpired") || detail.contains("CertNotValidYet");
+        let it = certificate.filter(|_| {
+            is_time && !bundle.verification_material.timestamp_verification_data.rfc3161_timestamps.is_empty()
+        })?;
+        Some(Refusal::Stamped { from: it.not_before, until: it.not_after })
+    };
     match error {
         Error::SignatureInvalid(_) | Error::ArtifactMismatch(_) | Error::Crypto(_) => Refusal::Tampered,
         Error::Certificate(CertificateError::Sct(_)) => Refusal::Unlogged,
@@ -295,6 +303,9 @@ fn refusal(error: Error, bundle: &Bundle, certificate: Option<&CertificateInfo>)
                 from: it.not_before,
                 until: it.not_after,
             })
+        }
+        Error::Certificate(CertificateError::ChainInvalid(detail)) => {
+            outside().or_else(|| stamped(&detail)).unwrap_or(Refusal::Untrusted)
         }
         Error::Certificate(_) => outside().unwrap_or(Refusal::Untrusted),
         Error::TransparencyLog(TransparencyLogError::IntegratedTime(detail)) => {

@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 use reqwest::ClientBuilder;
 use url::Url;
 
+use super::elsewhere::Elsewhere;
 use super::place::is_loopback;
 use super::silence::reason;
 use super::trust::{self, Trusted};
@@ -110,6 +111,8 @@ pub enum Unusable {
 #[derive(Debug)]
 pub struct Clients {
     common: Common,
+    /// Whether names must not lead to this machine.
+    elsewhere: bool,
     known: Mutex<IndexMap<(Fingerprint, Trust), Kept>>,
 }
 
@@ -133,7 +136,14 @@ impl Clients {
     /// Creates an empty cache. Nothing is built yet.
     #[must_use]
     pub fn new(common: Common) -> Self {
-        Self { common, known: Mutex::default() }
+        Self { common, elsewhere: false, known: Mutex::default() }
+    }
+
+    /// The same, where names must lead to other machines, and further than to what is on this one's link. An address in the place of a
+    /// name is for the caller to look at: [`is_at_hand`](crate::is_at_hand).
+    #[must_use]
+    pub fn elsewhere(common: Common) -> Self {
+        Self { elsewhere: true, ..Self::new(common) }
     }
 
     /// Returns the client that goes to an address by a route, made or found. It follows no redirects: that is what a
@@ -167,13 +177,32 @@ impl Clients {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = match known.shift_remove(&key) {
             Some(kept) => kept,
-            None => build(&self.common, route, trust)?,
+            None => self.build(route, trust)?,
         };
         if known.len() >= MAX_CLIENTS {
             known.shift_remove_index(0);
         }
         known.insert(key, kept.clone());
         Ok(kept)
+    }
+
+    /// Builds a client. It trusts nobody if that is wanted, and on a machine without authorities, such as a bare container, which must
+    /// still reach its plain HTTP servers.
+    fn build(&self, route: &Route<'_>, wanted: Trust) -> Result<Kept, Unusable> {
+        let named = Trusted::of(&route.authorities)?;
+        let trusted = match wanted {
+            Trust::Authorities => named.and_the_system(),
+            Trust::Nobody => Trusted::nobody(),
+        };
+        let trust = if trusted.is_nobody() { Trust::Nobody } else { Trust::Authorities };
+        let mut tls = trust::configuration(trusted, route.identity)?;
+        tls.alpn_protocols = route.protocol.offered();
+        let mut builder = configure(&self.common, route)?;
+        if self.elsewhere {
+            builder = builder.dns_resolver(Elsewhere::of_process());
+        }
+        let http = builder.tls_backend_preconfigured(tls).build();
+        Ok(Kept { http: http.map_err(|error| Unusable::Certificates(reason(&error)))?, trust })
     }
 }
 
@@ -196,21 +225,6 @@ impl Distinct for Route<'_> {
             Protocol::Any => "any".mark(marks),
         }
     }
-}
-
-/// Builds a client. It trusts nobody if that is wanted, and on a machine without authorities, such as a bare container, which must
-/// still reach its plain HTTP servers.
-fn build(common: &Common, route: &Route<'_>, wanted: Trust) -> Result<Kept, Unusable> {
-    let named = Trusted::of(&route.authorities)?;
-    let trusted = match wanted {
-        Trust::Authorities => named.and_the_system(),
-        Trust::Nobody => Trusted::nobody(),
-    };
-    let trust = if trusted.is_nobody() { Trust::Nobody } else { Trust::Authorities };
-    let mut tls = trust::configuration(trusted, route.identity)?;
-    tls.alpn_protocols = route.protocol.offered();
-    let http = configure(common, route)?.tls_backend_preconfigured(tls).build();
-    Ok(Kept { http: http.map_err(|error| Unusable::Certificates(reason(&error)))?, trust })
 }
 
 /// Everything but TLS.

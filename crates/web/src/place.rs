@@ -58,6 +58,36 @@ pub fn is_inside(url: &Url) -> bool {
     }
 }
 
+/// Whether an address is written so that it can only be this machine, or something on the very link that it is on: loopback,
+/// link-local, and what clouds give out to their machines. Private networks are none of these.
+#[must_use]
+pub fn is_at_hand(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => is_localhost(name) || is_metadata(name),
+        Some(Host::Ipv4(address)) => is_address_at_hand(IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => is_address_at_hand(IpAddr::V6(address)),
+        None => true,
+    }
+}
+
+/// The same of what a name leads to.
+#[must_use]
+pub fn is_address_at_hand(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => is_v4_at_hand(v4),
+        IpAddr::V6(v6) => {
+            let embedded = embedded(v6).is_some_and(is_v4_at_hand);
+            // Whatever is beside Amazon's metadata: the agent of EKS, the time, names.
+            let is_amazon_s = v6.segments()[..2] == METADATA_V6.segments()[..2];
+            embedded || is_amazon_s || v6.is_loopback() || v6.is_unspecified() || v6.is_unicast_link_local()
+        }
+    }
+}
+
+fn is_v4_at_hand(v4: Ipv4Addr) -> bool {
+    v4.octets()[0] == 0 || v4.is_loopback() || v4.is_link_local() || v4 == METADATA_V4
+}
+
 /// Where Amazon's and Alibaba's machines ask for their credentials.
 const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 const METADATA_V4: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
@@ -115,18 +145,20 @@ fn is_private_v6(v6: Ipv6Addr) -> bool {
     local || is_site_local || v6.is_multicast() || embeds_private(v6)
 }
 
-/// Whether a private IPv4 address may stand inside: translated (RFC 6052's prefixes, whose other end is never public for us),
-/// as the old form of `::10.0.0.1`, or by 6to4.
+/// Whether a private IPv4 address may stand inside. The other end of RFC 6052's prefixes is never public for us.
 fn embeds_private(v6: Ipv6Addr) -> bool {
-    let embedded = |high: u16, low: u16| {
+    matches!(v6.segments(), [0x64, 0xff9b, ..]) || embedded(v6).is_some_and(is_private_v4)
+}
+
+/// The IPv4 address that stands inside: translated (RFC 6052), as the old form of `::10.0.0.1`, or by 6to4.
+fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    let of = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        is_private_v4(Ipv4Addr::new(a, b, c, d))
+        Ipv4Addr::new(a, b, c, d)
     };
     match v6.segments() {
-        [0x64, 0xff9b, ..] => true,
-        [0, 0, 0, 0, 0, 0, high, low] => embedded(high, low),
-        [0x2002, high, low, ..] => embedded(high, low),
-        _ => false,
+        [0x64, 0xff9b, .., high, low] | [0, 0, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => Some(of(high, low)),
+        _ => None,
     }
 }
 
@@ -181,6 +213,41 @@ mod tests {
             "https://metadata.example.com/",
         ] {
             assert!(!is_private(&Url::parse(address).unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn at_hand() {
+        let at_hand = |address: &str| is_at_hand(&Url::parse(address).unwrap());
+        for address in [
+            "http://localhost:9090/",
+            "http://127.0.0.1/",
+            "http://0.0.0.0/",
+            "http://2130706433/",
+            "http://169.254.169.254/latest/",
+            "http://169.254.170.23/v1/credentials",
+            "http://100.100.100.200/",
+            "http://[::1]/",
+            "http://[::]/",
+            "http://[fe80::1]/",
+            "http://[fd00:ec2::254]/",
+            "http://[fd00:ec2::23]/",
+            "http://[::ffff:169.254.169.254]/",
+            "http://[64:ff9b::a9fe:a9fe]/",
+            "http://[2002:7f00:1::]/",
+            "http://metadata.google.internal/",
+        ] {
+            assert!(at_hand(address), "{address}");
+        }
+        for address in [
+            "http://10.0.0.1/",
+            "http://192.168.1.1/",
+            "http://[fd12::1]/",
+            "http://events.shop.svc/",
+            "https://hooks.slack.com/",
+            "http://[64:ff9b::808:808]/",
+        ] {
+            assert!(!at_hand(address), "{address}");
         }
     }
 

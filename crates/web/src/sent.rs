@@ -20,6 +20,10 @@ use reqwest::header::HeaderValue;
 use self::pieces::Windows;
 use self::reading::readings;
 
+/// Variables of the environment that name a proxy.
+pub const PROXY_VARIABLES: [&str; 6] =
+    ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
 /// What stands in place of something that was sent.
 const MASK: &str = "***";
 
@@ -67,10 +71,8 @@ impl Sent {
     /// A memory that begins with the logins that the environment has for proxies, since those are sent without being asked for here.
     #[must_use]
     pub fn of_machine() -> Self {
-        const VARIABLES: [&str; 6] =
-            ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
         let sent = Self::default();
-        VARIABLES
+        PROXY_VARIABLES
             .iter()
             .filter_map(|name| std::env::var(name).ok())
             .for_each(|address| sent.remember_address(&address));

@@ -20,6 +20,8 @@
 //! assert_eq!(words::clean(b"\x1b[31mno\x1b[0m 1%\rno 2%\nreally\n"), "no 2%\nreally");
 //! ```
 //!
+//! How our own sentences count things and name commits is here as well: [`plural`], [`short`].
+//!
 //! What the operating system says of a failure is a sentence with a number behind: [`system`] is the sentence.
 //!
 //! What people write may hold a login: a URL, or a name that has lost its scheme. [`logins`] finds them, and [`without_logins`] is
@@ -65,6 +67,28 @@ pub fn shorten(text: &str, limit: usize) -> String {
         short.push('…');
     }
     short
+}
+
+/// A number with its noun.
+///
+/// ```
+/// assert_eq!((words::plural(1, "tag"), words::plural(2, "policy")), ("1 tag".to_owned(), "2 policies".to_owned()));
+/// assert_eq!(words::plural(0, "key"), "0 keys");
+/// ```
+#[must_use]
+pub fn plural(count: usize, noun: &str) -> String {
+    let stem = noun.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']));
+    match (count, stem) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {noun}s"),
+    }
+}
+
+/// The first seven digits of a commit's hash, as people write it.
+#[must_use]
+pub fn short(commit: &str) -> &str {
+    commit.get(..7).unwrap_or(commit)
 }
 
 /// Makes a text that has to stay whole, such as the name of a file, fit for one line. One in which nothing needs to be escaped

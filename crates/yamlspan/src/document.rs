@@ -155,6 +155,23 @@ impl Node<'_> {
         matches!(self.kind, NodeKind::Scalar(_)) && !self.in_key && (!self.span.is_empty() || self.is_block_scalar())
     }
 
+    /// The number of its anchor, or of the anchor that it repeats; 0 where it has none.
+    #[must_use]
+    pub const fn anchor(&self) -> usize {
+        self.anchor
+    }
+
+    /// Whether it has a tag that is none of YAML's own, or on a collection another than those of its kind.
+    #[must_use]
+    pub fn has_foreign_tag(&self) -> bool {
+        let Some(tag) = &self.tag else { return false };
+        match (tag.suffix_in_namespace(CORE_NAMESPACE).as_deref(), &self.kind) {
+            (Some(suffix), NodeKind::Open { mapping }) => suffix != if *mapping { "map" } else { "seq" },
+            (Some(_), _) => false,
+            (None, _) => true,
+        }
+    }
+
     /// Returns whether it is written as `|` or `>` and indented lines.
     #[must_use]
     pub fn is_block_scalar(&self) -> bool {

@@ -21,7 +21,7 @@ use super::{Arguments, config_paths};
 use crate::config::{self, Configuration, Purpose, Sources};
 use crate::failure::{Context as _, Result};
 use crate::files;
-use crate::observe::{self, Polls};
+use crate::observe::{self, Digests, Polls};
 use crate::report::check::Entry;
 use crate::run::{self, Edges, Kind, Memory, Mode};
 use crate::store::Store;
@@ -76,7 +76,7 @@ fn earlier(arguments: &Arguments, root: &Path, before: &Path) -> Result<Vec<Arc<
     if paths.is_empty() {
         return Ok(Vec::new());
     }
-    let sources = Sources { paths, secrets: arguments.secrets.clone(), calendars: Vec::new() };
+    let sources = Sources { paths, secrets: arguments.secrets.clone(), ..Sources::default() };
     match config::load_for(Purpose::Files, &sources) {
         Ok(configuration) => Ok(configuration.automations),
         // What it was is no concern of the change; then all that is updated is new.
@@ -150,8 +150,15 @@ async fn planned(
             let name = policy.id.marker();
             let selection = match selected.get(&policy.id) {
                 Some(Ok(reference)) => {
-                    let reference = plan::in_use(&marked, &name, reference, polls.as_good(policy));
-                    observe::reflected(client, policy, reference, &marked).await
+                    let own = (reference, polls.as_good(policy));
+                    match observe::tags_behind(client, &mut Digests::default(), policy, &marked, own).await {
+                        Ok(behind) => {
+                            let reference = plan::in_use(&marked, &name, reference, own.1, &behind);
+                            selections.tell_tags(&name, behind);
+                            observe::reflected(client, policy, reference, &marked).await
+                        }
+                        Err(reason) => Selection::NoSelection(reason),
+                    }
                 }
                 Some(Err(lack)) => Selection::NoSelection(lack.to_string()),
                 None => Selection::Open,

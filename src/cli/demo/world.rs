@@ -97,7 +97,7 @@ impl World {
             sources: config::Sources {
                 paths: vec![self.directory.join("policies")],
                 secrets: Some(self.directory.join("secrets")),
-                calendars: Vec::new(),
+                ..config::Sources::default()
             },
             mirrors: self.hosts.iter().map(|host| format!("{host}=http://{registry}")).collect(),
             data_dir: Some(self.directory.join("data")),

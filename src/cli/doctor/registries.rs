@@ -11,7 +11,6 @@ use tagwright_core::automation::ImageRepository;
 use super::failed;
 use crate::config::Configuration;
 use crate::failure::Failure;
-use crate::report::plural;
 use crate::wire::doctor::{Check, State};
 
 const CHECK: &str = "registry";
@@ -76,8 +75,8 @@ fn of_registry(registry: String, answers: Answers) -> Check {
     let tags = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok()).sum();
     let mut failures = answers.into_iter().filter_map(|(name, answer)| Some((name, answer.err()?)));
     let Some((name, error)) = failures.next() else {
-        let images = if all == 1 { "1 image repository".to_owned() } else { format!("{all} image repositories") };
-        return Check::new(State::Ok, CHECK, registry, format!("lists {} of {images}", plural(tags, "tag")));
+        let images = words::plural(all, "image repository");
+        return Check::new(State::Ok, CHECK, registry, format!("lists {} of {images}", words::plural(tags, "tag")));
     };
     let more = match failures.count() {
         0 => String::new(),

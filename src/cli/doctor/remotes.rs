@@ -1,11 +1,14 @@
 //! Whether the Git remotes may be read and pushed to: one line for each remote and login.
 
+use std::sync::Arc;
+
 use futures_util::StreamExt;
+use tagwright_core::automation::Automation;
 
 use super::failed;
 use crate::config::Configuration;
 use crate::failure::{Context, Failure, Result};
-use crate::observe::target;
+use crate::observe::push_branch;
 use crate::run::{Login, Queue, name_remotes};
 use crate::wire::doctor::{Check, State};
 
@@ -15,8 +18,10 @@ const CHECK: &str = "remote";
 const CONCURRENT: usize = 8;
 
 pub(super) async fn look(git: &git::Git, configuration: &Configuration) -> Vec<Check> {
-    name_remotes(git, &configuration.automations);
-    let queues = Queue::of_remotes(&configuration.automations);
+    let syncs = configuration.syncs.iter().map(|sync| &sync.automation);
+    let all: Vec<Arc<Automation>> = configuration.automations.iter().chain(syncs).cloned().collect();
+    name_remotes(git, &all);
+    let queues = Queue::of_remotes(&all);
     let logins = queues.iter().flat_map(Queue::logins);
     futures_util::stream::iter(logins).map(|login| of_login(git, login)).buffered(CONCURRENT).collect().await
 }
@@ -46,7 +51,7 @@ async fn branches(git: &git::Git, login: &Login) -> Result<Vec<String>> {
     }
     let mut branches = Vec::new();
     for (_, automation) in login {
-        let aim = target::aim(&mirror, &advertisement, automation).await?;
+        let aim = push_branch::aim(&mirror, &advertisement, automation, None).await?;
         aim.is_there(&mirror, &advertisement).map_err(it)?;
         if !branches.contains(&aim.branch) {
             branches.push(aim.branch);

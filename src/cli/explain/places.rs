@@ -18,7 +18,7 @@ use tagwright_core::plan::{self, Guards, MarkedFile};
 use crate::config::Configuration;
 use crate::failure::Kind;
 use crate::failure::{Context, Result};
-use crate::observe;
+use crate::observe::{self, Digests};
 use crate::report::explain::AutomationFields;
 use crate::store::{Pushes, Switches};
 use crate::{files, run};
@@ -50,8 +50,14 @@ impl Selected<'_> {
             Ok(Ok(tag)) => {
                 let listed =
                     Reference { repository: self.repository.clone(), tag: Some(tag), digest: self.digest.clone() };
-                let selected = plan::in_use(files, &self.name(), &listed, &self.as_good);
-                observe::reflected(self.client, self.policy, selected, files).await
+                let own = (&listed, self.as_good.as_slice());
+                match observe::tags_behind(self.client, &mut Digests::default(), self.policy, files, own).await {
+                    Ok(behind) => {
+                        let selected = plan::in_use(files, &self.name(), &listed, &self.as_good, &behind);
+                        observe::reflected(self.client, self.policy, selected, files).await
+                    }
+                    Err(reason) => Selection::NoSelection(reason),
+                }
             }
             Ok(Err(error)) => Selection::NoSelection(error.to_string()),
             Err(reason) => Selection::NoSelection(reason.clone()),

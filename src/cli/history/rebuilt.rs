@@ -18,7 +18,7 @@ const DEFAULT: &str = "policies";
 pub(super) fn default_sources(secrets: Option<&PathBuf>) -> Result<Option<config::Sources>> {
     let path = std::env::var_os("TAGWRIGHT_CONFIG").map_or_else(|| PathBuf::from(DEFAULT), PathBuf::from);
     let is_there = path.try_exists().with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(is_there.then(|| config::Sources { paths: vec![path], secrets: secrets.cloned(), calendars: Vec::new() }))
+    Ok(is_there.then(|| config::Sources { paths: vec![path], secrets: secrets.cloned(), ..config::Sources::default() }))
 }
 
 /// Fetches the remotes of a configuration, and finds what was committed. The mirrors in a folder are used where there are any.

@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use gotext::pattern::Pattern;
 use image::Repository;
 use tagwright_core::mark::{Group, Outlook};
+use tagwright_core::policy::Order;
 
 use crate::config::DEFAULT_EXCLUSION;
 use crate::failure::{Failure, Result};
@@ -69,6 +70,9 @@ pub(super) fn note(groups: &mut [Group], listings: &Listings) {
 /// Says what a group's policy selects of some tags.
 fn of_tags(group: &mut Group, tags: &[&str]) -> Outlook {
     group.keep_spelling(tags);
+    if group.policy.order == Order::Newest && group.policy.select(tags).is_some() {
+        return Outlook::Unknown("which image came last is asked when it runs".to_owned());
+    }
     let nothing = || Outlook::SelectsNone(observe::no_match(&group.policy.evaluate(tags), tags.len()));
     group.outlook(tags).unwrap_or_else(nothing)
 }

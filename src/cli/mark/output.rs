@@ -150,17 +150,6 @@ impl Delivery<'_> {
         }
     }
 
-    /// The path of the policies from the root of the checkout; none where they are elsewhere.
-    fn policies_from_root(&self, path: &Path) -> Option<String> {
-        let root = &self.checkout.as_ref()?.root;
-        let below = canonical(path)?.strip_prefix(root).ok()?.to_owned();
-        let parts = below.components().filter_map(|part| match part {
-            Component::Normal(part) => part.to_str(),
-            _ => None,
-        });
-        Some(parts.collect::<Vec<_>>().join("/"))
-    }
-
     /// The policies come first: a marker without a policy is a finding, a policy without a marker is nothing.
     fn write(&self, policies: Option<&Policies>) -> Result<()> {
         if let (Some(path), Some(policies)) = (&self.arguments.config, policies) {
@@ -203,7 +192,8 @@ impl Delivery<'_> {
     /// The policies: as a diff where that can be applied with the one of the markers, otherwise as they will be.
     fn show(&self, policies: Option<&Policies>, config: Option<&Path>) -> Shown {
         let Some(policies) = policies else { return Shown::Nothing };
-        let place = config.and_then(|path| self.policies_from_root(path));
+        let place =
+            config.zip(self.checkout.as_ref()).and_then(|(path, checkout)| policies_from_root(&checkout.root, path));
         match (place, &self.existing) {
             (Some(path), Some(existing)) => {
                 Shown::Diff(diff::file(&path, existing.text.as_bytes(), policies.text.as_bytes()))
@@ -219,15 +209,25 @@ impl Delivery<'_> {
     }
 }
 
+/// The path of the policies from the root of the checkout; none where they are elsewhere.
+pub(in crate::cli) fn policies_from_root(root: &Path, path: &Path) -> Option<String> {
+    let below = canonical(path)?.strip_prefix(root).ok()?.to_owned();
+    let parts = below.components().filter_map(|part| match part {
+        Component::Normal(part) => part.to_str(),
+        _ => None,
+    });
+    Some(parts.collect::<Vec<_>>().join("/"))
+}
+
 /// The policies as they are printed.
-enum Shown {
+pub(in crate::cli) enum Shown {
     Nothing,
     Diff(String),
     Text(String),
 }
 
 /// The markers, and behind them the policies.
-fn shown(diff: String, policies: Shown) -> String {
+pub(in crate::cli) fn shown(diff: String, policies: Shown) -> String {
     match policies {
         Shown::Nothing => diff,
         Shown::Diff(policies) => diff + &policies,

@@ -55,10 +55,10 @@ pub(super) fn all(
         match verdict {
             Verdict::Accept => {}
             Verdict::AcceptAll => rest = Some(Rest::Accepted),
-            Verdict::Skip => skipped.extend(group.members.iter().copied()),
+            Verdict::Skip => skipped.extend(group.images()),
             Verdict::SkipAll => {
                 rest = Some(Rest::Skipped);
-                skipped.extend(group.members.iter().copied());
+                skipped.extend(group.images());
             }
             Verdict::Quit => return Ok(Answer::Quit),
         }
@@ -66,7 +66,7 @@ pub(super) fn all(
     for member in skipped {
         marking.leave(member, Why::Skipped);
     }
-    marking.groups.retain(|group| !group.members.is_empty());
+    marking.groups.retain(|group| !group.is_empty());
     Ok(Answer::Done)
 }
 
@@ -94,8 +94,8 @@ fn one(
     input: &mut impl BufRead,
     talk: &mut impl FnMut(&str),
 ) -> std::io::Result<Verdict> {
-    let places: Vec<String> = group.members.iter().take(MAX_PLACES).map(|member| place(files, *member)).collect();
-    let more = group.members.len().saturating_sub(MAX_PLACES);
+    let places: Vec<String> = group.images().take(MAX_PLACES).map(|member| place(files, member)).collect();
+    let more = group.images().count().saturating_sub(MAX_PLACES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     talk(&format!("\n{}:{} in {}{more}", group.repository, group.tag, places.join(", ")));
     loop {

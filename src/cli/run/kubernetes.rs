@@ -45,6 +45,9 @@ pub(super) struct Cluster {
     /// Share the work with other replicas: each takes some of the image repositories and Git remotes
     #[arg(long, requires = "kubernetes", conflicts_with = "enable_leader_election", help_heading = HEADING)]
     replicas_share: bool,
+    /// Obey Flux's Receivers, Providers and Alerts, too, where no notification-controller runs; their statuses stay as they are
+    #[arg(long, requires = "kubernetes", conflicts_with = "events_addr", help_heading = HEADING)]
+    flux_notifications: bool,
     #[command(flatten)]
     flux: Flux,
 }
@@ -187,6 +190,10 @@ impl Cluster {
             let message = "--replicas-share shares all of the work, not one half of it";
             return Err(Failure::usage(message, "leave out --controllers, or use --enable-leader-election"));
         }
+        if self.flux_notifications && !(controllers.reflector && controllers.automation) {
+            let message = "--flux-notifications is for a process that does both halves of the work";
+            return Err(Failure::usage(message, "leave out --controllers"));
+        }
         let timing = self.flux.timing(if self.replicas_share { Timing::SHARED } else { Timing::FLUX })?;
         Ok(Some(Settings {
             timing,
@@ -195,6 +202,7 @@ impl Cluster {
             selector: watch_label_selector.clone(),
             controllers,
             no_cross_namespace: *no_cross_namespace_refs,
+            flux_notifications: self.flux_notifications,
             events_addr: self.flux.events_addr.clone(),
             requeue: self.flux.requeue_dependency,
             replicas,

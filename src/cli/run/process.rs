@@ -19,7 +19,7 @@ use crate::config::{self, Configuration, Effect, Sources};
 use crate::failure::{Context, Failure, Kind, Result};
 use crate::run::Edges;
 use crate::schedule::{self, Assignment, Bot, Done, Handle, Trigger};
-use crate::server::Server;
+use crate::server::{Oidc, Server};
 use crate::store::{self, Notice, Opened, Store};
 
 /// How long is waited for what cannot be stopped before the process exits.
@@ -34,13 +34,21 @@ pub(super) struct Faces {
     pub(super) metrics: Option<SocketAddr>,
     /// The file with the tokens that are taken.
     pub(super) tokens: Option<PathBuf>,
+    /// What tokens of an issuer count for.
+    pub(super) oidc: Option<Oidc>,
 }
 
 impl Faces {
     async fn bind(&self, folder: &Path) -> Result<Server> {
         let mut server = Server::bind(folder, self.listen).await?;
+        if self.listen.is_none() && (self.tokens.is_some() || self.oidc.is_some()) {
+            tracing::warn!("takes no tokens, since nothing listens without --listen");
+        }
         if let Some(file) = &self.tokens {
             server = server.with_tokens(file)?;
+        }
+        if let Some(rules) = &self.oidc {
+            server = server.with_oidc(rules.clone())?;
         }
         if let Some(address) = self.metrics.filter(|address| Some(*address) != self.listen) {
             server = server.with_metrics(address).await?;
@@ -71,7 +79,7 @@ async fn serve(
 ) -> Result<Ending> {
     let signals = Signals::new()?;
     let calendars = &settings.sources.calendars;
-    let mut receivers = Vec::new();
+    let (mut receivers, mut syncs, mut notifications) = (Vec::new(), Vec::new(), Vec::new());
     let (begin, calendar, source) = match cluster {
         Some(cluster) => {
             // The objects of a cluster are watched; its calendar is a file.
@@ -86,7 +94,8 @@ async fn serve(
             let (configuration, beside) = load(&settings.sources);
             let configuration = configuration?;
             let watch = Watch::new(begin.with(&beside));
-            receivers = configuration.receivers;
+            (receivers, syncs) = (configuration.receivers, configuration.syncs);
+            notifications = configuration.notifications;
             let files = Source::Files(watch, settings.sources.clone(), beside);
             (configuration.automations.into(), configuration.calendar, files)
         }
@@ -108,6 +117,8 @@ async fn serve(
         tracing::warn!(receivers = receivers.len(), "receives no webhooks, since nothing listens without --listen");
     }
     handle.take_receivers(receivers);
+    handle.take_syncs(syncs);
+    handle.take_notifications(notifications);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         automations = count,
@@ -378,6 +389,8 @@ async fn read(
                 tracing::info!(automations = configuration.automations.len(), "uses the new configuration");
                 handle.take_calendar(configuration.calendar);
                 handle.take_receivers(configuration.receivers);
+                handle.take_syncs(configuration.syncs);
+                handle.take_notifications(configuration.notifications);
                 handle.configure(configuration.automations);
             }
             Ok(Err(failure)) => handle.configuration_failed(&failure),

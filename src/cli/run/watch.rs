@@ -30,6 +30,11 @@ impl Fingerprint {
         for path in &sources.paths {
             look.at(path, MAX_FOLDER_DEPTH, Links::Files);
         }
+        for path in &sources.imports {
+            look.at(path, MAX_FOLDER_DEPTH, Links::Files);
+            // Of a large checkout not every file is looked at, but Git writes here whenever it changes one.
+            look.at(&path.join(".git/index"), 0, Links::Files);
+        }
         for path in &sources.calendars {
             look.at(path, 0, Links::Files);
         }
@@ -137,7 +142,12 @@ mod tests {
     use super::*;
 
     fn sources(folder: &Path) -> Sources {
-        Sources { paths: vec![folder.join("policies")], secrets: Some(folder.join("secrets")), calendars: Vec::new() }
+        Sources {
+            paths: vec![folder.join("policies")],
+            imports: vec![folder.join("checkout")],
+            secrets: Some(folder.join("secrets")),
+            ..Sources::default()
+        }
     }
 
     /// Whether a step changes the fingerprint.
@@ -163,6 +173,10 @@ mod tests {
         assert!(changes(root, || fs::write(root.join("secrets/default/git/password"), "x").unwrap()));
         assert!(changes(root, || fs::remove_dir_all(root.join("policies")).unwrap()));
         assert!(!changes(root, || fs::write(root.join("other"), "x").unwrap()));
+        fs::create_dir_all(root.join("checkout/.git")).unwrap();
+        assert!(changes(root, || fs::write(root.join("checkout/.git/index"), "x").unwrap()));
+        assert!(changes(root, || fs::write(root.join("checkout/fleet.yaml"), "x").unwrap()));
+        assert!(!changes(root, || fs::write(root.join("checkout/.git/HEAD"), "x").unwrap()));
         // What the configuration names belongs to it, wherever it is.
         let beside = [root.join("other"), root.join("missing")];
         let look = || Fingerprint::of(&sources(root)).with(&beside);

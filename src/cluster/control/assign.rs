@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tagwright_core::automation::{Automation, ImageRepository, ObjectName};
 
-use super::{Control, key, latest, name};
+use super::{Control, key, name};
 use crate::cluster::what::{Id, What};
 use crate::schedule::{Assignment, News, Watched};
 
@@ -34,15 +34,18 @@ impl Control {
                 "works on the objects of the cluster"
             );
         }
-        // Before the bot begins with what it does not know the selections of.
+        let elsewhere = self.elsewhere();
+        self.handle.take_elsewhere(elsewhere);
+        // Before the bot begins with what it does not know the selections of, and with what somebody wants to hear of.
         self.publish_selections();
+        self.let_hear(&automations, &polled);
         self.handle.configure(Assignment { automations, polled: Some(polled), news });
     }
 
     /// Says what all policies select, since the bot forgets what it does not work on.
     pub(super) fn publish_selections(&self) {
         let policies = self.objects.of(What::Policy);
-        self.handle.publish(policies.map(|(key, object)| (name(key), latest(object))).collect());
+        self.handle.publish(policies.map(|(key, _)| (name(key), self.selections.reference(key))).collect());
     }
 
     pub(super) fn polls(&self, repository: &ImageRepository) -> bool {
@@ -67,7 +70,7 @@ impl Control {
         if !self.settings.no_cross_namespace {
             return false;
         }
-        self.reference(id).is_some_and(|(_, of)| of.namespace != id.1.namespace)
+        self.objects.get(id).is_some_and(|object| id.0.other_namespace(&id.1, &object.spec()).is_some())
     }
 
     /// The object that another one is about, where it is about one.
@@ -95,7 +98,10 @@ impl Control {
                     None => self.settings.controllers.automation && self.automation.has(&key.to_string()),
                 }
             }
-            What::Git | What::Namespace | What::Application => false,
+            What::Receiver | What::Notification => {
+                self.settings.controllers.automation && self.automation.has(&key.to_string())
+            }
+            _ => false,
         }
     }
 }

@@ -38,6 +38,7 @@ impl Control {
                     self.ran(report, (time, ended), began);
                 }
             }
+            Done::Arrived { repositories, automations } => self.pass_on(repositories, automations),
             Done::RunLost { due, message, began } => {
                 for id in due {
                     self.lost(&id, &message, began);
@@ -47,6 +48,11 @@ impl Control {
     }
 
     pub(super) fn polled(&mut self, repository: &Arc<ImageRepository>, polled: Polled, began: Instant) {
+        if polled.told {
+            // What the image repository says is of the last list, until the next.
+            polled.policies.iter().for_each(|report| self.evaluated(report, true, began));
+            return;
+        }
         let listed = polled.scan.is_some();
         if !repository.suspended {
             self.reconciled(What::Repository, &repository.id, listed, began);
@@ -140,8 +146,7 @@ impl Control {
             if what == What::Native {
                 return self.selected.get(&policy.id).cloned();
             }
-            let status = self.objects.get(&(What::Policy, key(&policy.id)))?.status();
-            flux::policy::latest(&status).map(Selected::of)
+            self.selections.get(&key(&policy.id)).cloned()
         };
         automation.policies.iter().filter_map(|it| Some((it.id.name.clone(), selection(it)?))).collect()
     }

@@ -15,6 +15,9 @@ impl Control {
         let view = View {
             objects: &self.objects,
             about: &self.reading.about,
+            receivers: &self.reading.receivers,
+            notifications: &self.reading.notifications,
+            home: &self.cluster.namespace,
             no_cross_namespace: self.settings.no_cross_namespace,
             requeue: self.settings.requeue,
         };
@@ -36,6 +39,7 @@ impl Control {
                     What::Repository => view.repository(key),
                     What::Policy => view.policy(key, object),
                     What::Automation => view.automation(key, object, now),
+                    What::Receiver | What::Notification => Some(view.standing(&id, object)),
                     _ => view.native(key),
                 };
                 let Some(refusal) = refusal else {
@@ -49,7 +53,11 @@ impl Control {
             }
         }
         for (id, refusal, said) in refusals {
-            tracing::warn!(kind = id.0.kind().name, name = %id.1, reason = refusal.text, "cannot be worked on");
+            let (kind, name, text) = (id.0.kind().name, id.1.to_string(), refusal.text.as_str());
+            match refusal.stands {
+                true => tracing::debug!(kind, name, text, "counts"),
+                false => tracing::warn!(kind, name, reason = text, "cannot be worked on"),
+            }
             self.refused.insert(id.clone(), said.clone());
             self.publisher.want(id, Wish::say(refusal.judge, said.0));
         }

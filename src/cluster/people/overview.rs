@@ -23,7 +23,7 @@ pub(crate) fn overview(objects: &[Found]) -> Objects {
                 rows.policies.extend(images(found, &status));
                 rows.automations.push(automation(found, &status, "lastRunTime"));
             }
-            What::Namespace | What::Git | What::Repository | What::Application => {}
+            _ => {}
         }
     }
     rows.policies.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));

@@ -74,7 +74,7 @@ impl AutomationPlan {
     pub(super) fn is_meant(&self, trigger: &Trigger) -> bool {
         match trigger {
             Trigger::All => true,
-            Trigger::Image(_) | Trigger::Repository(_) => false,
+            Trigger::Image(_) | Trigger::Repository(_) | Trigger::Told(_) => false,
             Trigger::Policy(policy) => {
                 self.applies.iter().any(|(id, _)| id == policy) || self.elsewhere.contains(policy)
             }

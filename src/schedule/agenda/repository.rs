@@ -22,6 +22,8 @@ pub(super) struct Repository {
     digests: BTreeMap<ObjectName, Timing>,
     /// Since when a poll is asked for.
     asked: Option<Duration>,
+    /// Whether somebody wants the list of tags. Who was told of a tag does not.
+    wants_list: bool,
     /// How many polls and look-ups have begun.
     begun: u64,
     flying: Option<Flying>,
@@ -34,8 +36,8 @@ pub(super) struct Repository {
 /// What is under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Flying {
-    /// A poll.
-    Poll,
+    /// A poll; whether the list of tags is wanted, and not only what somebody was told of.
+    Poll { lists: bool },
     /// A look-up of the digests of these policies.
     Digests(BTreeSet<ObjectName>),
 }
@@ -50,6 +52,7 @@ impl Repository {
             plan,
             timing,
             asked: Some(now.elapsed),
+            wants_list: true,
             begun: 0,
             flying: None,
             gone: false,
@@ -88,6 +91,12 @@ impl Repository {
 
     /// Asks for a poll that begins from now on; returns its number.
     pub(super) fn ask(&mut self, now: Moment) -> u64 {
+        self.wants_list = true;
+        self.ask_told(now)
+    }
+
+    /// The same, for whoever was told of tags and needs no list.
+    pub(super) fn ask_told(&mut self, now: Moment) -> u64 {
         self.asked.get_or_insert(now.elapsed);
         self.begun + 1
     }
@@ -130,9 +139,11 @@ impl Repository {
         let soon = now.elapsed + TOLERANCE;
         let flying = if self.poll_due(now).is_some_and(|at| at <= soon) {
             self.asked = None;
+            let is_due = self.timing.due(now).is_some_and(|at| at <= soon);
+            let lists = std::mem::take(&mut self.wants_list) || is_due;
             self.timing.begin(now);
             self.digests.values_mut().for_each(|timing| timing.begin(now));
-            Flying::Poll
+            Flying::Poll { lists }
         } else {
             let due = self.digests.iter_mut().filter(|(_, timing)| timing.due(now).is_some_and(|at| at <= soon));
             Flying::Digests(
@@ -154,7 +165,7 @@ impl Repository {
                 let looked_up = self.digests.iter_mut().filter(|(policy, _)| policies.contains(*policy));
                 looked_up.for_each(|(_, timing)| timing.end(ending, None, now));
             }
-            Some(Flying::Poll) => {
+            Some(Flying::Poll { .. }) => {
                 // A poll that failed is tried again with all that belongs to it.
                 self.digests.values_mut().for_each(|timing| timing.end(Ending::Done, None, now));
                 self.timing.end(ending, until, now);

@@ -8,6 +8,7 @@ mod digests;
 mod failures;
 mod hour;
 mod laws;
+mod told;
 mod waves;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -222,7 +223,7 @@ impl World {
             _ => None,
         };
         match work {
-            Work::Poll { repository, number } | Work::LookUp { repository, number, .. } => {
+            Work::Poll { repository, number, .. } | Work::LookUp { repository, number, .. } => {
                 let Course { ending, until, .. } = self.courses.get(&*repository).cloned().unwrap_or_default();
                 let changed: BTreeSet<ObjectName> = match ending {
                     Ending::Done => self.released.extract_if(.., |policy| *policy.name == *repository).collect(),

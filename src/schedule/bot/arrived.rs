@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hooks::{Delivery, Pushed, Receiver, Scope};
+use hooks::{Comment, Delivery, Pushed, Receiver, Receivers, Scope};
 use image::Tag;
-use tagwright_core::automation::ImageRepository;
+use otlp::Origin;
+use tagwright_core::automation::{Automation, ImagePolicy, ImageRepository, ObjectName};
 
 use super::handle::Handle;
+use crate::announce;
 use crate::schedule::agenda::Trigger;
+use crate::schedule::done::Done;
 
 /// How many tags of one image repository are kept until somebody looks; of more, the list is asked for.
 const MAX_TAGS: usize = 100;
@@ -16,58 +19,71 @@ const MAX_TAGS: usize = 100;
 /// Tags that somebody has told of; none where they are so many that the list is asked for.
 pub(super) type Told = Option<BTreeSet<Tag>>;
 
+/// What others of several processes work on, of which webhooks may tell us.
+#[derive(Debug, Default)]
+pub struct Elsewhere {
+    /// Image repositories, each with the automation that brings it along, if one does.
+    pub repositories: Vec<(Arc<ImageRepository>, Option<ObjectName>)>,
+    /// Automations.
+    pub automations: Vec<Arc<Automation>>,
+}
+
 impl Handle {
     /// Takes in what a webhook tells. What is followed of it is looked at at once. Returns how much that is: image repositories and
     /// Git remotes.
     pub fn arrived(&self, delivery: &Delivery, scope: Option<&Scope>) -> usize {
         let now = self.shared.now();
+        let origin = Origin::current();
         let mut state = self.shared.state();
         let state = &mut *state;
         let mut due: BTreeSet<Trigger> = BTreeSet::new();
-        for repository in state.configured.repositories().filter(|repository| covers(scope, repository)) {
-            if repository.suspended {
-                continue;
-            }
-            let tags =
-                delivery.pushed.iter().filter(|pushed| is_of(repository, pushed)).flat_map(|pushed| &pushed.tags);
-            let tags: BTreeSet<Tag> = tags.cloned().collect();
-            if tags.is_empty() && !delivery.is_bare {
-                continue;
-            }
+        for repository in state.configured.repositories() {
+            let Some(tags) = pushed(repository, delivery, scope) else { continue };
             let told = state.told.entry(repository.id.clone()).or_insert_with(|| Some(BTreeSet::new()));
             match told {
                 _ if tags.is_empty() => *told = None,
                 Some(known) if known.len() + tags.len() <= MAX_TAGS => known.extend(tags),
                 told => *told = None,
             }
-            due.insert(Trigger::Repository(repository.id.clone()));
+            state.origins.told(&repository.id, origin.as_ref());
+            due.insert(Trigger::Told(repository.id.clone()));
         }
         for automation in &state.configured.automations {
             let url = &automation.remote.url;
-            let is_pushed = delivery.remotes.iter().any(|address| git::is_same_repository(url, address));
-            let is_meant = match scope {
-                // Where it is said what a receiver is about, that is what it is about.
-                Some(scope) => scope.remotes.contains(url) && (is_pushed || delivery.is_bare),
-                None => is_pushed,
-            };
-            if is_meant && !automation.suspended {
+            let comments: Vec<&Comment> = comments(automation, delivery, scope).collect();
+            comments.iter().for_each(|comment| self.shared.memory.tell_comment(url, comment.number, comment.id));
+            if is_meant(automation, delivery, scope) || !comments.is_empty() {
+                state.origins.pushed(&automation.id, origin.as_ref());
                 due.insert(Trigger::Remote(url.clone()));
             }
+        }
+        let others = state.elsewhere.of(delivery, scope);
+        let count = due.len() + others.0.len() + others.1.len();
+        if count > due.len() {
+            let (repositories, automations) = others;
+            self.shared.tell(Some(Done::Arrived { repositories, automations }));
         }
         for trigger in &due {
             state.agenda.trigger(trigger, now);
         }
         self.shared.wake.notify_one();
-        due.len()
+        count
+    }
+
+    /// Takes what others work on in place of what they did before.
+    pub fn take_elsewhere(&self, elsewhere: Elsewhere) {
+        self.shared.state().elsewhere = elsewhere;
     }
 
     /// Takes the receivers of webhooks in place of those before.
     pub fn take_receivers(&self, receivers: Vec<Arc<Receiver>>) {
-        self.shared.state().receivers = receivers.into();
+        // Thousands of them take a while.
+        let receivers = Arc::new(receivers.into());
+        self.shared.state().receivers = receivers;
     }
 
     /// The receivers of webhooks.
-    pub(crate) fn receivers(&self) -> Arc<[Arc<Receiver>]> {
+    pub(crate) fn receivers(&self) -> Arc<Receivers> {
         Arc::clone(&self.shared.state().receivers)
     }
 
@@ -75,6 +91,72 @@ impl Handle {
     pub(crate) fn received(&self, source: &'static str, result: &'static str) {
         self.shared.state().metrics.received(source, result);
     }
+}
+
+impl Elsewhere {
+    /// What may fail of it.
+    pub(super) fn part(&self) -> announce::Part {
+        let repositories = self.repositories.iter().map(|(repository, _)| &**repository);
+        announce::Part::of(&self.automations).and(repositories)
+    }
+
+    /// The automations that use one of these policies.
+    pub(super) fn users<'e>(&'e self, policies: &'e [Arc<ImagePolicy>]) -> impl Iterator<Item = &'e Arc<Automation>> {
+        let is_one = move |id: &ObjectName| policies.iter().any(|policy| policy.id == *id);
+        self.automations.iter().filter(move |it| it.policies.iter().any(|policy| is_one(&policy.id)))
+    }
+
+    /// What a webhook tells of: image repositories, and automations.
+    fn of(&self, delivery: &Delivery, scope: Option<&Scope>) -> (Vec<ObjectName>, Vec<ObjectName>) {
+        let (mut repositories, mut automations) = (BTreeSet::new(), BTreeSet::new());
+        let told = self.repositories.iter().filter(|(repository, _)| pushed(repository, delivery, scope).is_some());
+        for (repository, brought) in told {
+            match brought {
+                Some(automation) => automations.insert(automation.clone()),
+                None => repositories.insert(repository.id.clone()),
+            };
+        }
+        let is_told = |automation: &&Arc<Automation>| {
+            is_meant(automation, delivery, scope) || comments(automation, delivery, scope).next().is_some()
+        };
+        automations.extend(self.automations.iter().filter(is_told).map(|automation| automation.id.clone()));
+        (repositories.into_iter().collect(), automations.into_iter().collect())
+    }
+}
+
+/// The tags of an image repository that were pushed, none of them where it is not said which; none at all where it is not told of.
+fn pushed(repository: &ImageRepository, delivery: &Delivery, scope: Option<&Scope>) -> Option<BTreeSet<Tag>> {
+    if repository.suspended || !covers(scope, repository) {
+        return None;
+    }
+    let tags = delivery.pushed.iter().filter(|pushed| is_of(repository, pushed)).flat_map(|pushed| &pushed.tags);
+    let tags: BTreeSet<Tag> = tags.cloned().collect();
+    (!tags.is_empty() || delivery.is_bare).then_some(tags)
+}
+
+/// Whether the remote of an automation was pushed to.
+fn is_meant(automation: &Automation, delivery: &Delivery, scope: Option<&Scope>) -> bool {
+    let url = &automation.remote.url;
+    let is_pushed = delivery.remotes.iter().any(|address| git::is_same_repository(url, address));
+    let is_meant = match scope {
+        // Where it is said what a receiver is about, that is what it is about.
+        Some(scope) => scope.remotes.contains(url) && (is_pushed || delivery.is_bare),
+        None => is_pushed,
+    };
+    is_meant && !automation.suspended
+}
+
+/// The comments on requests of an automation.
+fn comments<'d>(
+    automation: &'d Automation,
+    delivery: &'d Delivery,
+    scope: Option<&Scope>,
+) -> impl Iterator<Item = &'d Comment> {
+    let url = &automation.remote.url;
+    let is_own = scope.is_none_or(|scope| scope.remotes.contains(url)) && automation.requests.is_some();
+    let is_own = is_own && !automation.suspended;
+    let is_its = |comment: &&Comment| comment.remotes.iter().any(|it| git::is_same_repository(url, it));
+    delivery.comments.iter().filter(move |_| is_own).filter(is_its)
 }
 
 fn covers(scope: Option<&Scope>, repository: &ImageRepository) -> bool {

@@ -1,11 +1,13 @@
 //! The configuration that a bot works with, and how its agenda calls the parts of it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tagwright_core::automation::{Automation, DigestReflection, ImagePolicy, ImageRepository, ObjectName};
 
+use crate::announce;
 use crate::schedule::agenda::{AutomationPlan, Plan, RepositoryPlan};
 use crate::schedule::assignment::{Assignment, Watched};
 
@@ -33,6 +35,8 @@ pub(super) struct Configured {
     order: Vec<Arc<str>>,
     /// Where each policy is, by name.
     at: HashMap<ObjectName, usize>,
+    /// The automations that apply each policy, once somebody asks.
+    users: OnceCell<HashMap<ObjectName, Vec<usize>>>,
 }
 
 impl Configured {
@@ -67,6 +71,21 @@ impl Configured {
     /// Where the policy of this name is among all of them.
     pub(super) fn at(&self, policy: &ObjectName) -> Option<usize> {
         self.at.get(policy).copied()
+    }
+
+    /// The automations that apply one of these policies, in the configuration's order.
+    pub(super) fn users<'p>(&self, policies: impl IntoIterator<Item = &'p ObjectName>) -> Vec<notify::Name> {
+        let users = self.users.get_or_init(|| {
+            let mut users: HashMap<ObjectName, Vec<usize>> = HashMap::new();
+            for (at, automation) in self.automations.iter().enumerate() {
+                for policy in &automation.policies {
+                    users.entry(policy.id.clone()).or_default().push(at);
+                }
+            }
+            users
+        });
+        let found: BTreeSet<usize> = policies.into_iter().filter_map(|id| users.get(id)).flatten().copied().collect();
+        found.into_iter().map(|at| announce::name(&self.automations[at].id)).collect()
     }
 
     /// Whether it has a policy of this name.

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use otlp::Origin;
 use tagwright_core::automation::ObjectName;
 use tagwright_core::guard::Hold;
 use tokio::time::Instant;
 
 use super::journal::{Subject, Trouble};
+use super::origins::ByName;
 use super::rows::Change;
 use super::shared::State;
 use crate::act::Acted;
@@ -23,6 +25,7 @@ impl State {
     pub(super) fn polled(&mut self, key: &str, number: u64, polled: &Polled, now: Moment) {
         for report in &polled.policies {
             self.polls.take(report);
+            self.moved(report, now);
             match self.rows.polled(&self.configured, report, now.time) {
                 // A failed poll is told by itself.
                 Change::Nothing(_) if !polled.failures.is_empty() => {}
@@ -31,8 +34,8 @@ impl State {
         }
         if let Some(subject) = self.image(key) {
             match polled.failures.first() {
-                Some(error) => self.journal.fails(subject, Trouble::from(error), now.elapsed),
-                None => self.journal.works(&subject, now.elapsed),
+                Some(error) => self.fails(subject, Trouble::from(error), now),
+                None => self.works(&subject, now),
             }
         }
         self.journal.counts.polls += 1;
@@ -62,9 +65,9 @@ impl State {
         }
         if let Some(subject) = self.image(key) {
             match looked_up.failures.first() {
-                Some(error) => self.journal.fails(subject, Trouble::from(error), now.elapsed),
+                Some(error) => self.fails(subject, Trouble::from(error), now),
                 // That one digest can be had says nothing of the others, nor of the list.
-                None if self.rows.is_ready(&self.configured, key) => self.journal.works(&subject, now.elapsed),
+                None if self.rows.is_ready(&self.configured, key) => self.works(&subject, now),
                 None => {}
             }
         }
@@ -78,21 +81,26 @@ impl State {
     /// Takes in what a run came to.
     pub(super) fn acted(&mut self, url: &str, number: u64, due: &BTreeSet<ObjectName>, acted: &Acted, now: Moment) {
         let mut failing: BTreeSet<Subject> = BTreeSet::new();
-        let digest = |error: &Error| Subject::Digest(url.to_owned(), error.to_string());
+        let digest = |error: &Error| {
+            let what = if let Error::Registry { image, .. } = error { image.clone() } else { error.to_string() };
+            Subject::Digest(url.to_owned(), what)
+        };
         for error in &acted.failures {
-            self.journal.fails(digest(error), Trouble::from(error), now.elapsed);
+            self.fails(digest(error), Trouble::from(error), now);
             failing.insert(digest(error));
         }
-        self.journal.digests(url, &failing, now.elapsed);
+        self.digests(url, &failing, now);
         let mut ran: Vec<Ran> = Vec::new();
         for report in &acted.automations {
             self.rows.ran(report, now.time);
             count(&self.metrics, report);
-            self.journal.noticed(report);
-            self.journal.committed(usize::from(matches!(report.outcome, Outcome::Pushed { .. })));
+            self.ran(report, now);
+            let of_groups = report.groups.iter().filter(|group| group.commit.is_some()).count();
+            let is_one = matches!(report.outcome, Outcome::Pushed { .. });
+            self.journal.committed(of_groups.max(usize::from(is_one)));
             if let Some(error) = report.outcome.error() {
                 let subject = culprit(report, error);
-                self.journal.fails(subject.clone(), Trouble::from(error), now.elapsed);
+                self.fails(subject.clone(), Trouble::from(error), now);
                 failing.insert(subject);
             } else {
                 tracing::debug!(automation = %report.id, outcome = report.outcome.as_str(), "ran");
@@ -103,12 +111,37 @@ impl State {
         let automations = due.iter().map(|id| Subject::Automation(id.to_string()));
         for subject in automations.chain([Subject::Remote(url.to_owned())]) {
             if !failing.contains(&subject) {
-                self.journal.works(&subject, now.elapsed);
+                self.works(&subject, now);
             }
         }
         self.journal.counts.runs += 1;
         self.journal.counts.runs_failed += usize::from(!failing.is_empty());
         self.agenda.ran(url, number, &ran, now);
+    }
+
+    /// Takes in what became of what somebody has submitted.
+    pub(super) fn submitted(&mut self, report: &AutomationReport, now: Moment) {
+        self.told_of(report, now);
+        match report.outcome.error() {
+            Some(error) => self.fails(culprit(report, error), Trouble::from(error), now),
+            None => {
+                self.works(&Subject::Automation(report.id.to_string()), now);
+                self.works(&Subject::Remote(report.url.clone()), now);
+            }
+        }
+    }
+
+    /// Takes in what found out that policies select something else, for those who look at traces.
+    pub(super) fn found(&mut self, changed: &BTreeSet<ObjectName>, origin: Option<&Origin>) {
+        self.origins.found(&self.configured, changed, origin);
+    }
+
+    /// Puts back what a task goes back to that ended without a result.
+    pub(super) fn put_back(&mut self, work: &Work, taken: ByName) {
+        match work {
+            Work::Poll { .. } | Work::LookUp { .. } => self.origins.poll_failed(taken),
+            Work::Run { .. } => self.origins.run_failed(taken, |_| true),
+        }
     }
 
     /// As [`State::lost`]; returns what that is for somebody who publishes it.
@@ -137,7 +170,7 @@ impl State {
     pub(super) fn put_off(&mut self, work: &Work, now: Moment) {
         let ending = Ending::Failed { kind: Kind::Transient, retry_after: None };
         match work {
-            Work::Poll { repository, number } | Work::LookUp { repository, number, .. } => {
+            Work::Poll { repository, number, .. } | Work::LookUp { repository, number, .. } => {
                 let changed = BTreeSet::new();
                 let polled = agenda::Polled { repository, number: *number, ending, changed: &changed, until: None };
                 self.agenda.polled(&polled, now);
@@ -153,13 +186,13 @@ impl State {
     pub(super) fn lost(&mut self, work: &Work, kind: Kind, message: &str, now: Moment) {
         let ending = Ending::Failed { kind, retry_after: None };
         match work {
-            Work::Poll { repository: key, number } => {
+            Work::Poll { repository: key, number, .. } => {
                 let policies = self.configured.watched(key).map(|watched| watched.policies.clone()).unwrap_or_default();
                 for policy in policies {
                     self.rows.poll_failed(&self.configured, &policy.id, message, now.time);
                 }
                 if let Some(subject) = self.image(key) {
-                    self.journal.fails(subject, Trouble::new(kind, message), now.elapsed);
+                    self.fails(subject, Trouble::new(kind, message), now);
                 }
                 self.journal.counts.polls += 1;
                 self.journal.counts.polls_failed += 1;
@@ -173,7 +206,7 @@ impl State {
             Work::LookUp { repository: key, number, policies } => {
                 policies.iter().for_each(|policy| self.rows.poll_failed(&self.configured, policy, message, now.time));
                 if let Some(subject) = self.image(key) {
-                    self.journal.fails(subject, Trouble::new(kind, message), now.elapsed);
+                    self.fails(subject, Trouble::new(kind, message), now);
                 }
                 self.journal.counts.look_ups += 1;
                 self.journal.counts.look_ups_failed += 1;
@@ -187,7 +220,7 @@ impl State {
             Work::Run { remote: url, number, due } => {
                 due.iter().for_each(|id| self.rows.run_failed(id, message, now.time));
                 due.iter().for_each(|_| self.metrics.ran("failed", 0));
-                self.journal.fails(Subject::Remote(url.to_string()), Trouble::new(kind, message), now.elapsed);
+                self.fails(Subject::Remote(url.to_string()), Trouble::new(kind, message), now);
                 self.journal.counts.runs += 1;
                 self.journal.counts.runs_failed += 1;
                 let ran = due.iter().map(|id| Ran { automation: id.clone(), ending, until: None });
@@ -222,7 +255,7 @@ impl State {
 
 /// Counts how a run of an automation ended.
 fn count(metrics: &Metrics, report: &AutomationReport) {
-    metrics.ran(report.outcome.as_str(), report.edits.iter().map(|edit| edit.changes.len()).sum());
+    metrics.ran(report.outcome.as_str(), report.changes().count());
     match report.outcome.error() {
         Some(Error::Declined { .. }) => metrics.rejected(Rejected::Declined),
         Some(Error::Busy { .. }) => metrics.rejected(Rejected::Busy),

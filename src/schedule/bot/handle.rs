@@ -10,13 +10,14 @@ use tokio::time::Instant;
 use super::shared::Shared;
 use crate::act::{Acted, act};
 use crate::failure::Failure;
-use crate::observe::image_key;
+use crate::observe::{self, image_key};
 use crate::run::{Context, Mode, PolicyReport, Progress, Queue};
 use crate::schedule::agenda::Trigger;
 use crate::schedule::assignment::Assignment;
 use crate::schedule::bot::journal::{Subject, Trouble};
 use crate::snippet::Style;
 use crate::store::{Image, Store, Switches};
+use crate::wire::images::Images;
 use crate::wire::machinery::{RemoteStatus, Replicas};
 use crate::wire::status::{ConfigurationFailure, Status};
 
@@ -38,8 +39,8 @@ impl Handle {
     /// Takes an assignment in place of the one before. What it has for news is due at once.
     pub fn configure(&self, assignment: impl Into<Assignment>) {
         self.shared.configure(assignment.into());
-        let now = self.shared.now().elapsed;
-        self.shared.state().journal.works(&Subject::Configuration, now);
+        let now = self.shared.now();
+        self.shared.state().works(&Subject::Configuration, now);
         self.shared.wake.notify_one();
     }
 
@@ -66,7 +67,7 @@ impl Handle {
             state.journal.forget(&Subject::Configuration);
         }
         state.configuration.failure = Some(ConfigurationFailure { since, message: message.to_owned() });
-        state.journal.fails(Subject::Configuration, Trouble::new(failure.kind(), message), now.elapsed);
+        state.fails(Subject::Configuration, Trouble::new(failure.kind(), message), now);
     }
 
     /// A policy that is configured.
@@ -103,6 +104,12 @@ impl Handle {
             acted = Box::pin(act(context, &queue, &due, &polls, &progress)).await;
         }
         Some(acted)
+    }
+
+    /// The images that Git references in so many commits of each branch; the remotes are asked.
+    pub(crate) async fn images(&self, commits: usize) -> Images {
+        let automations = self.shared.state().configured.automations.clone();
+        Box::pin(observe::in_use(&self.shared.edges.git, &automations, commits)).await.into()
     }
 
     /// Takes a calendar in place of the one before. Where it is another, everything is due.

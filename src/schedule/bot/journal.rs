@@ -3,13 +3,16 @@
 mod noticed;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tagwright_core::submit::GitSync;
 
 use self::noticed::Noticed;
 use super::configured::Configured;
 use super::rows::Rows;
+use crate::announce;
 use crate::failure::{Failure, Kind};
 use crate::run::{AutomationReport, Cause, Error};
 use crate::schedule::assignment::News;
@@ -53,21 +56,53 @@ impl Subject {
             _ => None,
         }
     }
+
+    /// What people call it.
+    pub(super) fn what(&self) -> String {
+        match self {
+            Self::Image(_, image) => image.clone(),
+            Self::Remote(url) => url.clone(),
+            Self::Automation(id) => id.clone(),
+            Self::Digest(_, image) => image.clone(),
+            Self::Configuration => "the configuration".to_owned(),
+        }
+    }
+
+    /// What tells it from all others.
+    pub(super) fn key(&self) -> String {
+        match self {
+            Self::Image(key, _) => announce::of_image(key),
+            Self::Remote(url) => announce::of_remote(url),
+            Self::Automation(id) => announce::of_automation(id),
+            Self::Digest(url, image) => announce::of_digest(url, image),
+            Self::Configuration => announce::OF_CONFIGURATION.to_owned(),
+        }
+    }
 }
 
 /// A failure as the log tells it.
 #[derive(Debug)]
 pub(super) struct Trouble {
     kind: Kind,
-    error: String,
-    hint: Option<String>,
-    cause: Option<Cause>,
+    pub(super) error: String,
+    pub(super) hint: Option<String>,
+    pub(super) cause: Option<Cause>,
+    /// Whether the remote did not take what was pushed.
+    pub(super) is_rejected: bool,
+}
+
+/// Something that does not fail any more.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) subject: Subject,
+    /// The host that was to blame.
+    pub(super) cause: Option<Cause>,
 }
 
 impl Trouble {
     /// A failure that is told in one sentence.
     pub(super) fn new(kind: Kind, error: &str) -> Self {
-        Self { kind, error: error.to_owned(), hint: None, cause: None }
+        Self { kind, error: error.to_owned(), hint: None, cause: None, is_rejected: false }
     }
 }
 
@@ -75,7 +110,8 @@ impl From<&Error> for Trouble {
     fn from(error: &Error) -> Self {
         let failure = Failure::from(error);
         let hint = failure.hint().map(str::to_owned);
-        Self { kind: error.kind(), error: failure.line(), hint, cause: error.cause() }
+        let is_rejected = announce::is_rejected(error);
+        Self { kind: error.kind(), error: failure.line(), hint, cause: error.cause(), is_rejected }
     }
 }
 
@@ -124,14 +160,14 @@ struct Round {
 }
 
 impl Journal {
-    /// Says that something fails, if it did not before. Of all that one host stops, the first is named.
-    pub(super) fn fails(&mut self, subject: Subject, trouble: Trouble, now: Duration) {
+    /// Says that something fails, if it did not before, and returns whether it did not. Of all that one host stops, the first is named.
+    pub(super) fn fails(&mut self, subject: Subject, trouble: Trouble, now: Duration) -> bool {
         let (image, remote, automation) = (subject.image(), subject.remote(), subject.automation());
-        let Trouble { kind, error, hint, cause } = trouble;
+        let Trouble { kind, error, hint, cause, is_rejected: _ } = trouble;
         if let Some(failing) = self.failing.get_mut(&subject) {
             tracing::debug!(image.repository = image, git.remote = remote, automation, error, "still fails");
             (failing.error, failing.hint) = (error, hint);
-            return;
+            return false;
         }
         let host = cause.as_ref().map(|cause| cause.host.as_str());
         if cause.is_some() && self.failing.values().any(|failing| failing.cause == cause) {
@@ -168,23 +204,26 @@ impl Journal {
             }
         }
         self.failing.insert(subject, Failing { since: now, cause, error, hint });
+        true
     }
 
-    /// Says that something works again, if it failed; of all that one host has stopped, the last.
-    pub(super) fn works(&mut self, subject: &Subject, now: Duration) {
-        let Some(Failing { since, cause, .. }) = self.failing.remove(subject) else { return };
+    /// Says that something works again, if it failed, and returns that it did; of all that one host has stopped, the last is named.
+    pub(super) fn works(&mut self, subject: &Subject, now: Duration) -> Option<Ended> {
+        let Failing { since, cause, .. } = self.failing.remove(subject)?;
+        let ended = Ended { subject: subject.clone(), cause: cause.clone() };
         if *subject == Subject::Configuration {
             // Whoever has read it says that it is used.
-            return;
+            return Some(ended);
         }
         let (image, remote, automation) = (subject.image(), subject.remote(), subject.automation());
         let failed_s = now.saturating_sub(since).as_secs();
         let host = cause.as_ref().map(|cause| cause.host.as_str());
         if cause.is_some() && self.failing.values().any(|failing| failing.cause == cause) {
             tracing::debug!(host, image.repository = image, git.remote = remote, failed_s, "one works again");
-            return;
+            return Some(ended);
         }
         tracing::info!(host, image.repository = image, git.remote = remote, automation, failed_s, "works again");
+        Some(ended)
     }
 
     /// Whatever fails now: since which age of the process, the sentence, and what to do about it.
@@ -192,21 +231,18 @@ impl Journal {
         self.failing.iter().map(|(subject, it)| (subject, it.since, it.error.as_str(), it.hint.as_deref()))
     }
 
-    /// Says which digests of a remote's runs work again; `failing` are those that do not.
-    pub(super) fn digests(&mut self, url: &str, failing: &BTreeSet<Subject>, now: Duration) {
+    /// Says which digests of a remote's runs work again, and returns them; `failing` are those that do not.
+    pub(super) fn digests(&mut self, url: &str, failing: &BTreeSet<Subject>, now: Duration) -> Vec<Ended> {
         let of_remote = |subject: &&Subject| matches!(subject, Subject::Digest(remote, _) if remote == url);
         let works: Vec<Subject> =
             self.failing.keys().filter(of_remote).filter(|subject| !failing.contains(subject)).cloned().collect();
-        for subject in works {
-            self.works(&subject, now);
-        }
+        works.iter().filter_map(|subject| self.works(subject, now)).collect()
     }
 
-    /// Says which holds and findings of an automation began, and which ended. A run that did not get to look says nothing.
-    pub(super) fn noticed(&mut self, report: &AutomationReport) {
-        if report.has_looked() {
-            self.noticed.take(report);
-        }
+    /// Says which holds and findings of an automation began, and which ended, and returns those that began. A run that did not get
+    /// to look says nothing.
+    pub(super) fn noticed(&mut self, report: &AutomationReport) -> noticed::Begun {
+        if report.has_looked() { self.noticed.take(report) } else { noticed::Begun::default() }
     }
 
     /// Counts the commits of a run.
@@ -246,20 +282,29 @@ impl Journal {
         self.failing.remove(subject);
     }
 
-    /// Begins a round with a configuration of which all is new. Forgets automations and images that are not configured any more.
-    pub(super) fn configure(&mut self, configured: &Configured, news: &News, now: Timestamp) {
+    /// Begins a round with a configuration of which all is new. Forgets automations, images and submitters that are not configured any more,
+    /// and returns what failed of these.
+    pub(super) fn configure(
+        &mut self,
+        (configured, syncs): (&Configured, &[Arc<GitSync>]),
+        news: &News,
+        now: Timestamp,
+    ) -> Vec<Ended> {
         if matches!(news, News::All) && !(configured.automations.is_empty() && configured.policies.is_empty()) {
             self.round = Some(Round { since: now, commits: 0 });
         }
-        let automations: BTreeSet<String> = configured.automations.iter().map(|it| it.id.to_string()).collect();
-        let urls: BTreeSet<&String> = configured.automations.iter().map(|it| &it.remote.url).collect();
+        let all = || configured.automations.iter().chain(syncs.iter().map(|sync| &sync.automation));
+        let automations: BTreeSet<String> = all().map(|it| it.id.to_string()).collect();
+        let urls: BTreeSet<&String> = all().map(|it| &it.remote.url).collect();
         self.noticed.retain(&automations);
-        self.failing.retain(|subject, _| match subject {
+        let stays = |subject: &Subject| match subject {
             Subject::Image(key, _) => configured.watched(key).is_some(),
             Subject::Remote(url) | Subject::Digest(url, _) => urls.contains(url),
             Subject::Automation(id) => automations.contains(id),
             Subject::Configuration => true,
-        });
+        };
+        let gone = self.failing.extract_if(.., |subject, _| !stays(subject));
+        gone.map(|(subject, failing)| Ended { subject, cause: failing.cause }).collect()
     }
 
     /// How many things fail, for reasons of their own or one of several.

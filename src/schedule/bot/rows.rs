@@ -15,9 +15,6 @@ use crate::run::{AutomationReport, Lack, Outcome, PolicyReport};
 use crate::wire::HeldField;
 use crate::wire::status::{AutomationFinding, AutomationStatus, MAX_FINDINGS, PolicyStatus, Ready};
 
-/// Digits of a commit's hash in a sentence.
-const SHORT: usize = 7;
-
 /// Digits of a digest in a sentence.
 const SHORT_DIGEST: usize = 12;
 
@@ -282,7 +279,7 @@ fn policy_row(Known { policy, key, elsewhere }: &Known, before: Option<PolicyRow
     }
 }
 
-fn automation_row(automation: &Automation, before: Option<AutomationStatus>) -> AutomationStatus {
+pub(super) fn automation_row(automation: &Automation, before: Option<AutomationStatus>) -> AutomationStatus {
     let (remote, suspended) = (automation.remote.url.clone(), automation.suspended);
     match before.filter(|row| row.remote == remote) {
         Some(row) => AutomationStatus { suspended, ..row },
@@ -343,7 +340,7 @@ fn sentence(report: &AutomationReport) -> String {
     let ended = match &report.outcome {
         Outcome::Held { reason } => reason.clone(),
         Outcome::Pushed { commit, missed } => {
-            let pushed = format!("pushed {}", commit.get(..SHORT).unwrap_or(commit));
+            let pushed = format!("pushed {}", words::short(commit));
             match missed {
                 Some(error) => format!("{pushed}, {}: {}", error.missed(), error.chain()),
                 None => pushed,

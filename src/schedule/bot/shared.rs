@@ -8,18 +8,21 @@ use std::time::Duration;
 use image::Reference;
 use jiff::Timestamp;
 use tagwright_core::automation::{Automation, ObjectName};
+use tagwright_core::submit::GitSync;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::arrived::Told;
+use super::arrived::{Elsewhere, Told};
 use super::configured::Configured;
 use super::journal::Journal;
+use super::news::Failures;
+use super::origins::Origins;
 use super::rows::Rows;
 use super::task::Tasks;
 use super::{BEAT_LIMIT, STUCK_LIMIT, Settings};
 use crate::metrics::Metrics;
 use crate::observe::Polls;
-use crate::run::{Context, Edges, Freeze, Memory, Mode, PolicyReport, Subject, aside, freeze, name_remotes};
+use crate::run::{Context, Edges, Freeze, Memory, Mode, PolicyReport, Subject, aside, freeze};
 use crate::schedule::agenda::{Agenda, Moment, Work};
 use crate::schedule::assignment::Assignment;
 use crate::schedule::done::Done;
@@ -45,6 +48,8 @@ pub(super) struct Shared {
     beat: AtomicU64,
     /// How much the mirrors take.
     pub(super) mirrors: Mutex<Sizes>,
+    /// Who writes to a remote, by its URL.
+    pub(super) writers: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// How much the mirrors take on the disk.
@@ -74,8 +79,17 @@ pub(super) struct State {
     pub(super) untidy: bool,
     /// Tags of image repositories that webhooks have told of since they were last polled.
     pub(super) told: BTreeMap<ObjectName, Told>,
+    /// What polls and runs go back to, for those who look at traces.
+    pub(super) origins: Origins,
+    /// Where resources can be submitted to.
+    pub(super) syncs: Vec<Arc<GitSync>>,
     /// Who may tell.
-    pub(super) receivers: Arc<[Arc<hooks::Receiver>]>,
+    pub(super) receivers: Arc<hooks::Receivers>,
+    /// What others of several processes work on.
+    pub(super) elsewhere: Elsewhere,
+    /// Who tells what happens, and what was told to fail.
+    pub(super) voice: notify::Voice,
+    pub(super) failures: Failures,
     /// What is counted as it happens.
     pub(super) metrics: Arc<Metrics>,
     /// Who shares the work, as it was last told.
@@ -84,7 +98,9 @@ pub(super) struct State {
 
 impl Shared {
     pub(super) fn new(edges: Edges, settings: Settings) -> Self {
-        let started = (settings.clock)();
+        let (started, metrics) = ((settings.clock)(), Arc::new(Metrics::new()));
+        let counted = Arc::clone(&metrics);
+        let count = Arc::new(move |kind, result| counted.notified(kind, result));
         let state = State {
             agenda: Agenda::new(settings.seed),
             configured: Configured::default(),
@@ -96,8 +112,13 @@ impl Shared {
             published: BTreeMap::new(),
             untidy: false,
             told: BTreeMap::new(),
+            origins: Origins::default(),
+            syncs: Vec::new(),
             receivers: Arc::default(),
-            metrics: Arc::new(Metrics::new()),
+            elsewhere: Elsewhere::default(),
+            voice: notify::Voice::new(edges.forges.pauses(), edges.git.cloud().clone(), count),
+            failures: Failures::default(),
+            metrics,
             replicas: Replicas::default(),
         };
         Self {
@@ -112,6 +133,7 @@ impl Shared {
             settled: watch::Sender::new(None),
             beat: AtomicU64::new(0),
             mirrors: Mutex::default(),
+            writers: Mutex::default(),
         }
     }
 
@@ -143,22 +165,31 @@ impl Shared {
     /// Takes an assignment in place of the one before.
     pub(super) fn configure(&self, assignment: Assignment) {
         let now = self.now();
-        name_remotes(&self.edges.git, &assignment.automations);
         let mut state = self.state();
         let state = &mut *state;
         self.memory.retain(&assignment.automations);
         let news = assignment.news.clone();
         let before = std::mem::replace(&mut state.configured, Configured::new(assignment));
+        self.name_remotes(state);
         let is_known = |policy: &ObjectName| state.configured.is_known(policy);
         state.polls.retain(|policy| state.configured.is_polled(policy));
         state.published.retain(|policy, _| is_known(policy));
         let polled: BTreeSet<&ObjectName> = state.configured.repositories().map(|it| &it.id).collect();
         state.told.retain(|repository, _| polled.contains(repository));
+        state.origins.retain(&state.configured);
         state.rows.configure(&before, &state.configured);
-        state.journal.configure(&state.configured, &news, now.time);
+        let gone = state.journal.configure((&state.configured, &state.syncs), &news, now.time);
+        state.gone(&gone, now);
         state.agenda.configure(state.configured.plan(), &news, now);
         state.configuration = ConfigurationStatus { loaded: now.time, failure: None };
         state.untidy = true;
+    }
+
+    /// Tells Git which remotes there are, so that a token of the environment goes to nobody else.
+    pub(super) fn name_remotes(&self, state: &State) {
+        let syncs = state.syncs.iter().map(|sync| &sync.automation);
+        let all = state.configured.automations.iter().chain(syncs);
+        self.edges.git.configure(all.map(|automation| automation.remote.url.as_str()));
     }
 
     /// Takes in what policies select according to others; what is none any more is forgotten. Automations that go by one that is
@@ -221,6 +252,10 @@ impl Shared {
         // Asked before the lock is taken, since it may have to wait for the disk.
         let switches = aside("read switches", || self.edges.store.switches()).unwrap_or_default();
         let switches = self.memory.in_force(switches);
+        let syncs = self.sync_rows().into_iter().map(|mut row| {
+            row.suspended |= switches.suspended.contains_key(&row.id().to_string());
+            row
+        });
         let state = self.state();
         let next = |repository: &str, policy: &ObjectName| state.agenda.next_poll(repository, policy, now);
         let policies = state.rows.policies(&state.configured, next).map(|mut status| {
@@ -249,7 +284,7 @@ impl Shared {
             configuration: state.configuration.clone(),
             data_failure: self.memory.store_failure(),
             policies: policies.collect(),
-            automations: automations.collect(),
+            automations: automations.chain(syncs).collect(),
             freezes: FreezeStatus::all(&switches.freezes, &switches.calendar, now.time),
             registries: self.registries(&state, now),
             work: state.tasks.status(now.time),

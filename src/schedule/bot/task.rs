@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use otlp::Origin;
 use tokio::task::{AbortHandle, Id};
 use tokio::time::Instant;
 
+use super::origins::ByName;
 use crate::run::Progress;
 use crate::schedule::agenda::Work;
 use crate::wire::status::WorkStatus;
@@ -26,6 +28,9 @@ pub(super) struct Task {
     pub(super) abort: AbortHandle,
     /// Since when it is to end, because it hung.
     pub(super) given_up: Option<Duration>,
+    /// Its span, for those who look at traces, and what that goes back to.
+    pub(super) origin: Option<Origin>,
+    pub(super) taken: ByName,
 }
 
 /// A task that hangs, and where.
@@ -36,6 +41,7 @@ pub(super) struct Hanging {
     pub(super) stage: &'static str,
     pub(super) what: String,
     pub(super) stuck: Duration,
+    pub(super) taken: ByName,
 }
 
 /// The tasks under way.
@@ -53,7 +59,8 @@ impl Tasks {
                 task.abort.abort();
                 let (work, began) = (task.work.clone(), task.began);
                 let (stage, stuck) = (step.stage.as_str(), step.elapsed());
-                hanging.push(Hanging { work, began, stage, what: step.what, stuck });
+                let taken = std::mem::take(&mut task.taken);
+                hanging.push(Hanging { work, began, stage, what: step.what, stuck, taken });
             }
         }
         hanging

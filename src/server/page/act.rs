@@ -25,6 +25,7 @@ use crate::schedule::Trigger;
 use crate::server::orders::{due, freeze, switch, unfreeze};
 use crate::server::routes::{current, no};
 use crate::server::sessions::Login;
+use crate::store::Toggle;
 use crate::wire::freeze::{Freeze, Unfreeze};
 use crate::wire::request::{Order, Wish};
 use crate::wire::status::Status;
@@ -257,11 +258,11 @@ async fn carry_out(viewer: &Viewer, action: Action, subject: &Subject, sent: &Se
         (Action::Suspend, Selector::Automation(name)) => switched(Order::Suspend, name).await,
         (Action::Resume, Selector::Automation(name)) => switched(Order::Resume, name).await,
         (Action::Run, Selector::Automation(name)) => {
-            due(app, caller, "run", &Trigger::Run(name.clone()), reason.as_deref())?;
+            due(app, caller, Toggle::Ran, &Trigger::Run(name.clone()), Some(reason.unwrap_or_default())).await?;
             Ok(format!("{name} is due now."))
         }
         (Action::Poll, _) => {
-            let due = due(app, caller, "poll", &trigger, reason.as_deref())?.due;
+            let due = due(app, caller, Toggle::Polled, &trigger, Some(reason.unwrap_or_default())).await?.due;
             Ok(format!("{} now.", count(due, "poll or run is due", "polls and runs are due")))
         }
         (Action::Freeze, _) => {

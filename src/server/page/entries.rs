@@ -89,6 +89,8 @@ impl Shown {
             Event::Frozen => (State::Waiting, "frozen"),
             Event::Unfrozen => (State::Current, "no longer frozen"),
             Event::GlassBroken => (State::Waiting, "glass broken"),
+            Event::PollOrdered => (State::Current, "polled by hand"),
+            Event::RunOrdered => (State::Current, "run by hand"),
         };
         let Entry {
             time,
@@ -121,7 +123,7 @@ impl Shown {
         let what = if what == "*" { "everything".to_owned() } else { what };
         let message = if missed.is_empty() { message } else { format!("{message}; missed: {missed}") };
         let message = remarks.iter().fold(message, |message, remark| format!("{message}; {remark}"));
-        let short = commit.chars().take(7).collect();
+        let short = words::short(&commit).to_owned();
         let compare = compare.unwrap_or_default();
         Self { state, word, time, what, link, commit, short, by, message, commit_link, compare, changes, holds, more }
     }

@@ -4,11 +4,10 @@
 #![allow(unreachable_pub)]
 
 use askama::Values;
-use askama::filters::Safe;
+use askama::filters::{Escaper as _, Html, Safe};
 
 /// A sentence as the command line prints it, with what stands between backticks as code. All of it is escaped.
 #[askama::filter_fn]
-#[allow(clippy::unnecessary_wraps)]
 pub(super) fn code(text: impl std::fmt::Display, _: &dyn Values) -> askama::Result<Safe<String>> {
     let text = text.to_string();
     let parts: Vec<&str> = text.split('`').collect();
@@ -16,28 +15,16 @@ pub(super) fn code(text: impl std::fmt::Display, _: &dyn Values) -> askama::Resu
     let paired = parts.len() - (parts.len() + 1) % 2;
     let mut html = String::with_capacity(text.len() + 32);
     for (at, part) in parts.iter().enumerate() {
-        match at {
-            at if at % 2 == 1 && at < paired => html += &format!("<code>{}</code>", escaped(part)),
-            at if at >= paired => html += &format!("`{}", escaped(part)),
-            _ => html += &escaped(part),
-        }
+        let (before, after) = match at {
+            at if at % 2 == 1 && at < paired => ("<code>", "</code>"),
+            at if at >= paired => ("`", ""),
+            _ => ("", ""),
+        };
+        html.push_str(before);
+        Html.write_escaped_str(&mut html, part)?;
+        html.push_str(after);
     }
     Ok(Safe(html))
-}
-
-fn escaped(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => html.push_str("&#38;"),
-            '<' => html.push_str("&#60;"),
-            '>' => html.push_str("&#62;"),
-            '"' => html.push_str("&#34;"),
-            '\'' => html.push_str("&#39;"),
-            c => html.push(c),
-        }
-    }
-    html
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl Viewer {
             name: Arc::clone(&self.caller.name),
             has_session: matches!(login, Some(Login::Session(_))),
             notice: login.and_then(|login| self.app.door.sessions.told(login)),
-            has_tokens: self.app.door.tokens.is_some(),
+            has_tokens: self.app.door.has_tokens(),
             ..Frame::bare()
         }
     }

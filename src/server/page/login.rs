@@ -3,6 +3,8 @@
 //! The token is sent once, in the body of a form. What the browser keeps is the secret of a session, in a cookie that scripts cannot read
 //! and that no other site's page brings along.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
@@ -59,23 +61,36 @@ pub(super) async fn login(
     headers: HeaderMap,
     form: Result<Form<Shown>, FormRejection>,
 ) -> Result<Response, Wrong> {
-    let known = has_tokens(&app)?;
+    has_tokens(&app)?;
     from_here(&headers)?;
     let Form(Shown { token, next }) = form.map_err(|error| Wrong(StatusCode::BAD_REQUEST, error.body_text()))?;
-    let (hash, next) = (tokens::hash(token.trim()), here(&next));
-    let Some((name, right)) = known.of(&hash) else {
-        tracing::info!("somebody tried to log in with a token that is not known");
-        let line = "This token is not known.".to_owned();
-        let page = LoginPage { frame: Frame::bare(), line, next, again: false };
-        return Ok((StatusCode::UNAUTHORIZED, show(&page)).into_response());
+    let (token, next) = (token.trim(), here(&next));
+    let holder = match app.door.issued(token).await {
+        // It counts for the minute that clocks may be apart, and no session can be shorter.
+        Some(Ok(issued)) if issued.lasts.is_zero() => Err("This token is over; log in with a new one.".to_owned()),
+        Some(Ok(issued)) => Ok((Arc::clone(&issued.name), issued.right, Some(issued))),
+        Some(Err(denied)) => Err(denied.to_string()),
+        None => match app.door.of_file(&tokens::hash(token)) {
+            Some((name, right)) => Ok((name, right, None)),
+            None => Err("This token is not known.".to_owned()),
+        },
     };
-    let secret = app.door.sessions.begin(hash).map_err(|_| {
+    let (name, right, issued) = match holder {
+        Ok(holder) => holder,
+        Err(line) => {
+            tracing::info!(why = line, "somebody tried to log in with a token that does not count");
+            let page = LoginPage { frame: Frame::bare(), line, next, again: false };
+            return Ok((StatusCode::UNAUTHORIZED, show(&page)).into_response());
+        }
+    };
+    let life = issued.as_ref().map_or(LIFE, |issued| issued.lasts.min(LIFE));
+    let secret = app.door.sessions.begin(tokens::hash(token), issued).map_err(|_| {
         Wrong(StatusCode::INTERNAL_SERVER_ERROR, "The system gives no random numbers; nobody can log in.".to_owned())
     })?;
-    tracing::info!(by = name, acts = right == Right::Act, "logged in");
+    tracing::info!(by = &*name, acts = right == Right::Act, "logged in");
     let cookie = format!(
         "{SESSION}={secret}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{}",
-        LIFE.as_secs(),
+        life.as_secs(),
         secure(&headers)
     );
     Ok((StatusCode::SEE_OTHER, [(LOCATION, next), (SET_COOKIE, cookie)]).into_response())
@@ -94,12 +109,10 @@ pub(super) async fn logout(
     Ok((StatusCode::SEE_OTHER, [(LOCATION, "/login".to_owned()), (SET_COOKIE, cookie)]).into_response())
 }
 
-/// The tokens that somebody can log in with.
-fn has_tokens(app: &App) -> Result<&tokens::Tokens, Wrong> {
-    app.door.tokens.as_deref().ok_or_else(|| {
-        let line = "Nobody can log in: the bot runs without --api-token-file.".to_owned();
-        Wrong(StatusCode::NOT_FOUND, line)
-    })
+/// Whether there are tokens that somebody can log in with.
+fn has_tokens(app: &App) -> Result<(), Wrong> {
+    let line = "Nobody can log in: the bot runs without --api-token-file and --api-oidc-issuer.";
+    app.door.has_tokens().then_some(()).ok_or_else(|| Wrong(StatusCode::NOT_FOUND, line.to_owned()))
 }
 
 /// Whether a page from here has sent a form.

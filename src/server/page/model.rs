@@ -6,7 +6,7 @@ use tagwright_core::freeze::Selector;
 use tagwright_core::pages::Pages;
 
 use super::act::Action;
-use crate::report::{plural, status};
+use crate::report::status;
 use crate::store::Switch;
 use crate::wire::HeldField;
 use crate::wire::freeze::{FreezeKind, FreezeStatus};
@@ -175,12 +175,13 @@ pub(super) fn attention(status: &Status) -> Vec<Attention> {
         // What waits for a time needs nobody.
         let held: Vec<&HeldField> = automation.holds.iter().filter(|hold| needs_somebody(hold)).collect();
         if let Some(first) = held.first() {
-            let sentence = format!("{} held: {}", plural(held.len(), "update"), first.reason);
+            let sentence = format!("{} held: {}", words::plural(held.len(), "update"), first.reason);
             rows.push(row(State::Waiting, &name, sentence, lets_go(first)));
         }
         let findings = automation.findings.len() + automation.more_findings;
         if let Some(first) = automation.findings.first() {
-            let sentence = format!("{}, first {}: {}", plural(findings, "finding"), first.place(), first.message);
+            let sentence =
+                format!("{}, first {}: {}", words::plural(findings, "finding"), first.place(), first.message);
             rows.push(row(State::Waiting, &name, sentence, command("tagwright check --remote")));
         }
     }

@@ -89,6 +89,8 @@ impl Index {
                         }
                     }
                 }
+                // It changes nothing of who held or suspended it.
+                Event::Switched { to: Toggle::Polled | Toggle::Ran, .. } => {}
                 Event::Switched { name, to } => {
                     if self.orders.len() < MAX_SUBJECTS || self.orders.contains_key(&name) {
                         self.orders.insert(name, Ordered { to, by: record.by });
@@ -182,17 +184,11 @@ mod tests {
             new: (*new).to_owned(),
         });
         Record {
-            time: time.parse().unwrap(),
             automation: "default/shop".to_owned(),
-            url: String::new(),
             branch: "main".to_owned(),
-            event,
-            message: String::new(),
             by: by.to_owned(),
             changes: changes.collect(),
-            holds: Vec::new(),
-            remarks: Vec::new(),
-            left_out: 0,
+            ..Record::of(time.parse().unwrap(), event, String::new())
         }
     }
 

@@ -30,7 +30,7 @@ default/shop: pushed SHORT to main of REMOTE, 1 change
 default:second: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
 default:app: REGISTRY/team/app has 5 tags, selected REGISTRY/team/app:1.1.0
 error: default/broken: cannot render the commit message: template: commit message:1:3: executing "commit message" at <.Nope>: can't evaluate field Nope in type source.TemplateData
-  hint: the fields there are `AutomationObject`, `Changed`, `Summary`, `Updated`, `Values`
+  hint: the fields there are `AutomationObject`, `Changed`, `Group`, `Images`, `Summary`, `Updated`, `Values`
 "#);
     assert_eq!(site.commits("main"), 3, "the shop's commit is pushed");
 }

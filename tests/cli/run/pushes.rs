@@ -275,3 +275,30 @@ fn a_dry_run_asks_for_the_right_to_push() {
     assert_eq!(run(&reads_alone, &[], &["--dry-run"]).code, 0);
     assert!(reads_alone.seen().iter().all(|seen| !seen.line.contains("receive-pack")) && reads > 0);
 }
+
+/// Two groups change one file, each on a branch of its own.
+#[test]
+fn a_dry_run_shows_each_group_by_itself() {
+    let site = Site::new(
+        &TAGS,
+        &format!("{SHOP}        other: 'REGISTRY/team/app:1.0.0' # {{\"$imagepolicy\": \"default:other\"}}\n"),
+    );
+    let served = tempfile::tempdir().unwrap();
+    std::fs::create_dir(served.path().join("acme")).unwrap();
+    std::os::unix::fs::symlink(site.remote.bare(), served.path().join("acme/config.git")).unwrap();
+    let runtime = background();
+    let server = runtime.block_on(Server::start(served.path(), Behaviour::default()));
+    let url = format!("{}/acme/config.git", server.base);
+    let request = "push: {pullRequest: {group: policy, forge: {kind: github, url: 'https://forge.example.com'}, secretRef: {name: forge}}}";
+    let text = native("shop", "app", &format!("branch: main\n    {request}"), "");
+    let other = "    - {name: other, image: REGISTRY/team/app, policy: {semver: {range: 1.x}}}\n";
+    let secret =
+        "---\napiVersion: v1\nkind: Secret\nmetadata: {name: forge, namespace: default}\nstringData: {token: x}\n";
+    site.configure("shop.yaml", &format!("{text}{other}{secret}").replace("REMOTE", &url));
+    let dry = site.run(&["--dry-run"]).masked(&url, "REMOTE");
+    insta::assert_snapshot!(dry.text());
+    let apart: Vec<&str> = dry.stdout.split("# default/shop: ").skip(1).collect();
+    assert_eq!(apart.len(), 2);
+    let own = "+        image:   'REGISTRY/team/app:1.1.0'";
+    assert!(apart[0].contains(own) && !apart[1].contains(own), "each has its own change alone");
+}

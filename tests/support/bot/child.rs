@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -18,6 +19,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(60);
 /// A child process; killed on drop.
 pub(crate) struct Bot {
     child: Child,
+    keeper: Child,
     log: Arc<Log>,
     reader: Option<JoinHandle<()>>,
 }
@@ -44,7 +46,8 @@ impl Bot {
         let log = Arc::new(Log::default());
         let (stderr, notes) = (child.stderr.take().unwrap(), Arc::clone(&log));
         let reader = Some(std::thread::spawn(move || notes.read(stderr)));
-        Self { child, log, reader }
+        let keeper = keeper(child.id());
+        Self { child, keeper, log, reader }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -131,11 +134,32 @@ impl Bot {
         }
     }
 
+    /// The bot has ended, and its number may soon be somebody else's.
     fn close(&mut self) {
+        let _ = self.keeper.kill();
+        let _ = self.keeper.wait();
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
         }
     }
+}
+
+/// A process that kills the bot when this one has ended, however that came: who is killed drops nothing.
+fn keeper(bot: u32) -> Child {
+    let mut keeper = Command::new("sh");
+    keeper.args(["-c", "read -r _; kill -KILL \"$1\"", "keeper", &bot.to_string()]);
+    // Of a group of its own, so that a Ctrl-C on the terminal is not for it.
+    keeper.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn whoever_is_killed_leaves_no_bot_behind() {
+    let mut bot = Command::new("sleep").arg("1000").spawn().unwrap();
+    let mut keeper = keeper(bot.id());
+    // What the kernel does with the descriptors of whoever has ended.
+    drop(keeper.stdin.take());
+    assert!(keeper.wait().unwrap().success());
+    assert_eq!(bot.wait().unwrap().code(), None, "it was killed");
 }
 
 /// The stage that a line says has begun, or `idle` when it says that something ended.
@@ -151,6 +175,8 @@ impl Drop for Bot {
         // It may have ended by itself; then there is nothing left to do.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = self.keeper.kill();
+        let _ = self.keeper.wait();
     }
 }
 

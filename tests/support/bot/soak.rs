@@ -98,18 +98,16 @@ fn fill(world: &World) {
         old: format!("{}:1.0.{number}", world.image(image)),
         new: format!("{}:1.0.{}", world.image(image), number + 1),
     };
-    let record = |number: usize| Record {
-        time: jiff::Timestamp::from_second(1_700_000_000 + number as i64).unwrap(),
-        automation: format!("default/shop-{}", number % world.shape.automations),
-        url: world.server.url(),
-        branch: "main".to_owned(),
-        event: Event::Pushed { commit: format!("{number:040x}"), missed: None },
-        message: "pushed a commit".to_owned(),
-        by: String::new(),
-        remarks: Vec::new(),
-        changes: vec![change(number % world.shape.images, number); 2],
-        holds: Vec::new(),
-        left_out: 0,
+    let record = |number: usize| {
+        let time = jiff::Timestamp::from_second(1_700_000_000 + number as i64).unwrap();
+        let event = Event::Pushed { commit: format!("{number:040x}"), missed: None };
+        Record {
+            automation: format!("default/shop-{}", number % world.shape.automations),
+            url: world.server.url(),
+            branch: "main".to_owned(),
+            changes: vec![change(number % world.shape.images, number); 2],
+            ..Record::of(time, event, "pushed a commit".to_owned())
+        }
     };
     store.record((0..MAX_RECORDS).map(record).collect()).unwrap();
 }

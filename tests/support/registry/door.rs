@@ -139,7 +139,8 @@ impl Certificates {
         Self { ca, server_certificate, server_key, ..Self::new(Clients::Anybody) }
     }
 
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
+    /// Who speaks TLS with them.
+    pub fn acceptor(&self) -> TlsAcceptor {
         let builder = ServerConfig::builder_with_protocol_versions(self.versions);
         let builder = match self.clients {
             Clients::Anybody => builder.with_no_client_auth(),

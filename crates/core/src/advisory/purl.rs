@@ -2,6 +2,7 @@
 //! `pkg:docker/NAMESPACE/NAME@TAG`.
 
 use image::{Digest, Repository};
+use percent_encoding::percent_decode_str;
 
 use super::is_same;
 
@@ -80,22 +81,7 @@ fn bare(url: &str) -> &str {
 
 /// Takes out percent-encoding; what is none stays as it is.
 fn decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -8,12 +8,12 @@ use gotext::template::Template;
 pub struct Requests {
     /// The branch that the changes go to once somebody merges them: the one that is read.
     pub base: String,
-    /// The product of the forge, in the word that the configuration has for it; none where the host of the remote tells.
-    pub product: Option<String>,
-    /// The address of the forge's website, where that is not the host of the remote.
-    pub address: Option<String>,
-    /// What proves to the forge who asks; none is the login of the remote.
-    pub proof: Option<Proof>,
+    /// Where it is opened.
+    pub forge: Forge,
+    /// What changes of one request have in common.
+    pub grouping: Grouping,
+    /// The branch of each group; none where there is one request for all, whose branch is the push branch.
+    pub branch: Option<Template>,
     /// The title; none is the subject of the commit message.
     pub title: Option<Template>,
     /// The text; none is one that tells all.
@@ -32,6 +32,52 @@ pub struct Requests {
     pub method: Option<MergeMethod>,
     /// Whether the branch goes once the request is merged, or closed by us.
     pub delete_branch: bool,
+}
+
+/// The forge of a remote, as far as it is named.
+#[derive(Debug, Clone, Default)]
+pub struct Forge {
+    /// The product, in the word that the configuration has for it; none where the host of the remote tells.
+    pub product: Option<String>,
+    /// The address of the website, where that is not the host of the remote.
+    pub address: Option<String>,
+    /// What proves who asks; none is the login of the remote.
+    pub proof: Option<Proof>,
+}
+
+impl Forge {
+    /// What it is named, whoever asks.
+    #[must_use]
+    pub fn names(&self) -> (Option<&str>, Option<&str>) {
+        (self.product.as_deref(), self.address.as_deref())
+    }
+}
+
+/// What the changes of one request have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Grouping {
+    /// The automation: there is one request.
+    #[default]
+    Automation,
+    /// The policy, or the policies that move only together.
+    Policy,
+    /// The image.
+    Image,
+    /// The file.
+    File,
+}
+
+impl Grouping {
+    /// The word for what a group is; none where there is one request for all.
+    #[must_use]
+    pub const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Automation => None,
+            Self::Policy => Some("policy"),
+            Self::Image => Some("image"),
+            Self::File => Some("file"),
+        }
+    }
 }
 
 /// What proves to a forge who asks.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::hold::{Contested, Hold};
-use super::reverted::{MAX_WRITINGS, Proposed, SHORT_HASH, Verdict, Writer, Writing, reverted};
+use super::reverted::{MAX_WRITINGS, Proposed, Verdict, Writer, Writing, reverted};
 
 /// When another bot's move counts.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +90,7 @@ fn hold(proposed: &Proposed<'_>, writing: &Writing, until: Option<Timestamp>) ->
         policy: proposed.policy.to_owned(),
         before: writing.before.clone().unwrap_or_default(),
         after: writing.after.clone().unwrap_or_default(),
-        commit: writing.commit.chars().take(SHORT_HASH).collect(),
+        commit: words::short(&writing.commit).to_owned(),
         author: writing.author.clone(),
         time: writing.time,
         until,

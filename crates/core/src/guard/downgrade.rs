@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use image::{Reference, Repository};
+use image::{Digest, Reference, Repository};
 
 use super::Hold;
 use super::moment::Newer;
@@ -11,14 +11,22 @@ use crate::automation::ImagePolicy;
 use crate::edit::{Selection, Selections, value};
 use crate::marker::{Field, Marker, Scan};
 
+/// Tells the tag that the digest in a field belongs to, where the file says none.
+type TagBehind<'b> = dyn Fn(&Marker) -> Option<String> + 'b;
+
 /// Holds a field with an image or a tag that ranks above the selection, or equal to it. The latter also where going back is
 /// allowed, because it would be a step to nowhere.
 ///
 /// The tag in the file has to be one that the policy could select, whether it is listed or not: denied by nothing, excluded by
 /// nothing, matched by the filter, in the range. An image of another repository has no rank, and neither has a field for a
-/// name or a digest. Of a policy that selects the newest, the tags that came after the selected one rank above it.
-fn downgrade(policy: &ImagePolicy, marker: &Marker, selected: &Reference, newer: &Newer) -> Option<Hold> {
-    let current = tag_of(marker, &marker.value, &selected.repository)?;
+/// name, or for a digest of which nobody knows what tag it belongs to. Of a policy that selects the newest, the tags that came after the selected one rank above it.
+fn downgrade(
+    policy: &ImagePolicy,
+    marker: &Marker,
+    selected: &Reference,
+    (newer, behind): (&Newer, &TagBehind<'_>),
+) -> Option<Hold> {
+    let current = tag_of(marker, &marker.value, &selected.repository).or_else(|| behind(marker))?;
     let selected = selected.tag.as_ref()?.as_str();
     if current == selected || !policy.could_select(&current) {
         return None;
@@ -62,18 +70,54 @@ pub fn downgrades<'p>(
     newer: &Newer,
 ) -> BTreeMap<usize, Hold> {
     let mut holds = BTreeMap::new();
-    let moved = moved(scan, selections);
+    let (moved, bare) = (moved(scan, selections), bare(scan, selections));
+    let behind = |marker: &Marker| {
+        let digest = value::current(marker).ok()?.digest.filter(|_| bare.contains(marker.policy()))?;
+        selections.tag_behind(marker.policy(), &digest).map(str::to_owned)
+    };
     for (index, marker) in scan.markers.iter().enumerate() {
         let Some(Selection::Selected(selected)) = selections.get(marker.policy()) else { continue };
         if marker.field == Field::Tag && moved.contains(marker.policy()) {
             continue;
         }
-        if let Some(hold) = policy(marker.policy()).and_then(|policy| downgrade(policy, marker, selected, newer)) {
+        if let Some(hold) =
+            policy(marker.policy()).and_then(|policy| downgrade(policy, marker, selected, (newer, &behind)))
+        {
             holds.insert(index, hold);
         }
     }
     together(scan, &mut holds);
     holds
+}
+
+/// The policies whose fields in this file say no tag.
+fn bare<'s>(scan: &'s Scan, selections: &Selections) -> BTreeSet<&'s str> {
+    let says_a_tag = |marker: &&Marker| match selections.get(marker.policy()) {
+        Some(Selection::Selected(selected)) => tag_of(marker, &marker.value, &selected.repository).is_some(),
+        _ => true,
+    };
+    let named: BTreeSet<&str> = scan.markers.iter().filter(says_a_tag).map(Marker::policy).collect();
+    scan.markers.iter().map(Marker::policy).filter(|policy| !named.contains(policy)).collect()
+}
+
+/// The digests of this image in fields of a policy, in files where these say no tag.
+#[must_use]
+pub(crate) fn bare_digests<'s>(
+    scans: impl IntoIterator<Item = &'s Scan>,
+    policy: &str,
+    repository: &Repository,
+) -> BTreeSet<Digest> {
+    let mut digests = BTreeSet::new();
+    for scan in scans {
+        let markers = || scan.markers.iter().filter(|marker| marker.policy() == policy);
+        if markers().any(|marker| tag_of(marker, &marker.value, repository).is_some()) {
+            continue;
+        }
+        let values = markers().filter_map(|marker| value::read(marker, &marker.value, Some(repository)).ok());
+        let is_its = |it: &value::Current| it.repository.as_ref().is_none_or(|it| value::is_same(it, repository));
+        digests.extend(values.filter(is_its).filter_map(|value| value.digest));
+    }
+    digests
 }
 
 /// The policies that have a field in this file with the name of another repository than they select from.

@@ -2,9 +2,6 @@
 
 use super::Hold;
 
-/// How much of a commit's hash is shown.
-pub(super) const SHORT_HASH: usize = 7;
-
 /// A commit that gave a field another value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Writing {
@@ -140,7 +137,7 @@ fn hold(policy: &str, taker: &Writing, wanted: &str) -> Hold {
     Hold::Reverted {
         policy: policy.to_owned(),
         wanted: wanted.to_owned(),
-        commit: taker.commit.chars().take(SHORT_HASH).collect(),
+        commit: words::short(&taker.commit).to_owned(),
         author: taker.author.clone(),
         time: taker.time,
     }

@@ -168,19 +168,8 @@ impl<'d> Finder<'_, 'd> {
         let obstacle = obstacle.or(written.obstacle);
         let Tagged { tag: tag_text, digest, own_form, .. } = written;
         let object = self.object(tag.or(name_at).map_or(0, |text| text.node));
-        let shown = repository.as_ref().map_or_else(|| name.clone(), |repository| repository.name().to_owned());
-        self.found.push(Image {
-            repository,
-            shown,
-            tag: tag_text,
-            digest,
-            scalars,
-            obstacle,
-            own_form,
-            is_chart: false,
-            object,
-            keys,
-        });
+        let image = Image::of(repository, &name, scalars, object);
+        self.found.push(Image { tag: tag_text, digest, obstacle, own_form, keys, ..image });
         true
     }
 

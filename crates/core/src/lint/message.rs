@@ -21,6 +21,7 @@ pub(super) fn check(automation: &Automation, sample: Option<&Sample>, origins: &
     let facts = Facts {
         automation_namespace: &automation.id.namespace,
         automation_name: &automation.id.name,
+        group: "",
         values: &automation.commit.values,
         changes: &sample.changes,
         images: &sample.images,

@@ -51,7 +51,7 @@ fn joined(parts: &[&str]) -> String {
 }
 
 /// A text as a part of a DNS label: lower-case letters, digits, and single dashes within.
-pub(super) fn label(text: &str) -> String {
+pub(crate) fn label(text: &str) -> String {
     let mut label = String::new();
     for c in text.chars() {
         match c.to_ascii_lowercase() {

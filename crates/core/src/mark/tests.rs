@@ -1,11 +1,15 @@
 //! The laws of marking; whole repositories are under `fixtures/mark`.
 #![allow(clippy::unwrap_used)]
 
+use gotext::version::Range;
+use image::Repository;
 use proptest::prelude::*;
 
 use super::extend;
 use super::policies::Dialect;
-use super::{Edit, File, Marking, Moving, Settings, edits, plan};
+use super::{Edit, File, Known, Marking, Moving, Origin, Settings, edits, plan};
+use crate::automation::DigestReflection;
+use crate::policy::{Order, Policy};
 use crate::{inventory, marker};
 
 fn file(path: &str, text: &str) -> File {
@@ -178,4 +182,36 @@ proptest! {
             prop_assert_eq!(again, vec![]);
         }
     }
+}
+
+/// Each is looked for where it may be, and found among the others.
+#[test]
+fn each_image_meets_its_own_target_or_policy() {
+    let files: Vec<File> =
+        (0..60).map(|at| file(&format!("{at:02}.yaml"), &format!("image: acme/w{at}:1.4.2\n"))).collect();
+    let order = || Order::Semver(Range::parse("1.x").unwrap());
+    let known = |at: usize| Known {
+        namespace: "other".to_owned(),
+        name: format!("w{at}"),
+        repository: format!("acme/w{at}"),
+        policy: Policy { filter: None, order: order() },
+        digest: DigestReflection::Never,
+    };
+    let target = |at: usize| marker::Target {
+        path: format!("{at:02}.yaml"),
+        policy: format!("other:w{at}"),
+        fields: marker::TargetFields::Image {
+            repository: Repository::parse(&format!("acme/w{at}")).unwrap().canonical(),
+            in_applications: false,
+        },
+    };
+    let known_targets: Vec<_> = (0..60).step_by(3).map(target).collect();
+    let settings = Settings { known: (0..60).step_by(2).map(known).collect(), known_targets, ..settings() };
+    let marking = plan(&files, &settings);
+    assert_eq!(marking.marked, 20, "those with a target");
+    let names: Vec<(Origin, &str)> = marking.groups.iter().map(|it| (it.origin, it.name.as_str())).collect();
+    let origin = |at: usize| if at.is_multiple_of(2) { Origin::Known } else { Origin::Derived };
+    let expect: Vec<(Origin, String)> =
+        (0..60_usize).filter(|at| !at.is_multiple_of(3)).map(|at| (origin(at), format!("w{at}"))).collect();
+    assert_eq!(names, expect.iter().map(|(origin, name)| (*origin, name.as_str())).collect::<Vec<_>>());
 }

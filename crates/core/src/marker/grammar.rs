@@ -9,9 +9,11 @@
 //! marker: not where it has neither a brace nor the quoted key, which is prose, and not where it has a line of its own and begins with something else, which
 //! is prose, too, or YAML that is commented out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use memchr::memmem;
+use percent_encoding::percent_decode_str;
 use serde::de::IgnoredAny;
 
 use crate::marker::{Field, TOKEN};
@@ -67,6 +69,12 @@ pub(crate) fn read(comment: &str) -> Reading {
         },
         reading => reading,
     }
+}
+
+/// Whether a comment is one of Fleet's, to the letter.
+pub(crate) fn is_fleets(comment: &str) -> bool {
+    let start = &comment.as_bytes()[..comment.len().min(MAX_COMMENT)];
+    memmem::find(start, FLEET.as_bytes()).is_some() && memmem::find(start, MENTION.as_bytes()).is_none()
 }
 
 /// Reads a comment whose key, if it is a marker, is written as it must be.
@@ -177,23 +185,11 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c != '/' && !c.is_whitespace() && !c.is_control())
 }
 
+/// Takes out percent-encoding; none where a `%` is followed by anything but two hexadecimal digits.
 fn percent_decode(text: &str) -> Option<String> {
-    if !text.contains('%') {
-        return Some(text.to_owned());
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => hex(rest.next()?)? << 4 | hex(rest.next()?)?,
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    let is_whole = |after: &str| after.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+    let decoded = percent_decode_str(text).decode_utf8().ok().filter(|_| text.split('%').skip(1).all(is_whole));
+    decoded.map(Cow::into_owned)
 }
 
 #[cfg(test)]

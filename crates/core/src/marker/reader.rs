@@ -131,6 +131,9 @@ impl Reader<'_> {
             match grammar::read(&text[comment.clone()]) {
                 Reading::Unrelated => {}
                 Reading::Malformed(_) if grammar::is_talk(&text[comment.clone()], self.before(comment.start)) => {}
+                // Whoever follows fields of the file by targets leaves Fleet's comments to Fleet.
+                Reading::Malformed(_)
+                    if !self.scan.targets.is_empty() && grammar::is_fleets(&text[comment.clone()]) => {}
                 Reading::Malformed(reason) => {
                     self.report(comment.start, Code::MalformedMarker, format!("the comment is not a marker: {reason}"));
                 }

@@ -15,20 +15,19 @@
 //! # Ok::<(), String>(())
 //! ```
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use yamlspan::document::{Document, NodeKind};
 use yamlspan::lines::Lines;
-use yamlspan::tree::{Collection, Tree};
+use yamlspan::tree::Tree;
 
 use super::grammar::Setter;
 use super::object::Objects;
+use super::steps::Steps;
 use super::{Embedded, Field, Scan};
 use crate::inventory;
-
-/// The most steps of a way to a field.
-const MAX_STEPS: usize = 64;
 
 /// What counts as marked in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -86,121 +85,6 @@ pub enum TargetFields {
     },
 }
 
-/// The way from the root of a document to a value.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Steps(Vec<Step>);
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Step {
-    /// Into the value of a key.
-    Key(String),
-    /// Into an item, from 0; from -1 backwards.
-    Item(i64),
-}
-
-impl Steps {
-    /// Reads a singular query of JSONPath (RFC 9535), such as `$.spec.x[0]['a.b']`; `$.` may be left out, and names without quotes
-    /// may have whatever characters are not `.`, `[` and `]`.
-    ///
-    /// # Errors
-    /// What is wrong, as the rest of a sentence about the text.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut rest = text.strip_prefix('$').unwrap_or(text);
-        let mut steps = Vec::new();
-        if rest.len() == text.len() && !rest.starts_with(['.', '[']) {
-            rest = Self::name(rest, &mut steps)?;
-        }
-        while !rest.is_empty() {
-            rest = match rest.strip_prefix('.') {
-                Some(name) => Self::name(name, &mut steps)?,
-                None => Self::bracket(rest, &mut steps)?,
-            };
-            if steps.len() > MAX_STEPS {
-                return Err(format!("has more than {MAX_STEPS} steps"));
-            }
-        }
-        if steps.is_empty() { Err("leads nowhere".to_owned()) } else { Ok(Self(steps)) }
-    }
-
-    /// The way along these keys.
-    #[must_use]
-    pub fn of_keys<'k>(keys: impl IntoIterator<Item = &'k str>) -> Self {
-        Self(keys.into_iter().map(|key| Step::Key(key.to_owned())).collect())
-    }
-
-    fn name<'t>(text: &'t str, steps: &mut Vec<Step>) -> Result<&'t str, String> {
-        let end = text.find(['.', '[', ']']).unwrap_or(text.len());
-        let (name, rest) = text.split_at(end);
-        match name {
-            "" => Err("has a `.` without a key behind it".to_owned()),
-            "*" => Err("has a `*`, and one place is wanted".to_owned()),
-            name => {
-                steps.push(Step::Key(name.to_owned()));
-                Ok(rest)
-            }
-        }
-    }
-
-    fn bracket<'t>(text: &'t str, steps: &mut Vec<Step>) -> Result<&'t str, String> {
-        let inner = text.strip_prefix('[').ok_or_else(|| format!("cannot be read from {text:?} on"))?;
-        if let Some(quote) = inner.chars().next().filter(|first| matches!(first, '\'' | '"')) {
-            let end = inner[1..].find(quote).ok_or("has a quote without an end")?;
-            steps.push(Step::Key(inner[1..=end].to_owned()));
-            return inner[end + 2..].strip_prefix(']').ok_or_else(|| "has a `[` without a `]`".to_owned());
-        }
-        let (number, rest) = inner.split_once(']').ok_or("has a `[` without a `]`")?;
-        let number =
-            number.parse().map_err(|_| format!("has {number:?} in brackets, which is no number and not in quotes"))?;
-        steps.push(Step::Item(number));
-        Ok(rest)
-    }
-
-    /// The same below a key.
-    #[must_use]
-    pub fn below(mut self, key: &str) -> Self {
-        self.0.insert(0, Step::Key(key.to_owned()));
-        self
-    }
-
-    /// The node at the end of the way.
-    fn node(&self, tree: &Tree<'_>) -> Option<usize> {
-        let mut at = tree.collections.first()?;
-        let (last, before) = self.0.split_last()?;
-        for step in before {
-            at = &tree.collections[step.entry(at)?.collection?];
-        }
-        Some(last.entry(at)?.node)
-    }
-}
-
-impl fmt::Display for Steps {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("$")?;
-        for step in &self.0 {
-            match step {
-                Step::Key(key) if key.contains(['.', '[', ']', '\'', '"']) || key.is_empty() => write!(f, "[{key:?}]")?,
-                Step::Key(key) => write!(f, ".{key}")?,
-                Step::Item(at) => write!(f, "[{at}]")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Step {
-    fn entry<'t, 'd>(&self, around: &'t Collection<'d>) -> Option<&'t yamlspan::tree::Entry<'d>> {
-        match self {
-            Self::Key(key) if around.is_mapping => around.entries.iter().find(|entry| entry.key == key),
-            Self::Item(at) if !around.is_mapping => {
-                let from_end = || around.entries.len().checked_sub(usize::try_from(at.unsigned_abs()).ok()?);
-                let index = if *at < 0 { from_end()? } else { usize::try_from(*at).ok()? };
-                around.entries.get(index)
-            }
-            _ => None,
-        }
-    }
-}
-
 /// A document that targets are looked for in.
 pub(super) struct Page<'p> {
     pub(super) text: &'p str,
@@ -218,6 +102,10 @@ pub(super) struct Page<'p> {
 pub(super) struct Aims {
     /// For each target, the documents that it was found in, and why it cannot be set where it was found.
     found: Vec<Aim>,
+    /// The targets that are looked for in every document, in that of a number, and where a repository is named.
+    anywhere: Vec<usize>,
+    by_document: HashMap<usize, Vec<usize>>,
+    by_repository: HashMap<String, Vec<usize>>,
     /// Whether a document could not be read, in which the others may be.
     pub(super) is_broken: bool,
 }
@@ -230,19 +118,43 @@ struct Aim {
 
 impl Aims {
     pub(super) fn of(targets: &[Target]) -> Self {
-        Self { found: vec![Aim::default(); targets.len()], is_broken: false }
+        let mut aims = Self { found: vec![Aim::default(); targets.len()], ..Self::default() };
+        for (index, target) in targets.iter().enumerate() {
+            match &target.fields {
+                TargetFields::At { document: Some(number), .. } => {
+                    aims.by_document.entry(*number).or_default().push(index);
+                }
+                TargetFields::Image { repository, .. } => {
+                    aims.by_repository.entry(repository.clone()).or_default().push(index);
+                }
+                TargetFields::At { document: None, .. } | TargetFields::Kustomization { .. } => {
+                    aims.anywhere.push(index);
+                }
+            }
+        }
+        aims
+    }
+
+    /// The targets that a document may have, in their order.
+    fn of_page(&self, number: usize, named: &Named) -> Vec<usize> {
+        let of_document = self.by_document.get(&number).into_iter().flatten();
+        let of_images = named.all.keys().filter_map(|name| self.by_repository.get(name)).flatten();
+        let mut all: Vec<usize> = self.anywhere.iter().chain(of_document).chain(of_images).copied().collect();
+        all.sort_unstable();
+        all
     }
 
     /// The nodes that targets set in a document, with what sets them.
     pub(super) fn nodes(&mut self, targets: &[Target], page: &Page<'_>, scan: &Scan) -> Vec<(usize, Setter)> {
         let mut nodes = Vec::new();
-        for (target, aim) in targets.iter().zip(&mut self.found) {
+        let named = if self.by_repository.is_empty() { Named::default() } else { Named::of(page, scan) };
+        for index in self.of_page(page.number, &named) {
+            let (target, aim) = (&targets[index], &mut self.found[index]);
             let found = match &target.fields {
-                TargetFields::At { document, .. } if document.is_some_and(|number| number != page.number) => continue,
                 TargetFields::At { fields, .. } => at(fields, page.tree),
                 TargetFields::Kustomization { name } => kustomization(name, page.tree, &mut aim.unfit),
                 TargetFields::Image { repository, in_applications } => {
-                    image(repository, *in_applications, page, scan, &mut aim.unfit)
+                    image(named.all.get(repository), *in_applications, page, &mut aim.unfit)
                 }
             };
             if found.is_empty() {
@@ -347,22 +259,38 @@ fn kustomization(name: &str, tree: &Tree<'_>, unfit: &mut Option<String>) -> Vec
     found
 }
 
+/// The images of a document, by their repositories.
+#[derive(Default)]
+struct Named {
+    all: HashMap<String, Vec<inventory::Image>>,
+}
+
+impl Named {
+    fn of(page: &Page<'_>, scan: &Scan) -> Self {
+        let place = (page.text, page.lines, page.offset);
+        let mut all: HashMap<String, Vec<inventory::Image>> = HashMap::new();
+        for image in inventory::of_document(place, (page.document, page.tree, page.objects), scan) {
+            if let Some(repository) = &image.repository {
+                all.entry(repository.canonical()).or_default().push(image);
+            }
+        }
+        Self { all }
+    }
+}
+
 fn image(
-    repository: &str,
+    images: Option<&Vec<inventory::Image>>,
     in_applications: bool,
     page: &Page<'_>,
-    scan: &Scan,
     unfit: &mut Option<String>,
 ) -> Vec<(usize, Field)> {
-    let images =
-        inventory::of_document((page.text, page.lines, page.offset), (page.document, page.tree, page.objects), scan);
     let is_meant = |image: &&inventory::Image| {
         let is_application = matches!(image.object.kind.as_str(), "Application" | "ApplicationSet")
             && image.object.api_version.starts_with("argoproj.io/");
-        image.repository.as_ref().is_some_and(|it| it.canonical() == repository) && (!in_applications || is_application)
+        !in_applications || is_application
     };
     let mut found = Vec::new();
-    for image in images.iter().filter(is_meant) {
+    for image in images.into_iter().flatten().filter(is_meant) {
         if let Some(obstacle) = &image.obstacle {
             *unfit = Some(obstacle.to_string());
             continue;
@@ -503,36 +431,5 @@ mod tests {
         let parts = || at(&[("image.tag", Field::Tag), ("image.repository", Field::Name)]);
         check("image:\n  repository: ghcr.io/acme/web\n  tag: NEW\nother: {tag: 1.0.0}\n", parts());
         check("image: {tag: 'NEW'}\n", parts());
-    }
-
-    #[test]
-    fn steps_are_those_of_jsonpath() {
-        for (text, shown) in [
-            ("$.spec.x[0].image", "$.spec.x[0].image"),
-            ("spec.x[0]['a.b']", "$.spec.x[0][\"a.b\"]"),
-            ("$['a'][\"b\"][-1]", "$.a.b[-1]"),
-            ("[2]", "$[2]"),
-        ] {
-            assert_eq!(Steps::parse(text).map(|steps| steps.to_string()).as_deref(), Ok(shown), "{text}");
-        }
-        for text in [
-            "",
-            "$",
-            ".",
-            "$..a",
-            "a.",
-            "a[",
-            "a[b]",
-            "a['b",
-            "a['b'",
-            "a]",
-            "*",
-            "a[*]",
-            "a[0:1]",
-            "$x",
-            &"a.".repeat(70),
-        ] {
-            assert!(Steps::parse(text).is_err(), "{text}");
-        }
     }
 }

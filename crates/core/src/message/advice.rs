@@ -83,6 +83,7 @@ mod tests {
         let facts = Facts {
             automation_namespace: "default",
             automation_name: "shop",
+            group: "",
             values: &BTreeMap::new(),
             changes: &[change],
             images: &BTreeMap::new(),
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_field_that_is_not_there() {
-        let whole = "`AutomationObject`, `Changed`, `Summary`, `Updated`, `Values`";
+        let whole = "`AutomationObject`, `Changed`, `Group`, `Images`, `Summary`, `Updated`, `Values`";
         check("{{ .Nope }}", &format!("the fields there are {whole}"));
         check("{{ .Change }}", &format!("did you mean `Changed`? the fields there are {whole}"));
         check("{{ .Changed.Nope }}", "the fields there are `Changes`, `FileChanges`, `Objects`");

@@ -8,7 +8,7 @@ use gotext::template::{Field, List, Map, Method, MethodError, Struct, StructType
 use crate::change::{Change, ObjectIdentity};
 use crate::difference::{Difference, Portrait};
 use crate::message::trailer::is_unprintable;
-use crate::message::{Facts, legacy, summary};
+use crate::message::{Facts, images, legacy, summary};
 
 const CHANGES: &str = "[]update.Change";
 const OBJECT_CHANGES: &str = "update.ObjectChanges";
@@ -23,13 +23,15 @@ const REMOVED_IMAGE_RESULT: &str = "template uses removed '.Changed.ImageResult'
 /// A method that is there to say what took its place.
 pub(super) const REMOVED: &str = "ImageResult";
 
-/// The whole. `Updated` and `Summary` are methods, so that they are there and do not print.
+/// The whole. `Updated`, `Summary`, `Group` and `Images` are methods, so that they are there and do not print.
 static TEMPLATE_DATA: StructType = StructType {
     name: "source.TemplateData",
     fields: &[Field::named("AutomationObject"), Field::named("Changed"), Field::named("Values")],
     methods: &[
         Method { name: "Updated", parameters: &[], call: |this, _| hidden(this, 0) },
         Method { name: "Summary", parameters: &[], call: |this, _| hidden(this, 1) },
+        Method { name: "Group", parameters: &[], call: |this, _| hidden(this, 2) },
+        Method { name: "Images", parameters: &[], call: |this, _| hidden(this, 3) },
     ],
     text: None,
 };
@@ -119,6 +121,8 @@ pub(crate) fn template_data(facts: &Facts<'_>) -> Value {
         hidden: vec![
             legacy::updated(&changes, facts.images),
             Value::from(in_line(&summary::summary(&changes, facts.images))),
+            Value::from(in_line(facts.group)),
+            images::images(&changes, facts.images),
         ],
     }))
 }

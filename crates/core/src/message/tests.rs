@@ -30,6 +30,7 @@ fn message(template: &str, changes: &[Change], images: &[(&str, &str)]) -> Resul
     let facts = Facts {
         automation_namespace: "ns",
         automation_name: "auto",
+        group: "",
         values: &values,
         changes,
         images: &images,
@@ -64,6 +65,7 @@ fn render_case(case: &Json) -> Result<String, String> {
     let facts = Facts {
         automation_namespace: &namespace,
         automation_name: &name,
+        group: "",
         values: &values,
         changes: &changes,
         images: &images,
@@ -233,6 +235,7 @@ fn what_changed_between_images() {
         let facts = Facts {
             automation_namespace,
             automation_name,
+            group: "",
             values: &values,
             changes: &changes,
             images: &images,
@@ -266,6 +269,7 @@ fn trailers_end_the_message() {
     let facts = Facts {
         automation_namespace: "ns",
         automation_name: "x\ny",
+        group: "",
         values: &values,
         changes: &changes,
         images: &images,
@@ -373,4 +377,31 @@ fn whose_commit_it_is() {
     check(own("bot", "bot@example.com"), "S", own("k", "kubevelabot@users.noreply.github.com"), true);
     check(own("bot", "bot@example.com"), "Update from image update automation", ada, true);
     check(own("bot", "bot@example.com"), "Revert \"Update from image update automation\"", ada, false);
+}
+
+/// Each image once, in the order of the files, with what stood there first and what is selected.
+#[test]
+fn images_are_listed_once_each() {
+    let digest = |letter: &str| format!("sha256:{}", letter.repeat(64));
+    let template = "{{ range .Images }}{{ .Name }} {{ .Path }} {{ .OldTag }}@{{ .OldDigest }} {{ .NewTag }}@{{ .NewDigest }}\n{{ end }}";
+    let web = format!("ghcr.io/acme/web:1.1@{}", digest("b"));
+    let old_web = format!("ghcr.io/acme/web:1.0@{}", digest("a"));
+    let changes = [
+        change("b.yaml", "1.25", "1.27", "shop:nginx:tag"),
+        change("a.yaml", &old_web, &web, "shop:web"),
+        change("a.yaml", "0.9", "1.1", "shop:web:tag"),
+        change("c.yaml", "nginx", "nginx", "shop:nginx:name"),
+        change("d.yaml", "acme/gone", "acme/here", "shop:here:name"),
+        change("e.yaml", "acme/own:1\u{202e}", "acme/own:2", "shop:own"),
+    ];
+    let images = [("shop:web", web.as_str()), ("shop:nginx", "nginx:1.27"), ("shop:here", "acme/here:3")];
+    let expect = format!(
+        "ghcr.io/acme/web acme/web 1.0@{} 1.1@{}\nnginx nginx 1.25@ 1.27@\nacme/here acme/here @ 3@\nacme/own acme/own @ 2@\n",
+        digest("a"),
+        digest("b")
+    );
+    assert_eq!(message(template, &changes, &images).unwrap(), expect);
+    assert_eq!(message("{{ len .Images }}{{ with first .Images }}x{{ end }}", &[], &[]).unwrap(), "0");
+    let unknown = [change("a.yaml", "1", "2", "shop:app:tag")];
+    assert_eq!(message(template, &unknown, &[]).unwrap(), "shop:app shop:app 1@ 2@\n");
 }

@@ -35,6 +35,7 @@ const GIT_PREFIXES: [&str; 2] = ["Signed-off-by: ", "(cherry picked from commit 
 /// let facts = Facts {
 ///     automation_namespace: "default",
 ///     automation_name: "shop",
+///     group: "",
 ///     values: &BTreeMap::new(),
 ///     changes: &[],
 ///     images: &BTreeMap::new(),

@@ -10,7 +10,7 @@ use crate::automation::{self, Observed, Push, RemovedField};
 use crate::policy::{self, Denied};
 use crate::repository::{self, Names, Scan, Why};
 use crate::tests::Left;
-use crate::{ImageRef, Remarks, Seen, native};
+use crate::{ImageRef, Remarks, Seen, native, standing};
 
 /// When every run began.
 const STARTED: &str = "2026-11-26T09:59:57Z";
@@ -24,6 +24,7 @@ pub(crate) fn pass(kind: &str, seen: &Seen<'_>, outcome: &Value, remarks: &Remar
         ("policy", _) => policy::verdict(seen, &policy(outcome), remarks).into(),
         ("automation", _) => automation(seen, outcome, remarks),
         ("native", _) => native(seen, outcome, remarks),
+        ("standing", _) => standing(seen, outcome, remarks),
         _ => panic!("no kind {kind}"),
     }
 }
@@ -144,6 +145,19 @@ fn native(seen: &Seen<'_>, run: &Value, remarks: &Remarks<'_>) -> Left {
     let started = run.get("started").map(time);
     let selected = run.get("selected").map(|_| &selected);
     native::verdict(seen, &native::Run { started, selected, outcome }, remarks).into()
+}
+
+fn standing(seen: &Seen<'_>, outcome: &Value, remarks: &Remarks<'_>) -> Left {
+    use standing::Outcome;
+    let (word, value) = parts(outcome);
+    let outcome = match word {
+        "stands" => Outcome::Stands { message: text(&value["message"]), path: value.get("path").map(text) },
+        "rejected" => Outcome::Rejected(text(value)),
+        "blocked" => Outcome::Blocked(text(value)),
+        "denied" => Outcome::Denied(text(value)),
+        _ => panic!("no outcome {word}"),
+    };
+    standing::verdict(seen, &outcome, remarks).into()
 }
 
 fn push<'a>(value: &'a Value, refspecs: &'a [&'a str]) -> Push<'a> {

@@ -1,8 +1,8 @@
 //! What becomes of a request: opened once, kept current, merged, closed.
 
-use forge::{Adornments, Error, Merge, Merged, Method, Opened, Product, State, Wanted, When};
+use forge::{Adornments, Error, Listed, Merge, Merged, Method, Opened, Product, Request, State, Wanted, When};
 
-use crate::simulated::{Checks, Fault};
+use crate::simulated::{Checks, Fault, Pull};
 use crate::{Asking, BRANCHES, HEAD, PRODUCTS, TIP, wanted};
 
 fn merge(when: When) -> Merge<'static> {
@@ -24,6 +24,65 @@ async fn a_request_is_opened_once() {
         let again = client.open(wanted("Another title")).await.unwrap();
         assert!(matches!(again, Opened::Found(found) if found.number == 1));
         assert_eq!(asking.forge.states(), [(1, "open")], "{product:?}");
+    }
+}
+
+/// However many pages a forge needs for them; those of forks are left out.
+#[tokio::test]
+async fn all_requests_of_a_branch_are_listed() {
+    for product in PRODUCTS {
+        let asking = Asking::of(product).await;
+        for number in 1..=230_u64 {
+            let state = if number % 100 == 0 { "closed" } else { "open" };
+            let (head, base) = (format!("images/{number}"), "main".to_owned());
+            let body = "What changes. ".repeat(40);
+            let is_of_a_fork = number == 7;
+            asking.forge.world().pulls.push(Pull { number, state, head, base, body, is_of_a_fork, ..Pull::default() });
+        }
+        let elsewhere = Pull { number: 231, state: "open", base: "other".to_owned(), ..Pull::default() };
+        asking.forge.world().pulls.push(elsewhere);
+        let client = asking.client();
+        let open = client.list("main", Listed::Open).await.unwrap();
+        let mut numbers: Vec<u64> = open.iter().map(|request| request.number).collect();
+        numbers.sort_unstable();
+        let expect: Vec<u64> = (1..=230).filter(|number| number % 100 != 0 && *number != 7).collect();
+        assert_eq!(numbers, expect, "{product:?}");
+        let is_whole = |request: &Request| {
+            request.head == format!("images/{}", request.number) && request.body == "What changes. ".repeat(40)
+        };
+        assert!(open.iter().all(is_whole), "{product:?}");
+        let ended = client.list("main", Listed::Ended).await.unwrap();
+        let numbers: Vec<u64> = ended.iter().map(|request| request.number).collect();
+        assert_eq!(numbers, [200, 100], "{product:?}");
+    }
+}
+
+/// Anybody may open one from a fork, whose branch has the name that they like.
+#[tokio::test]
+async fn a_request_from_a_fork_is_told_from_an_own_one() {
+    for product in PRODUCTS {
+        let asking = Asking::of(product).await;
+        assert!(asking.open().await.is_own, "{product:?}");
+        assert!(asking.client().get(1).await.unwrap().unwrap().is_own, "{product:?}");
+        asking.forge.world().pulls[0].is_of_a_fork = true;
+        assert!(!asking.client().get(1).await.unwrap().unwrap().is_own, "{product:?}");
+        assert_eq!(asking.client().find(BRANCHES).await.unwrap(), None, "{product:?}");
+        asking.forge.world().pulls[0].state = "closed";
+        assert_eq!(asking.client().find_closed(BRANCHES).await.unwrap(), None, "{product:?}");
+    }
+}
+
+/// However many others have the name within theirs.
+#[tokio::test]
+async fn who_may_write_is_found_among_many() {
+    for product in PRODUCTS.into_iter().filter(|product| *product != Product::AzureDevOps) {
+        let asking = Asking::of(product).await;
+        asking.open().await;
+        asking.forge.world().writers =
+            (0..40).map(|number| format!("ada-{number}")).chain(["ada".to_owned()]).collect();
+        asking.forge.say(1, 71, "ada", "/hold");
+        let comment = asking.client().comment_of(1, 71).await.unwrap().unwrap();
+        assert!(comment.at.is_some() && asking.client().may_write(&comment).await.unwrap(), "{product:?}");
     }
 }
 

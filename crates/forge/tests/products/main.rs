@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod commits;
 mod life;
 mod manners;
 #[path = "../simulated.rs"]

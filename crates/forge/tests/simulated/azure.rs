@@ -19,6 +19,7 @@ fn shown(world: &World, pull: &Pull) -> Value {
         "title": pull.title,
         "description": pull.body,
         "isDraft": pull.draft,
+        "forkSource": if pull.is_of_a_fork { json!({ "name": "refs/heads/x" }) } else { Value::Null },
         "sourceRefName": format!("refs/heads/{}", pull.head),
         "targetRefName": format!("refs/heads/{}", pull.base),
         "lastMergeSourceCommit": { "commitId": world.tip(&pull.head) },
@@ -66,15 +67,25 @@ fn repository(world: &mut World, (method, rest): (&str, &[&str]), asked: &Asked)
 }
 
 fn list(world: &mut World, asked: &Asked) -> Answered {
-    let query = |name: &str| asked.query[&format!("searchCriteria.{name}")].clone();
+    let query = |name: &str| asked.query.get(&format!("searchCriteria.{name}")).cloned().unwrap_or_default();
     let (head, base, status) = (query("sourceRefName"), query("targetRefName"), query("status"));
     let is_in = |pull: &Pull| {
-        head == format!("refs/heads/{}", pull.head)
+        let shown = match pull.state {
+            "open" => "active",
+            "merged" => "completed",
+            _ => "abandoned",
+        };
+        (head.is_empty() || head == format!("refs/heads/{}", pull.head))
             && base == format!("refs/heads/{}", pull.base)
-            && (status == "all" || pull.state == "open")
+            && (status == "all" || status == shown)
     };
-    let found = world.listed(is_in);
-    (200, json!({ "value": found.iter().map(|pull| shown(world, pull)).collect::<Value>() }))
+    let mut found = world.listed(is_in);
+    let number = |name: &str, default| asked.query.get(name).and_then(|it| it.parse::<usize>().ok()).unwrap_or(default);
+    let (skip, top) = (number("$skip", 0), number("$top", 101));
+    // Lists have the beginnings of texts.
+    found.iter_mut().for_each(|pull| pull.body = pull.body.chars().take(400).collect());
+    let page = found.iter().skip(skip).take(top).map(|pull| shown(world, pull)).collect::<Value>();
+    (200, json!({ "value": page }))
 }
 
 fn create(world: &mut World, body: &Value) -> Answered {

@@ -13,8 +13,9 @@ fn shown(world: &World, pull: &Pull) -> Value {
         "description": pull.body,
         "draft": pull.draft,
         // Hashes are short ones.
-        "source": { "branch": { "name": pull.head }, "commit": { "hash": world.tip(&pull.head).map(|tip| tip[..12].to_owned()) } },
-        "destination": { "branch": { "name": pull.base } },
+        "source": { "branch": { "name": pull.head }, "commit": { "hash": world.tip(&pull.head).map(|tip| tip[..12].to_owned()) },
+            "repository": { "full_name": if pull.is_of_a_fork { "eve/config" } else { "acme/config" } } },
+        "destination": { "branch": { "name": pull.base }, "repository": { "full_name": "acme/config" } },
         "closed_by": pull.by.as_ref().map(|by| json!({ "nickname": by })),
         "reviewers": pull.reviewers.iter().map(|name| json!({ "uuid": name, "display_name": name })).collect::<Value>(),
     })
@@ -26,14 +27,32 @@ fn message(status: u16, message: &str) -> Answered {
 
 pub(super) fn answer(world: &mut World, asked: &Asked) -> Answered {
     let path: Vec<&str> = asked.path.iter().map(String::as_str).collect();
+    if let ["2.0", "workspaces", _, "permissions", "repositories", _] = path.as_slice() {
+        let user = asked.query["q"].strip_prefix("user.uuid=\"").unwrap().trim_end_matches('"').to_owned();
+        let permission = if world.may_write(&user) { "write" } else { "read" };
+        return (200, json!({ "values": [{ "permission": permission, "user": { "uuid": user } }] }));
+    }
     let ["2.0", "repositories", _, _, rest @ ..] = path.as_slice() else { return message(404, "Not found") };
     match (asked.method.as_str(), rest) {
-        ("GET", ["pullrequests"]) => list(world, &asked.query["q"]),
+        ("GET", ["pullrequests"]) => list(world, asked),
         ("POST", ["pullrequests"]) => create(world, &asked.body),
         ("DELETE", ["refs", "branches", branch @ ..]) => match world.delete(&branch.join("/")) {
             true => (204, Value::Null),
             false => message(404, "Branch not found"),
         },
+        ("GET", ["pullrequests", number, "comments", id]) => {
+            match world.note(id).filter(|it| it.pull.to_string() == *number) {
+                Some(note) => {
+                    let kind = if note.is_bot { "app_user" } else { "user" };
+                    let user = json!({ "uuid": note.author, "nickname": note.author, "type": kind });
+                    (
+                        200,
+                        json!({ "id": note.id, "content": { "raw": note.text }, "user": user, "deleted": false, "created_on": note.at.to_string() }),
+                    )
+                }
+                None => message(404, "Not found"),
+            }
+        }
         (method, ["pullrequests", number, rest @ ..]) => match world.at(number) {
             Some(at) => one(world, at, (method, rest), &asked.body),
             None => message(404, "Not found"),
@@ -42,14 +61,20 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Answered {
     }
 }
 
-fn list(world: &mut World, filter: &str) -> Answered {
+fn list(world: &mut World, asked: &Asked) -> Answered {
+    let filter = &asked.query["q"];
     let of = |name: &str| {
-        let (_, rest) = filter.split_once(&format!("{name}.branch.name = \"")).unwrap();
-        rest.split('"').next().unwrap().to_owned()
+        let (_, rest) = filter.split_once(&format!("{name}.branch.name = \""))?;
+        rest.split('"').next().map(str::to_owned)
     };
     let (head, base, is_open) = (of("source"), of("destination"), filter.contains("state = \"OPEN\""));
-    let is_in = |pull: &Pull| pull.head == head && pull.base == base && (pull.state == "open") == is_open;
+    let is_in = |pull: &Pull| {
+        head.as_ref().is_none_or(|head| *head == pull.head)
+            && base.as_ref() == Some(&pull.base)
+            && (pull.state == "open") == is_open
+    };
     let found = world.listed(is_in);
+    let found = asked.page(found, ("page", "pagelen"), 10);
     (200, json!({ "values": found.iter().map(|pull| shown(world, pull)).collect::<Value>() }))
 }
 

@@ -13,8 +13,8 @@ fn shown(world: &World, pull: &Pull) -> Value {
         "title": pull.title,
         "description": pull.body,
         "draft": pull.draft,
-        "fromRef": { "id": format!("refs/heads/{}", pull.head), "latestCommit": world.tip(&pull.head) },
-        "toRef": { "id": format!("refs/heads/{}", pull.base) },
+        "fromRef": { "id": format!("refs/heads/{}", pull.head), "latestCommit": world.tip(&pull.head), "repository": { "id": if pull.is_of_a_fork { 8 } else { 7 } } },
+        "toRef": { "id": format!("refs/heads/{}", pull.base), "repository": { "id": 7 } },
         "reviewers": pull.reviewers.iter().map(|name| json!({ "user": { "name": name }, "approved": false })).collect::<Value>(),
     })
 }
@@ -30,6 +30,18 @@ fn none() -> Answered {
 
 pub(super) fn answer(world: &mut World, asked: &Asked) -> Answered {
     let path: Vec<&str> = asked.path.iter().map(String::as_str).collect();
+    if let ["rest", "api", "latest", "users"] = path.as_slice() {
+        assert_eq!(
+            (asked.query["permission.1"].as_str(), asked.query["permission.1.repositorySlug"].as_str()),
+            ("REPO_WRITE", "config")
+        );
+        let limit = asked.query.get("limit").map_or(25, |limit| limit.parse().unwrap());
+        let found = world.writers.iter().filter(|user| user.contains(&asked.query["filter"])).take(limit);
+        return (
+            200,
+            json!({ "values": found.map(|user| json!({ "name": user, "active": true })).collect::<Value>() }),
+        );
+    }
     let ["rest", api, "latest", "projects", _, "repos", _, rest @ ..] = path.as_slice() else { return none() };
     match (asked.method.as_str(), *api, rest) {
         ("GET", "api", ["pull-requests"]) => list(world, asked),
@@ -40,6 +52,18 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Answered {
             match is_there && world.delete(&branch) {
                 true => (204, Value::Null),
                 false => message(400, "x", "The branch has moved or is gone."),
+            }
+        }
+        ("GET", "api", ["pull-requests", number, "comments", id]) => {
+            match world.note(id).filter(|it| it.pull.to_string() == *number) {
+                Some(note) => {
+                    let author = json!({ "name": note.author, "type": if note.is_bot { "SERVICE" } else { "NORMAL" } });
+                    (
+                        200,
+                        json!({ "id": note.id, "text": note.text, "author": author, "createdDate": note.at.as_millisecond() }),
+                    )
+                }
+                None => none(),
             }
         }
         (method, "api", ["pull-requests", number, rest @ ..]) => match world.at(number) {
@@ -57,10 +81,24 @@ fn list(world: &mut World, asked: &Asked) -> Answered {
     let is_outgoing = query("direction") == "OUTGOING";
     let is_in = |pull: &Pull| {
         let branch = if is_outgoing { &pull.head } else { &pull.base };
-        at == format!("refs/heads/{branch}") && (state == "ALL" || pull.state == "open")
+        at == format!("refs/heads/{branch}")
+            && !(is_outgoing && pull.is_of_a_fork)
+            && match state.as_str() {
+                "ALL" => true,
+                "MERGED" => pull.state == "merged",
+                "DECLINED" => pull.state == "closed",
+                _ => pull.state == "open",
+            }
     };
     let found = world.listed(is_in);
-    (200, json!({ "values": found.iter().map(|pull| shown(world, pull)).collect::<Value>(), "isLastPage": true }))
+    let number = |name: &str, default| query(name).parse::<usize>().unwrap_or(default);
+    let (start, limit) = (number("start", 0), number("limit", 25));
+    let page = found.iter().skip(start).take(limit).map(|pull| shown(world, pull)).collect::<Value>();
+    let next = start + limit;
+    match next < found.len() {
+        true => (200, json!({ "values": page, "isLastPage": false, "nextPageStart": next })),
+        false => (200, json!({ "values": page, "isLastPage": true })),
+    }
 }
 
 fn create(world: &mut World, body: &Value) -> Answered {

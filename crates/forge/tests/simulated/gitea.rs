@@ -12,8 +12,8 @@ fn shown(world: &World, pull: &Pull) -> Value {
         "merged": pull.state == "merged",
         "title": pull.title,
         "body": pull.body,
-        "head": { "ref": pull.head, "sha": world.tip(&pull.head) },
-        "base": { "ref": pull.base },
+        "head": { "ref": pull.head, "sha": world.tip(&pull.head), "repo_id": if pull.is_of_a_fork { 8 } else { 7 } },
+        "base": { "ref": pull.base, "repo_id": 7 },
     })
 }
 
@@ -30,9 +30,16 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Answered {
     };
     match (asked.method.as_str(), rest) {
         ("POST", ["pulls"]) => create(world, &asked.body),
+        // Older ones do not know the filter by branch.
+        ("GET", ["pulls"]) => {
+            let is_open = asked.query["state"] == "open";
+            let found = world.listed(|pull| (pull.state == "open") == is_open);
+            let found = asked.page(found, ("page", "limit"), 30);
+            (200, found.iter().map(|pull| shown(world, pull)).collect())
+        }
         // Each branch is one part of the path, its slashes escaped.
         ("GET", ["pulls", base, head]) if base.parse::<u64>().is_err() => {
-            let found = world.listed(|pull| pull.head == *head && pull.base == *base);
+            let found = world.listed(|pull| pull.head == *head && pull.base == *base && !pull.is_of_a_fork);
             found.first().map_or_else(|| message(404, "pull request does not exist"), |pull| (200, shown(world, pull)))
         }
         ("GET", ["labels"]) => {
@@ -50,6 +57,21 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Answered {
             true => (204, Value::Null),
             false => message(404, "branch does not exist"),
         },
+        ("GET", ["issues", "comments", id]) => match world.note(id) {
+            Some(note) => {
+                let request = format!("https://gitea.example.com/acme/config/pulls/{}", note.pull);
+                let user = json!({ "login": note.author });
+                (
+                    200,
+                    json!({ "id": note.id, "body": note.text, "user": user, "issue_url": "", "pull_request_url": request, "created_at": note.at.to_string() }),
+                )
+            }
+            None => message(404, "comment does not exist"),
+        },
+        ("GET", ["collaborators", user, "permission"]) => {
+            let permission = if world.may_write(user) { "write" } else { "read" };
+            (200, json!({ "permission": permission, "role_name": permission }))
+        }
         (method, [kind @ ("pulls" | "issues"), number, rest @ ..]) => match world.at(number) {
             Some(at) => one(world, at, (method, kind, rest), &asked.body),
             None => message(404, "pull request does not exist"),

@@ -1,8 +1,11 @@
 //! GitHub Enterprise Server's REST below `/api/v3`, and its GraphQL at `/api/graphql`.
 
+#[path = "github/objects.rs"]
+mod objects;
+
 use serde_json::{Value, json};
 
-use super::{Answered, Asked, Checks, Pull, World, text, texts};
+use super::{Answered, Asked, Checks, Pull, World, git_fed, text, texts};
 
 fn shown(world: &World, pull: &Pull) -> Value {
     let is_merged = pull.state == "merged";
@@ -16,8 +19,8 @@ fn shown(world: &World, pull: &Pull) -> Value {
         "title": pull.title,
         "body": pull.body,
         "draft": pull.draft,
-        "head": { "ref": pull.head, "sha": world.tip(&pull.head) },
-        "base": { "ref": pull.base },
+        "head": { "ref": pull.head, "sha": world.tip(&pull.head), "repo": { "id": if pull.is_of_a_fork { 8 } else { 7 } } },
+        "base": { "ref": pull.base, "repo": { "id": 7 } },
     })
 }
 
@@ -43,6 +46,27 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Answered {
             true => (204, Value::Null),
             false => message(422, "Reference does not exist"),
         },
+        ("POST", ["git", kind]) => match objects::answer(world, kind, &asked.body) {
+            Ok(answered) => answered,
+            Err(said) => message(422, &said),
+        },
+        ("GET", ["issues", "comments", id]) => match world.note(id) {
+            Some(note) => {
+                let kind = if note.is_bot { "Bot" } else { "User" };
+                let issue = format!("https://github.example.com/api/v3/repos/acme/config/issues/{}", note.pull);
+                let user = json!({ "login": note.author, "type": kind });
+                (
+                    200,
+                    json!({ "id": note.id, "body": note.text, "user": user, "issue_url": issue, "created_at": note.at.to_string() }),
+                )
+            }
+            None => message(404, "Not Found"),
+        },
+        ("POST", ["statuses", _] | ["check-runs"]) => (201, json!({ "id": 1 })),
+        ("GET", ["collaborators", user, "permission"]) => {
+            let permission = if world.may_write(user) { "write" } else { "read" };
+            (200, json!({ "permission": permission, "role_name": permission, "user": { "login": user } }))
+        }
         (method, [kind @ ("pulls" | "issues"), number, rest @ ..]) => match world.at(number) {
             Some(at) => one(world, at, (method, kind, rest), &asked.body),
             None => message(404, "Not Found"),
@@ -57,11 +81,12 @@ fn list(world: &mut World, owner: &str, asked: &Asked) -> Answered {
     let head = query("head").strip_prefix(&format!("{owner}:")).map(str::to_owned);
     let (base, state) = (query("base"), query("state"));
     let is_in = |pull: &Pull| {
-        head.as_ref().is_none_or(|head| *head == pull.head)
+        head.as_ref().is_none_or(|head| *head == pull.head && !pull.is_of_a_fork)
             && (base.is_empty() || base == pull.base)
             && (state == "all" || (state == "open") == (pull.state == "open"))
     };
     let found = world.listed(is_in);
+    let found = asked.page(found, ("page", "per_page"), 30);
     (200, found.iter().map(|pull| shown(world, pull)).collect())
 }
 

@@ -21,6 +21,9 @@ fn shown(world: &World, pull: &Pull) -> Value {
         "state": match pull.state { "open" => "opened", other => other },
         "title": pull.title,
         "description": pull.body,
+        "source_branch": pull.head,
+        "source_project_id": if pull.is_of_a_fork { 8 } else { 7 },
+        "target_project_id": 7,
         "sha": world.tip(&pull.head),
         "closed_by": pull.by.as_ref().map(|by| json!({ "username": by })),
         "detailed_merge_status": status(world, pull),
@@ -51,6 +54,29 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Answered {
             true => (204, Value::Null),
             false => message(404, "404 Branch Not Found"),
         },
+        ("GET", ["merge_requests", number, "notes", id]) => {
+            match world.note(id).filter(|it| it.pull.to_string() == *number) {
+                Some(note) => {
+                    let id = world.users.iter().position(|user| *user == note.author).map_or(999, |at| at + 100);
+                    let author = json!({ "id": id, "username": note.author, "bot": note.is_bot });
+                    (
+                        200,
+                        json!({ "id": note.id, "body": note.text, "system": false, "author": author, "created_at": note.at.to_string() }),
+                    )
+                }
+                None => message(404, "404 Not found"),
+            }
+        }
+        ("GET", ["members", "all", id]) => {
+            let user = id.parse::<usize>().ok().and_then(|id| world.users.get(id.checked_sub(100)?));
+            match user {
+                Some(user) => {
+                    let level = if world.may_write(user) { 30 } else { 20 };
+                    (200, json!({ "username": user, "state": "active", "access_level": level }))
+                }
+                None => message(404, "404 Not found"),
+            }
+        }
         (method, ["merge_requests", number, rest @ ..]) => match world.at(number) {
             Some(at) => one(world, at, (method, rest), &asked.body),
             None => message(404, "404 Not found"),
@@ -63,9 +89,11 @@ fn list(world: &mut World, asked: &Asked) -> Answered {
     let query = |name: &str| asked.query.get(name).cloned().unwrap_or_default();
     let (head, base, state) = (query("source_branch"), query("target_branch"), query("state"));
     let is_in = |pull: &Pull| {
-        head == pull.head && base == pull.base && (state == "all" || (state == "opened") == (pull.state == "open"))
+        let shown = if pull.state == "open" { "opened" } else { pull.state };
+        (head.is_empty() || head == pull.head) && base == pull.base && (state == "all" || state == shown)
     };
     let found = world.listed(is_in);
+    let found = asked.page(found, ("page", "per_page"), 20);
     (200, found.iter().map(|pull| shown(world, pull)).collect())
 }
 

@@ -63,7 +63,11 @@ impl Content {
         if id == "unborn" {
             return Ok(());
         }
-        let parse = |id: &str| ObjectId::parse(id).ok_or_else(|| broken(remote, Problem::Reference));
+        let format = self.capabilities.format();
+        let parse = |id: &str| {
+            let id = ObjectId::parse(id).filter(|id| id.format() == format);
+            id.ok_or_else(|| broken(remote, Problem::Reference))
+        };
         let object = parse(id)?;
         // What has a zero byte is a line of version 0.
         if name.is_empty() || name.ends_with("^{}") || name.contains('\0') {

@@ -7,11 +7,9 @@
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
-use git2::Odb;
-
 use crate::error::Error;
 use crate::id::ObjectId;
-use crate::object;
+use crate::object::{self, Objects};
 use crate::store::Store;
 
 /// How many commits are looked at to find out whether a branch continues what it was.
@@ -41,14 +39,14 @@ pub(super) fn settle(store: &Store, candidates: &BTreeSet<ObjectId>) -> Result<B
 }
 
 /// Looks for new packs once, so that the many questions after need not.
-fn odb(store: &Store) -> Result<Odb<'_>, Error> {
-    let fresh = store.repository.odb().and_then(|odb| odb.refresh().map(|()| odb));
+fn odb(store: &Store) -> Result<Objects<'_>, Error> {
+    let fresh = Objects::of(&store.repository).and_then(|odb| odb.refresh().map(|()| odb));
     fresh.map_err(|source| store.damaged(source))
 }
 
 /// What was built and not pushed is gone when the process ends.
-fn is_stored(store: &Store, odb: &Odb<'_>, id: ObjectId) -> bool {
-    !store.built.contains(&id.oid()) && object::exists(odb, id)
+fn is_stored(store: &Store, odb: &Objects<'_>, id: ObjectId) -> bool {
+    !store.built.contains(&id) && odb.exists(id)
 }
 
 /// Whether `old` is among the ancestors of `new` that the mirror has.

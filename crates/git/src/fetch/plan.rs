@@ -10,7 +10,7 @@ use crate::id::{CommitId, ObjectId};
 use crate::object;
 use crate::pack::Excess;
 use crate::problem::Problem;
-use crate::store::Store;
+use crate::store::{Store, Tips};
 
 /// How far clocks may be apart: ten minutes. A commit that someone else makes after ours can carry an earlier time.
 const CLOCK_SLACK: i64 = 600;
@@ -99,12 +99,12 @@ impl State {
         Ok(None)
     }
 
-    fn is_missing(&self, target: &Target, tips: &[(String, ObjectId)]) -> bool {
+    fn is_missing(&self, target: &Target, tips: &Tips) -> bool {
         // A tip was only set once everything beneath it had been stored. A commit within a history is there when it was
         // found once.
         match target.within {
-            None => !self.arrived.contains(&target.object) && !tips.iter().any(|(_, id)| *id == target.object),
-            Some(_) => !self.whole.contains(&target.object) && !tips.iter().any(|(name, _)| *name == target.tip),
+            None => !self.arrived.contains(&target.object) && !tips.values().any(|id| *id == target.object),
+            Some(_) => !self.whole.contains(&target.object) && !tips.contains_key(&target.tip),
         }
     }
 
@@ -139,8 +139,8 @@ impl State {
 }
 
 /// Returns what the mirror has under the target's name, and the time of that commit. Tags do not grow.
-fn old_tip(store: &Store, tips: &[(String, ObjectId)], target: &Target) -> Option<(ObjectId, i64)> {
-    let (name, id) = tips.iter().find(|(name, _)| *name == target.tip)?;
+fn old_tip(store: &Store, tips: &Tips, target: &Target) -> Option<(ObjectId, i64)> {
+    let (name, id) = tips.get_key_value(&target.tip)?;
     let grows = !["refs/tags/", "refs/tagwright/"].iter().any(|prefix| name.starts_with(prefix));
     let odb = store.odb().ok().filter(|_| grows)?;
     let commit = object::commit(store, &odb, CommitId(*id)).ok()?;

@@ -15,7 +15,7 @@ use crate::advertisement::Advertisement;
 use crate::capabilities::{Capabilities, SIDE_BANDS, Version};
 use crate::command::Service;
 use crate::error::Error;
-use crate::id::ObjectId;
+use crate::id::{ObjectFormat, ObjectId};
 use crate::pack::{self, Piece, Stored, Waiting};
 use crate::packet::{self, Packet, Reader};
 use crate::problem::Problem;
@@ -56,11 +56,13 @@ pub(super) async fn transfer(
     inner.keep_connection(connection.again()).await;
     let source = connection.exchange(Service::Upload, request).await?;
     let mut reader = Reader::new(source, MAX_ANSWER);
-    let mut ends = shallow.clone();
+    let (mut ends, format) = (shallow.clone(), capabilities.format());
     match capabilities.version {
-        Version::Zero if asked.deepen.is_some() => read_boundary(&mut reader, &mut ends, &Packet::Flush).await?,
+        Version::Zero if asked.deepen.is_some() => {
+            read_boundary(&mut reader, &mut ends, &Packet::Flush, format).await?
+        }
         Version::Zero => {}
-        Version::Two => read_sections(&mut reader, &mut ends).await?,
+        Version::Two => read_sections(&mut reader, &mut ends, format).await?,
     }
     let (extended, is_extended) = (ends.clone(), ends != shallow);
     if is_extended {
@@ -115,8 +117,11 @@ impl Asked<'_> {
         // answer nobody who names neither form of them.
         let acknowledgements = offered.first(&["multi_ack_detailed", "multi_ack"]);
         let side_band = offered.first(SIDE_BANDS);
-        let others = ["thin-pack", "ofs-delta", "no-progress", "deepen-since", "object-format=sha1"];
-        let others = others.into_iter().filter(|name| offered.has(name) && (self.is_thin || *name != "thin-pack"));
+        let others = ["thin-pack", "ofs-delta", "no-progress", "deepen-since"];
+        let others = others
+            .into_iter()
+            .chain(offered.says_format())
+            .filter(|name| offered.has(name) && (self.is_thin || *name != "thin-pack"));
         for wanted in acknowledgements.into_iter().chain(side_band).chain(others) {
             capabilities.push(' ');
             capabilities.push_str(wanted);
@@ -166,7 +171,12 @@ impl Asked<'_> {
 }
 
 /// Reads the `shallow` and `unshallow` lines, up to `end`. What is no longer shallow shows once its parents are there.
-async fn read_boundary(reader: &mut Reader, ends: &mut BTreeSet<ObjectId>, end: &Packet) -> Result<(), Error> {
+async fn read_boundary(
+    reader: &mut Reader,
+    ends: &mut BTreeSet<ObjectId>,
+    end: &Packet,
+    format: ObjectFormat,
+) -> Result<(), Error> {
     loop {
         let data = match reader.next().await? {
             Packet::Data(data) => data,
@@ -175,7 +185,10 @@ async fn read_boundary(reader: &mut Reader, ends: &mut BTreeSet<ObjectId>, end: 
             _ => return Err(reader.problem(Problem::Fetch)),
         };
         let line = packet::line(&data);
-        let id = |prefix: &[u8]| line.strip_prefix(prefix).and_then(ObjectId::from_hex);
+        let id = |prefix: &[u8]| {
+            let id = line.strip_prefix(prefix).and_then(ObjectId::from_hex);
+            id.filter(|id| id.format() == format)
+        };
         if let Some(id) = id(b"shallow ") {
             ends.insert(id);
         } else if id(b"unshallow ").is_none() {
@@ -186,12 +199,12 @@ async fn read_boundary(reader: &mut Reader, ends: &mut BTreeSet<ObjectId>, end: 
 
 /// Reads the sections of version 2 in front of the pack. Acknowledgements are passed over: with `done` sent at once, there need
 /// be none.
-async fn read_sections(reader: &mut Reader, ends: &mut BTreeSet<ObjectId>) -> Result<(), Error> {
+async fn read_sections(reader: &mut Reader, ends: &mut BTreeSet<ObjectId>, format: ObjectFormat) -> Result<(), Error> {
     loop {
         let Some(data) = reader.next_line().await? else { return Err(reader.problem(Problem::Fetch)) };
         match packet::line(&data) {
             b"packfile" => return Ok(()),
-            b"shallow-info" => read_boundary(reader, ends, &Packet::Delimiter).await?,
+            b"shallow-info" => read_boundary(reader, ends, &Packet::Delimiter, format).await?,
             b"acknowledgments" => while let Packet::Data(_) = reader.next().await? {},
             line => return Err(reader.said_or(line, Problem::Fetch)),
         }

@@ -62,7 +62,7 @@ pub(crate) fn ahead(store: &Store, ours: CommitId, theirs: CommitId) -> Result<A
         let Some((_, id)) = queue.pop() else { break };
         let (reached, parents) = (from[&id], facts[&id].parents.clone());
         for parent in parents {
-            if !object::exists(&odb, parent.object()) || facts.len() >= MAX_COMMITS {
+            if !odb.exists(parent.object()) || facts.len() >= MAX_COMMITS {
                 is_known &= reached.is_both();
                 continue;
             }
@@ -76,6 +76,16 @@ pub(crate) fn ahead(store: &Store, ours: CommitId, theirs: CommitId) -> Result<A
                 };
                 queue.push((commit.time, parent));
                 facts.insert(parent, commit);
+            }
+        }
+    }
+    // By dates that go wrong, or are the same, a commit may have been passed before it was known that both lead to it.
+    let mut common: Vec<CommitId> = from.iter().filter(|(_, from)| from.is_both()).map(|(id, _)| *id).collect();
+    while let Some(id) = common.pop() {
+        for parent in &facts[&id].parents {
+            if let Some(known) = from.get_mut(parent).filter(|known| !known.is_both()) {
+                *known = From { ours: true, theirs: true };
+                common.push(*parent);
             }
         }
     }
@@ -118,7 +128,7 @@ fn differing(store: &Store, one: CommitId, other: CommitId) -> Result<Option<BTr
         }
         compared += 1;
         let (old, new) = (trees.read(one)?, trees.read(other)?);
-        for (name, (was, is)) in changed(&old, &new) {
+        for (name, (was, is)) in changed(&old, &new, trees.format) {
             let Ok(name) = std::str::from_utf8(name) else { return Ok(None) };
             let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
             let sides = [of(was, Class::Folder), of(is, Class::Folder)];

@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use git2::Odb;
-
 use crate::error::Error;
-use crate::id::ObjectId;
-use crate::object;
+use crate::id::{ObjectFormat, ObjectId};
+use crate::object::{self, Objects};
 use crate::store::Store;
 use crate::tree::{self, Class};
 
@@ -34,14 +32,15 @@ pub(super) struct Difference {
 /// Reads trees, each once as long as there is room.
 pub(super) struct Trees<'a> {
     store: &'a Store,
-    pub(super) odb: &'a Odb<'a>,
+    pub(super) odb: &'a Objects<'a>,
+    pub(super) format: ObjectFormat,
     kept: HashMap<ObjectId, Rc<[u8]>>,
     bytes: usize,
 }
 
 impl<'a> Trees<'a> {
-    pub(super) fn new(store: &'a Store, odb: &'a Odb<'a>) -> Self {
-        Self { store, odb, kept: HashMap::new(), bytes: 0 }
+    pub(super) fn new(store: &'a Store, odb: &'a Objects<'a>) -> Self {
+        Self { store, odb, format: store.format(), kept: HashMap::new(), bytes: 0 }
     }
 
     /// Returns the paths that differ. `paths` are sorted by their components; none stands for a tree without anything.
@@ -70,12 +69,12 @@ impl<'a> Trees<'a> {
         }
         let (old, new) = (self.read(old)?, self.read(new)?);
         // Each look-up of a name reads half of a tree, so that many names are better looked up among what differs.
-        let changed = (paths.len() > FEW).then(|| changed(&old, &new));
+        let changed = (paths.len() > FEW).then(|| changed(&old, &new, self.format));
         for group in paths.chunk_by(|a, b| a.components.get(depth) == b.components.get(depth)) {
             let Some(name) = group[0].components.get(depth) else { continue };
             let (old, new) = match &changed {
                 Some(changed) => changed.get(name.as_bytes()).copied().unwrap_or_default(),
-                None => (entry(&old, name), entry(&new, name)),
+                None => (entry(&old, self.format, name), entry(&new, self.format, name)),
             };
             if old == new {
                 continue;
@@ -114,11 +113,15 @@ impl<'a> Trees<'a> {
 pub(super) type Found = (Class, ObjectId);
 
 /// The entries that are not the same in two trees, by name.
-pub(super) fn changed<'t>(old: &'t [u8], new: &'t [u8]) -> HashMap<&'t [u8], (Option<Found>, Option<Found>)> {
+pub(super) fn changed<'t>(
+    old: &'t [u8],
+    new: &'t [u8],
+    format: ObjectFormat,
+) -> HashMap<&'t [u8], (Option<Found>, Option<Found>)> {
     let found = |entry: &tree::Entry<'_>| (entry.class(), entry.id);
     let mut changed: HashMap<&[u8], (Option<Found>, Option<Found>)> =
-        tree::entries(old).flatten().map(|entry| (entry.name, (Some(found(&entry)), None))).collect();
-    for entry in tree::entries(new).flatten() {
+        tree::entries(old, format).flatten().map(|entry| (entry.name, (Some(found(&entry)), None))).collect();
+    for entry in tree::entries(new, format).flatten() {
         let new = Some(found(&entry));
         match changed.get_mut(entry.name) {
             Some((old, _)) if *old == new => drop(changed.remove(entry.name)),
@@ -129,8 +132,8 @@ pub(super) fn changed<'t>(old: &'t [u8], new: &'t [u8]) -> HashMap<&'t [u8], (Op
     changed
 }
 
-fn entry(tree: &[u8], name: &str) -> Option<(Class, ObjectId)> {
-    tree::find(tree, name.as_bytes()).map(|entry| (entry.class(), entry.id))
+fn entry(tree: &[u8], format: ObjectFormat, name: &str) -> Option<(Class, ObjectId)> {
+    tree::find(tree, format, name.as_bytes()).map(|entry| (entry.class(), entry.id))
 }
 
 pub(super) fn of(entry: Option<(Class, ObjectId)>, wanted: Class) -> Option<ObjectId> {

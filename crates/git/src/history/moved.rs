@@ -9,7 +9,7 @@ use super::MAX_TOUCH_BYTES;
 use super::compare::{Trees, changed, of};
 use crate::error::Error;
 use crate::id::{CommitId, ObjectId};
-use crate::object;
+use crate::object::{self, Objects};
 use crate::snapshot;
 use crate::store::Store;
 use crate::tree::{Class, find};
@@ -54,7 +54,7 @@ pub(crate) fn origin(store: &Store, commit: CommitId, path: &str) -> Result<Orig
     let mut trees = Trees::new(store, &odb);
     let Some(id) = blob(&mut trees, commit.tree, path)? else { return Ok(Origin::default()) };
     let content = snapshot::blob(&odb, id, MAX_TOUCH_BYTES).map_err(damaged)?;
-    let parent = match commit.parents.first().filter(|parent| object::exists(&odb, parent.object())) {
+    let parent = match commit.parents.first().filter(|parent| odb.exists(parent.object())) {
         Some(parent) => object::commit(store, &odb, *parent).ok(),
         None => None,
     };
@@ -79,7 +79,7 @@ pub(super) fn blob(trees: &mut Trees<'_>, tree: ObjectId, path: &str) -> Result<
     while let Some(name) = components.next() {
         let tree = trees.read(Some(at))?;
         let wanted = if components.peek().is_some() { Class::Folder } else { Class::File };
-        let entry = find(&tree, name.as_bytes()).filter(|entry| entry.class() == wanted);
+        let entry = find(&tree, trees.format, name.as_bytes()).filter(|entry| entry.class() == wanted);
         let Some(entry) = entry else { return Ok(None) };
         at = entry.id;
         if wanted == Class::File {
@@ -109,7 +109,7 @@ impl Vanished {
             return Ok(());
         }
         let (old, new) = (trees.read(old)?, trees.read(new)?);
-        let mut differing: Vec<_> = changed(&old, &new).into_iter().collect();
+        let mut differing: Vec<_> = changed(&old, &new, trees.format).into_iter().collect();
         differing.sort_unstable_by_key(|(name, _)| *name);
         for (name, (was, is)) in differing {
             let Ok(name) = std::str::from_utf8(name) else { continue };
@@ -129,7 +129,7 @@ impl Vanished {
 
 /// Chooses the file that became the one at `path`; returns where it was, and what.
 fn source(
-    odb: &git2::Odb<'_>,
+    odb: &Objects<'_>,
     vanished: Vec<(String, ObjectId)>,
     path: &str,
     (after, content): (ObjectId, &[u8]),

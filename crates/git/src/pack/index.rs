@@ -2,10 +2,8 @@
 
 use std::io::{self, Write};
 
-use sha1::{Digest, Sha1};
-
-use super::Hash;
 use super::intake::Object;
+use crate::id::{Hasher, ObjectId};
 
 /// The first bytes, with the version.
 const MAGIC: &[u8] = b"\xfftOc\0\0\0\x02";
@@ -16,7 +14,7 @@ const LARGE: u64 = 0x8000_0000;
 /// Writes what is written twice: to the file, and into the checksum.
 struct Both<W> {
     out: W,
-    hash: Sha1,
+    hash: Hasher,
 }
 
 impl<W: Write> Both<W> {
@@ -27,15 +25,15 @@ impl<W: Write> Both<W> {
 }
 
 /// Writes the index of a pack with these objects and this checksum.
-pub(super) fn write(out: impl Write, objects: &mut [Object], pack: &Hash) -> io::Result<()> {
+pub(super) fn write(out: impl Write, objects: &mut [Object], checksum: ObjectId) -> io::Result<()> {
     objects.sort_unstable_by_key(|object| (object.id, object.offset));
-    let mut both = Both { out, hash: Sha1::new() };
+    let mut both = Both { out, hash: Hasher::new(checksum.format()) };
     both.write(MAGIC)?;
     for first in 0..=u8::MAX {
-        let count = objects.partition_point(|object| object.id[0] <= first) as u32;
+        let count = objects.partition_point(|object| object.id.bytes()[0] <= first) as u32;
         both.write(&count.to_be_bytes())?;
     }
-    objects.iter().try_for_each(|object| both.write(&object.id))?;
+    objects.iter().try_for_each(|object| both.write(object.id.bytes()))?;
     objects.iter().try_for_each(|object| both.write(&object.crc.to_be_bytes()))?;
     let mut large = Vec::new();
     for object in objects.iter() {
@@ -49,8 +47,8 @@ pub(super) fn write(out: impl Write, objects: &mut [Object], pack: &Hash) -> io:
         both.write(&small.to_be_bytes())?;
     }
     large.iter().try_for_each(|offset| both.write(&offset.to_be_bytes()))?;
-    both.write(pack)?;
+    both.write(checksum.bytes())?;
     let Both { mut out, hash } = both;
-    out.write_all(&hash.finalize())?;
+    out.write_all(hash.finish().bytes())?;
     out.flush()
 }

@@ -8,11 +8,11 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
-use sha1::{Digest, Sha1};
 use tempfile::NamedTempFile;
 
 use super::delta;
-use super::{Bounds, Excess, Failure, HASH, Hash};
+use super::{Bounds, Excess, Failure};
+use crate::id::{Hasher, ObjectFormat, ObjectId};
 
 /// How much is inflated at once.
 const CHUNK: usize = 32 << 10;
@@ -37,7 +37,7 @@ pub(super) struct Object {
     /// One of [`KINDS`]; 0 as long as it is not known.
     pub(super) kind: u8,
     /// Its id, once its kind is known.
-    pub(super) id: Hash,
+    pub(super) id: ObjectId,
 }
 
 /// An object that comes as a difference.
@@ -54,7 +54,7 @@ pub(super) enum Base {
     /// Another object of the pack, by its number.
     At(u32),
     /// An object with this id, in the pack or in the mirror.
-    Named(Hash),
+    Named(ObjectId),
 }
 
 /// A pack that is complete and whole, and that nobody has named yet.
@@ -67,7 +67,7 @@ pub(super) struct Arrived {
     pub(super) largest: u64,
     /// Where the objects end and the checksum begins.
     pub(super) end: u64,
-    pub(super) checksum: Hash,
+    pub(super) checksum: ObjectId,
 }
 
 /// What the next bytes are.
@@ -98,7 +98,7 @@ struct Current {
     base: Option<Base>,
     inflated: u64,
     /// Of one that is no difference.
-    hash: Option<Sha1>,
+    hash: Option<Hasher>,
     /// The first bytes of a difference, which say how large both sides are.
     head: Vec<u8>,
 }
@@ -106,11 +106,12 @@ struct Current {
 /// Takes a pack in.
 pub(super) struct Intake {
     file: io::BufWriter<NamedTempFile>,
+    format: ObjectFormat,
     bounds: Bounds,
     state: State,
     /// How many bytes have passed.
     at: u64,
-    hash: Sha1,
+    hash: Hasher,
     /// A header, an id or a checksum that is not complete.
     small: Vec<u8>,
     inflate: Decompress,
@@ -123,21 +124,24 @@ pub(super) struct Intake {
 }
 
 /// The name that an object has by its kind and its bytes.
-pub(super) fn hasher(kind: u8, size: u64) -> Sha1 {
+pub(super) fn hasher(format: ObjectFormat, kind: u8, size: u64) -> Hasher {
     let kind = KINDS.get(usize::from(kind)).copied().unwrap_or_default();
-    Sha1::new().chain_update(format!("{kind} {size}\0"))
+    let mut hash = Hasher::new(format);
+    hash.update(format!("{kind} {size}\0").as_bytes());
+    hash
 }
 
 impl Intake {
-    /// Begins to write a pack into `folder`.
-    pub(super) fn new(folder: &Path, bounds: Bounds) -> io::Result<Self> {
+    /// Begins to write a pack into `folder`, with ids of this format.
+    pub(super) fn new(folder: &Path, format: ObjectFormat, bounds: Bounds) -> io::Result<Self> {
         let file = tempfile::Builder::new().prefix("tmp_pack_").tempfile_in(folder)?;
         Ok(Self {
             file: io::BufWriter::with_capacity(2 * CHUNK, file),
+            format,
             bounds,
             state: State::Header,
             at: 0,
-            hash: Sha1::new(),
+            hash: Hasher::new(format),
             small: Vec::new(),
             inflate: Decompress::new(true),
             out: vec![0; CHUNK],
@@ -170,15 +174,16 @@ impl Intake {
     /// Returns the pack; none when it has no objects, which is what a remote sends that has nothing new.
     pub(super) fn finish(self) -> Result<Option<Arrived>, Failure> {
         let State::Done = self.state else { return Err(Failure::Broken) };
-        let checksum = Hash::try_from(self.small.as_slice()).map_err(|_| Failure::Broken)?;
-        if Hash::from(self.hash.finalize()) != checksum {
+        let checksum = self.hash.finish();
+        if self.small != checksum.bytes() {
             return Err(Failure::Broken);
         }
         if self.objects.is_empty() {
             return Ok(None);
         }
         let file = self.file.into_inner().map_err(|error| Failure::Disk(error.into_error()))?;
-        let (objects, deltas, largest, end) = (self.objects, self.deltas, self.largest, self.at - HASH as u64);
+        let (objects, deltas, largest, end) =
+            (self.objects, self.deltas, self.largest, self.at - self.format.bytes() as u64);
         Ok(Some(Arrived { file, objects, deltas, largest, end, checksum }))
     }
 
@@ -232,7 +237,7 @@ impl Intake {
         if byte & 0x80 == 0 {
             match current.kind {
                 1..=4 => {
-                    current.hash = Some(hasher(current.kind, current.size));
+                    current.hash = Some(hasher(self.format, current.kind, current.size));
                     self.state = State::Data;
                 }
                 OFFSET_DELTA => self.state = State::Offset,
@@ -264,8 +269,8 @@ impl Intake {
     }
 
     fn name(&mut self, bytes: &[u8]) -> usize {
-        let used = self.gather(bytes, HASH);
-        if let Ok(name) = Hash::try_from(self.small.as_slice()) {
+        let used = self.gather(bytes, self.format.bytes());
+        if let Some(name) = ObjectId::from_bytes(&self.small).filter(|name| name.format() == self.format) {
             self.current.base = Some(Base::Named(name));
             self.state = State::Data;
         }
@@ -315,7 +320,7 @@ impl Intake {
         let crc = current.crc.sum();
         match (current.hash.take(), current.base) {
             (Some(hash), _) => {
-                let id = Hash::from(hash.finalize());
+                let id = hash.finish();
                 self.objects.push(Object { offset: current.start, crc, kind: current.kind, id });
             }
             (None, Some(base)) => {
@@ -323,7 +328,7 @@ impl Intake {
                 self.bounds.object(before)?;
                 self.bounds.object(after)?;
                 self.largest = self.largest.max(before).max(after).max(current.size);
-                self.objects.push(Object { offset: current.start, crc, kind: 0, id: [0; HASH] });
+                self.objects.push(Object { offset: current.start, crc, kind: 0, id: ObjectId::zero(self.format) });
                 self.deltas.push(Delta { object, base });
             }
             (None, None) => return Err(Failure::Broken),
@@ -335,10 +340,10 @@ impl Intake {
 
     /// The checksum is not part of what it is over.
     fn checksum(&mut self, bytes: &[u8]) -> usize {
-        let used = bytes.len().min(HASH - self.small.len());
+        let used = bytes.len().min(self.format.bytes() - self.small.len());
         self.small.extend_from_slice(&bytes[..used]);
         self.at += used as u64;
-        if self.small.len() == HASH {
+        if self.small.len() == self.format.bytes() {
             self.state = State::Done;
         }
         used
@@ -363,11 +368,16 @@ impl Current {
 }
 
 /// The bytes of one object that were read back from a pack.
-pub(super) fn inflate(file: &File, (from, to): (u64, u64), bounds: Bounds) -> Result<Vec<u8>, Failure> {
+pub(super) fn inflate(
+    file: &File,
+    (from, to): (u64, u64),
+    format: ObjectFormat,
+    bounds: Bounds,
+) -> Result<Vec<u8>, Failure> {
     use std::os::unix::fs::FileExt;
     let mut chunk = vec![0; usize::try_from(to.saturating_sub(from)).unwrap_or(CHUNK).min(CHUNK)];
     file.read_exact_at(&mut chunk, from).map_err(Failure::Disk)?;
-    let (size, head) = entry_head(&chunk).ok_or(Failure::Broken)?;
+    let (size, head) = entry_head(&chunk, format).ok_or(Failure::Broken)?;
     bounds.object(size)?;
     let size = usize::try_from(size).map_err(|_| Failure::Broken)?;
     // One more, so that a stream is read to its end where nothing is left to come out.
@@ -393,7 +403,7 @@ pub(super) fn inflate(file: &File, (from, to): (u64, u64), bounds: Bounds) -> Re
 }
 
 /// Reads the size of an object, and where its compressed bytes begin.
-fn entry_head(bytes: &[u8]) -> Option<(u64, usize)> {
+fn entry_head(bytes: &[u8], format: ObjectFormat) -> Option<(u64, usize)> {
     let first = *bytes.first()?;
     let (kind, mut size, mut shift, mut at) = (first >> 4 & 7, u64::from(first & 15), 4, 1);
     let mut more = first & 0x80 != 0;
@@ -406,7 +416,7 @@ fn entry_head(bytes: &[u8]) -> Option<(u64, usize)> {
         OFFSET_DELTA => {
             at += bytes.get(at..)?.iter().position(|byte| byte & 0x80 == 0)? + 1;
         }
-        NAMED_DELTA => at += HASH,
+        NAMED_DELTA => at += format.bytes(),
         _ => {}
     }
     Some((size, at))

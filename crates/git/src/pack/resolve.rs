@@ -10,12 +10,11 @@ use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::intake::{Arrived, Base, Object, hasher, inflate, write_head};
+use super::{Bounds, Failure, delta};
+use crate::id::{Hasher, ObjectFormat, ObjectId};
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Crc};
-use sha1::{Digest, Sha1};
-
-use super::intake::{Arrived, Base, Object, hasher, inflate, write_head};
-use super::{Bounds, Failure, HASH, Hash, delta};
 
 /// How much is read at once to find a checksum.
 const CHUNK: usize = 64 << 10;
@@ -41,7 +40,8 @@ struct Resolver<'a> {
     /// Those that are differences from an object of the pack: base and object, sorted.
     at: Vec<(u32, u32)>,
     /// Those that are differences from an object with an id: id and object, sorted.
-    named: Vec<(Hash, u32)>,
+    named: Vec<(ObjectId, u32)>,
+    format: ObjectFormat,
     bounds: Bounds,
     given_up: &'a AtomicBool,
 }
@@ -52,7 +52,7 @@ pub(super) fn resolve(
     arrived: &mut Arrived,
     bounds: Bounds,
     given_up: &AtomicBool,
-    mut outside: impl FnMut(&Hash) -> Result<Option<(u8, Vec<u8>)>, Failure>,
+    mut outside: impl FnMut(ObjectId) -> Result<Option<(u8, Vec<u8>)>, Failure>,
 ) -> Result<(), Failure> {
     let objects = std::mem::take(&mut arrived.objects);
     let (mut at, mut named) = (Vec::new(), Vec::new());
@@ -66,18 +66,19 @@ pub(super) fn resolve(
     named.sort_unstable();
     let (file, end) = (arrived.file.as_file(), arrived.end);
     let parents = vec![NONE; objects.len()];
-    let mut resolver = Resolver { file, objects, end, parents, at, named, bounds, given_up };
+    let format = arrived.checksum.format();
+    let mut resolver = Resolver { file, objects, end, parents, at, named, format, bounds, given_up };
     let came = resolver.objects.len();
     for object in 0..came as u32 {
         if resolver.parents[object as usize] == NONE && resolver.is_known(object) {
             resolver.from(object, None)?;
         }
     }
-    let mut bases: Vec<Hash> = resolver.named.iter().map(|(id, _)| *id).collect();
+    let mut bases: Vec<ObjectId> = resolver.named.iter().map(|(id, _)| *id).collect();
     bases.dedup();
     for id in bases {
         let waits = resolver.named(&id).iter().any(|(_, object)| !resolver.is_known(*object));
-        if waits && let Some((kind, data)) = outside(&id)? {
+        if waits && let Some((kind, data)) = outside(id)? {
             let object = resolver.add(kind, id, &data)?;
             resolver.from(object, Some(data))?;
         }
@@ -87,7 +88,8 @@ pub(super) fn resolve(
     }
     (arrived.objects, arrived.end) = (resolver.objects, resolver.end);
     if arrived.objects.len() > came {
-        arrived.checksum = seal(arrived.file.as_file(), arrived.objects.len(), arrived.end).map_err(Failure::Disk)?;
+        let sealed = seal(arrived.file.as_file(), arrived.objects.len(), arrived.end, format);
+        arrived.checksum = sealed.map_err(Failure::Disk)?;
     }
     Ok(())
 }
@@ -97,7 +99,7 @@ impl Resolver<'_> {
         self.objects[object as usize].kind != 0
     }
 
-    fn named(&self, id: &Hash) -> &[(Hash, u32)] {
+    fn named(&self, id: &ObjectId) -> &[(ObjectId, u32)] {
         let from = self.named.partition_point(|(base, _)| base < id);
         let to = self.named.partition_point(|(base, _)| base <= id);
         &self.named[from..to]
@@ -164,9 +166,10 @@ impl Resolver<'_> {
     fn make_out(&mut self, object: u32, parent: u32, base: &[u8]) -> Result<Vec<u8>, Failure> {
         let data = self.apply(object, base)?;
         let kind = self.objects[parent as usize].kind;
-        let id = hasher(kind, data.len() as u64).chain_update(&data).finalize();
+        let mut id = hasher(self.format, kind, data.len() as u64);
+        id.update(&data);
         let known = &mut self.objects[object as usize];
-        (known.kind, known.id) = (kind, id.into());
+        (known.kind, known.id) = (kind, id.finish());
         self.parents[object as usize] = parent;
         Ok(data)
     }
@@ -194,11 +197,11 @@ impl Resolver<'_> {
     fn inflate(&self, object: u32) -> Result<Vec<u8>, Failure> {
         let at = object as usize;
         let to = self.objects.get(at + 1).map_or(self.end, |next| next.offset);
-        inflate(self.file, (self.objects[at].offset, to), self.bounds)
+        inflate(self.file, (self.objects[at].offset, to), self.format, self.bounds)
     }
 
     /// Puts an object behind those of the pack.
-    fn add(&mut self, kind: u8, id: Hash, data: &[u8]) -> Result<u32, Failure> {
+    fn add(&mut self, kind: u8, id: ObjectId, data: &[u8]) -> Result<u32, Failure> {
         let mut encoder = ZlibEncoder::new(write_head(kind, data.len() as u64), Compression::fast());
         let written = io::Write::write_all(&mut encoder, data).and_then(|()| encoder.finish());
         let compressed: Vec<u8> = written.map_err(Failure::Disk)?;
@@ -213,17 +216,17 @@ impl Resolver<'_> {
 }
 
 /// Gives a pack that has more objects now its new number of them and a new checksum.
-fn seal(file: &File, objects: usize, end: u64) -> io::Result<Hash> {
+fn seal(file: &File, objects: usize, end: u64, format: ObjectFormat) -> io::Result<ObjectId> {
     file.write_all_at(&(objects as u32).to_be_bytes(), 8)?;
-    let (mut hash, mut at, mut chunk) = (Sha1::new(), 0, vec![0; CHUNK]);
+    let (mut hash, mut at, mut chunk) = (Hasher::new(format), 0, vec![0; CHUNK]);
     while at < end {
         let size = usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK);
         file.read_exact_at(&mut chunk[..size], at)?;
         hash.update(&chunk[..size]);
         at += size as u64;
     }
-    let checksum: Hash = hash.finalize().into();
-    file.write_all_at(&checksum, end)?;
-    file.set_len(end + HASH as u64)?;
+    let checksum = hash.finish();
+    file.write_all_at(checksum.bytes(), end)?;
+    file.set_len(end + format.bytes() as u64)?;
     Ok(checksum)
 }

@@ -90,8 +90,9 @@ fn judge(command: &Command<'_>, reported: &Reported, now: &Advertisement) -> Out
     if let Some(outcome) = Outcome::in_the_way(command.update, now) {
         return outcome;
     }
-    let there = now.find(&command.update.reference).map_or(ObjectId::ZERO, |reference| reference.object);
-    if there == command.update.new.object() {
+    let new = command.update.new.object();
+    let there = now.find(&command.update.reference).map_or(ObjectId::zero(new.format()), |reference| reference.object);
+    if there == new {
         // Somebody else was faster with the very same commit, as two runs in one second are. Whoever says no for another reason
         // and has done it all the same is believed; the next run sees what is there.
         return match reported {

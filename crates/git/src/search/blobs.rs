@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use git2::{Odb, Repository};
+use git2::Repository;
 
 use super::Criteria;
 use crate::error::Error;
 use crate::id::ObjectId;
-use crate::object;
+use crate::object::Objects;
 use crate::store::Store;
 
 /// From how many blobs on a second thread pays.
@@ -61,7 +61,7 @@ pub(super) enum Verdict {
 /// memory, so what they miss is left to this one. `matches` is what the files take that match, of all names.
 pub(super) fn read_all(
     store: &Store,
-    odb: &Odb<'_>,
+    odb: &Objects<'_>,
     blobs: &[(ObjectId, usize)],
     criteria: Criteria,
     matches: &AtomicUsize,
@@ -80,7 +80,7 @@ pub(super) fn read_all(
     std::thread::scope(|scope| {
         let other = scope.spawn(move || {
             let repository = Repository::open_bare(folder).ok()?;
-            let odb = repository.odb().ok()?;
+            let odb = Objects::of(&repository).ok()?;
             let look = |blob: &(ObjectId, usize)| {
                 let verdict = read(&odb, blob.0, criteria).ok()?;
                 count(&verdict, blob.1, matches, criteria.max_total).ok().map(|()| verdict)
@@ -110,12 +110,12 @@ fn count(verdict: &Verdict, names: usize, matches: &AtomicUsize, limit: usize) -
     within(matches.fetch_add(more, Ordering::Relaxed).saturating_add(more), limit)
 }
 
-pub(super) fn read(odb: &Odb<'_>, id: ObjectId, criteria: Criteria) -> Result<Verdict, git2::Error> {
-    let (size, _) = object::head(odb, id)?;
+pub(super) fn read(odb: &Objects<'_>, id: ObjectId, criteria: Criteria) -> Result<Verdict, git2::Error> {
+    let (size, _) = odb.head(id)?;
     if size > MAX_READ {
         return Ok(Verdict::TooLarge(size));
     }
-    let blob = odb.read(id.oid())?;
+    let blob = odb.read(id)?;
     let bytes = blob.data();
     Ok(match (criteria.contains)(bytes) {
         false => Verdict::Clean,

@@ -1,12 +1,10 @@
 //! Symbolic links: one matters where a file in its place would have matched.
 
-use git2::Odb;
-
 use super::blobs::{Verdict, read};
 use super::{Criteria, components};
 use crate::error::Error;
 use crate::id::ObjectId;
-use crate::object;
+use crate::object::Objects;
 use crate::snapshot;
 use crate::store::Store;
 use crate::tree::Class;
@@ -20,7 +18,7 @@ const MAX_TARGET: usize = 4096;
 /// Whether the link at a path leads, within the tree, to a file that matches.
 pub(super) fn leads_to_match(
     store: &Store,
-    odb: &Odb<'_>,
+    odb: &Objects<'_>,
     root: ObjectId,
     path: &str,
     criteria: Criteria,
@@ -43,12 +41,12 @@ pub(super) fn leads_to_match(
 }
 
 /// Where a link leads; none where that is outside of the tree.
-fn target(store: &Store, odb: &Odb<'_>, id: ObjectId, at: &[String]) -> Result<Option<Vec<String>>, Error> {
-    let (size, _) = object::head(odb, id).map_err(|source| store.damaged(source))?;
+fn target(store: &Store, odb: &Objects<'_>, id: ObjectId, at: &[String]) -> Result<Option<Vec<String>>, Error> {
+    let (size, _) = odb.head(id).map_err(|source| store.damaged(source))?;
     if size > MAX_TARGET {
         return Ok(None);
     }
-    let object = odb.read(id.oid()).map_err(|source| store.damaged(source))?;
+    let object = odb.read(id).map_err(|source| store.damaged(source))?;
     let text = std::str::from_utf8(object.data()).ok().filter(|text| !text.starts_with('/'));
     let folder = at.split_last().map(|(_, folder)| folder.join("/")).unwrap_or_default();
     Ok(text.map(|text| components(&format!("{folder}/{text}"))))

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use git2::Repository;
 
-use crate::id::ObjectId;
-use crate::object;
+use crate::id::{ObjectFormat, ObjectId};
+use crate::object::Objects;
 
 /// The most packs before they are rolled into one.
 const MAX_PACKS: usize = 50;
@@ -25,9 +25,6 @@ const INDEX_MAGIC: &[u8] = b"\xfftOc\0\0\0\x02";
 
 /// Where the ids begin in an index: after the magic and 256 counts.
 const INDEX_IDS: usize = 8 + 256 * 4;
-
-/// The length of a checksum, and of an id.
-const HASH: usize = 20;
 
 /// A pack with its index.
 pub(super) struct Pack {
@@ -67,10 +64,11 @@ pub(super) fn roll(folder: &Path, packs: Vec<Pack>) -> io::Result<()> {
     let total = bytes(&packs);
     // A repository of its own, so that files are not held open that are deleted after.
     let repository = Repository::open_bare(folder).map_err(io::Error::other)?;
+    let format = ObjectFormat::of(repository.object_format());
     let mut small = Vec::new();
     let mut objects = HashSet::new();
     for pack in packs.into_iter().filter(|pack| pack.bytes < total.div_ceil(2)) {
-        let ids = ids(&pack.path.with_extension("idx"))?;
+        let ids = ids(&pack.path.with_extension("idx"), format)?;
         if are_small(&repository, &ids).map_err(io::Error::other)? {
             objects.extend(ids);
             small.push(pack);
@@ -80,7 +78,7 @@ pub(super) fn roll(folder: &Path, packs: Vec<Pack>) -> io::Result<()> {
         return Ok(());
     }
     let written = write(&repository, folder, &objects).map_err(io::Error::other)?;
-    if !is_whole(&written, &objects)? {
+    if !is_whole(&written, &objects, format)? {
         return Err(io::Error::other("the new pack is not whole"));
     }
     // The index goes first: a pack without one is swept away, an index without its pack would be looked into.
@@ -93,9 +91,9 @@ pub(super) fn roll(folder: &Path, packs: Vec<Pack>) -> io::Result<()> {
 
 /// Whether none of these objects is too large to be written again.
 fn are_small(repository: &Repository, ids: &[ObjectId]) -> Result<bool, git2::Error> {
-    let odb = repository.odb()?;
+    let odb = Objects::of(repository)?;
     for id in ids {
-        if object::head(&odb, *id)?.0 > MAX_ROLLED {
+        if odb.head(*id)?.0 > MAX_ROLLED {
             return Ok(false);
         }
     }
@@ -104,10 +102,11 @@ fn are_small(repository: &Repository, ids: &[ObjectId]) -> Result<bool, git2::Er
 
 /// Writes a pack of these objects beside the others and returns its path. libgit2 gives it its name when it is complete.
 fn write(repository: &Repository, folder: &Path, objects: &HashSet<ObjectId>) -> Result<PathBuf, git2::Error> {
+    let format = ObjectFormat::of(repository.object_format());
     let mut builder = repository.packbuilder()?;
     builder.set_threads(1);
     for id in objects {
-        builder.insert_object(id.oid(), None)?;
+        builder.insert_object(id.oid(format)?, None)?;
     }
     let packs = folder.join("objects/pack");
     builder.write(&packs, 0)?;
@@ -116,39 +115,40 @@ fn write(repository: &Repository, folder: &Path, objects: &HashSet<ObjectId>) ->
 }
 
 /// Whether a pack is complete and has all these objects.
-fn is_whole(pack: &Path, objects: &HashSet<ObjectId>) -> io::Result<bool> {
+fn is_whole(pack: &Path, objects: &HashSet<ObjectId>, format: ObjectFormat) -> io::Result<bool> {
     let index = pack.with_extension("idx");
-    let found: HashSet<ObjectId> = ids(&index)?.into_iter().collect();
-    Ok(ends_well(pack)? && found.is_superset(objects))
+    let found: HashSet<ObjectId> = ids(&index, format)?.into_iter().collect();
+    Ok(ends_well(pack, format)? && found.is_superset(objects))
 }
 
 /// Whether each pack ends as its index says. One that was cut off is seen without reading it.
-pub(super) fn end_well(packs: &[Pack]) -> bool {
-    packs.iter().all(|pack| ends_well(&pack.path).unwrap_or(false))
+pub(super) fn end_well(packs: &[Pack], format: ObjectFormat) -> bool {
+    packs.iter().all(|pack| ends_well(&pack.path, format).unwrap_or(false))
 }
 
-fn ends_well(pack: &Path) -> io::Result<bool> {
-    let (ends, [checksum, _]) = (end::<1>(pack)?, end::<2>(&pack.with_extension("idx"))?);
-    Ok(ends == [checksum])
+fn ends_well(pack: &Path, format: ObjectFormat) -> io::Result<bool> {
+    // The index ends with the checksum of its pack, and with its own.
+    let (end_of_pack, ends) = (end(pack, format.bytes())?, end(&pack.with_extension("idx"), 2 * format.bytes())?);
+    Ok(ends.starts_with(&end_of_pack))
 }
 
-/// Reads the checksums at the end of a file.
-fn end<const N: usize>(path: &Path) -> io::Result<[[u8; HASH]; N]> {
+/// Reads the last bytes of a file.
+fn end(path: &Path, length: usize) -> io::Result<Vec<u8>> {
     let mut file = fs::File::open(path)?;
-    let mut checksums = [[0; HASH]; N];
-    file.seek(SeekFrom::End(-((N * HASH) as i64)))?;
-    file.read_exact(checksums.as_flattened_mut())?;
-    Ok(checksums)
+    let mut bytes = vec![0; length];
+    file.seek(SeekFrom::End(-(length as i64)))?;
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Reads the ids of an index.
-fn ids(index: &Path) -> io::Result<Vec<ObjectId>> {
+fn ids(index: &Path, format: ObjectFormat) -> io::Result<Vec<ObjectId>> {
     let bytes = fs::read(index)?;
     let read = || {
         let count = bytes.strip_prefix(INDEX_MAGIC)?.get(255 * 4..256 * 4)?;
         let count = u32::from_be_bytes(count.try_into().ok()?) as usize;
-        let ids = bytes.get(INDEX_IDS..INDEX_IDS.checked_add(count.checked_mul(HASH)?)?)?;
-        ids.chunks_exact(HASH).map(ObjectId::from_slice).collect::<Option<Vec<_>>>()
+        let ids = bytes.get(INDEX_IDS..INDEX_IDS.checked_add(count.checked_mul(format.bytes())?)?)?;
+        ids.chunks_exact(format.bytes()).map(ObjectId::from_bytes).collect::<Option<Vec<_>>>()
     };
     read().ok_or_else(|| io::Error::other("an index that cannot be read"))
 }

@@ -12,6 +12,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName};
 use reqwest::{Client, RequestBuilder, Response};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 use web::{Obstacle, Origin, Pauses, TlsProblem, Trail, authority, redirect};
 
 use crate::Shared;
@@ -55,12 +56,15 @@ pub(crate) struct Session {
 struct Answer {
     response: Response,
     retry_after: Option<Duration>,
+    /// Of the request, until the answer is read.
+    span: Span,
 }
 
 /// The body of an answer.
 pub(crate) struct Body {
     response: Response,
     remote: String,
+    span: Span,
 }
 
 /// The first request of an operation.
@@ -126,6 +130,7 @@ async fn begin(
         {
             continue;
         }
+        let span = answer.span.clone();
         let response = answer.expect(&expected, service, &name, &attempts).await?;
         attempts.worked().await;
         let session = Session {
@@ -137,7 +142,7 @@ async fn begin(
             login: Arc::new(Mutex::new(attempts)),
             remote: name.clone(),
         };
-        return Ok((session, Body { response, remote: name }));
+        return Ok((session, Body { response, remote: name, span }));
     }
 }
 
@@ -197,16 +202,18 @@ impl Session {
             {
                 continue;
             }
+            let span = answer.span.clone();
             let response = answer.expect(&expected, service, &self.remote, &login).await?;
             login.worked().await;
-            return Ok(Body { response, remote: self.remote.clone() });
+            return Ok(Body { response, remote: self.remote.clone(), span });
         }
     }
 }
 
 impl Body {
     pub(super) async fn read_into(&mut self, buffer: &mut Vec<u8>) -> Result<bool, Error> {
-        match self.response.chunk().await.map_err(|source| network(&self.remote, source))? {
+        let chunk = self.response.chunk().instrument(self.span.clone()).await;
+        match chunk.map_err(|source| network(&self.remote, source))? {
             Some(chunk) => {
                 buffer.extend_from_slice(&chunk);
                 Ok(true)
@@ -233,9 +240,17 @@ async fn send(
         let (remote, host) = (remote.to_owned(), authority(place));
         return Err(Error::Paused { remote, host, status: pause.status, retry_after: pause.left(now) });
     }
-    let response = request.send().await.map_err(|source| unreachable(remote, proxy, source))?;
+    let (client, request) = request.build_split();
+    let request = request.map_err(|source| unreachable(remote, proxy, source))?;
+    let span = web::asking(request.method(), request.url(), 0);
+    let told = |source: reqwest::Error| {
+        web::unanswered(&span, &source);
+        unreachable(remote, proxy, source)
+    };
+    let response = client.execute(request).instrument(span.clone()).await.map_err(told)?;
+    web::answered(&span, response.status().as_u16());
     let retry_after = pauses.heed(place, response.status(), response.headers());
-    Ok(Answer { response, retry_after })
+    Ok(Answer { response, retry_after, span })
 }
 
 /// How a remote is reached.

@@ -8,7 +8,8 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hooks::{Delivery, Identity, Keys, Receiver, Refused, Request, Source};
+use hooks::{Delivery, Identity, Receiver, Refused, Request, Source};
+use oidc::Keys;
 use serde_json::{Value, json};
 
 /// 2026-12-01.
@@ -21,7 +22,7 @@ static KEY: LazyLock<RsaKeyPair> = LazyLock::new(|| RsaKeyPair::generate(KeySize
 static OTHER: LazyLock<RsaKeyPair> = LazyLock::new(|| RsaKeyPair::generate(KeySize::Rsa2048).unwrap());
 
 pub(crate) fn identity() -> Identity {
-    Identity { email: EMAIL.to_owned(), audience: AUDIENCE.to_owned() }
+    Identity::of_google(EMAIL, AUDIENCE.to_owned())
 }
 
 /// The set of keys with the public half of ours: modulus and exponent are at the end of the DER.
@@ -106,11 +107,12 @@ fn only_the_account_that_is_named_is_believed_and_only_for_us() {
     // Without a name for either, or without keys, nobody is believed.
     for identity in [
         None,
-        Some(Identity { email: String::new(), ..identity() }),
+        Some(Identity::of_google("", AUDIENCE.to_owned())),
+        Some(Identity { conditions: Vec::new(), ..identity() }),
         Some(Identity { audience: String::new(), ..identity() }),
     ] {
         assert!(read(&right, identity, Some(&keys)).is_err());
     }
     assert!(read(&right, Some(identity()), None).is_err());
-    assert!(keys.have_signed(&right) && !keys.have_signed("a.b.c") && Keys::parse(b"[]").is_none());
+    assert!(keys.know(&right) && !keys.know("a.b.c") && Keys::parse(b"[]").is_none());
 }

@@ -35,7 +35,7 @@ fn sent(name: &str) -> Sent {
     let headers = headers.lines().map(|line| line.split_once(": ").unwrap());
     let mut headers: Vec<(String, String)> =
         headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
-    if source == Source::Gcr {
+    if matches!(source, Source::Gcr | Source::GenericOidc) {
         headers.push(("authorization".to_owned(), format!("Bearer {}", google::token(&google::claims()))));
     }
     Sent { source, by_path: first.ends_with(" path"), headers, body: bytes[end + 2..].to_vec() }
@@ -72,6 +72,9 @@ fn told(delivery: &Delivery) -> String {
         .collect();
     if !delivery.remotes.is_empty() {
         told.push(format!("git {}", delivery.remotes.join(" ")));
+    }
+    for comment in &delivery.comments {
+        told.push(format!("comment {} on {} of {}", comment.id, comment.number, comment.remotes.join(" ")));
     }
     if delivery.is_bare {
         told.push("something".to_owned());
@@ -112,7 +115,7 @@ fn nobody_else_is_believed() {
             assert!(matches!(came, Err(Refused::Unproven(_))), "{name} {what}: {came:?}");
         };
         refused(&Sent { headers: Vec::new(), by_path: false, ..sent.clone() }, "without anything");
-        if sent.source == Source::Gcr {
+        if matches!(sent.source, Source::Gcr | Source::GenericOidc) {
             continue;
         }
         let other = Receiver { token: "another".into(), ..receiver(sent.source) };
@@ -148,7 +151,7 @@ fn what_is_no_json_is_malformed_and_what_is_another_shape_says_nothing() {
                 (
                     "authorization",
                     match source {
-                        Source::Gcr => format!("Bearer {}", google::token(&google::claims())),
+                        Source::Gcr | Source::GenericOidc => format!("Bearer {}", google::token(&google::claims())),
                         _ => TOKEN.to_owned(),
                     },
                 ),

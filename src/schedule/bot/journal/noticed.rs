@@ -21,6 +21,15 @@ type Key = (Code, String, String);
 /// The findings of an automation, with the lines of those that are alike. Lines may change any time; how many there are counts.
 type Found<T = Vec<usize>> = BTreeMap<Key, T>;
 
+/// What began, as far as the log names it.
+#[derive(Debug, Default)]
+pub(in crate::schedule::bot) struct Begun {
+    /// Updates that are held, one for each policy and guard.
+    pub(in crate::schedule::bot) held: Vec<HeldField>,
+    /// Findings.
+    pub(in crate::schedule::bot) findings: Vec<Diagnostic>,
+}
+
 /// What was noticed of each automation, by its name.
 #[derive(Debug, Default)]
 pub(super) struct Noticed {
@@ -29,20 +38,22 @@ pub(super) struct Noticed {
 }
 
 impl Noticed {
-    /// Takes in what a run has noticed, and says what is new and what is over.
-    pub(super) fn take(&mut self, report: &AutomationReport) {
+    /// Takes in what a run has noticed, and says what is new and what is over. Returns what is new.
+    pub(super) fn take(&mut self, report: &AutomationReport) -> Begun {
+        let mut begun = Begun::default();
         let (automation, url) = (report.id.to_string(), report.url.as_str());
         let holds: Vec<HeldField> = report.holds.iter().map(HeldField::from).collect();
         let before = self.held.remove(&automation).unwrap_or_default();
-        let held = tell_holds(&automation, url, &holds, &before);
+        let held = tell_holds(&automation, url, &holds, &before, &mut begun.held);
         if !held.is_empty() {
             self.held.insert(automation.clone(), held);
         }
         let before = self.found.remove(&automation).unwrap_or_default();
-        let found = tell_findings(&automation, url, &report.diagnostics, &before);
+        let found = tell_findings(&automation, url, &report.diagnostics, &before, &mut begun.findings);
         if !found.is_empty() {
             self.found.insert(automation, found);
         }
+        begun
     }
 
     /// Forgets automations that are not among these.
@@ -62,11 +73,14 @@ impl Noticed {
     }
 }
 
-fn tell_holds(automation: &str, url: &str, holds: &[HeldField], before: &Held) -> Held {
+fn tell_holds(automation: &str, url: &str, holds: &[HeldField], before: &Held, begun: &mut Vec<HeldField>) -> Held {
     let mut held = Held::new();
     for hold in holds {
         let key = (hold.file.clone(), hold.line, hold.policy.clone(), hold.code.clone());
         if !before.contains(&key) {
+            if !begun.iter().any(|other| other.policy == hold.policy && other.code == hold.code) {
+                begun.push(hold.clone());
+            }
             let HeldField { policy, file, line, wanted, code, reason, .. } = hold;
             tracing::info!(
                 automation,
@@ -94,7 +108,13 @@ fn tell_holds(automation: &str, url: &str, holds: &[HeldField], before: &Held) -
     held
 }
 
-fn tell_findings(automation: &str, url: &str, diagnostics: &[Diagnostic], before: &Found) -> Found {
+fn tell_findings(
+    automation: &str,
+    url: &str,
+    diagnostics: &[Diagnostic],
+    before: &Found,
+    begun: &mut Vec<Diagnostic>,
+) -> Found {
     let mut found: Found = Found::new();
     for it in diagnostics {
         found.entry(key(it)).or_default().push(it.line);
@@ -111,6 +131,7 @@ fn tell_findings(automation: &str, url: &str, diagnostics: &[Diagnostic], before
         {
             *count -= 1;
             named += 1;
+            begun.push(diagnostic.clone());
             begins(automation, url, diagnostic);
         }
     }

@@ -160,20 +160,8 @@ impl<'d> Finder<'_, 'd> {
         let obstacle = obstacle.or(only_digest.then_some(Obstacle::OnlyDigest));
         let tag = reference.tag.map(|tag| tag.as_str().to_owned()).unwrap_or_default();
         let Reference { repository, digest, .. } = reference;
-        let (scalars, object, keys) = (vec![scalar], self.object(text.node), String::new());
-        let (repository, shown) = (Some(repository.clone()), repository.name().to_owned());
-        self.found.push(Image {
-            repository,
-            shown,
-            tag,
-            digest,
-            scalars,
-            obstacle,
-            own_form: false,
-            is_chart: false,
-            object,
-            keys,
-        });
+        let image = Image::of(Some(repository), "", vec![scalar], self.object(text.node));
+        self.found.push(Image { tag, digest, obstacle, ..image });
     }
 
     /// A value such as `ghcr.io/acme/shop:${TAG}`: what stands before the tag is still worth naming.
@@ -185,20 +173,7 @@ impl<'d> Finder<'_, 'd> {
         let before = text.value.find(['$', '{', '%']).map_or(text.value, |end| &text.value[..end]);
         let name = before.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
         let repository = Reference::parse(name).ok().map(|reference| reference.repository);
-        let shown = repository.as_ref().map_or(text.value, |repository| repository.name()).to_owned();
-        let (scalars, object, keys) = (vec![scalar], self.object(text.node), String::new());
-        let (tag, digest, obstacle) = (String::new(), None, Some(Obstacle::Variable));
-        self.found.push(Image {
-            repository,
-            shown,
-            tag,
-            digest,
-            scalars,
-            obstacle,
-            own_form: false,
-            is_chart: false,
-            object,
-            keys,
-        });
+        let image = Image::of(repository, text.value, vec![scalar], self.object(text.node));
+        self.found.push(Image { obstacle: Some(Obstacle::Variable), ..image });
     }
 }

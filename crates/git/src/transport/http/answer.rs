@@ -42,7 +42,7 @@ impl Answer {
         remote: &str,
         login: &Attempts,
     ) -> Result<Response, Error> {
-        let Self { response, retry_after } = self;
+        let Self { response, retry_after, .. } = self;
         let status = response.status();
         let content_type = content_type(&response);
         let (remote, tried) = (remote.to_owned(), login.tried());
