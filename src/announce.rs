@@ -80,8 +80,6 @@ pub(crate) enum End {
     Works,
     /// Nobody needs it any more.
     Gone,
-    /// Another of several processes has it now, and tells what becomes of it.
-    Elsewhere,
 }
 
 /// That something works again, or is no concern of ours any more.
@@ -91,7 +89,6 @@ pub(crate) fn works(trouble: Trouble<'_>, end: End, at: Timestamp) -> Event {
     let message = match end {
         End::Works => format!("{what} works again"),
         End::Gone => format!("{what} is not used any more"),
-        End::Elsewhere => format!("{what} is watched by another replica now, which tells whether it fails"),
     };
     Event {
         kind: Kind::Recovered,

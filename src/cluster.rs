@@ -21,6 +21,7 @@
 
 mod accounts;
 mod control;
+mod incidents;
 mod judge;
 mod objects;
 pub(crate) mod orders;
@@ -144,9 +145,18 @@ impl Settings {
         Scope { namespace, labels: if is_labelled { self.selector.clone() } else { String::new() } }
     }
 
+    /// What the Leases of those who do the same work begin with.
+    fn group(&self) -> String {
+        shards::Settings::new(&self.host, self.selector()).group
+    }
+
+    fn selector(&self) -> Option<&str> {
+        Some(self.selector.as_str()).filter(|selector| !selector.is_empty())
+    }
+
     /// Those who do the same work.
     fn replicas(&self, cluster: &Cluster) -> (Replicas, Option<Replicas>) {
-        let selector = Some(self.selector.as_str()).filter(|selector| !selector.is_empty());
+        let selector = self.selector();
         let lead = |controller: &str| {
             let election = Election {
                 lease: leader_election_name(controller, selector),
@@ -227,6 +237,9 @@ impl Connection {
                 watches.spawn(watch::watch(client, what.kind(), scope, keeps, what, sender));
             }
             drop(sender);
+            if settings.replicas != Mode::Alone {
+                incidents::share(&handle, &cluster, (&settings.group(), &settings.host));
+            }
             let control = Control::new(settings, cluster, handle, halves(&replicas));
             tokio::select! {
                 () = control.run(Sources { changes, done, stop }) => {}

@@ -15,7 +15,7 @@ use kubernetes::watch::Change;
 use kubernetes::{Cluster, Key, Object};
 use tagwright_core::automation::ObjectName;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::judge::{Selected, Unpolled};
@@ -106,6 +106,10 @@ pub(super) struct Control {
     wanted: BTreeSet<Referred>,
     /// Who is told of what happens, and about what.
     told: Vec<(notify::Name, Option<notify::Scope>)>,
+    /// Whether others may have told of something that is ours to see to now.
+    takes_over: bool,
+    /// Who finds out.
+    taking_over: JoinSet<()>,
 }
 
 /// What the loop listens to.
@@ -149,6 +153,8 @@ impl Control {
             doubtful: false,
             wanted: BTreeSet::new(),
             told: Vec::new(),
+            takes_over: true,
+            taking_over: JoinSet::new(),
         }
     }
 
@@ -356,7 +362,7 @@ impl Control {
         if self.shifted.is_none_or(|shifted| Instant::now() < shifted.quiet()) {
             return;
         }
-        self.shifted = None;
+        (self.shifted, self.takes_over) = (None, true);
         if self.assigned.is_some() {
             self.assign(News::Of { repositories: BTreeSet::new(), automations: BTreeSet::new() });
             self.keep_all();

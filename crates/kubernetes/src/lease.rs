@@ -52,4 +52,4 @@ pub use timing::{Timing, TimingError};
 pub(crate) use election::{Candidate, short_hash};
 pub(crate) use machine::{Answer, Held, Holding, Machine, Now, Order, Request, Ticket};
 pub(crate) use proof::{Hold, Term};
-pub(crate) use store::Store;
+pub(crate) use store::{MANAGER, Store};

@@ -3,7 +3,7 @@
 //! Knows nothing of automations: objects of any kind are watched ([`watch`]) as [`object::Object`]s whose spec and status are
 //! text, so that one that nobody can read is a problem of that object alone. What other objects hold is asked for when it is
 //! needed ([`secret`]), and so is what a person wants to see ([`read`]). [`connect`] says who we are, [`rights`] what we may do,
-//! [`lease`] and [`shards`] what of the work is ours. What a pass comes to is written into the [`status`] of its object, and told
+//! [`lease`] and [`shards`] what of the work is ours, [`record`] what several processes know together. What a pass comes to is written into the [`status`] of its object, and told
 //! as [`events`] and to [`notify`].
 //!
 //! # Rules
@@ -24,6 +24,7 @@ pub mod notify;
 pub mod object;
 mod queue;
 pub mod read;
+pub mod record;
 pub mod rights;
 pub mod secret;
 pub mod shards;

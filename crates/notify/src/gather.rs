@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::event::{Event, Incident, Kind, Name};
 use super::ledger::Tidings;
+use super::shared::MAX_SUBJECTS;
 
 /// How much waits to be told at the same time; more is counted.
 pub(crate) const MAX_GATHERED: usize = super::deliver::WAITING;
@@ -37,6 +38,8 @@ pub(crate) struct Entry {
     pub(crate) lasted: Option<Duration>,
     /// The cause of the incident that it tells of.
     pub(crate) cause: Option<String>,
+    /// Some of what fails, or has failed: what others are told of it.
+    pub(crate) subjects: Vec<String>,
 }
 
 /// For how long something is waited for.
@@ -68,6 +71,12 @@ struct Open {
     failing: usize,
     most: usize,
     is_told: bool,
+    /// Whether it may have been told to nobody, since the process that was to tell it is gone.
+    is_doubtful: bool,
+    /// What failed first of it. Others were told of these, so that they stay until all of it works.
+    subjects: Vec<String>,
+    /// What was said of one that works again, while others go on to fail.
+    worked: Option<Event>,
     /// What was said of the last that works again, and when.
     over: Option<(Event, Instant)>,
 }
@@ -77,7 +86,7 @@ impl Gather {
     pub(crate) fn take(&mut self, event: Event, now: Instant, times: Times) {
         let Some(incident) = event.incident.clone() else {
             self.due.get_or_insert(now + times.group);
-            self.pending.add(Entry { event, affected: 0, lasted: None, cause: None });
+            self.pending.add(Entry { event, affected: 0, lasted: None, cause: None, subjects: Vec::new() });
             return;
         };
         match event.kind {
@@ -90,40 +99,98 @@ impl Gather {
     }
 
     fn fails(&mut self, subject: String, cause: String, event: Event, now: Instant, times: Times) {
-        if self.causes.contains_key(&subject) {
-            return;
-        }
-        self.causes.insert(subject, cause.clone());
-        if let Some(open) = self.open.get_mut(&cause) {
-            open.failing += 1;
-            open.most = open.most.max(open.failing);
-            if let Some((_, at)) = open.over.take() {
-                self.ending.remove(&(at, cause));
+        if let Some(cause) = self.causes.get(&subject) {
+            let open = self.open.get_mut(cause);
+            if open.is_some_and(|open| std::mem::take(&mut open.is_doubtful)) {
+                self.untold.push(cause.clone());
+                self.due.get_or_insert(now + times.group);
             }
             return;
         }
-        let open = Open { first: event, failing: 1, most: 1, is_told: false, over: None };
+        self.causes.insert(subject.clone(), cause.clone());
+        if let Some(open) = self.open.get_mut(&cause) {
+            open.adds(subject);
+            return self.goes_on(cause);
+        }
+        let mut open = Open::of(event, false);
+        open.adds(subject);
         self.open.insert(cause.clone(), open);
         self.untold.push(cause);
         self.due.get_or_insert(now + times.group);
     }
 
-    /// Takes in that something fails, which was told before.
-    pub(crate) fn known(&mut self, event: Event) {
+    /// Takes in that something fails, which was told before; where that is in doubt it is told again once it is seen to fail.
+    pub(crate) fn known(&mut self, event: Event, is_doubtful: bool) {
         let Some(incident) = event.incident.clone() else { return };
         let cause = cause(&incident);
-        if self.causes.insert(incident.subject, cause.clone()).is_some() {
+        // That of ours of which others do not know yet that it works.
+        let is_ours = self.open.get(&cause).is_some_and(|open| open.subjects.contains(&incident.subject));
+        if is_ours || self.causes.insert(incident.subject.clone(), cause.clone()).is_some() {
             return;
         }
-        let open = self.open.entry(cause).or_insert_with(|| Open {
-            first: event,
-            failing: 0,
-            most: 0,
-            is_told: true,
-            over: None,
-        });
-        open.failing += 1;
-        open.most = open.most.max(open.failing);
+        let open = self.open.entry(cause.clone()).or_insert_with(|| Open { is_doubtful, ..Open::of(event, true) });
+        open.adds(incident.subject.clone());
+        // Others name it, however much that is: it is to be taken away with the rest.
+        if !open.subjects.contains(&incident.subject) {
+            open.subjects.push(incident.subject);
+        }
+        // What was to be told of it is known already.
+        if !std::mem::replace(&mut open.is_told, true) && !is_doubtful {
+            self.is_no_news(&cause);
+        }
+        self.goes_on(cause);
+    }
+
+    /// An incident that was about to end does not.
+    fn goes_on(&mut self, cause: String) {
+        let Some(open) = self.open.get_mut(&cause) else { return };
+        if let Some((event, at)) = open.over.take() {
+            open.worked = Some(event);
+            self.ending.remove(&(at, cause));
+        }
+    }
+
+    /// Takes in that another process sees to something that fails. Returns the cause of an incident that was told, and is theirs alone now.
+    pub(crate) fn moved(&mut self, subject: &str, now: Instant, times: Times) -> Option<String> {
+        let cause = self.causes.remove(subject)?;
+        let open = self.open.get_mut(&cause)?;
+        open.subjects.retain(|other| other != subject);
+        open.failing = open.failing.saturating_sub(1);
+        if open.failing > 0 {
+            if open.is_told && open.subjects.is_empty() {
+                // Others are to know of what goes on here.
+                let rest = self.causes.iter().filter(|(_, other)| **other == cause);
+                open.subjects = rest.map(|(subject, _)| subject.clone()).take(MAX_SUBJECTS).collect();
+                self.untold.push(cause);
+                self.due.get_or_insert(now + times.group);
+            }
+            return None;
+        }
+        match open.worked.take().filter(|_| open.is_told && !open.subjects.is_empty()) {
+            // What the others know of it works: it is over as far as it is ours.
+            Some(event) => {
+                self.ends(cause, event, now, times);
+                None
+            }
+            None => {
+                let is_told = open.is_told;
+                self.leave(&cause);
+                is_told.then_some(cause)
+            }
+        }
+    }
+
+    /// Forgets an incident.
+    fn leave(&mut self, cause: &str) {
+        self.open.remove(cause);
+        self.is_no_news(cause);
+    }
+
+    fn is_no_news(&mut self, cause: &str) {
+        self.untold.retain(|other| other != cause);
+        if self.untold.is_empty() && self.pending.entries.is_empty() {
+            self.due = None;
+        }
     }
 
     fn works(&mut self, subject: &str, event: Event, now: Instant, times: Times) {
@@ -131,19 +198,22 @@ impl Gather {
         let Some(open) = self.open.get_mut(&cause) else { return };
         open.failing = open.failing.saturating_sub(1);
         if open.failing > 0 {
-            return;
+            open.worked = Some(event);
+        } else if open.is_told {
+            self.ends(cause, event, now, times);
+        } else {
+            self.leave(&cause);
         }
-        if !open.is_told {
-            self.open.remove(&cause);
-            self.untold.retain(|other| *other != cause);
-            if self.untold.is_empty() && self.pending.entries.is_empty() {
-                self.due = None;
-            }
-            return;
-        }
+    }
+
+    /// Nothing of an incident fails any more, as this says.
+    fn ends(&mut self, cause: String, event: Event, now: Instant, times: Times) {
+        self.is_no_news(&cause);
         let at = now + times.quiet;
-        open.over = Some((event, at));
-        self.ending.insert((at, cause));
+        if let Some(open) = self.open.get_mut(&cause) {
+            open.over = Some((event, at));
+            self.ending.insert((at, cause));
+        }
     }
 
     /// When there is something to tell.
@@ -171,8 +241,8 @@ impl Gather {
         for cause in std::mem::take(&mut self.untold) {
             if let Some(open) = self.open.get_mut(&cause) {
                 open.is_told = true;
-                let (event, affected) = (open.first.clone(), open.failing);
-                digest.add(Entry { event, affected, lasted: None, cause: Some(cause) });
+                let (event, affected, subjects) = (open.first.clone(), open.failing, open.subjects.clone());
+                digest.add(Entry { event, affected, lasted: None, cause: Some(cause), subjects });
             }
         }
         while let Some((at, cause)) = self.ending.pop_first() {
@@ -180,11 +250,27 @@ impl Gather {
                 self.ending.insert((at, cause));
                 break;
             }
-            let Some(Open { first, most, over: Some((event, _)), .. }) = self.open.remove(&cause) else { continue };
+            let Some(Open { first, most, subjects, over: Some((event, _)), .. }) = self.open.remove(&cause) else {
+                continue;
+            };
             let lasted = event.at.duration_since(first.at).try_into().unwrap_or_default();
-            digest.add(Entry { event, affected: most, lasted: Some(lasted), cause: Some(cause) });
+            digest.add(Entry { event, affected: most, lasted: Some(lasted), cause: Some(cause), subjects });
         }
         (!digest.entries.is_empty()).then_some(digest)
+    }
+}
+
+impl Open {
+    const fn of(first: Event, is_told: bool) -> Self {
+        Self { first, failing: 0, most: 0, is_told, is_doubtful: false, subjects: Vec::new(), worked: None, over: None }
+    }
+
+    fn adds(&mut self, subject: String) {
+        self.failing += 1;
+        self.most = self.most.max(self.failing);
+        if self.subjects.len() < MAX_SUBJECTS && !self.subjects.contains(&subject) {
+            self.subjects.push(subject);
+        }
     }
 }
 
@@ -317,8 +403,8 @@ mod tests {
     fn what_another_process_has_told_is_not_told_again_and_its_end_is() {
         let (now, mut gather) = (Instant::now(), Gather::default());
         for image in ["a", "b"] {
-            gather.known(event(Failing, image, Some("r")));
-            gather.known(event(Failing, image, Some("r")));
+            gather.known(event(Failing, image, Some("r")), false);
+            gather.known(event(Failing, image, Some("r")), false);
             gather.take(event(Failing, image, Some("r")), now, TIMES);
         }
         assert!(gather.rest(now, TIMES).is_none());

@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
+
 use super::event::Name;
 
-/// The names of those who were told, by the cause of what fails.
+/// The names of those who were told, by the cause of what fails, and how often that has changed.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger(Mutex<Told>);
-
-#[derive(Debug, Default)]
-struct Told {
-    of: BTreeMap<String, BTreeSet<Name>>,
-    changes: u64,
+pub(crate) struct Ledger {
+    told: Mutex<Told>,
+    changes: watch::Sender<u64>,
 }
+
+type Told = BTreeMap<String, BTreeSet<Name>>;
 
 /// What somebody knows once something has arrived.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +39,11 @@ impl Tidings {
 
 impl Ledger {
     fn told(&self) -> MutexGuard<'_, Told> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
     }
 
     /// Takes in that something has arrived.
@@ -47,37 +52,49 @@ impl Ledger {
         if begun.is_empty() && over.is_empty() {
             return;
         }
-        let mut told = self.told();
-        told.changes += 1;
-        for cause in over {
-            let Some(names) = told.of.get_mut(cause) else { continue };
-            names.remove(name);
-            if names.is_empty() {
-                told.of.remove(cause);
+        {
+            let mut told = self.told();
+            for cause in over {
+                let Some(names) = told.get_mut(cause) else { continue };
+                names.remove(name);
+                if names.is_empty() {
+                    told.remove(cause);
+                }
+            }
+            for cause in begun {
+                told.entry(cause.clone()).or_default().insert(name.clone());
             }
         }
-        for cause in begun {
-            told.of.entry(cause.clone()).or_default().insert(name.clone());
-        }
+        self.changed();
     }
 
     /// Forgets whom nobody tells anything any more.
     pub(crate) fn retain(&self, is_there: impl Fn(&Name) -> bool) {
-        let mut told = self.told();
-        let before: usize = told.of.values().map(BTreeSet::len).sum();
-        told.of.values_mut().for_each(|names| names.retain(&is_there));
-        told.of.retain(|_, names| !names.is_empty());
-        let after: usize = told.of.values().map(BTreeSet::len).sum();
-        told.changes += u64::from(after < before);
+        let is_less = {
+            let mut told = self.told();
+            let count = |told: &Told| told.values().map(BTreeSet::len).sum::<usize>();
+            let before = count(&told);
+            told.values_mut().for_each(|names| names.retain(&is_there));
+            told.retain(|_, names| !names.is_empty());
+            count(&told) < before
+        };
+        if is_less {
+            self.changed();
+        }
     }
 
     /// Who was told of what has this cause.
     pub(crate) fn of(&self, cause: &str) -> Vec<Name> {
-        self.told().of.get(cause).into_iter().flatten().cloned().collect()
+        self.told().get(cause).into_iter().flatten().cloned().collect()
     }
 
     /// How often it has changed.
     pub(crate) fn changes(&self) -> u64 {
-        self.told().changes
+        *self.changes.borrow()
+    }
+
+    /// Tells each time that it changes.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 }

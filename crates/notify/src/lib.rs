@@ -20,7 +20,8 @@
 //!   gathered for a while, and an all-clear is given once all has been well for a quiet time ([`Notification::group`],
 //!   [`Notification::quiet`]). What was well again before anybody was told is told to nobody.
 //! - **Whoever was told of a beginning is told of the end**, across processes: [`Voice::told_of`] names those to whom it has arrived, and
-//!   [`Voice::known`] takes them in again.
+//!   [`Voice::known`] takes them in again. Processes that share the work tell as one ([`Voice::share`]): of each incident one tells, and one of
+//!   its end, once it is over for all.
 //! - **Retried, but not for ever.** After no answer, 408, 425, 429 or 5xx a message is sent again, with growing pauses or when the other
 //!   side asks for it, and given up [`MAX_AGE`] after it was written. What arrived with its answer lost arrives twice.
 //! - **Secrets stay where they belong.** An address with a token in it is a secret as the token is. Nothing is sent along a redirect,
@@ -38,6 +39,7 @@ mod ledger;
 mod mail;
 mod markup;
 mod notification;
+mod shared;
 mod status;
 mod target;
 mod template;
@@ -47,6 +49,7 @@ mod voice;
 pub use deliver::{MAX_AGE, WAITING};
 pub use event::{About, Change, Commit, Deployed, Event, Incident, Kind, Name, Object, Severity};
 pub use notification::{Notification, Scope};
+pub use shared::{Answer, Known, MAX_TEXT, Text, Unreachable};
 pub use target::{Account, Address, Chat, Form, Http, Mail, Route, Security, Service, Status, Target, Writer};
 pub use template::check;
 pub use text::MAX_ENTRIES;

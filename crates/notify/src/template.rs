@@ -44,7 +44,13 @@ pub fn check(template: &Template) -> Result<(), RenderError> {
         }),
         incident: Some(Incident { subject: "shop".to_owned(), host: None }),
     };
-    let entry = |kind| Entry { event: event(kind), affected: 2, lasted: Some(Duration::from_secs(720)), cause: None };
+    let entry = |kind| Entry {
+        event: event(kind),
+        affected: 2,
+        lasted: Some(Duration::from_secs(720)),
+        cause: None,
+        subjects: Vec::new(),
+    };
     let digest = Digest { entries: Kind::ALL.map(entry).into(), more: 1 };
     template.render(&data(&digest, "prod", Severity::Error, Markup::Plain)).map(drop)
 }

@@ -298,7 +298,7 @@ mod tests {
             commit: None,
             incident: None,
         };
-        Entry { event, affected: 0, lasted: None, cause: None }
+        Entry { event, affected: 0, lasted: None, cause: None, subjects: Vec::new() }
     }
 
     fn write(entries: Vec<Entry>, markup: Markup, limit: usize) -> Letter {

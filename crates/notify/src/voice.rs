@@ -20,6 +20,7 @@ use super::gather::{Digest, Gather, Times, cause};
 use super::ledger::{Ledger, Tidings};
 use super::markup::Markup;
 use super::notification::Notification;
+use super::shared::{Known, Shared, Text};
 use super::target::{Service, Target};
 use super::text::{MAX_ENTRIES, Room, Words, letter, plain, sentence};
 use super::{chat, http, mail};
@@ -45,6 +46,8 @@ struct Inner {
     count: Count,
     wanted: watch::Sender<Wanted>,
     ledger: Arc<Ledger>,
+    /// Where other processes see what was told, if there are any.
+    shared: OnceLock<Arc<Shared>>,
     /// The task, once there is somebody to be told.
     told: OnceLock<Sender<Told>>,
 }
@@ -52,8 +55,10 @@ struct Inner {
 enum Told {
     Event(Box<Event>),
     Deployed(Box<Deployed>),
-    /// What was told before this process began, and to whom.
-    Known(Box<Event>, Vec<Name>),
+    /// What was told before this process began, to whom, and whether that is in doubt.
+    Known(Box<Event>, Vec<Name>, bool),
+    /// Another process sees to what fails.
+    Moved(String),
     /// Send what waits, and tell when that is done.
     Finish(oneshot::Sender<Vec<(String, JoinHandle<()>)>>),
 }
@@ -63,8 +68,30 @@ impl Voice {
     #[must_use]
     pub fn new(pauses: Pauses, cloud: Cloud, count: Count) -> Self {
         let (wanted, told) = (watch::Sender::new(Wanted::default()), OnceLock::new());
-        let ledger = Arc::default();
-        Self { inner: Arc::new(Inner { pauses, cloud, count, wanted, ledger, told }) }
+        let (ledger, shared) = (Arc::default(), OnceLock::new());
+        Self { inner: Arc::new(Inner { pauses, cloud, count, wanted, ledger, shared, told }) }
+    }
+
+    /// Tells as one with other processes: of each incident one of them tells, and of its end one, once it is over for all. They share this
+    /// text, and know this one as `me`, as no other is called. To be said before anybody is told anything; what is said later counts for
+    /// nothing.
+    pub fn share(&self, text: Arc<dyn Text>, me: String) {
+        // A second one would be of a bot that is in two clusters, which there is not.
+        let _ = self.inner.shared.set(Arc::new(Shared::new(text, me)));
+    }
+
+    /// Whether other processes tell, too.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.inner.shared.get().is_some()
+    }
+
+    /// What other processes have told of what goes on. None where they could not be asked; nothing where there are none.
+    pub async fn told_by_others(&self) -> Option<Vec<Known>> {
+        match self.inner.shared.get() {
+            Some(shared) => shared.known().await,
+            None => Some(Vec::new()),
+        }
     }
 
     /// Takes those who are told in place of those before. What waits for one that stays is told.
@@ -80,8 +107,9 @@ impl Voice {
             self.inner.told.get_or_init(|| {
                 let (told, events) = channel(QUEUE);
                 let exchange = Arc::new(Exchange::new(self.inner.pauses.clone(), self.inner.cloud.clone()));
-                let Inner { wanted, ledger, count, .. } = &*self.inner;
-                let router = Router::new(wanted.subscribe(), exchange, Arc::clone(ledger), Arc::clone(count));
+                let Inner { wanted, ledger, shared, count, .. } = &*self.inner;
+                let ledger = (Arc::clone(ledger), shared.get().map(Arc::clone));
+                let router = Router::new(wanted.subscribe(), exchange, ledger, Arc::clone(count));
                 tokio::spawn(router.run(events));
                 told
             });
@@ -115,7 +143,21 @@ impl Voice {
             let (to, begun) = (Some(name.clone()), vec![cause(incident)]);
             self.inner.ledger.arrived(&Tidings { to, begun, over: Vec::new() });
         }
-        self.put(Told::Known(Box::new(event), names));
+        self.put(Told::Known(Box::new(event), names, false));
+    }
+
+    /// Takes in that something fails which this process sees to from now on, and another one has told of. Never waits.
+    pub fn take_over(&self, known: Known) {
+        let Known { event, to, has_arrived } = known;
+        match has_arrived {
+            true => self.known(event, vec![to]),
+            false => self.put(Told::Known(Box::new(event), vec![to], true)),
+        }
+    }
+
+    /// Takes in that something that fails is seen to by another process now, which tells what becomes of it. Never waits.
+    pub fn moved(&self, subject: String) {
+        self.put(Told::Moved(subject));
     }
 
     /// Whom it has reached that something fails, and not yet that it works again: the names of notifications.
@@ -175,6 +217,10 @@ impl Voice {
             let notifications = waiting.join(", ");
             tracing::warn!(within_s, notifications, "notifications wait that could not be sent in time");
         }
+        if let Some(shared) = self.inner.shared.get() {
+            // What arrived last.
+            let _ = timeout_at(deadline, shared.arrived(&self.inner.ledger)).await;
+        }
     }
 }
 
@@ -182,18 +228,24 @@ struct Router {
     wanted: watch::Receiver<Wanted>,
     exchange: Arc<Exchange>,
     ledger: Arc<Ledger>,
+    shared: Option<Arc<Shared>>,
     count: Count,
     gathers: HashMap<Name, Gather>,
     posts: HashMap<Fingerprint, Post>,
 }
 
 impl Router {
-    fn new(wanted: watch::Receiver<Wanted>, exchange: Arc<Exchange>, ledger: Arc<Ledger>, count: Count) -> Self {
-        Self { wanted, exchange, ledger, count, gathers: HashMap::new(), posts: HashMap::new() }
+    fn new(
+        wanted: watch::Receiver<Wanted>,
+        exchange: Arc<Exchange>,
+        (ledger, shared): (Arc<Ledger>, Option<Arc<Shared>>),
+        count: Count,
+    ) -> Self {
+        Self { wanted, exchange, ledger, shared, count, gathers: HashMap::new(), posts: HashMap::new() }
     }
 
     async fn run(mut self, mut events: Receiver<Told>) {
-        let mut wanted = self.reconfigure();
+        let (mut wanted, mut changes) = (self.reconfigure().await, self.ledger.watch());
         loop {
             let next = self.gathers.values().filter_map(Gather::next).min();
             let wake = async {
@@ -205,33 +257,40 @@ impl Router {
             tokio::select! {
                 biased;
                 changed = self.wanted.changed() => match changed {
-                    Ok(()) => wanted = self.reconfigure(),
+                    Ok(()) => wanted = self.reconfigure().await,
                     Err(_) => break,
                 },
                 told = events.recv() => match told {
-                    Some(Told::Event(event)) => self.take(&wanted, *event),
-                    Some(Told::Deployed(deployed)) => self.deployed(&wanted, &deployed),
-                    Some(Told::Known(event, names)) => self.known(&wanted, &event, &names),
                     Some(Told::Finish(done)) => {
                         // Nothing comes after it, but what was told before it may still wait.
                         events.close();
                         while let Some(told) = events.recv().await {
-                            match told {
-                                Told::Event(event) => self.take(&wanted, *event),
-                                Told::Deployed(deployed) => self.deployed(&wanted, &deployed),
-                                Told::Known(event, names) => self.known(&wanted, &event, &names),
-                                Told::Finish(_) => {}
-                            }
+                            self.hear(&wanted, told);
                         }
-                        self.send_due(&wanted, Gather::rest);
+                        self.send_due(&wanted, Gather::rest).await;
                         // Whoever asked may be gone by now.
                         let _ = done.send(self.close(&wanted));
                         return;
                     }
+                    Some(told) => self.hear(&wanted, told),
                     None => break,
                 },
-                () = wake => self.send_due(&wanted, |gather, now, _| gather.due(now)),
+                Ok(()) = changes.changed() => if let Some(shared) = &self.shared {
+                    shared.arrived(&self.ledger).await;
+                },
+                () = wake => self.send_due(&wanted, |gather, now, _| gather.due(now)).await,
             }
+        }
+    }
+
+    fn hear(&mut self, wanted: &Wanted, told: Told) {
+        match told {
+            Told::Event(event) => self.take(wanted, *event),
+            Told::Deployed(deployed) => self.deployed(wanted, &deployed),
+            Told::Known(event, names, is_doubtful) => self.known(wanted, &event, &names, is_doubtful),
+            Told::Moved(subject) => self.moved(wanted, &subject),
+            // Whoever else wants to finish finds that done.
+            Told::Finish(_) => {}
         }
     }
 
@@ -245,9 +304,13 @@ impl Router {
     }
 
     /// Takes in who is told now.
-    fn reconfigure(&mut self) -> Wanted {
+    async fn reconfigure(&mut self) -> Wanted {
         let wanted = Arc::clone(&self.wanted.borrow_and_update());
-        self.gathers.retain(|name, _| wanted.iter().any(|it| it.name == *name));
+        let gone = self.gathers.extract_if(|name, _| !wanted.iter().any(|it| it.name == *name));
+        let gone: Vec<Name> = gone.map(|(name, _)| name).collect();
+        if let Some(shared) = self.shared.as_ref().filter(|_| !gone.is_empty()) {
+            shared.forget(&gone).await;
+        }
         let keys: HashMap<Fingerprint, &Arc<Target>> = wanted.iter().map(|it| (it.target.key(), &it.target)).collect();
         // One that goes sends what waits in it.
         self.posts.retain(|key, _| keys.contains_key(key));
@@ -280,9 +343,19 @@ impl Router {
         }
     }
 
-    fn known(&mut self, wanted: &Wanted, event: &Event, names: &[Name]) {
+    fn known(&mut self, wanted: &Wanted, event: &Event, names: &[Name], is_doubtful: bool) {
         for notification in wanted.iter().filter(|it| !it.target.is_status() && names.contains(&it.name)) {
-            self.gathers.entry(notification.name.clone()).or_default().known(event.clone());
+            self.gathers.entry(notification.name.clone()).or_default().known(event.clone(), is_doubtful);
+        }
+    }
+
+    fn moved(&mut self, wanted: &Wanted, subject: &str) {
+        let now = Instant::now();
+        for notification in wanted.iter() {
+            let (name, gather) = (&notification.name, self.gathers.get_mut(&notification.name));
+            if let Some(cause) = gather.and_then(|gather| gather.moved(subject, now, times(notification))) {
+                self.ledger.arrived(&Tidings { to: Some(name.clone()), begun: Vec::new(), over: vec![cause] });
+            }
         }
     }
 
@@ -296,11 +369,19 @@ impl Router {
         }
     }
 
-    fn send_due(&mut self, wanted: &Wanted, due: fn(&mut Gather, Instant, Times) -> Option<Digest>) {
+    async fn send_due(&mut self, wanted: &Wanted, due: fn(&mut Gather, Instant, Times) -> Option<Digest>) {
         let now = Instant::now();
+        let mut all: Vec<(&Notification, Digest)> = Vec::new();
         for notification in wanted.iter() {
             let gather = self.gathers.get_mut(&notification.name);
-            let Some(mut digest) = gather.and_then(|gather| due(gather, now, times(notification))) else { continue };
+            let digest = gather.and_then(|gather| due(gather, now, times(notification)));
+            all.extend(digest.map(|digest| (&**notification, digest)));
+        }
+        if let Some(shared) = &self.shared {
+            let mut due: Vec<_> = all.iter_mut().map(|(notification, digest)| (&notification.name, digest)).collect();
+            shared.agree(&mut due, &self.ledger).await;
+        }
+        for (notification, mut digest) in all {
             // That it works again is a choice of its own. Whoever does not want to know waits for nothing.
             if !notification.kinds.contains(&Kind::Recovered) {
                 let Tidings { to, over, .. } = digest.tidings(&notification.name);

@@ -40,6 +40,7 @@ impl Control {
         self.publish_selections();
         self.let_hear(&automations, &polled);
         self.handle.configure(Assignment { automations, polled: Some(polled), news });
+        self.take_over();
     }
 
     /// Says what all policies select, since the bot forgets what it does not work on.

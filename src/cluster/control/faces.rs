@@ -1,6 +1,7 @@
 //! Who may tell of pushes, who is told of what happens, and what is told of the work of others.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use notify::Name;
@@ -11,6 +12,9 @@ use crate::cluster::publish::Wish;
 use crate::cluster::what::{Id, What};
 use crate::config::About;
 use crate::schedule::{Elsewhere, Watched};
+
+/// How long after it could not be read what others have told it is asked for again.
+const AGAIN: Duration = Duration::from_secs(15);
 
 impl Control {
     /// Receives webhooks for all receivers; whoever works on what they tell of is told.
@@ -40,9 +44,27 @@ impl Control {
         let told: Vec<_> = all.iter().map(|it| (it.name.clone(), it.scope.clone())).collect();
         // Whoever is new hears of what fails, which is to be told to nobody each time that any object changes.
         if self.reading.tells_anew() || told != self.told {
-            self.told = told;
+            (self.told, self.takes_over) = (told, true);
             self.handle.expect_notifications((automations, polled), all);
         }
+    }
+
+    /// Takes over what other replicas have told of what is ours to see to now, however long it takes to find that out.
+    pub(super) fn take_over(&mut self) {
+        let voice = self.handle.voice();
+        if !voice.is_shared() || !voice.is_heard() || !std::mem::take(&mut self.takes_over) {
+            return;
+        }
+        let handle = self.handle.clone();
+        self.taking_over.abort_all();
+        self.taking_over.spawn(async move {
+            loop {
+                if let Some(known) = voice.told_by_others().await {
+                    return handle.take_over(known);
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        });
     }
 
     /// One that says nothing of what events have to be about hears of everything, or of everything of its namespace. Of another namespace

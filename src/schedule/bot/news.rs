@@ -45,6 +45,12 @@ impl Failures {
         Some(removed)
     }
 
+    fn forget(&mut self, subject: &str) {
+        self.events.remove(subject);
+        self.ended.remove(subject);
+        self.is_new = true;
+    }
+
     fn end(&mut self, event: &Event) {
         let subject = event.incident.as_ref().map(|incident| incident.subject.clone());
         self.ended.extend(subject.map(|subject| (subject, event.clone())));
@@ -146,17 +152,28 @@ impl State {
             return;
         }
         let others = self.elsewhere.part();
-        let end = |subject: &str| if others.names(subject) { End::Elsewhere } else { End::Gone };
         for ended in gone {
-            self.over(ended, end(&ended.subject.key()), now);
+            let subject = ended.subject.key();
+            match others.names(&subject) {
+                true => self.moved_on(subject),
+                false => self.over(ended, End::Gone, now),
+            }
         }
         if !self.failures.is_empty() {
             let part = self.part();
             for event in self.failures.without(&part) {
-                let end = event.incident.as_ref().map_or(End::Gone, |incident| end(&incident.subject));
-                announce::over(&event, end, now.time).into_iter().for_each(|event| self.tell(event));
+                match event.incident.as_ref().filter(|incident| others.names(&incident.subject)) {
+                    Some(incident) => self.moved_on(incident.subject.clone()),
+                    None => announce::over(&event, End::Gone, now.time).into_iter().for_each(|event| self.tell(event)),
+                }
             }
         }
+    }
+
+    /// Takes in that another process sees to something that fails, and tells what becomes of it.
+    fn moved_on(&mut self, subject: String) {
+        self.failures.forget(&subject);
+        self.voice.moved(subject);
     }
 
     /// What may fail of what is configured.
@@ -275,7 +292,10 @@ impl Handle {
         let is_first = {
             let mut state = self.shared.state();
             state.voice.configure(notifications);
-            state.voice.is_heard() && !std::mem::replace(&mut state.failures.is_read, true)
+            // What several processes have told, they know together.
+            state.voice.is_heard()
+                && !std::mem::replace(&mut state.failures.is_read, true)
+                && !state.voice.is_shared()
         };
         if !is_first {
             // Those who know of it hear nothing; whoever is new does.
@@ -303,6 +323,26 @@ impl Handle {
         let gone = gone.iter().filter_map(|event| announce::over(event, End::Gone, now));
         let over = over.iter().filter_map(|event| announce::over(event, End::Works, now));
         gone.chain(over).for_each(|event| state.tell(event));
+    }
+
+    /// Takes in what other processes have told: what is ours to see to now, and what nobody sees to any more, which is over.
+    pub fn take_over(&self, known: Vec<notify::Known>) {
+        let now = self.shared.now().time;
+        let mut state = self.shared.state();
+        let (mine, others) = (state.part(), state.elsewhere.part());
+        for known in known {
+            let Some(incident) = known.event.incident.clone() else { continue };
+            let is_mine = mine.names(&incident.subject);
+            if !is_mine && others.names(&incident.subject) {
+                continue;
+            }
+            let event = known.event.clone();
+            state.voice.take_over(known);
+            match is_mine {
+                true => state.failures.keep(&event),
+                false => announce::over(&event, End::Gone, now).into_iter().for_each(|event| state.tell(event)),
+            }
+        }
     }
 
     /// Who tells what happens.

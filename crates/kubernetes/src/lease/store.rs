@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 use crate::lease::{Answer, Order, Request};
 
 /// Who wrote a Lease, as its `managedFields` say.
-const MANAGER: &str = "tagwright";
+pub(crate) const MANAGER: &str = "tagwright";
 /// The most characters of the server's words that are logged.
 const WORDS: usize = 300;
 
