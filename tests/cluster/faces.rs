@@ -1,6 +1,7 @@
 //! `Receiver` and `Notification` as objects: who is let in and who is told, and what their statuses say of it.
 
 mod flux;
+mod incidents;
 mod kinds;
 mod replicas;
 mod tenants;

@@ -9,7 +9,7 @@ use crate::replicas::fair;
 use crate::world::{World, deployed, is_ready, own_definitions};
 
 /// The Leases count for so long, so that a test need not wait for minutes.
-const TIMING: [&str; 3] = [
+pub(super) const TIMING: [&str; 3] = [
     "--leader-election-lease-duration=4s",
     "--leader-election-renew-deadline=3s",
     "--leader-election-retry-period=500ms",
