@@ -214,7 +214,7 @@ impl Shared {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves what is for us to tell in what is about to be. Of what is not, the ledger says no more.
+    /// Leaves in what is due what is for us to tell. What is over without a word from us is over for the ledger, too.
     pub(crate) async fn agree(&self, due: &mut [(&Name, &mut Digest)], ledger: &Ledger) {
         if due.iter().all(|(_, digest)| digest.entries.iter().all(|entry| entry.cause.is_none())) {
             return;
@@ -236,7 +236,7 @@ impl Shared {
                 let verdict = verdicts.next().unwrap_or(Verdict::Tell(None));
                 let Some(cause) = entry.cause.clone() else { return true };
                 let is_over = entry.event.kind == Kind::Recovered;
-                let (of, is_told) = (((*to).clone(), cause.clone()), Tidings::plain(to));
+                let (of, tidings) = (((*to).clone(), cause.clone()), Tidings::plain(to));
                 match (verdict, is_over) {
                     (Verdict::Tell(_), false) => {
                         own.insert(of, claim.clone());
@@ -247,13 +247,13 @@ impl Shared {
                             entry.lasted = entry.event.at.duration_since(since).try_into().ok();
                         }
                         // They wait for the end, whoever has told them of the beginning.
-                        ledger.arrived(&Tidings { begun: vec![cause], ..is_told });
+                        ledger.arrived(&Tidings { begun: vec![cause], ..tidings });
                         own.insert(of, Claim::Ending(entry.subjects.clone()));
                         true
                     }
                     (Verdict::Silent, false) => false,
                     (Verdict::Silent, true) => {
-                        ledger.arrived(&Tidings { over: vec![cause], ..is_told });
+                        ledger.arrived(&Tidings { over: vec![cause], ..tidings });
                         own.remove(&of);
                         false
                     }

@@ -293,9 +293,7 @@ impl Handle {
             let mut state = self.shared.state();
             state.voice.configure(notifications);
             // What several processes have told, they know together.
-            state.voice.is_heard()
-                && !std::mem::replace(&mut state.failures.is_read, true)
-                && !state.voice.is_shared()
+            state.voice.is_heard() && !std::mem::replace(&mut state.failures.is_read, true) && !state.voice.is_shared()
         };
         if !is_first {
             // Those who know of it hear nothing; whoever is new does.
