@@ -24,6 +24,7 @@ mod control;
 mod judge;
 mod objects;
 pub(crate) mod orders;
+mod passed;
 pub(crate) mod people;
 mod publish;
 mod reading;
