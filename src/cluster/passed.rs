@@ -145,7 +145,8 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_nothing() {
         let time = at(0);
-        for text in ["x", "registry/app:1.0", "now registry/app:1.0", &format!("{time} registry/app"), &format!("{time} a:-b")]
+        for text in
+            ["x", "registry/app:1.0", "now registry/app:1.0", &format!("{time} registry/app"), &format!("{time} a:-b")]
         {
             assert_eq!(told(Some(""), text), [""; 0], "{text:?}");
             assert_eq!(added(text, &["1.0"], 0).lines().count(), 1, "{text:?} goes");

@@ -9,10 +9,10 @@ use notify::Name;
 use tagwright_core::automation::{Automation, ImageRepository, ObjectName};
 
 use super::{Control, ObjectNews, key, name};
+use crate::cluster::Mode;
 use crate::cluster::passed;
 use crate::cluster::publish::Wish;
 use crate::cluster::what::{Id, What};
-use crate::cluster::Mode;
 use crate::config::About;
 use crate::schedule::{Elsewhere, Passed, Watched};
 
