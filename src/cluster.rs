@@ -25,6 +25,7 @@ mod incidents;
 mod judge;
 mod objects;
 pub(crate) mod orders;
+mod passed;
 pub(crate) mod people;
 mod publish;
 mod reading;

@@ -12,4 +12,6 @@ pub(crate) mod freeze;
 pub use self::agenda::Trigger;
 pub use self::assignment::{Assignment, News, Watched};
 pub use self::bot::{BEAT_LIMIT, Bot, Elsewhere, Handle, SHUTDOWN_GRACE, Settings};
-pub use self::done::Done;
+pub use self::done::{Done, Passed};
+
+pub(crate) use self::bot::MAX_TAGS;

@@ -280,6 +280,7 @@ impl Control {
         let now = Arc::clone(now);
         self.finalize(&news.id, &now);
         self.release(&news.id, &now);
+        self.take_passed(&news);
         if news.is_request() {
             self.versions.request(&news.id, &now);
             self.request(&news.id, &now);

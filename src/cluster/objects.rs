@@ -8,6 +8,7 @@ use kubernetes::{Key, Object, Reason};
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::passed::PUSHED;
 use super::what::{Id, OURS, What};
 use crate::config;
 
@@ -78,7 +79,8 @@ impl News {
         match (&self.before, &self.now) {
             (Some(before), Some(now)) => {
                 let ours = |object: &Object| -> BTreeMap<String, String> {
-                    let annotations = object.annotations.iter().filter(|(name, _)| name.starts_with(OURS));
+                    let is_read = |name: &str| name.starts_with(OURS) && name != PUSHED;
+                    let annotations = object.annotations.iter().filter(|(name, _)| is_read(name));
                     annotations.map(|(name, value)| (name.clone(), value.clone())).collect()
                 };
                 before.spec != now.spec

@@ -18,8 +18,10 @@ use tokio::time::Instant;
 
 use super::judge::Judge;
 use super::objects::Objects;
+use super::passed::{self, Tags};
 use super::versions::Version;
 use super::what::{Id, keeps};
+use crate::schedule::MAX_TAGS;
 
 /// How many objects are written at once.
 const CONCURRENT: usize = 16;
@@ -49,6 +51,8 @@ pub(super) enum Wish {
     Obeyed(&'static str, String),
     /// Whoever works on it is to make a pass at once: what asks for it gets this text.
     Ask(String),
+    /// Whoever polls the images is to look at these tags.
+    Pass(Tags),
 }
 
 /// What a pass came to.
@@ -77,12 +81,25 @@ impl Wish {
 
     /// This wish, and what of an earlier one still counts.
     fn after(self, earlier: Self) -> Self {
-        let (Self::Say(words), Self::Say(mut all)) = (&self, earlier) else { return self };
-        all.retain(|word| word.weight == Weight::Deed);
-        all.extend(words.iter().cloned());
-        let surplus = all.len().saturating_sub(MOST);
-        all.drain(..surplus);
-        Self::Say(all)
+        match (self, earlier) {
+            (Self::Say(words), Self::Say(mut all)) => {
+                all.retain(|word| word.weight == Weight::Deed);
+                all.extend(words);
+                let surplus = all.len().saturating_sub(MOST);
+                all.drain(..surplus);
+                Self::Say(all)
+            }
+            (Self::Pass(mut tags), Self::Pass(all)) => {
+                tags.extend(all);
+                match tags.len() <= MAX_TAGS {
+                    true => Self::Pass(tags),
+                    false => Self::Ask(Timestamp::now().to_string()),
+                }
+            }
+            // The pass that is asked for lists all tags.
+            (Self::Pass(_), asked @ Self::Ask(_)) => asked,
+            (wish, _) => wish,
+        }
     }
 
     /// Finalizers come first, and do not take the place of what is to be said.
@@ -91,7 +108,7 @@ impl Wish {
             Self::Say(..) => Turn::Status,
             Self::Keep | Self::LetGo => Turn::Finalizer,
             Self::Obeyed(..) => Turn::Order,
-            Self::Ask(..) => Turn::Request,
+            Self::Ask(..) | Self::Pass(..) => Turn::Request,
         }
     }
 }
@@ -317,6 +334,7 @@ async fn write(
             let patch = json!({"metadata": {"annotations": {flux::REQUESTED_AT: text}}});
             Ok((target.merge(&patch).await?, Vec::new()))
         }
+        Wish::Pass(tags) => Ok((target.merge(&passed::patch(object, tags, Timestamp::now())).await?, Vec::new())),
         Wish::Say(words) => {
             let mut events = Vec::new();
             let compute = |object: &Object| -> Value {

@@ -32,8 +32,8 @@ pub(super) const TRAILERS: &str = "tagwright.dev/trailers";
 /// The annotation that turns the editing of embedded YAML on for them.
 pub(super) const EMBEDDED: &str = "tagwright.dev/embedded";
 
-/// The annotations that are orders; they count on the objects of a cluster, where people see them.
-pub(crate) const ORDERS: [&str; 8] = [
+/// The annotations that are orders, or what replicas tell each other; they count on the objects of a cluster, where people see them.
+pub(crate) const ORDERS: [&str; 9] = [
     "tagwright.dev/hold",
     "tagwright.dev/release",
     "tagwright.dev/release-now",
@@ -42,6 +42,7 @@ pub(crate) const ORDERS: [&str; 8] = [
     "tagwright.dev/freeze-until",
     "tagwright.dev/break-glass",
     "tagwright.dev/break-glass-until",
+    "tagwright.dev/pushed",
 ];
 
 /// What annotations of ours begin with.

@@ -56,6 +56,8 @@ use crate::wire::status::WorkStatus;
 pub use self::arrived::Elsewhere;
 pub use self::handle::Handle;
 
+pub(crate) use self::arrived::MAX_TAGS;
+
 /// How long a run may go on after the bot was told to stop.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use image::Tag;
 use jiff::Timestamp;
 use tagwright_core::automation::{ImageRepository, ObjectName};
 use tokio::time::Instant;
@@ -51,9 +52,9 @@ pub enum Done {
     },
     /// It was told by a webhook of what others of several processes work on.
     Arrived {
-        /// Image repositories that are objects of their own.
-        repositories: Vec<ObjectName>,
-        /// Automations: to run, or to poll what they bring along.
+        /// Image repositories to look at.
+        repositories: Vec<Passed>,
+        /// Automations to run.
         automations: Vec<ObjectName>,
     },
     /// It has given up a run.
@@ -65,4 +66,15 @@ pub enum Done {
         /// When it began.
         began: Instant,
     },
+}
+
+/// An image repository that others are to look at.
+#[derive(Debug)]
+pub struct Passed {
+    /// The image repository.
+    pub repository: Arc<ImageRepository>,
+    /// The automation that brings it along; none where it is an object of its own.
+    pub brought: Option<ObjectName>,
+    /// The tags that were pushed; none of them where the list is wanted.
+    pub tags: BTreeSet<Tag>,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use image::Reference;
 use tagwright::run::Subject;
-use tagwright::schedule::{Assignment, Done, News, Settings, Watched};
+use tagwright::schedule::{Assignment, Done, Elsewhere, News, Settings, Watched};
 use tagwright_core::automation::{Automation, ObjectName};
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -130,6 +130,54 @@ async fn nothing_is_pushed_behind_a_gate_that_has_closed_meanwhile() {
     assert!(error.is_some_and(|error| error.starts_with("the lease for ")));
     pass(&handle, MINUTE).await;
     assert_eq!(world.tag(0), "1.1.0");
+    handle.shutdown();
+    bot.await.unwrap();
+}
+
+/// What a webhook has told of goes with the image to whoever polls it: at once where another does, and otherwise when another begins to.
+#[tokio::test(start_paused = true)]
+async fn tags_that_nobody_has_looked_at_are_passed_on_with_their_image() {
+    let world = World::start().await;
+    let automations = world.automation("shop", &world.server.url(), 0..3);
+    let shop = automations[0].id.clone();
+    let repositories: Vec<_> = automations[0].policies.iter().map(|policy| Arc::clone(&policy.repository)).collect();
+    let (listener, mut done) = unbounded_channel();
+    let closed: tagwright::run::Gate = Arc::new(|_: &Subject<'_>| false);
+    let settings = Settings { listener: Some(listener), gate: Some(closed), ..world.settings() };
+    let (bot, handle) = world.bot(automations, settings);
+    let delivery = |number: usize, tags: &[String]| {
+        let tags = tags.iter().map(|tag| image::Tag::parse(tag).unwrap()).collect();
+        let pushed = hooks::Pushed { registry: None, path: format!("team/app-{number}"), tags };
+        hooks::Delivery { pushed: vec![pushed], ..hooks::Delivery::default() }
+    };
+    let one = ["1.1.0".to_owned()];
+    let many: Vec<String> = (0..101).map(|number| format!("1.{number}.0")).collect();
+    assert_eq!(handle.arrived(&delivery(0, &one), None), 1);
+    assert_eq!(handle.arrived(&delivery(1, &many), None), 1);
+    pass(&handle, Duration::from_secs(5)).await;
+    let mut passed = || -> Vec<(usize, Option<ObjectName>, Vec<String>)> {
+        let all = std::iter::from_fn(|| done.try_recv().ok()).flat_map(|done| match done {
+            Done::Arrived { repositories, automations } if automations.is_empty() => repositories,
+            done => panic!("{done:?}"),
+        });
+        let number =
+            |it: &tagwright::schedule::Passed| repositories.iter().position(|known| known.id == it.repository.id);
+        all.map(|it| (number(&it).unwrap(), it.brought, it.tags.iter().map(ToString::to_string).collect())).collect()
+    };
+    assert_eq!(passed(), [], "they wait for a poll here");
+
+    let elsewhere = repositories.iter().map(|repository| (Arc::clone(repository), Some(shop.clone()))).collect();
+    handle.take_elsewhere(Elsewhere { repositories: elsewhere, automations: Vec::new() });
+    handle.configure(Assignment { automations: Vec::new(), polled: Some(Vec::new()), news: News::All });
+    let brought = || Some(shop.clone());
+    assert_eq!(passed(), [(0, brought(), one.to_vec()), (1, brought(), Vec::new())], "of too many, the list");
+    assert_eq!(handle.arrived(&delivery(2, &one), None), 1);
+    assert_eq!(handle.arrived(&delivery(2, &many), None), 1);
+    assert_eq!(passed(), [(2, brought(), one.to_vec()), (2, brought(), Vec::new())]);
+    handle.told(&repositories[2].id, [image::Tag::parse("1.1.0").unwrap()].into());
+    pass(&handle, Duration::from_secs(5)).await;
+    handle.configure(Assignment { automations: Vec::new(), polled: Some(Vec::new()), news: News::All });
+    assert_eq!(passed(), [], "what another was told of, and is not polled here, goes nowhere");
     handle.shutdown();
     bot.await.unwrap();
 }

@@ -1,17 +1,21 @@
 //! Who may tell of pushes, who is told of what happens, and what is told of the work of others.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use image::Tag;
 use jiff::Timestamp;
 use notify::Name;
 use tagwright_core::automation::{Automation, ImageRepository, ObjectName};
 
-use super::{Control, key};
+use super::{Control, ObjectNews, key, name};
+use crate::cluster::Mode;
+use crate::cluster::passed;
 use crate::cluster::publish::Wish;
 use crate::cluster::what::{Id, What};
 use crate::config::About;
-use crate::schedule::{Elsewhere, Watched};
+use crate::schedule::{Elsewhere, Passed, Watched};
 
 /// How long after it could not be read what others have told it is asked for again.
 const AGAIN: Duration = Duration::from_secs(15);
@@ -101,15 +105,57 @@ impl Control {
         Elsewhere { repositories, automations }
     }
 
-    /// Has other replicas look at what a webhook has told us of, in the way in which people ask for a pass.
-    pub(super) fn pass_on(&mut self, repositories: Vec<ObjectName>, automations: Vec<ObjectName>) {
-        let repositories = repositories.into_iter().map(|id| (What::Repository, key(&id)));
-        let automations = automations.into_iter().map(|id| self.reading.written(&id));
-        let all: Vec<Id> = repositories.chain(automations).collect();
+    /// Has other replicas look at what a webhook has told us of: at tags by themselves, where it is said which, and at all else in the way
+    /// in which people ask for a pass.
+    pub(super) fn pass_on(&mut self, repositories: Vec<Passed>, automations: Vec<ObjectName>) {
         let now = Timestamp::now().to_string();
+        let mut wishes: Vec<(Id, Wish)> = Vec::new();
+        for Passed { repository, brought, tags } in repositories {
+            let id = match &brought {
+                Some(automation) => self.reading.written(automation),
+                None => (What::Repository, key(&repository.id)),
+            };
+            // Who leads may be Flux's controller, which reads requests alone.
+            let is_read = id.0 == What::Native || self.settings.replicas == Mode::Share;
+            let image = repository.image.canonical();
+            wishes.push((
+                id,
+                match is_read && !tags.is_empty() {
+                    true => Wish::Pass(tags.into_iter().map(|tag| (image.clone(), tag)).collect()),
+                    false => Wish::Ask(now.clone()),
+                },
+            ));
+        }
+        wishes.extend(automations.iter().map(|id| (self.reading.written(id), Wish::Ask(now.clone()))));
         // An application is nobody's to write, and waits for its next poll.
-        for id in all.into_iter().filter(|(what, _)| what.is_ours()) {
-            self.publisher.want(id, Wish::Ask(now.clone()));
+        for (id, wish) in wishes.into_iter().filter(|((what, _), _)| what.is_ours()) {
+            self.publisher.want(id, wish);
+        }
+    }
+
+    /// Looks at tags that another replica was told of, where the image is ours to poll.
+    pub(super) fn take_passed(&self, news: &ObjectNews) {
+        let tags = passed::read(news);
+        if tags.is_empty() {
+            return;
+        }
+        let (what, key) = &news.id;
+        let id = name(key);
+        let repositories: Vec<&Arc<ImageRepository>> = match what {
+            What::Repository => self.reading.repository(&id).into_iter().collect(),
+            What::Native if self.reading.written(&id) == news.id => {
+                let automation = self.reading.automation(&id).into_iter();
+                automation.flat_map(|it| &it.policies).map(|policy| &policy.repository).collect()
+            }
+            _ => Vec::new(),
+        };
+        for repository in repositories {
+            let image = repository.image.canonical();
+            let of_it = tags.iter().filter(|(of, _)| *of == image).map(|(_, tag)| tag.clone());
+            let of_it: BTreeSet<Tag> = of_it.collect();
+            if !of_it.is_empty() {
+                self.handle.told(&repository.id, of_it);
+            }
         }
     }
 

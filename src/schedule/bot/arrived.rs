@@ -1,6 +1,6 @@
 //! What webhooks tell: image repositories with tags that were pushed, and Git repositories that were pushed to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hooks::{Comment, Delivery, Pushed, Receiver, Receivers, Scope};
@@ -11,10 +11,10 @@ use tagwright_core::automation::{Automation, ImagePolicy, ImageRepository, Objec
 use super::handle::Handle;
 use crate::announce;
 use crate::schedule::agenda::Trigger;
-use crate::schedule::done::Done;
+use crate::schedule::done::{Done, Passed};
 
 /// How many tags of one image repository are kept until somebody looks; of more, the list is asked for.
-const MAX_TAGS: usize = 100;
+pub(crate) const MAX_TAGS: usize = 100;
 
 /// Tags that somebody has told of; none where they are so many that the list is asked for.
 pub(super) type Told = Option<BTreeSet<Tag>>;
@@ -39,12 +39,7 @@ impl Handle {
         let mut due: BTreeSet<Trigger> = BTreeSet::new();
         for repository in state.configured.repositories() {
             let Some(tags) = pushed(repository, delivery, scope) else { continue };
-            let told = state.told.entry(repository.id.clone()).or_insert_with(|| Some(BTreeSet::new()));
-            match told {
-                _ if tags.is_empty() => *told = None,
-                Some(known) if known.len() + tags.len() <= MAX_TAGS => known.extend(tags),
-                told => *told = None,
-            }
+            keep(&mut state.told, &repository.id, tags);
             state.origins.told(&repository.id, origin.as_ref());
             due.insert(Trigger::Told(repository.id.clone()));
         }
@@ -68,6 +63,19 @@ impl Handle {
         }
         self.shared.wake.notify_one();
         count
+    }
+
+    /// Takes in tags that another process was told of by a webhook: they are looked at as if it had come here, where the image repository
+    /// is polled here.
+    pub fn told(&self, repository: &ObjectName, tags: BTreeSet<Tag>) {
+        let now = self.shared.now();
+        let mut state = self.shared.state();
+        let state = &mut *state;
+        if state.configured.repositories().any(|known| known.id == *repository && !known.suspended) {
+            keep(&mut state.told, repository, tags);
+            state.agenda.trigger(&Trigger::Told(repository.clone()), now);
+            self.shared.wake.notify_one();
+        }
     }
 
     /// Takes what others work on in place of what they did before.
@@ -107,20 +115,41 @@ impl Elsewhere {
     }
 
     /// What a webhook tells of: image repositories, and automations.
-    fn of(&self, delivery: &Delivery, scope: Option<&Scope>) -> (Vec<ObjectName>, Vec<ObjectName>) {
-        let (mut repositories, mut automations) = (BTreeSet::new(), BTreeSet::new());
-        let told = self.repositories.iter().filter(|(repository, _)| pushed(repository, delivery, scope).is_some());
-        for (repository, brought) in told {
-            match brought {
-                Some(automation) => automations.insert(automation.clone()),
-                None => repositories.insert(repository.id.clone()),
-            };
-        }
+    fn of(&self, delivery: &Delivery, scope: Option<&Scope>) -> (Vec<Passed>, Vec<ObjectName>) {
         let is_told = |automation: &&Arc<Automation>| {
             is_meant(automation, delivery, scope) || comments(automation, delivery, scope).next().is_some()
         };
-        automations.extend(self.automations.iter().filter(is_told).map(|automation| automation.id.clone()));
-        (repositories.into_iter().collect(), automations.into_iter().collect())
+        let automations = self.automations.iter().filter(is_told).map(|automation| automation.id.clone());
+        (self.passed(|repository| pushed(repository, delivery, scope)), automations.collect())
+    }
+
+    /// What of image repositories that were polled here is to be looked at by those who poll them by now.
+    pub(super) fn take_over(&self, told: &BTreeMap<ObjectName, Told>) -> Vec<Passed> {
+        if told.is_empty() {
+            return Vec::new();
+        }
+        self.passed(|repository| told.get(&repository.id).map(|tags| tags.clone().unwrap_or_default()))
+    }
+
+    fn passed(&self, told: impl Fn(&ImageRepository) -> Option<BTreeSet<Tag>>) -> Vec<Passed> {
+        let one = |(repository, brought): &(Arc<ImageRepository>, Option<ObjectName>)| {
+            let mut tags = told(repository)?;
+            if tags.len() > MAX_TAGS {
+                tags.clear();
+            }
+            Some(Passed { repository: Arc::clone(repository), brought: brought.clone(), tags })
+        };
+        self.repositories.iter().filter_map(one).collect()
+    }
+}
+
+/// Keeps tags of an image repository until somebody looks. None of them: the list is wanted.
+fn keep(told: &mut BTreeMap<ObjectName, Told>, repository: &ObjectName, tags: BTreeSet<Tag>) {
+    let told = told.entry(repository.clone()).or_insert_with(|| Some(BTreeSet::new()));
+    match told {
+        _ if tags.is_empty() => *told = None,
+        Some(known) if known.len() + tags.len() <= MAX_TAGS => known.extend(tags),
+        told => *told = None,
     }
 }
 

@@ -175,7 +175,11 @@ impl Shared {
         state.polls.retain(|policy| state.configured.is_polled(policy));
         state.published.retain(|policy, _| is_known(policy));
         let polled: BTreeSet<&ObjectName> = state.configured.repositories().map(|it| &it.id).collect();
-        state.told.retain(|repository, _| polled.contains(repository));
+        let told = state.told.extract_if(.., |repository, _| !polled.contains(repository)).collect();
+        let repositories = state.elsewhere.take_over(&told);
+        if !repositories.is_empty() {
+            self.tell(Some(Done::Arrived { repositories, automations: Vec::new() }));
+        }
         state.origins.retain(&state.configured);
         state.rows.configure(&before, &state.configured);
         let gone = state.journal.configure((&state.configured, &state.syncs), &news, now.time);

@@ -4,13 +4,19 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use serde_json::{Value, json};
 
-use super::replicas::TIMING;
 use super::{Program, secret, until};
 use crate::bot::Bot;
 use crate::cluster::{Cluster, Space, eventually};
 use crate::replicas::fair;
 use crate::simulated::Fault;
 use crate::world::{World, condition, deployed, is_ready, own_definitions};
+
+/// The Leases count for so long, so that a test need not wait for minutes.
+const TIMING: [&str; 3] = [
+    "--leader-election-lease-duration=4s",
+    "--leader-election-renew-deadline=3s",
+    "--leader-election-retry-period=500ms",
+];
 
 /// So many images that each replica has some of them.
 const IMAGES: usize = 12;
