@@ -138,7 +138,8 @@ mod tests {
         assert_eq!(there.lines().count(), MAX_TAGS);
         assert_eq!(added(&there, &["0"], 1).lines().count(), MAX_TAGS);
         let patch = patch(&with(&there), &tags(&["more"]), at(1));
-        let annotations = patch["metadata"]["annotations"].as_object().map(|all| all.keys().collect::<Vec<_>>());
+        let annotations =
+            patch["metadata"]["annotations"].as_object().map(|all| all.keys().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(annotations, Some(vec![flux::REQUESTED_AT]));
     }
 
