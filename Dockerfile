@@ -4,6 +4,9 @@
 FROM docker.io/library/rust:1.95.0-slim-bookworm AS build
 WORKDIR /src
 COPY . .
+# The addresses that the loader fills in at the start, as a packed list, which Debian's C library reads since bookworm. The plain list is
+# read as a whole, and stays in memory for as long as the program runs. A linker that cannot pack it says so and goes on.
+ENV RUSTFLAGS="-C link-arg=-Wl,-z,pack-relative-relocs"
 # The caches stay with the builder, so that only what changed is compiled again; the binary leaves them by copy.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \

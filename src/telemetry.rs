@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::Write;
 
 use otlp::Traces;
+use tracing::Dispatch;
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -34,6 +35,11 @@ const SILENT: &str = "kube_client::client::builder=off";
 /// `RUST_LOG` decides what is shown if it is set, otherwise `verbosity`: 0 warnings, 1 also what changed, 2 also decisions,
 /// 3 everything of ours. With traces their spans are sent, and lines of JSON say to which they belong.
 pub(crate) fn start(format: Format, verbosity: u8, style: Style, traces: Option<&Traces>) {
+    // A second start (tests, `demo`) keeps the first subscriber.
+    let _ = subscriber(format, verbosity, style, traces).try_init();
+}
+
+fn subscriber(format: Format, verbosity: u8, style: Style, traces: Option<&Traces>) -> Dispatch {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(directives(verbosity)));
     // Spans of traces say nothing that the log does not.
     let filter = filter.and(filter_fn(|metadata| metadata.target() != web::SPANS));
@@ -46,8 +52,12 @@ pub(crate) fn start(format: Format, verbosity: u8, style: Style, traces: Option<
         Format::Text => lines.with_ansi(colored).boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
     };
-    // A second start (tests, `demo`) keeps the first subscriber.
-    let _ = Registry::default().with(lines.with_filter(filter)).with(traces.map(Traces::layer)).try_init();
+    let logged = Registry::default().with(lines.with_filter(filter));
+    match traces {
+        Some(traces) => logged.with(traces.layer()).into(),
+        // Not a layer that is an `Option`: where there is none, it wants every span, and each would be made for nobody.
+        None => logged.into(),
+    }
 }
 
 /// Writes events so that nothing in them acts, and no line in the middle of one looks like another event.
@@ -133,6 +143,19 @@ mod tests {
         let json = tamed(Format::Json, false, "{\"a\":\"über \u{202e}\u{e0041}\"}\n");
         assert_eq!(json, "{\"a\":\"über \\u202e\\udb40\\udc41\"}\n");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["a"], "über \u{202e}\u{e0041}");
+    }
+
+    /// Never, so that tracing asks once for each place in the source, and what is said there is not even put together.
+    #[test]
+    fn spans_are_for_those_who_look_at_traces_alone() {
+        let settings = otlp::Settings::read(("--otlp-endpoint", Some("http://127.0.0.1:9")), |_| None);
+        let traces = Traces::start(settings.unwrap().unwrap(), "test").unwrap();
+        let span = crate::trace::pass();
+        for (looks, verbosity) in [(true, 1), (false, 1), (false, 3)] {
+            let subscriber = subscriber(Format::Json, verbosity, Style::Plain, Some(&traces).filter(|_| looks));
+            let interest = subscriber.register_callsite(span.metadata().unwrap());
+            assert_eq!(interest.is_never(), !looks, "{verbosity}: {interest:?}");
+        }
     }
 
     #[test]

@@ -30,8 +30,8 @@ pub struct Memory {
     unsaved: Mutex<HashMap<String, Image>>,
     /// What polls found out about digests and is not in the store yet.
     digests: Mutex<HashMap<String, Digests>>,
-    /// What was last written down of each automation, if that still holds.
-    told: Mutex<HashMap<ObjectName, Option<Record>>>,
+    /// What was last written down of each automation, if that still holds. Boxed: of most there is nothing.
+    told: Mutex<HashMap<ObjectName, Option<Box<Record>>>>,
     /// What of the store did not work the last time, and why.
     failing: Mutex<BTreeMap<&'static str, String>>,
     /// Automations with nothing to do.
@@ -96,12 +96,12 @@ impl Memory {
 
     /// Remembers what was written down of an automation; none when there is nothing to say any more.
     pub(crate) fn told(&self, id: &ObjectName, record: Option<Record>) {
-        lock(&self.told).insert(id.clone(), record);
+        lock(&self.told).insert(id.clone(), record.map(Box::new));
     }
 
     /// Returns what was last written down of an automation; none when this process does not know.
     pub(crate) fn last_told(&self, id: &ObjectName) -> Option<Option<Record>> {
-        lock(&self.told).get(id).cloned()
+        lock(&self.told).get(id).map(|record| record.as_deref().cloned())
     }
 
     /// Whether this process has asked the forge of an automation what requests it has.
