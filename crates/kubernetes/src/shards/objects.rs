@@ -26,10 +26,25 @@ pub(crate) struct Objects {
     seconds: i32,
 }
 
+/// Which object a Lease is, as of which write. A write names both: by the version alone the API server makes a Lease anew that
+/// is gone by now, since it lets Leases be created by updates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Version {
+    uid: Option<String>,
+    pub(crate) resource: String,
+}
+
+impl Version {
+    pub(crate) fn of(lease: &Lease) -> Version {
+        let ObjectMeta { uid, resource_version, .. } = &lease.metadata;
+        Version { uid: uid.clone(), resource: resource_version.clone().unwrap_or_default() }
+    }
+}
+
 /// A Lease of the group, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
-    pub(crate) version: String,
+    pub(crate) version: Version,
     /// Empty when nobody has it.
     pub(crate) holder: String,
     pub(crate) duration: Option<Duration>,
@@ -85,7 +100,7 @@ impl Objects {
         let annotation = |name| lease.metadata.annotations.as_ref().and_then(|all| all.get(name));
         let seconds = spec.and_then(|spec| spec.lease_duration_seconds).and_then(|seconds| u64::try_from(seconds).ok());
         Record {
-            version: lease.metadata.resource_version.clone().unwrap_or_default(),
+            version: Version::of(lease),
             holder: spec.and_then(|spec| spec.holder_identity.clone()).unwrap_or_default(),
             duration: seconds.map(Duration::from_secs),
             transitions: spec.and_then(|spec| spec.lease_transitions).unwrap_or_default(),
@@ -95,7 +110,13 @@ impl Objects {
     }
 
     /// A replica's Lease, renewed.
-    pub(crate) fn replica(&self, identity: &Identity, version: Option<&str>, leaving: bool, wall: Timestamp) -> Lease {
+    pub(crate) fn replica(
+        &self,
+        identity: &Identity,
+        version: Option<&Version>,
+        leaving: bool,
+        wall: Timestamp,
+    ) -> Lease {
         let mut lease = self.lease(self.replica_name(identity.as_str()), identity.as_str(), version, wall);
         let annotations = lease.metadata.annotations.get_or_insert_default();
         annotations.insert(COUNT.to_owned(), self.count.to_string());
@@ -106,24 +127,25 @@ impl Objects {
     }
 
     /// The Lease of a replica that is no more, so that its shards are free.
-    pub(crate) fn ended(&self, name: &str, version: &str, wall: Timestamp) -> Lease {
+    pub(crate) fn ended(&self, name: &str, version: &Version, wall: Timestamp) -> Lease {
         self.lease(name.to_owned(), "", Some(version), wall)
     }
 
     /// A shard's Lease with a holder, or with none.
     pub(crate) fn shard(&self, shard: Shard, holder: &str, before: Option<&Record>, wall: Timestamp) -> Lease {
-        let version = before.map(|before| before.version.as_str());
+        let version = before.map(|before| &before.version);
         let mut lease = self.lease(self.shard_name(shard), holder, version, wall);
         let transitions = before.map_or(0, |before| before.transitions.saturating_add(i32::from(!holder.is_empty())));
         lease.spec.get_or_insert_default().lease_transitions = Some(transitions);
         lease
     }
 
-    fn lease(&self, name: String, holder: &str, version: Option<&str>, wall: Timestamp) -> Lease {
+    fn lease(&self, name: String, holder: &str, version: Option<&Version>, wall: Timestamp) -> Lease {
         let labels = [(GROUP, self.group.as_str()), MANAGED_BY];
         let metadata = ObjectMeta {
             name: Some(name),
-            resource_version: version.map(str::to_owned),
+            uid: version.and_then(|version| version.uid.clone()),
+            resource_version: version.map(|version| version.resource.clone()),
             labels: Some(labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
             ..ObjectMeta::default()
         };
@@ -163,10 +185,11 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let objects = objects();
-        let mut lease = objects.replica(&Identity::from("pod_1"), Some("7"), true, Timestamp::UNIX_EPOCH);
+        let version = Version { uid: Some("u".to_owned()), resource: "7".to_owned() };
+        let mut lease = objects.replica(&Identity::from("pod_1"), Some(&version), true, Timestamp::UNIX_EPOCH);
         let (name, kind, record) = objects.read(&lease).unwrap();
         assert_eq!((name.as_str(), kind), ("tagwright-replica-pod-1", Kind::Replica));
-        assert_eq!((record.version.as_str(), record.holder.as_str(), record.leaving), ("7", "pod_1", true));
+        assert_eq!((&record.version, record.holder.as_str(), record.leaving), (&version, "pod_1", true));
         assert_eq!((record.duration, record.other_count), (Some(Duration::from_secs(15)), None));
         lease.metadata.annotations = Some([(COUNT.to_owned(), "32".to_owned())].into());
         assert_eq!(objects.record(&lease).other_count.as_deref(), Some("32"));

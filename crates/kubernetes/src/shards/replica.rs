@@ -13,7 +13,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use tracing::{info, warn};
 
 use crate::lease::{Answer, Held, Holding, Identity, Machine, Now, Order, Request, Ticket, Timing};
-use crate::shards::objects::{Objects, Record};
+use crate::shards::objects::{Objects, Record, Version};
 use crate::shards::replica::life::{Fate, Life, Wish};
 use crate::shards::replica::view::{Sights, View};
 use crate::shards::{Roster, Settings, Shard};
@@ -56,7 +56,7 @@ enum Own {
     Not,
     /// A write that takes it was sent while it had this version, and it is not known whether it was done.
     Taking {
-        over: Option<String>,
+        over: Option<Version>,
     },
     Held(Held),
     /// A write that releases it was sent, or is about to be. It is not ours any more, whatever its Lease says.
@@ -71,12 +71,12 @@ pub(crate) enum Job {
     /// Ends a replica that has been silent for too long.
     End {
         name: String,
-        version: String,
+        version: Version,
     },
     /// Deletes the Lease of one that has ended.
     Collect {
         name: String,
-        version: String,
+        version: Version,
     },
 }
 
@@ -204,7 +204,7 @@ impl Replica {
             Job::Take(shard) => self.write_shard(*shard, self.life.identity.as_str(), now),
             Job::Release(shard) => self.write_shard(*shard, "", now),
             Job::End { name, version } => Request::Replace(Box::new(self.objects.ended(name, version, now.wall))),
-            Job::Collect { name, version } => Request::Delete { name: name.clone(), version: version.clone() },
+            Job::Collect { name, version } => Request::Delete { name: name.clone(), version: version.resource.clone() },
         }
     }
 

@@ -172,9 +172,15 @@ async fn a_replica_that_is_cut_off_stops_before_another_takes_its_shards() {
     second.has(64).await;
     assert!(first.share.borrow().is_nothing() && !proofs.iter().any(|proof| proof.is_held()));
     drop(proofs);
+    let identity = first.replicas.roster().borrow().this.clone();
+    let leases: Api<Lease> = Api::namespaced(space.admin.clone(), &space.name);
+    let name = format!("tagwright-replica-{}", identity.replace('_', "-"));
+    let is_collected = || async { leases.get_opt(&name).await.ok()?.is_none().then_some(()) };
+    eventually("nothing names it any more, and its Lease is deleted", is_collected).await;
     line.set(Passing::Open);
-    // It comes back as another, and gets its share again.
+    // It comes back as another, and gets its share again: what it sends late makes no Lease anew.
     first.has(32).await;
+    assert_ne!(first.replicas.roster().borrow().this, identity);
     second.has(32).await;
     assert!(first.share.borrow().shards().all(|shard| !second.share.borrow().holds(shard)));
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::lease::{Answer, Identity, Now, Request, Timing};
-use crate::shards::objects::Objects;
+use crate::shards::objects::{Objects, Version};
 
 /// One membership under one identity. Once another has ended it, it has ended for good, and the next one has another identity.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(crate) struct Life {
     number: u32,
     pub(crate) identity: Identity,
     pub(crate) name: String,
-    version: Option<String>,
+    version: Option<Version>,
     /// When the last renewal was sent that was done.
     pub(crate) renewed: Option<Duration>,
     next: Step,
@@ -79,7 +79,7 @@ impl Life {
         if self.asked.is_some() || now.local < self.at {
             return None;
         }
-        let version = self.version.as_deref();
+        let version = self.version.as_ref();
         let (asked, request) = match (self.next, wish, version) {
             (Step::Look, ..) => (Asked::Look, Request::Get(self.name.clone())),
             (Step::Renew, Wish::End, Some(version)) => {

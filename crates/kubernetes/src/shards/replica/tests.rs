@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 
 use crate::shards::assign::assign;
+use crate::shards::objects::Version;
 
 use super::*;
 
@@ -51,6 +52,7 @@ impl Case {
     fn put(&mut self, mut lease: Lease) -> Lease {
         self.version += 1;
         lease.metadata.resource_version = Some(self.version.to_string());
+        lease.metadata.uid.get_or_insert_with(|| format!("object-{}", self.version));
         self.leases.insert(lease.metadata.name.clone().unwrap(), lease.clone());
         lease
     }
@@ -77,6 +79,7 @@ impl Case {
                 let there = self.leases.get(lease.metadata.name.as_deref().unwrap());
                 match there.map(|there| &there.metadata.resource_version) {
                     Some(version) if *version != lease.metadata.resource_version => Answer::Conflict,
+                    None if lease.metadata.uid.is_some() => Answer::Conflict,
                     _ => Answer::Lease(Box::new(self.put((**lease).clone()))),
                 }
             }
@@ -228,7 +231,7 @@ fn a_shard_that_was_given_to_another_by_hand_is_lost() {
 fn a_membership_that_was_ended_is_over_for_good() {
     let mut case = Case::with_the_shard();
     let ours = case.replica.life.name.clone();
-    let version = case.leases[&ours].metadata.resource_version.clone().unwrap();
+    let version = Version::of(&case.leases[&ours]);
     let ended = case.replica.objects.ended(&ours, &version, Timestamp::UNIX_EPOCH);
     case.put(ended);
     case.until(|case| case.replica.life.name != ours);
@@ -237,6 +240,17 @@ fn a_membership_that_was_ended_is_over_for_good() {
     assert_eq!(case.holder().as_deref(), Some("us-2"));
     // Nothing names it any more, so that it is collected.
     case.until(|case| !case.leases.contains_key(&ours));
+}
+
+/// As while a replica was frozen: an update of what is not there must not make it anew.
+#[test]
+fn a_membership_that_was_collected_is_not_renewed() {
+    let mut case = Case::with_the_shard();
+    let ours = case.replica.life.name.clone();
+    case.leases.remove(&ours);
+    case.put_shard("other");
+    case.until(|case| case.replica.life.name != ours);
+    assert!(!case.holds() && !case.leases.contains_key(&ours));
 }
 
 #[test]

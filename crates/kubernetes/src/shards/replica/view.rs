@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 
 use crate::shards::Shard;
-use crate::shards::objects::{Kind, Objects, Record};
+use crate::shards::objects::{Kind, Objects, Record, Version};
 
 /// Since when each Lease is as it is, by our clock. Outlives what a replica holds, since it is about others.
 #[derive(Debug, Default)]
@@ -15,21 +15,21 @@ pub(crate) struct Sights(BTreeMap<String, Sight>);
 #[derive(Debug)]
 struct Sight {
     /// `None` while it is not there.
-    version: Option<String>,
+    version: Option<Version>,
     since: Duration,
 }
 
 impl Sights {
     /// Since when a Lease has this version, or is not there.
-    fn see(&mut self, name: &str, version: Option<&str>, now: Duration) -> Duration {
+    fn see(&mut self, name: &str, version: Option<&Version>, now: Duration) -> Duration {
         match self.0.get_mut(name) {
-            Some(sight) if sight.version.as_deref() == version => sight.since,
+            Some(sight) if sight.version.as_ref() == version => sight.since,
             Some(sight) => {
-                *sight = Sight { version: version.map(str::to_owned), since: now };
+                *sight = Sight { version: version.cloned(), since: now };
                 now
             }
             None => {
-                self.0.insert(name.to_owned(), Sight { version: version.map(str::to_owned), since: now });
+                self.0.insert(name.to_owned(), Sight { version: version.cloned(), since: now });
                 now
             }
         }
