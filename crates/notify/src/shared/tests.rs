@@ -1,3 +1,5 @@
+//! Three processes with one text, in every order of what may happen to them.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;
