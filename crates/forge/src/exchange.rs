@@ -17,7 +17,7 @@ use super::error::Error;
 use super::limit;
 use super::place::{Place, Product};
 use super::said::said;
-use super::{Forge, Proof, Way};
+use super::{Forge, MAX_LISTED, Proof, Way};
 
 /// The most bytes that are read of an answer.
 const MAX_ANSWER: usize = 4 << 20;
@@ -145,6 +145,20 @@ impl Answer {
 impl<'f> Forge<'f> {
     pub(crate) const fn place(&self) -> &'f Place {
         self.place
+    }
+
+    /// Asks for page after page of a list, from 1, until one has fewer items than fit; for [`MAX_LISTED`] items at most.
+    pub(crate) async fn pages(&self, size: usize, question: impl Fn(&str) -> Question) -> Result<Vec<Answer>, Error> {
+        let mut answers = Vec::new();
+        for page in 1..=MAX_LISTED / size {
+            let answer = self.ask(question(&page.to_string())).await?;
+            let is_last = answer.items().len() < size;
+            answers.push(answer);
+            if is_last {
+                break;
+            }
+        }
+        Ok(answers)
     }
 
     /// Asks. What only reads is tried again where that may help.

@@ -11,13 +11,12 @@ use serde_json::{Value, json};
 use super::adorn::COLOUR;
 use super::error::Error;
 use super::exchange::{Answer, Question};
-use super::{Adornments, Branches, Comment, Forge, Listed, MAX_LISTED, Merge, Merged, Request, State, Wanted, When};
+use super::{Adornments, Branches, Comment, Forge, Listed, Merge, Merged, Request, State, Wanted, When};
 
 const REQUEST: &str = "a pull request";
 const DRAFT: &str = "WIP: ";
-/// How many labels a page has, and how many pages are read.
+/// How many requests or labels a page has.
 const PAGE: usize = 50;
-const MAX_PAGES: usize = 20;
 /// How many events of a request are looked at for who closed it.
 const MAX_EVENTS: &str = "50";
 
@@ -54,23 +53,21 @@ fn read(answer: &Answer, value: &Value) -> Result<Request, Error> {
 
 pub(crate) async fn list_all(forge: &Forge<'_>, base: &str, which: Listed) -> Result<Vec<Request>, Error> {
     let state = if which == Listed::Open { "open" } else { "closed" };
-    let mut all = Vec::new();
-    for page in 1..=MAX_LISTED / PAGE {
-        let (page, size) = (page.to_string(), PAGE.to_string());
-        // Older ones list those to all branches.
-        let question = Question::get(url(forge, &["pulls"]), "the pull requests").query(&[
+    let size = PAGE.to_string();
+    let question = |page: &str| {
+        Question::get(url(forge, &["pulls"]), "the pull requests").query(&[
             ("state", state),
             ("base_branch", base),
             ("limit", &size),
-            ("page", &page),
-        ]);
-        let answer = forge.ask(question).await?;
-        let is_it = |value: &&Value| value["base"]["ref"].as_str() == Some(base) && is_own(value);
+            ("page", page),
+        ])
+    };
+    // Older ones list those to all branches.
+    let is_it = |value: &&Value| value["base"]["ref"].as_str() == Some(base) && is_own(value);
+    let mut all = Vec::new();
+    for answer in forge.pages(PAGE, question).await? {
         for value in answer.items().iter().filter(is_it) {
             all.push(read(&answer, value)?);
-        }
-        if answer.items().len() < PAGE {
-            break;
         }
     }
     Ok(all)
@@ -182,19 +179,13 @@ async fn labels(forge: &Forge<'_>, names: &[String]) -> Result<Vec<u64>, Error> 
 }
 
 async fn listed(forge: &Forge<'_>, url: url::Url) -> Result<Vec<(String, u64)>, Error> {
-    let mut labels = Vec::new();
-    for page in 1..=MAX_PAGES {
-        let (page, limit) = (page.to_string(), PAGE.to_string());
-        let question = Question::get(url.clone(), "the labels").query(&[("page", &page), ("limit", &limit)]);
-        // Whoever is a person has no labels beside those of repositories.
-        let answer = forge.ask(question.or(&[404])).await?;
-        let label = |value: &Value| Some((value["name"].as_str()?.to_owned(), value["id"].as_u64()?));
-        labels.extend(answer.items().iter().filter_map(label));
-        if answer.items().len() < PAGE {
-            break;
-        }
-    }
-    Ok(labels)
+    let size = PAGE.to_string();
+    // Whoever is a person has no labels beside those of repositories.
+    let question =
+        |page: &str| Question::get(url.clone(), "the labels").query(&[("page", page), ("limit", &size)]).or(&[404]);
+    let label = |value: &Value| Some((value["name"].as_str()?.to_owned(), value["id"].as_u64()?));
+    let answers = forge.pages(PAGE, question).await?;
+    Ok(answers.iter().flat_map(|answer| answer.items().iter().filter_map(label)).collect())
 }
 
 pub(crate) async fn comment(forge: &Forge<'_>, request: &Request, text: &str) -> Result<(), Error> {

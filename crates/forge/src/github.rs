@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::error::Error;
 use super::exchange::{Answer, Question};
-use super::{Adornments, Branches, Comment, Forge, Listed, MAX_LISTED, Merge, Merged, Request, State, Wanted, When};
+use super::{Adornments, Branches, Comment, Forge, Listed, Merge, Merged, Request, State, Wanted, When};
 
 const REQUEST: &str = "a pull request";
 
@@ -63,23 +63,21 @@ async fn list(forge: &Forge<'_>, branches: Branches<'_>, state: &str) -> Result<
 pub(crate) async fn list_all(forge: &Forge<'_>, base: &str, which: Listed) -> Result<Vec<Request>, Error> {
     const PAGE: usize = 100;
     let state = if which == Listed::Open { "open" } else { "closed" };
-    let mut all = Vec::new();
-    for page in 1..=MAX_LISTED / PAGE {
-        let (page, size) = (page.to_string(), PAGE.to_string());
-        let question = Question::get(url(forge, &["pulls"]), "the pull requests").query(&[
+    let size = PAGE.to_string();
+    let question = |page: &str| {
+        Question::get(url(forge, &["pulls"]), "the pull requests").query(&[
             ("state", state),
             ("base", base),
             ("sort", "created"),
             ("direction", "desc"),
             ("per_page", &size),
-            ("page", &page),
-        ]);
-        let answer = forge.ask(question).await?;
+            ("page", page),
+        ])
+    };
+    let mut all = Vec::new();
+    for answer in forge.pages(PAGE, question).await? {
         for value in answer.items().iter().filter(|value| is_own(value)) {
             all.push(read(&answer, value)?);
-        }
-        if answer.items().len() < PAGE {
-            break;
         }
     }
     Ok(all)

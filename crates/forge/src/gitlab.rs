@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::adorn::numbers;
 use super::error::Error;
 use super::exchange::{Answer, Question};
-use super::{Adornments, Branches, Comment, Forge, Listed, MAX_LISTED, Merge, Merged, Request, State, Wanted, When};
+use super::{Adornments, Branches, Comment, Forge, Listed, Merge, Merged, Request, State, Wanted, When};
 
 const REQUEST: &str = "a merge request";
 const DRAFT: &str = "Draft: ";
@@ -71,24 +71,22 @@ async fn list(forge: &Forge<'_>, branches: Branches<'_>, state: &[(&str, &str)])
 pub(crate) async fn list_all(forge: &Forge<'_>, base: &str, which: Listed) -> Result<Vec<Request>, Error> {
     const PAGE: usize = 100;
     let states: &[&str] = if which == Listed::Open { &["opened"] } else { &["closed", "merged"] };
+    let size = PAGE.to_string();
     let mut all = Vec::new();
     for state in states {
-        for page in 1..=MAX_LISTED / PAGE {
-            let (page, size) = (page.to_string(), PAGE.to_string());
-            let question = Question::get(url(forge, &["merge_requests"]), "the merge requests").query(&[
+        let question = |page: &str| {
+            Question::get(url(forge, &["merge_requests"]), "the merge requests").query(&[
                 ("state", *state),
                 ("target_branch", base),
                 ("order_by", "created_at"),
                 ("sort", "desc"),
                 ("per_page", &size),
-                ("page", &page),
-            ]);
-            let answer = forge.ask(question).await?;
+                ("page", page),
+            ])
+        };
+        for answer in forge.pages(PAGE, question).await? {
             for value in answer.items().iter().filter(|value| is_own(value)) {
                 all.push(read(&answer, value)?);
-            }
-            if answer.items().len() < PAGE {
-                break;
             }
         }
     }
