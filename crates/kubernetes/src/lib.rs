@@ -3,8 +3,8 @@
 //! Knows nothing of automations: objects of any kind are watched ([`watch`]) as [`object::Object`]s whose spec and status are
 //! text, so that one that nobody can read is a problem of that object alone. What other objects hold is asked for when it is
 //! needed ([`secret`]), and so is what a person wants to see ([`read`]). [`connect`] says who we are, [`rights`] what we may do,
-//! [`lease`] and [`shards`] what of the work is ours, [`record`] what several processes know together. What a pass comes to is written into the [`status`] of its object, and told
-//! as [`events`] and to [`notify`].
+//! [`lease`] and [`shards`] what of the work is ours, [`record`] what several processes know together. What a pass comes to is
+//! written into the [`status`] of its object, and told as [`events`] and to [`notify`].
 //!
 //! # Rules
 //! - Every request has a deadline. A watch that says nothing for longer than the server would let it is begun again.

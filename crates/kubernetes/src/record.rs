@@ -1,6 +1,7 @@
 //! A text that several processes share, as an annotation of a Lease.
 //!
-//! A Lease, since the rights for those are there where several processes are; nobody holds it. Writing it is a compare-and-swap.
+//! A Lease, since the rights for those are there where several processes are; nobody holds it. Writing it is a compare-and-swap on what
+//! was read; of a Lease that was deleted meanwhile it makes one anew, with what was known.
 //!
 //! In the namespace of the Lease, `leases` of `coordination.k8s.io`: `get`, `create`, `update`.
 
@@ -60,8 +61,7 @@ impl Record {
         };
         match written {
             Ok(_) => Ok(true),
-            // Deleted meanwhile, or there meanwhile.
-            Err(error) if matches!(error.reason, Reason::Conflict | Reason::NotFound) => Ok(false),
+            Err(error) if error.reason == Reason::Conflict => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -8,6 +8,7 @@ use image::Tag;
 use jiff::Timestamp;
 use notify::Name;
 use tagwright_core::automation::{Automation, ImageRepository, ObjectName};
+use tokio::task::JoinSet;
 
 use super::{Control, ObjectNews, key, name};
 use crate::cluster::Mode;
@@ -60,7 +61,8 @@ impl Control {
             return;
         }
         let handle = self.handle.clone();
-        self.taking_over.abort_all();
+        // One that is not done yet would find out the same.
+        self.taking_over = JoinSet::new();
         self.taking_over.spawn(async move {
             loop {
                 if let Some(known) = voice.told_by_others().await {
