@@ -27,15 +27,8 @@ pub(super) fn resolve(
     automations: Pool<raw::Automation>,
 ) -> Vec<Arc<Automation>> {
     let policies = Index::new(policies);
-    let mut resolved: Vec<Arc<Automation>> = automations
-        .into_objects()
-        .into_iter()
-        .filter_map(|(_, raw)| automation(context, repositories, &policies, raw?).ok())
-        .map(Arc::new)
-        .collect();
-    // They stand where the raw ones stood, each of which is some two kilobytes.
-    resolved.shrink_to_fit();
-    resolved
+    let automations = automations.into_objects();
+    automations.filter_map(|(_, raw)| automation(context, repositories, &policies, raw?).ok()).map(Arc::new).collect()
 }
 
 pub(super) fn automation(

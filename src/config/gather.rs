@@ -41,7 +41,8 @@ pub(super) struct Gathered {
 #[derive(Debug)]
 pub(super) struct Pool<T> {
     names: BTreeMap<ObjectName, Place>,
-    objects: Vec<(ObjectName, Option<T>)>,
+    /// Boxed, since each is some kilobytes: the list grows by doubling, and what is made of them is put in its place.
+    objects: Vec<(ObjectName, Option<Box<T>>)>,
 }
 
 impl<T> Default for Pool<T> {
@@ -62,13 +63,13 @@ impl<T> Pool<T> {
             return false;
         }
         self.names.insert(meta.id.clone(), meta.place);
-        self.objects.push((meta.id.clone(), object));
+        self.objects.push((meta.id.clone(), object.map(Box::new)));
         true
     }
 
     /// The objects in the order they were written.
-    pub(super) fn into_objects(self) -> Vec<(ObjectName, Option<T>)> {
-        self.objects
+    pub(super) fn into_objects(self) -> impl Iterator<Item = (ObjectName, Option<T>)> {
+        self.objects.into_iter().map(|(id, object)| (id, object.map(|object| *object)))
     }
 }
 

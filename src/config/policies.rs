@@ -39,7 +39,6 @@ pub(super) fn resolve(
 ) -> (Vec<Arc<ImageRepository>>, Vec<Arc<ImagePolicy>>) {
     let known: BTreeMap<ObjectName, Known> = repositories
         .into_objects()
-        .into_iter()
         .map(|(id, raw)| {
             let known = raw.and_then(|raw| {
                 let repository = repository(context, &raw).ok()?;
@@ -48,9 +47,8 @@ pub(super) fn resolve(
             (id, known)
         })
         .collect();
-    let policies = policies.into_objects();
-    let policies = policies.into_iter().filter_map(|(_, raw)| policy(context, &known, raw?).ok()).map(Arc::new);
-    let policies = policies.collect();
+    let policies = policies.into_objects().filter_map(|(_, raw)| policy(context, &known, raw?).ok());
+    let policies = policies.map(Arc::new).collect();
     (known.into_values().flatten().map(|(repository, _)| repository).collect(), policies)
 }
 

@@ -220,7 +220,7 @@ pub(super) fn resolve(
     syncs: Pool<GitSync>,
 ) -> Vec<Arc<submit::GitSync>> {
     let none = Index::new(&[]);
-    let resolved = syncs.into_objects().into_iter().filter_map(|(_, raw)| {
+    let resolved = syncs.into_objects().filter_map(|(_, raw)| {
         let GitSync { automation, folder, layout, prune, adopt, secrets, credentials } = raw?;
         let namespace = automation.meta.id.namespace.clone();
         let automation = automations::automation(context, repositories, &none, automation);
