@@ -86,7 +86,7 @@ async fn measure(images: usize, automations: usize) {
     std::fs::write(&kubeconfig, cluster.kubeconfig(&cluster.url(), &token, &space.name)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagwright"));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", folder.path());
-    command.envs(child::ALLOCATOR).env("GIT_CONFIG_NOSYSTEM", "1");
+    command.envs(bot::allocator()).env("GIT_CONFIG_NOSYSTEM", "1");
     command.args(["run", "--log-format", "json", "--kubernetes", "--watch-all-namespaces=false"]);
     command.args(["--listen", "127.0.0.1:0"]).arg("--kubeconfig").arg(&kubeconfig);
     command.arg("--data-dir").arg(folder.path().join("data"));

@@ -15,6 +15,8 @@ use std::process::{Command, Stdio};
 mod child;
 #[path = "../tests/support/hostile.rs"]
 mod hostile;
+#[path = "../tests/support/image.rs"]
+mod image;
 #[path = "../tests/support/git.rs"]
 mod remote;
 #[path = "../tests/support/registry.rs"]
@@ -134,15 +136,9 @@ fn poll(folder: &std::path::Path, good: &str, images: &[String]) -> Seen {
     Seen { peak, good: remote.show("main:app.yaml").contains(":1.1.0") }
 }
 
-/// How the image that the manifests run manages memory.
-fn of_image() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let words = include_str!("../Dockerfile").split_whitespace();
-    words.filter(|word| word.starts_with("MALLOC_")).filter_map(|word| word.split_once('='))
-}
-
 /// The largest resident memory of a command, which may fail.
 fn peak(command: &mut Command) -> u64 {
-    let mut child = command.envs(of_image()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command.envs(image::allocator()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     loop {

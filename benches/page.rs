@@ -86,7 +86,7 @@ impl Site {
     fn start() -> Self {
         let world = World::start(Shape::new(IMAGES, AUTOMATIONS, INTERVAL));
         let mut command = world.quiet_command("page");
-        let bot = Bot::start(command.envs(child::ALLOCATOR).args(["--listen", "127.0.0.1:0"]));
+        let bot = Bot::start(command.envs(bot::allocator()).args(["--listen", "127.0.0.1:0"]));
         let started = bot.wait_for(0, WAVE, |line| line["message"] == "started").unwrap();
         let base = format!("http://{}", started["listen"].as_str().unwrap());
         let client = reqwest::Client::builder().no_proxy().build().unwrap();

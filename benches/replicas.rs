@@ -121,7 +121,7 @@ fn start(cluster: &Cluster, space: &Space<'_>, token: &str, folder: &Path, numbe
     std::fs::write(&kubeconfig, cluster.kubeconfig(&cluster.url(), token, &space.name)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagwright"));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", folder);
-    command.envs(child::ALLOCATOR).env("GIT_CONFIG_NOSYSTEM", "1").env("TAGWRIGHT_REGISTRY_BUDGET", BUDGET);
+    command.envs(bot::allocator()).env("GIT_CONFIG_NOSYSTEM", "1").env("TAGWRIGHT_REGISTRY_BUDGET", BUDGET);
     command.args(["run", "--log-format", "json", "--kubernetes", "--replicas-share", "--watch-all-namespaces=false"]);
     command.args(["--listen", "127.0.0.1:0"]).args(TIMING).arg("--kubeconfig").arg(&kubeconfig);
     command.arg("--data-dir").arg(folder.join(format!("data-{number}")));

@@ -9,6 +9,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 #[path = "../tests/support/bot.rs"]
@@ -76,7 +77,7 @@ struct Rest {
 
 fn measure(images: usize, automations: usize) -> Rest {
     let world = World::start(Shape::new(images, automations, INTERVAL));
-    let bot = Bot::start(world.quiet_command("rest").envs(child::ALLOCATOR));
+    let bot = Bot::start(world.quiet_command("rest").envs(bot::allocator()));
     bot::eventually("all images were polled", FIRST_WAVE, || world.registry.seen().len() >= images);
     let first_wave = settle(&bot);
     world.registry.take_lines();
@@ -88,8 +89,31 @@ fn measure(images: usize, automations: usize) -> Rest {
     let share = used.as_secs_f64() / start.elapsed().as_secs_f64();
     table::amount("  thousandths of a core at rest", (share * 1e3).round() as u64, SHARE, "");
     table::amount("  CPU of a poll", u64::try_from(used.as_micros()).unwrap() / polls.max(1), PER_POLL, "us");
+    drop(bot);
+    let (used, requests) = of_curl(&world, polls.max(1));
+    println!(
+        "  {} us a request of curl, at that pace over one connection",
+        used.as_micros() / u128::from(requests.max(1))
+    );
     println!("  {} ms of CPU for the first wave, {memory} KiB resident", first_wave.as_millis());
     Rest { memory, first_wave }
+}
+
+/// The CPU time of curl that asks for the same lists as a bot, as often, and how often it did. A process that wakes up now and then finds
+/// nothing in the caches of the processor, so that this is more than it costs in a row, and about the least that a poll can cost.
+fn of_curl(world: &World, a_minute: u64) -> (Duration, u64) {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--output", "/dev/null", "--rate", &format!("{a_minute}/m")]);
+    curl.arg(format!("http://{}/v2/shop/app-[0-{}]/tags/list?n=1000", world.registry.host(), a_minute * 2));
+    let mut curl = curl.spawn().unwrap();
+    std::thread::sleep(AT_REST);
+    let before = child::cpu(curl.id());
+    world.registry.take_lines();
+    std::thread::sleep(WATCHED);
+    let (used, requests) = (child::cpu(curl.id()).saturating_sub(before), world.registry.take_lines().len() as u64);
+    curl.kill().unwrap();
+    curl.wait().unwrap();
+    (used, requests)
 }
 
 /// Waits until a bot is at rest; returns the CPU time that it took until then.

@@ -18,9 +18,6 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 /// What a tick of the kernel's clock is: `sysconf(_SC_CLK_TCK)` is 100 on every Linux that Rust runs on.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What the image and the unit in `deploy/systemd` tell the allocator.
-pub(crate) const ALLOCATOR: [(&str, &str); 2] = [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "1048576")];
-
 /// The CPU time that a process has used.
 pub(crate) fn cpu(process: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();

@@ -18,6 +18,8 @@ pub(crate) mod flood;
 mod history;
 #[path = "bot/hooked.rs"]
 pub(crate) mod hooked;
+#[path = "image.rs"]
+mod image;
 #[path = "bot/kill.rs"]
 pub(crate) mod kill;
 #[path = "bot/proxy.rs"]
@@ -32,6 +34,7 @@ mod world;
 pub(crate) use chance::Chance;
 pub(crate) use child::Bot;
 pub(crate) use history::{History, SOMEBODY};
+pub(crate) use image::allocator;
 pub(crate) use proxy::{Line, Proxy};
 pub(crate) use releases::Releases;
 pub(crate) use world::{Shape, TIMEOUT, World, eventually};

@@ -27,8 +27,8 @@ const DONE_WITHIN: Duration = Duration::from_secs(200);
 /// How long to wait between two looks, at least.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
-/// The most memory that the bot may have taken, in KiB.
-const MEMORY: u64 = 400 << 10;
+/// The most memory that the bot may have taken, in KiB: what the manifests give it.
+const MEMORY: u64 = 256 << 10;
 
 /// The largest annotations that an API server takes are 256 KiB in all.
 const LARGE: usize = 250 << 10;

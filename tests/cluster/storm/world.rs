@@ -11,7 +11,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::bot::{Bot, History};
+use crate::bot::{Bot, History, allocator};
 use crate::cluster::{Cluster, Line, Manifest, Snapshot, Space, WITHIN, eventually};
 use crate::remote::{Behaviour, Remote, Server};
 use crate::simulated::{self, Registry};
@@ -170,6 +170,7 @@ impl<'a> World<'a> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagwright"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C.UTF-8");
+        command.envs(allocator());
         command.args(["run", "--kubernetes", "--log-format", "json", "--health-addr", "127.0.0.1:0"]).args(flags);
         command.arg("--kubeconfig").arg(kubeconfig).arg("--data-dir").arg(self.path("data"));
         Bot::start(command.current_dir(self.folder.path()))

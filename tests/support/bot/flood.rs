@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::Shape;
 use super::hooked::{Hooked, TOKEN};
+use super::image::allocator;
 use crate::remote::git;
 
 /// How long what was accepted may take to be committed, on a machine that does much else.
@@ -17,9 +18,6 @@ const COMMITTED_WITHIN: Duration = Duration::from_secs(120);
 
 /// How long to wait between two looks at the branch.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
-
-/// What the image and the unit tell the allocator.
-const ALLOCATOR: [(&str, &str); 2] = [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "1048576")];
 
 /// How much is sent.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +60,7 @@ pub(crate) fn run(flow: Flow) -> Flood {
     let mut hooked =
         Hooked::start_with(Shape::new(flow.images, flow.automations, super::hooked::INTERVAL), "", |world| {
             let mut command = world.quiet_command("bot");
-            command.args(["--listen", "127.0.0.1:0"]).envs(ALLOCATOR);
+            command.args(["--listen", "127.0.0.1:0"]).envs(allocator());
             command
         });
     let mut flood = Flood { memory: [peak(&hooked), 0], ..Flood::default() };
