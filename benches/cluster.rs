@@ -9,6 +9,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ mod remote;
 mod simulated;
 
 use bot::Bot;
-use cluster::{Cluster, Manifest, Space};
+use cluster::{Asked, Cluster, Manifest, Space};
 use remote::{Behaviour, Server, git};
 use simulated::{Registry, World};
 
@@ -97,11 +98,11 @@ async fn measure(images: usize, automations: usize) {
         ready(&space, kind, count, &mut bot).await;
     }
     let first = begin.elapsed();
-    let writes = cluster.asked_by(&user).iter().filter(|asked| asked.is_write()).count();
-    let statuses = cluster.asked_by(&user).iter().filter(|asked| asked.resource.ends_with("/status")).count();
+    let writes = writes_of(&cluster, &user);
+    let statuses: usize = writes.iter().filter(|(what, _)| what.contains("/status")).map(|(_, times)| times).sum();
     let passes = 2 * images + automations;
     println!("first pass over {passes} objects: {:.1} s", first.as_secs_f64());
-    println!("API writes: {writes}, of which {statuses} of statuses: {:.2} a pass", statuses as f64 / passes as f64);
+    println!("API writes of statuses: {:.2} a pass; in all {writes:?}", statuses as f64 / passes as f64);
 
     // What is left to tell are events, one after the other; then nothing is due for minutes.
     let told = settle(&mut bot).await;
@@ -132,9 +133,9 @@ async fn measure(images: usize, automations: usize) {
         median(&to_commit)
     );
 
-    let before = cluster.asked_by(&user).iter().filter(|asked| asked.is_write()).count();
+    let before = writes_of(&cluster, &user);
     let repositories = space.objects(&space.admin, IMAGE, "ImageRepository").await;
-    let requested = format!("scan of all {}", before);
+    let requested = format!("scan of all {}", before.values().sum::<usize>());
     let patch = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": requested}}});
     let patches = (0..images).map(|number| {
         let (repositories, patch) = (repositories.clone(), patch.clone());
@@ -152,13 +153,24 @@ async fn measure(images: usize, automations: usize) {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let took = begin.elapsed();
-    let writes = cluster.asked_by(&user).iter().filter(|asked| asked.is_write()).count() - before;
+    let mut writes = writes_of(&cluster, &user);
+    writes.iter_mut().for_each(|(what, times)| *times -= before.get(what).copied().unwrap_or_default());
     println!(
-        "{images} scans asked for at once: {:.1} s, {:.2} API writes a scan (wanted: 1)",
+        "{images} scans asked for at once: {:.1} s, {:.2} API writes a scan (wanted: 1): {writes:?}",
         took.as_secs_f64(),
-        writes as f64 / images as f64
+        writes.values().sum::<usize>() as f64 / images as f64
     );
     println!("resident in the end: {} MiB", child::memory(bot.id()) >> 10);
+}
+
+/// How often a user has written what so far; what was refused is counted by itself, with the server's answer.
+fn writes_of(cluster: &Cluster, user: &str) -> BTreeMap<String, usize> {
+    let mut writes = BTreeMap::new();
+    for asked in cluster.asked_by(user).into_iter().filter(Asked::is_write) {
+        let refusal = if asked.code >= 400 { format!(" {}", asked.code) } else { String::new() };
+        *writes.entry(format!("{} {}{refusal}", asked.verb, asked.resource)).or_default() += 1;
+    }
+    writes
 }
 
 /// Waits until a bot is at rest; returns how long that took.
