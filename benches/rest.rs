@@ -1,6 +1,6 @@
 //! A bot with nothing to do: the memory it keeps, and what its polls cost.
 //!
-//! `cargo bench --bench rest`; needs git. Two sizes on one remote, at an interval of five minutes. The first wave is what comes
+//! `cargo bench --bench rest`; needs git, and curl for a yardstick. Two sizes on one remote, at an interval of five minutes. The first wave is what comes
 //! before: all images are polled, and all automations run once. What is measured is the process of `tagwright run`, from
 //! outside, with what the image tells the allocator: `VmRSS`, and the time that the kernel says it has used, over a minute in
 //! which nothing changes.
@@ -90,30 +90,30 @@ fn measure(images: usize, automations: usize) -> Rest {
     table::amount("  thousandths of a core at rest", (share * 1e3).round() as u64, SHARE, "");
     table::amount("  CPU of a poll", u64::try_from(used.as_micros()).unwrap() / polls.max(1), PER_POLL, "us");
     drop(bot);
-    let (used, requests) = of_curl(&world, polls.max(1));
-    println!(
-        "  {} us a request of curl, at that pace over one connection",
-        used.as_micros() / u128::from(requests.max(1))
-    );
+    match of_curl(&world, polls.max(1)) {
+        Some(request) => println!("  {} us a request of curl, at that pace over one connection", request.as_micros()),
+        None => table::not_measured("  a request of curl", "needs the Debian package curl, 7.84 or newer"),
+    }
     println!("  {} ms of CPU for the first wave, {memory} KiB resident", first_wave.as_millis());
     Rest { memory, first_wave }
 }
 
-/// The CPU time of curl that asks for the same lists as a bot, as often, and how often it did. A process that wakes up now and then finds
+/// The CPU time of a request of curl that asks for the same lists as a bot, as often; none where there is no curl that can. A process that wakes up now and then finds
 /// nothing in the caches of the processor, so that this is more than it costs in a row, and about the least that a poll can cost.
-fn of_curl(world: &World, a_minute: u64) -> (Duration, u64) {
+fn of_curl(world: &World, a_minute: u64) -> Option<Duration> {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--output", "/dev/null", "--rate", &format!("{a_minute}/m")]);
     curl.arg(format!("http://{}/v2/shop/app-[0-{}]/tags/list?n=1000", world.registry.host(), a_minute * 2));
-    let mut curl = curl.spawn().unwrap();
+    let mut curl = curl.spawn().ok()?;
     std::thread::sleep(AT_REST);
     let before = child::cpu(curl.id());
     world.registry.take_lines();
     std::thread::sleep(WATCHED);
-    let (used, requests) = (child::cpu(curl.id()).saturating_sub(before), world.registry.take_lines().len() as u64);
+    let used = child::cpu(curl.id()).saturating_sub(before);
+    let requests = u32::try_from(world.registry.take_lines().len()).unwrap();
     curl.kill().unwrap();
     curl.wait().unwrap();
-    (used, requests)
+    used.checked_div(requests)
 }
 
 /// Waits until a bot is at rest; returns the CPU time that it took until then.
